@@ -1,0 +1,168 @@
+//! What goes wrong on purpose: errors, delays, dropped connections, and a world that freezes after a request
+//! so that a test can kill the client at exactly that point.
+
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+/// What happens to a matching call.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Answer with this error instead of doing anything.
+    Error {
+        /// HTTP status.
+        status: u16,
+        /// AWS error code, or the Kubernetes reason.
+        code: String,
+        /// Message.
+        message: String,
+    },
+    /// Do it, but answer later.
+    Delay(Duration),
+    /// Close the connection; nothing was done.
+    Drop,
+    /// Do it, then close the connection without an answer.
+    DropAnswer,
+}
+
+/// A rule: which calls, from which on, how many, and what happens.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// Service as in the journal; `*` for all.
+    pub service: String,
+    /// Operation as in the journal; `*` for all.
+    pub operation: String,
+    /// Matching calls to let pass first.
+    pub skip: u64,
+    /// Calls to strike after that.
+    pub times: u64,
+    /// What happens.
+    pub action: Action,
+}
+
+impl Fault {
+    /// Strikes every call of `operation`.
+    pub fn always(service: &str, operation: &str, action: Action) -> Self {
+        Self { service: service.to_owned(), operation: operation.to_owned(), skip: 0, times: u64::MAX, action }
+    }
+
+    /// Strikes the first call of `operation` only.
+    pub fn once(service: &str, operation: &str, action: Action) -> Self {
+        Self { times: 1, ..Self::always(service, operation, action) }
+    }
+}
+
+impl Action {
+    /// An error answer.
+    pub fn error(status: u16, code: &str, message: &str) -> Self {
+        Self::Error { status, code: code.to_owned(), message: message.to_owned() }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    rules: Vec<Fault>,
+    freeze_after: Option<u64>,
+    answered: u64,
+    frozen: bool,
+}
+
+/// The faults of a world.
+#[derive(Debug, Default)]
+pub struct Faults {
+    inner: Mutex<Inner>,
+    frozen: Condvar,
+    thawed: Notify,
+}
+
+impl Faults {
+    /// Adds a rule; the first that matches strikes.
+    pub fn add(&self, fault: Fault) {
+        self.lock().rules.push(fault);
+    }
+
+    /// Removes all rules.
+    pub fn clear(&self) {
+        self.lock().rules.clear();
+    }
+
+    /// The action for this call, if a rule strikes it now.
+    pub(crate) fn strike(&self, service: &str, operation: &str) -> Option<Action> {
+        let mut inner = self.lock();
+        for rule in &mut inner.rules {
+            let hit = (rule.service == "*" || rule.service == service)
+                && (rule.operation == "*" || rule.operation == operation);
+            if !hit {
+                continue;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+            } else if rule.times > 0 {
+                rule.times -= 1;
+                return Some(rule.action.clone());
+            }
+        }
+        None
+    }
+
+    /// Carries out `requests` more requests, then answers nothing (not even the last of them) until [`thaw`](Self::thaw).
+    pub fn freeze_after(&self, requests: u64) {
+        let mut inner = self.lock();
+        inner.freeze_after = Some(requests);
+        inner.answered = 0;
+        inner.frozen = requests == 0;
+    }
+
+    /// Waits for the freeze; false when it did not come within `within`.
+    pub fn wait_frozen(&self, within: Duration) -> bool {
+        let inner = self.lock();
+        let (inner, _) = self
+            .frozen
+            .wait_timeout_while(inner, within, |inner| !inner.frozen)
+            .unwrap_or_else(PoisonError::into_inner);
+        inner.frozen
+    }
+
+    /// True once the world has frozen.
+    pub fn is_frozen(&self) -> bool {
+        self.lock().frozen
+    }
+
+    /// Lets the world go on.
+    pub fn thaw(&self) {
+        {
+            let mut inner = self.lock();
+            inner.freeze_after = None;
+            inner.frozen = false;
+        }
+        self.thawed.notify_waiters();
+    }
+
+    /// Held before a request is carried out while the world is frozen.
+    pub(crate) async fn hold(&self) {
+        loop {
+            let thawed = self.thawed.notified();
+            if !self.lock().frozen {
+                return;
+            }
+            thawed.await;
+        }
+    }
+
+    /// Counts a request that was carried out; freezes the world when it was the last one.
+    pub(crate) fn carried_out(&self) {
+        let mut inner = self.lock();
+        inner.answered += 1;
+        if inner.freeze_after.is_some_and(|limit| inner.answered >= limit) {
+            inner.frozen = true;
+            self.frozen.notify_all();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
