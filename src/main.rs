@@ -1,1 +1,3 @@
+//! Starts podid.
+
 fn main() {}

@@ -1,0 +1,37 @@
+//! IAM documents (trust policies, permission policies) as untyped JSON, with what IAM's grammar says about them.
+//!
+//! podid edits the statements it knows and keeps all else, order included.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A policy document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Document(pub Value);
+
+impl Document {
+    /// The statements; a single object counts as a list of one, anything else as none.
+    pub fn statements(&self) -> Vec<&Value> {
+        match self.0.get("Statement") {
+            Some(Value::Array(list)) => list.iter().collect(),
+            Some(one @ Value::Object(_)) => vec![one],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Characters that count against IAM's size limits: all but white space between tokens
+    /// (IAM User Guide, "IAM and AWS STS quotas": white space is not counted).
+    pub fn size(&self) -> usize {
+        self.0.to_string().chars().filter(|c| !c.is_whitespace()).count()
+    }
+}
+
+/// A value that IAM allows as a string or as a list of strings.
+pub fn strings(value: Option<&Value>) -> Vec<&str> {
+    match value {
+        Some(Value::String(one)) => vec![one.as_str()],
+        Some(Value::Array(list)) => list.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,17 @@
+//! Pure nouns: names and ARNs, documents, associations, roles, workloads, what is wanted and what is there.
+//!
+//! No I/O, no clock, no client and no printing here.
+
+pub mod addon;
+pub mod agent;
+pub mod arn;
+pub mod association;
+pub mod cluster;
+pub mod document;
+pub mod have;
+pub mod names;
+pub mod role;
+pub mod rollout;
+pub mod trust;
+pub mod want;
+pub mod workload;

@@ -1,0 +1,73 @@
+//! IAM roles.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{arn::Arn, document::Document};
+
+/// A role as GetRole gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Role {
+    /// Name without path.
+    pub name: String,
+    /// Path, `/` or `/podid/`.
+    pub path: String,
+    /// ARN, with the path.
+    pub arn: Arn,
+    /// Trust policy.
+    pub trust: Document,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Permissions boundary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<String>,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+}
+
+/// What CreateRole is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewRole {
+    /// Name without path.
+    pub name: String,
+    /// Path.
+    pub path: String,
+    /// ARN that it will have.
+    pub arn: Arn,
+    /// Trust policy.
+    pub trust: Document,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+    /// Permissions boundary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<String>,
+    /// Description.
+    pub description: String,
+}
+
+/// What a role may do: its attached and inline policies, as far as they were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolePolicies {
+    /// ARNs of attached managed policies.
+    pub attached: Vec<String>,
+    /// Inline policies by name.
+    pub inline: BTreeMap<String, Document>,
+}
+
+/// Tag keys on what podid creates.
+pub mod tags {
+    /// Always `podid`.
+    pub const MANAGED_BY: &str = "podid.dev/managed-by";
+    /// The cluster's ARN.
+    pub const CLUSTER: &str = "podid.dev/cluster";
+    /// The namespace.
+    pub const NAMESPACE: &str = "podid.dev/namespace";
+    /// The service account.
+    pub const SERVICE_ACCOUNT: &str = "podid.dev/service-account";
+}

@@ -1,0 +1,134 @@
+//! Want: what the user asks for, whichever way it was said. Each field is unmanaged, set, or cleared.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    arn::{Arn, RoleRef},
+    cluster::Cluster,
+    document::Document,
+    names::ServiceAccount,
+};
+
+/// One wanted value. Leaving a flag or key away is not the same as clearing it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Field<T> {
+    /// Not asked for: left as it is.
+    #[default]
+    Unmanaged,
+    /// To be this.
+    Set(T),
+    /// To be nothing.
+    Cleared,
+}
+
+impl<T> Field<T> {
+    /// The wanted value, if set.
+    pub fn set(&self) -> Option<&T> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Unmanaged | Self::Cleared => None,
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Field<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Unmanaged, Self::Set)
+    }
+}
+
+/// Whom a role that podid writes trusts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// This service account of this cluster.
+    ServiceAccount,
+    /// This namespace of this cluster.
+    Namespace,
+    /// This cluster.
+    Cluster,
+    /// Every cluster of the account.
+    None,
+}
+
+/// How much of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// Query, scan, get; with indexes.
+    Read,
+    /// Put, update, delete.
+    Write,
+    /// Both.
+    ReadWrite,
+    /// The table's streams.
+    Stream,
+    /// Everything on this table, its indexes and streams.
+    Full,
+}
+
+/// A DynamoDB table and the wanted access.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableGrant {
+    /// ARN of the table, `…:table/NAME`.
+    pub table: Arn,
+    /// Access.
+    pub access: Access,
+}
+
+/// A permission document given as a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InlinePolicy {
+    /// Inline policy name on the role, from the file's name.
+    pub name: String,
+    /// Its document.
+    pub document: Document,
+}
+
+/// The wanted role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WantRole {
+    /// As the user named it, or the derived name with `create`.
+    pub role: RoleRef,
+    /// Create it if missing (`--create-role`).
+    pub create: bool,
+    /// True when the name was derived from cluster, namespace and service account.
+    pub derived: bool,
+    /// `--path`; `/podid/` for a role that podid creates unless told.
+    pub path: Option<String>,
+    /// `--scope`.
+    pub scope: Option<Scope>,
+    /// `--permissions-boundary`.
+    pub boundary: Option<String>,
+    /// `--dynamodb`.
+    pub tables: Vec<TableGrant>,
+    /// `--policy-arn`.
+    pub policy_arns: Vec<String>,
+    /// `--policy-file`.
+    pub policy_files: Vec<InlinePolicy>,
+}
+
+/// Everything wanted for one service account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Want {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The service account.
+    pub subject: ServiceAccount,
+    /// Its role.
+    pub role: WantRole,
+    /// `--disable-session-tags`.
+    pub disable_session_tags: Field<bool>,
+    /// `--tag`: on the role podid creates and on the association.
+    pub tags: BTreeMap<String, String>,
+    /// `--create-service-account`.
+    pub create_service_account: bool,
+    /// `--install-agent`: the version to install.
+    pub install_agent: Option<String>,
+    /// `--allow-missing-agent`.
+    pub allow_missing_agent: bool,
+    /// `--recycle`.
+    pub recycle: bool,
+}

@@ -1,0 +1,261 @@
+//! Workloads and pods, in the few words that podid needs.
+
+use std::{collections::BTreeMap, fmt};
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// Kinds that `kubectl rollout restart` restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum WorkloadKind {
+    /// apps/v1 Deployment.
+    Deployment,
+    /// apps/v1 StatefulSet.
+    StatefulSet,
+    /// apps/v1 DaemonSet.
+    DaemonSet,
+}
+
+impl WorkloadKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet];
+
+    /// `Deployment`, …
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deployment => "Deployment",
+            Self::StatefulSet => "StatefulSet",
+            Self::DaemonSet => "DaemonSet",
+        }
+    }
+}
+
+/// Names a workload; shown as `deployment/carts`, as kubectl does.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadRef {
+    /// Kind.
+    pub kind: WorkloadKind,
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl fmt::Display for WorkloadRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.as_str().to_lowercase(), self.name)
+    }
+}
+
+/// How a workload replaces its pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Strategy {
+    /// Some at a time.
+    RollingUpdate,
+    /// All down, then all up: downtime.
+    Recreate,
+    /// Never by itself.
+    OnDelete,
+}
+
+/// A workload with its rollout counts; counts that the API leaves out are 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Workload {
+    /// Which.
+    #[serde(flatten)]
+    pub id: WorkloadRef,
+    /// UID, to match owner references.
+    pub uid: String,
+    /// The template's service account (`default` when it names none).
+    pub service_account: String,
+    /// Wanted replicas; for a DaemonSet the nodes it should run on.
+    pub replicas: u64,
+    /// How pods are replaced.
+    pub strategy: Strategy,
+    /// Deployment: `spec.paused`.
+    pub paused: bool,
+    /// StatefulSet: pods with a lower ordinal are not replaced.
+    pub partition: u64,
+    /// `metadata.generation`.
+    pub generation: u64,
+    /// Time of the last restart: the template's `kubectl.kubernetes.io/restartedAt`.
+    pub restarted_at: Option<String>,
+    /// The pods' labels, all of which must match.
+    pub selector: BTreeMap<String, String>,
+    /// Rollout counts.
+    pub status: RolloutStatus,
+    /// The template's tolerations, node selector and required node affinity: where its pods may run.
+    #[serde(skip)]
+    pub placement: Placement,
+}
+
+/// What the workload's status says of its rollout.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStatus {
+    /// `observedGeneration`: counts speak of this generation.
+    pub observed_generation: u64,
+    /// All pods (`replicas`; DaemonSet: `currentNumberScheduled`).
+    pub total: u64,
+    /// Pods of the new template.
+    pub updated: u64,
+    /// Ready pods.
+    pub ready: u64,
+    /// Available pods.
+    pub available: u64,
+    /// StatefulSet: `currentRevision`.
+    pub current_revision: Option<String>,
+    /// StatefulSet: `updateRevision`; Deployment and DaemonSet: hash of the newest ReplicaSet or ControllerRevision, when it was read.
+    pub update_revision: Option<String>,
+    /// Message of the Deployment's condition Progressing=False, reason ProgressDeadlineExceeded.
+    pub deadline_exceeded: Option<String>,
+}
+
+/// Where pods may run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Placement {
+    /// `nodeSelector`.
+    pub node_selector: BTreeMap<String, String>,
+    /// Required node affinity terms (any term, all expressions).
+    pub affinity: Vec<Vec<Expression>>,
+    /// Tolerations.
+    pub tolerations: Vec<Toleration>,
+}
+
+/// A node affinity expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expression {
+    /// Label key.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt`, `Lt`.
+    pub operator: String,
+    /// Values.
+    pub values: Vec<String>,
+}
+
+/// A toleration; `None` means any.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Toleration {
+    /// Taint key.
+    pub key: Option<String>,
+    /// `Equal` or `Exists`.
+    pub operator: String,
+    /// Value.
+    pub value: Option<String>,
+    /// Effect.
+    pub effect: Option<String>,
+}
+
+/// A taint of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taint {
+    /// Key.
+    pub key: String,
+    /// Value.
+    pub value: String,
+    /// `NoSchedule`, `NoExecute`, `PreferNoSchedule`.
+    pub effect: String,
+}
+
+/// Who controls a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Owner {
+    /// `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, …
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// UID.
+    #[serde(skip)]
+    pub uid: String,
+}
+
+/// A pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pod {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Service account.
+    pub service_account: String,
+    /// Node, once scheduled.
+    pub node: Option<String>,
+    /// Creation time: when the webhook saw it.
+    pub created_at: Option<Timestamp>,
+    /// Has a deletionTimestamp.
+    pub deleting: bool,
+    /// `Pending`, `Running`, `Succeeded`, `Failed`.
+    pub phase: String,
+    /// Condition Ready.
+    pub ready: bool,
+    /// Condition PodScheduled=False: its message.
+    pub unschedulable: Option<String>,
+    /// Controller.
+    pub owner: Option<Owner>,
+    /// `pod-template-hash` or `controller-revision-hash`.
+    pub revision: Option<String>,
+    /// Labels.
+    #[serde(skip)]
+    pub labels: BTreeMap<String, String>,
+    /// Its spec has the volume `eks-pod-identity-token`.
+    pub token_volume: bool,
+    /// Containers, init containers first.
+    pub containers: Vec<Container>,
+}
+
+/// A container of a pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Container {
+    /// Name.
+    pub name: String,
+    /// An init container (a sidecar too).
+    pub init: bool,
+    /// Its `env` has both AWS_CONTAINER_CREDENTIALS_FULL_URI and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, and it mounts the token.
+    pub injected: bool,
+    /// Named in the annotation `eks.amazonaws.com/skip-containers`.
+    pub skipped: bool,
+    /// Times restarted.
+    pub restarts: u64,
+    /// Waiting: reason and message (`CrashLoopBackOff`, `ImagePullBackOff`, …).
+    pub waiting: Option<(String, String)>,
+    /// Running.
+    pub running: bool,
+    /// Exit code and reason of the last termination.
+    pub terminated: Option<(i64, String)>,
+}
+
+/// Whether a pod got the credentials settings at its creation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Injection {
+    /// Every container that is not skipped on purpose.
+    Injected,
+    /// None.
+    No,
+    /// These lack it.
+    Partly(Vec<String>),
+}
+
+impl Pod {
+    /// Whether the pod was injected.
+    pub fn injection(&self) -> Injection {
+        let wanted: Vec<&Container> = self.containers.iter().filter(|c| !c.skipped).collect();
+        let missing: Vec<String> = wanted.iter().filter(|c| !c.injected).map(|c| c.name.clone()).collect();
+        if !self.token_volume || missing.len() == wanted.len() && !wanted.is_empty() {
+            Injection::No
+        } else if missing.is_empty() {
+            Injection::Injected
+        } else {
+            Injection::Partly(missing)
+        }
+    }
+
+    /// Neither ending nor ended.
+    pub fn live(&self) -> bool {
+        !self.deleting && !matches!(self.phase.as_str(), "Succeeded" | "Failed")
+    }
+}

@@ -1,0 +1,146 @@
+//! What podid asks of the world: three traits in the model's words. Their docs tell each service's surprises.
+//!
+//! Adapters own pagination, retries of throttling, and the mapping of errors; no SDK type passes through here.
+
+use std::{collections::BTreeMap, net::SocketAddr};
+
+use async_trait::async_trait;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+
+use crate::{
+    failure::Result,
+    model::{
+        addon::{Addon, AddonVersion},
+        agent::{AgentDaemonSet, Node},
+        association::{Association, AssociationChange, AssociationFilter, AssociationSummary, NewAssociation},
+        cluster::Cluster as EksCluster,
+        document::Document,
+        have::ServiceAccountState,
+        names::ServiceAccount,
+        role::{NewRole, Role},
+        workload::{Pod, Workload, WorkloadRef},
+    },
+};
+
+/// Amazon EKS. Eventually consistent: an association works some seconds after it was created.
+#[async_trait]
+pub trait Eks: Send + Sync {
+    /// DescribeCluster. A missing cluster is a failure with code ResourceNotFoundException.
+    async fn cluster(&self, name: &str) -> Result<EksCluster>;
+    /// ListClusters, every page.
+    async fn clusters(&self) -> Result<Vec<String>>;
+    /// ListPodIdentityAssociations, every page (100 each). Summaries only: a role costs one Describe each.
+    async fn associations(&self, cluster: &str, filter: &AssociationFilter) -> Result<Vec<AssociationSummary>>;
+    /// DescribePodIdentityAssociation; `None` when it is gone.
+    async fn association(&self, cluster: &str, id: &str) -> Result<Option<Association>>;
+    /// CreatePodIdentityAssociation. A role made seconds ago may "not exist" yet, and a duplicate carries the id in its text:
+    /// both are the caller's to handle.
+    async fn create_association(&self, cluster: &str, new: &NewAssociation, token: &str) -> Result<Association>;
+    /// UpdatePodIdentityAssociation; sends only what changes.
+    async fn update_association(
+        &self,
+        cluster: &str,
+        id: &str,
+        change: &AssociationChange,
+        token: &str,
+    ) -> Result<Association>;
+    /// TagResource.
+    async fn tag(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<()>;
+    /// DescribeAddon; `None` when it is not installed.
+    async fn addon(&self, cluster: &str, name: &str) -> Result<Option<Addon>>;
+    /// DescribeAddonVersions for one Kubernetes version, every page, newest first.
+    async fn addon_versions(&self, name: &str, kubernetes: &str) -> Result<Vec<AddonVersion>>;
+    /// CreateAddon.
+    async fn create_addon(&self, cluster: &str, name: &str, version: &str) -> Result<Addon>;
+}
+
+/// IAM and STS. Global, and eventually consistent: what was written is seen elsewhere seconds later.
+#[async_trait]
+pub trait Iam: Send + Sync {
+    /// GetCallerIdentity: account and ARN.
+    async fn caller(&self) -> Result<Caller>;
+    /// GetRole, its document percent-decoded; `None` when it does not exist.
+    async fn role(&self, name: &str) -> Result<Option<Role>>;
+    /// CreateRole.
+    async fn create_role(&self, role: &NewRole) -> Result<Role>;
+    /// UpdateAssumeRolePolicy.
+    async fn put_trust(&self, role: &str, document: &Document) -> Result<()>;
+    /// TagRole.
+    async fn tag_role(&self, role: &str, tags: &BTreeMap<String, String>) -> Result<()>;
+    /// ListAttachedRolePolicies, every page: ARNs. Empty for a missing role.
+    async fn attached_policies(&self, role: &str) -> Result<Vec<String>>;
+    /// AttachRolePolicy; attaching twice is no error.
+    async fn attach_policy(&self, role: &str, policy_arn: &str) -> Result<()>;
+    /// ListRolePolicies, every page: names. Empty for a missing role.
+    async fn inline_policies(&self, role: &str) -> Result<Vec<String>>;
+    /// GetRolePolicy, its document percent-decoded; `None` when there is none of that name, or no such role.
+    async fn inline_policy(&self, role: &str, name: &str) -> Result<Option<Document>>;
+    /// PutRolePolicy.
+    async fn put_inline_policy(&self, role: &str, name: &str, document: &Document) -> Result<()>;
+}
+
+/// Who calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Account id.
+    pub account: String,
+    /// ARN.
+    pub arn: String,
+}
+
+/// The Kubernetes API of one cluster.
+#[async_trait]
+pub trait Cluster: Send + Sync {
+    /// Whether the API server answers and knows the caller (one cheap read). 401, and no connection within 10 s, are failures.
+    async fn reach(&self) -> Result<()>;
+    /// Whether the service account exists, with near names when it does not.
+    async fn service_account(&self, subject: &ServiceAccount) -> Result<ServiceAccountState>;
+    /// Creates a service account; one that exists is no error.
+    async fn create_service_account(&self, subject: &ServiceAccount) -> Result<()>;
+    /// Pods of a service account, every page, those that are ending too.
+    async fn pods(&self, subject: &ServiceAccount) -> Result<Vec<Pod>>;
+    /// Deployments, StatefulSets and DaemonSets of a namespace, of every service account.
+    async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>>;
+    /// One workload.
+    async fn workload(&self, id: &WorkloadRef) -> Result<Option<Workload>>;
+    /// Sets the restart annotation to `at` and answers the workload after it. Refuses when the workload is paused or gone.
+    async fn restart(&self, id: &WorkloadRef, at: Timestamp) -> Result<Workload>;
+    /// The workload and its pods, now and after every change, until dropped. Survives expired watches and lost connections.
+    async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>>;
+    /// All nodes.
+    async fn nodes(&self) -> Result<Vec<Node>>;
+    /// DaemonSets of the agent in every namespace, with the nodes on which they are ready.
+    async fn agents(&self) -> Result<Vec<AgentDaemonSet>>;
+    /// Addresses that the API's name resolves to; empty behind a proxy.
+    async fn addresses(&self) -> Result<Vec<SocketAddr>>;
+    /// Creates, as a server-side dry run, a pod with this service account, over a new connection to `address` (any, when `None`).
+    /// Nothing is created.
+    async fn probe(&self, subject: &ServiceAccount, address: Option<SocketAddr>) -> Result<Probe>;
+    /// The last lines of a container's log; of its previous run with `previous`.
+    async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool, lines: u32) -> Result<String>;
+    /// SelfSubjectAccessReview.
+    async fn may(&self, verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Result<bool>;
+}
+
+/// A workload with the pods of its selector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RolloutView {
+    /// The workload; `None` once it is deleted.
+    pub workload: Option<Workload>,
+    /// Its pods.
+    pub pods: Vec<Pod>,
+}
+
+/// What one probe saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// New pods are injected, said this API server.
+    Injected,
+    /// They are not.
+    NotInjected,
+    /// It cannot be asked; why (RBAC, Pod Security, quota, a policy engine, a webhook that refuses dry-run).
+    Unprobeable(String),
+    /// The namespace or service account does not exist: it cannot take effect until it does.
+    NoServiceAccount(String),
+}
