@@ -1,104 +1,197 @@
 //! The AWS side: EKS, IAM, STS, EKS Auth and DynamoDB, told apart by the signature's credential scope.
 
-use std::{io, sync::Arc};
+mod addons;
+mod associations;
+mod catalog;
+mod documents;
+mod dynamodb;
+mod eks;
+mod eks_auth;
+mod iam;
+mod iam_policies;
+mod policy;
+mod sigv4;
+mod sts;
+mod wire;
+
+use std::{collections::BTreeMap, io, sync::Arc};
 
 use http::Response;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
 
+pub(crate) use self::{addons::step, dynamodb::app_call, eks_auth::agent_credentials, sts::caller_of_eks_token};
+pub use self::{
+    addons::{Addon, Update},
+    associations::Association,
+    iam::Role,
+    sts::{AppCredentials, Session},
+};
 use crate::{
-    State,
     http::{Body, Named, Req},
-    scenario::{Caller, Scenario},
+    scenario::{Delays, Scenario},
     state::World,
 };
 
 /// Everything on the AWS side.
 #[derive(Debug)]
-pub struct Aws {}
-
-/// Whose credentials an app in a pod ended up with.
-#[derive(Debug, Clone)]
-pub enum AppCredentials {
-    /// From its environment.
-    Static {
-        /// Access key id.
-        access_key_id: String,
-    },
-    /// From the agent: what EKS Auth handed out.
-    PodIdentity(Session),
-    /// From the instance's metadata.
-    NodeRole {
-        /// Role name.
-        role: String,
-        /// Instance id, the session's name.
-        instance: String,
-    },
-}
-
-/// A role session.
-#[derive(Debug, Clone)]
-pub struct Session {
-    /// `arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`.
-    pub arn: String,
-    /// Role ARN.
-    pub role: String,
+pub struct Aws {
+    /// IAM roles by name.
+    pub roles: BTreeMap<String, Role>,
+    /// Documents of managed policies by ARN.
+    pub policies: BTreeMap<String, Value>,
+    /// Pod identity associations by id.
+    pub associations: BTreeMap<String, Association>,
+    /// EKS add-ons by cluster and name.
+    pub addons: BTreeMap<(String, String), Addon>,
+    /// DynamoDB tables and their global secondary indexes.
+    pub tables: BTreeMap<String, Vec<String>>,
+    /// Tags of clusters, by name.
+    pub cluster_tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// Associations that are gone, as long as an API server may still know them.
+    gone: Vec<Association>,
+    /// Creates that were asked with an idempotency token: token, fingerprint of the request, id.
+    tokens: BTreeMap<String, (String, String)>,
+    /// Credentials that EKS Auth handed out, by access key id.
+    keys: BTreeMap<String, sts::Key>,
+    account: String,
+    /// The cluster whose Kubernetes API is served.
+    first_cluster: String,
+    region: String,
+    partition: String,
+    kube_url: String,
+    ca_pem: String,
+    started: Timestamp,
+    delays: Delays,
+    minted: u64,
 }
 
 impl Aws {
-    pub(crate) fn new(_: &Scenario, _kube_url: &str, _ca_pem: &str, _now: Timestamp) -> io::Result<Self> {
-        Ok(Self {})
+    pub(crate) fn new(scenario: &Scenario, kube_url: &str, ca_pem: &str, now: Timestamp) -> io::Result<Self> {
+        let mut aws = Self {
+            roles: BTreeMap::new(),
+            policies: scenario.policies.iter().map(|p| (p.arn.clone(), p.document.clone())).collect(),
+            associations: BTreeMap::new(),
+            addons: BTreeMap::new(),
+            tables: scenario.tables.iter().map(|t| (t.name.clone(), t.indexes.clone())).collect(),
+            cluster_tags: BTreeMap::new(),
+            gone: Vec::new(),
+            tokens: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            account: scenario.account.clone(),
+            first_cluster: scenario.cluster().name.clone(),
+            region: scenario.region.clone(),
+            partition: scenario.partition.clone(),
+            kube_url: kube_url.to_owned(),
+            ca_pem: ca_pem.to_owned(),
+            started: now,
+            delays: scenario.delays.clone(),
+            minted: 0,
+        };
+        for role in &scenario.roles {
+            aws.add_role(role, now);
+        }
+        for association in &scenario.associations {
+            aws.add_association(association, scenario, now)?;
+        }
+        for addon in &scenario.addons {
+            aws.add_addon(addon, scenario, now)?;
+        }
+        Ok(aws)
     }
 
-    /// Whether API server `server` injects new pods of this service account at `now`.
-    pub(crate) fn injects(&self, _server: usize, _namespace: &str, _service_account: &str, _now: Timestamp) -> bool {
-        false
+    /// A new id of `length` letters out of `alphabet`; the same in every run of a scenario.
+    fn mint(&mut self, alphabet: &[u8], length: usize) -> String {
+        self.minted += 1;
+        let mut id = String::new();
+        for byte in Sha256::digest(format!("{}/{}/{}", self.account, self.region, self.minted)) {
+            if id.len() < length {
+                id.push(char::from(alphabet[usize::from(byte) % alphabet.len()]));
+            }
+        }
+        id
+    }
+
+    fn arn(&self, service: &str, region: bool, resource: &str) -> String {
+        let region = if region { self.region.as_str() } else { "" };
+        format!("arn:{}:{service}:{region}:{}:{resource}", self.partition, self.account)
+    }
+
+    fn managed_policy(&self, arn: &str) -> Option<&Value> {
+        self.policies.get(arn)
+    }
+}
+
+/// Lower-case letters and digits.
+const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+/// Upper-case letters and digits, as IAM's unique ids have them.
+const UPPER: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
+/// A scenario's milliseconds.
+fn ms(milliseconds: u64) -> SignedDuration {
+    SignedDuration::from_millis(i64::try_from(milliseconds).unwrap_or(i64::MAX))
+}
+
+/// What an operation works with.
+struct Ctx<'w> {
+    scenario: &'w Scenario,
+    call: wire::Call,
+    who: sts::Who,
+    /// Region of the request's credential scope.
+    region: String,
+    now: Timestamp,
+}
+
+impl Ctx<'_> {
+    /// Refuses what the caller's policies do not allow.
+    fn permit(&self, aws: &Aws, action: &str, resource: &str, facts: &policy::Facts) -> Result<(), wire::AwsError> {
+        let Err(why) = aws.permits(&self.who, action, resource, facts) else { return Ok(()) };
+        let reason = match (&why, self.call.service) {
+            (policy::Why::NoIdentityPolicy, "eks") => String::new(),
+            _ => why.text(action),
+        };
+        let (status, code, shown) = match self.call.service {
+            "iam" | "sts" => (403, "AccessDenied", iam::shown(resource)),
+            "dynamodb" => (400, "AccessDeniedException", resource.to_owned()),
+            _ => (403, "AccessDeniedException", resource.to_owned()),
+        };
+        let message =
+            format!("User: {} is not authorized to perform: {action} on resource: {shown}{reason}", self.who.arn);
+        Err(wire::err(status, code, message))
     }
 }
 
 /// Names a request before it is carried out.
-pub(crate) fn name(_req: &Req) -> Named {
-    Named { service: "eks".into(), operation: String::new(), write: false }
+pub(crate) fn name(req: &Req) -> Named {
+    let call = wire::call(req);
+    let read = ["Describe", "List", "Get", "Query", "Assume", "Simulate"];
+    let write = !call.operation.is_empty() && !read.iter().any(|verb| call.operation.starts_with(verb));
+    Named { service: call.service.to_owned(), operation: call.operation, write }
 }
 
 /// Carries a request out.
-pub(crate) async fn handle(_world: &Arc<World>, _req: Req) -> Response<Body> {
-    error("eks", 501, "NotImplemented", "not here yet")
+#[expect(clippy::unused_async, reason = "the Kubernetes side's twin streams")]
+pub(crate) async fn handle(world: &Arc<World>, req: Req) -> Response<Body> {
+    let call = wire::call(&req);
+    let (service, operation) = (call.service, call.operation.clone());
+    let now = world.clock.now();
+    let mut state = world.state();
+    let answer = state.aws.authenticate(&world.scenario, &req, service).and_then(|(who, region)| {
+        let ctx = Ctx { scenario: &world.scenario, call, who, region, now };
+        match service {
+            "iam" => state.aws.iam(&ctx),
+            "sts" => sts::answer(&ctx),
+            "dynamodb" => state.aws.dynamodb(&ctx),
+            "eks-auth" => eks_auth::answer(&mut state, &ctx),
+            _ => state.aws.eks(&ctx),
+        }
+    });
+    drop(state);
+    wire::response(service, &operation, answer)
 }
 
 /// An error in the service's own wire format.
-pub(crate) fn error(_service: &str, status: u16, _code: &str, message: &str) -> Response<Body> {
-    let mut response = Response::new(crate::http::full(message.to_owned()));
-    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
-    response
-}
-
-/// Moves add-ons along their life.
-pub(crate) fn step(_state: &mut State, _scenario: &Scenario, _now: Timestamp) {}
-
-/// The caller behind an EKS bearer token (`k8s-aws-v1.…`), when its signature, expiry and cluster are right.
-pub(crate) fn caller_of_eks_token<'w>(_world: &'w World, _token: &str) -> Option<&'w Caller> {
-    None
-}
-
-/// What the agent on a node gets from EKS Auth for a pod's token; the error is the agent's text, as an SDK in the pod sees it.
-pub(crate) fn agent_credentials(
-    _state: &mut State,
-    _scenario: &Scenario,
-    _node_role: &str,
-    _token: &str,
-    _now: Timestamp,
-) -> Result<Session, String> {
-    Err(String::new())
-}
-
-/// An app's call, such as `dynamodb:Query` on `eks-workshop-carts/index/idx_global_customerId`; the error is AWS's message with its code.
-pub(crate) fn app_call(
-    _state: &mut State,
-    _scenario: &Scenario,
-    _who: &AppCredentials,
-    _action: &str,
-    _resource: &str,
-    _now: Timestamp,
-) -> Result<(), String> {
-    Ok(())
+pub(crate) fn error(service: &str, status: u16, code: &str, message: &str) -> Response<Body> {
+    wire::error_response(service, &wire::err(status, code, message))
 }

@@ -1,0 +1,227 @@
+//! EKS Auth: how a pod's token becomes a role session, over HTTP and for the agents in this world.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use super::{
+    Aws, Ctx, LOWER, UPPER,
+    associations::{Association, SERVICE},
+    eks::not_found,
+    policy::{Fact, Facts, fact, trust_allows_role, trust_allows_service},
+    sts::{Key, Session, Who},
+    wire::{Answer, AwsError, Reply, epoch, err, uuid},
+};
+use crate::{State, kube::Claims, scenario::Scenario};
+
+const ACTION: &str = "eks-auth:AssumeRoleForPodIdentity";
+
+/// The operation of a method and path.
+pub(super) fn operation(method: &str, path: &[String]) -> &'static str {
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (method, &path[..]) {
+        ("POST", ["clusters", _, "assume-role-for-pod-identity"]) => "AssumeRoleForPodIdentity",
+        _ => "",
+    }
+}
+
+/// Every failure to assume a role reads the same; it never names the cause.
+fn unauthorized() -> AwsError {
+    err(
+        400,
+        "AccessDeniedException",
+        "Unauthorized Exception! EKS does not have permissions to assume the associated role.",
+    )
+}
+
+/// AssumeRoleForPodIdentity over HTTP.
+pub(super) fn answer(state: &mut State, ctx: &Ctx<'_>) -> Answer {
+    if ctx.call.operation.is_empty() {
+        return Err(err(404, "UnknownOperationException", "The requested operation is not known."));
+    }
+    let cluster = ctx.call.segment(1);
+    let arn = state.aws.cluster_arn(cluster);
+    ctx.permit(&state.aws, ACTION, &arn, &Facts::new()).map_err(|e| AwsError { status: 400, ..e })?;
+    Aws::cluster(ctx, cluster)?;
+    let token = ctx.call.text("token").unwrap_or_default();
+    let claims = verified(state, ctx.scenario, cluster, token, ctx.now)?;
+    let (session, association) = assume(&mut state.aws, cluster, &claims, ctx.now)?;
+    let key = state.aws.hand_out(&session, ctx.now);
+    let access_key_id = state.aws.keys.iter().find(|(_, k)| k.token == key.token).map(|(id, _)| id.clone());
+    let name = session.arn.rsplit('/').next().unwrap_or_default();
+    let role_id = state.aws.role_by_arn(&session.role).map_or("AROAEXAMPLE", |role| role.id.as_str());
+    Ok(Reply::Json(json!({
+        "subject": {"namespace": claims.namespace, "serviceAccount": claims.service_account},
+        "audience": SERVICE,
+        "podIdentityAssociation": {"associationArn": association.arn, "associationId": association.id},
+        "assumedRoleUser": {"arn": session.arn, "assumeRoleId": format!("{role_id}:{name}")},
+        "credentials": {
+            "accessKeyId": access_key_id,
+            "secretAccessKey": key.secret,
+            "sessionToken": key.token,
+            "expiration": epoch(key.expires),
+        },
+    })))
+}
+
+/// What the agent on a node gets from EKS Auth for a pod's token; the error is the agent's text, as an SDK in the pod sees it.
+pub(crate) fn agent_credentials(
+    state: &mut State,
+    scenario: &Scenario,
+    node_role: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Session, String> {
+    // What the agent checks by itself, before it asks.
+    if token.is_empty() {
+        return Err("Service account token cannot be empty".to_owned());
+    }
+    if token.split('.').count() != 3 {
+        return Err(
+            "Service account token cannot be parsed: token is malformed: token contains an invalid number of segments"
+                .to_owned(),
+        );
+    }
+    if state.kube.read_token(token).is_ok_and(|claims| claims.expires <= now) {
+        return Err("Service account token failed basic claim validations: token has invalid claims: token is expired"
+            .to_owned());
+    }
+    let relayed = |error: AwsError| format!("[{}]: ({}): {}, fault: client", uuid(), error.code, error.message);
+    let cluster = scenario.cluster().name.as_str();
+    let node = state.aws.node_session(node_role, "i-0a1b2c3d4e5f60001");
+    let arn = state.aws.cluster_arn(cluster);
+    if let Err(why) = state.aws.permits(&Who::session(&node), ACTION, &arn, &Facts::new()) {
+        let message =
+            format!("User: {} is not authorized to perform: {ACTION} on resource: {arn}{}", node.arn, why.text(ACTION));
+        return Err(relayed(err(400, "AccessDeniedException", message)));
+    }
+    let claims = verified(state, scenario, cluster, token, now).map_err(relayed)?;
+    assume(&mut state.aws, cluster, &claims, now).map(|(session, _)| session).map_err(relayed)
+}
+
+/// The claims of a token that EKS Auth accepts.
+fn verified(
+    state: &State,
+    scenario: &Scenario,
+    cluster: &str,
+    token: &str,
+    now: Timestamp,
+) -> Result<Claims, AwsError> {
+    let bad = |message: &str| err(400, "InvalidTokenException", message);
+    if cluster != scenario.cluster().name {
+        return Err(bad("The token included in the request is not issued by the cluster."));
+    }
+    let claims = state.kube.read_token(token).map_err(|_| bad("The token included in the request is invalid."))?;
+    if claims.audience != SERVICE {
+        return Err(bad("The audience of the token included in the request is invalid."));
+    }
+    if claims.expires <= now {
+        return Err(err(400, "ExpiredTokenException", "The token included in the request is expired."));
+    }
+    Ok(claims)
+}
+
+/// The session that an association leads to.
+fn assume(aws: &mut Aws, cluster: &str, claims: &Claims, now: Timestamp) -> Result<(Session, Association), AwsError> {
+    let association =
+        aws.association_of(cluster, &claims.namespace, &claims.service_account).cloned().ok_or_else(|| {
+            not_found("The token included in the request has no service account role association for it.")
+        })?;
+    let (pod, uid) = claims.pod.clone().unwrap_or_default();
+    let mut tags = BTreeMap::new();
+    if !association.disable_session_tags {
+        tags.insert("eks-cluster-arn".to_owned(), aws.cluster_arn(cluster));
+        tags.insert("eks-cluster-name".to_owned(), cluster.to_owned());
+        tags.insert("kubernetes-namespace".to_owned(), claims.namespace.clone());
+        tags.insert("kubernetes-service-account".to_owned(), claims.service_account.clone());
+        tags.insert("kubernetes-pod-name".to_owned(), pod.clone());
+        tags.insert("kubernetes-pod-uid".to_owned(), uid);
+    }
+    let mut facts: Facts = tags.iter().map(|(key, value)| fact(&format!("aws:RequestTag/{key}"), value)).collect();
+    if !tags.is_empty() {
+        facts.push(("aws:TagKeys".to_owned(), Fact::Many(tags.keys().cloned().collect())));
+        facts.push(("sts:TransitiveTagKeys".to_owned(), Fact::Many(tags.keys().cloned().collect())));
+    }
+    let mut source = facts.clone();
+    source.push(fact("aws:SourceAccount", aws.account.as_str()));
+    source.push(fact("aws:SourceArn", aws.cluster_arn(cluster)));
+    source.push(fact("aws:PrincipalIsAWSService", "true"));
+    // STS asks for sts:TagSession only where there are tags.
+    let actions: &[&str] = if tags.is_empty() { &["sts:AssumeRole"] } else { &["sts:AssumeRole", "sts:TagSession"] };
+    let trust =
+        aws.role_by_arn(&association.role_arn).and_then(|role| role.trust_seen(now)).ok_or_else(unauthorized)?;
+    if !actions.iter().all(|action| trust_allows_service(&trust, SERVICE, action, &source)) {
+        return Err(unauthorized());
+    }
+    let name = session_name(cluster, &pod);
+    let mut session = aws.session(&association.role_arn, &name, tags);
+    if let Some(target) = &association.target_role_arn {
+        aws.check_target(&session, &association, target, actions, facts, now)?;
+        session = aws.session(target, &name, session.tags);
+    }
+    session.policy.clone_from(&association.policy);
+    Ok((session, association))
+}
+
+/// `eks-CLUSTER-POD-uuid`, cut to fit the 64 characters of a session name.
+fn session_name(cluster: &str, pod: &str) -> String {
+    let cut = |text: &str| text.chars().take(10).collect::<String>();
+    format!("eks-{}-{}-{}", cut(cluster), cut(pod), uuid())
+}
+
+impl Aws {
+    fn session(&self, role: &str, name: &str, tags: BTreeMap<String, String>) -> Session {
+        let account = role.split(':').nth(4).unwrap_or_default();
+        let role_name = role.rsplit('/').next().unwrap_or_default();
+        let arn = format!("arn:{}:sts::{account}:assumed-role/{role_name}/{name}", self.partition);
+        Session { arn, role: role.to_owned(), tags, policy: None }
+    }
+
+    /// The session of a node's instance role.
+    pub(super) fn node_session(&self, role: &str, instance: &str) -> Session {
+        let arn =
+            self.roles.get(role).map_or_else(|| self.arn("iam", false, &format!("role/{role}")), |r| r.arn.clone());
+        self.session(&arn, instance, BTreeMap::new())
+    }
+
+    /// The second hop: the first role may, and the target lets it, as far as this account can see.
+    fn check_target(
+        &self,
+        first: &Session,
+        association: &Association,
+        target: &str,
+        actions: &[&str],
+        mut facts: Facts,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        let who = Who::session(first);
+        if !actions.iter().all(|action| self.permits(&who, action, target, &facts).is_ok()) {
+            return Err(unauthorized());
+        }
+        if target.split(':').nth(4) != Some(&self.account) {
+            return Ok(());
+        }
+        let trust = self.role_by_arn(target).and_then(|role| role.trust_seen(now)).ok_or_else(unauthorized)?;
+        facts.push(fact("aws:PrincipalArn", first.role.as_str()));
+        facts.push(fact("aws:PrincipalAccount", self.account.as_str()));
+        if let Some(id) = association.external_id(self) {
+            facts.push(fact("sts:ExternalId", id));
+        }
+        if actions.iter().all(|action| trust_allows_role(&trust, &first.role, action, &facts)) {
+            Ok(())
+        } else {
+            Err(unauthorized())
+        }
+    }
+
+    /// Credentials of a session, good for six hours of the world's time.
+    fn hand_out(&mut self, session: &Session, now: Timestamp) -> Key {
+        let id = format!("ASIA{}", self.mint(UPPER, 16));
+        let secret = format!("{}{}", self.mint(LOWER, 20), self.mint(LOWER, 20));
+        let token = format!("IQoJb3JpZ2luX2Vj{}{}", self.mint(LOWER, 32), self.mint(UPPER, 32));
+        let key = Key { secret, token, session: session.clone(), expires: now + SignedDuration::from_hours(6) };
+        self.keys.insert(id, key.clone());
+        key
+    }
+}
