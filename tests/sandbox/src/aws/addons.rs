@@ -180,13 +180,6 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
                     _ => {}
                 }
             }
-            // An add-on of the scenario has its objects from the start.
-            "ACTIVE" if agent && addon.applied_at.is_none() => {
-                if there.is_none() {
-                    state.kube.set_agent(Some(&addon.version), now);
-                }
-                addon.applied_at = Some(now);
-            }
             _ => {}
         }
     }
@@ -298,12 +291,11 @@ impl Aws {
     }
 
     fn own(&mut self, cluster: &str, owner: &str, pods: Vec<(String, String)>, now: Timestamp) -> Result<(), AwsError> {
-        for (account, role) in &pods {
+        for (account, _) in &pods {
             let there = self.association_of(cluster, "kube-system", account);
             if let Some(other) = there.filter(|a| a.owner_arn.as_deref() != Some(owner)) {
                 return Err(in_use(format!("Association already exists: {}", other.id)));
             }
-            let _ = role;
         }
         for id in self.owned_by(owner) {
             self.remove_association(&id, now);

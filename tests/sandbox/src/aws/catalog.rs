@@ -15,8 +15,11 @@ pub(super) const AGENT: &str = "eks-pod-identity-agent";
 /// Kubernetes versions that EKS supports, newest first.
 const KUBERNETES: &[&str] = &["1.36", "1.35", "1.34", "1.33", "1.32", "1.31", "1.30"];
 
-/// Add-ons with their versions, newest first; the first is the default, and `(version, oldest, newest)` bounds the clusters.
-const ADDONS: &[(&str, &str, &[(&str, u32, u32)])] = &[
+/// A version of an add-on, with the oldest and the newest Kubernetes minor version it is for.
+type Version = (&'static str, u32, u32);
+
+/// Add-ons: name, type and versions, newest first. The newest for a cluster is its default.
+const ADDONS: &[(&str, &str, &[Version])] = &[
     ("coredns", "networking", &[("v1.12.4-eksbuild.1", 33, 36), ("v1.11.4-eksbuild.24", 30, 33)]),
     (
         AGENT,

@@ -73,9 +73,9 @@ impl Aws {
             return Err(err(400, "SerializationException", "Unexpected token in the request body."));
         }
         let operation = ctx.call.operation.as_str();
-        let named = ctx.call.text("TableName").unwrap_or_default();
         // A table may also be named by its ARN.
-        let table = named.rsplit('/').next().unwrap_or_default().to_owned();
+        let table = ctx.call.text("TableName").unwrap_or_default();
+        let table = table.rsplit('/').next().unwrap_or_default().to_owned();
         let resource = match ctx.call.text("IndexName") {
             Some(index) => format!("{table}/index/{index}"),
             None => table.clone(),
@@ -92,8 +92,8 @@ impl Aws {
                     return Err(err(400, "ResourceInUseException", format!("Table already exists: {table}")));
                 }
                 let indexes = ctx.call.json.get("GlobalSecondaryIndexes").and_then(Value::as_array);
-                let names = indexes.into_iter().flatten().filter_map(|index| index["IndexName"].as_str());
-                self.tables.insert(table.clone(), names.map(ToOwned::to_owned).collect());
+                let listed = indexes.into_iter().flatten().filter_map(|index| index["IndexName"].as_str());
+                self.tables.insert(table.clone(), listed.map(ToOwned::to_owned).collect());
                 Ok(Reply::Json(json!({"TableDescription": self.describe_table(&table)})))
             }
             "DescribeTable" if here && self.tables.contains_key(&table) => {

@@ -72,7 +72,7 @@ impl Role {
         if full {
             if let Some(boundary) = &self.boundary {
                 let inner = tag("PermissionsBoundaryType", "Policy") + &tag("PermissionsBoundaryArn", boundary);
-                out += &format!("<PermissionsBoundary>{inner}</PermissionsBoundary>");
+                out = out + "<PermissionsBoundary>" + &inner + "</PermissionsBoundary>";
             }
             if !self.tags.is_empty() {
                 out += &list("Tags", self.tags.iter().map(|(key, value)| tag("Key", key) + &tag("Value", value)));

@@ -143,16 +143,21 @@ pub(super) fn parse_time(text: &str) -> Option<Timestamp> {
 
 /// Whether `claim` was made with `secret` for what was `signed`; not its time.
 pub(super) fn matches(claim: &Claim, secret: &str, signed: &Signed<'_>) -> bool {
+    signature(claim, secret, signed).is_some_and(|right| right == claim.signature)
+}
+
+/// The right signature; `None` when a signed header is missing.
+pub(super) fn signature(claim: &Claim, secret: &str, signed: &Signed<'_>) -> Option<String> {
     let mut canonical =
         format!("{}\n{}\n{}\n", signed.method, canonical_path(signed.path), canonical_query(signed.query));
     for name in &claim.signed_headers {
-        let Some(value) = (signed.header)(name) else { return false };
+        let value = (signed.header)(name)?;
         let value = value.split_ascii_whitespace().collect::<Vec<_>>().join(" ");
         let _ = writeln!(canonical, "{name}:{value}");
     }
     // AWS signs over the host always; without it a signature could be replayed elsewhere.
     if !claim.signed_headers.iter().any(|name| name == "host") {
-        return false;
+        return None;
     }
     let _ = write!(canonical, "\n{}\n{}", claim.signed_headers.join(";"), signed.payload_hash);
     let scope = format!("{}/{}/{}/aws4_request", claim.date, claim.region, claim.service);
@@ -160,7 +165,7 @@ pub(super) fn matches(claim: &Claim, secret: &str, signed: &Signed<'_>) -> bool 
     let key = [claim.date.as_str(), &claim.region, &claim.service, "aws4_request"]
         .iter()
         .fold(format!("AWS4{secret}").into_bytes(), |key, part| hmac(&key, part.as_bytes()));
-    hex::encode(hmac(&key, to_sign.as_bytes())) == claim.signature
+    Some(hex::encode(hmac(&key, to_sign.as_bytes())))
 }
 
 fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {

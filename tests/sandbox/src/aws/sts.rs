@@ -88,6 +88,11 @@ impl Who {
         Self { arn: session.arn.clone(), access: Access::Role(session.clone()) }
     }
 
+    /// What `aws:PrincipalArn` is: of a session, its role.
+    fn principal_arn(&self) -> &str {
+        if let Access::Role(session) = &self.access { &session.role } else { &self.arn }
+    }
+
     /// The 12 digits in the ARN.
     pub(super) fn account(&self) -> &str {
         self.arn.split(':').nth(4).unwrap_or_default()
@@ -142,7 +147,7 @@ impl Aws {
     /// Whether the caller's policies allow an action.
     pub(super) fn permits(&self, who: &Who, action: &str, resource: &str, facts: &Facts) -> Result<(), Why> {
         let mut all = facts.clone();
-        all.push(fact("aws:PrincipalArn", self.principal_arn(who)));
+        all.push(fact("aws:PrincipalArn", who.principal_arn()));
         all.push(fact("aws:PrincipalAccount", who.account()));
         all.push(fact("aws:RequestedRegion", self.region.as_str()));
         let speaking = match &who.access {
@@ -156,13 +161,6 @@ impl Aws {
             }
         };
         speaking.allow(&who.arn, action, resource, &all)
-    }
-
-    fn principal_arn(&self, who: &Who) -> String {
-        match &who.access {
-            Access::Role(session) => session.role.clone(),
-            _ => who.arn.clone(),
-        }
     }
 
     /// The role's tags, over which session tags win.

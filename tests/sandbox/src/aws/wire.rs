@@ -30,8 +30,6 @@ pub(super) type Answer = Result<Reply, AwsError>;
 pub(super) enum Reply {
     /// REST JSON and JSON 1.0.
     Json(Value),
-    /// A REST JSON answer with another status than 200.
-    Status(u16, Value),
     /// The result element's content of an AWS query answer.
     Xml(String),
 }
@@ -184,7 +182,6 @@ pub(super) fn uuid() -> String {
 pub(super) fn response(service: &str, operation: &str, answer: Answer) -> Response<Body> {
     match answer {
         Ok(Reply::Json(value)) => json_response(service, 200, &value, None),
-        Ok(Reply::Status(status, value)) => json_response(service, status, &value, None),
         Ok(Reply::Xml(result)) => {
             let id = uuid();
             let xmlns = namespace(service);
@@ -332,13 +329,13 @@ pub(super) fn page<T>(
         }
     };
     let mut rest = items.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).peekable();
-    let mut taken = Vec::new();
+    let mut chosen = Vec::new();
     let mut last = String::new();
-    while taken.len() < max {
+    while chosen.len() < max {
         let Some((key, item)) = rest.next() else { break };
         last = key;
-        taken.push(item);
+        chosen.push(item);
     }
     let next = rest.peek().map(|_| URL_SAFE_NO_PAD.encode(format!("after:{last}")));
-    Ok((taken, next))
+    Ok((chosen, next))
 }
