@@ -6,12 +6,16 @@ Takes the endpoint and keys from the environment, as `podid-sandbox` exports the
 import base64
 import json
 import os
+import ssl
 import time
-import urllib.parse
+import urllib.error
+import urllib.request
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.model import ServiceId
+from botocore.signers import RequestSigner
 
 CLUSTER = "eks-workshop"
 ACCOUNT = "111122223333"
@@ -261,9 +265,60 @@ check("CreateTable, waiter table_exists")
 auth = client("eks-auth")
 refused("no token of the cluster", "InvalidTokenException", 400, auth.assume_role_for_pod_identity, clusterName=CLUSTER, token="a.b.c")
 
-# An EKS token is a presigned URL that STS itself would answer.
-url = sts.generate_presigned_url("get_caller_identity", ExpiresIn=60)
-check("a presigned GetCallerIdentity", "X-Amz-Signature" in urllib.parse.urlparse(url).query)
+
+
+def eks_token(session, name):
+    """A bearer token, made the way of the AWS CLI's `eks get-token`."""
+    signer = RequestSigner(ServiceId("sts"), REGION, "sts", "v4", session.get_credentials(), session.events)
+    url = f"https://sts.{REGION}.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
+    request = {"method": "GET", "url": url, "body": {}, "headers": {"x-k8s-aws-id": name}, "context": {}}
+    signed = signer.generate_presigned_url(request, region_name=REGION, expires_in=60, operation_name="")
+    return "k8s-aws-v1." + base64.urlsafe_b64encode(signed.encode()).decode().rstrip("=")
+
+
+def kubernetes(token, path, body=None):
+    trusted = ssl.create_default_context(cadata=base64.b64decode(cluster["certificateAuthority"]["data"]).decode())
+    data = None if body is None else json.dumps(body).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(cluster["endpoint"] + path, data=data, headers=headers)
+    try:
+        with urllib.request.urlopen(request, context=trusted) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, {}
+
+
+# The EKS token opens the Kubernetes API of its own cluster only.
+token = eks_token(boto3.Session(), CLUSTER)
+check("EKS token", kubernetes(token, "/api/v1/namespaces/carts")[0] == 200)
+check("EKS token of another cluster", kubernetes(eks_token(boto3.Session(), "other"), "/api/v1/namespaces/carts")[0] == 401)
+
+# A service account's token becomes a session of the role, with what the role may do.
+def pod_token(audience="pods.eks.amazonaws.com"):
+    wanted = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": [audience], "expirationSeconds": 3600}}
+    status, answer = kubernetes(token, "/api/v1/namespaces/carts/serviceaccounts/carts/token", wanted)
+    assert status == 201, (status, answer)
+    return answer["status"]["token"]
+
+
+refused("wrong audience", "InvalidTokenException", 400, auth.assume_role_for_pod_identity, clusterName=CLUSTER, token=pod_token("sts.amazonaws.com"))
+refused("no association", "ResourceNotFoundException", 404, auth.assume_role_for_pod_identity,
+        "The token included in the request has no service account role association for it.", clusterName=CLUSTER, token=pod_token())
+mine = eks.create_pod_identity_association(clusterName=CLUSTER, namespace="carts", serviceAccount="carts", roleArn=made["Arn"])["association"]
+handed = auth.assume_role_for_pod_identity(clusterName=CLUSTER, token=pod_token())
+check("AssumeRoleForPodIdentity", handed["subject"] == {"namespace": "carts", "serviceAccount": "carts"} and handed["podIdentityAssociation"]["associationId"] == mine["associationId"])
+keys = handed["credentials"]
+session = dict(aws_access_key_id=keys["accessKeyId"], aws_secret_access_key=keys["secretAccessKey"], aws_session_token=keys["sessionToken"])
+check("the session's identity", client("sts", **session).get_caller_identity()["Arn"] == handed["assumedRoleUser"]["arn"])
+check("the session may query", client("dynamodb", **session).query(TableName="eks-workshop-carts", IndexName="idx_global_customerId", **query)["Count"] == 0)
+refused("the session may not put", "AccessDeniedException", 400, client("dynamodb", **session).put_item,
+        "because no identity-based policy allows the dynamodb:PutItem action", TableName="eks-workshop-carts", Item={"id": {"S": "1"}})
+refused("another session token", "UnrecognizedClientException", 400, client("dynamodb", **dict(session, aws_session_token="x")).list_tables)
+iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=trust("sts:AssumeRole", "sts:TagSession", condition={"StringEquals": {"aws:RequestTag/kubernetes-namespace": "other"}}))
+time.sleep(0.5)
+refused("trust for another namespace", "AccessDeniedException", 400, auth.assume_role_for_pod_identity,
+        "Unauthorized Exception! EKS does not have permissions to assume the associated role.", clusterName=CLUSTER, token=pod_token())
+eks.delete_pod_identity_association(clusterName=CLUSTER, associationId=mine["associationId"])
 
 iam.delete_role_policy(RoleName=ROLE, PolicyName="query")
 iam.delete_role(RoleName=ROLE)

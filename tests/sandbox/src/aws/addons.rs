@@ -1,4 +1,4 @@
-//! EKS add-ons: their life from CREATING to gone, and the DaemonSet that the agent's one applies.
+//! EKS add-ons: the operations.
 
 use std::{collections::BTreeMap, io};
 
@@ -7,190 +7,14 @@ use serde_json::{Value, json};
 
 use super::{
     Aws, Ctx,
+    addon_life::{Addon, Update},
     associations::SERVICE,
-    catalog::{AGENT, check_configuration, is_known, versions},
+    catalog::{check_configuration, is_known, versions},
     eks::{bad_token, check_tags, in_use, invalid, max_results, not_found, resource_facts, tag_facts},
-    ms,
     policy::fact,
-    wire::{Answer, AwsError, Reply, epoch, page, uuid},
+    wire::{Answer, AwsError, Reply, page, uuid},
 };
-use crate::{
-    State,
-    scenario::{self, Scenario},
-};
-
-/// An installed add-on.
-#[derive(Debug, Clone)]
-pub struct Addon {
-    /// `eks-pod-identity-agent`.
-    pub name: String,
-    /// Cluster name.
-    pub cluster: String,
-    /// `v1.3.10-eksbuild.1`.
-    pub version: String,
-    /// `CREATING`, `ACTIVE`, …
-    pub status: String,
-    /// Its ARN.
-    pub arn: String,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When it last changed.
-    pub modified_at: Timestamp,
-    /// Tags.
-    pub tags: BTreeMap<String, String>,
-    /// Configuration values.
-    pub configuration: Option<String>,
-    /// IRSA role ARN.
-    pub service_account_role: Option<String>,
-    /// Health issues: code, message, resource ids.
-    pub issues: Vec<(String, String, Vec<String>)>,
-    /// Its updates, in order.
-    pub updates: Vec<Update>,
-    resolve_conflicts: String,
-    preserve: bool,
-    /// When the change under way was asked for.
-    since: Timestamp,
-    /// When its objects were applied to the cluster.
-    applied_at: Option<Timestamp>,
-}
-
-/// An update of an add-on.
-#[derive(Debug, Clone)]
-pub struct Update {
-    /// A uuid.
-    pub id: String,
-    /// `InProgress`, `Successful`, `Failed`.
-    pub status: String,
-    /// What was asked: type and value.
-    pub params: Vec<(String, String)>,
-    /// When it was asked for.
-    pub created_at: Timestamp,
-}
-
-impl Update {
-    fn json(&self) -> Value {
-        let params: Vec<_> = self.params.iter().map(|(kind, value)| json!({"type": kind, "value": value})).collect();
-        json!({
-            "id": self.id, "status": self.status, "type": "AddonUpdate", "params": params,
-            "createdAt": epoch(self.created_at), "errors": [],
-        })
-    }
-}
-
-impl Addon {
-    fn json(&self, aws: &Aws) -> Value {
-        let issues: Vec<_> = self
-            .issues
-            .iter()
-            .map(|(code, message, ids)| json!({"code": code, "message": message, "resourceIds": ids}))
-            .collect();
-        let mut out = json!({
-            "addonName": self.name,
-            "clusterName": self.cluster,
-            "status": self.status,
-            "addonVersion": self.version,
-            "health": {"issues": issues},
-            "addonArn": self.arn,
-            "createdAt": epoch(self.created_at),
-            "modifiedAt": epoch(self.modified_at),
-            "tags": self.tags,
-        });
-        let owned: Vec<_> = aws.owned_by(&self.arn).into_iter().map(|id| aws.associations[&id].arn.clone()).collect();
-        if !owned.is_empty() {
-            out["podIdentityAssociations"] = json!(owned);
-        }
-        if let Some(role) = &self.service_account_role {
-            out["serviceAccountRoleArn"] = json!(role);
-        }
-        if let Some(configuration) = &self.configuration {
-            out["configurationValues"] = json!(configuration);
-        }
-        out
-    }
-
-    fn finish(&mut self, status: &str, update: &str, now: Timestamp) {
-        status.clone_into(&mut self.status);
-        self.modified_at = now;
-        if let Some(last) = self.updates.last_mut().filter(|last| last.status == "InProgress") {
-            update.clone_into(&mut last.status);
-        }
-    }
-}
-
-/// Moves add-ons along their life.
-pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
-    state.aws.forget(now);
-    let delay = ms(state.aws.delays.addon);
-    // EKS reports missing replicas only after it has given them a while.
-    let patience = (delay * 10).max(SignedDuration::from_millis(100));
-    let first = scenario.cluster().name.as_str();
-    let mut gone = Vec::new();
-    for (key, addon) in &mut state.aws.addons {
-        let agent = addon.name == AGENT && addon.cluster == first;
-        let due = now >= addon.since + delay;
-        let there = if agent { state.kube.daemon_set("kube-system", AGENT) } else { Some((0, 0)) };
-        match addon.status.as_str() {
-            "DELETING" if due => {
-                if agent && !addon.preserve {
-                    state.kube.set_agent(None, now);
-                }
-                gone.push(key.clone());
-            }
-            "CREATING" | "UPDATING" if due && addon.applied_at.is_none() => {
-                let creating = addon.status == "CREATING";
-                if creating && agent && there.is_some() && addon.resolve_conflicts != "OVERWRITE" {
-                    addon.issues = vec![(
-                        "ConfigurationConflict".to_owned(),
-                        format!(
-                            "Conflicts found when trying to apply. Will not continue due to resolve conflicts mode. Conflicts: DaemonSet.apps {AGENT} - .spec.template.spec.containers"
-                        ),
-                        Vec::new(),
-                    )];
-                    addon.finish("CREATE_FAILED", "Failed", now);
-                    continue;
-                }
-                if agent {
-                    state.kube.set_agent(Some(&addon.version), now);
-                }
-                addon.applied_at = Some(now);
-            }
-            "CREATING" | "UPDATING" | "DEGRADED" => {
-                let Some(applied) = addon.applied_at else { continue };
-                if now < applied + delay {
-                    continue;
-                }
-                match there {
-                    Some((desired, ready)) if desired == ready => {
-                        addon.issues.clear();
-                        addon.finish("ACTIVE", "Successful", now);
-                    }
-                    _ if addon.status != "DEGRADED" && now >= applied + patience => {
-                        let issue = match there {
-                            Some(_) => (
-                                "InsufficientNumberOfReplicas",
-                                "The add-on is unhealthy because it doesn't have the desired number of replicas.",
-                            ),
-                            None => {
-                                ("K8sResourceNotFound", "The add-on is unhealthy because its DaemonSet does not exist.")
-                            }
-                        };
-                        addon.issues = vec![(issue.0.to_owned(), issue.1.to_owned(), Vec::new())];
-                        addon.finish("DEGRADED", "Successful", now);
-                    }
-                    _ => {}
-                }
-            }
-            _ => {}
-        }
-    }
-    for key in gone {
-        if let Some(addon) = state.aws.addons.remove(&key).filter(|addon| !addon.preserve) {
-            for id in state.aws.owned_by(&addon.arn) {
-                state.aws.remove_association(&id, now);
-            }
-        }
-    }
-}
+use crate::scenario::{self, Scenario};
 
 impl Aws {
     pub(super) fn add_addon(&mut self, from: &scenario::Addon, world: &Scenario, now: Timestamp) -> io::Result<()> {
@@ -229,7 +53,7 @@ impl Aws {
     }
 
     /// Ids of the associations that an add-on owns.
-    fn owned_by(&self, arn: &str) -> Vec<String> {
+    pub(super) fn owned_by(&self, arn: &str) -> Vec<String> {
         let owned = self.associations.values().filter(|a| a.owner_arn.as_deref() == Some(arn));
         owned.map(|a| a.id.clone()).collect()
     }

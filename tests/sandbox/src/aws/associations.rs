@@ -10,12 +10,15 @@ use super::{
     eks::{bad_token, check_tags, in_use, invalid, max_results, not_found, resource_facts, tag_facts},
     ms,
     policy::{fact, trust_names_service},
-    wire::{Answer, AwsError, Reply, epoch, page},
+    wire::{Answer, AwsError, Reply, epoch, err, page},
 };
 use crate::scenario::{self, Scenario};
 
 /// The service that assumes the roles.
 pub(super) const SERVICE: &str = "pods.eks.amazonaws.com";
+
+/// The quota of associations.
+const PER_CLUSTER: usize = 5000;
 
 /// A pod identity association.
 #[derive(Debug, Clone)]
@@ -174,6 +177,11 @@ impl Aws {
         self.arn("eks", true, &format!("podidentityassociation/{cluster}/{id}"))
     }
 
+    /// The association of a service account of the first cluster.
+    pub fn association(&self, namespace: &str, service_account: &str) -> Option<&Association> {
+        self.association_of(&self.first_cluster, namespace, service_account)
+    }
+
     /// The association of a service account.
     pub(super) fn association_of(&self, cluster: &str, namespace: &str, account: &str) -> Option<&Association> {
         self.associations
@@ -229,6 +237,10 @@ impl Aws {
         }
         if let Some(association) = self.association_of(cluster, namespace, account) {
             return Err(in_use(format!("Association already exists: {}", association.id)));
+        }
+        if self.associations.values().filter(|a| a.cluster == cluster).count() >= PER_CLUSTER {
+            let message = format!("You've reached the quota of {PER_CLUSTER} pod identity associations per cluster.");
+            return Err(err(400, "ResourceLimitExceededException", message));
         }
         let wanted = Wanted::read(&call.json, None)?;
         self.check_role(ctx, role)?;

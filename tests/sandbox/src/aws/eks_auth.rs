@@ -123,7 +123,12 @@ fn verified(
 }
 
 /// The session that an association leads to.
-fn assume(aws: &mut Aws, cluster: &str, claims: &Claims, now: Timestamp) -> Result<(Session, Association), AwsError> {
+pub(super) fn assume(
+    aws: &mut Aws,
+    cluster: &str,
+    claims: &Claims,
+    now: Timestamp,
+) -> Result<(Session, Association), AwsError> {
     let association =
         aws.association_of(cluster, &claims.namespace, &claims.service_account).cloned().ok_or_else(|| {
             not_found("The token included in the request has no service account role association for it.")

@@ -1,5 +1,6 @@
 //! The AWS side: EKS, IAM, STS, EKS Auth and DynamoDB, told apart by the signature's credential scope.
 
+mod addon_life;
 mod addons;
 mod associations;
 mod catalog;
@@ -12,6 +13,8 @@ mod iam_policies;
 mod policy;
 mod sigv4;
 mod sts;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::{collections::BTreeMap, io, sync::Arc};
@@ -21,9 +24,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::{addons::step, dynamodb::app_call, eks_auth::agent_credentials, sts::caller_of_eks_token};
+pub(crate) use self::{addon_life::step, dynamodb::app_call, eks_auth::agent_credentials, sts::caller_of_eks_token};
 pub use self::{
-    addons::{Addon, Update},
+    addon_life::{Addon, Update},
     associations::Association,
     iam::Role,
     sts::{AppCredentials, Session},
@@ -165,7 +168,7 @@ impl Ctx<'_> {
 /// Names a request before it is carried out.
 pub(crate) fn name(req: &Req) -> Named {
     let call = wire::call(req);
-    let read = ["Describe", "List", "Get", "Query", "Assume", "Simulate"];
+    let read = ["Describe", "List", "Get", "Query", "Scan", "Assume", "Simulate"];
     let write = !call.operation.is_empty() && !read.iter().any(|verb| call.operation.starts_with(verb));
     Named { service: call.service.to_owned(), operation: call.operation, write }
 }
@@ -177,7 +180,7 @@ pub(crate) async fn handle(world: &Arc<World>, req: Req) -> Response<Body> {
     let (service, operation) = (call.service, call.operation.clone());
     let now = world.clock.now();
     let mut state = world.state();
-    let answer = state.aws.authenticate(&world.scenario, &req, service).and_then(|(who, region)| {
+    let answer = state.aws.authenticate(&world.scenario, &req, service, now).and_then(|(who, region)| {
         let ctx = Ctx { scenario: &world.scenario, call, who, region, now };
         match service {
             "iam" => state.aws.iam(&ctx),

@@ -116,12 +116,10 @@ pub(super) fn trust_names_service(trust: &Value, service: &str, action: &str) ->
     trust_allows_service(&bare, service, action, &Facts::new())
 }
 
-/// Evaluates documents; one that `iam-rs` cannot read says nothing.
+/// Evaluates documents statement by statement: one that cannot be evaluated says nothing, and does not silence the others.
 fn decide(documents: &[Value], who: &Principal, action: &str, resource: Option<&str>, facts: &Facts) -> Decision {
-    let policies = documents.iter().filter_map(read).collect();
     let options = EvaluationOptions { ignore_resource_constraints: resource.is_none(), ..EvaluationOptions::default() };
-    let arn = resource.filter(|r| *r != "*").unwrap_or("arn:aws:none:::*");
-    let Ok(arn) = Arn::parse(arn) else { return Decision::NotApplicable };
+    let Ok(arn) = Arn::parse(resource.unwrap_or("arn:aws:none:::*")) else { return Decision::NotApplicable };
     let mut context = Context::new();
     for (key, value) in facts {
         let value = match value {
@@ -131,18 +129,25 @@ fn decide(documents: &[Value], who: &Principal, action: &str, resource: Option<&
         context.insert(key.clone(), value);
     }
     let request = IAMRequest::new_with_context(who.clone(), action, arn, context);
-    PolicyEvaluator::with_policies(policies)
-        .with_options(options)
-        .evaluate(&request)
-        .map_or(Decision::NotApplicable, |result| result.decision)
+    let mut allowed = false;
+    for policy in documents.iter().flat_map(statements) {
+        let evaluator = PolicyEvaluator::with_policies(vec![policy]).with_options(options.clone());
+        match evaluator.evaluate(&request).map(|result| result.decision) {
+            Ok(Decision::Deny) => return Decision::Deny,
+            Ok(Decision::Allow) => allowed = true,
+            _ => {}
+        }
+    }
+    if allowed { Decision::Allow } else { Decision::NotApplicable }
 }
 
-fn read(document: &Value) -> Option<IAMPolicy> {
-    serde_json::from_value(prepare(document)).ok()
+/// A document as policies of one statement each, as far as they can be read.
+fn statements(document: &Value) -> Vec<IAMPolicy> {
+    prepare(document).into_iter().filter_map(|policy| serde_json::from_value(policy).ok()).collect()
 }
 
-/// Writes a document the one way that `iam-rs` reads: statements in a list, one kind of principal each, condition values as text.
-fn prepare(document: &Value) -> Value {
+/// Writes a document the one way that `iam-rs` reads: one kind of principal per statement, condition values as text.
+fn prepare(document: &Value) -> Vec<Value> {
     let mut statements = Vec::new();
     for statement in document.get("Statement").map(one_or_many).unwrap_or_default() {
         let Value::Object(mut statement) = statement else { continue };
@@ -163,7 +168,7 @@ fn prepare(document: &Value) -> Value {
         }
     }
     let version = document.get("Version").cloned().unwrap_or_else(|| json!("2008-10-17"));
-    json!({"Version": version, "Statement": statements})
+    statements.into_iter().map(|statement| json!({"Version": version, "Statement": [statement]})).collect()
 }
 
 fn stringify(condition: &mut Value) {

@@ -20,6 +20,8 @@ pub(super) enum Refusal {
     UnknownKey,
     /// A session key came without its token, or with another's.
     WrongToken,
+    /// The session is over.
+    ExpiredToken,
     /// It is too old or too new.
     Expired(String),
     /// It was made with another secret, or for another request.

@@ -124,11 +124,12 @@ impl Aws {
         scenario: &Scenario,
         req: &Req,
         service: &str,
+        now: Timestamp,
     ) -> Result<(Who, String), AwsError> {
-        self.signer(scenario, req).map_err(|refusal| refused(service, &refusal))
+        self.signer(scenario, req, now).map_err(|refusal| refused(service, &refusal))
     }
 
-    fn signer(&self, scenario: &Scenario, req: &Req) -> Result<(Who, String), Refusal> {
+    fn signer(&self, scenario: &Scenario, req: &Req, world_now: Timestamp) -> Result<(Who, String), Refusal> {
         let claim = sigv4::claim(req)?;
         // Signatures live in real time, also when the world's clock was turned.
         let now = Timestamp::now();
@@ -141,6 +142,9 @@ impl Aws {
             return Err(Refusal::WrongToken);
         }
         sigv4::verify(req, &claim, &key.secret, now)?;
+        if key.expires <= world_now {
+            return Err(Refusal::ExpiredToken);
+        }
         Ok((Who::session(&key.session), claim.region))
     }
 
@@ -196,6 +200,10 @@ fn refused(service: &str, refusal: &Refusal) -> AwsError {
         Refusal::UnknownKey | Refusal::WrongToken => {
             // DynamoDB ends the sentence in the same way as EKS.
             err(status, unknown, "The security token included in the request is invalid.")
+        }
+        Refusal::ExpiredToken => {
+            let code = if query { "ExpiredToken" } else { "ExpiredTokenException" };
+            err(status, code, "The security token included in the request is expired")
         }
         Refusal::Expired(message) if query => err(403, "SignatureDoesNotMatch", message),
         Refusal::Expired(message) => err(status, "InvalidSignatureException", message),
