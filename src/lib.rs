@@ -4,6 +4,8 @@
 //! [`ports`], [`plan`] computes the [`Step`](plan::Step)s, consent is asked, [`execute`] carries them out, the
 //! command proves its postconditions, and [`output`] renders the outcome.
 
+pub mod aws;
+pub mod explain;
 pub mod failure;
 pub mod model;
 pub mod plan;

@@ -1,0 +1,244 @@
+//! Loading the AWS configuration: everything the AWS SDK reads, with podid's flags on top.
+//!
+//! **Credentials** come from the SDK's whole chain (environment, profile, SSO, login, process, web identity, container,
+//! instance). A profile named by flag is the only source then, as with the AWS CLI: keys in the environment do not win over it.
+//! **Region**: flag, `AWS_REGION`, `AWS_DEFAULT_REGION`, profile, and last the instance's metadata, for at most a second.
+//! **Retries**: `AWS_MAX_ATTEMPTS`, `AWS_RETRY_MODE` and the profile's settings win; else standard mode, 8 attempts.
+//! **Endpoints**: `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_EKS`, `_IAM`, `_STS` and the profile's `endpoint_url`.
+//! **Proxies**: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case, as the SDK's own client reads them since
+//! behaviour version 2025-08-07; podid takes the latest version, so it adds nothing.
+//! **Private CAs**: `SSL_CERT_FILE` and `SSL_CERT_DIR`.
+
+use std::time::{Duration, SystemTime};
+
+use aws_config::{
+    AppName, BehaviorVersion, Region, SdkConfig,
+    environment::EnvironmentVariableRegionProvider,
+    identity::IdentityCache,
+    imds::region::ImdsRegionProvider,
+    meta::region::RegionProviderChain,
+    profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider},
+    provider_config::ProviderConfig,
+    retry::{RetryConfig, RetryMode},
+    timeout::TimeoutConfig,
+};
+use aws_credential_types::{
+    Credentials,
+    provider::{self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
+};
+use aws_types::service_config::ServiceConfigKey;
+use tokio::sync::Mutex;
+
+use crate::failure::{Failure, Result};
+
+/// Attempts of one call unless the user says otherwise: EKS and IAM throttle long runs of calls.
+const MAX_ATTEMPTS: u32 = 8;
+
+/// First wait between attempts; it doubles, with jitter.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
+
+/// Longest time to get credentials: a process may ask for a touch of a key.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Longest time to ask the instance for a region: everywhere else than on EC2 nothing answers.
+const INSTANCE_REGION_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Credentials are renewed this long before they end.
+const RENEW_BEFORE: Duration = Duration::from_secs(120);
+
+/// What podid's flags say about AWS.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `--profile`; wins over everything.
+    pub profile: Option<String>,
+    /// `--region`, or the region of the kube context; wins over everything.
+    pub region: Option<String>,
+    /// To connect.
+    pub connect_timeout: Duration,
+    /// One attempt of one call.
+    pub attempt_timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            profile: None,
+            region: None,
+            connect_timeout: Duration::from_secs(5),
+            attempt_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The loaded configuration.
+#[derive(Debug, Clone)]
+pub(super) struct Loaded {
+    /// What clients are made of.
+    pub(super) sdk: SdkConfig,
+    /// Who the user said to be; for hints.
+    pub(super) who: Who,
+}
+
+/// The profile in use, for hints.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Who {
+    /// Its name, when one was chosen.
+    pub(super) profile: Option<String>,
+    /// It signs in through IAM Identity Center.
+    pub(super) sso: bool,
+}
+
+/// Loads the configuration. Reads files and the environment; calls nobody, except that a region may be asked of the instance.
+pub(super) async fn load(settings: &Settings) -> Result<Loaded> {
+    let region = region(settings).await;
+    let retry = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_initial_backoff(INITIAL_BACKOFF);
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(settings.connect_timeout)
+        .operation_attempt_timeout(settings.attempt_timeout)
+        .build();
+    // An explicit retry configuration keeps the loader from reading the user's: it panics on values it does not know.
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(region.clone())
+        .retry_config(retry.clone())
+        .timeout_config(timeouts.clone())
+        .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build());
+    if let Ok(name) = AppName::new(concat!("podid-", env!("CARGO_PKG_VERSION"))) {
+        loader = loader.app_name(name);
+    }
+    if let Some(profile) = &settings.profile {
+        let config = ProviderConfig::without_region()
+            .with_region(region)
+            .with_behavior_version(Some(BehaviorVersion::latest()))
+            .with_retry_config(retry.clone())
+            .with_timeout_config(timeouts);
+        let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(provider);
+    }
+    let sdk = loader.load().await;
+    let retry = users_retry(&sdk, retry)?;
+    let who = Who {
+        profile: settings.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok().filter(|p| !p.is_empty())),
+        sso: ["sso_session", "sso_start_url"].iter().any(|key| setting(&sdk, "AWS_SSO_SESSION", key).is_some()),
+    };
+    let provider = sdk.credentials_provider().map(|inner| SharedCredentialsProvider::new(Cached::new(inner)));
+    let mut builder = sdk.into_builder().retry_config(retry);
+    builder.set_credentials_provider(provider);
+    Ok(Loaded { sdk: builder.build(), who })
+}
+
+/// Flag, environment, profile, instance.
+async fn region(settings: &Settings) -> Option<Region> {
+    if let Some(region) = &settings.region {
+        return Some(Region::new(region.clone()));
+    }
+    let mut profile = ProfileFileRegionProvider::builder();
+    if let Some(name) = &settings.profile {
+        profile = profile.profile_name(name);
+    }
+    let configured = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+        .or_else(profile.build())
+        .region()
+        .await;
+    match configured {
+        Some(region) => Some(region),
+        None => {
+            let instance = ImdsRegionProvider::builder().build();
+            tokio::time::timeout(INSTANCE_REGION_TIMEOUT, instance.region()).await.ok().flatten()
+        }
+    }
+}
+
+/// A setting of the environment or the profile.
+fn setting(sdk: &SdkConfig, env: &str, profile: &str) -> Option<String> {
+    let key = ServiceConfigKey::builder().service_id("podid").env(env).profile(profile).build().ok()?;
+    sdk.service_config()?.load_config(key).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// podid's retries, changed as far as the user says.
+fn users_retry(sdk: &SdkConfig, retry: RetryConfig) -> Result<RetryConfig> {
+    let attempts = setting(sdk, "AWS_MAX_ATTEMPTS", "max_attempts");
+    let mode = setting(sdk, "AWS_RETRY_MODE", "retry_mode");
+    apply_retry(retry, attempts.as_deref(), mode.as_deref())
+}
+
+fn apply_retry(mut retry: RetryConfig, attempts: Option<&str>, mode: Option<&str>) -> Result<RetryConfig> {
+    if let Some(text) = attempts {
+        match text.parse::<u32>() {
+            Ok(attempts) if attempts > 0 => retry = retry.with_max_attempts(attempts),
+            _ => {
+                return Err(Failure::usage("cannot read the AWS configuration")
+                    .because(format!("`AWS_MAX_ATTEMPTS` (`max_attempts`) is `{text}`, not a number above 0")));
+            }
+        }
+    }
+    match mode {
+        // The SDK has no legacy mode; standard is what replaced it.
+        None | Some("standard" | "legacy") => Ok(retry),
+        Some("adaptive") => Ok(retry.with_retry_mode(RetryMode::Adaptive)),
+        Some(text) => Err(Failure::usage("cannot read the AWS configuration")
+            .because(format!("`AWS_RETRY_MODE` (`retry_mode`) is `{text}`, not `standard` or `adaptive`"))),
+    }
+}
+
+/// Credentials shared by all clients and the EKS token: each source is asked once (a process may ask the user for something).
+#[derive(Debug)]
+struct Cached {
+    inner: SharedCredentialsProvider,
+    held: Mutex<Option<Credentials>>,
+}
+
+impl Cached {
+    fn new(inner: SharedCredentialsProvider) -> Self {
+        Self { inner, held: Mutex::new(None) }
+    }
+
+    async fn get(&self) -> provider::Result {
+        let mut held = self.held.lock().await;
+        if let Some(credentials) = held.as_ref() {
+            let fresh = credentials.expiry().is_none_or(|end| end > SystemTime::now() + RENEW_BEFORE);
+            if fresh {
+                return Ok(credentials.clone());
+            }
+        }
+        let fetched = tokio::time::timeout(CREDENTIALS_TIMEOUT, self.inner.provide_credentials()).await;
+        let credentials = fetched.map_err(|_| CredentialsError::provider_timed_out(CREDENTIALS_TIMEOUT))??;
+        *held = Some(credentials.clone());
+        Ok(credentials)
+    }
+}
+
+impl ProvideCredentials for Cached {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::new(self.get())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_retry_settings_win() {
+        let ours = || RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS);
+        assert_eq!(apply_retry(ours(), None, None).unwrap().max_attempts(), 8);
+        assert_eq!(apply_retry(ours(), Some("3"), None).unwrap().max_attempts(), 3);
+        assert_eq!(apply_retry(ours(), None, Some("adaptive")).unwrap().mode(), RetryMode::Adaptive);
+        assert_eq!(apply_retry(ours(), None, Some("legacy")).unwrap().mode(), RetryMode::Standard);
+        for (attempts, mode) in [(Some("0"), None), (Some("many"), None), (None, Some("fast"))] {
+            assert!(apply_retry(ours(), attempts, mode).is_err());
+        }
+    }
+
+    #[tokio::test]
+    async fn loads_podids_defaults() {
+        let settings = Settings { region: Some("eu-central-1".into()), ..Settings::default() };
+        let loaded = load(&settings).await.unwrap();
+        assert_eq!(loaded.sdk.region().unwrap().as_ref(), "eu-central-1");
+        assert!(loaded.sdk.app_name().unwrap().as_ref().starts_with("podid-"));
+        assert_eq!(loaded.sdk.timeout_config().unwrap().connect_timeout(), Some(Duration::from_secs(5)));
+        assert_eq!(loaded.sdk.timeout_config().unwrap().operation_attempt_timeout(), Some(Duration::from_secs(30)));
+    }
+}

@@ -1,0 +1,166 @@
+//! The port [`Eks`] on the AWS SDK.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_sdk_eks::{
+    error::{ProvideErrorMetadata, SdkError},
+    types::PodIdentityAssociation,
+};
+
+use super::{Aws, convert};
+use crate::{
+    failure::Result,
+    model::{
+        addon::{Addon, AddonVersion},
+        association::{Association, AssociationChange, AssociationFilter, AssociationSummary, NewAssociation},
+        cluster::Cluster,
+    },
+    ports::Eks,
+};
+
+/// The thing itself is missing. A missing cluster has the same code, but is no "nothing there".
+fn absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.code() == Some("ResourceNotFoundException")
+        && !error.message().is_some_and(|text| text.to_lowercase().contains("cluster found"))
+}
+
+fn read(what: &str, from: Option<&PodIdentityAssociation>) -> Result<Association> {
+    convert::association(from).map_err(|failure| failure.context(what))
+}
+
+#[async_trait]
+impl Eks for Aws {
+    async fn cluster(&self, name: &str) -> Result<Cluster> {
+        let eks = self.eks().await?;
+        let what = format!("cannot read cluster `{name}`");
+        let answer = eks.api.describe_cluster().name(name).send().await;
+        let answer = answer.map_err(|error| eks.told.failure("DescribeCluster", &what, &error))?;
+        convert::need(answer.cluster(), "cluster").and_then(convert::cluster).map_err(|failure| failure.context(what))
+    }
+
+    async fn clusters(&self) -> Result<Vec<String>> {
+        let eks = self.eks().await?;
+        let names: Result<Vec<_>, _> =
+            eks.api.list_clusters().max_results(100).into_paginator().items().send().try_collect().await;
+        names.map_err(|error| eks.told.failure("ListClusters", "cannot list clusters", &error))
+    }
+
+    async fn associations(&self, cluster: &str, filter: &AssociationFilter) -> Result<Vec<AssociationSummary>> {
+        let eks = self.eks().await?;
+        let what = match (&filter.namespace, &filter.service_account) {
+            (Some(namespace), Some(name)) => {
+                format!("cannot list associations of `{namespace}/{name}` in cluster `{cluster}`")
+            }
+            (Some(namespace), None) => {
+                format!("cannot list associations of namespace `{namespace}` in cluster `{cluster}`")
+            }
+            _ => format!("cannot list associations of cluster `{cluster}`"),
+        };
+        let call = eks
+            .api
+            .list_pod_identity_associations()
+            .cluster_name(cluster)
+            .set_namespace(filter.namespace.clone())
+            .set_service_account(filter.service_account.clone())
+            .max_results(100);
+        let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
+        let found = found.map_err(|error| eks.told.failure("ListPodIdentityAssociations", &what, &error))?;
+        found.iter().map(convert::summary).collect::<Result<_>>().map_err(|failure| failure.context(what))
+    }
+
+    async fn association(&self, cluster: &str, id: &str) -> Result<Option<Association>> {
+        let eks = self.eks().await?;
+        let what = format!("cannot read association `{id}` of cluster `{cluster}`");
+        let call = eks.api.describe_pod_identity_association().cluster_name(cluster).association_id(id);
+        match call.send().await {
+            Ok(answer) => read(&what, answer.association()).map(Some),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(eks.told.failure("DescribePodIdentityAssociation", &what, &error)),
+        }
+    }
+
+    async fn create_association(&self, cluster: &str, new: &NewAssociation, token: &str) -> Result<Association> {
+        let eks = self.eks().await?;
+        let what = format!("cannot create the association of `{}` in cluster `{cluster}`", new.subject);
+        let mut call = eks
+            .api
+            .create_pod_identity_association()
+            .cluster_name(cluster)
+            .namespace(&new.subject.namespace)
+            .service_account(&new.subject.name)
+            .role_arn(&new.role_arn)
+            .client_request_token(token);
+        if new.disable_session_tags {
+            call = call.disable_session_tags(true);
+        }
+        for (key, value) in &new.tags {
+            call = call.tags(key, value);
+        }
+        let answer = call.send().await;
+        let answer = answer.map_err(|error| eks.told.failure("CreatePodIdentityAssociation", &what, &error))?;
+        read(&what, answer.association())
+    }
+
+    async fn update_association(
+        &self,
+        cluster: &str,
+        id: &str,
+        change: &AssociationChange,
+        token: &str,
+    ) -> Result<Association> {
+        let eks = self.eks().await?;
+        let what = format!("cannot update association `{id}` of cluster `{cluster}`");
+        let call = eks
+            .api
+            .update_pod_identity_association()
+            .cluster_name(cluster)
+            .association_id(id)
+            .set_role_arn(change.role_arn.clone())
+            .set_disable_session_tags(change.disable_session_tags)
+            .client_request_token(token);
+        let answer = call.send().await;
+        let answer = answer.map_err(|error| eks.told.failure("UpdatePodIdentityAssociation", &what, &error))?;
+        read(&what, answer.association())
+    }
+
+    async fn tag(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<()> {
+        let eks = self.eks().await?;
+        let tags = tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let answer = eks.api.tag_resource().resource_arn(arn).set_tags(Some(tags)).send().await;
+        answer.map_err(|error| eks.told.failure("TagResource", &format!("cannot tag `{arn}`"), &error))?;
+        Ok(())
+    }
+
+    async fn addon(&self, cluster: &str, name: &str) -> Result<Option<Addon>> {
+        let eks = self.eks().await?;
+        let what = format!("cannot read add-on `{name}` of cluster `{cluster}`");
+        match eks.api.describe_addon().cluster_name(cluster).addon_name(name).send().await {
+            Ok(answer) => convert::addon(answer.addon()).map(Some).map_err(|failure| failure.context(what)),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(eks.told.failure("DescribeAddon", &what, &error)),
+        }
+    }
+
+    async fn addon_versions(&self, name: &str, kubernetes: &str) -> Result<Vec<AddonVersion>> {
+        let eks = self.eks().await?;
+        let what = format!("cannot list versions of add-on `{name}` for Kubernetes {kubernetes}");
+        let call = eks.api.describe_addon_versions().addon_name(name).kubernetes_version(kubernetes).max_results(100);
+        let addons: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
+        let addons = addons.map_err(|error| eks.told.failure("DescribeAddonVersions", &what, &error))?;
+        let versions: Vec<_> = addons
+            .iter()
+            .filter(|addon| addon.addon_name() == Some(name))
+            .flat_map(|addon| addon.addon_versions().iter().cloned())
+            .collect();
+        Ok(convert::addon_versions(&versions, kubernetes))
+    }
+
+    async fn create_addon(&self, cluster: &str, name: &str, version: &str) -> Result<Addon> {
+        let eks = self.eks().await?;
+        let what = format!("cannot install add-on `{name}` {version} in cluster `{cluster}`");
+        let call = eks.api.create_addon().cluster_name(cluster).addon_name(name).addon_version(version);
+        let answer = call.send().await.map_err(|error| eks.told.failure("CreateAddon", &what, &error))?;
+        convert::addon(answer.addon()).map_err(|failure| failure.context(what))
+    }
+}

@@ -1,0 +1,265 @@
+//! SDK errors to failures: what was being done, the service's own words, and never the SDK's chain of wrappers.
+
+use std::{
+    error::Error,
+    io,
+    sync::{Arc, OnceLock},
+};
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_eks::operation::RequestId;
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        interceptors::{Intercept, context::BeforeTransmitInterceptorContextRef},
+        orchestrator::HttpResponse,
+        result::SdkError,
+        runtime_components::RuntimeComponents,
+    },
+};
+use aws_smithy_types::{
+    config_bag::ConfigBag,
+    error::{ErrorMetadata, metadata::ProvideErrorMetadata},
+};
+
+use super::{Teller, config::Who};
+use crate::{
+    explain,
+    failure::{Code, Failure, ServiceError},
+};
+
+/// Keeps where a client really sends its calls: an override, a FIPS or regional host, whatever the SDK decided.
+#[derive(Debug)]
+pub(super) struct Endpoint(pub(super) Arc<OnceLock<String>>);
+
+impl Intercept for Endpoint {
+    fn name(&self) -> &'static str {
+        "Endpoint"
+    }
+
+    fn read_before_transmit(
+        &self,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Ok(uri) = context.request().uri().parse::<http::Uri>()
+            && let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority())
+        {
+            // Host and port only: an override may carry a password.
+            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+            self.0.get_or_init(|| format!("{scheme}://{host}"));
+        }
+        Ok(())
+    }
+}
+
+impl Teller {
+    /// The failure of one call; `what` is `cannot create role `x``.
+    pub(super) fn failure<E>(&self, operation: &str, what: &str, error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: Error + ProvideErrorMetadata + 'static,
+    {
+        match error {
+            SdkError::ServiceError(context) => {
+                self.answered(operation, what, error.meta(), error.request_id(), context.raw().status().as_u16())
+            }
+            SdkError::ResponseError(context) => {
+                let status = context.raw().status().as_u16();
+                let meta = ErrorMetadata::builder().build();
+                self.answered(operation, what, &meta, error.request_id(), status).because(words(error))
+            }
+            SdkError::TimeoutError(_) => {
+                Failure::new(Code::TimedOut, what).because(format!("no answer from {} in time", self.place()))
+            }
+            _ => self.not_sent(what, error),
+        }
+    }
+
+    /// The service's name and address.
+    fn place(&self) -> String {
+        match self.endpoint.get() {
+            Some(endpoint) => format!("{} at {endpoint}", self.service),
+            None => self.service.to_owned(),
+        }
+    }
+
+    fn answered(
+        &self,
+        operation: &str,
+        what: &str,
+        meta: &ErrorMetadata,
+        request_id: Option<&str>,
+        status: u16,
+    ) -> Failure {
+        let service = ServiceError {
+            service: self.service,
+            operation: operation.to_owned(),
+            code: meta.code().unwrap_or_default().to_owned(),
+            message: without_secrets(meta.message().unwrap_or_default()),
+            request_id: request_id.or_else(|| meta.request_id()).map(ToOwned::to_owned),
+            status: Some(status),
+        };
+        let mut failure = Failure::new(exit_code(&service), what);
+        failure = failure.because(match (service.message.as_str(), service.code.as_str()) {
+            ("", "") => format!("{} answered HTTP {status} without an AWS error", self.place()),
+            ("", code) => format!("{} answered {code}", self.service),
+            (message, _) => message.to_owned(),
+        });
+        if service.code.is_empty() && (status == 403 || status == 407) && proxied() {
+            failure = failure.hint("a proxy may have answered: see `HTTPS_PROXY` and `NO_PROXY`");
+        }
+        failure.service = Some(Box::new(service));
+        self.who.named(explain::explained(failure))
+    }
+
+    /// No answer, because the request never arrived or never left.
+    fn not_sent<E>(&self, what: &str, error: &SdkError<E, HttpResponse>) -> Failure
+    where
+        E: Error + 'static,
+    {
+        if let Some(credentials) = chain(error).find_map(|e| e.downcast_ref::<CredentialsError>()) {
+            return credentials_failure(what, credentials, &self.who);
+        }
+        if let SdkError::DispatchFailure(context) = error
+            && (context.is_timeout() || context.is_io() || context.is_user())
+        {
+            let place = self.place();
+            let mut failure = if context.is_timeout() {
+                Failure::new(Code::TimedOut, what).because(format!("cannot connect to {place} in time"))
+            } else {
+                Failure::failed(what).because(format!("cannot reach {place}: {}", network(error)))
+            };
+            if chain(error).any(|e| e.to_string().contains("certificate")) {
+                failure = failure.hint("trust a private CA: `SSL_CERT_FILE=ca.pem`, a file with all CAs in PEM");
+            } else if proxied() {
+                failure = failure.hint("a proxy is set: see `HTTPS_PROXY` and `NO_PROXY`");
+            } else {
+                failure = failure.hint("check the network, `--region` and `AWS_ENDPOINT_URL`");
+            }
+            return failure;
+        }
+        Failure::failed(what).because(words(error))
+    }
+}
+
+impl Who {
+    /// Puts the profile's name into hints that need it.
+    fn named(&self, mut failure: Failure) -> Failure {
+        if let Some(profile) = &self.profile {
+            for hint in &mut failure.hints {
+                *hint = hint.replace("`aws sso login`", &format!("`aws sso login --profile {profile}`"));
+            }
+        }
+        failure
+    }
+}
+
+/// There are no usable credentials.
+pub(super) fn credentials_failure(what: &str, error: &CredentialsError, who: &Who) -> Failure {
+    let login = "sign in again: `aws sso login`";
+    let failure = Failure::new(Code::Denied, what);
+    let inner = chain(error).skip(1).last();
+    let failure = match (error, inner) {
+        (CredentialsError::CredentialsNotLoaded(_), Some(inner)) if inner.to_string().contains("profile `") => {
+            failure.because(inner.to_string()).hint("see what profiles there are: `aws configure list-profiles`")
+        }
+        (CredentialsError::CredentialsNotLoaded(_), _) => {
+            let failure = failure.because(match &who.profile {
+                Some(profile) => format!("no AWS credentials were found for profile `{profile}`"),
+                None => "no AWS credentials were found".to_owned(),
+            });
+            if who.sso {
+                failure.hint(login)
+            } else {
+                failure
+                    .hint("choose a profile: `--profile NAME`, or `AWS_PROFILE`")
+                    .hint("or make one: `aws configure`, `aws configure sso`")
+            }
+        }
+        (CredentialsError::ProviderTimedOut(_), _) => {
+            failure.because("the source of the AWS credentials did not answer in time")
+        }
+        (_, inner) => {
+            let words = inner.map_or_else(|| error.to_string(), told);
+            let failure = failure.because(format!("cannot load AWS credentials: {words}"));
+            if who.sso { failure.hint(login) } else { failure }
+        }
+    };
+    who.named(failure)
+}
+
+/// Which exit code an answer means.
+fn exit_code(service: &ServiceError) -> Code {
+    const DENIED: [&str; 15] = [
+        "AccessDenied",
+        "AccessDeniedException",
+        "UnauthorizedOperation",
+        "UnauthorizedException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "RequestExpired",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "SignatureDoesNotMatch",
+        "InvalidSignatureException",
+        "IncompleteSignature",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "OptInRequired",
+    ];
+    if DENIED.contains(&service.code.as_str()) { Code::Denied } else { Code::Failed }
+}
+
+/// A wrong signature is answered with the request's headers, the session token among them.
+fn without_secrets(message: &str) -> String {
+    message.split("The Canonical String").next().unwrap_or_default().trim().to_owned()
+}
+
+fn proxied() -> bool {
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// An error and its sources.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| (*error).source())
+}
+
+/// The innermost words: the outer ones are the SDK's.
+fn words(error: &(dyn Error + 'static)) -> String {
+    chain(error).last().map_or_else(String::new, told)
+}
+
+fn told(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<ErrorMetadata>() {
+        Some(meta) => match (meta.code(), meta.message()) {
+            (Some(code), Some(message)) => format!("{code}: {message}"),
+            (one, other) => one.or(other).unwrap_or("no reason was given").to_owned(),
+        },
+        None => error.to_string(),
+    }
+}
+
+/// Why a host was not reached.
+fn network(error: &(dyn Error + 'static)) -> String {
+    let says = |text: &str| chain(error).any(|e| e.to_string().to_lowercase().contains(text));
+    let kind = chain(error).filter_map(|e| e.downcast_ref::<io::Error>()).map(io::Error::kind).last();
+    if says("certificate") {
+        return format!("its TLS certificate is not trusted ({})", words(error));
+    }
+    if says("dns error") || says("lookup address") {
+        return "its name cannot be resolved".to_owned();
+    }
+    match kind {
+        Some(io::ErrorKind::ConnectionRefused) => "the connection was refused".to_owned(),
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => {
+            "the connection was cut before an answer came".to_owned()
+        }
+        _ if says("connection closed") || says("incomplete message") => {
+            "the connection was closed before an answer came".to_owned()
+        }
+        _ => words(error),
+    }
+}

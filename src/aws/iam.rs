@@ -1,0 +1,138 @@
+//! The port [`Iam`] on the AWS SDK.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+
+use super::{Aws, convert};
+use crate::{
+    failure::{Failure, Result},
+    model::{
+        document::Document,
+        role::{NewRole, Role},
+    },
+    ports::{Caller, Iam},
+};
+
+fn absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    error.code() == Some("NoSuchEntity")
+}
+
+#[async_trait]
+impl Iam for Aws {
+    async fn caller(&self) -> Result<Caller> {
+        let sts = self.sts().await?;
+        let what = "cannot tell who is calling";
+        let answer = sts.api.get_caller_identity().send().await;
+        let answer = answer.map_err(|error| sts.told.failure("GetCallerIdentity", what, &error))?;
+        let fields = || -> Result<Caller> {
+            Ok(Caller {
+                account: convert::need(answer.account(), "Account")?.to_owned(),
+                arn: convert::need(answer.arn(), "Arn")?.to_owned(),
+            })
+        };
+        fields().map_err(|failure| failure.context(what))
+    }
+
+    async fn role(&self, name: &str) -> Result<Option<Role>> {
+        let iam = self.iam().await?;
+        let what = format!("cannot read role `{name}`");
+        match iam.api.get_role().role_name(name).send().await {
+            Ok(answer) => convert::need(answer.role(), "Role")
+                .and_then(convert::role)
+                .map(Some)
+                .map_err(|failure| failure.context(what)),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(iam.told.failure("GetRole", &what, &error)),
+        }
+    }
+
+    async fn create_role(&self, role: &NewRole) -> Result<Role> {
+        let iam = self.iam().await?;
+        let what = format!("cannot create role `{}`", role.name);
+        let call = iam
+            .api
+            .create_role()
+            .role_name(&role.name)
+            .path(&role.path)
+            .assume_role_policy_document(role.trust.0.to_string())
+            .description(&role.description)
+            .set_permissions_boundary(role.permissions_boundary.clone())
+            .set_tags(Some(convert::iam_tags(&role.tags)?).filter(|tags| !tags.is_empty()));
+        let answer = call.send().await.map_err(|error| iam.told.failure("CreateRole", &what, &error))?;
+        convert::need(answer.role(), "Role").and_then(convert::role).map_err(|failure| failure.context(what))
+    }
+
+    async fn put_trust(&self, role: &str, document: &Document) -> Result<()> {
+        let iam = self.iam().await?;
+        let what = format!("cannot change the trust policy of role `{role}`");
+        let call = iam.api.update_assume_role_policy().role_name(role).policy_document(document.0.to_string());
+        call.send().await.map_err(|error| iam.told.failure("UpdateAssumeRolePolicy", &what, &error))?;
+        Ok(())
+    }
+
+    async fn tag_role(&self, role: &str, tags: &BTreeMap<String, String>) -> Result<()> {
+        let iam = self.iam().await?;
+        let what = format!("cannot tag role `{role}`");
+        let call = iam.api.tag_role().role_name(role).set_tags(Some(convert::iam_tags(tags)?));
+        call.send().await.map_err(|error| iam.told.failure("TagRole", &what, &error))?;
+        Ok(())
+    }
+
+    async fn attached_policies(&self, role: &str) -> Result<Vec<String>> {
+        let iam = self.iam().await?;
+        let what = format!("cannot list the policies attached to role `{role}`");
+        let call = iam.api.list_attached_role_policies().role_name(role);
+        let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
+        match found {
+            Ok(policies) => policies
+                .into_iter()
+                .map(|policy| convert::need(policy.policy_arn, "PolicyArn"))
+                .collect::<Result<_, Failure>>()
+                .map_err(|failure| failure.context(what)),
+            Err(error) if absent(&error) => Ok(Vec::new()),
+            Err(error) => Err(iam.told.failure("ListAttachedRolePolicies", &what, &error)),
+        }
+    }
+
+    async fn attach_policy(&self, role: &str, policy_arn: &str) -> Result<()> {
+        let iam = self.iam().await?;
+        let what = format!("cannot attach `{policy_arn}` to role `{role}`");
+        let call = iam.api.attach_role_policy().role_name(role).policy_arn(policy_arn);
+        call.send().await.map_err(|error| iam.told.failure("AttachRolePolicy", &what, &error))?;
+        Ok(())
+    }
+
+    async fn inline_policies(&self, role: &str) -> Result<Vec<String>> {
+        let iam = self.iam().await?;
+        let what = format!("cannot list the inline policies of role `{role}`");
+        let call = iam.api.list_role_policies().role_name(role);
+        let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
+        match found {
+            Ok(names) => Ok(names),
+            Err(error) if absent(&error) => Ok(Vec::new()),
+            Err(error) => Err(iam.told.failure("ListRolePolicies", &what, &error)),
+        }
+    }
+
+    async fn inline_policy(&self, role: &str, name: &str) -> Result<Option<Document>> {
+        let iam = self.iam().await?;
+        let what = format!("cannot read inline policy `{name}` of role `{role}`");
+        match iam.api.get_role_policy().role_name(role).policy_name(name).send().await {
+            Ok(answer) => {
+                convert::document(answer.policy_document()).map(Some).map_err(|failure| failure.context(what))
+            }
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(iam.told.failure("GetRolePolicy", &what, &error)),
+        }
+    }
+
+    async fn put_inline_policy(&self, role: &str, name: &str, document: &Document) -> Result<()> {
+        let iam = self.iam().await?;
+        let what = format!("cannot write inline policy `{name}` of role `{role}`");
+        let call = iam.api.put_role_policy().role_name(role).policy_name(name).policy_document(document.0.to_string());
+        call.send().await.map_err(|error| iam.told.failure("PutRolePolicy", &what, &error))?;
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! Amazon EKS, IAM and STS through the AWS SDK. SDK types live and die here.
+//!
+//! Nothing is read or connected before the first call that needs it. Configuration: see [`config`].
+
+pub mod config;
+mod convert;
+mod eks;
+mod error;
+mod iam;
+mod token;
+
+use std::sync::{Arc, OnceLock};
+
+use aws_credential_types::provider::ProvideCredentials;
+use tokio::sync::OnceCell;
+
+pub use config::Settings;
+pub use token::EksToken;
+
+use crate::failure::{Failure, Result};
+use config::{Loaded, Who};
+use error::{Endpoint, credentials_failure};
+
+/// AWS for one profile and region. Clones share configuration, credentials and connections.
+#[derive(Debug, Clone)]
+pub struct Aws(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    loaded: OnceCell<Loaded>,
+    eks: OnceCell<Client<aws_sdk_eks::Client>>,
+    iam: OnceCell<Client<aws_sdk_iam::Client>>,
+    sts: OnceCell<Client<aws_sdk_sts::Client>>,
+}
+
+/// A client with what its failures need to be told well.
+#[derive(Debug)]
+struct Client<C> {
+    api: C,
+    told: Teller,
+}
+
+/// What failures of one service need to be told well.
+#[derive(Debug, Clone)]
+struct Teller {
+    service: &'static str,
+    endpoint: Arc<OnceLock<String>>,
+    who: Who,
+}
+
+impl Aws {
+    /// AWS as the settings say. Loads nothing yet.
+    pub fn new(settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            loaded: OnceCell::new(),
+            eks: OnceCell::new(),
+            iam: OnceCell::new(),
+            sts: OnceCell::new(),
+        }))
+    }
+
+    /// The region in use: flag, environment, profile, instance; `None` when nothing names one.
+    pub async fn region(&self) -> Result<Option<String>> {
+        Ok(self.loaded().await?.sdk.region().map(ToString::to_string))
+    }
+
+    /// The profile in use, when one was chosen by flag or `AWS_PROFILE`.
+    pub async fn profile(&self) -> Result<Option<String>> {
+        Ok(self.loaded().await?.who.profile.clone())
+    }
+
+    /// Tokens for the Kubernetes API of a cluster; `region` is the cluster's.
+    pub fn token(&self, cluster: &str, region: &str) -> EksToken {
+        EksToken::new(self.clone(), cluster, region)
+    }
+
+    async fn loaded(&self) -> Result<&Loaded> {
+        self.0.loaded.get_or_try_init(|| config::load(&self.0.settings)).await
+    }
+
+    /// The configuration for calling a regional service.
+    async fn regional(&self) -> Result<&Loaded> {
+        let loaded = self.loaded().await?;
+        if loaded.sdk.region().is_none() {
+            return Err(Failure::usage("cannot tell the AWS region")
+                .because("neither a flag, nor the environment, nor the profile names one")
+                .hint("name it: `--region REGION`, or `AWS_REGION`")
+                .hint("or keep it in the profile: `aws configure set region REGION`"));
+        }
+        Ok(loaded)
+    }
+
+    async fn credentials(&self, doing: &str) -> Result<aws_credential_types::Credentials> {
+        let loaded = self.loaded().await?;
+        let missing = aws_credential_types::provider::error::CredentialsError::not_loaded_no_source;
+        let provider = loaded.sdk.credentials_provider();
+        let provider = provider.ok_or_else(|| credentials_failure(doing, &missing(), &loaded.who))?;
+        provider.provide_credentials().await.map_err(|error| credentials_failure(doing, &error, &loaded.who))
+    }
+
+    async fn eks(&self) -> Result<&Client<aws_sdk_eks::Client>> {
+        self.0
+            .eks
+            .get_or_try_init(|| async {
+                let loaded = self.regional().await?;
+                let (told, endpoint) = Teller::new("EKS", loaded);
+                let config = aws_sdk_eks::config::Builder::from(&loaded.sdk).interceptor(endpoint).build();
+                Ok(Client { api: aws_sdk_eks::Client::from_conf(config), told })
+            })
+            .await
+    }
+
+    async fn iam(&self) -> Result<&Client<aws_sdk_iam::Client>> {
+        self.0
+            .iam
+            .get_or_try_init(|| async {
+                let loaded = self.regional().await?;
+                let (told, endpoint) = Teller::new("IAM", loaded);
+                let config = aws_sdk_iam::config::Builder::from(&loaded.sdk).interceptor(endpoint).build();
+                Ok(Client { api: aws_sdk_iam::Client::from_conf(config), told })
+            })
+            .await
+    }
+
+    async fn sts(&self) -> Result<&Client<aws_sdk_sts::Client>> {
+        self.0
+            .sts
+            .get_or_try_init(|| async {
+                let loaded = self.regional().await?;
+                let (told, endpoint) = Teller::new("STS", loaded);
+                let config = aws_sdk_sts::config::Builder::from(&loaded.sdk).interceptor(endpoint).build();
+                Ok(Client { api: aws_sdk_sts::Client::from_conf(config), told })
+            })
+            .await
+    }
+}
+
+impl Teller {
+    fn new(service: &'static str, loaded: &Loaded) -> (Self, Endpoint) {
+        let endpoint = Arc::new(OnceLock::new());
+        let teller = Self { service, endpoint: Arc::clone(&endpoint), who: loaded.who.clone() };
+        (teller, Endpoint(endpoint))
+    }
+}

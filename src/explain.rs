@@ -1,0 +1,396 @@
+//! What services say, and what it means: one row per message, with the next command.
+
+use crate::failure::{Failure, ServiceError};
+
+/// What lies behind a service's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// Why, in one line.
+    pub cause: String,
+    /// Next commands or changes, best first.
+    pub hints: Vec<String>,
+}
+
+/// A row: the first that fits explains. `{action}`, `{resource}` and `{id}` stand for what the message names.
+struct Row {
+    /// Codes it is for; empty: any.
+    codes: &'static [&'static str],
+    /// Words of the message, lower-case; empty: any.
+    words: &'static str,
+    cause: &'static str,
+    hints: &'static [&'static str],
+    /// A real answer: code and message.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests' data, kept beside what it shows"))]
+    example: (&'static str, &'static str),
+}
+
+const DENIED: &[&str] = &["AccessDenied", "AccessDeniedException", "UnauthorizedOperation"];
+
+static ROWS: &[Row] = &[
+    Row {
+        codes: &[],
+        words: "cross-account pass role is not allowed",
+        cause: "EKS takes only roles of the cluster's own account, and this role ARN names another account (or none)",
+        hints: &["name a role of the cluster's account: `podid associate NS/SA --role NAME`"],
+        example: ("AccessDeniedException", "Cross-account pass role is not allowed."),
+    },
+    Row {
+        codes: &[],
+        words: "not authorized to perform: iam:passrole",
+        cause: "the caller may not hand this role to EKS",
+        hints: &[
+            "allow `iam:PassRole` on `{resource}`, with `iam:PassedToService` = `pods.eks.amazonaws.com` as condition",
+        ],
+        example: (
+            "AccessDeniedException",
+            "User: arn:aws:iam::111122223333:user/dev is not authorized to perform: iam:PassRole on resource: \
+             arn:aws:iam::111122223333:role/carts because no identity-based policy allows the iam:PassRole action",
+        ),
+    },
+    Row {
+        codes: &[],
+        words: "trust policy of the role provided is invalid",
+        cause: "the role does not trust `pods.eks.amazonaws.com` for both `sts:AssumeRole` and `sts:TagSession`, \
+                or was changed seconds ago",
+        hints: &[
+            "see whom it trusts: `aws iam get-role --role-name ROLE --query Role.AssumeRolePolicyDocument`",
+            "or let podid make a role: `podid associate NS/SA --create-role`",
+        ],
+        example: ("InvalidParameterException", "Trust policy of the role provided is invalid."),
+    },
+    Row {
+        codes: &[],
+        words: "role provided in the request does not exist",
+        cause: "there is no such role, or it was created seconds ago and EKS does not see it yet",
+        hints: &[
+            "check the name: `aws iam get-role --role-name ROLE`",
+            "or have it created: `podid associate NS/SA --role ROLE --create-role`",
+        ],
+        example: ("InvalidParameterException", "Role provided in the request does not exist."),
+    },
+    Row {
+        codes: &[],
+        words: "association already exists",
+        cause: "a service account has one association, and this one has `{id}`, made by someone else or just deleted",
+        hints: &["see it: `podid show NS/SA`", "change its role: `podid associate NS/SA --role ROLE`"],
+        example: ("ResourceInUseException", "Association already exists: a-4wvljrezsukshq1bv"),
+    },
+    Row {
+        codes: &[],
+        words: "packedpolicytoolarge",
+        cause: PACKED,
+        hints: PACKED_HINTS,
+        example: ("InvalidParameterException", "PackedPolicyTooLarge: the session policy and tags are too large"),
+    },
+    Row {
+        codes: &["PackedPolicyTooLarge", "PackedPolicyTooLargeException"],
+        words: "",
+        cause: PACKED,
+        hints: PACKED_HINTS,
+        example: ("PackedPolicyTooLarge", "Packed size of session tags consumes 112% of allotted space."),
+    },
+    Row {
+        codes: &[],
+        words: "addon already exists",
+        cause: "the add-on is installed already, or is being installed",
+        hints: &["see it: `podid agent status`"],
+        example: ("ResourceInUseException", "Addon already exists."),
+    },
+    Row {
+        codes: &[],
+        words: "conflicts found when trying to apply",
+        cause: CONFLICT,
+        hints: CONFLICT_HINTS,
+        example: (
+            "InvalidRequestException",
+            "ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts \
+             mode. Conflicts: DaemonSet.apps eks-pod-identity-agent - .spec.template",
+        ),
+    },
+    Row {
+        codes: &["ConfigurationConflict"],
+        words: "",
+        cause: CONFLICT,
+        hints: CONFLICT_HINTS,
+        example: ("ConfigurationConflict", "Apply failed with 1 conflict: conflict with helm: .spec.template"),
+    },
+    Row {
+        codes: &[],
+        words: "pod identity feature is not supported for addon version",
+        cause: "this version of the add-on is older than its support for Pod Identity",
+        hints: &["see newer versions: `aws eks describe-addon-versions --addon-name ADDON`"],
+        example: (
+            "InvalidParameterException",
+            "Pod Identity feature is not supported for addon version v1.25.0-eksbuild.1",
+        ),
+    },
+    Row {
+        codes: &[],
+        words: "parameter associationid should be 19 characters long",
+        cause: "that is no association id; scripts pass `None` when a list was empty",
+        hints: &["find it by name: `podid show NS/SA`, `podid list`"],
+        example: ("InvalidParameterException", "The parameter associationId should be 19 characters long"),
+    },
+    Row {
+        codes: &[],
+        words: "does not have permissions to assume the associated role",
+        cause: "the role's trust policy does not admit this service account of this cluster",
+        hints: &[
+            "see role and trust: `podid show NS/SA`",
+            "have podid's statement added: `podid associate NS/SA --role ROLE --create-role`",
+        ],
+        example: (
+            "AccessDeniedException",
+            "Unauthorized Exception! EKS does not have permissions to assume the associated role.",
+        ),
+    },
+    Row {
+        codes: &[],
+        words: "no cluster found for name",
+        cause: "there is no such cluster in this account and region",
+        hints: &["see what there is: `aws eks list-clusters`", "choose with `--cluster`, `--region` and `--profile`"],
+        example: ("ResourceNotFoundException", "No cluster found for name: eks-workshp."),
+    },
+    Row {
+        codes: &["ExpiredToken", "ExpiredTokenException", "RequestExpired"],
+        words: "",
+        cause: "the AWS credentials have expired",
+        hints: &["sign in again: `aws sso login`", "or take other credentials: `--profile NAME`"],
+        example: ("ExpiredTokenException", "The security token included in the request is expired"),
+    },
+    Row {
+        codes: &["InvalidClientTokenId", "UnrecognizedClientException"],
+        words: "",
+        cause: "AWS does not know these credentials: deleted, mistyped, of another partition, or the region is not enabled",
+        hints: &["see whose they are: `aws sts get-caller-identity`", "take others: `--profile NAME`"],
+        example: ("UnrecognizedClientException", "The security token included in the request is invalid."),
+    },
+    Row {
+        codes: &["SignatureDoesNotMatch", "InvalidSignatureException"],
+        words: "",
+        cause: "the secret access key is wrong, or this machine's clock is off by more than five minutes",
+        hints: &["check the clock, then `aws configure`"],
+        example: (
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided.",
+        ),
+    },
+    Row {
+        codes: &["ResourceLimitExceededException"],
+        words: "",
+        cause: "a quota of EKS is used up (5,000 associations for each cluster)",
+        hints: &[
+            "see what is there: `podid list`",
+            "see quotas: `aws service-quotas list-service-quotas --service-code eks`",
+        ],
+        example: ("ResourceLimitExceededException", "Pod identity associations limit exceeded for cluster."),
+    },
+    Row {
+        codes: &["MalformedPolicyDocument", "MalformedPolicyDocumentException"],
+        words: "",
+        cause: "IAM does not take the policy document: its grammar, or a principal or service in it that does not exist",
+        hints: &[
+            "check it: `aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY --policy-document file://FILE`",
+        ],
+        example: ("MalformedPolicyDocument", "Syntax errors in policy."),
+    },
+    Row {
+        codes: &["EntityAlreadyExists"],
+        words: "",
+        cause: "IAM has one of that name already, at whatever path",
+        hints: &["use the one that exists: `podid associate NS/SA --role ROLE`"],
+        example: ("EntityAlreadyExists", "Role with name carts already exists."),
+    },
+    Row {
+        codes: &["LimitExceeded"],
+        words: "aclsizeperrole",
+        cause: "the role's trust policy would be larger than IAM takes",
+        hints: &[
+            "use one statement for more: `podid associate NS/SA --scope namespace` (or `cluster`)",
+            "or another role: `podid associate NS/SA --create-role`",
+        ],
+        example: ("LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048"),
+    },
+    Row {
+        codes: &["LimitExceeded"],
+        words: "maximum policy size",
+        cause: "the role's inline policies together would be larger than IAM takes",
+        hints: &["move permissions to a managed policy: `podid associate NS/SA --policy-arn ARN`"],
+        example: ("LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role carts"),
+    },
+    Row {
+        codes: &["LimitExceeded"],
+        words: "",
+        cause: "a quota of IAM is used up",
+        hints: &["see usage and quotas: `aws iam get-account-summary`"],
+        example: ("LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000"),
+    },
+    Row {
+        codes: &["Unauthorized"],
+        words: "",
+        cause: "the cluster does not know the caller: there is no access entry for it, or the token is not for this cluster",
+        hints: &[
+            "see who is calling: `aws sts get-caller-identity`",
+            "let it in: `aws eks create-access-entry --cluster-name CLUSTER --principal-arn ARN`",
+            "or do the AWS side only: `podid associate NS/SA --no-wait`",
+        ],
+        example: ("Unauthorized", "Unauthorized"),
+    },
+    Row {
+        codes: DENIED,
+        words: "with an explicit deny",
+        cause: "a policy denies `{action}` to the caller, whatever else allows it",
+        hints: &["ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`"],
+        example: (
+            "AccessDenied",
+            "User: arn:aws:iam::111122223333:user/dev is not authorized to perform: iam:CreateRole on resource: \
+             arn:aws:iam::111122223333:role/carts with an explicit deny in a service control policy",
+        ),
+    },
+    Row {
+        codes: DENIED,
+        words: "not authorized to perform: ",
+        cause: "the caller lacks the permission `{action}`",
+        hints: &["allow `{action}` on `{resource}`, or take another `--profile`"],
+        example: (
+            "AccessDeniedException",
+            "User: arn:aws:iam::111122223333:user/dev is not authorized to perform: eks:DescribeCluster on resource: \
+             arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop",
+        ),
+    },
+    Row {
+        codes: THROTTLED,
+        words: "",
+        cause: "throttled: the account makes more calls than the service takes, and every attempt was refused",
+        hints: &[
+            "run it again in a minute: it goes on where it stopped",
+            "or allow more attempts: `AWS_MAX_ATTEMPTS=20`",
+        ],
+        example: ("ThrottlingException", "Rate exceeded"),
+    },
+];
+
+const PACKED: &str = "session tags and session policy together are larger than STS takes";
+const PACKED_HINTS: &[&str] = &["leave the tags out: `podid associate NS/SA --disable-session-tags`"];
+const CONFLICT: &str = "the agent was installed by other means, and the add-on does not overwrite it";
+const CONFLICT_HINTS: &[&str] = &[
+    "see what is there: `podid agent status`",
+    "keep it, or remove it (`helm list -A`) and run `podid agent install`",
+];
+const THROTTLED: &[&str] = &[
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "TooManyRequests",
+    "TooManyRequestsException",
+    "RequestLimitExceeded",
+    "SlowDown",
+];
+
+/// What an answer means; `None` when the service's own words say it all.
+pub fn explain(error: &ServiceError) -> Option<Explanation> {
+    let message = error.message.to_lowercase();
+    let row = ROWS.iter().find(|row| {
+        let code = row.codes.is_empty() || row.codes.contains(&error.code.as_str());
+        code && message.contains(row.words)
+    })?;
+    let fill = |text: &str| fill(text, &error.message);
+    Some(Explanation { cause: fill(row.cause), hints: row.hints.iter().map(|hint| fill(hint)).collect() })
+}
+
+/// The failure with the explanation of its service's answer added, if there is one.
+#[must_use]
+pub fn explained(failure: Failure) -> Failure {
+    match failure.service.as_deref().and_then(explain) {
+        Some(Explanation { cause, hints }) => {
+            hints.into_iter().fold(failure.because(cause), |failure, hint| failure.hint(hint))
+        }
+        None => failure,
+    }
+}
+
+/// What the message may name: the placeholder, what stands before it, and what to say when it is not there.
+const NAMES: [(&str, &str, &str); 3] = [
+    ("{action}", "to perform: ", "the action"),
+    ("{resource}", "on resource: ", "*"),
+    ("{id}", "exists: ", "another one"),
+];
+
+/// Puts what the message names into a text.
+fn fill(text: &str, message: &str) -> String {
+    NAMES.iter().fold(text.to_owned(), |text, (name, before, otherwise)| {
+        let found = message.split_once(before).and_then(|(_, rest)| rest.split([' ', ',', '\n']).next());
+        let word = found.map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty());
+        text.replace(name, word.unwrap_or(otherwise))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Code;
+
+    fn answer(code: &str, message: &str) -> ServiceError {
+        ServiceError {
+            service: "EKS",
+            operation: "CreatePodIdentityAssociation".into(),
+            code: code.into(),
+            message: message.into(),
+            request_id: None,
+            status: Some(400),
+        }
+    }
+
+    #[test]
+    fn each_example_finds_its_own_row() {
+        for row in ROWS {
+            let (code, message) = row.example;
+            let found = explain(&answer(code, message)).unwrap();
+            assert_eq!(found.cause, fill(row.cause, message), "{code}: {message}");
+            assert!(!found.hints.is_empty());
+        }
+    }
+
+    #[test]
+    fn words_are_filled_in() {
+        for row in ROWS {
+            let found = explain(&answer(row.example.0, row.example.1)).unwrap();
+            for text in std::iter::once(&found.cause).chain(&found.hints) {
+                assert!(!text.contains('{'), "{text}");
+                assert!(!text.ends_with('.'), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_id_and_the_permission_are_named() {
+        let found =
+            explain(&answer("ResourceInUseException", "Association already exists: a-4wvljrezsukshq1bv.")).unwrap();
+        assert!(found.cause.contains("`a-4wvljrezsukshq1bv`"), "{}", found.cause);
+        let denied = "User: u is not authorized to perform: eks:CreateAddon on resource: arn:aws:eks:r:1:cluster/c";
+        let found = explain(&answer("AccessDeniedException", denied)).unwrap();
+        assert_eq!(
+            found.hints[0],
+            "allow `eks:CreateAddon` on `arn:aws:eks:r:1:cluster/c`, or take another `--profile`"
+        );
+    }
+
+    #[test]
+    fn the_unknown_is_left_alone() {
+        assert_eq!(explain(&answer("ServerException", "Internal error")), None);
+        assert_eq!(explain(&answer("InvalidParameterException", "tags must not begin with aws:")), None);
+    }
+
+    #[test]
+    fn a_failure_gets_cause_and_hints() {
+        let mut failure = Failure::new(Code::Failed, "cannot create the association").because("its words");
+        failure.service =
+            Some(Box::new(answer("InvalidParameterException", "Trust policy of the role provided is invalid.")));
+        let failure = explained(failure);
+        assert_eq!(failure.causes.len(), 2);
+        assert!(failure.causes[1].contains("`sts:TagSession`"));
+        assert_eq!(failure.hints.len(), 2);
+    }
+}
