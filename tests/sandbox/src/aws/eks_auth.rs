@@ -10,7 +10,7 @@ use super::{
     associations::{Association, SERVICE},
     eks::not_found,
     policy::{Fact, Facts, fact, trust_allows_role, trust_allows_service},
-    sts::{Key, Session, Who},
+    sts::{Key, Limits, Session, Who},
     wire::{Answer, AwsError, Reply, epoch, err, uuid},
 };
 use crate::{State, kube::Claims, scenario::Scenario};
@@ -160,12 +160,15 @@ pub(super) fn assume(
         return Err(unauthorized());
     }
     let name = session_name(cluster, &pod);
-    let mut session = aws.session(&association.role_arn, &name, tags);
+    let mut session = aws.session(&association.role_arn, &name);
+    let mut limits = Limits { tags, policy: None };
     if let Some(target) = &association.target_role_arn {
+        aws.limits.insert(session.arn.clone(), limits.clone());
         aws.check_target(&session, &association, target, actions, facts, now)?;
-        session = aws.session(target, &name, session.tags);
+        session = aws.session(target, &name);
     }
-    session.policy.clone_from(&association.policy);
+    limits.policy.clone_from(&association.policy);
+    aws.limits.insert(session.arn.clone(), limits);
     Ok((session, association))
 }
 
@@ -176,18 +179,18 @@ fn session_name(cluster: &str, pod: &str) -> String {
 }
 
 impl Aws {
-    fn session(&self, role: &str, name: &str, tags: BTreeMap<String, String>) -> Session {
+    fn session(&self, role: &str, name: &str) -> Session {
         let account = role.split(':').nth(4).unwrap_or_default();
         let role_name = role.rsplit('/').next().unwrap_or_default();
         let arn = format!("arn:{}:sts::{account}:assumed-role/{role_name}/{name}", self.partition);
-        Session { arn, role: role.to_owned(), tags, policy: None }
+        Session { arn, role: role.to_owned() }
     }
 
     /// The session of a node's instance role.
     pub(super) fn node_session(&self, role: &str, instance: &str) -> Session {
         let arn =
             self.roles.get(role).map_or_else(|| self.arn("iam", false, &format!("role/{role}")), |r| r.arn.clone());
-        self.session(&arn, instance, BTreeMap::new())
+        self.session(&arn, instance)
     }
 
     /// The second hop: the first role may, and the target lets it, as far as this account can see.

@@ -56,6 +56,8 @@ pub struct Aws {
     gone: Vec<Association>,
     /// Creates that were asked with an idempotency token: token, fingerprint of the request, id.
     tokens: BTreeMap<String, (String, String)>,
+    /// Tags and policies of role sessions, by session ARN.
+    limits: BTreeMap<String, sts::Limits>,
     /// Credentials that EKS Auth handed out, by access key id.
     keys: BTreeMap<String, sts::Key>,
     account: String,
@@ -81,6 +83,7 @@ impl Aws {
             cluster_tags: BTreeMap::new(),
             gone: Vec::new(),
             tokens: BTreeMap::new(),
+            limits: BTreeMap::new(),
             keys: BTreeMap::new(),
             account: scenario.account.clone(),
             first_cluster: scenario.cluster().name.clone(),

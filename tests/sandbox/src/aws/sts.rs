@@ -45,9 +45,12 @@ pub struct Session {
     pub arn: String,
     /// Role ARN.
     pub role: String,
-    /// Session tags.
+}
+
+/// What narrows a role session.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Limits {
     pub tags: BTreeMap<String, String>,
-    /// Session policy.
     pub policy: Option<String>,
 }
 
@@ -170,7 +173,7 @@ impl Aws {
     /// The role's tags, over which session tags win.
     fn principal_tags(&self, session: &Session) -> BTreeMap<String, String> {
         let mut tags = self.role_by_arn(&session.role).map(|role| role.tags.clone()).unwrap_or_default();
-        tags.extend(session.tags.clone());
+        tags.extend(self.limits.get(&session.arn).map(|limits| limits.tags.clone()).unwrap_or_default());
         tags
     }
 
@@ -182,7 +185,7 @@ impl Aws {
         Speaking {
             identity: role.inline.values().filter_map(parse).chain(attached).collect(),
             boundary: role.boundary.as_ref().map(|arn| self.managed_policy(arn).cloned().unwrap_or(Value::Null)),
-            session: session.policy.as_ref().and_then(parse),
+            session: self.limits.get(&session.arn).and_then(|limits| limits.policy.as_ref()).and_then(parse),
         }
     }
 }

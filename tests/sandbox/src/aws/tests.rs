@@ -244,13 +244,14 @@ fn the_trust_policy_decides_at_run_time() {
         "aws:RequestTag/kubernetes-service-account": "carts",
         "aws:SourceAccount": "111122223333",
     }, "ArnLike": {"aws:SourceArn": "arn:aws:eks:*:111122223333:cluster/*"}});
-    let session = assumed(&mut world(pod_trust(own), &[])).unwrap();
+    let mut aws = world(pod_trust(own), &[]);
+    let session = assumed(&mut aws).unwrap();
     assert!(
         session.arn.starts_with("arn:aws:sts::111122223333:assumed-role/carts/eks-eks-worksh-carts-7d9f"),
         "{}",
         session.arn
     );
-    assert_eq!(session.tags.len(), 6);
+    assert_eq!(aws.limits[&session.arn].tags.len(), 6);
     for wrong in [
         json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "Carts"}}),
         json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "c*"}}),
@@ -269,7 +270,9 @@ fn the_trust_policy_decides_at_run_time() {
     assert!(assumed(&mut world(pod_trust(tags.clone()), &[])).is_ok());
     let untagged = [("/associations/0/disable_session_tags", json!(true))];
     assert_eq!(assumed(&mut world(pod_trust(tags), &untagged)).unwrap_err(), UNAUTHORIZED);
-    assert!(assumed(&mut world(serde_json::from_str(POD).unwrap(), &untagged)).unwrap().tags.is_empty());
+    let mut aws = world(serde_json::from_str(POD).unwrap(), &untagged);
+    let session = assumed(&mut aws).unwrap();
+    assert!(aws.limits[&session.arn].tags.is_empty());
     let mut aws = world(serde_json::from_str(POD).unwrap(), &[("/associations", json!([]))]);
     let none =
         "ResourceNotFoundException: The token included in the request has no service account role association for it.";
