@@ -41,6 +41,8 @@ pub struct Addon {
     pub(super) since: Timestamp,
     /// When its objects were applied to the cluster.
     pub(super) applied_at: Option<Timestamp>,
+    /// Steps of the world in which its replicas were missed after EKS's patience was over.
+    pub(super) missed: u32,
 }
 
 /// An update of an add-on.
@@ -106,6 +108,9 @@ impl Addon {
     }
 }
 
+/// Steps that missing replicas get after a turn of the clock.
+const STEPS: u32 = 20;
+
 /// Moves add-ons along their life.
 pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
     state.aws.forget(now);
@@ -142,6 +147,7 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
                     state.kube.set_agent(Some(&addon.version), now);
                 }
                 addon.applied_at = Some(now);
+                addon.missed = 0;
             }
             "CREATING" | "UPDATING" | "DEGRADED" => {
                 let Some(applied) = addon.applied_at else { continue };
@@ -152,6 +158,10 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
                     Some((desired, ready)) if desired == ready => {
                         addon.issues.clear();
                         addon.finish("ACTIVE", "Successful", now);
+                    }
+                    // The clock may have been turned: the controllers get steps of their own before they are judged.
+                    _ if addon.status != "DEGRADED" && now >= applied + patience && addon.missed < STEPS => {
+                        addon.missed += 1
                     }
                     _ if addon.status != "DEGRADED" && now >= applied + patience => {
                         let issue = match there {

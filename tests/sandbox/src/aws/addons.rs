@@ -49,6 +49,7 @@ impl Aws {
             preserve: false,
             since: at,
             applied_at: None,
+            missed: 0,
         }
     }
 

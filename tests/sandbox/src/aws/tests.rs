@@ -381,3 +381,39 @@ fn trust_policies_are_read_as_aws_reads_them() {
     assert!(trust_allows_role(&account, "arn:aws:iam::111122223333:role/x", "sts:AssumeRole", &none));
     assert!(!trust_allows_role(&account, "arn:aws:iam::444455556666:role/x", "sts:AssumeRole", &none));
 }
+
+#[test]
+fn documents_are_checked_as_iam_checks_them() {
+    let aws = world(serde_json::from_str(POD).unwrap(), &[]);
+    let trust = |document: &Value| {
+        documents::check_trust(&aws, &[], &document.to_string()).map_err(|e| format!("{}: {}", e.code, e.message))
+    };
+    let pod: Value = serde_json::from_str(POD).unwrap();
+    let with = |field: &str, value: Value| {
+        let mut document = pod.clone();
+        document["Statement"][0][field] = value;
+        document
+    };
+    assert_eq!(trust(&pod), Ok(()));
+    assert_eq!(trust(&with("Principal", json!({"AWS": "arn:aws:iam::111122223333:role/carts"}))), Ok(()));
+    assert_eq!(trust(&with("Principal", json!({"AWS": "arn:aws:iam::999988887777:role/any"}))), Ok(()));
+    let invalid = |kind: &str, id: &str| {
+        Err(format!("MalformedPolicyDocument: Invalid principal in policy: \"{kind}\":\"{id}\""))
+    };
+    let gone = "arn:aws:iam::111122223333:role/gone";
+    assert_eq!(trust(&with("Principal", json!({"AWS": gone}))), invalid("AWS", gone));
+    let typo = "pods.eks.amazonaws.com.cn";
+    assert_eq!(trust(&with("Principal", json!({"Service": typo}))), invalid("SERVICE", typo));
+    assert!(trust(&with("Sid", json!("a-b"))).unwrap_err().contains("alpha-numeric"));
+    assert!(trust(&with("Conditions", json!({}))).unwrap_err().contains("Syntax errors in policy."));
+    let statement = &pod["Statement"][0];
+    // 122 characters each, white space not counted.
+    let many = |n: usize| json!({"Version": "2012-10-17", "Statement": vec![statement; n]});
+    assert_eq!(trust(&many(16)), Ok(()));
+    assert_eq!(trust(&many(18)), Err("LimitExceeded: Cannot exceed quota for ACLSizePerRole: 2048".to_owned()));
+    let identity = |document: Value| documents::check_identity(&document.to_string()).map_err(|e| e.message);
+    assert_eq!(identity(allow(json!("dynamodb:Query"), json!("arn:aws:dynamodb:*:*:table/x"))), Ok(()));
+    assert!(identity(allow(json!("Query"), json!("*"))).unwrap_err().contains("must be prefaced by a vendor"));
+    assert!(identity(allow(json!("s3:*"), json!("bucket"))).unwrap_err().contains("must be in ARN format"));
+    assert!(identity(allow(json!("s3:*"), json!([]))).unwrap_err().contains("must contain resources"));
+}
