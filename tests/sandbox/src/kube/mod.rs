@@ -1,9 +1,36 @@
 //! The Kubernetes side: two API servers behind one address, the controllers, the webhook, the agent, and pods that behave as their apps would.
 
-use std::{io, sync::Arc};
+mod admission;
+mod agent;
+mod api;
+mod app;
+mod auth;
+mod controllers;
+mod daemons;
+mod defaults;
+mod discovery;
+mod failure;
+mod json;
+mod kinds;
+mod kubelet;
+mod patch;
+mod pod_status;
+mod rollout;
+mod schedule;
+mod select;
+mod sets;
+mod store;
+mod table;
+mod tokens;
+mod watch;
+mod webhook;
+mod writes;
+
+use std::{collections::HashMap, io, sync::Arc};
 
 use http::Response;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 use crate::{
     State,
@@ -13,8 +40,30 @@ use crate::{
 };
 
 /// Everything on the Kubernetes side.
-#[derive(Debug)]
-pub struct Kube {}
+pub struct Kube {
+    store: store::Store,
+    signer: tokens::Signer,
+    /// What the kubelets know of each pod, by its uid.
+    runs: HashMap<String, kubelet::Run>,
+    /// Controllers' own memory: when to try again, by uid.
+    retries: HashMap<String, Timestamp>,
+    /// Workloads of the scenario that `settle` creates, with their age in seconds.
+    backlog: Vec<(i64, Value)>,
+    /// Pods that the webhook meant to inject.
+    injections: u64,
+    /// Pods that the controllers created, by turns through the two API servers.
+    turns: usize,
+    /// Nodes that the scheduler gave out.
+    round: usize,
+    /// Resource version up to which the controllers have worked.
+    worked: u64,
+    /// When something happens by itself next.
+    due: Option<Timestamp>,
+    /// Counts the times that all watches were cut.
+    epoch: u64,
+    /// True while the pretend past runs: crash back-offs are as long as a real kubelet's.
+    settling: bool,
+}
 
 /// What a service account token says.
 #[derive(Debug, Clone)]
@@ -26,49 +75,199 @@ pub(crate) struct Claims {
     pub expires: Timestamp,
 }
 
+/// Seconds from the start of a world back to that of its nodes and agents, and to that of its workloads.
+const NODES_AGE: i64 = 900;
+const WORKLOADS_AGE: i64 = 600;
+
 impl Kube {
-    pub(crate) fn new(_: &Scenario, _now: Timestamp) -> io::Result<Self> {
-        Ok(Self {})
+    pub(crate) fn new(scenario: &Scenario, now: Timestamp) -> io::Result<Self> {
+        let mut kube = Self {
+            store: store::Store::new(&scenario.about),
+            signer: tokens::Signer::new(scenario)?,
+            runs: HashMap::new(),
+            retries: HashMap::new(),
+            backlog: Vec::new(),
+            injections: 0,
+            turns: 0,
+            round: 0,
+            worked: 0,
+            due: None,
+            epoch: 0,
+            settling: false,
+        };
+        for manifest in &scenario.manifests {
+            let kind = kinds::of_object(manifest).ok_or_else(|| {
+                io::Error::other(format!("manifest of unknown kind {} {}", manifest["apiVersion"], manifest["kind"]))
+            })?;
+            let workload =
+                matches!(kind.resource, "pods" | "deployments" | "replicasets" | "statefulsets" | "daemonsets");
+            let usual = if workload { WORKLOADS_AGE } else { NODES_AGE };
+            let age = json::entry(manifest, "/metadata/annotations", "sandbox.podid.dev/age-s");
+            let age = age.and_then(|a| a.parse().ok()).unwrap_or(usual);
+            kube.backlog.push((age, manifest.clone()));
+        }
+        if scenario.webhook.enabled {
+            kube.backlog.push((NODES_AGE, webhook_configuration()));
+        }
+        let agent = scenario.addons.iter().find(|addon| {
+            addon.name == agent::NAME
+                && addon.cluster.as_ref().is_none_or(|c| *c == scenario.cluster().name)
+                && !matches!(addon.status.as_str(), "CREATING" | "CREATE_FAILED" | "DELETING")
+        });
+        if let Some(addon) = agent {
+            kube.backlog.push((NODES_AGE, agent::daemon_set(&addon.version)));
+        }
+        // Namespaces come before what is in them, the oldest objects first.
+        kube.backlog.sort_by_key(|(age, object)| (json::text(object, "/kind") != "Namespace", -age));
+        // A secret's text form exists only in manifests.
+        for (_, object) in &mut kube.backlog {
+            if let Some(Value::Object(plain)) = object.as_object_mut().and_then(|o| o.shift_remove("stringData")) {
+                use base64::{Engine, engine::general_purpose::STANDARD};
+                for (key, value) in plain {
+                    let encoded = STANDARD.encode(value.as_str().unwrap_or_default());
+                    json::object(object, &["data"]).insert(key, json!(encoded));
+                }
+            }
+        }
+        let _ = now;
+        Ok(kube)
     }
 
     /// Reads and verifies a service account token that this cluster issued (not its expiry or audience); the error is text.
-    pub(crate) fn read_token(&self, _token: &str) -> Result<Claims, String> {
-        Err("token is malformed".to_owned())
+    pub(crate) fn read_token(&self, token: &str) -> Result<Claims, String> {
+        self.claims(token)
     }
 
     /// Applies (or, with `None`, deletes) the DaemonSet of the agent add-on `version`.
-    pub(crate) fn set_agent(&mut self, _version: Option<&str>, _now: Timestamp) {}
+    pub(crate) fn set_agent(&mut self, version: Option<&str>, now: Timestamp) {
+        agent::set(self, version, now);
+    }
 
     /// Desired and ready pods of a DaemonSet.
-    pub(crate) fn daemon_set(&self, _namespace: &str, _name: &str) -> Option<(u64, u64)> {
-        None
+    pub(crate) fn daemon_set(&self, namespace: &str, name: &str) -> Option<(u64, u64)> {
+        let set = self.store.get("daemonsets", namespace, name)?;
+        let count = |field| u64::try_from(json::number(set, field)).unwrap_or_default();
+        Some((count("/status/desiredNumberScheduled"), count("/status/numberReady")))
+    }
+
+    /// An object as it is now.
+    pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
+        self.store.get(kinds::of(resource).resource, namespace, name).map(|o| Value::clone(o))
+    }
+
+    /// The objects of a resource as they are now; of all namespaces with `""`.
+    pub fn list(&self, resource: &str, namespace: &str) -> Vec<Value> {
+        self.store.list(kinds::of(resource).resource, namespace).map(|o| Value::clone(o)).collect()
+    }
+
+    /// Changes an object behind everyone's back; false when it is not there.
+    pub fn edit(&mut self, resource: &str, namespace: &str, name: &str, change: impl FnOnce(&mut Value)) -> bool {
+        self.store.update(kinds::of(resource), namespace, name, change).is_some()
+    }
+
+    /// Takes an object away at once.
+    pub fn remove(&mut self, resource: &str, namespace: &str, name: &str) -> bool {
+        self.store.remove(kinds::of(resource), namespace, name).is_some()
+    }
+
+    /// Forgets the history: watches and paged lists that began before are expired.
+    pub fn compact(&mut self) {
+        self.store.compact();
+    }
+
+    /// Cuts all watches, as an API server's restart does.
+    pub fn end_watches(&mut self) {
+        self.epoch += 1;
+        self.store.touch();
     }
 }
 
+/// The managed webhook as it is seen in a cluster.
+fn webhook_configuration() -> Value {
+    json!({
+        "kind": "MutatingWebhookConfiguration", "apiVersion": "admissionregistration.k8s.io/v1",
+        "metadata": {"name": "pod-identity-webhook"},
+        "webhooks": [{
+            "name": "iam-for-pods.amazonaws.com", "clientConfig": {"url": "https://127.0.0.1:23443/mutate"},
+            "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"], "scope": "*"}],
+            "failurePolicy": "Ignore", "matchPolicy": "Equivalent", "namespaceSelector": {},
+            "objectSelector": {"matchExpressions": [{"key": "eks.amazonaws.com/skip-pod-identity-webhook", "operator": "DoesNotExist"}]},
+            "sideEffects": "None", "timeoutSeconds": 10, "admissionReviewVersions": ["v1beta1"], "reinvocationPolicy": "IfNeeded",
+        }],
+    })
+}
+
 /// Names a request before it is carried out: `VERB RESOURCE`.
-pub(crate) fn name(_req: &Req) -> Named {
-    Named { service: "kubernetes".into(), operation: String::new(), write: false }
+pub(crate) fn name(req: &Req) -> Named {
+    let call = api::Call::read(req);
+    Named { service: "kubernetes".into(), operation: call.operation(), write: call.writes() }
 }
 
 /// Carries a request out.
-pub(crate) async fn handle(_world: &Arc<World>, _req: Req) -> Response<Body> {
-    error(501, "NotImplemented", "not here yet")
+#[expect(clippy::unused_async, reason = "both sides have one signature")]
+pub(crate) async fn handle(world: &Arc<World>, req: Req) -> Response<Body> {
+    api::answer(world, &req).unwrap_or_else(|failure| failure.answer())
 }
 
 /// A `Status` answer.
-pub(crate) fn error(status: u16, _reason: &str, message: &str) -> Response<Body> {
-    let mut response = Response::new(crate::http::full(message.to_owned()));
-    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
-    response
+pub(crate) fn error(status: u16, reason: &str, message: &str) -> Response<Body> {
+    failure::Failure::new(status, reason, message).answer()
 }
 
 /// Lets the controllers, kubelets and apps do one step.
-pub(crate) fn step(_state: &mut State, _scenario: &Scenario, _now: Timestamp) {}
+pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
+    // Each round does what the round before made possible; a world that moves for ever is stopped.
+    for _ in 0..200 {
+        let idle = state.kube.worked == state.kube.store.rv() && state.kube.due.is_none_or(|due| due > now);
+        if idle {
+            return;
+        }
+        state.kube.worked = state.kube.store.rv();
+        state.kube.due = None;
+        rollout::step(state, now);
+        sets::step(state, scenario, now);
+        daemons::step(state, scenario, now);
+        controllers::step(state, scenario, now);
+        kubelet::step(state, scenario, now);
+    }
+}
 
 /// Runs the controllers of a new world until nothing moves: its pods are as old as its manifests say.
-pub(crate) fn settle(_state: &mut State, _scenario: &Scenario, _now: Timestamp) {}
+pub(crate) fn settle(state: &mut State, scenario: &Scenario, now: Timestamp) {
+    state.kube.settling = true;
+    let mut backlog = std::mem::take(&mut state.kube.backlog);
+    backlog.sort_by_key(|(age, object)| (json::text(object, "/kind") != "Namespace", -age));
+    let oldest = backlog.iter().map(|(age, _)| *age).max().unwrap_or(NODES_AGE).max(NODES_AGE);
+    let mut time = now - SignedDuration::from_secs(oldest);
+    for (age, manifest) in backlog {
+        let begins =
+            now - SignedDuration::from_secs(if json::text(&manifest, "/kind") == "Namespace" { oldest } else { age });
+        time = run(state, scenario, time, begins.max(time));
+        if let Some(kind) = kinds::of_object(&manifest) {
+            let namespace = json::text(&manifest, "/metadata/namespace").to_owned();
+            let namespace = if kind.namespaced && namespace.is_empty() { "default".to_owned() } else { namespace };
+            let origin = admission::Origin { server: 0, dry_run: false, now: time };
+            // What admission refuses is not in this world, as it would not be in a real one.
+            let _ = admission::create(state, scenario, kind, &namespace, manifest, origin);
+        }
+    }
+    run(state, scenario, time, now);
+    state.kube.settling = false;
+    kubelet::settled(state, scenario, now);
+}
+
+/// Lets a pretend past run, from event to event.
+fn run(state: &mut State, scenario: &Scenario, mut from: Timestamp, until: Timestamp) -> Timestamp {
+    loop {
+        step(state, scenario, from);
+        match state.kube.due {
+            Some(due) if due <= until => from = due.max(from),
+            _ => return until,
+        }
+    }
+}
 
 /// A kubeconfig with a token of the first caller.
-pub(crate) fn kubeconfig(_world: &World, _url: &str) -> String {
-    String::new()
+pub(crate) fn kubeconfig(world: &World, url: &str) -> String {
+    auth::kubeconfig(world, url)
 }
