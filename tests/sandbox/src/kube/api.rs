@@ -153,7 +153,8 @@ fn resource(
         return Err(Failure::forbidden(place.kind, &place.name, &why));
     }
     if place.kind.resource.starts_with("selfsubject") {
-        let body: Value = serde_json::from_slice(&req.body).unwrap_or_default();
+        let body =
+            super::protobuf::read(&req.body).or_else(|| serde_json::from_slice(&req.body).ok()).unwrap_or_default();
         let answer = if place.kind.resource == "selfsubjectreviews" {
             json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {"creationTimestamp": null},
                 "status": {"userInfo": {"username": user.name(), "groups": ["system:authenticated"]}}})

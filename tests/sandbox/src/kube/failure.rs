@@ -43,13 +43,6 @@ impl Failure {
         Self::new(404, "NotFound", format!("{} \"{name}\" not found", kind.qualified())).about(kind, name)
     }
 
-    /// A path under a known group that is no resource.
-    pub(crate) fn no_resource() -> Self {
-        let mut failure = Self::new(404, "NotFound", "the server could not find the requested resource");
-        failure.details = Some(json!({}));
-        failure
-    }
-
     pub(crate) fn method_not_allowed() -> Self {
         let mut failure =
             Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");

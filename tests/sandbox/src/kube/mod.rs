@@ -15,6 +15,7 @@ mod kinds;
 mod kubelet;
 mod patch;
 mod pod_status;
+mod protobuf;
 mod rollout;
 mod schedule;
 mod select;

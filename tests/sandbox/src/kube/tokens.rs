@@ -26,9 +26,9 @@ pub(crate) struct Signer {
     issuer: String,
 }
 
-/// The cluster's OIDC issuer.
+/// The cluster's OIDC issuer, as DescribeCluster also answers it.
 pub(crate) fn issuer(scenario: &Scenario, cluster: &str) -> String {
-    let id = hex::encode_upper(&Sha256::digest(scenario.cluster_arn(cluster))[..16]);
+    let id = hex::encode_upper(&Sha256::digest(scenario.cluster_arn(cluster))[16..]);
     format!("https://oidc.eks.{}.amazonaws.com/id/{id}", scenario.region)
 }
 

@@ -13,7 +13,7 @@ use super::{
     failure::{Failure, json_answer},
     json::{array, list, number, object, stamp, text},
     kinds::{self, KINDS, Kind, Place},
-    kubelet, patch,
+    kubelet, patch, protobuf,
 };
 
 /// The `Scale` view of a workload.
@@ -64,6 +64,9 @@ impl Context<'_> {
     fn body(&self) -> Result<Value, Failure> {
         let sent = self.req.parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
         match sent.split(';').next().unwrap_or_default().trim() {
+            "application/vnd.kubernetes.protobuf" => {
+                protobuf::read(&self.req.body).ok_or_else(Failure::unsupported_media_type)
+            }
             "" | "application/json" => serde_json::from_slice(&self.req.body)
                 .map_err(|e| Failure::bad_request(format!("couldn't get version/kind; json parse error: {e}"))),
             "application/yaml" => serde_yaml::from_slice(&self.req.body)
