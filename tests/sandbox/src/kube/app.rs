@@ -176,17 +176,11 @@ fn credentials(
         let name = role.rsplit('/').next().unwrap_or_default();
         let arn = format!("arn:{}:sts::{}:assumed-role/{name}/aws-sdk-java", scenario.partition, scenario.account);
         // The cluster's OIDC provider is taken to exist; the role must trust some web identity.
-        let trusts =
-            state.aws.roles.get(name).is_some_and(|r| r.trust.contains("sts:AssumeRoleWithWebIdentity"));
+        let trusts = state.aws.roles.get(name).is_some_and(|r| r.trust.contains("sts:AssumeRoleWithWebIdentity"));
         if !trusts {
             return Err("AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity".to_owned());
         }
-        return Ok(AppCredentials::PodIdentity(Session {
-            arn,
-            role: role.clone(),
-            tags: BTreeMap::new(),
-            policy: None,
-        }));
+        return Ok(AppCredentials::PodIdentity(Session { arn, role: role.clone() }));
     }
     let node_name = text(pod, "/spec/nodeName");
     let node = state.kube.store.get("nodes", "", node_name).cloned().unwrap_or_default();
