@@ -7,6 +7,7 @@
 pub mod aws;
 pub mod explain;
 pub mod failure;
+pub mod k8s;
 pub mod model;
 pub mod plan;
 pub mod ports;

@@ -1,0 +1,70 @@
+//! The agent's DaemonSets, and the nodes on which they are ready.
+
+use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use k8s_openapi::api::{apps::v1::DaemonSet, core::v1::Pod as ApiPod};
+use kube::{Api, Client, ResourceExt, api::ListParams};
+
+use super::{
+    convert,
+    list::list,
+    workloads::{Restartable, selector_text},
+};
+use crate::model::agent::AgentDaemonSet;
+
+const NAMES: [&str; 3] =
+    ["eks-pod-identity-agent", "eks-pod-identity-agent-hybrid", "eks-pod-identity-agent-hybrid-bottlerocket"];
+const NAME_LABEL: &str = "app.kubernetes.io/name";
+/// Where the add-on puts it.
+const SYSTEM: &str = "kube-system";
+
+/// By label in every namespace, and by name in kube-system; only there when the caller may not list them all.
+pub(super) async fn agents(client: &Client) -> Result<Vec<AgentDaemonSet>, kube::Error> {
+    let labelled = ListParams::default().labels(&format!("{NAME_LABEL} in ({})", NAMES.join(",")));
+    let (everywhere, system) = (Api::<DaemonSet>::all(client.clone()), Api::namespaced(client.clone(), SYSTEM));
+    let (everywhere, system) = futures::join!(list(&everywhere, &labelled), async {
+        list::<DaemonSet>(&system, &ListParams::default()).await
+    });
+    let (everywhere, system) = match (everywhere, system) {
+        (Ok(everywhere), Ok(system)) => (everywhere.items, system.items),
+        (Err(error), Ok(system)) if forbidden(&error) => (Vec::new(), system.items),
+        (Ok(everywhere), Err(error)) if forbidden(&error) => (everywhere.items, Vec::new()),
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
+    let of_agent = |set: &DaemonSet| {
+        let label = set.labels().get(NAME_LABEL).is_some_and(|name| NAMES.contains(&name.as_str()));
+        label || NAMES.contains(&set.name_any().as_str())
+    };
+    let found: BTreeMap<(String, String), DaemonSet> = everywhere
+        .into_iter()
+        .chain(system)
+        .filter(of_agent)
+        .map(|set| ((set.namespace().unwrap_or_default(), set.name_any()), set))
+        .collect();
+    try_join_all(found.into_values().map(|set| agent(client, set))).await
+}
+
+fn forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403)
+}
+
+async fn agent(client: &Client, set: DaemonSet) -> Result<AgentDaemonSet, kube::Error> {
+    let workload = set.workload();
+    let api: Api<ApiPod> = Api::namespaced(client.clone(), &workload.id.namespace);
+    let pods = list(&api, &ListParams::default().labels(&selector_text(set.selector()))).await?;
+    let ready = pods
+        .items
+        .iter()
+        .map(convert::pod)
+        .filter(|pod| pod.ready && pod.live() && pod.owner.as_ref().is_some_and(|owner| owner.uid == workload.uid));
+    Ok(AgentDaemonSet {
+        desired: workload.replicas,
+        ready: workload.status.ready,
+        observed: workload.status.observed_generation >= workload.generation,
+        ready_nodes: ready.filter_map(|pod| pod.node).collect(),
+        placement: workload.placement,
+        namespace: workload.id.namespace,
+        name: workload.id.name,
+    })
+}

@@ -1,0 +1,235 @@
+//! kube's errors as failures that say what failed and why, without the layers between.
+
+use std::{error::Error as StdError, io::ErrorKind};
+
+use kube::{
+    client::AuthError,
+    core::{Status, response::reason},
+};
+
+use crate::failure::{Code, Failure, ServiceError};
+
+/// The failure of `operation` (`list pods of …`) at `server`.
+pub(super) fn failure(operation: &str, server: &str, error: kube::Error) -> Failure {
+    let failed = |code| Failure::new(code, format!("could not {operation}"));
+    match error {
+        kube::Error::Api(status) => api(operation, &status),
+        kube::Error::Auth(error) => failed(Code::Denied).because(auth(&error)),
+        // The token source's own failure comes back through kube unharmed.
+        kube::Error::Service(error) => match error.downcast::<Failure>() {
+            Ok(failure) => failure.context(format!("could not {operation}")),
+            Err(error) => match error.downcast_ref::<AuthError>() {
+                Some(error) => failed(Code::Denied).because(auth(error)),
+                None => failed(Code::Failed).because(no_connection(server, error.as_ref())),
+            },
+        },
+        kube::Error::HyperError(error) => failed(Code::Failed).because(no_connection(server, &error)),
+        kube::Error::ReadEvents(error) => failed(Code::Failed).because(no_connection(server, &error)),
+        kube::Error::SerdeError(error) => {
+            failed(Code::Failed).because(format!("the answer of `{server}` is not what Kubernetes sends: {error}"))
+        }
+        error => failed(Code::Failed).because(deepest(&error)),
+    }
+    .answered(operation)
+}
+
+trait Answered {
+    fn answered(self, operation: &str) -> Self;
+}
+
+impl Answered for Failure {
+    /// Marks a failure as Kubernetes' even when nothing answered: an empty code.
+    fn answered(mut self, operation: &str) -> Self {
+        self.service.get_or_insert_with(|| Box::new(service(operation, String::new(), String::new(), None)));
+        self
+    }
+}
+
+fn service(operation: &str, code: String, message: String, status: Option<u16>) -> ServiceError {
+    ServiceError { service: "Kubernetes", operation: operation.to_owned(), code, message, request_id: None, status }
+}
+
+fn api(operation: &str, status: &Status) -> Failure {
+    let reason = reason_of(status);
+    let message = one_line(&status.message);
+    let code = if matches!(status.code, 401 | 403) { Code::Denied } else { Code::Failed };
+    let cause = match status.code {
+        401 => "the cluster does not know the caller".to_owned(),
+        _ if message.is_empty() => format!("the API server answered {} {reason}", status.code),
+        _ => message.clone(),
+    };
+    let mut failure = Failure::new(code, format!("could not {operation}")).because(cause);
+    failure.service = Some(Box::new(service(operation, reason, message, Some(status.code))));
+    failure
+}
+
+/// The reason; for an answer that is no Status (an unknown group's plain text, a proxy's page) by its HTTP status.
+fn reason_of(status: &Status) -> String {
+    if !status.reason.is_empty() && status.reason != "Failed to parse error data" {
+        return status.reason.clone();
+    }
+    match status.code {
+        401 => reason::UNAUTHORIZED,
+        403 => reason::FORBIDDEN,
+        404 => reason::NOT_FOUND,
+        409 => reason::CONFLICT,
+        410 => reason::GONE,
+        429 => reason::TOO_MANY_REQUESTS,
+        503 => reason::SERVICE_UNAVAILABLE,
+        504 => reason::TIMEOUT,
+        500..=599 => reason::INTERNAL_ERROR,
+        _ => "",
+    }
+    .to_owned()
+}
+
+/// A credential plugin's failure, without its stdout: that is where its token would be.
+fn auth(error: &AuthError) -> String {
+    match error {
+        AuthError::AuthExecRun { cmd, out } => {
+            let command = cmd.split_whitespace().next().unwrap_or(cmd).trim_matches('"');
+            let said = one_line(&String::from_utf8_lossy(&out.stderr));
+            let colon = if said.is_empty() { "" } else { ": " };
+            format!("the kubeconfig's credential plugin `{command}` failed ({}){colon}{said}", out.status)
+        }
+        AuthError::AuthExecStart(error) => {
+            format!("the kubeconfig's credential plugin could not be started: {}", deepest(error))
+        }
+        AuthError::AuthExecParse(_) => "the kubeconfig's credential plugin did not print an ExecCredential".to_owned(),
+        error => deepest(error),
+    }
+}
+
+/// Why there was no answer, in the words of the innermost error.
+fn no_connection(server: &str, error: &(dyn StdError + 'static)) -> String {
+    let inner = deepest(error);
+    let kind = io_kind(error);
+    if inner.contains("failed to lookup address") || text_in_chain(error, "dns error") {
+        format!("the name of `{server}` could not be resolved: {inner}")
+    } else if let Some(certificate) = inner.strip_prefix("invalid peer certificate: ") {
+        format!("the certificate of `{server}` is not trusted: {certificate}")
+    } else if kind == Some(ErrorKind::TimedOut) || inner.contains("deadline has elapsed") {
+        format!("no connection to `{server}`: timed out")
+    } else {
+        format!("no connection to `{server}`: {inner}")
+    }
+}
+
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    // Bounded: a source that names itself must not hang podid.
+    std::iter::successors(Some(error), |error| (*error).source()).take(16)
+}
+
+fn io_kind(error: &(dyn StdError + 'static)) -> Option<ErrorKind> {
+    chain(error).filter_map(|e| e.downcast_ref::<std::io::Error>()).map(std::io::Error::kind).last()
+}
+
+fn text_in_chain(error: &(dyn StdError + 'static), text: &str) -> bool {
+    chain(error).any(|e| e.to_string().contains(text))
+}
+
+/// The innermost error's words, as a fragment.
+pub(super) fn deepest(error: &(dyn StdError + 'static)) -> String {
+    let mut text = chain(error).last().map(ToString::to_string).unwrap_or_default();
+    if let Some(at) = text.find(" (os error ") {
+        text.truncate(at);
+    }
+    let fragment = one_line(&text);
+    let mut letters = fragment.chars();
+    match (letters.next(), fragment.chars().nth(1)) {
+        (Some(first), Some(second)) if first.is_uppercase() && second.is_lowercase() => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => fragment,
+    }
+}
+
+/// The first line, cut where it is longer than anyone reads: a proxy's answer may be a whole page.
+fn one_line(text: &str) -> String {
+    const MOST: usize = 600;
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    match line.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &line[..at]),
+        None => line.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVER: &str = "https://k8s.example";
+
+    fn status(code: u16, reason: &str, message: &str) -> kube::Error {
+        kube::Error::Api(Status::failure(message, reason).with_code(code).boxed())
+    }
+
+    #[test]
+    fn answers() {
+        let unknown = "Failed to parse error data";
+        for (code, reason, message, exit, wanted, cause) in [
+            (401, "Unauthorized", "Unauthorized", Code::Denied, "Unauthorized", "the cluster does not know the caller"),
+            (403, "Forbidden", "pods is forbidden: no", Code::Denied, "Forbidden", "pods is forbidden: no"),
+            (404, unknown, "404 page not found", Code::Failed, "NotFound", "404 page not found"),
+            (502, unknown, "<html>\n<body>", Code::Failed, "InternalError", "<html>"),
+            (503, unknown, "", Code::Failed, "ServiceUnavailable", "the API server answered 503 ServiceUnavailable"),
+        ] {
+            let failure = failure("list pods", SERVER, status(code, reason, message));
+            assert_eq!(failure.code, exit);
+            assert_eq!(failure.message, "could not list pods");
+            assert_eq!(failure.causes, [cause]);
+            assert!(failure.is(wanted), "{failure:?}");
+            assert_eq!(failure.service.as_ref().and_then(|s| s.status), Some(code));
+        }
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("client error (Connect)")]
+    struct Outer(#[source] std::io::Error);
+
+    #[test]
+    fn connections() {
+        for (inner, wanted) in [
+            (std::io::Error::from_raw_os_error(111), "no connection to `https://k8s.example`: connection refused"),
+            (
+                std::io::Error::other("failed to lookup address information: Name or service not known"),
+                "the name of `https://k8s.example` could not be resolved: failed to lookup address information: Name or \
+                 service not known",
+            ),
+            (
+                std::io::Error::other("invalid peer certificate: UnknownIssuer"),
+                "the certificate of `https://k8s.example` is not trusted: UnknownIssuer",
+            ),
+            (std::io::Error::from(ErrorKind::TimedOut), "no connection to `https://k8s.example`: timed out"),
+        ] {
+            let failure = failure("list pods", SERVER, kube::Error::Service(Box::new(Outer(inner))));
+            assert_eq!(failure.causes, [wanted]);
+            assert_eq!(failure.code, Code::Failed);
+            assert!(failure.is(""));
+        }
+    }
+
+    #[test]
+    fn the_token_sources_failure_is_kept() {
+        let denied = Failure::new(Code::Denied, "no credentials").hint("run `aws sso login`");
+        let failure = failure("list pods", SERVER, kube::Error::Service(Box::new(denied)));
+        assert_eq!(failure.code, Code::Denied);
+        assert_eq!(failure.to_string(), "could not list pods: no credentials");
+        assert_eq!(failure.hints, ["run `aws sso login`"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_plugins_stdout_is_never_shown() {
+        use std::os::unix::process::ExitStatusExt;
+        let out = Box::new(std::process::Output {
+            status: std::process::ExitStatus::from_raw(255 << 8),
+            stdout: b"k8s-aws-v1.secret".to_vec(),
+            stderr: b"\nUnable to locate credentials\n".to_vec(),
+        });
+        let error = AuthError::AuthExecRun { cmd: "\"aws\" \"eks\" \"get-token\"".to_owned(), out };
+        let text = failure("list pods", SERVER, kube::Error::Auth(error)).to_string();
+        assert!(text.contains("`aws` failed") && text.ends_with("Unable to locate credentials"), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+}

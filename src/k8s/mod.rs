@@ -1,0 +1,279 @@
+//! The Kubernetes API of one cluster, behind [`ports::Cluster`](crate::ports::Cluster). Kubernetes' types live and die here.
+
+mod agents;
+mod connect;
+mod convert;
+mod error;
+mod follow;
+mod kubeconfig;
+mod list;
+mod probe;
+mod proxy;
+mod service_accounts;
+mod wire;
+mod workloads;
+
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    sync::Arc,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures::{AsyncReadExt, stream::BoxStream};
+use jiff::Timestamp;
+use k8s_openapi::api::{
+    apps::v1::{DaemonSet, Deployment, StatefulSet},
+    authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
+    core::v1::{Node as ApiNode, Pod as ApiPod},
+};
+use kube::{
+    Api,
+    api::{ListParams, LogParams, PostParams},
+};
+use tokio::{sync::OnceCell, time::timeout};
+
+pub use self::{
+    connect::{Access, TokenSource, same_cluster},
+    kubeconfig::{EksContext, read_context},
+    proxy::proxy_for,
+};
+use self::{
+    connect::{Connection, connect},
+    kubeconfig::Env,
+    list::list,
+};
+use crate::{
+    failure::{Code, Failure, Result},
+    model::{
+        agent::{AgentDaemonSet, Node},
+        cluster::Cluster as EksCluster,
+        have::ServiceAccountState,
+        names::ServiceAccount,
+        workload::{Pod, Workload, WorkloadKind, WorkloadRef},
+    },
+    ports::{Cluster, Probe, RolloutView},
+};
+
+/// How long the API server may take to answer the first time.
+const REACH: Duration = Duration::from_secs(10);
+
+/// The adapter. Cheap to make and to clone: the client is built at the first call.
+#[derive(Clone)]
+pub struct Kube(Arc<Inner>);
+
+struct Inner {
+    access: Access,
+    env: Env,
+    connection: OnceCell<Connection>,
+}
+
+impl Kube {
+    /// An adapter; nothing is read or sent yet.
+    pub fn new(access: Access) -> Self {
+        Self::with_env(access, Arc::new(|name| std::env::var(name).ok()))
+    }
+
+    fn with_env(access: Access, env: Env) -> Self {
+        Self(Arc::new(Inner { access, env, connection: OnceCell::new() }))
+    }
+
+    async fn connection(&self) -> Result<&Connection> {
+        self.0.connection.get_or_try_init(|| connect(&self.0.access, &self.0.env)).await
+    }
+
+    /// A failure of `operation`, mapped.
+    fn failed(&self, operation: &str, error: kube::Error) -> Failure {
+        let server = self.0.connection.get().map(|c| c.server.as_str()).unwrap_or_default();
+        error::failure(operation, server, error)
+    }
+
+    /// Whether this is the API of `cluster`: by server, by CA, or by the issuer of its service accounts' tokens.
+    pub async fn is_of(&self, cluster: &EksCluster) -> Result<bool> {
+        let connection = self.connection().await?;
+        if same_cluster(&connection.server, &connection.ca, cluster) {
+            return Ok(true);
+        }
+        let Some(wanted) = &cluster.oidc_issuer else { return Ok(false) };
+        // Not readable by everyone: then it proves nothing.
+        Ok(self.issuer(connection).await.is_some_and(|issuer| issuer == *wanted))
+    }
+
+    async fn issuer(&self, connection: &Connection) -> Option<String> {
+        let request = http::Request::get("/.well-known/openid-configuration").body(Vec::new()).ok()?;
+        let answer = timeout(REACH, connection.client.request::<serde_json::Value>(request)).await.ok()?.ok()?;
+        answer.get("issuer")?.as_str().map(str::to_owned)
+    }
+}
+
+/// Calls a function that is generic over the workload's kind.
+macro_rules! by_kind {
+    ($kind:expr, $($function:ident)::+ ($($argument:expr),*)) => {
+        match $kind {
+            WorkloadKind::Deployment => $($function)::+::<Deployment>($($argument),*).await,
+            WorkloadKind::StatefulSet => $($function)::+::<StatefulSet>($($argument),*).await,
+            WorkloadKind::DaemonSet => $($function)::+::<DaemonSet>($($argument),*).await,
+        }
+    };
+}
+
+#[async_trait]
+impl Cluster for Kube {
+    async fn reach(&self) -> Result<()> {
+        let connection = self.connection().await?;
+        if let Some(tokens) = &connection.tokens {
+            // Signing in may take its time; the limit is the API server's.
+            tokens.token().await?;
+        }
+        let request = http::Request::get("/api").body(Vec::new()).map_err(|e| Failure::failed(e.to_string()))?;
+        let server = &connection.server;
+        match timeout(REACH, connection.client.request_text(request)).await {
+            Ok(Ok(_)) => Ok(()),
+            // Known, but not allowed to read even this.
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 && !status.message.contains("system:anonymous") => {
+                Ok(())
+            }
+            Ok(Err(error)) => Err(self.failed("reach the Kubernetes API", error)),
+            Err(_) => Err(Failure::new(Code::Failed, "could not reach the Kubernetes API")
+                .because(format!("no answer from `{server}` within {} s", REACH.as_secs()))),
+        }
+    }
+
+    async fn service_account(&self, subject: &ServiceAccount) -> Result<ServiceAccountState> {
+        let connection = self.connection().await?;
+        match service_accounts::state(&connection.client, subject).await {
+            Ok(state) => Ok(state),
+            Err(error) => Err(self.failed(&format!("read service account `{subject}`"), error)),
+        }
+    }
+
+    async fn create_service_account(&self, subject: &ServiceAccount) -> Result<()> {
+        let connection = self.connection().await?;
+        match service_accounts::create(&connection.client, subject).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.failed(&format!("create service account `{subject}`"), error)),
+        }
+    }
+
+    async fn pods(&self, subject: &ServiceAccount) -> Result<Vec<Pod>> {
+        let connection = self.connection().await?;
+        let api: Api<ApiPod> = Api::namespaced(connection.client.clone(), &subject.namespace);
+        let params = ListParams::default().fields(&format!("spec.serviceAccountName={}", subject.name));
+        match list(&api, &params).await {
+            Ok(found) => {
+                let pods = found.items.iter().map(convert::pod);
+                Ok(pods.filter(|pod| pod.service_account == subject.name).collect())
+            }
+            Err(error) => Err(self.failed(&format!("list pods of `{subject}`"), error)),
+        }
+    }
+
+    async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>> {
+        let client = &self.connection().await?.client;
+        let found = futures::try_join!(
+            workloads::all::<Deployment>(client, namespace),
+            workloads::all::<StatefulSet>(client, namespace),
+            workloads::all::<DaemonSet>(client, namespace),
+        );
+        match found {
+            Ok((deployments, stateful_sets, daemon_sets)) => Ok([deployments, stateful_sets, daemon_sets].concat()),
+            Err(error) => Err(self.failed(&format!("list workloads of namespace `{namespace}`"), error)),
+        }
+    }
+
+    async fn workload(&self, id: &WorkloadRef) -> Result<Option<Workload>> {
+        let client = &self.connection().await?.client;
+        match by_kind!(id.kind, workloads::one(client, id)) {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.failed(&format!("read `{id}` in `{}`", id.namespace), error)),
+        }
+    }
+
+    async fn restart(&self, id: &WorkloadRef, at: Timestamp) -> Result<Workload> {
+        by_kind!(id.kind, workloads::restart(self, id, at))
+    }
+
+    async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>> {
+        by_kind!(id.kind, follow::follow(self, id))
+    }
+
+    async fn nodes(&self) -> Result<Vec<Node>> {
+        let api: Api<ApiNode> = Api::all(self.connection().await?.client.clone());
+        match list(&api, &ListParams::default()).await {
+            Ok(found) => Ok(found.items.into_iter().map(convert::node).collect()),
+            Err(error) => Err(self.failed("list nodes", error)),
+        }
+    }
+
+    async fn agents(&self) -> Result<Vec<AgentDaemonSet>> {
+        match agents::agents(&self.connection().await?.client).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.failed("list the agent's DaemonSets", error)),
+        }
+    }
+
+    async fn addresses(&self) -> Result<Vec<SocketAddr>> {
+        let connection = self.connection().await?;
+        if connection.proxied {
+            return Ok(Vec::new());
+        }
+        let server = connection.server.clone();
+        let unresolved =
+            |why: String| Failure::failed(format!("could not resolve the name of `{server}`")).because(why);
+        let url: http::Uri = server.parse().map_err(|_| unresolved("it is not a URL".to_owned()))?;
+        let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });
+        let found =
+            tokio::task::spawn_blocking(move || (host, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>))
+                .await
+                .map_err(|e| unresolved(e.to_string()))?;
+        let mut addresses = found.map_err(|e| unresolved(error::deepest(&e)))?;
+        addresses.sort_unstable();
+        addresses.dedup();
+        Ok(addresses)
+    }
+
+    async fn probe(&self, subject: &ServiceAccount, address: Option<SocketAddr>) -> Result<Probe> {
+        probe::probe(self, subject, address).await
+    }
+
+    async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool, lines: u32) -> Result<String> {
+        let api: Api<ApiPod> = Api::namespaced(self.connection().await?.client.clone(), namespace);
+        let params = LogParams {
+            container: Some(container.to_owned()),
+            previous,
+            tail_lines: Some(i64::from(lines)),
+            ..LogParams::default()
+        };
+        let operation = format!("read the log of container `{container}` in pod `{namespace}/{pod}`");
+        let mut stream = match api.log_stream(pod, &params).await {
+            Ok(stream) => Box::pin(stream),
+            Err(error) => return Err(self.failed(&operation, error)),
+        };
+        // An application may log what is not UTF-8.
+        let mut bytes = Vec::new();
+        match stream.read_to_end(&mut bytes).await {
+            Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) => Err(self.failed(&operation, kube::Error::ReadEvents(error))),
+        }
+    }
+
+    async fn may(&self, verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Result<bool> {
+        let api: Api<SelfSubjectAccessReview> = Api::all(self.connection().await?.client.clone());
+        let attributes = ResourceAttributes {
+            verb: Some(verb.to_owned()),
+            group: Some(group.to_owned()),
+            resource: Some(resource.to_owned()),
+            namespace: namespace.map(str::to_owned),
+            ..ResourceAttributes::default()
+        };
+        let review = SelfSubjectAccessReview {
+            spec: SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() },
+            ..SelfSubjectAccessReview::default()
+        };
+        match api.create(&PostParams::default(), &review).await {
+            Ok(answer) => Ok(answer.status.is_some_and(|status| status.allowed)),
+            Err(error) => Err(self.failed(&format!("ask whether the caller may {verb} {resource}"), error)),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! The HTTP stack below kube's client: proxy, TLS, tokens, retries, and new connections where a probe wants one.
+
+use std::{
+    future::ready,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::future::{BoxFuture, FutureExt, TryFutureExt};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header::AUTHORIZATION};
+use hyper_util::{
+    client::legacy::{
+        Client as HttpClient,
+        connect::{
+            Connect, HttpConnector,
+            dns::{GaiResolver, Name},
+            proxy::Tunnel,
+        },
+    },
+    rt::TokioExecutor,
+};
+use kube::{
+    Client, Config,
+    client::{
+        Body, ConfigExt,
+        retry::{InvalidBackoff, RetryPolicy},
+    },
+};
+use percent_encoding::percent_decode_str;
+use tower::{
+    BoxError, Service, ServiceBuilder, ServiceExt,
+    filter::{AsyncFilterLayer, AsyncPredicate},
+    retry::{Policy, RetryLayer},
+    util::BoxCloneSyncService,
+};
+
+use super::connect::TokenSource;
+
+/// How long a TCP connection may take.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Marks a request that must go over a connection of its own, to this address when there is one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fresh(pub(super) Option<SocketAddr>);
+
+type Answer = <HttpClient<HttpConnector, Body> as Service<Request<Body>>>::Response;
+type Wire = BoxCloneSyncService<Request<Body>, Answer, BoxError>;
+
+/// A kube client over `config`. `tls` is the configuration without a token plugin, which TLS would run once more.
+pub(super) fn client(
+    config: &Config,
+    tls: Config,
+    tokens: Option<Arc<dyn TokenSource>>,
+) -> Result<Client, kube::Error> {
+    let dialer = Dialer(Arc::new(tls));
+    let switch = Switch { pooled: dialer.wire(None, false)?, dialer };
+    let retry = Retry::new().map_err(|e| kube::Error::Service(e.into()))?;
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .layer(RetryLayer::new(retry))
+        .option_layer(config.auth_layer()?)
+        .option_layer(tokens.map(|source| AsyncFilterLayer::new(Bearer(source))))
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(switch);
+    Ok(Client::new(service, config.default_namespace.clone()))
+}
+
+/// Sets a current token on each request, retries included.
+#[derive(Clone)]
+struct Bearer(Arc<dyn TokenSource>);
+
+impl AsyncPredicate<Request<Body>> for Bearer {
+    type Future = BoxFuture<'static, Result<Request<Body>, BoxError>>;
+    type Request = Request<Body>;
+
+    fn check(&mut self, mut request: Request<Body>) -> Self::Future {
+        let source = Arc::clone(&self.0);
+        async move {
+            let token = source.token().await?;
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}"))?;
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+            Ok(request)
+        }
+        .boxed()
+    }
+}
+
+/// kube's policy (429, 503, 504, a few times), and 500 and 502 too where asking twice changes nothing.
+#[derive(Clone)]
+struct Retry(RetryPolicy);
+
+impl Retry {
+    fn new() -> Result<Self, InvalidBackoff> {
+        RetryPolicy::new(Duration::from_millis(200), Duration::from_secs(4), 4, true).map(Self)
+    }
+}
+
+type Outcome = Result<Answer, BoxError>;
+
+impl Policy<Request<Body>, Answer, BoxError> for Retry {
+    type Future = <RetryPolicy as Policy<Request<Body>, Answer, BoxError>>::Future;
+
+    fn retry(&mut self, request: &mut Request<Body>, outcome: &mut Outcome) -> Option<Self::Future> {
+        let status = outcome.as_ref().map_or(StatusCode::OK, Response::status);
+        let read = request.method() == Method::GET;
+        let transient = matches!(status, StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY);
+        if !read || !transient {
+            return self.0.retry(request, outcome);
+        }
+        let mut stand_in = Ok(Response::new(()));
+        if let Ok(response) = &mut stand_in {
+            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        }
+        self.0.retry(request, &mut stand_in)
+    }
+
+    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
+        <RetryPolicy as Policy<Request<Body>, Answer, BoxError>>::clone_request(&mut self.0, request)
+    }
+}
+
+/// Sends over the pool, or over a connection of its own when the request is marked [`Fresh`].
+#[derive(Clone)]
+struct Switch {
+    pooled: Wire,
+    dialer: Dialer,
+}
+
+impl Service<Request<Body>> for Switch {
+    type Response = Answer;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Outcome>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        // The clients below are always ready; they queue inside.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let wire = match request.extensions().get::<Fresh>() {
+            None => self.pooled.clone(),
+            Some(Fresh(address)) => match self.dialer.wire(*address, true) {
+                Ok(wire) => wire,
+                Err(error) => return ready(Err(error.into())).boxed(),
+            },
+        };
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        wire.oneshot(request)
+            .inspect_ok(move |answer| tracing::debug!(%method, path, status = answer.status().as_u16(), "kubernetes"))
+            .boxed()
+    }
+}
+
+/// Makes connections: to the resolved or a given address, directly or through a proxy.
+#[derive(Clone)]
+struct Dialer(Arc<Config>);
+
+impl Dialer {
+    fn wire(&self, to: Option<SocketAddr>, once: bool) -> Result<Wire, kube::Error> {
+        let mut http = HttpConnector::new_with_resolver(Resolver { to, names: GaiResolver::new() });
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(CONNECT));
+        let config = &self.0;
+        let Some(proxy) = &config.proxy_url else {
+            return Ok(wire(config.rustls_https_connector_with_connector(http)?, once));
+        };
+        match proxy.scheme_str() {
+            Some("http") => {
+                let connector = tunnel(proxy, http);
+                Ok(wire(config.rustls_https_connector_with_connector(connector)?, once))
+            }
+            Some("https") => {
+                // The proxy's certificate is checked against the system's roots, not the cluster's CA.
+                let outer = Config::new(proxy.clone()).rustls_https_connector_with_connector(http)?;
+                let connector = tunnel(proxy, outer);
+                Ok(wire(config.rustls_https_connector_with_connector(connector)?, once))
+            }
+            _ => Err(kube::Error::ProxyProtocolUnsupported { proxy_url: Box::new(without_user(proxy)) }),
+        }
+    }
+}
+
+fn wire<C: Connect + Clone + Send + Sync + 'static>(connector: C, once: bool) -> Wire {
+    let mut builder = HttpClient::builder(TokioExecutor::new());
+    if once {
+        builder.pool_max_idle_per_host(0);
+    }
+    BoxCloneSyncService::new(ServiceBuilder::new().map_err(BoxError::from).service(builder.build(connector)))
+}
+
+fn tunnel<C>(proxy: &Uri, connector: C) -> Tunnel<C> {
+    let tunnel = Tunnel::new(without_user(proxy), connector);
+    let user = proxy.authority().and_then(|a| a.as_str().rsplit_once('@')).map(|(user, _)| user);
+    let Some(user) = user else { return tunnel };
+    let decoded: Vec<u8> = percent_decode_str(user).collect();
+    match HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(decoded))) {
+        Ok(header) => tunnel.with_auth(header),
+        Err(_) => tunnel,
+    }
+}
+
+/// The proxy without its user and password, which no message may show.
+fn without_user(proxy: &Uri) -> Uri {
+    let Some((_, host)) = proxy.authority().and_then(|a| a.as_str().rsplit_once('@')) else { return proxy.clone() };
+    Uri::builder()
+        .scheme(proxy.scheme_str().unwrap_or("http"))
+        .authority(host)
+        .path_and_query("/")
+        .build()
+        .unwrap_or_default()
+}
+
+/// Resolves every name to one given address, or as the system does.
+#[derive(Clone)]
+struct Resolver {
+    to: Option<SocketAddr>,
+    names: GaiResolver,
+}
+
+impl Service<Name> for Resolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = std::io::Error;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::poll_ready(&mut self.names, context)
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
+        match self.to {
+            Some(address) => ready(Ok(vec![address].into_iter())).boxed(),
+            None => self.names.call(name).map_ok(|found| found.collect::<Vec<_>>().into_iter()).boxed(),
+        }
+    }
+}

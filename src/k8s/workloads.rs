@@ -1,0 +1,163 @@
+//! Deployments, StatefulSets and DaemonSets: reading, their newest revision, and restarting them.
+
+use std::fmt::Debug;
+
+use jiff::Timestamp;
+use k8s_openapi::{
+    NamespaceResourceScope,
+    api::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
+};
+use kube::{
+    Api, Client, Resource, ResourceExt,
+    api::{ListParams, Patch, PatchParams},
+    core::Selector,
+};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+
+use super::{
+    Kube,
+    convert::{self, RESTARTED_AT},
+    list::list,
+};
+use crate::{
+    failure::{Code, Failure, Result},
+    model::workload::{Workload, WorkloadKind, WorkloadRef},
+};
+
+/// The revision that a Deployment and its ReplicaSets carry.
+pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
+
+/// A kind that can be restarted.
+pub(super) trait Restartable:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static
+{
+    /// Its kind.
+    const KIND: WorkloadKind;
+    /// In the model's words, without what other objects tell.
+    fn workload(&self) -> Workload;
+    /// The selector of its pods.
+    fn selector(&self) -> Option<&LabelSelector>;
+}
+
+impl Restartable for Deployment {
+    const KIND: WorkloadKind = WorkloadKind::Deployment;
+
+    fn workload(&self) -> Workload {
+        convert::deployment(self)
+    }
+
+    fn selector(&self) -> Option<&LabelSelector> {
+        self.spec.as_ref().map(|s| &s.selector)
+    }
+}
+
+impl Restartable for StatefulSet {
+    const KIND: WorkloadKind = WorkloadKind::StatefulSet;
+
+    fn workload(&self) -> Workload {
+        convert::stateful_set(self)
+    }
+
+    fn selector(&self) -> Option<&LabelSelector> {
+        self.spec.as_ref().map(|s| &s.selector)
+    }
+}
+
+impl Restartable for DaemonSet {
+    const KIND: WorkloadKind = WorkloadKind::DaemonSet;
+
+    fn workload(&self) -> Workload {
+        convert::daemon_set(self)
+    }
+
+    fn selector(&self) -> Option<&LabelSelector> {
+        self.spec.as_ref().map(|s| &s.selector)
+    }
+}
+
+/// A label selector as the API's query parameter; all labels and expressions of it.
+pub(super) fn selector_text(selector: Option<&LabelSelector>) -> String {
+    selector.and_then(|s| Selector::try_from(s.clone()).ok()).map(|s| s.to_string()).unwrap_or_default()
+}
+
+/// Every workload of one kind in a namespace.
+pub(super) async fn all<K: Restartable>(client: &Client, namespace: &str) -> Result<Vec<Workload>, kube::Error> {
+    let found = list::<K>(&Api::namespaced(client.clone(), namespace), &ListParams::default()).await?;
+    Ok(found.items.iter().map(Restartable::workload).collect())
+}
+
+/// One workload, with its newest revision.
+pub(super) async fn one<K: Restartable>(client: &Client, id: &WorkloadRef) -> Result<Option<Workload>, kube::Error> {
+    let api: Api<K> = Api::namespaced(client.clone(), &id.namespace);
+    let Some(found) = api.get_opt(&id.name).await? else { return Ok(None) };
+    let mut workload = found.workload();
+    add_revision(client, &found, &mut workload).await?;
+    Ok(Some(workload))
+}
+
+/// Sets the newest revision's hash, which Deployments and DaemonSets keep in other objects. Not allowed to read them: left out.
+pub(super) async fn add_revision<K: Restartable>(
+    client: &Client,
+    of: &K,
+    workload: &mut Workload,
+) -> Result<(), kube::Error> {
+    let params = ListParams::default().labels(&selector_text(of.selector()));
+    let namespace = &workload.id.namespace;
+    let found = match K::KIND {
+        WorkloadKind::StatefulSet => return Ok(()),
+        WorkloadKind::Deployment => list::<ReplicaSet>(&Api::namespaced(client.clone(), namespace), &params)
+            .await
+            .map(|sets| newest_replica_set(&sets.items, &workload.uid)),
+        WorkloadKind::DaemonSet => list::<ControllerRevision>(&Api::namespaced(client.clone(), namespace), &params)
+            .await
+            .map(|revisions| newest_revision(&revisions.items, &workload.uid, &workload.id.name)),
+    };
+    match found {
+        Ok(hash) => workload.status.update_revision = hash,
+        Err(kube::Error::Api(status)) if status.code == 403 => {}
+        Err(error) => return Err(error),
+    }
+    Ok(())
+}
+
+fn owned(meta: &ObjectMeta, uid: &str) -> bool {
+    meta.owner_references.iter().flatten().any(|o| o.controller == Some(true) && o.uid == uid)
+}
+
+fn newest_replica_set(sets: &[ReplicaSet], uid: &str) -> Option<String> {
+    sets.iter()
+        .filter(|set| owned(&set.metadata, uid))
+        .max_by_key(|set| set.annotations().get(REVISION).and_then(|r| r.parse::<u64>().ok()))
+        .and_then(|set| set.labels().get("pod-template-hash").cloned())
+}
+
+fn newest_revision(revisions: &[ControllerRevision], uid: &str, owner: &str) -> Option<String> {
+    let newest = revisions.iter().filter(|r| owned(&r.metadata, uid)).max_by_key(|r| r.revision)?;
+    newest
+        .labels()
+        .get("controller-revision-hash")
+        .cloned()
+        .or_else(|| newest.metadata.name.as_deref()?.strip_prefix(owner)?.strip_prefix('-').map(str::to_owned))
+}
+
+/// Restarts as `kubectl rollout restart` does: refused when paused, and only the template's annotation is sent.
+pub(super) async fn restart<K: Restartable>(kube: &Kube, id: &WorkloadRef, at: Timestamp) -> Result<Workload> {
+    let operation = format!("restart `{id}` in `{}`", id.namespace);
+    let connection = kube.connection().await?;
+    let failed = |error| super::error::failure(&operation, &connection.server, error);
+    let api: Api<K> = Api::namespaced(connection.client.clone(), &id.namespace);
+    let Some(found) = api.get_opt(&id.name).await.map_err(failed)? else {
+        return Err(Failure::new(Code::Failed, format!("could not {operation}")).because("it is gone"));
+    };
+    if found.workload().paused {
+        return Err(Failure::usage(format!("`{id}` is paused"))
+            .hint(format!("resume it first: kubectl rollout resume {id} -n {}", id.namespace)));
+    }
+    let stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let patch = json!({"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}});
+    let params = PatchParams { field_manager: Some("podid".to_owned()), ..PatchParams::default() };
+    let patched = api.patch(&id.name, &params, &Patch::Strategic(patch)).await.map_err(failed)?;
+    Ok(patched.workload())
+}
