@@ -8,10 +8,13 @@ pub mod arn;
 pub mod association;
 pub mod cluster;
 pub mod document;
+#[cfg(test)]
+pub(crate) mod fixtures;
 pub mod have;
 pub mod names;
 pub mod role;
 pub mod rollout;
+pub mod text;
 pub mod trust;
 pub mod want;
 pub mod workload;

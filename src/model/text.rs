@@ -1,0 +1,120 @@
+//! Small rules about texts: IAM wildcards, stable short hashes, near names. Nothing here knows what the texts name.
+
+use sha2::{Digest, Sha256};
+
+/// Whether `text` matches `pattern`, where `*` is any run of characters and `?` any one (IAM reference, Resource element).
+pub fn wildcard(pattern: &str, text: &str) -> bool {
+    let pattern: Vec<char> = pattern.chars().collect();
+    let text: Vec<char> = text.chars().collect();
+    let (mut p, mut t) = (0, 0);
+    // Where to come back to after the last `*`: linear enough, and no recursion on hostile patterns.
+    let mut back: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                back = Some((p, t));
+                p += 1;
+            }
+            Some(c) if *c == '?' || *c == text[t] => {
+                p += 1;
+                t += 1;
+            }
+            _ => match back {
+                Some((star, from)) => {
+                    p = star + 1;
+                    t = from + 1;
+                    back = Some((star, from + 1));
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[p..].iter().all(|c| *c == '*')
+}
+
+/// The first hex digits of the SHA-256 of the parts, separated by NUL so that no two lists of parts collide.
+pub fn short_hash(parts: &[&str], digits: usize) -> String {
+    use std::fmt::Write as _;
+    let mut hex = String::new();
+    for byte in Sha256::digest(parts.join("\0").as_bytes()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex.truncate(digits);
+    hex
+}
+
+/// The candidates that `name` may have meant, best first, at most three: a typing error or two, or one inside the other.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+    let limit = (name.chars().count() / 3).clamp(1, 3);
+    let mut near: Vec<(usize, &str)> = candidates
+        .into_iter()
+        .filter(|candidate| *candidate != name)
+        .filter_map(|candidate| {
+            let distance = distance(&name.to_lowercase(), &candidate.to_lowercase());
+            let inside =
+                name.len() >= 3 && (candidate.contains(name) || candidate.len() >= 3 && name.contains(candidate));
+            (distance <= limit || inside).then_some((distance, candidate))
+        })
+        .collect();
+    near.sort_unstable();
+    near.dedup();
+    near.into_iter().take(3).map(|(_, candidate)| candidate.to_owned()).collect()
+}
+
+/// Edits between two texts, a swap of neighbours counting as one (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let cost = usize::from(a[i - 1] != b[j - 1]);
+            let mut best = (above[j - 1] + cost).min(above[j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(before[j - 2] + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wildcards_match_as_iam_says() {
+        for (pattern, text, hit) in [
+            ("*", "", true),
+            ("sts:*", "sts:tagsession", true),
+            ("sts:Assume*", "sts:AssumeRole", true),
+            ("sts:?agSession", "sts:TagSession", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxbyy", false),
+            ("a**", "a", true),
+            ("", "", true),
+            ("", "a", false),
+            ("*aab", "aaaab", true),
+        ] {
+            assert_eq!(wildcard(pattern, text), hit, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn hashes_do_not_run_into_each_other() {
+        assert_ne!(short_hash(&["ab", "c"], 16), short_hash(&["a", "bc"], 16));
+        assert_eq!(short_hash(&["x"], 8).len(), 8);
+    }
+
+    #[test]
+    fn near_names_come_best_first() {
+        let names = ["carts", "cart", "checkout", "orders", "carts-worker"];
+        assert_eq!(nearest("crats", names), ["carts"]);
+        assert_eq!(nearest("cartz", names), ["carts", "cart"][..1].to_vec());
+        assert_eq!(nearest("carts", names), ["cart", "carts-worker"]);
+        assert!(nearest("payments", names).is_empty());
+    }
+}

@@ -1,0 +1,232 @@
+use serde_json::json;
+
+use super::*;
+use crate::model::fixtures::{cluster, subject};
+
+/// Evaluates a policy with these statements for carts/carts, session tags on.
+fn ask(statements: Value) -> Verdict {
+    ask_with(statements, true)
+}
+
+fn ask_with(statements: Value, session_tags: bool) -> Verdict {
+    let (cluster, subject) = (cluster(), subject("carts/carts"));
+    let document = Document(json!({"Version": "2012-10-17", "Statement": statements}));
+    evaluate(&document, &Request { cluster: &cluster, subject: &subject, session_tags })
+}
+
+/// The documented minimum, with changes on top.
+fn minimum(changes: Value) -> Value {
+    let mut statement = json!({
+        "Sid": "X", "Effect": "Allow", "Principal": {"Service": PRINCIPAL}, "Action": ["sts:AssumeRole", "sts:TagSession"],
+    });
+    for (key, value) in changes.as_object().unwrap() {
+        statement[key] = value.clone();
+    }
+    statement
+}
+
+fn refuses(verdict: &Verdict, wanted: &str) {
+    match verdict {
+        Verdict::Refuses(reasons) => assert!(reasons.iter().any(|r| r == wanted), "{reasons:#?}\nlacks {wanted}"),
+        other => panic!("{other:?} where {wanted}"),
+    }
+}
+
+#[test]
+fn forms_that_admit() {
+    for statements in [
+        minimum(json!({})),
+        json!([minimum(json!({}))]),
+        json!([minimum(json!({"Action": "sts:*"}))]),
+        json!([minimum(json!({"Action": "*"}))]),
+        json!([minimum(json!({"Action": ["STS:assumerole", "sts:Tag*"]}))]),
+        json!([minimum(json!({"Action": "sts:AssumeRole"})), minimum(json!({"Action": "sts:TagSession"}))]),
+        json!([{"Effect": "Allow", "Principal": "*", "NotAction": "sts:SetSourceIdentity"}]),
+        json!([minimum(json!({"Principal": {"AWS": "*"}}))]),
+        json!([minimum(json!({"Principal": {"Service": ["ec2.amazonaws.com", PRINCIPAL]}}))]),
+    ] {
+        assert_eq!(ask(statements.clone()), Verdict::Admits, "{statements}");
+    }
+}
+
+#[test]
+fn conditions_that_admit() {
+    for condition in [
+        json!({"StringEquals": {"AWS:requesttag/Kubernetes-Namespace": "carts"}}),
+        json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": ["other", "carts"]}}),
+        json!({"StringLike": {"aws:RequestTag/kubernetes-service-account": "ca*"}}),
+        json!({"StringNotEquals": {"aws:RequestTag/kubernetes-namespace": "other"}}),
+        json!({"StringEqualsIgnoreCase": {"aws:RequestTag/eks-cluster-name": "EKS-Workshop"}}),
+        json!({"ArnEquals": {"aws:SourceArn": "arn:aws:eks:us-west-2:111122223333:cluster/*"}}),
+        json!({"ArnNotLike": {"aws:SourceArn": "arn:aws:eks:us-west-2:999999999999:*"}}),
+        json!({"StringEquals": {"aws:SourceAccount": "111122223333"}}),
+        json!({"StringEqualsIfExists": {"sts:ExternalId": "x"}}),
+        json!({"StringNotEquals": {"sts:ExternalId": "x"}}),
+        json!({"Null": {"aws:RequestTag/kubernetes-namespace": "false", "sts:ExternalId": true}}),
+        json!({"Bool": {"aws:PrincipalIsAWSService": "true"}}),
+        json!({"ForAnyValue:StringEquals": {"aws:TagKeys": ["kubernetes-namespace"]}}),
+        json!({"ForAllValues:StringLike": {"aws:TagKeys": ["eks-*", "kubernetes-*"]}}),
+    ] {
+        assert_eq!(ask(minimum(json!({"Condition": condition}))), Verdict::Admits, "{condition}");
+    }
+}
+
+#[test]
+fn refusals_name_the_precise_cause() {
+    let wants = |operator: &str, key: &str, value: &str| minimum(json!({"Condition": {operator: {key: value}}}));
+    let web = json!([{"Effect": "Allow", "Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/x"},
+        "Action": "sts:AssumeRoleWithWebIdentity"}]);
+    for (statements, reason) in [
+        (json!([]), "no statement trusts the service pods.eks.amazonaws.com"),
+        (web, "no statement trusts the service pods.eks.amazonaws.com: the role trusts only an OIDC provider (IRSA)"),
+        (
+            minimum(json!({"Principal": {"Service": "eks.amazonaws.com"}})),
+            "no statement trusts the service pods.eks.amazonaws.com, only `eks.amazonaws.com`",
+        ),
+        (
+            minimum(json!({"Action": "sts:AssumeRole"})),
+            "sts:TagSession is not allowed (statement `X` allows only sts:AssumeRole)",
+        ),
+        (
+            minimum(json!({"Action": ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"], "Sid": ""})),
+            "sts:AssumeRole is not allowed (statement 1 allows only sts:AssumeRoleWithWebIdentity, sts:TagSession)",
+        ),
+        (
+            wants("StringEquals", "aws:RequestTag/kubernetes-namespace", "other"),
+            "statement `X` wants aws:RequestTag/kubernetes-namespace = `other`, EKS sends `carts`",
+        ),
+        (
+            wants("StringEquals", "aws:RequestTag/kubernetes-namespace", "Carts"),
+            "statement `X` wants aws:RequestTag/kubernetes-namespace = `Carts`, EKS sends `carts` (the case differs)",
+        ),
+        (
+            wants("StringEquals", "aws:RequestTag/kubernetes-namespace", "car*"),
+            "statement `X` wants aws:RequestTag/kubernetes-namespace = `car*`, EKS sends `carts` \
+             (StringEquals takes `*` literally, StringLike does not)",
+        ),
+        (
+            wants(
+                "ArnLike",
+                "aws:SourceArn",
+                "arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/*",
+            ),
+            "statement `X` wants aws:SourceArn = `arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/*`, \
+             EKS sends `arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop`",
+        ),
+        (wants("StringEquals", "sts:ExternalId", "x"), "statement `X` wants sts:ExternalId, which EKS does not send"),
+        (
+            wants("NumericLessThan", "aws:MultiFactorAuthAge", "3600"),
+            "statement `X` wants aws:MultiFactorAuthAge, which EKS does not send",
+        ),
+        (
+            wants("StringNotLike", "aws:RequestTag/kubernetes-service-account", "c*"),
+            "statement `X` excludes aws:RequestTag/kubernetes-service-account = `c*`, EKS sends `carts`",
+        ),
+        (
+            json!([minimum(json!({})), {"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "sts:TagSession"}]),
+            "statement `No` denies sts:TagSession",
+        ),
+        (
+            json!([minimum(json!({})), {"Effect": "Deny", "NotPrincipal": {"AWS": "arn:aws:iam::1:root"}, "Action": "*"}]),
+            "statement 2 denies sts:AssumeRole and sts:TagSession",
+        ),
+    ] {
+        refuses(&ask(statements), reason);
+    }
+    refuses(
+        &ask_with(wants("StringEquals", "aws:RequestTag/kubernetes-namespace", "carts"), false),
+        "statement `X` wants aws:RequestTag/kubernetes-namespace, but session tags are disabled, \
+         so aws:RequestTag/kubernetes-namespace is never sent",
+    );
+}
+
+#[test]
+fn what_podid_cannot_know_is_neither_yes_nor_no() {
+    for condition in [
+        json!({"StringEquals": {"aws:SourceOrgId": "o-1"}}),
+        json!({"StringEquals": {"aws:SourceAccount": "${aws:ResourceAccount}"}}),
+        json!({"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}),
+        json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
+        json!({"StringLike": {"aws:RequestTag/kubernetes-pod-name": "carts-*"}}),
+    ] {
+        let verdict = ask(minimum(json!({"Condition": condition})));
+        assert!(matches!(verdict, Verdict::Unknown(_)), "{condition}: {verdict:?}");
+    }
+    // A certain no beats an uncertain maybe; an uncertain Deny makes a yes uncertain.
+    let both = json!({"StringEquals": {"aws:SourceOrgId": "o-1", "aws:SourceAccount": "1"}});
+    assert!(matches!(ask(minimum(json!({"Condition": both}))), Verdict::Refuses(_)));
+    let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "sts:*",
+        "Condition": {"StringNotEquals": {"aws:SourceOrgId": "o-1"}}});
+    assert!(matches!(ask(json!([minimum(json!({})), deny])), Verdict::Unknown(_)));
+}
+
+#[test]
+fn each_scope_admits_what_it_says() {
+    use Scope::{Cluster, Namespace, None, ServiceAccount};
+    let (home, own) = (cluster(), subject("carts/carts"));
+    let mut away = cluster();
+    away.arn.resource = "cluster/other".to_owned();
+    away.name = "other".to_owned();
+    // Own, same namespace, same cluster, other cluster.
+    for (scope, tags, wanted) in [
+        (ServiceAccount, true, [true, false, false, false]),
+        (Namespace, true, [true, true, false, false]),
+        (Cluster, true, [true, true, true, false]),
+        (Cluster, false, [true, true, true, false]),
+        (None, true, [true, true, true, true]),
+        (None, false, [true, true, true, true]),
+        (ServiceAccount, false, [false; 4]),
+    ] {
+        let document = document(statement(&home, &own, scope, tags));
+        let requests =
+            [(&home, "carts/carts"), (&home, "carts/other"), (&home, "orders/carts"), (&away, "carts/carts")];
+        for ((cluster, name), admitted) in requests.into_iter().zip(wanted) {
+            let subject = subject(name);
+            let verdict = evaluate(&document, &Request { cluster, subject: &subject, session_tags: tags });
+            assert_eq!(verdict == Verdict::Admits, admitted, "{scope:?} {tags} {name} {}: {verdict:?}", cluster.name);
+        }
+    }
+}
+
+#[test]
+fn editing_keeps_what_others_wrote() {
+    let (cluster, own) = (cluster(), subject("carts/carts"));
+    let wanted = statement(&cluster, &own, Scope::ServiceAccount, true);
+    let foreign = json!({"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::1:root"}, "Action": "sts:AssumeRole"});
+    let single = Document(json!({"Version": "2008-10-17", "Id": "x", "Statement": foreign}));
+    let after = with_statement(&single, wanted.clone());
+    assert_eq!(after.0, json!({"Version": "2008-10-17", "Id": "x", "Statement": [foreign, wanted]}));
+    assert!(has_podid_statement(&after, &cluster, &own));
+    // In place, also when narrower before.
+    let wider = statement(&cluster, &own, Scope::Cluster, true);
+    let third = with_statement(&with_statement(&after, foreign.clone()), wider.clone());
+    assert_eq!(third.statements(), [&foreign, &wider]);
+    assert_eq!(without_statement(&after, &sid(&cluster, &own)).statements(), [&foreign]);
+    let one = Document(json!({"Statement": wanted}));
+    assert_eq!(with_statement(&one, wider.clone()).0, json!({"Statement": wider}));
+    assert_eq!(with_statement(&Document(Value::Null), wanted.clone()), document(wanted));
+}
+
+#[test]
+fn a_correction_adds_the_least() {
+    let (cluster, own) = (cluster(), subject("carts/carts"));
+    let request = Request { cluster: &cluster, subject: &own, session_tags: true };
+    let lacking = Document(json!({"Statement": minimum(json!({"Action": "sts:AssumeRole"}))}));
+    assert_eq!(
+        correction(&lacking, &request, Scope::ServiceAccount).unwrap().0,
+        json!({"Statement": minimum(json!({"Action": ["sts:AssumeRole", "sts:TagSession"]}))})
+    );
+    let foreign = minimum(json!({"Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}));
+    let other = Document(json!({"Statement": [foreign]}));
+    let corrected = correction(&other, &request, Scope::ServiceAccount).unwrap();
+    assert_eq!(corrected.statements(), [&foreign, &statement(&cluster, &own, Scope::ServiceAccount, true)]);
+    let denied = Document(json!({"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sts:*"}]}));
+    assert_eq!(correction(&denied, &request, Scope::ServiceAccount), None);
+}
+
+#[test]
+fn sids_are_letters_and_digits() {
+    let sid = sid(&cluster(), &subject("carts/carts"));
+    assert!(is_podid_sid(&sid) && sid.len() == 21, "{sid}");
+    assert!(!is_podid_sid("PodidDynamodb0123456789abcdef") && !is_podid_sid("Podid"));
+}
