@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{arn::Arn, document::Document};
+use super::{arn::Arn, cluster::Cluster, document::Document, names::ServiceAccount, text};
 
 /// A role as GetRole gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,6 +58,19 @@ pub struct RolePolicies {
     pub attached: Vec<String>,
     /// Inline policies by name.
     pub inline: BTreeMap<String, Document>,
+}
+
+/// Path of the roles that podid creates, unless told otherwise.
+pub const PATH: &str = "/podid/";
+
+/// Name of the role that podid makes for a service account when none is named:
+/// `<cluster>-<ns>-<sa>-<8 hex>`, cut before the hash to the 64 characters of a role name.
+/// All three names have only characters that a role name may have.
+pub fn derived_name(cluster: &Cluster, subject: &ServiceAccount) -> String {
+    let hash = text::short_hash(&[&cluster.arn.to_string(), &subject.namespace, &subject.name], 8);
+    let mut base = format!("{}-{}-{}", cluster.name, subject.namespace, subject.name);
+    base.truncate(64 - 1 - hash.len());
+    format!("{}-{hash}", base.trim_end_matches(['-', '.']))
 }
 
 /// Tag keys on what podid creates.

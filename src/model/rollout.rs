@@ -1,8 +1,9 @@
-//! Judges a rollout by generation and counts, as `kubectl rollout status` does.
+//! Judges a rollout by generation and counts, as `kubectl rollout status` does, and tells when waiting is of no use.
+//! Watching and waiting are not here.
 
 use serde::Serialize;
 
-// judge(&Workload, generation) comes here
+use super::workload::{Pod, Strategy, Workload, WorkloadKind};
 
 /// How far a rollout is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -17,3 +18,187 @@ pub struct Progress {
     /// What it waits for, for the progress line.
     pub waiting_for: String,
 }
+
+/// Judges a workload after it was given `generation`, in the words and by the rules of kubectl
+/// (k8s.io/kubectl, pkg/polymorphichelpers/rollout_status.go).
+///
+/// The generation comes first: the first events after a restart still show the old, complete counts.
+pub fn judge(workload: &Workload, generation: u64) -> Progress {
+    let status = &workload.status;
+    let wanted = match workload.id.kind {
+        WorkloadKind::StatefulSet => workload.replicas.saturating_sub(workload.partition),
+        WorkloadKind::Deployment | WorkloadKind::DaemonSet => workload.replicas,
+    };
+    let waiting = |waiting_for: String| Progress { done: false, updated: status.updated, wanted, waiting_for };
+    // Someone may have changed it again since: then the later generation counts.
+    if status.observed_generation < generation.max(workload.generation) {
+        return Progress { updated: 0, ..waiting("the change to be observed".to_owned()) };
+    }
+    if workload.strategy == Strategy::OnDelete {
+        return waiting("its pods to be deleted by hand (OnDelete)".to_owned());
+    }
+    let updated = |wanted| format!("{} of {wanted} new pods to be started", wanted - status.updated);
+    match workload.id.kind {
+        WorkloadKind::Deployment => {
+            if status.updated < wanted {
+                return waiting(updated(wanted));
+            }
+            if status.total > status.updated {
+                return waiting(format!("{} old pods to end", status.total - status.updated));
+            }
+            if status.available < status.updated {
+                return waiting(format!(
+                    "{} of {} new pods to be available",
+                    status.updated - status.available,
+                    status.updated
+                ));
+            }
+        }
+        WorkloadKind::StatefulSet => {
+            if status.ready < workload.replicas {
+                return waiting(format!(
+                    "{} of {} pods to be ready",
+                    workload.replicas - status.ready,
+                    workload.replicas
+                ));
+            }
+            if status.updated < wanted {
+                return waiting(updated(wanted));
+            }
+        }
+        WorkloadKind::DaemonSet => {
+            if status.updated < wanted {
+                return waiting(updated(wanted));
+            }
+            if status.available < wanted {
+                return waiting(format!("{} of {wanted} new pods to be available", wanted - status.available));
+            }
+        }
+    }
+    Progress { done: true, updated: status.updated, wanted, waiting_for: String::new() }
+}
+
+/// The pods of the newest revision that are not ending: by the revision's label where the workload's status names it,
+/// else those made since the restart.
+pub fn new_pods<'a>(workload: &Workload, pods: &'a [Pod]) -> Vec<&'a Pod> {
+    let restarted: Option<jiff::Timestamp> = workload.restarted_at.as_deref().and_then(|at| at.parse().ok());
+    pods.iter()
+        .filter(|pod| !pod.deleting)
+        .filter(|pod| match (&workload.status.update_revision, &pod.revision) {
+            (Some(newest), Some(revision)) => newest == revision,
+            _ => restarted.zip(pod.created_at).is_some_and(|(at, born)| born >= at),
+        })
+        .collect()
+}
+
+/// What kind of trouble a rollout has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TroubleKind {
+    /// The image cannot be had.
+    Image,
+    /// The container cannot be made: a missing ConfigMap, key, Secret.
+    Config,
+    /// A container ended and was started again.
+    Crash,
+    /// ProgressDeadlineExceeded.
+    Deadline,
+}
+
+/// Something that keeps a rollout from ending well.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Trouble {
+    /// What kind.
+    pub kind: TroubleKind,
+    /// Pod.
+    pub pod: Option<String>,
+    /// Container.
+    pub container: Option<String>,
+    /// `ImagePullBackOff`, `exit code 1`, …
+    pub reason: String,
+    /// The kubelet's or controller's words.
+    pub message: String,
+    /// Times the container was restarted.
+    pub restarts: u64,
+}
+
+/// Seconds after which an image or config error is no passing one.
+const ERROR_LASTS: u64 = 10;
+/// Restarts that make a crash loop.
+const CRASHES: u64 = 3;
+/// Seconds that IAM and EKS take to spread a write: a crash within them may be that write still under way.
+const SPREADS: u64 = 60;
+
+impl Trouble {
+    /// The same trouble has the same key, so that the caller can note since when it sees it.
+    pub fn key(&self) -> (TroubleKind, Option<&str>, Option<&str>) {
+        (self.kind, self.pod.as_deref(), self.container.as_deref())
+    }
+
+    /// Whether waiting is of no use: `seen_for` seconds since it was first seen, `since_write` seconds since podid's own
+    /// last IAM or association write, if it made one.
+    pub fn ends(&self, seen_for: u64, since_write: Option<u64>) -> bool {
+        match self.kind {
+            TroubleKind::Image | TroubleKind::Config => seen_for >= ERROR_LASTS,
+            TroubleKind::Crash => self.restarts >= CRASHES && since_write.is_none_or(|seconds| seconds >= SPREADS),
+            TroubleKind::Deadline => true,
+        }
+    }
+}
+
+/// The troubles of a workload and of its pods of the newest revision, worst first. Old pods' troubles are not the restart's.
+pub fn troubles(workload: &Workload, pods: &[Pod], generation: u64) -> Vec<Trouble> {
+    let mut found = Vec::new();
+    // Before the controller saw the change, the condition speaks of an earlier rollout.
+    let observed = workload.status.observed_generation >= generation.max(workload.generation);
+    if let Some(message) = workload.status.deadline_exceeded.as_ref().filter(|_| observed) {
+        found.push(Trouble {
+            kind: TroubleKind::Deadline,
+            pod: None,
+            container: None,
+            reason: "ProgressDeadlineExceeded".to_owned(),
+            message: message.clone(),
+            restarts: 0,
+        });
+    }
+    for pod in new_pods(workload, pods) {
+        for container in &pod.containers {
+            let waiting = container.waiting.as_ref();
+            let kind = waiting.and_then(|(reason, _)| match reason.as_str() {
+                "ErrImagePull"
+                | "ImagePullBackOff"
+                | "InvalidImageName"
+                | "ErrImageNeverPull"
+                | "ImageInspectError"
+                | "RegistryUnavailable" => Some(TroubleKind::Image),
+                "CreateContainerConfigError" | "CreateContainerError" => Some(TroubleKind::Config),
+                _ => None,
+            });
+            // A pod that came up after some crashes is no trouble any more.
+            let crashed = !pod.ready
+                && (container.restarts > 0
+                    || waiting.is_some_and(|(reason, _)| reason == "CrashLoopBackOff")
+                    || !container.init && container.terminated.as_ref().is_some_and(|(code, _)| *code != 0));
+            let Some(kind) = kind.or(crashed.then_some(TroubleKind::Crash)) else { continue };
+            let (reason, message) = match (kind, &container.terminated, waiting) {
+                (TroubleKind::Crash, Some((code, reason)), _) => (format!("exit code {code}"), reason.clone()),
+                (_, _, Some((reason, message))) => (reason.clone(), message.clone()),
+                _ => ("restarted".to_owned(), String::new()),
+            };
+            found.push(Trouble {
+                kind,
+                pod: Some(pod.name.clone()),
+                container: Some(container.name.clone()),
+                reason,
+                message,
+                restarts: container.restarts,
+            });
+        }
+    }
+    found.sort_by_key(|trouble| (std::cmp::Reverse(trouble.kind), std::cmp::Reverse(trouble.restarts)));
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,21 @@ pub enum Scope {
     None,
 }
 
+impl Scope {
+    /// All scopes, narrowest first.
+    pub const ALL: [Self; 4] = [Self::ServiceAccount, Self::Namespace, Self::Cluster, Self::None];
+
+    /// `service-account`, …
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ServiceAccount => "service-account",
+            Self::Namespace => "namespace",
+            Self::Cluster => "cluster",
+            Self::None => "none",
+        }
+    }
+}
+
 /// How much of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]

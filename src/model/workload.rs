@@ -259,3 +259,23 @@ impl Pod {
         !self.deleting && !matches!(self.phase.as_str(), "Succeeded" | "Failed")
     }
 }
+
+impl Workload {
+    /// Whether a pod is one of its own: controlled by it, or, for a Deployment, by a ReplicaSet with all labels of its selector.
+    pub fn owns(&self, pod: &Pod) -> bool {
+        let Some(owner) = &pod.owner else { return false };
+        if pod.namespace != self.id.namespace {
+            return false;
+        }
+        match self.id.kind {
+            WorkloadKind::Deployment => {
+                owner.kind == "ReplicaSet"
+                    && !self.selector.is_empty()
+                    && self.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+            }
+            WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {
+                owner.kind == self.id.kind.as_str() && (owner.uid == self.uid || owner.name == self.id.name)
+            }
+        }
+    }
+}

@@ -1,16 +1,29 @@
-//! The plan: Want × Have → steps. Pure; each step is a write and nothing but a write.
+//! The plan: Want × Have → steps. Pure; each step is a write and nothing but a write. Waiting and proving are not here.
+
+mod agent;
+mod associate;
+mod association;
+mod policies;
+mod recycle;
+mod restart;
+mod role;
+mod step;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub use self::{
+    associate::associate,
+    recycle::{Recycle, recycle},
+    restart::{StalePod, stale_pods},
+    step::Kind,
+};
 use crate::model::{
     association::{AssociationChange, NewAssociation},
     document::Document,
-    have::Have,
     names::ServiceAccount,
     role::NewRole,
-    want::Want,
     workload::{Strategy, WorkloadRef},
 };
 
@@ -113,6 +126,10 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the user should know before saying yes; one line each.
     pub warnings: Vec<String>,
+    /// Workloads whose restart is under way already: to be watched, not restarted again.
+    pub watch: Vec<WorkloadRef>,
+    /// It changes what running workloads act as, though its steps only create: pods switch from an IRSA role.
+    pub updates: bool,
 }
 
 /// Refused before any write.
@@ -124,10 +141,38 @@ pub struct Refusal {
     pub hints: Vec<String>,
 }
 
-/// Plans one association.
-///
-/// # Errors
-/// When it is refused before any write.
-pub fn associate(_want: &Want, _have: &Have) -> Result<Plan, Refusal> {
-    Ok(Plan::default())
+impl Refusal {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hints: Vec::new() }
+    }
+
+    #[must_use]
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+impl Plan {
+    /// Nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Something that is there is changed or deleted, or running workloads change what they act as.
+    pub fn changes(&self) -> bool {
+        self.updates || self.steps.iter().any(|step| matches!(step.kind(), Kind::Update | Kind::Delete))
+    }
+
+    /// Pods are restarted.
+    pub fn restarts(&self) -> bool {
+        self.steps.iter().any(|step| step.kind() == Kind::Restart)
+    }
+
+    fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
 }

@@ -1,0 +1,116 @@
+//! The agent's part of a plan: install it when asked for, refuse where pods would be left without one.
+
+use super::{Plan, Refusal, Step};
+use crate::model::{
+    addon::AGENT,
+    agent::{AgentState, Reach},
+    have::{Have, Seen},
+    want::Want,
+    workload::{Pod, Workload},
+};
+
+pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
+    let state = match &have.agent {
+        Seen::NotAsked => return Ok(()),
+        Seen::Unreadable(why) if want.install_agent.is_some() => {
+            return Err(Refusal::new(format!("cannot tell whether the agent is installed: {why}")));
+        }
+        Seen::Unreadable(why) => {
+            plan.warn(format!("agent not checked: {why}"));
+            return Ok(());
+        }
+        Seen::Read(state) => state,
+    };
+    let installing = install(want, state, plan);
+    let (Some(pods), Some(workloads)) = (have.pods.read(), have.workloads.read()) else {
+        if let Seen::Unreadable(why) = &have.pods {
+            plan.warn(format!("agent not checked where the pods run: {why}"));
+        } else if let Seen::Unreadable(why) = &have.workloads {
+            plan.warn(format!("agent not checked where the pods could run: {why}"));
+        }
+        return Ok(());
+    };
+    reach(state, pods, workloads, installing, want.allow_missing_agent, plan).map_err(|refusal| {
+        let refusal = if state.installed() || want.install_agent.is_some() {
+            refusal
+                .hint(format!("see why: `kubectl get pods -n kube-system -l app.kubernetes.io/name={AGENT} -o wide`"))
+        } else {
+            refusal.hint("install it: add `--install-agent`")
+        };
+        refusal.hint("to go on without it, add `--allow-missing-agent`")
+    })
+}
+
+fn install(want: &Want, state: &AgentState, plan: &mut Plan) -> bool {
+    let Some(version) = &want.install_agent else { return false };
+    if state.addon.is_some() {
+        return false;
+    }
+    if let Some(set) = state.daemon_sets.first() {
+        plan.warn(format!("add-on not installed: DaemonSet {}/{} is an agent already", set.namespace, set.name));
+        return false;
+    }
+    if state.auto_mode && !state.needed() {
+        plan.warn("add-on not installed: EKS Auto Mode's nodes have the agent built in");
+        return false;
+    }
+    plan.steps.push(Step::InstallAgent { cluster: want.cluster.name.clone(), version: version.clone() });
+    true
+}
+
+/// An injected pod without an agent gets no credentials, not even the node role's: most SDKs stop at the endpoint that
+/// does not answer. Hence refused, not warned about.
+pub(super) fn reach(
+    state: &AgentState,
+    pods: &[Pod],
+    workloads: &[Workload],
+    installing: bool,
+    allow_missing: bool,
+    plan: &mut Plan,
+) -> Result<(), Refusal> {
+    match state.reach(pods, workloads) {
+        Reach::Everywhere(_) => {}
+        Reach::NoNodes => plan.warn("there is no node now that the pods could run on: the agent is not checked"),
+        Reach::NoPods(_) if installing => {}
+        Reach::NoPods(missing) => {
+            if !missing.is_empty() {
+                plan.warn(format!("no pods use it yet, and some nodes have no ready agent: {}", nodes(&missing)));
+            } else if !state.installed() && !state.auto_mode {
+                plan.warn("no pods use it yet, and the agent is not installed");
+            }
+        }
+        Reach::Lacking(missing) => {
+            // What the add-on will cover once it is installed is proved after the plan, not refused before.
+            let missing: Vec<(String, String)> =
+                missing.into_iter().filter(|(name, _)| !(installing && state.coverable(name))).collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            let message = format!("no ready agent where the pods run or could run: {}", nodes(&missing));
+            if !allow_missing {
+                return Err(Refusal::new(message));
+            }
+            plan.warn(message);
+        }
+    }
+    Ok(())
+}
+
+/// At most five nodes by name; nodes with the same reason together.
+fn nodes(missing: &[(String, String)]) -> String {
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, why) in missing {
+        match by_reason.iter_mut().find(|(reason, _)| reason == why) {
+            Some((_, names)) => names.push(name),
+            None => by_reason.push((why, vec![name])),
+        }
+    }
+    let groups: Vec<String> = by_reason
+        .into_iter()
+        .map(|(why, names)| {
+            let more = if names.len() > 5 { format!(" and {} more", names.len() - 5) } else { String::new() };
+            format!("{}{more} ({why})", names.iter().take(5).copied().collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    groups.join(", ")
+}

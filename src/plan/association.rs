@@ -1,0 +1,94 @@
+//! Plans the association itself: created, updated in the fields that differ, or left alone.
+
+use super::{Plan, Refusal, Step, role::Planned};
+use crate::model::{
+    association::{Association, AssociationChange, NewAssociation},
+    have::{Have, Seen},
+    tags,
+    want::{Field, Want},
+};
+
+pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(), Refusal> {
+    match &have.association {
+        Seen::Read(Some(association)) => existing(want, association, role, plan),
+        Seen::Read(None) => {
+            let mut all = want.tags.clone();
+            all.extend(tags::own(&want.cluster, &want.subject));
+            plan.steps.push(Step::CreateAssociation {
+                cluster: want.cluster.name.clone(),
+                association: NewAssociation {
+                    subject: want.subject.clone(),
+                    role_arn: role.arn.to_string(),
+                    disable_session_tags: want.disable_session_tags.set().copied().unwrap_or_default(),
+                    tags: all,
+                },
+            });
+            Ok(())
+        }
+        // What was not read is never taken for nothing: a create would fail, or an update be missed.
+        Seen::NotAsked => Err(Refusal::new(format!("the association of {} was not read", want.subject))),
+        Seen::Unreadable(why) => Err(Refusal::new(format!("cannot read the association of {}: {why}", want.subject))),
+    }
+}
+
+fn existing(want: &Want, association: &Association, role: &Planned, plan: &mut Plan) -> Result<(), Refusal> {
+    let summary = &association.summary;
+    let role_arn = Some(role.arn.to_string()).filter(|arn| *arn != association.role_arn);
+    let disable_session_tags = match want.disable_session_tags {
+        Field::Set(wanted) => Some(wanted),
+        Field::Cleared => Some(false),
+        Field::Unmanaged => None,
+    }
+    .filter(|wanted| *wanted != association.disable_session_tags);
+    let missing: std::collections::BTreeMap<String, String> = want
+        .tags
+        .iter()
+        .filter(|(key, value)| association.tags.get(*key) != Some(value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let change = AssociationChange { role_arn, disable_session_tags };
+    let changes = change != AssociationChange::default();
+    if !changes && missing.is_empty() {
+        return Ok(());
+    }
+    if let Some(owner) = &summary.owner_arn {
+        return Err(owned(want, owner, role));
+    }
+    if change.disable_session_tags == Some(false) && association.policy.is_some() {
+        return Err(Refusal::new(format!(
+            "the association of {} has a session policy, which needs session tags to be disabled",
+            want.subject
+        )));
+    }
+    if changes {
+        if let (Some(_), Some(target)) = (&change.role_arn, &association.target_role_arn) {
+            plan.warn(format!("the association's target role stays {target}: the new role must be able to assume it"));
+        }
+        plan.steps.push(Step::UpdateAssociation {
+            cluster: want.cluster.name.clone(),
+            association_id: summary.association_id.clone(),
+            subject: want.subject.clone(),
+            from_role: association.role_arn.clone(),
+            change,
+        });
+    }
+    if !missing.is_empty() {
+        plan.steps.push(Step::TagAssociation {
+            association_arn: summary.association_arn.clone(),
+            subject: want.subject.clone(),
+            tags: missing,
+        });
+    }
+    Ok(())
+}
+
+/// What an EKS add-on owns is changed through the add-on (EKS User Guide, add-ons-iam).
+fn owned(want: &Want, owner: &str, role: &Planned) -> Refusal {
+    // arn:…:addon/CLUSTER/ADDON/UUID
+    let addon = owner.split('/').nth(2).unwrap_or("ADDON");
+    Refusal::new(format!("the association of {} belongs to the EKS add-on `{addon}` ({owner})", want.subject)).hint(format!(
+        "change it there: `aws eks update-addon --cluster-name {} --addon-name {addon} \
+         --pod-identity-associations serviceAccount={},roleArn={}` (the list replaces all of the add-on's associations)",
+        want.cluster.name, want.subject.name, role.arn
+    ))
+}

@@ -1,0 +1,147 @@
+//! Which pods are stale, and which workloads have to be restarted for it. What cannot be restarted is named with what to do.
+
+use super::{Plan, Step};
+use crate::model::{
+    association::Association,
+    have::Have,
+    rollout,
+    staleness::{self, opted_out},
+    want::Want,
+    workload::{Pod, Strategy, Workload, WorkloadKind},
+};
+
+/// A pod that does not act under the association's present settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StalePod {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// `deployment/carts`, `job/x`, or nothing for a bare pod.
+    pub owner: Option<String>,
+    /// Why, in one line.
+    pub reason: String,
+}
+
+/// The stale ones among the live pods of a service account: for the message that ends a command.
+pub fn stale_pods(pods: &[Pod], workloads: &[Workload], association: &Association) -> Vec<StalePod> {
+    pods.iter()
+        .filter(|pod| pod.live())
+        .filter_map(|pod| {
+            staleness::stale(pod, association).map(|reason| StalePod {
+                namespace: pod.namespace.clone(),
+                name: pod.name.clone(),
+                owner: owner(pod, workloads),
+                reason,
+            })
+        })
+        .collect()
+}
+
+fn owner(pod: &Pod, workloads: &[Workload]) -> Option<String> {
+    let known = workloads.iter().find(|workload| workload.owns(pod)).map(|workload| workload.id.to_string());
+    known.or_else(|| pod.owner.as_ref().map(|owner| format!("{}/{}", owner.kind.to_lowercase(), owner.name)))
+}
+
+/// Restarts for `associate --recycle`: the workloads with stale pods. Once the plan creates or updates the association,
+/// that is every live pod.
+pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) {
+    if !want.recycle {
+        return;
+    }
+    let (Some(pods), Some(workloads)) = (have.pods.read(), have.workloads.read()) else {
+        plan.warn("nothing restarted: pods and workloads could not be read");
+        return;
+    };
+    let association = have.association.read().and_then(Option::as_ref);
+    let changing =
+        plan.steps.iter().any(|s| matches!(s, Step::CreateAssociation { .. } | Step::UpdateAssociation { .. }));
+    let settled = association.filter(|_| !changing);
+    let stale = |pod: &Pod| match settled {
+        Some(association) => staleness::stale(pod, association).is_some(),
+        None => !opted_out(pod),
+    };
+    restarts(workloads, pods, &stale, false, plan);
+}
+
+/// Plans restarts. `all`: also of workloads without stale pods.
+pub(super) fn restarts(workloads: &[Workload], pods: &[Pod], stale: &dyn Fn(&Pod) -> bool, all: bool, plan: &mut Plan) {
+    let live: Vec<&Pod> = pods.iter().filter(|pod| pod.live()).collect();
+    for workload in workloads {
+        let own: Vec<&Pod> = live.iter().copied().filter(|pod| workload.owns(pod)).collect();
+        let concerned: Vec<&Pod> = own.iter().copied().filter(|pod| all || stale(pod)).collect();
+        if concerned.is_empty() && !all {
+            continue;
+        }
+        one(workload, pods, &concerned, stale, plan);
+    }
+    for pod in live {
+        let known = workloads.iter().any(|workload| workload.owns(pod));
+        if !known && (all || stale(pod)) {
+            plan.warn(loose(pod));
+        }
+    }
+}
+
+fn one(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &dyn Fn(&Pod) -> bool, plan: &mut Plan) {
+    let (id, namespace) = (&workload.id, &workload.id.namespace);
+    let names = || concerned.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>().join(" ");
+    if workload.paused {
+        plan.warn(format!(
+            "{id} is paused and not restarted: `kubectl rollout resume {id} -n {namespace}`, then recycle it"
+        ));
+        return;
+    }
+    if workload.strategy == Strategy::OnDelete {
+        plan.warn(format!(
+            "{id} replaces a pod only when it is deleted (OnDelete): `kubectl delete pod -n {namespace} {}`",
+            names()
+        ));
+        return;
+    }
+    if workload.id.kind == WorkloadKind::StatefulSet && workload.partition > 0 {
+        let kept: Vec<&&Pod> = concerned.iter().filter(|pod| ordinal(pod) < Some(workload.partition)).collect();
+        if !kept.is_empty() {
+            plan.warn(format!(
+                "{id} has partition {}: {} of its pods are not replaced; \
+                 lower `spec.updateStrategy.rollingUpdate.partition` to reach them",
+                workload.partition,
+                kept.len()
+            ));
+        }
+        if kept.len() == concerned.len() && !concerned.is_empty() {
+            return;
+        }
+    }
+    // A restart under way brings the settings already, unless a pod of the newest revision lacks them.
+    let unfinished = workload.restarted_at.is_some() && !rollout::judge(workload, workload.generation).done;
+    if unfinished && !rollout::new_pods(workload, pods).into_iter().any(stale) {
+        plan.watch.push(id.clone());
+        return;
+    }
+    plan.steps.push(Step::Restart { workload: id.clone(), replicas: workload.replicas, strategy: workload.strategy });
+}
+
+/// `db-3` gives 3.
+fn ordinal(pod: &Pod) -> Option<u64> {
+    pod.name.rsplit('-').next()?.parse().ok()
+}
+
+/// A pod that no workload of podid's kinds owns.
+fn loose(pod: &Pod) -> String {
+    let name = format!("{}/{}", pod.namespace, pod.name);
+    match &pod.owner {
+        None => format!("pod {name} has no controller and is not restarted: delete it and create it again"),
+        Some(owner) if owner.kind == "Job" => {
+            format!(
+                "pod {name} belongs to job/{}, which is not restarted: its next run gets the new settings",
+                owner.name
+            )
+        }
+        Some(owner) => format!(
+            "pod {name} belongs to {}/{}, which podid does not restart: delete the pod, or restart its owner",
+            owner.kind.to_lowercase(),
+            owner.name
+        ),
+    }
+}

@@ -1,0 +1,297 @@
+//! Plans the role and its trust policy: which role it is, whether it is podid's own, and whom it has to trust.
+
+use super::{Plan, Refusal, Step};
+use crate::model::{
+    arn::{Arn, RoleRef},
+    document::Document,
+    have::{Have, Seen},
+    role::{NewRole, PATH, Role, tags as keys},
+    tags,
+    trust::{self, Request, Verdict},
+    want::{Scope, Want},
+};
+
+/// The role as it will be when the plan is carried out.
+pub(super) struct Planned {
+    /// Name.
+    pub(super) name: String,
+    /// ARN.
+    pub(super) arn: Arn,
+    /// The plan creates it: it has no policies yet.
+    pub(super) new: bool,
+}
+
+/// Whether session tags will be sent once the plan is carried out.
+fn session_tags(want: &Want, have: &Have) -> bool {
+    let now = have.association.read().and_then(Option::as_ref).is_some_and(|a| a.disable_session_tags);
+    !match want.disable_session_tags {
+        crate::model::want::Field::Set(wanted) => wanted,
+        crate::model::want::Field::Cleared => false,
+        crate::model::want::Field::Unmanaged => now,
+    }
+}
+
+pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<Planned, Refusal> {
+    let home = &want.cluster.arn;
+    if let RoleRef::Arn(arn) = &want.role.role {
+        same_account(arn, home)?;
+    }
+    let session_tags = session_tags(want, have);
+    let scope = scope(want, session_tags)?;
+    match &have.role {
+        Seen::Read(Some(role)) => existing(want, role, scope, session_tags, plan),
+        Seen::Read(None) if want.role.create => create(want, scope, session_tags, plan),
+        Seen::Read(None) => {
+            Err(Refusal::new(format!("role `{}` does not exist in account {}", want.role.role.name(), home.account))
+                .hint("to create it, add `--create-role`"))
+        }
+        Seen::NotAsked => Ok(unread(want, have, "the role was not read", plan)),
+        Seen::Unreadable(why) => Ok(unread(want, have, why, plan)),
+    }
+}
+
+/// iam:PassRole cannot cross accounts (EKS User Guide, pod-id-assign-target-role).
+fn same_account(arn: &Arn, home: &Arn) -> Result<(), Refusal> {
+    if arn.partition != home.partition {
+        return Err(Refusal::new(format!(
+            "role {arn} is in partition `{}`, the cluster is in `{}`",
+            arn.partition, home.partition
+        )));
+    }
+    if arn.account != home.account {
+        return Err(Refusal::new(format!(
+            "role {arn} is in account {}, the cluster is in {}: an association's role must be in the cluster's account",
+            arn.account, home.account
+        ))
+        .hint(format!("name a role of account {} that may assume {arn}", home.account)));
+    }
+    Ok(())
+}
+
+fn scope(want: &Want, session_tags: bool) -> Result<Scope, Refusal> {
+    match want.role.scope {
+        Some(narrow @ (Scope::ServiceAccount | Scope::Namespace)) if !session_tags => Err(Refusal::new(format!(
+            "scope `{}` needs session tags, and they are disabled: the trust policy could not tell service accounts apart",
+            narrow.as_str()
+        ))
+        .hint("choose `--scope cluster`, or leave session tags on")),
+        Some(scope) => Ok(scope),
+        None => Ok(trust::default_scope(session_tags)),
+    }
+}
+
+fn create(want: &Want, scope: Scope, session_tags: bool, plan: &mut Plan) -> Result<Planned, Refusal> {
+    let wanted = &want.role;
+    let name = wanted.role.name().to_owned();
+    let home = &want.cluster.arn;
+    let path = match (&wanted.role, &wanted.path) {
+        (RoleRef::Arn(arn), path) => {
+            let own = path_of(arn);
+            if path.as_ref().is_some_and(|path| *path != own) {
+                return Err(Refusal::new(format!("`--path` differs from the path of {arn}")));
+            }
+            own
+        }
+        (RoleRef::Name(_), Some(path)) => path.clone(),
+        (RoleRef::Name(_), None) => PATH.to_owned(),
+    };
+    let trust = trust::document(trust::statement(&want.cluster, &want.subject, scope, session_tags));
+    within_size(&name, &trust, want, session_tags, None)?;
+    let arn = Arn::iam(&home.partition, &home.account, "role", &path, &name);
+    let mut all = want.tags.clone();
+    all.extend(tags::own(&want.cluster, &want.subject));
+    plan.steps.push(Step::CreateRole(Box::new(NewRole {
+        name: name.clone(),
+        path,
+        arn: arn.clone(),
+        trust,
+        tags: all,
+        permissions_boundary: wanted.boundary.clone(),
+        description: format!("For {} on EKS cluster {}, created by podid", want.subject, want.cluster.name),
+    })));
+    Ok(Planned { name, arn, new: true })
+}
+
+fn path_of(arn: &Arn) -> String {
+    let inner = arn.resource.strip_prefix("role").unwrap_or(&arn.resource);
+    inner.rfind('/').map_or("/", |end| &inner[..=end]).to_owned()
+}
+
+fn existing(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut Plan) -> Result<Planned, Refusal> {
+    same_account(&role.arn, &want.cluster.arn)?;
+    if let RoleRef::Arn(arn) = &want.role.role {
+        if *arn != role.arn {
+            return Err(Refusal::new(format!("role `{}` has the ARN {}, not {arn}", role.name, role.arn))
+                .hint(format!("use `--role {}`", role.arn)));
+        }
+    }
+    if want.role.create {
+        adoptable(want, role)?;
+        differences(want, role, plan);
+    }
+    trust(want, role, scope, session_tags, plan)?;
+    Ok(Planned { name: role.name.clone(), arn: role.arn.clone(), new: false })
+}
+
+/// Whether the role is one that podid made for a service account of this cluster.
+fn podid_made(want: &Want, role: &Role) -> bool {
+    let own = tags::own(&want.cluster, &want.subject);
+    [keys::MANAGED_BY, keys::CLUSTER].iter().all(|key| role.tags.get(*key) == own.get(*key))
+}
+
+/// `--create-role` finds a role: its own from an earlier, perhaps interrupted run, or somebody else's.
+fn adoptable(want: &Want, role: &Role) -> Result<(), Refusal> {
+    let own = tags::own(&want.cluster, &want.subject);
+    let differing: Vec<String> = own
+        .iter()
+        .filter(|(key, value)| role.tags.get(*key) != Some(value))
+        .map(|(key, value)| match role.tags.get(key) {
+            Some(other) => format!("{key} is `{other}`, not `{value}`"),
+            None => format!("{key} is missing"),
+        })
+        .collect();
+    if differing.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::new(format!(
+        "role `{}` exists already, and podid did not create it for {} (tags: {})",
+        role.name,
+        want.subject,
+        differing.join(", ")
+    ))
+    .hint(format!("to use it as it is, give `--role {}` without `--create-role`", role.name)))
+}
+
+/// What differs on a role that is there already is named, never changed in passing.
+fn differences(want: &Want, role: &Role, plan: &mut Plan) {
+    let mut warn = |what: &str, have: &str, wanted: &str| {
+        plan.warn(format!("role `{}` exists already: its {what} stays {have} (wanted: {wanted})", role.name));
+    };
+    if let Some(path) = want.role.path.as_ref().filter(|path| **path != role.path) {
+        warn("path", &role.path, path);
+    }
+    if let Some(boundary) = want.role.boundary.as_ref().filter(|b| role.permissions_boundary.as_ref() != Some(b)) {
+        warn("permissions boundary", role.permissions_boundary.as_deref().unwrap_or("unset"), boundary);
+    }
+    for (key, value) in &want.tags {
+        let have = role.tags.get(key);
+        if have != Some(value) {
+            warn(&format!("tag {key}"), have.map_or("unset", String::as_str), value);
+        }
+    }
+}
+
+fn trust(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut Plan) -> Result<(), Refusal> {
+    let request = Request { cluster: &want.cluster, subject: &want.subject, session_tags };
+    let statement = trust::statement(&want.cluster, &want.subject, scope, session_tags);
+    let ours = podid_made(want, role);
+    let own = trust::podid_statement(&role.trust, &want.cluster, &want.subject);
+    let verdict = trust::evaluate(&role.trust, &request);
+    if !ours && want.role.scope.is_some() {
+        plan.warn(format!(
+            "`--scope` does not apply: podid did not create role `{}`, its trust policy stays",
+            role.name
+        ));
+    }
+    // A scope that was asked for is written also where another one admits already.
+    let rescope = ours && want.role.scope.is_some() && own.is_some_and(|own| *own != statement);
+    let reasons = match verdict {
+        Verdict::Admits if !rescope => return Ok(()),
+        Verdict::Unknown(reasons) if !rescope => {
+            for reason in reasons {
+                plan.warn(format!("trust of role `{}` not certain: {reason}", role.name));
+            }
+            return Ok(());
+        }
+        Verdict::Admits | Verdict::Unknown(_) => Vec::new(),
+        Verdict::Refuses(reasons) => reasons,
+    };
+    if !ours {
+        return Err(broken(want, role, &request, scope, &reasons));
+    }
+    let after = trust::with_statement(&role.trust, statement);
+    if let Verdict::Refuses(still) = trust::evaluate(&after, &request) {
+        return Err(broken(want, role, &request, scope, &still));
+    }
+    within_size(&role.name, &after, want, session_tags, Some(&role.trust))?;
+    if own.is_some() && want.role.scope.is_none() && scope == Scope::Cluster {
+        plan.warn(format!(
+            "without session tags role `{}` has to trust every service account of cluster {}",
+            role.name, want.cluster.name
+        ));
+    }
+    plan.steps.push(Step::PutTrust { role: role.name.clone(), before: role.trust.clone(), after });
+    Ok(())
+}
+
+/// A trust policy that podid may not touch: what is wrong with it, and the whole of what it should be.
+fn broken(want: &Want, role: &Role, request: &Request<'_>, scope: Scope, reasons: &[String]) -> Refusal {
+    let refusal = Refusal::new(format!(
+        "the trust policy of role `{}` does not admit {}: {}",
+        role.name,
+        want.subject,
+        reasons.join("; ")
+    ));
+    let Some(after) = trust::correction(&role.trust, request, scope) else {
+        return refusal.hint("take that statement away, or name another role: no added statement overrules a Deny");
+    };
+    let document = serde_json::to_string_pretty(&after).unwrap_or_default();
+    refusal
+        .hint(format!("the corrected trust policy, podid did not create this role and leaves it alone:\n{document}"))
+        .hint(format!(
+            "save it as trust.json and run `aws iam update-assume-role-policy --role-name {} \
+             --policy-document file://trust.json`",
+            role.name
+        ))
+}
+
+/// Refuses what IAM would refuse, and names the narrowest wider scope that would fit.
+fn within_size(
+    name: &str,
+    after: &Document,
+    want: &Want,
+    session_tags: bool,
+    before: Option<&Document>,
+) -> Result<(), Refusal> {
+    let size = after.size();
+    if size <= trust::MAX_SIZE {
+        return Ok(());
+    }
+    let refusal = Refusal::new(format!(
+        "the trust policy of role `{name}` would have {size} characters, IAM takes {}",
+        trust::MAX_SIZE
+    ));
+    let fits = [Scope::Namespace, Scope::Cluster, Scope::None].into_iter().find(|scope| {
+        let statement = trust::statement(&want.cluster, &want.subject, *scope, session_tags);
+        let wider =
+            before.map_or_else(|| trust::document(statement.clone()), |b| trust::with_statement(b, statement.clone()));
+        wider.size() <= trust::MAX_SIZE && (session_tags || *scope != Scope::Namespace)
+    });
+    Err(match fits {
+        Some(scope) => refusal.hint(format!("choose `--scope {}`, which is wider and fits", scope.as_str())),
+        None => refusal.hint(
+            "widen one of the service accounts already in it (`--scope namespace` or `--scope cluster`), \
+             or use another role",
+        ),
+    })
+}
+
+/// Nobody may read the role: all that depends on it is said, the rest goes on.
+fn unread(want: &Want, have: &Have, why: &str, plan: &mut Plan) -> Planned {
+    let name = want.role.role.name().to_owned();
+    plan.warn(format!("trust not checked: {why}"));
+    let home = &want.cluster.arn;
+    let associated = have.association.read().and_then(Option::as_ref).and_then(|a| a.role_arn.parse::<Arn>().ok());
+    let arn = match &want.role.role {
+        RoleRef::Arn(arn) => arn.clone(),
+        // Role names are unique in an account: it is the one that is associated now, whatever its path.
+        RoleRef::Name(_) => {
+            associated.filter(|arn| arn.name() == name && arn.account == home.account).unwrap_or_else(|| {
+                let path = want.role.path.as_deref().unwrap_or(if want.role.derived { PATH } else { "/" });
+                plan.warn(format!("the path of role `{name}` is taken to be `{path}`; give the role's ARN to be sure"));
+                Arn::iam(&home.partition, &home.account, "role", path, &name)
+            })
+        }
+    };
+    Planned { name, arn, new: false }
+}

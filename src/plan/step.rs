@@ -1,0 +1,174 @@
+//! What a step is called, touches and needs: for the plan shown, the prompt, the order of execution and the result.
+
+use super::Step;
+
+/// What consent asks about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Adds something; nothing that is there changes.
+    Create,
+    /// Changes something that is there.
+    Update,
+    /// Takes something away.
+    Delete,
+    /// Replaces running pods.
+    Restart,
+}
+
+impl Step {
+    /// Stable id, unique within the plan of one service account.
+    pub fn id(&self) -> String {
+        match self {
+            Self::AttachPolicy { policy_arn, .. } => format!("attach-policy/{policy_arn}"),
+            Self::PutPolicy { name, .. } => format!("put-policy/{name}"),
+            Self::Restart { workload, .. } => format!("restart/{}/{workload}", workload.namespace),
+            Self::InstallAgent { .. } => "install-agent".to_owned(),
+            Self::CreateServiceAccount { .. } => "create-service-account".to_owned(),
+            Self::CreateRole(_) => "create-role".to_owned(),
+            Self::PutTrust { .. } => "put-trust".to_owned(),
+            Self::TagRole { .. } => "tag-role".to_owned(),
+            Self::CreateAssociation { .. } => "create-association".to_owned(),
+            Self::UpdateAssociation { .. } => "update-association".to_owned(),
+            Self::TagAssociation { .. } => "tag-association".to_owned(),
+        }
+    }
+
+    /// The name of the action, as in JSON.
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::InstallAgent { .. } => "installAgent",
+            Self::CreateServiceAccount { .. } => "createServiceAccount",
+            Self::CreateRole(_) => "createRole",
+            Self::PutTrust { .. } => "putTrust",
+            Self::TagRole { .. } => "tagRole",
+            Self::AttachPolicy { .. } => "attachPolicy",
+            Self::PutPolicy { .. } => "putPolicy",
+            Self::CreateAssociation { .. } => "createAssociation",
+            Self::UpdateAssociation { .. } => "updateAssociation",
+            Self::TagAssociation { .. } => "tagAssociation",
+            Self::Restart { .. } => "restart",
+        }
+    }
+
+    /// What it touches: the name to show.
+    pub fn resource(&self) -> String {
+        match self {
+            Self::InstallAgent { version, .. } => format!("{} {version}", crate::model::addon::AGENT),
+            Self::CreateServiceAccount { subject }
+            | Self::UpdateAssociation { subject, .. }
+            | Self::TagAssociation { subject, .. } => subject.to_string(),
+            Self::CreateRole(role) => role.name.clone(),
+            Self::PutTrust { role, .. } | Self::TagRole { role, .. } => role.clone(),
+            Self::AttachPolicy { policy_arn, .. } => policy_arn.clone(),
+            Self::PutPolicy { role, name, .. } => format!("{role}/{name}"),
+            Self::CreateAssociation { association, .. } => association.subject.to_string(),
+            Self::Restart { workload, .. } => workload.to_string(),
+        }
+    }
+
+    /// One imperative line, for the plan.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::InstallAgent { cluster, version } => {
+                format!("install add-on {} {version} on cluster {cluster}", crate::model::addon::AGENT)
+            }
+            Self::CreateServiceAccount { subject } => format!("create service account {subject}"),
+            Self::CreateRole(role) => format!("create role {} (path {})", role.name, role.path),
+            Self::PutTrust { role, .. } => format!("update the trust policy of role {role}"),
+            Self::TagRole { role, tags } => format!("tag role {role} ({})", keys(tags)),
+            Self::AttachPolicy { role, policy_arn } => format!("attach {policy_arn} to role {role}"),
+            Self::PutPolicy { role, name, before: None, .. } => format!("put inline policy {name} on role {role}"),
+            Self::PutPolicy { role, name, .. } => format!("update inline policy {name} of role {role}"),
+            Self::CreateAssociation { association, .. } => {
+                format!("associate {} with role {}", association.subject, role_name(&association.role_arn))
+            }
+            Self::UpdateAssociation { subject, from_role, change, .. } => {
+                let mut parts = Vec::new();
+                if let Some(to) = &change.role_arn {
+                    parts.push(format!("role {} becomes {}", role_name(from_role), role_name(to)));
+                }
+                if let Some(disabled) = change.disable_session_tags {
+                    parts.push(format!("session tags {}", if disabled { "off" } else { "on" }));
+                }
+                format!("update the association of {subject} ({})", parts.join(", "))
+            }
+            Self::TagAssociation { subject, tags, .. } => format!("tag the association of {subject} ({})", keys(tags)),
+            Self::Restart { workload, replicas, strategy } => {
+                let downtime = if *strategy == crate::model::workload::Strategy::Recreate { ": downtime" } else { "" };
+                format!("restart {workload} ({replicas} replicas, {strategy:?}{downtime})")
+            }
+        }
+    }
+
+    /// One line in the past tense, for the progress.
+    pub fn done(&self) -> String {
+        match self {
+            Self::InstallAgent { version, .. } => format!("installed add-on {} {version}", crate::model::addon::AGENT),
+            Self::CreateServiceAccount { subject } => format!("created service account {subject}"),
+            Self::CreateRole(role) => format!("created role {}", role.name),
+            Self::PutTrust { role, .. } => format!("updated the trust policy of role {role}"),
+            Self::TagRole { role, .. } => format!("tagged role {role}"),
+            Self::AttachPolicy { role, policy_arn } => format!("attached {policy_arn} to role {role}"),
+            Self::PutPolicy { role, name, before: None, .. } => format!("put inline policy {name} on role {role}"),
+            Self::PutPolicy { role, name, .. } => format!("updated inline policy {name} of role {role}"),
+            Self::CreateAssociation { association, .. } => {
+                format!("associated {} with role {}", association.subject, role_name(&association.role_arn))
+            }
+            Self::UpdateAssociation { subject, .. } => format!("updated the association of {subject}"),
+            Self::TagAssociation { subject, .. } => format!("tagged the association of {subject}"),
+            Self::Restart { workload, .. } => format!("asked {workload} to restart"),
+        }
+    }
+
+    /// What consent asks about.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::InstallAgent { .. }
+            | Self::CreateServiceAccount { .. }
+            | Self::CreateRole(_)
+            | Self::AttachPolicy { .. }
+            | Self::PutPolicy { before: None, .. }
+            | Self::CreateAssociation { .. } => Kind::Create,
+            Self::PutTrust { .. }
+            | Self::TagRole { .. }
+            | Self::PutPolicy { .. }
+            | Self::UpdateAssociation { .. }
+            | Self::TagAssociation { .. } => Kind::Update,
+            Self::Restart { .. } => Kind::Restart,
+        }
+    }
+
+    /// Order of execution: steps of one stage do not need each other, those of a later one need all before.
+    pub fn stage(&self) -> u8 {
+        match self {
+            Self::InstallAgent { .. } | Self::CreateServiceAccount { .. } | Self::CreateRole(_) => 0,
+            Self::PutTrust { .. } | Self::TagRole { .. } | Self::AttachPolicy { .. } | Self::PutPolicy { .. } => 1,
+            Self::CreateAssociation { .. } | Self::UpdateAssociation { .. } => 2,
+            Self::TagAssociation { .. } => 3,
+            Self::Restart { .. } => 4,
+        }
+    }
+
+    /// Whether what it writes takes time to spread through IAM or EKS.
+    pub fn touches_iam_or_association(&self) -> bool {
+        match self {
+            Self::CreateRole(_)
+            | Self::PutTrust { .. }
+            | Self::TagRole { .. }
+            | Self::AttachPolicy { .. }
+            | Self::PutPolicy { .. }
+            | Self::CreateAssociation { .. }
+            | Self::UpdateAssociation { .. }
+            | Self::TagAssociation { .. } => true,
+            Self::InstallAgent { .. } | Self::CreateServiceAccount { .. } | Self::Restart { .. } => false,
+        }
+    }
+}
+
+fn role_name(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
+fn keys(tags: &std::collections::BTreeMap<String, String>) -> String {
+    tags.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
