@@ -161,7 +161,7 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
                     }
                     // The clock may have been turned: the controllers get steps of their own before they are judged.
                     _ if addon.status != "DEGRADED" && now >= applied + patience && addon.missed < STEPS => {
-                        addon.missed += 1
+                        addon.missed += 1;
                     }
                     _ if addon.status != "DEGRADED" && now >= applied + patience => {
                         let issue = match there {
