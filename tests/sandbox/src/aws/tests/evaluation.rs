@@ -36,14 +36,14 @@ fn the_trust_policy_decides_at_run_time() {
     assert!(assumed(&mut world(pod_trust(tags.clone()), &[])).is_ok());
     let untagged = [("/associations/0/disable_session_tags", json!(true))];
     assert_eq!(assumed(&mut world(pod_trust(tags), &untagged)).unwrap_err(), UNAUTHORIZED);
-    let mut aws = world(serde_json::from_str(POD).unwrap(), &untagged);
+    let mut aws = world(pod(), &untagged);
     let session = assumed(&mut aws).unwrap();
     assert!(aws.limits[&session.arn].tags.is_empty());
-    let mut aws = world(serde_json::from_str(POD).unwrap(), &[("/associations", json!([]))]);
+    let mut aws = world(pod(), &[("/associations", json!([]))]);
     let none =
         "ResourceNotFoundException: The token included in the request has no service account role association for it.";
     assert_eq!(assumed(&mut aws).unwrap_err(), none);
-    let mut deleted = world(serde_json::from_str(POD).unwrap(), &[]);
+    let mut deleted = world(pod(), &[]);
     deleted.roles.clear();
     assert_eq!(assumed(&mut deleted).unwrap_err(), UNAUTHORIZED);
 }
@@ -55,7 +55,7 @@ fn a_target_role_takes_two_hops() {
     let target = |trust: Value| {
         let role = json!({"name": "target", "trust": trust});
         let set = [("/roles/-", role), ("/associations/0/target_role", json!("arn:aws:iam::111122223333:role/target"))];
-        assumed(&mut world(serde_json::from_str(POD).unwrap(), &set)).map(|session| session.role)
+        assumed(&mut world(pod(), &set)).map(|session| session.role)
     };
     assert_eq!(target(trusting(first, json!({}))).unwrap(), "arn:aws:iam::111122223333:role/target");
     let root = "arn:aws:iam::111122223333:root";
@@ -131,7 +131,7 @@ fn trust_policies_are_read_as_aws_reads_them() {
     let none = Facts::new();
     let both =
         |trust: &Value| ["sts:AssumeRole", "sts:TagSession"].map(|action| trust_names_service(trust, pods, action));
-    let pod: Value = serde_json::from_str(POD).unwrap();
+    let pod = pod();
     assert_eq!(both(&pod), [true, true]);
     assert_eq!(both(&pod_trust(json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "x"}}))), [true, true]);
     let with = |principal: Value, action: Value| json!({"Statement": {"Effect": "Allow", "Principal": principal, "Action": action}});
@@ -150,11 +150,11 @@ fn trust_policies_are_read_as_aws_reads_them() {
 
 #[test]
 fn documents_are_checked_as_iam_checks_them() {
-    let aws = world(serde_json::from_str(POD).unwrap(), &[]);
+    let aws = world(pod(), &[]);
     let trust = |document: &Value| {
         documents::check_trust(&aws, &[], &document.to_string()).map_err(|e| format!("{}: {}", e.code, e.message))
     };
-    let pod: Value = serde_json::from_str(POD).unwrap();
+    let pod = pod();
     let with = |field: &str, value: Value| {
         let mut document = pod.clone();
         document["Statement"][0][field] = value;

@@ -91,7 +91,7 @@ fn a_degraded_add_on_recovers() {
 
 #[test]
 fn an_app_gets_as_far_as_its_chain_holds() {
-    let trust: Value = serde_json::from_str(POD).unwrap();
+    let trust = pod();
     let association =
         json!({"namespace": "carts", "service_account": "carts", "role": "arn:aws:iam::111122223333:role/carts"});
     let query = allow(

@@ -91,8 +91,12 @@ fn allow(action: impl Into<Value>, resource: impl Into<Value>) -> Value {
     json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource}]})
 }
 
+fn pod() -> Value {
+    serde_json::from_str(POD).unwrap()
+}
+
 fn pod_trust(condition: Value) -> Value {
-    let mut trust: Value = serde_json::from_str(POD).unwrap();
+    let mut trust = pod();
     trust["Statement"][0]["Condition"] = condition;
     trust
 }
