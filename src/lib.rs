@@ -9,5 +9,6 @@ pub mod explain;
 pub mod failure;
 pub mod k8s;
 pub mod model;
+pub mod output;
 pub mod plan;
 pub mod ports;

@@ -1,0 +1,65 @@
+//! JSON and YAML as text. What others wrote into a value cannot reach the terminal as a control character.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::mask::hidden;
+use crate::failure::{Failure, Result};
+
+/// Pretty JSON with a line end.
+pub fn pretty(document: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(document).map_err(|e| unprintable(&e))?;
+    Ok(escape(&text) + "\n")
+}
+
+/// JSON on one line with a line end.
+pub fn line(document: &impl Serialize) -> String {
+    escape(&serde_json::to_string(document).unwrap_or_default()) + "\n"
+}
+
+/// YAML with a line end.
+pub fn yaml(document: &impl Serialize) -> Result<String> {
+    serde_yaml::to_string(document).map_err(|e| unprintable(&e))
+}
+
+fn unprintable(error: &dyn std::fmt::Display) -> Failure {
+    Failure::failed("cannot write the result").because(error.to_string())
+}
+
+/// serde_json escapes the controls below U+0020 only; all others stand inside strings, where an escape means the same.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\n' || !hidden(c) {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_keep_the_value() {
+        let value = serde_json::json!({"a": "x\u{9b}31m\u{202e}y\u{e0001}é\n"});
+        let text = pretty(&value).unwrap();
+        assert_eq!(text, "{\n  \"a\": \"x\\u009b31m\\u202ey\\udb40\\udc01é\\n\"\n}\n");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line(&value)).unwrap(), value);
+    }
+
+    #[test]
+    fn yaml_keeps_the_value() {
+        let value = serde_json::json!({"account": "012345678901", "no": "no", "b": ["x\u{1b}y"]});
+        let text = yaml(&value).unwrap();
+        assert!(text.ends_with('\n') && !text.contains('\u{1b}'), "{text:?}");
+        assert_eq!(serde_yaml::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+}

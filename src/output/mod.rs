@@ -1,0 +1,335 @@
+//! The terminal: the only place that prints. Data goes to stdout, talk to stderr.
+
+pub mod age;
+pub mod error;
+pub mod json;
+pub mod log;
+pub mod mask;
+pub mod progress;
+pub mod streams;
+pub mod styles;
+pub mod table;
+
+use std::{
+    fmt,
+    io::{self, Write},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use clap::ValueEnum;
+use indicatif::MultiProgress;
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use self::{
+    log::init_logging,
+    progress::Progress,
+    streams::Streams,
+    styles::{Glyph, Paint, Tone},
+    table::{Cell, Column, Table, TableView},
+};
+use crate::failure::{Failure, Result};
+
+/// How data is written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// Columns that fit the terminal; tab-separated in a pipe
+    #[default]
+    Table,
+    /// Every column, times in full
+    Wide,
+    /// JSON, with the field names of the API
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// One name a line
+    Name,
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColorChoice {
+    /// At a terminal that has them, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Also in a pipe
+    Always,
+    /// Never
+    Never,
+}
+
+/// What the global flags say about output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TermSettings {
+    /// `--output`.
+    pub format: Format,
+    /// `--quiet`: data, warnings and errors only.
+    pub quiet: bool,
+    /// How often `--verbose` was given.
+    pub verbose: u8,
+    /// `--color`.
+    pub color: ColorChoice,
+    /// `--no-progress`.
+    pub no_progress: bool,
+}
+
+/// The terminal, or what stands in for it. Cheap to clone.
+#[derive(Clone)]
+pub struct Term(Arc<Inner>);
+
+struct Inner {
+    settings: TermSettings,
+    streams: Streams,
+    out: Mutex<Box<dyn Write + Send>>,
+    err: Mutex<Box<dyn Write + Send>>,
+    out_closed: AtomicBool,
+    bars: OnceLock<MultiProgress>,
+}
+
+impl fmt::Debug for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Term").field("settings", &self.0.settings).field("streams", &self.0.streams).finish()
+    }
+}
+
+/// A writer that panicked half-way has still been written to.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Term {
+    /// The process's own terminal.
+    pub fn new(settings: TermSettings) -> Self {
+        let (streams, out, err) = Streams::detect(settings.color);
+        Self::with_streams(settings, streams, out, err)
+    }
+
+    /// A terminal over other writers.
+    pub fn with_streams(
+        settings: TermSettings,
+        streams: Streams,
+        out: Box<dyn Write + Send>,
+        err: Box<dyn Write + Send>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            streams,
+            out: Mutex::new(out),
+            err: Mutex::new(err),
+            out_closed: AtomicBool::new(false),
+            bars: OnceLock::new(),
+        }))
+    }
+
+    /// `--output`.
+    pub fn format(&self) -> Format {
+        self.0.settings.format
+    }
+
+    /// True for JSON and YAML.
+    pub fn is_structured(&self) -> bool {
+        matches!(self.format(), Format::Json | Format::Yaml)
+    }
+
+    /// `--quiet`.
+    pub fn is_quiet(&self) -> bool {
+        self.0.settings.quiet
+    }
+
+    /// How often `--verbose` was given.
+    pub fn verbosity(&self) -> u8 {
+        self.0.settings.verbose
+    }
+
+    /// What is known about the streams.
+    pub fn streams(&self) -> &Streams {
+        &self.0.streams
+    }
+
+    /// True when somebody is there to answer: stdin and stderr are terminals, and `CI` is not set.
+    pub fn can_prompt(&self) -> bool {
+        let s = &self.0.streams;
+        s.in_tty && s.err_tty && !s.ci
+    }
+
+    /// Now, for ages.
+    pub fn now(&self) -> Timestamp {
+        self.0.streams.now.unwrap_or_else(Timestamp::now)
+    }
+
+    /// Paint for stdout.
+    pub fn out_paint(&self) -> Paint {
+        Paint { color: self.0.streams.out_color }
+    }
+
+    /// Paint for stderr.
+    pub fn err_paint(&self) -> Paint {
+        Paint { color: self.0.streams.err_color }
+    }
+
+    /// True when stderr is a terminal that shows `✔`.
+    pub fn has_glyphs(&self) -> bool {
+        self.0.streams.err_tty && self.0.streams.unicode
+    }
+
+    // Data.
+
+    /// Writes data to stdout as it is. A reader that went away is no failure: there is nobody left to tell.
+    pub fn emit(&self, data: &str) -> Result<()> {
+        if data.is_empty() || self.out_closed() {
+            return Ok(());
+        }
+        let write = || {
+            let mut out = lock(&self.0.out);
+            out.write_all(data.as_bytes()).and_then(|()| out.flush())
+        };
+        match if self.0.streams.out_tty { self.aside(write) } else { write() } {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.0.out_closed.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => Err(Failure::failed("cannot write to standard output").because(error.to_string())),
+        }
+    }
+
+    /// True once the reader of stdout went away: a command that only reads may stop.
+    pub fn out_closed(&self) -> bool {
+        self.0.out_closed.load(Ordering::Relaxed)
+    }
+
+    /// Writes a line of data.
+    pub fn emit_line(&self, line: impl fmt::Display) -> Result<()> {
+        self.emit(&format!("{line}\n"))
+    }
+
+    /// Writes JSON.
+    pub fn emit_json(&self, document: &impl Serialize) -> Result<()> {
+        self.emit(&json::pretty(document)?)
+    }
+
+    /// Writes YAML.
+    pub fn emit_yaml(&self, document: &impl Serialize) -> Result<()> {
+        self.emit(&json::yaml(document)?)
+    }
+
+    /// Writes a table.
+    pub fn emit_table(&self, table: &Table) -> Result<()> {
+        self.emit(&table.render(&self.table_view()))
+    }
+
+    /// Writes a result as `--output` asks: the document, the table, or the names.
+    pub fn render<N: fmt::Display>(
+        &self,
+        document: &impl Serialize,
+        table: impl FnOnce() -> Table,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<()> {
+        match self.format() {
+            Format::Json => self.emit_json(document),
+            Format::Yaml => self.emit_yaml(document),
+            Format::Table | Format::Wide => self.emit_table(&table()),
+            Format::Name => self.emit(&names.into_iter().map(|name| format!("{name}\n")).collect::<String>()),
+        }
+    }
+
+    /// How tables are to look here.
+    pub fn table_view(&self) -> TableView {
+        let wide = self.format() == Format::Wide;
+        TableView {
+            wide,
+            tsv: !self.0.streams.out_tty,
+            width: self.0.streams.width,
+            relative: self.0.streams.out_tty && !wide,
+            now: self.now(),
+            paint: self.out_paint(),
+        }
+    }
+
+    // Talk.
+
+    /// Says what is going on. Quiet: nothing.
+    pub fn status(&self, text: impl fmt::Display) {
+        if !self.is_quiet() {
+            self.say(&format!("{text}\n"));
+        }
+    }
+
+    /// Says that something is done. Quiet: nothing.
+    pub fn success(&self, text: impl fmt::Display) {
+        self.marked(Glyph::Done, text);
+    }
+
+    /// Says something with a sign before it, where signs can be shown. Quiet: nothing.
+    pub fn marked(&self, glyph: Glyph, text: impl fmt::Display) {
+        self.status(format_args!("{}{text}", glyph.prefix(self.has_glyphs(), self.err_paint())));
+    }
+
+    /// Warns; also when quiet.
+    pub fn warn(&self, text: impl fmt::Display) {
+        self.labelled(Tone::Warn, "warning", &text.to_string());
+    }
+
+    /// Names the next command. Quiet: nothing.
+    pub fn hint(&self, text: impl fmt::Display) {
+        if !self.is_quiet() {
+            self.labelled(Tone::Accent, "hint", &text.to_string());
+        }
+    }
+
+    /// Adds what is good to know. Quiet: nothing.
+    pub fn note(&self, text: impl fmt::Display) {
+        if !self.is_quiet() {
+            self.labelled(Tone::Strong, "note", &text.to_string());
+        }
+    }
+
+    /// Says why the command failed, as `--output` asks; also when quiet. Once, at the end.
+    pub fn error(&self, failure: &Failure) {
+        if !self.is_structured() {
+            self.say(&error::text(failure, self.err_paint()));
+        } else if !failure.message.is_empty() {
+            self.say(&error::document(failure));
+        }
+    }
+
+    /// A line of progress for a wait or a rollout; several stand side by side.
+    pub fn progress(&self, subject: impl Into<String>) -> Progress {
+        Progress::new(self, subject.into())
+    }
+
+    fn labelled(&self, tone: Tone, label: &str, text: &str) {
+        let text = mask::visible(text);
+        let mut lines = text.lines();
+        let mut out = format!("{}: {}\n", self.err_paint().paint(tone, label), lines.next().unwrap_or_default());
+        for line in lines {
+            out.push_str(format!("  {line}").trim_end());
+            out.push('\n');
+        }
+        self.say(&out);
+    }
+
+    /// Writes to stderr as it is. Nobody can be told when that fails.
+    fn say(&self, text: &str) {
+        if !text.is_empty() {
+            self.aside(|| {
+                let mut err = lock(&self.0.err);
+                let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+            });
+        }
+    }
+
+    /// Runs `write` while the bars are off the screen.
+    fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match self.0.bars.get() {
+            Some(bars) => bars.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Progress of waits and rollouts: spinners side by side at a terminal, otherwise a line per event.
+//!
+//! Never a percentage: nobody knows how long a cluster takes, so a line shows counts and the time that went by.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Glyph, Term, lock, mask::visible};
+
+/// One line of progress. All clones are the same line; when the last goes without an end, so does the spinner.
+#[derive(Clone, Debug)]
+pub struct Progress(Arc<Line>);
+
+#[derive(Debug)]
+struct Line {
+    term: Term,
+    subject: String,
+    state: Mutex<State>,
+    bar: Option<ProgressBar>,
+    /// Every change becomes a line of its own.
+    lines: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    said: String,
+    ended: bool,
+}
+
+impl Progress {
+    pub(super) fn new(term: &Term, subject: String) -> Self {
+        let shown = !term.is_quiet() && !term.0.settings.no_progress;
+        let bars = shown && term.0.streams.movable && !term.0.streams.ci;
+        let subject = visible(&subject);
+        let bar = bars.then(|| spinner(term, &subject));
+        let line = Line { term: term.clone(), subject, state: Mutex::default(), bar, lines: shown && !bars };
+        Self(Arc::new(line))
+    }
+
+    /// Says how far it is. The same text twice is said once.
+    pub fn update(&self, text: impl Into<String>) {
+        let text = visible(&text.into());
+        let mut state = lock(&self.0.state);
+        if state.ended || state.said == text {
+            return;
+        }
+        if let Some(bar) = &self.0.bar {
+            bar.set_message(text.clone());
+        } else if self.0.lines {
+            self.0.term.status(format_args!("{}: {text}", self.0.subject));
+        }
+        state.said = text;
+    }
+
+    /// Ends it well.
+    pub fn done(&self, text: impl Into<String>) {
+        self.end(Glyph::Done, &text.into());
+    }
+
+    /// Ends it badly. The failure itself is said by the error at the end, so quiet hides this too.
+    pub fn fail(&self, text: impl Into<String>) {
+        self.end(Glyph::Failed, &text.into());
+    }
+
+    /// Takes the line away without a word.
+    pub fn clear(&self) {
+        lock(&self.0.state).ended = true;
+        self.0.remove();
+    }
+
+    fn end(&self, glyph: Glyph, text: &str) {
+        if std::mem::replace(&mut lock(&self.0.state).ended, true) {
+            return;
+        }
+        self.0.remove();
+        self.0.term.marked(glyph, format_args!("{}: {}", self.0.subject, visible(text)));
+    }
+}
+
+impl Line {
+    fn remove(&self) {
+        if let (Some(bar), Some(bars)) = (&self.bar, self.term.0.bars.get()) {
+            bar.finish_and_clear();
+            bars.remove(bar);
+        }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn spinner(term: &Term, subject: &str) -> ProgressBar {
+    let bars = term.0.bars.get_or_init(|| {
+        // A test's terminal is not the process's: there the spinner turns unseen.
+        let target =
+            if term.0.streams.now.is_some() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        MultiProgress::with_draw_target(target)
+    });
+    let unicode = term.has_glyphs();
+    let style = ProgressStyle::with_template("{spinner} {prefix}: {msg} ({elapsed})")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .tick_chars(if unicode { "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ " } else { "|/-\\ " });
+    let bar = bars.add(ProgressBar::new_spinner().with_style(style).with_prefix(subject.to_owned()));
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
