@@ -1,6 +1,9 @@
 //! The API server: reads a request, asks who may, and answers reads.
 
-use std::sync::{Arc, MutexGuard};
+use std::{
+    fmt::Write as _,
+    sync::{Arc, MutexGuard},
+};
 
 use http::{Method, Response, header};
 use jiff::Timestamp;
@@ -172,9 +175,9 @@ fn resource(
         "get" => {
             let object = context.find(place)?;
             let object = if place.subresource == "scale" { writes::scale(&object) } else { Value::clone(&object) };
-            Ok(table::or_plain(place.kind, accept, object, now))
+            Ok(table::or_plain(place.kind, accept, &object, now))
         }
-        "list" => Ok(table::or_plain(place.kind, accept, context.list(place)?, now)),
+        "list" => Ok(table::or_plain(place.kind, accept, &context.list(place)?, now)),
         _ => context.write(place),
     }
 }
@@ -255,7 +258,7 @@ impl Context<'_> {
         let mut out = String::new();
         for (time, line) in &lines[lines.len().saturating_sub(tail)..] {
             if stamped {
-                out.push_str(&format!("{} ", time.strftime("%Y-%m-%dT%H:%M:%S%.9fZ")));
+                let _ = write!(out, "{} ", time.strftime("%Y-%m-%dT%H:%M:%S%.9fZ"));
             }
             out.push_str(line);
             out.push('\n');

@@ -122,7 +122,7 @@ fn environment(kube: &Kube, pod: &Value, container: &Value) -> Result<BTreeMap<S
             let name = text(reference, "/name");
             match kube.store.get(resource, namespace, name) {
                 Some(source) => {
-                    all.extend(entries(source, "/data").map(|(k, v)| (format!("{prefix}{k}"), plain(resource, v))))
+                    all.extend(entries(source, "/data").map(|(k, v)| (format!("{prefix}{k}"), plain(resource, v))));
                 }
                 None if flag(reference, "/optional") => {}
                 None => return Err(format!("{noun} \"{name}\" not found")),

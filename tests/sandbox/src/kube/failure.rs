@@ -12,7 +12,8 @@ pub(crate) struct Failure {
     pub code: u16,
     pub reason: String,
     pub message: String,
-    pub details: Option<Value>,
+    /// Boxed, so that a refusal is a small `Err`.
+    pub details: Option<Box<Value>>,
     /// A fresh `continue` token.
     pub resume: Option<String>,
 }
@@ -23,7 +24,7 @@ impl Failure {
     }
 
     fn about(self, kind: &Kind, name: &str) -> Self {
-        Self { details: Some(kind.details(name)), ..self }
+        Self { details: Some(Box::new(kind.details(name))), ..self }
     }
 
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
@@ -46,7 +47,7 @@ impl Failure {
     pub(crate) fn method_not_allowed() -> Self {
         let mut failure =
             Self::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource");
-        failure.details = Some(json!({}));
+        failure.details = Some(Box::new(json!({})));
         failure
     }
 
@@ -64,7 +65,7 @@ impl Failure {
 
     pub(crate) fn unsupported_media_type() -> Self {
         let mut failure = Self::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
-        failure.details = Some(json!({}));
+        failure.details = Some(Box::new(json!({})));
         failure
     }
 
@@ -80,7 +81,7 @@ impl Failure {
             .iter()
             .map(|(field, reason, message)| json!({"reason": reason, "message": message, "field": field}))
             .collect();
-        failure.details = Some(details);
+        failure.details = Some(Box::new(details));
         failure
     }
 
@@ -98,7 +99,7 @@ impl Failure {
             status["metadata"]["continue"] = json!(resume);
         }
         if let Some(details) = &self.details {
-            status["details"] = details.clone();
+            status["details"] = Value::clone(details);
         }
         status["code"] = json!(self.code);
         status

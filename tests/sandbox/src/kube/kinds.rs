@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 /// One kind and its resource.
+#[expect(clippy::struct_field_names, reason = "the API's own words")]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     pub resource: &'static str,
@@ -170,7 +171,7 @@ impl Target {
             ["version"] => return Self::Version,
             ["healthz" | "livez" | "readyz", ..] => return Self::Health,
             [".well-known", "openid-configuration"] => return Self::Issuer,
-            ["api" | "apis" | "api/v1"] | ["api", "v1"] | ["openapi", ..] | [""] => return Self::Discovery,
+            ["api" | "apis" | ""] | ["api", "v1"] | ["openapi", ..] => return Self::Discovery,
             ["apis", group] if known(group, None) => return Self::Discovery,
             ["apis", group, version] if known(group, Some(version)) => return Self::Discovery,
             ["api", version, rest @ ..] => ("", *version, rest),

@@ -164,7 +164,6 @@ fn advance(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, n
     let pod_delay = ms(scenario.delays.pod);
     let settling = state.kube.settling;
     match run.stage.clone() {
-        Stage::Creating => start(state, scenario, pod, run, now),
         Stage::Running => match run.outcome.take() {
             Some(Outcome::Crash(lines)) => {
                 run.log.extend(lines.into_iter().map(|line| (now, line)));
@@ -208,7 +207,7 @@ fn advance(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, n
             run.stage = Stage::Waiting("ImagePullBackOff", format!("Back-off pulling image \"{image}\""));
             run.due = None;
         }
-        Stage::Waiting(..) => start(state, scenario, pod, run, now),
+        Stage::Creating | Stage::Waiting(..) => start(state, scenario, pod, run, now),
         Stage::Stopping => {
             run.ended = Some(now);
             run.stage = Stage::Ended(if run.ready { 0 } else { i64::from(run.restarts > 0) });

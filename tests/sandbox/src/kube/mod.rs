@@ -22,6 +22,8 @@ mod select;
 mod sets;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod watch;
 mod webhook;

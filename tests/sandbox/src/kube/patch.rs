@@ -26,14 +26,20 @@ pub(crate) fn merge(target: &mut Value, patch: &Value) {
 /// The key by which a list of objects is merged; `None` replaces it.
 fn merge_key(field: &str, item: &Value) -> Option<&'static str> {
     let keys: &[&'static str] = match field {
-        "containers" | "initContainers" | "ephemeralContainers" | "volumes" | "env" | "imagePullSecrets" => &["name"],
+        "containers"
+        | "initContainers"
+        | "ephemeralContainers"
+        | "volumes"
+        | "env"
+        | "imagePullSecrets"
+        | "secrets"
+        | "webhooks" => &["name"],
         "volumeMounts" => &["mountPath"],
         "ports" => &["containerPort", "port"],
         "conditions" => &["type"],
         "ownerReferences" => &["uid"],
         "hostAliases" | "podIPs" | "hostIPs" => &["ip"],
         "topologySpreadConstraints" => &["topologyKey"],
-        "secrets" | "webhooks" => &["name"],
         _ => &[],
     };
     keys.iter().find(|key| item.get(**key).is_some()).copied()
@@ -110,17 +116,17 @@ pub(crate) fn json_patch(target: &mut Value, patch: &Value) -> Result<(), Failur
         Failure::new(422, "Invalid", format!("the server rejected our request due to an error in our request: {why}"))
     };
     for step in patch.as_array().ok_or_else(|| Failure::bad_request("error decoding patch"))? {
-        let (op, path) = (super::json::text(step, "/op"), super::json::text(step, "/path"));
+        let (op, at) = (super::json::text(step, "/op"), super::json::text(step, "/path"));
         let value = step.get("value").cloned().unwrap_or_default();
         if op == "test" {
-            if target.pointer(path) != Some(&value) {
-                return Err(bad(format!("testing path {path} failed")));
+            if target.pointer(at) != Some(&value) {
+                return Err(bad(format!("testing path {at} failed")));
             }
             continue;
         }
-        let (parent, key) = path.rsplit_once('/').ok_or_else(|| bad(format!("bad path {path}")))?;
+        let (parent, key) = at.rsplit_once('/').ok_or_else(|| bad(format!("bad path {at}")))?;
         let key = key.replace("~1", "/").replace("~0", "~");
-        let missing = || bad(format!("{op} operation does not apply: doc is missing path: {path}"));
+        let missing = || bad(format!("{op} operation does not apply: doc is missing path: {at}"));
         match (target.pointer_mut(parent).ok_or_else(missing)?, op) {
             (Value::Object(map), "add" | "replace") => {
                 map.insert(key, value);
@@ -130,12 +136,12 @@ pub(crate) fn json_patch(target: &mut Value, patch: &Value) -> Result<(), Failur
             }
             (Value::Array(list), "add") if key == "-" => list.push(value),
             (Value::Array(list), op) => {
-                let at: usize = key.parse().map_err(|_| missing())?;
+                let index: usize = key.parse().map_err(|_| missing())?;
                 match op {
-                    "add" if at <= list.len() => list.insert(at, value),
-                    "replace" if at < list.len() => list[at] = value,
-                    "remove" if at < list.len() => {
-                        list.remove(at);
+                    "add" if index <= list.len() => list.insert(index, value),
+                    "replace" if index < list.len() => list[index] = value,
+                    "remove" if index < list.len() => {
+                        list.remove(index);
                     }
                     _ => return Err(missing()),
                 }

@@ -114,7 +114,7 @@ fn identity(pod: &Value, name: &str, restarts: i64) -> String {
     format!("containerd://{}", hex::encode(Sha256::digest(seed)))
 }
 
-fn base(pod: &Value, container: &Value, state: Value, last: Value, ready: bool, restarts: i64) -> Value {
+fn base(pod: &Value, container: &Value, state: &Value, last: &Value, ready: bool, restarts: i64) -> Value {
     let image = text(container, "/image");
     let mut status = json!({
         "name": text(container, "/name"), "state": state, "lastState": last, "ready": ready, "restartCount": restarts,
@@ -143,8 +143,8 @@ fn end(pod: &Value, name: &str, restarts: i64, exit: i64, span: (Timestamp, Time
 fn init(pod: &Value, container: &Value, run: &Run) -> Value {
     let name = text(container, "/name");
     match run.started {
-        Some(at) => base(pod, container, end(pod, name, 0, 0, (at, at)), json!({}), true, 0),
-        None => base(pod, container, json!({"waiting": {"reason": "PodInitializing"}}), json!({}), false, 0),
+        Some(at) => base(pod, container, &end(pod, name, 0, 0, (at, at)), &json!({}), true, 0),
+        None => base(pod, container, &json!({"waiting": {"reason": "PodInitializing"}}), &json!({}), false, 0),
     }
 }
 
@@ -159,7 +159,7 @@ fn container(pod: &Value, container: &Value, run: &Run, main: bool) -> Value {
             (_, None) => json!({"waiting": {"reason": "ContainerCreating"}}),
         };
         let up = state.get("running").is_some();
-        return base(pod, container, state, json!({}), up, 0);
+        return base(pod, container, &state, &json!({}), up, 0);
     }
     let last = match run.last {
         Some(span) if run.restarts > 0 => end(pod, name, run.restarts - 1, 1, span),
@@ -170,12 +170,12 @@ fn container(pod: &Value, container: &Value, run: &Run, main: bool) -> Value {
         Stage::Running => running(run.started),
         Stage::Crashed => {
             let span = run.last.unwrap_or_default();
-            return base(pod, container, end(pod, name, run.restarts, 1, span), last, false, run.restarts);
+            return base(pod, container, &end(pod, name, run.restarts, 1, span), &last, false, run.restarts);
         }
         Stage::Waiting("CrashLoopBackOff", message) => {
             let last = run.last.map_or_else(|| json!({}), |span| end(pod, name, run.restarts, 1, span));
             let state = json!({"waiting": {"reason": "CrashLoopBackOff", "message": message}});
-            return base(pod, container, state, last, false, run.restarts);
+            return base(pod, container, &state, &last, false, run.restarts);
         }
         Stage::Waiting(reason, message) => json!({"waiting": {"reason": reason, "message": message}}),
         // Its containers are as they were until they are told otherwise.
@@ -188,14 +188,14 @@ fn container(pod: &Value, container: &Value, run: &Run, main: bool) -> Value {
             return base(
                 pod,
                 container,
-                end(pod, name, run.restarts, *code, (at, run.ended.unwrap_or(at))),
-                last,
+                &end(pod, name, run.restarts, *code, (at, run.ended.unwrap_or(at))),
+                &last,
                 false,
                 run.restarts,
             );
         }
     };
-    base(pod, container, state, last, run.ready, run.restarts)
+    base(pod, container, &state, &last, run.ready, run.restarts)
 }
 
 /// A pod's own address.

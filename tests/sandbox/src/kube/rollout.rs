@@ -125,9 +125,9 @@ impl<'k> Rollout<'k> {
         let available: i64 = old.iter().map(|s| number(s, "/status/availableReplicas")).sum::<i64>()
             + number(new, "/status/availableReplicas");
         let mut surplus = (available - least).max(0);
-        for at in 0..old.len() {
-            let goes = sizes[at].min(surplus);
-            sizes[at] -= goes;
+        for size_ in &mut sizes {
+            let goes = (*size_).min(surplus);
+            *size_ -= goes;
             surplus -= goes;
         }
         for (set, size_) in old.iter().zip(sizes) {

@@ -92,43 +92,44 @@ fn work(state: &mut State, scenario: &Scenario, set: &Value, revisions: &Revisio
         |pod: &Value| text(pod, "/metadata/name").rsplit('-').next().and_then(|n| n.parse::<i64>().ok()).unwrap_or(-1);
     let partition = number(set, "/spec/updateStrategy/rollingUpdate/partition");
     for at in first..first + wanted {
-        match pods.iter().find(|p| ordinal(p) == at) {
-            Some(pod) => {
-                if finished(pod) && !terminating(pod) {
-                    kubelet::delete(&mut state.kube, pod, None, now);
-                    return counts;
-                }
-                if in_order && (terminating(pod) || !ready(pod)) {
-                    return counts;
-                }
+        if let Some(pod) = pods.iter().find(|p| ordinal(p) == at) {
+            if finished(pod) && !terminating(pod) {
+                kubelet::delete(&mut state.kube, pod, None, now);
+                return counts;
             }
-            None => {
-                let old = at < first + partition && revisions.current != revisions.update;
-                let version = if old { &revisions.current } else { &revisions.update };
-                let template = old.then(|| stored_template(state, set, &revisions.current)).flatten();
-                let shape = |pod: &mut Value| {
-                    let own = format!("{name}-{at}");
-                    if let Some(template) = template {
-                        pod["spec"] = template["spec"].clone();
-                        pod["metadata"]["annotations"] = template["metadata"]["annotations"].clone();
-                    }
-                    object(pod, &["metadata"]).insert("name".into(), json!(own));
-                    object(pod, &["metadata"]).insert("generateName".into(), json!(format!("{name}-")));
-                    label(pod, "statefulset.kubernetes.io/pod-name", &own);
-                    label(pod, "apps.kubernetes.io/pod-index", &at.to_string());
-                    label(pod, "controller-revision-hash", version);
-                    object(pod, &["spec"]).insert("hostname".into(), json!(own));
-                    object(pod, &["spec"]).insert("subdomain".into(), set["spec"]["serviceName"].clone());
-                };
-                if create_pod(state, scenario, (kinds::of("statefulsets"), set), shape, now).is_ok() {
-                    counts.replicas += 1;
-                    counts.current += i64::from(*version == revisions.current);
-                    counts.updated += i64::from(*version == revisions.update);
-                }
-                if in_order {
-                    return counts;
-                }
+            if in_order && (terminating(pod) || !ready(pod)) {
+                return counts;
             }
+            continue;
+        }
+        if counts.replicas < number(set, "/status/replicas") {
+            // The status tells of the loss before it is made good.
+            return counts;
+        }
+        let old = at < first + partition && revisions.current != revisions.update;
+        let version = if old { &revisions.current } else { &revisions.update };
+        let template = old.then(|| stored_template(state, set, &revisions.current)).flatten();
+        let shape = |pod: &mut Value| {
+            let own = format!("{name}-{at}");
+            if let Some(template) = template {
+                pod["spec"] = template["spec"].clone();
+                pod["metadata"]["annotations"] = template["metadata"]["annotations"].clone();
+            }
+            object(pod, &["metadata"]).insert("name".into(), json!(own));
+            object(pod, &["metadata"]).insert("generateName".into(), json!(format!("{name}-")));
+            label(pod, "statefulset.kubernetes.io/pod-name", &own);
+            label(pod, "apps.kubernetes.io/pod-index", &at.to_string());
+            label(pod, "controller-revision-hash", version);
+            object(pod, &["spec"]).insert("hostname".into(), json!(own));
+            object(pod, &["spec"]).insert("subdomain".into(), set["spec"]["serviceName"].clone());
+        };
+        if create_pod(state, scenario, (kinds::of("statefulsets"), set), shape, now).is_ok() {
+            counts.replicas += 1;
+            counts.current += i64::from(*version == revisions.current);
+            counts.updated += i64::from(*version == revisions.update);
+        }
+        if in_order {
+            return counts;
         }
     }
     let mut surplus: Vec<&Arc<Value>> =

@@ -12,12 +12,12 @@ use super::{
 use crate::http::Body;
 
 /// The object or list as a table when that is asked for, else as it is.
-pub(crate) fn or_plain(kind: &Kind, accept: &str, value: Value, now: Timestamp) -> Response<Body> {
+pub(crate) fn or_plain(kind: &Kind, accept: &str, value: &Value, now: Timestamp) -> Response<Body> {
     if !accept.contains("as=Table") {
-        return json_answer(200, &value);
+        return json_answer(200, value);
     }
     let single = [value.clone()];
-    let items: &[Value] = if value.get("items").is_some() { list(&value, "/items") } else { &single };
+    let items: &[Value] = if value.get("items").is_some() { list(value, "/items") } else { &single };
     let rows: Vec<Value> = items.iter().map(|item| row(kind, item, now)).collect();
     let columns: Vec<Value> = columns(kind)
         .iter()

@@ -115,8 +115,8 @@ impl Kube {
             let message =
                 format!("TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: {cause}");
             let mut failure = Failure::new(422, "Invalid", message);
-            failure.details = Some(json!({"group": "authentication.k8s.io", "kind": "TokenRequest",
-                "causes": [{"reason": "FieldValueInvalid", "message": cause, "field": "spec.expirationSeconds"}]}));
+            failure.details = Some(Box::new(json!({"group": "authentication.k8s.io", "kind": "TokenRequest",
+                "causes": [{"reason": "FieldValueInvalid", "message": cause, "field": "spec.expirationSeconds"}]})));
             return Err(failure);
         }
         let bound = body.pointer("/spec/boundObjectRef").filter(|b| !b.is_null());
