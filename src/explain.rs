@@ -304,9 +304,7 @@ pub fn explain(error: &ServiceError) -> Option<Explanation> {
 #[must_use]
 pub fn explained(failure: Failure) -> Failure {
     match failure.service.as_deref().and_then(explain) {
-        Some(Explanation { cause, hints }) => {
-            hints.into_iter().fold(failure.because(cause), |failure, hint| failure.hint(hint))
-        }
+        Some(Explanation { cause, hints }) => hints.into_iter().fold(failure.because(cause), Failure::hint),
         None => failure,
     }
 }

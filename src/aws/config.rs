@@ -38,13 +38,13 @@ const MAX_ATTEMPTS: u32 = 8;
 const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
 
 /// Longest time to get credentials: a process may ask for a touch of a key.
-const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(60);
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Longest time to ask the instance for a region: everywhere else than on EC2 nothing answers.
 const INSTANCE_REGION_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Credentials are renewed this long before they end.
-const RENEW_BEFORE: Duration = Duration::from_secs(120);
+const RENEW_BEFORE: Duration = Duration::from_mins(2);
 
 /// What podid's flags say about AWS.
 #[derive(Debug, Clone)]
@@ -139,13 +139,11 @@ async fn region(settings: &Settings) -> Option<Region> {
         .or_else(profile.build())
         .region()
         .await;
-    match configured {
-        Some(region) => Some(region),
-        None => {
-            let instance = ImdsRegionProvider::builder().build();
-            tokio::time::timeout(INSTANCE_REGION_TIMEOUT, instance.region()).await.ok().flatten()
-        }
+    if configured.is_some() {
+        return configured;
     }
+    let instance = ImdsRegionProvider::builder().build();
+    tokio::time::timeout(INSTANCE_REGION_TIMEOUT, instance.region()).await.ok().flatten()
 }
 
 /// A setting of the environment or the profile.

@@ -7,6 +7,8 @@ mod convert;
 mod eks;
 mod error;
 mod iam;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::sync::{Arc, OnceLock};

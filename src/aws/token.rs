@@ -19,10 +19,10 @@ use super::Aws;
 use crate::failure::{Failure, Result};
 
 /// What the API server asks of X-Amz-Expires. It takes the token for 15 minutes from signing whatever this says.
-const EXPIRES: Duration = Duration::from_secs(60);
+const EXPIRES: Duration = Duration::from_mins(1);
 
 /// A token is used this long: well under 15 minutes, for clocks that differ.
-const REFRESH: Duration = Duration::from_secs(8 * 60);
+const REFRESH: Duration = Duration::from_mins(8);
 
 /// All but the unreserved characters of RFC 3986, as signature version 4 wants it.
 const QUERY: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -81,7 +81,7 @@ fn sts(region: &str) -> Result<String, String> {
 
 /// `k8s-aws-v1.` and the presigned URL. `now` is part of the signature.
 fn presign(credentials: Credentials, region: &str, cluster: &str, now: SystemTime) -> Result<String, String> {
-    let url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", sts(region)?);
+    let mut url = format!("{}/?Action=GetCallerIdentity&Version=2011-06-15", sts(region)?);
     let identity = credentials.into();
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
@@ -102,9 +102,13 @@ fn presign(credentials: Credentials, region: &str, cluster: &str, now: SystemTim
     let mut query: Vec<_> = instructions.params().to_vec();
     // The signature last, as every other signer writes it: then equal inputs give equal tokens.
     query.sort_by_key(|(name, _)| *name == "X-Amz-Signature");
-    let query: String =
-        query.iter().map(|(name, value)| format!("&{name}={}", utf8_percent_encode(value, QUERY))).collect();
-    Ok(format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url + &query)))
+    for (name, value) in query {
+        url.push('&');
+        url.push_str(name);
+        url.push('=');
+        url.extend(utf8_percent_encode(&value, QUERY));
+    }
+    Ok(format!("k8s-aws-v1.{}", URL_SAFE_NO_PAD.encode(url)))
 }
 
 #[cfg(test)]
