@@ -3,7 +3,8 @@
 //! **Credentials** come from the SDK's whole chain (environment, profile, SSO, login, process, web identity, container,
 //! instance). A profile named by flag is the only source then, as with the AWS CLI: keys in the environment do not win over it.
 //! **Region**: flag, `AWS_REGION`, `AWS_DEFAULT_REGION`, profile, and last the instance's metadata, for at most a second.
-//! **Retries**: `AWS_MAX_ATTEMPTS`, `AWS_RETRY_MODE` and the profile's settings win; else standard mode, 8 attempts.
+//! **Retries**: `AWS_MAX_ATTEMPTS`, `AWS_RETRY_MODE` and the profile's settings win; else standard mode, 8 attempts. A host that
+//! does not exist, refuses, or shows a certificate that is not trusted is not tried again.
 //! **Endpoints**: `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_EKS`, `_IAM`, `_STS` and the profile's `endpoint_url`.
 //! **Proxies**: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case, as the SDK's own client reads them since
 //! behaviour version 2025-08-07; podid takes the latest version, so it adds nothing.
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::{
     AppName, BehaviorVersion, Region, SdkConfig,
+    default_provider::credentials::DefaultCredentialsChain,
     environment::EnvironmentVariableRegionProvider,
     identity::IdentityCache,
     imds::region::ImdsRegionProvider,
@@ -36,6 +38,9 @@ const MAX_ATTEMPTS: u32 = 8;
 
 /// First wait between attempts; it doubles, with jitter.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(500);
+
+/// Longest wait between attempts: 8 attempts end after half a minute at most.
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
 
 /// Longest time to get credentials: a process may ask for a touch of a key.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_mins(1);
@@ -91,7 +96,10 @@ pub(super) struct Who {
 /// Loads the configuration. Reads files and the environment; calls nobody, except that a region may be asked of the instance.
 pub(super) async fn load(settings: &Settings) -> Result<Loaded> {
     let region = region(settings).await;
-    let retry = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_initial_backoff(INITIAL_BACKOFF);
+    let retry = RetryConfig::standard()
+        .with_max_attempts(MAX_ATTEMPTS)
+        .with_initial_backoff(INITIAL_BACKOFF)
+        .with_max_backoff(MAX_BACKOFF);
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(settings.connect_timeout)
         .operation_attempt_timeout(settings.attempt_timeout)
@@ -101,28 +109,37 @@ pub(super) async fn load(settings: &Settings) -> Result<Loaded> {
         .region(region.clone())
         .retry_config(retry.clone())
         .timeout_config(timeouts.clone())
-        .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build());
+        .identity_cache(IdentityCache::lazy().load_timeout(CREDENTIALS_TIMEOUT).build())
+        .no_credentials();
     if let Ok(name) = AppName::new(concat!("podid-", env!("CARGO_PKG_VERSION"))) {
         loader = loader.app_name(name);
     }
     if let Some(profile) = &settings.profile {
-        let config = ProviderConfig::without_region()
-            .with_region(region)
-            .with_behavior_version(Some(BehaviorVersion::latest()))
-            .with_retry_config(retry.clone())
-            .with_timeout_config(timeouts);
-        let provider = ProfileFileCredentialsProvider::builder().configure(&config).profile_name(profile).build();
-        loader = loader.profile_name(profile).credentials_provider(provider);
+        loader = loader.profile_name(profile);
     }
     let sdk = loader.load().await;
     let retry = users_retry(&sdk, retry)?;
+    let sources = ProviderConfig::without_region()
+        .with_region(region.clone())
+        .with_use_fips(sdk.use_fips())
+        .with_use_dual_stack(sdk.use_dual_stack())
+        .with_behavior_version(Some(BehaviorVersion::latest()))
+        .with_retry_config(retry.clone())
+        .with_timeout_config(timeouts);
+    let source = match &settings.profile {
+        Some(profile) => SharedCredentialsProvider::new(
+            ProfileFileCredentialsProvider::builder().configure(&sources).profile_name(profile).build(),
+        ),
+        None => SharedCredentialsProvider::new(
+            DefaultCredentialsChain::builder().configure(sources).region(region).build().await,
+        ),
+    };
     let who = Who {
         profile: settings.profile.clone().or_else(|| std::env::var("AWS_PROFILE").ok().filter(|p| !p.is_empty())),
         sso: ["sso_session", "sso_start_url"].iter().any(|key| setting(&sdk, "AWS_SSO_SESSION", key).is_some()),
     };
-    let provider = sdk.credentials_provider().map(|inner| SharedCredentialsProvider::new(Cached::new(inner)));
-    let mut builder = sdk.into_builder().retry_config(retry);
-    builder.set_credentials_provider(provider);
+    let provider = SharedCredentialsProvider::new(Cached::new(source));
+    let builder = sdk.into_builder().retry_config(retry).credentials_provider(provider);
     Ok(Loaded { sdk: builder.build(), who })
 }
 

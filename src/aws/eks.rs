@@ -32,22 +32,22 @@ fn read(what: &str, from: Option<&PodIdentityAssociation>) -> Result<Association
 #[async_trait]
 impl Eks for Aws {
     async fn cluster(&self, name: &str) -> Result<Cluster> {
-        let eks = self.eks().await?;
         let what = format!("cannot read cluster `{name}`");
+        let eks = self.eks(&what).await?;
         let answer = eks.api.describe_cluster().name(name).send().await;
         let answer = answer.map_err(|error| eks.told.failure("DescribeCluster", &what, &error))?;
         convert::need(answer.cluster(), "cluster").and_then(convert::cluster).map_err(|failure| failure.context(what))
     }
 
     async fn clusters(&self) -> Result<Vec<String>> {
-        let eks = self.eks().await?;
+        let what = "cannot list clusters";
+        let eks = self.eks(what).await?;
         let names: Result<Vec<_>, _> =
             eks.api.list_clusters().max_results(100).into_paginator().items().send().try_collect().await;
-        names.map_err(|error| eks.told.failure("ListClusters", "cannot list clusters", &error))
+        names.map_err(|error| eks.told.failure("ListClusters", what, &error))
     }
 
     async fn associations(&self, cluster: &str, filter: &AssociationFilter) -> Result<Vec<AssociationSummary>> {
-        let eks = self.eks().await?;
         let what = match (&filter.namespace, &filter.service_account) {
             (Some(namespace), Some(name)) => {
                 format!("cannot list associations of `{namespace}/{name}` in cluster `{cluster}`")
@@ -57,6 +57,7 @@ impl Eks for Aws {
             }
             _ => format!("cannot list associations of cluster `{cluster}`"),
         };
+        let eks = self.eks(&what).await?;
         let call = eks
             .api
             .list_pod_identity_associations()
@@ -70,8 +71,8 @@ impl Eks for Aws {
     }
 
     async fn association(&self, cluster: &str, id: &str) -> Result<Option<Association>> {
-        let eks = self.eks().await?;
         let what = format!("cannot read association `{id}` of cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
         let call = eks.api.describe_pod_identity_association().cluster_name(cluster).association_id(id);
         match call.send().await {
             Ok(answer) => read(&what, answer.association()).map(Some),
@@ -81,8 +82,8 @@ impl Eks for Aws {
     }
 
     async fn create_association(&self, cluster: &str, new: &NewAssociation, token: &str) -> Result<Association> {
-        let eks = self.eks().await?;
         let what = format!("cannot create the association of `{}` in cluster `{cluster}`", new.subject);
+        let eks = self.eks(&what).await?;
         let mut call = eks
             .api
             .create_pod_identity_association()
@@ -109,8 +110,8 @@ impl Eks for Aws {
         change: &AssociationChange,
         token: &str,
     ) -> Result<Association> {
-        let eks = self.eks().await?;
         let what = format!("cannot update association `{id}` of cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
         let call = eks
             .api
             .update_pod_identity_association()
@@ -125,16 +126,17 @@ impl Eks for Aws {
     }
 
     async fn tag(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<()> {
-        let eks = self.eks().await?;
+        let what = format!("cannot tag `{arn}`");
+        let eks = self.eks(&what).await?;
         let tags = tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         let answer = eks.api.tag_resource().resource_arn(arn).set_tags(Some(tags)).send().await;
-        answer.map_err(|error| eks.told.failure("TagResource", &format!("cannot tag `{arn}`"), &error))?;
+        answer.map_err(|error| eks.told.failure("TagResource", &what, &error))?;
         Ok(())
     }
 
     async fn addon(&self, cluster: &str, name: &str) -> Result<Option<Addon>> {
-        let eks = self.eks().await?;
         let what = format!("cannot read add-on `{name}` of cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
         match eks.api.describe_addon().cluster_name(cluster).addon_name(name).send().await {
             Ok(answer) => convert::addon(answer.addon()).map(Some).map_err(|failure| failure.context(what)),
             Err(error) if absent(&error) => Ok(None),
@@ -143,8 +145,8 @@ impl Eks for Aws {
     }
 
     async fn addon_versions(&self, name: &str, kubernetes: &str) -> Result<Vec<AddonVersion>> {
-        let eks = self.eks().await?;
         let what = format!("cannot list versions of add-on `{name}` for Kubernetes {kubernetes}");
+        let eks = self.eks(&what).await?;
         let call = eks.api.describe_addon_versions().addon_name(name).kubernetes_version(kubernetes).max_results(100);
         let addons: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
         let addons = addons.map_err(|error| eks.told.failure("DescribeAddonVersions", &what, &error))?;
@@ -157,8 +159,8 @@ impl Eks for Aws {
     }
 
     async fn create_addon(&self, cluster: &str, name: &str, version: &str) -> Result<Addon> {
-        let eks = self.eks().await?;
         let what = format!("cannot install add-on `{name}` {version} in cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
         let call = eks.api.create_addon().cluster_name(cluster).addon_name(name).addon_version(version);
         let answer = call.send().await.map_err(|error| eks.told.failure("CreateAddon", &what, &error))?;
         convert::addon(answer.addon()).map_err(|failure| failure.context(what))

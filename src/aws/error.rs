@@ -1,58 +1,17 @@
 //! SDK errors to failures: what was being done, the service's own words, and never the SDK's chain of wrappers.
 
-use std::{
-    error::Error,
-    io,
-    sync::{Arc, OnceLock},
-};
+use std::{error::Error, io};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_eks::operation::RequestId;
-use aws_smithy_runtime_api::{
-    box_error::BoxError,
-    client::{
-        interceptors::{Intercept, context::BeforeTransmitInterceptorContextRef},
-        orchestrator::HttpResponse,
-        result::SdkError,
-        runtime_components::RuntimeComponents,
-    },
-};
-use aws_smithy_types::{
-    config_bag::ConfigBag,
-    error::{ErrorMetadata, metadata::ProvideErrorMetadata},
-};
+use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
+use aws_smithy_types::error::{ErrorMetadata, metadata::ProvideErrorMetadata};
 
 use super::{Teller, config::Who};
 use crate::{
     explain,
     failure::{Code, Failure, ServiceError},
 };
-
-/// Keeps where a client really sends its calls: an override, a FIPS or regional host, whatever the SDK decided.
-#[derive(Debug)]
-pub(super) struct Endpoint(pub(super) Arc<OnceLock<String>>);
-
-impl Intercept for Endpoint {
-    fn name(&self) -> &'static str {
-        "Endpoint"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Ok(uri) = context.request().uri().parse::<http::Uri>()
-            && let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority())
-        {
-            // Host and port only: an override may carry a password.
-            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-            self.0.get_or_init(|| format!("{scheme}://{host}"));
-        }
-        Ok(())
-    }
-}
 
 impl Teller {
     /// The failure of one call; `what` is `cannot create role `x``.
@@ -130,7 +89,7 @@ impl Teller {
             } else {
                 Failure::failed(what).because(format!("cannot reach {place}: {}", network(error)))
             };
-            if chain(error).any(|e| e.to_string().contains("certificate")) {
+            if unreachable(error) == Unreachable::Untrusted {
                 failure = failure.hint("trust a private CA: `SSL_CERT_FILE=ca.pem`, a file with all CAs in PEM");
             } else if proxied() {
                 failure = failure.hint("a proxy is set: see `HTTPS_PROXY` and `NO_PROXY`");
@@ -139,7 +98,7 @@ impl Teller {
             }
             return failure;
         }
-        Failure::failed(what).because(words(error))
+        Failure::failed(what).because(words(error)).hint("check `--region` and `AWS_ENDPOINT_URL`")
     }
 }
 
@@ -180,9 +139,8 @@ pub(super) fn credentials_failure(what: &str, error: &CredentialsError, who: &Wh
         (CredentialsError::ProviderTimedOut(_), _) => {
             failure.because("the source of the AWS credentials did not answer in time")
         }
-        (_, inner) => {
-            let words = inner.map_or_else(|| error.to_string(), told);
-            let failure = failure.because(format!("cannot load AWS credentials: {words}"));
+        _ => {
+            let failure = failure.because(format!("cannot load AWS credentials: {}", story(error)));
             if who.sso { failure.hint(login) } else { failure }
         }
     };
@@ -232,6 +190,29 @@ fn words(error: &(dyn Error + 'static)) -> String {
     chain(error).last().map_or_else(String::new, told)
 }
 
+/// All words of a chain but those that only say that something went wrong: who was asked is said by the outer ones.
+fn story(error: &(dyn Error + 'static)) -> String {
+    const EMPTY: [&str; 9] = [
+        "an error occurred while loading credentials",
+        "the credentials provider was not properly configured",
+        "unexpected credentials error",
+        "dispatch failure",
+        "service error",
+        "io error",
+        "other",
+        "dns error",
+        "client error (Connect)",
+    ];
+    let mut words: Vec<String> = Vec::new();
+    for text in chain(error).map(told) {
+        let empty = EMPTY.contains(&text.as_str()) || text.starts_with("unhandled error");
+        if !empty && !words.iter().any(|word| word.contains(&text)) {
+            words.push(text.trim().trim_end_matches(['.', ':']).to_owned());
+        }
+    }
+    words.join(": ")
+}
+
 fn told(error: &(dyn Error + 'static)) -> String {
     match error.downcast_ref::<ErrorMetadata>() {
         Some(meta) => match (meta.code(), meta.message()) {
@@ -243,23 +224,47 @@ fn told(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Why a host was not reached.
-fn network(error: &(dyn Error + 'static)) -> String {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unreachable {
+    Refused,
+    NoName,
+    Untrusted,
+    /// The resolver did not answer: it may the next time.
+    Resolver,
+    Cut,
+    Other,
+}
+
+pub(super) fn unreachable(error: &(dyn Error + 'static)) -> Unreachable {
     let says = |text: &str| chain(error).any(|e| e.to_string().to_lowercase().contains(text));
     let kind = chain(error).filter_map(|e| e.downcast_ref::<io::Error>()).map(io::Error::kind).last();
     if says("certificate") {
-        return format!("its TLS certificate is not trusted ({})", words(error));
+        Unreachable::Untrusted
+    } else if says("temporary failure in name resolution") {
+        Unreachable::Resolver
+    } else if says("dns error") || says("lookup address") {
+        Unreachable::NoName
+    } else if kind == Some(io::ErrorKind::ConnectionRefused) {
+        Unreachable::Refused
+    } else if matches!(
+        kind,
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof)
+    ) || says("connection closed")
+        || says("incomplete message")
+    {
+        Unreachable::Cut
+    } else {
+        Unreachable::Other
     }
-    if says("dns error") || says("lookup address") {
-        return "its name cannot be resolved".to_owned();
-    }
-    match kind {
-        Some(io::ErrorKind::ConnectionRefused) => "the connection was refused".to_owned(),
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => {
-            "the connection was cut before an answer came".to_owned()
-        }
-        _ if says("connection closed") || says("incomplete message") => {
-            "the connection was closed before an answer came".to_owned()
-        }
-        _ => words(error),
+}
+
+fn network(error: &(dyn Error + 'static)) -> String {
+    match unreachable(error) {
+        Unreachable::Refused => "the connection was refused".to_owned(),
+        Unreachable::NoName => "its name cannot be resolved".to_owned(),
+        Unreachable::Resolver => "its name cannot be resolved now".to_owned(),
+        Unreachable::Untrusted => format!("its TLS certificate is not trusted ({})", words(error)),
+        Unreachable::Cut => "the connection was cut before an answer came".to_owned(),
+        Unreachable::Other => words(error),
     }
 }

@@ -22,8 +22,8 @@ fn absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
 #[async_trait]
 impl Iam for Aws {
     async fn caller(&self) -> Result<Caller> {
-        let sts = self.sts().await?;
         let what = "cannot tell who is calling";
+        let sts = self.sts(what).await?;
         let answer = sts.api.get_caller_identity().send().await;
         let answer = answer.map_err(|error| sts.told.failure("GetCallerIdentity", what, &error))?;
         let fields = || -> Result<Caller> {
@@ -36,8 +36,8 @@ impl Iam for Aws {
     }
 
     async fn role(&self, name: &str) -> Result<Option<Role>> {
-        let iam = self.iam().await?;
         let what = format!("cannot read role `{name}`");
+        let iam = self.iam(&what).await?;
         match iam.api.get_role().role_name(name).send().await {
             Ok(answer) => convert::need(answer.role(), "Role")
                 .and_then(convert::role)
@@ -49,8 +49,8 @@ impl Iam for Aws {
     }
 
     async fn create_role(&self, role: &NewRole) -> Result<Role> {
-        let iam = self.iam().await?;
         let what = format!("cannot create role `{}`", role.name);
+        let iam = self.iam(&what).await?;
         let call = iam
             .api
             .create_role()
@@ -65,24 +65,24 @@ impl Iam for Aws {
     }
 
     async fn put_trust(&self, role: &str, document: &Document) -> Result<()> {
-        let iam = self.iam().await?;
         let what = format!("cannot change the trust policy of role `{role}`");
+        let iam = self.iam(&what).await?;
         let call = iam.api.update_assume_role_policy().role_name(role).policy_document(document.0.to_string());
         call.send().await.map_err(|error| iam.told.failure("UpdateAssumeRolePolicy", &what, &error))?;
         Ok(())
     }
 
     async fn tag_role(&self, role: &str, tags: &BTreeMap<String, String>) -> Result<()> {
-        let iam = self.iam().await?;
         let what = format!("cannot tag role `{role}`");
+        let iam = self.iam(&what).await?;
         let call = iam.api.tag_role().role_name(role).set_tags(Some(convert::iam_tags(tags)?));
         call.send().await.map_err(|error| iam.told.failure("TagRole", &what, &error))?;
         Ok(())
     }
 
     async fn attached_policies(&self, role: &str) -> Result<Vec<String>> {
-        let iam = self.iam().await?;
         let what = format!("cannot list the policies attached to role `{role}`");
+        let iam = self.iam(&what).await?;
         let call = iam.api.list_attached_role_policies().role_name(role);
         let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
         match found {
@@ -97,16 +97,16 @@ impl Iam for Aws {
     }
 
     async fn attach_policy(&self, role: &str, policy_arn: &str) -> Result<()> {
-        let iam = self.iam().await?;
         let what = format!("cannot attach `{policy_arn}` to role `{role}`");
+        let iam = self.iam(&what).await?;
         let call = iam.api.attach_role_policy().role_name(role).policy_arn(policy_arn);
         call.send().await.map_err(|error| iam.told.failure("AttachRolePolicy", &what, &error))?;
         Ok(())
     }
 
     async fn inline_policies(&self, role: &str) -> Result<Vec<String>> {
-        let iam = self.iam().await?;
         let what = format!("cannot list the inline policies of role `{role}`");
+        let iam = self.iam(&what).await?;
         let call = iam.api.list_role_policies().role_name(role);
         let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
         match found {
@@ -117,8 +117,8 @@ impl Iam for Aws {
     }
 
     async fn inline_policy(&self, role: &str, name: &str) -> Result<Option<Document>> {
-        let iam = self.iam().await?;
         let what = format!("cannot read inline policy `{name}` of role `{role}`");
+        let iam = self.iam(&what).await?;
         match iam.api.get_role_policy().role_name(role).policy_name(name).send().await {
             Ok(answer) => {
                 convert::document(answer.policy_document()).map(Some).map_err(|failure| failure.context(what))
@@ -129,8 +129,8 @@ impl Iam for Aws {
     }
 
     async fn put_inline_policy(&self, role: &str, name: &str, document: &Document) -> Result<()> {
-        let iam = self.iam().await?;
         let what = format!("cannot write inline policy `{name}` of role `{role}`");
+        let iam = self.iam(&what).await?;
         let call = iam.api.put_role_policy().role_name(role).policy_name(name).policy_document(document.0.to_string());
         call.send().await.map_err(|error| iam.told.failure("PutRolePolicy", &what, &error))?;
         Ok(())

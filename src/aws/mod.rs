@@ -10,6 +10,7 @@ mod iam;
 #[cfg(test)]
 mod tests;
 mod token;
+mod wire;
 
 use std::sync::{Arc, OnceLock};
 
@@ -21,7 +22,8 @@ pub use token::EksToken;
 
 use crate::failure::{Failure, Result};
 use config::{Loaded, Who};
-use error::{Endpoint, credentials_failure};
+use error::credentials_failure;
+use wire::{Endpoint, NoSuchHost};
 
 /// AWS for one profile and region. Clones share configuration, credentials and connections.
 #[derive(Debug, Clone)]
@@ -82,15 +84,20 @@ impl Aws {
         self.0.loaded.get_or_try_init(|| config::load(&self.0.settings)).await
     }
 
-    /// The configuration for calling a regional service.
-    async fn regional(&self) -> Result<&Loaded> {
+    /// The configuration for calling a regional service. Credentials are got here, since a source that asks the user for
+    /// something may take longer than an attempt of a call may.
+    async fn regional(&self, what: &str) -> Result<&Loaded> {
         let loaded = self.loaded().await?;
         if loaded.sdk.region().is_none() {
             return Err(Failure::usage("cannot tell the AWS region")
-                .because("neither a flag, nor the environment, nor the profile names one")
+                .because(match &loaded.who.profile {
+                    Some(profile) => format!("neither a flag, nor the environment, nor profile `{profile}` names one"),
+                    None => "neither a flag, nor the environment, nor a profile names one".to_owned(),
+                })
                 .hint("name it: `--region REGION`, or `AWS_REGION`")
                 .hint("or keep it in the profile: `aws configure set region REGION`"));
         }
+        self.credentials(what).await?;
         Ok(loaded)
     }
 
@@ -102,37 +109,46 @@ impl Aws {
         provider.provide_credentials().await.map_err(|error| credentials_failure(doing, &error, &loaded.who))
     }
 
-    async fn eks(&self) -> Result<&Client<aws_sdk_eks::Client>> {
+    async fn eks(&self, what: &str) -> Result<&Client<aws_sdk_eks::Client>> {
         self.0
             .eks
             .get_or_try_init(|| async {
-                let loaded = self.regional().await?;
+                let loaded = self.regional(what).await?;
                 let (told, endpoint) = Teller::new("EKS", loaded);
-                let config = aws_sdk_eks::config::Builder::from(&loaded.sdk).interceptor(endpoint).build();
+                let config = aws_sdk_eks::config::Builder::from(&loaded.sdk)
+                    .interceptor(endpoint)
+                    .retry_classifier(NoSuchHost)
+                    .build();
                 Ok(Client { api: aws_sdk_eks::Client::from_conf(config), told })
             })
             .await
     }
 
-    async fn iam(&self) -> Result<&Client<aws_sdk_iam::Client>> {
+    async fn iam(&self, what: &str) -> Result<&Client<aws_sdk_iam::Client>> {
         self.0
             .iam
             .get_or_try_init(|| async {
-                let loaded = self.regional().await?;
+                let loaded = self.regional(what).await?;
                 let (told, endpoint) = Teller::new("IAM", loaded);
-                let config = aws_sdk_iam::config::Builder::from(&loaded.sdk).interceptor(endpoint).build();
+                let config = aws_sdk_iam::config::Builder::from(&loaded.sdk)
+                    .interceptor(endpoint)
+                    .retry_classifier(NoSuchHost)
+                    .build();
                 Ok(Client { api: aws_sdk_iam::Client::from_conf(config), told })
             })
             .await
     }
 
-    async fn sts(&self) -> Result<&Client<aws_sdk_sts::Client>> {
+    async fn sts(&self, what: &str) -> Result<&Client<aws_sdk_sts::Client>> {
         self.0
             .sts
             .get_or_try_init(|| async {
-                let loaded = self.regional().await?;
+                let loaded = self.regional(what).await?;
                 let (told, endpoint) = Teller::new("STS", loaded);
-                let config = aws_sdk_sts::config::Builder::from(&loaded.sdk).interceptor(endpoint).build();
+                let config = aws_sdk_sts::config::Builder::from(&loaded.sdk)
+                    .interceptor(endpoint)
+                    .retry_classifier(NoSuchHost)
+                    .build();
                 Ok(Client { api: aws_sdk_sts::Client::from_conf(config), told })
             })
             .await
