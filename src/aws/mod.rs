@@ -8,6 +8,8 @@ mod eks;
 mod error;
 mod iam;
 #[cfg(test)]
+mod sandbox_tests;
+#[cfg(test)]
 mod tests;
 mod token;
 mod wire;

@@ -77,7 +77,11 @@ impl Server {
 }
 
 fn aws(url: &str) -> Aws {
-    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "test");
+    aws_with(url, "AKIDEXAMPLE", "secret")
+}
+
+pub(super) fn aws_with(url: &str, key: &str, secret: &str) -> Aws {
+    let credentials = Credentials::new(key, secret, None, None, "test");
     let sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-west-2"))
