@@ -158,6 +158,8 @@ impl Ctx<'_> {
             _ => why.text(action),
         };
         let (status, code, shown) = match self.call.service {
+            // A role that does not exist yet is shown by its ARN.
+            "iam" | "sts" if self.call.operation == "CreateRole" => (403, "AccessDenied", resource.to_owned()),
             "iam" | "sts" => (403, "AccessDenied", iam::shown(resource)),
             "dynamodb" => (400, "AccessDeniedException", resource.to_owned()),
             _ => (403, "AccessDeniedException", resource.to_owned()),

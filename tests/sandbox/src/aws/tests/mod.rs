@@ -170,6 +170,16 @@ fn callers_may_do_what_their_policies_say() {
         "{text}"
     );
     assert_eq!(iam(&sandbox, &[("Action", "ListRoles")]).0, 200);
+    let tagged = [
+        ("Action", "CreateRole"),
+        ("RoleName", "y"),
+        ("AssumeRolePolicyDocument", POD),
+        ("Tags.member.1.Key", "a"),
+        ("Tags.member.1.Value", "b"),
+    ];
+    let (status, text) = iam(&sandbox, &tagged);
+    let why = "iam:TagRole on resource: arn:aws:iam::111122223333:role/y because no identity-based policy allows the iam:TagRole action";
+    assert!(status == 403 && text.contains(&format!("{denied}{why}")), "{text}");
     assert_eq!(iam(&sandbox, &[("Action", "CreateRole"), ("RoleName", "x"), ("AssumeRolePolicyDocument", POD)]).0, 200);
     let role = "arn:aws:iam::111122223333:role/x";
     let body = json!({"namespace": "n", "serviceAccount": "s", "roleArn": role}).to_string();
@@ -178,7 +188,7 @@ fn callers_may_do_what_their_policies_say() {
         (status, text),
         (403, json!({"message": format!("{denied}iam:PassRole on resource: {role}")}).to_string())
     );
-    assert_eq!(sandbox.journal().writes(), ["iam CreateRole", "eks CreatePodIdentityAssociation"]);
+    assert_eq!(sandbox.journal().writes(), ["iam CreateRole", "iam CreateRole", "eks CreatePodIdentityAssociation"]);
 }
 
 #[test]
