@@ -119,12 +119,14 @@ pub(super) async fn load(settings: &Settings) -> Result<Loaded> {
     }
     let sdk = loader.load().await;
     let retry = users_retry(&sdk, retry)?;
+    // Sources of credentials are not throttled as EKS and IAM are: the SDK's own number of attempts will do.
+    let sources_retry = users_retry(&sdk, RetryConfig::standard())?;
     let sources = ProviderConfig::without_region()
         .with_region(region.clone())
         .with_use_fips(sdk.use_fips())
         .with_use_dual_stack(sdk.use_dual_stack())
         .with_behavior_version(Some(BehaviorVersion::latest()))
-        .with_retry_config(retry.clone())
+        .with_retry_config(sources_retry)
         .with_timeout_config(timeouts);
     let source = match &settings.profile {
         Some(profile) => SharedCredentialsProvider::new(

@@ -107,7 +107,9 @@ impl Who {
     fn named(&self, mut failure: Failure) -> Failure {
         if let Some(profile) = &self.profile {
             for hint in &mut failure.hints {
-                *hint = hint.replace("`aws sso login`", &format!("`aws sso login --profile {profile}`"));
+                for command in ["aws sso login", "aws sts get-caller-identity"] {
+                    *hint = hint.replace(&format!("`{command}`"), &format!("`{command} --profile {profile}`"));
+                }
             }
         }
         failure
@@ -140,8 +142,9 @@ pub(super) fn credentials_failure(what: &str, error: &CredentialsError, who: &Wh
             failure.because("the source of the AWS credentials did not answer in time")
         }
         _ => {
-            let failure = failure.because(format!("cannot load AWS credentials: {}", story(error)));
-            if who.sso { failure.hint(login) } else { failure }
+            let of = who.profile.as_ref().map(|profile| format!(" of profile `{profile}`")).unwrap_or_default();
+            let failure = failure.because(format!("cannot load the AWS credentials{of}: {}", story(error)));
+            failure.hint(if who.sso { login } else { "see whether the AWS CLI can: `aws sts get-caller-identity`" })
         }
     };
     who.named(failure)
@@ -192,8 +195,9 @@ fn words(error: &(dyn Error + 'static)) -> String {
 
 /// All words of a chain but those that only say that something went wrong: who was asked is said by the outer ones.
 fn story(error: &(dyn Error + 'static)) -> String {
-    const EMPTY: [&str; 9] = [
+    const EMPTY: [&str; 10] = [
         "an error occurred while loading credentials",
+        "an error occurred while loading an access token",
         "the credentials provider was not properly configured",
         "unexpected credentials error",
         "dispatch failure",

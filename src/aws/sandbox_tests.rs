@@ -98,7 +98,7 @@ fn an_association_lives() {
 
         let filter = AssociationFilter::from(&ServiceAccount::new("carts", "carts").unwrap());
         let id = made.summary.association_id.clone();
-        assert_eq!(aws.associations(CLUSTER, &filter).await.unwrap(), [made.summary.clone()]);
+        assert_eq!(aws.associations(CLUSTER, &filter).await.unwrap(), std::slice::from_ref(&made.summary));
         assert_eq!(aws.association(CLUSTER, &id).await.unwrap().unwrap(), made);
         assert_eq!(aws.association(CLUSTER, "a-00000000000000000").await, Ok(None));
 

@@ -390,7 +390,10 @@ fn a_lapsed_sso_session_says_how_to_sign_in() {
     let home = tempfile::tempdir().unwrap();
     let env = [("AWS_PROFILE", "dev"), ("HOME", home.path().to_str().unwrap())];
     let said = child_says(config, &env);
-    assert!(said.contains("Denied: cannot list clusters: cannot load AWS credentials: "), "{said}");
+    assert!(
+        said.contains("Denied: cannot list clusters: cannot load the AWS credentials of profile `dev`: "),
+        "{said}"
+    );
     assert!(said.contains("`aws sso login --profile dev`"), "{said}");
 }
 

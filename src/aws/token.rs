@@ -5,6 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use async_trait::async_trait;
 use aws_credential_types::Credentials;
 use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use aws_sigv4::{
@@ -16,7 +17,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::Mutex;
 
 use super::Aws;
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    k8s::TokenSource,
+};
 
 /// What the API server asks of X-Amz-Expires. It takes the token for 15 minutes from signing whatever this says.
 const EXPIRES: Duration = Duration::from_mins(1);
@@ -63,6 +67,13 @@ impl EksToken {
             .map_err(|cause| Failure::failed(doing).because(cause))?;
         *held = Some((now, token.clone()));
         Ok(token)
+    }
+}
+
+#[async_trait]
+impl TokenSource for EksToken {
+    async fn token(&self) -> Result<String> {
+        Self::token(self).await
     }
 }
 
