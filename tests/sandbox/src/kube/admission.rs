@@ -54,7 +54,7 @@ pub(crate) fn create(
     }
     let prefix = text(&new, "/metadata/generateName").to_owned();
     let mut name = text(&new, "/metadata/name").to_owned();
-    defaults::fill(kind, &mut new, &scenario.cluster().version);
+    defaults::fill(kind, &mut new, &scenario.cluster().version, origin.now);
     if kind.resource == "pods" {
         // Before the name is made up, refusals show the bare prefix.
         let shown = if name.is_empty() { &prefix } else { &name };

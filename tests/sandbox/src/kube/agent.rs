@@ -66,7 +66,7 @@ pub(crate) fn set(kube: &mut Kube, version: Option<&str>, now: Timestamp) {
         return;
     };
     let mut wanted = daemon_set(version);
-    defaults::fill(kind, &mut wanted, "");
+    defaults::fill(kind, &mut wanted, "", now);
     if kube.store.get("daemonsets", "kube-system", NAME).is_none() {
         kube.store.add(kind, wanted, now);
         return;

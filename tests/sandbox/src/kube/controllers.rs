@@ -1,9 +1,6 @@
 //! ReplicaSets, the garbage collector, and what all controllers share.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -22,16 +19,34 @@ use crate::{State, scenario::Scenario};
 /// How soon a controller tries again what was refused.
 const RETRY: SignedDuration = SignedDuration::from_millis(250);
 
-/// Objects of a resource by the uid of their controller.
-pub(crate) fn owned(kube: &Kube, resource: &'static str) -> HashMap<String, Vec<Arc<Value>>> {
-    let mut by_owner: HashMap<String, Vec<Arc<Value>>> = HashMap::new();
-    for object in kube.store.list(resource, "") {
-        let controller = list(object, "/metadata/ownerReferences").iter().find(|r| r["controller"] == true);
-        if let Some(controller) = controller {
-            by_owner.entry(text(controller, "/uid").to_owned()).or_default().push(object.clone());
+/// Runs a controller for each of its objects, but for those of which nothing has changed since it ran last.
+pub(crate) fn each(
+    state: &mut State,
+    resource: &'static str,
+    now: Timestamp,
+    mut sync: impl FnMut(&mut State, Arc<Value>),
+) {
+    let all: Vec<Arc<Value>> = state.kube.store.list(resource, "").cloned().collect();
+    for object in all {
+        let uid = text(&object, "/metadata/uid").to_owned();
+        let seen = state.kube.store.fingerprint(&object);
+        if let Some((last, due)) = state.kube.synced.get(&uid)
+            && *last == seen
+            && due.is_none_or(|due| due > now)
+        {
+            if let Some(due) = *due {
+                state.kube.wake(due);
+            }
+            continue;
         }
+        let others = state.kube.due.take();
+        sync(state, object);
+        let own = state.kube.due;
+        if let Some(others) = others {
+            state.kube.wake(others);
+        }
+        state.kube.synced.insert(uid, (seen, own));
     }
-    by_owner
 }
 
 /// The reference to a controller.
@@ -143,13 +158,14 @@ pub(crate) fn label(pod: &mut Value, key: &str, value: &str) {
 
 /// Lets ReplicaSets and the garbage collector work.
 pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
-    collect_garbage(&mut state.kube, now);
-    let sets: Vec<Arc<Value>> = state.kube.store.list("replicasets", "").cloned().collect();
-    let pods = owned(&state.kube, "pods");
-    for set in sets {
-        let uid = text(&set, "/metadata/uid");
-        replica_set(state, scenario, &set, pods.get(uid).map_or(&[], Vec::as_slice), now);
+    if state.kube.collected != state.kube.store.removals() {
+        state.kube.collected = state.kube.store.removals();
+        collect_garbage(&mut state.kube, now);
     }
+    each(state, "replicasets", now, |state, set| {
+        let pods = state.kube.store.owned("pods", &set);
+        replica_set(state, scenario, &set, &pods, now);
+    });
 }
 
 fn replica_set(state: &mut State, scenario: &Scenario, set: &Value, pods: &[Arc<Value>], now: Timestamp) {
@@ -184,8 +200,7 @@ fn replica_set(state: &mut State, scenario: &Scenario, set: &Value, pods: &[Arc<
         }
     }
     let namespace = text(set, "/metadata/namespace");
-    let now_owned = owned(&state.kube, "pods");
-    let pods = now_owned.get(text(set, "/metadata/uid")).map_or(&[][..], Vec::as_slice);
+    let pods = state.kube.store.owned("pods", set);
     let counted: Vec<&Arc<Value>> = pods.iter().filter(|p| active(p)).collect();
     let are_available = counted.iter().filter(|p| available(&mut state.kube, set, p, now)).count();
     let leaving = pods.iter().filter(|p| terminating(p) && !finished(p)).count();
@@ -260,7 +275,7 @@ pub(crate) fn revision(kube: &mut Kube, kind: &'static Kind, owner: &Value, now:
     let (namespace, name) = store::place(owner);
     let mut template = owner["spec"]["template"].clone();
     object(&mut template, &[]).insert("$patch".into(), json!("replace"));
-    let all = owned(kube, "controllerrevisions").remove(text(owner, "/metadata/uid")).unwrap_or_default();
+    let all = kube.store.owned("controllerrevisions", owner);
     let newest = all.iter().map(|r| number(r, "/revision")).max().unwrap_or(0);
     let found = all.iter().find(|r| r.pointer("/data/spec/template") == Some(&template));
     if let Some(found) = found {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    controllers::{available, create_pod, finished, label, owned, portion, ready, revision, terminating},
+    controllers::{available, create_pod, each, finished, label, portion, ready, revision, terminating},
     json::{array, entry, number, object, omit_empty, text},
     kinds, kubelet, schedule,
     store::place,
@@ -15,10 +15,7 @@ use crate::{State, scenario::Scenario};
 
 /// Lets every DaemonSet's controller work once.
 pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
-    let all: Vec<Arc<Value>> = state.kube.store.list("daemonsets", "").cloned().collect();
-    for set in all {
-        sync(state, scenario, &set, now);
-    }
+    each(state, "daemonsets", now, |state, set| sync(state, scenario, &set, now));
 }
 
 /// The controller adds tolerations, so that its pods stay where others are driven away.
@@ -88,7 +85,7 @@ fn sync(state: &mut State, scenario: &Scenario, set: &Value, now: Timestamp) {
 
 /// The set's pods, but for those that have ended on their way out: their node is free.
 fn living(state: &State, set: &Value) -> Vec<Arc<Value>> {
-    let mut pods = owned(&state.kube, "pods").remove(text(set, "/metadata/uid")).unwrap_or_default();
+    let mut pods = state.kube.store.owned("pods", set);
     pods.retain(|p| !(terminating(p) && finished(p)));
     pods
 }

@@ -1,16 +1,23 @@
 //! What the API server fills in, and what it refuses as invalid.
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
     failure::Failure,
-    json::{default, list, number, object, text},
+    json::{default, list, number, object, stamp, text},
     kinds::Kind,
     select::chooses,
 };
 
 /// Fills in an object's defaults.
-pub(crate) fn fill(kind: &Kind, new: &mut Value, cluster_version: &str) {
+pub(crate) fn fill(kind: &Kind, new: &mut Value, cluster_version: &str, now: Timestamp) {
+    // Go's types know no null: clients that send `creationTimestamp: null` mean nothing by it.
+    for half in ["metadata", "spec"] {
+        if let Some(half) = new.get_mut(half) {
+            without_nulls(half);
+        }
+    }
     match kind.resource {
         "pods" => pod_spec(&mut new["spec"]),
         "namespaces" => {
@@ -19,7 +26,7 @@ pub(crate) fn fill(kind: &Kind, new: &mut Value, cluster_version: &str) {
             default(new, &["spec"], "finalizers", json!(["kubernetes"]));
             default(new, &["status"], "phase", "Active");
         }
-        "nodes" => node(new, cluster_version),
+        "nodes" => node(new, cluster_version, now),
         "secrets" => default(new, &[], "type", "Opaque"),
         "deployments" | "replicasets" | "statefulsets" | "daemonsets" => workload(kind, new),
         _ => {}
@@ -100,12 +107,23 @@ fn pod_spec(spec: &mut Value) {
     default(spec, &[], "schedulerName", "default-scheduler");
 }
 
-fn node(new: &mut Value, cluster_version: &str) {
+fn without_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, v| !v.is_null());
+            map.values_mut().for_each(without_nulls);
+        }
+        Value::Array(list) => list.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+fn node(new: &mut Value, cluster_version: &str, now: Timestamp) {
     let name = text(new, "/metadata/name").to_owned();
     default(new, &["metadata", "labels"], "kubernetes.io/hostname", name.clone());
     let os = super::json::entry(new, "/metadata/labels", "kubernetes.io/os").unwrap_or("linux").to_owned();
     let arch = super::json::entry(new, "/metadata/labels", "kubernetes.io/arch").unwrap_or("amd64").to_owned();
-    let created = text(new, "/metadata/creationTimestamp").to_owned();
+    let created = stamp(now);
     let size = json!({"cpu": "2", "ephemeral-storage": "80Gi", "memory": "7934Mi", "pods": "110"});
     default(new, &["status"], "capacity", size.clone());
     default(new, &["status"], "allocatable", size);

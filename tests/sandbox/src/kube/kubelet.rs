@@ -32,6 +32,8 @@ pub(crate) struct Run {
     /// The end of the last container, when nothing follows.
     pub ended: Option<Timestamp>,
     pub ready: bool,
+    /// The pod as it was when its kubelet looked last.
+    seen: Option<Arc<Value>>,
     outcome: Option<Outcome>,
     log: Vec<Line>,
     previous: Option<Vec<Line>>,
@@ -97,6 +99,15 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
             continue;
         }
         let uid = text(pod, "/metadata/uid").to_owned();
+        let idle = state.kube.runs.get(&uid).filter(|run| {
+            run.due.is_none_or(|due| due > now) && run.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, pod))
+        });
+        if let Some(run) = idle {
+            if let Some(due) = run.due {
+                state.kube.wake(due);
+            }
+            continue;
+        }
         let mut run = state.kube.runs.remove(&uid).unwrap_or_else(|| Run {
             stage: Stage::Creating,
             due: Some(now + ms(scenario.delays.pod)),
@@ -105,6 +116,7 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
             last: None,
             ended: None,
             ready: false,
+            seen: None,
             outcome: None,
             log: Vec::new(),
             previous: None,
@@ -124,7 +136,7 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
             continue;
         }
         let status = pod_status::of(&state.kube, pod, &run, now);
-        state.kube.store.update(kinds::of("pods"), &namespace, &name, |p| p["status"] = status);
+        run.seen = state.kube.store.update(kinds::of("pods"), &namespace, &name, |p| p["status"] = status);
         if let Some(due) = run.due {
             state.kube.wake(due);
         }

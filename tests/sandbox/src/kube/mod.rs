@@ -50,6 +50,10 @@ pub struct Kube {
     runs: HashMap<String, kubelet::Run>,
     /// Controllers' own memory: when to try again, by uid.
     retries: HashMap<String, Timestamp>,
+    /// What each controller saw of an object when it ran last, and when it wants to run again.
+    synced: HashMap<String, (Vec<u64>, Option<Timestamp>)>,
+    /// Removals up to which garbage was collected.
+    collected: u64,
     /// Workloads of the scenario that `settle` creates, with their age in seconds.
     backlog: Vec<(i64, Value)>,
     /// Pods that the webhook meant to inject.
@@ -89,6 +93,8 @@ impl Kube {
             signer: tokens::Signer::new(scenario)?,
             runs: HashMap::new(),
             retries: HashMap::new(),
+            synced: HashMap::new(),
+            collected: 0,
             backlog: Vec::new(),
             injections: 0,
             turns: 0,
@@ -245,7 +251,9 @@ pub(crate) fn settle(state: &mut State, scenario: &Scenario, now: Timestamp) {
     for (age, manifest) in backlog {
         let begins =
             now - SignedDuration::from_secs(if json::text(&manifest, "/kind") == "Namespace" { oldest } else { age });
-        time = run(state, scenario, time, begins.max(time));
+        if begins > time {
+            time = run(state, scenario, time, begins);
+        }
         if let Some(kind) = kinds::of_object(&manifest) {
             let namespace = json::text(&manifest, "/metadata/namespace").to_owned();
             let namespace = if kind.namespaced && namespace.is_empty() { "default".to_owned() } else { namespace };

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Kube,
-    controllers::{self, condition, finished, hash, owned, portion, reference, revision_number},
+    controllers::{self, condition, finished, hash, portion, reference, revision_number},
     json::{array, flag, number, object, omit_empty, stamp, text, time},
     kinds,
     store::place,
@@ -19,11 +19,9 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// Lets every Deployment's controller work once.
 pub(crate) fn step(state: &mut State, now: Timestamp) {
-    let kube = &mut state.kube;
-    let deployments: Vec<Arc<Value>> = kube.store.list("deployments", "").cloned().collect();
-    for deployment in deployments {
-        Rollout::new(kube, deployment, now).sync();
-    }
+    controllers::each(state, "deployments", now, |state, deployment| {
+        Rollout::new(&mut state.kube, deployment, now).sync();
+    });
 }
 
 struct Rollout<'k> {
@@ -69,8 +67,7 @@ impl<'k> Rollout<'k> {
 
     /// The new ReplicaSet, and the old ones by age.
     fn sets(&self) -> (Option<Arc<Value>>, Vec<Arc<Value>>) {
-        let mut all =
-            owned(self.kube, "replicasets").remove(text(&self.deployment, "/metadata/uid")).unwrap_or_default();
+        let mut all = self.kube.store.owned("replicasets", &self.deployment);
         all.sort_by_key(|s| (text(s, "/metadata/creationTimestamp").to_owned(), revision_number(s)));
         let wanted = &self.deployment["spec"]["template"];
         let new = all.iter().position(|set| {
@@ -143,10 +140,7 @@ impl<'k> Rollout<'k> {
             }
             return self.report(true);
         }
-        let pods = owned(self.kube, "pods");
-        let lingers = old
-            .iter()
-            .any(|set| pods.get(text(set, "/metadata/uid")).is_some_and(|pods| pods.iter().any(|p| !finished(p))));
+        let lingers = old.iter().any(|set| self.kube.store.owned("pods", set).iter().any(|p| !finished(p)));
         if lingers {
             return self.report(true);
         }

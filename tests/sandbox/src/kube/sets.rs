@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    controllers::{available, create_pod, finished, label, owned, ready, revision, terminating},
+    controllers::{available, create_pod, each, finished, label, ready, revision, terminating},
     json::{entry, number, object, omit_empty, text},
     kinds, kubelet,
     store::place,
@@ -15,10 +15,7 @@ use crate::{State, scenario::Scenario};
 
 /// Lets every StatefulSet's controller work once.
 pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
-    let all: Vec<Arc<Value>> = state.kube.store.list("statefulsets", "").cloned().collect();
-    for set in all {
-        sync(state, scenario, &set, now);
-    }
+    each(state, "statefulsets", now, |state, set| sync(state, scenario, &set, now));
 }
 
 /// Counts of a sync, as they go into the status.
@@ -73,7 +70,7 @@ fn revision_of(pod: &Value) -> &str {
 fn work(state: &mut State, scenario: &Scenario, set: &Value, revisions: &Revisions, now: Timestamp) -> Counts {
     let mut counts = Counts::default();
     let (_, name) = place(set);
-    let pods = owned(&state.kube, "pods").remove(text(set, "/metadata/uid")).unwrap_or_default();
+    let pods = state.kube.store.owned("pods", set);
     for pod in &pods {
         counts.replicas += 1;
         if ready(pod) && !finished(pod) {

@@ -1,7 +1,7 @@
 //! The objects, with resource versions, and the history that watches read.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
-    json::{object, stamp, text},
+    json::{list, object, stamp, text},
     kinds::Kind,
 };
 
@@ -34,6 +34,11 @@ type Key = (&'static str, String, String);
 /// All objects of the cluster.
 pub(crate) struct Store {
     objects: BTreeMap<Key, Arc<Value>>,
+    /// Keys by the uid of their controller.
+    children: BTreeMap<String, BTreeSet<Key>>,
+    /// Removals so far, and the resource version at which a node last changed.
+    removals: u64,
+    nodes: u64,
     history: VecDeque<Change>,
     rv: u64,
     floor: u64,
@@ -46,6 +51,9 @@ impl Store {
     pub(crate) fn new(salt: &str) -> Self {
         Self {
             objects: BTreeMap::new(),
+            children: BTreeMap::new(),
+            removals: 0,
+            nodes: 0,
             history: VecDeque::new(),
             rv: 1,
             floor: 0,
@@ -124,7 +132,9 @@ impl Store {
         object(&mut new, &["metadata"]).insert("resourceVersion".into(), json!(self.rv.to_string()));
         let new = Arc::new(new);
         let (namespace, name) = place(&new);
-        self.objects.insert((kind.resource, namespace, name), new.clone());
+        let key = (kind.resource, namespace, name);
+        self.reindex(&key, None, Some(&new));
+        self.objects.insert(key, new.clone());
         self.note(kind.resource, None, new.clone(), false);
         new
     }
@@ -164,6 +174,7 @@ impl Store {
         self.rv += 1;
         object(&mut after, &["metadata"]).insert("resourceVersion".into(), json!(self.rv.to_string()));
         let after = Arc::new(after);
+        self.reindex(&key, Some(&before), Some(&after));
         self.objects.insert(key, after.clone());
         self.note(kind.resource, Some(before), after.clone(), false);
         Some(after)
@@ -171,12 +182,57 @@ impl Store {
 
     /// Takes an object away.
     pub(crate) fn remove(&mut self, kind: &'static Kind, namespace: &str, name: &str) -> Option<Arc<Value>> {
-        let before = self.objects.remove(&(kind.resource, namespace.to_owned(), name.to_owned()))?;
+        let key = (kind.resource, namespace.to_owned(), name.to_owned());
+        let before = self.objects.remove(&key)?;
         self.rv += 1;
+        self.removals += 1;
+        self.reindex(&key, Some(&before), None);
         let mut last = Value::clone(&before);
         object(&mut last, &["metadata"]).insert("resourceVersion".into(), json!(self.rv.to_string()));
         self.note(kind.resource, Some(before.clone()), Arc::new(last), true);
         Some(before)
+    }
+
+    /// What a controller owns of a resource.
+    pub(crate) fn owned(&self, resource: &'static str, owner: &Value) -> Vec<Arc<Value>> {
+        let keys = self.children.get(text(owner, "/metadata/uid")).into_iter().flatten();
+        keys.filter(|(r, ..)| *r == resource).filter_map(|key| self.objects.get(key).cloned()).collect()
+    }
+
+    /// A sum over everything that a controller looks at: what it owns, itself, and for daemons the nodes.
+    pub(crate) fn fingerprint(&self, owner: &Value) -> Vec<u64> {
+        let version = |object: &Value| text(object, "/metadata/resourceVersion").parse().unwrap_or_default();
+        let keys = self.children.get(text(owner, "/metadata/uid")).into_iter().flatten();
+        let own = keys.filter_map(|key| self.objects.get(key)).map(|o| version(o));
+        let nodes = if text(owner, "/kind") == "DaemonSet" { self.nodes } else { 0 };
+        [version(owner), nodes].into_iter().chain(own).collect()
+    }
+
+    /// Removals so far.
+    pub(crate) fn removals(&self) -> u64 {
+        self.removals
+    }
+
+    /// Keeps the index of owners.
+    fn reindex(&mut self, key: &Key, before: Option<&Value>, after: Option<&Value>) {
+        let (old, new) = (before.and_then(controller), after.and_then(controller));
+        if key.0 == "nodes" {
+            self.nodes = self.rv;
+        }
+        if old == new {
+            return;
+        }
+        if let Some(old) = old
+            && let Some(keys) = self.children.get_mut(old)
+        {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.children.remove(old);
+            }
+        }
+        if let Some(new) = new {
+            self.children.entry(new.to_owned()).or_default().insert(key.clone());
+        }
     }
 
     fn note(&mut self, resource: &'static str, before: Option<Arc<Value>>, after: Arc<Value>, deleted: bool) {
@@ -220,6 +276,11 @@ impl Store {
 pub(crate) fn safe(bytes: &[u8]) -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     bytes.iter().map(|b| ALPHABET[usize::from(*b) % ALPHABET.len()] as char).collect()
+}
+
+/// The uid of an object's controller.
+fn controller(object: &Value) -> Option<&str> {
+    list(object, "/metadata/ownerReferences").iter().find(|r| r["controller"] == true).map(|r| text(r, "/uid"))
 }
 
 /// Namespace and name.

@@ -508,3 +508,43 @@ async fn each_api_server_learns_of_an_association_in_its_own_time() {
     }
     assert_eq!(injected, [true, false]);
 }
+
+#[tokio::test]
+async fn pods_that_admission_refuses_are_told_of_in_the_deployment() {
+    let mut web = workload("Deployment", "web", 1);
+    web["spec"]["template"]["spec"]["serviceAccountName"] = json!("gone");
+    let mut f = Fixture::new(vec![web]);
+    let target = "/apis/apps/v1/namespaces/carts/deployments/web";
+    let message = f.get(target).await.1;
+    let failure = controllers::condition(&message, "ReplicaFailure").unwrap();
+    assert!(
+        json::text(failure, "/message")
+            .ends_with("error looking up service account carts/gone: serviceaccount \"gone\" not found")
+    );
+    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "gone"}});
+    f.post("/api/v1/namespaces/carts/serviceaccounts", account).await;
+    f.run(1000);
+    let web = f.get(target).await.1;
+    assert!(controllers::condition(&web, "ReplicaFailure").is_none());
+    assert_eq!(json::number(&web, "/status/readyReplicas"), 1);
+}
+
+#[tokio::test]
+async fn what_is_deleted_takes_its_pods_along() {
+    let mut f = Fixture::new(vec![workload("Deployment", "web", 2)]);
+    f.run(10);
+    f.send(0, "DELETE", "/apis/apps/v1/namespaces/carts/deployments/web", "application/json", &Value::Null).await;
+    f.run(300);
+    let state = f.world.state();
+    assert_eq!(state.kube.list("replicasets", "carts").len(), 1);
+    assert!(state.kube.list("pods", "carts").iter().all(|p| json::entry(p, "/metadata/labels", "app") != Some("web")));
+}
+
+#[tokio::test]
+async fn a_world_at_rest_writes_nothing() {
+    let mut f = Fixture::with(&healthy(), vec![workload("StatefulSet", "db", 2), workload("DaemonSet", "ds", 0)]);
+    f.run(10);
+    let rv = f.world.state().kube.store.rv();
+    f.run(500);
+    assert_eq!(f.world.state().kube.store.rv(), rv);
+}

@@ -141,7 +141,7 @@ impl Context<'_> {
                         None => object(&mut after, &["metadata"]).shift_remove(fixed),
                     };
                 }
-                defaults::fill(place.kind, &mut after, &self.scenario.cluster().version);
+                defaults::fill(place.kind, &mut after, &self.scenario.cluster().version, self.now);
                 after
             }
         };
