@@ -1,6 +1,22 @@
 //! The nouns of the EKS workshop, for the unit tests of the pure rooms.
 
-use super::{cluster::Cluster, names::ServiceAccount};
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    addon::Addon,
+    agent::{AgentDaemonSet, AgentState, Node},
+    arn::Arn,
+    association::{Association, AssociationSummary},
+    cluster::Cluster,
+    document::Document,
+    have::{Have, Seen, ServiceAccountState},
+    names::ServiceAccount,
+    role::Role,
+    want::{Field, Want, WantRole},
+    workload::{Container, Owner, Placement, Pod, RolloutStatus, Strategy, Workload, WorkloadKind, WorkloadRef},
+};
 
 /// The workshop's cluster.
 pub(crate) fn cluster() -> Cluster {
@@ -21,4 +37,173 @@ pub(crate) fn cluster() -> Cluster {
 /// A service account from `NS/SA`.
 pub(crate) fn subject(text: &str) -> ServiceAccount {
     text.parse().unwrap()
+}
+
+/// A time so many seconds after noon.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    "2026-11-23T12:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+}
+
+/// A ready Linux node.
+pub(crate) fn node(name: &str) -> Node {
+    let labels = [("kubernetes.io/os", "linux"), ("kubernetes.io/arch", "amd64")];
+    Node {
+        name: name.to_owned(),
+        labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        taints: Vec::new(),
+        ready: true,
+        unschedulable: false,
+    }
+}
+
+/// The agent, ready on these nodes and nowhere else.
+pub(crate) fn agent(nodes: &[Node], ready: &[&str]) -> AgentState {
+    let set = AgentDaemonSet {
+        namespace: "kube-system".to_owned(),
+        name: "eks-pod-identity-agent".to_owned(),
+        desired: nodes.len() as u64,
+        ready: ready.len() as u64,
+        observed: true,
+        placement: Placement::default(),
+        ready_nodes: ready.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let addon = Addon {
+        name: "eks-pod-identity-agent".to_owned(),
+        version: "v1.3.10-eksbuild.1".to_owned(),
+        status: "ACTIVE".to_owned(),
+        issues: Vec::new(),
+    };
+    AgentState { auto_mode: false, addon: Some(addon), daemon_sets: vec![set], nodes: nodes.to_vec() }
+}
+
+/// A complete workload `carts/<name>` with two pods.
+pub(crate) fn workload(kind: WorkloadKind, name: &str) -> Workload {
+    Workload {
+        id: WorkloadRef { kind, namespace: "carts".to_owned(), name: name.to_owned() },
+        uid: format!("uid-{name}"),
+        service_account: "carts".to_owned(),
+        replicas: 2,
+        strategy: Strategy::RollingUpdate,
+        paused: false,
+        partition: 0,
+        generation: 1,
+        restarted_at: None,
+        selector: BTreeMap::from([("app".to_owned(), name.to_owned())]),
+        status: RolloutStatus {
+            observed_generation: 1,
+            total: 2,
+            updated: 2,
+            ready: 2,
+            available: 2,
+            ..RolloutStatus::default()
+        },
+        placement: Placement::default(),
+    }
+}
+
+/// A running pod of a workload on node `n1`, made at noon, injected or not.
+pub(crate) fn pod(workload: &Workload, name: &str, injected: bool) -> Pod {
+    let kind = match workload.id.kind {
+        WorkloadKind::Deployment => "ReplicaSet",
+        other => other.as_str(),
+    };
+    Pod {
+        namespace: workload.id.namespace.clone(),
+        name: name.to_owned(),
+        service_account: workload.service_account.clone(),
+        node: Some("n1".to_owned()),
+        created_at: Some(at(0)),
+        deleting: false,
+        phase: "Running".to_owned(),
+        ready: true,
+        unschedulable: None,
+        owner: Some(Owner { kind: kind.to_owned(), name: workload.id.name.clone(), uid: workload.uid.clone() }),
+        revision: None,
+        labels: workload.selector.clone(),
+        token_volume: injected,
+        containers: vec![Container {
+            name: "app".to_owned(),
+            init: false,
+            injected,
+            skipped: false,
+            restarts: 0,
+            waiting: None,
+            running: true,
+            terminated: None,
+        }],
+    }
+}
+
+/// An association of `carts/carts` made at noon.
+pub(crate) fn association(role_arn: &str) -> Association {
+    Association {
+        summary: AssociationSummary {
+            cluster_name: "eks-workshop".to_owned(),
+            subject: subject("carts/carts"),
+            association_arn: "arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-1".to_owned(),
+            association_id: "a-1".to_owned(),
+            owner_arn: None,
+        },
+        role_arn: role_arn.to_owned(),
+        target_role_arn: None,
+        external_id: None,
+        disable_session_tags: false,
+        policy: None,
+        tags: BTreeMap::new(),
+        created_at: Some(at(0)),
+        modified_at: Some(at(0)),
+    }
+}
+
+/// A role of the workshop's account without tags.
+pub(crate) fn role(name: &str, trust: Document) -> Role {
+    Role {
+        name: name.to_owned(),
+        path: "/".to_owned(),
+        arn: Arn::iam("aws", "111122223333", "role", "/", name),
+        trust,
+        tags: BTreeMap::new(),
+        permissions_boundary: None,
+        created_at: None,
+    }
+}
+
+/// `podid associate carts/carts --role <name>`.
+pub(crate) fn want(role: &str) -> Want {
+    Want {
+        cluster: cluster(),
+        subject: subject("carts/carts"),
+        role: WantRole {
+            role: role.parse().unwrap(),
+            create: false,
+            derived: false,
+            path: None,
+            scope: None,
+            boundary: None,
+            tables: Vec::new(),
+            policy_arns: Vec::new(),
+            policy_files: Vec::new(),
+        },
+        disable_session_tags: Field::Unmanaged,
+        tags: BTreeMap::new(),
+        create_service_account: false,
+        install_agent: None,
+        allow_missing_agent: false,
+        recycle: false,
+    }
+}
+
+/// A healthy cluster with the Deployment `carts` and two pods that are not injected; no role and no association.
+pub(crate) fn have() -> Have {
+    let carts = workload(WorkloadKind::Deployment, "carts");
+    Have {
+        association: Seen::Read(None),
+        role: Seen::Read(None),
+        attached: Seen::Read(Vec::new()),
+        inline: Seen::Read(BTreeMap::new()),
+        agent: Seen::Read(agent(&[node("n1"), node("n2")], &["n1", "n2"])),
+        service_account: Seen::Read(ServiceAccountState::Exists { irsa_role: None }),
+        pods: Seen::Read(vec![pod(&carts, "carts-a", false), pod(&carts, "carts-b", false)]),
+        workloads: Seen::Read(vec![carts]),
+    }
 }

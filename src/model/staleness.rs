@@ -44,3 +44,49 @@ pub fn stale(pod: &Pod, association: &Association) -> Option<String> {
     let settled = association.modified_at.and_then(|at| at.checked_add(PROPAGATION).ok());
     settled.is_some_and(|at: Timestamp| born < at).then(|| "it started before the association's last change".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{
+        fixtures::{association, at, pod, workload},
+        workload::WorkloadKind,
+    };
+
+    #[test]
+    fn stale_by_injection_and_time() {
+        let carts = workload(WorkloadKind::Deployment, "carts");
+        // Injected, seconds of the pod's birth and of the association's last change after noon, when it was created.
+        for (injected, born, modified, wanted) in [
+            (false, 500, 0, true),
+            (true, 5, 0, false),
+            (true, 0, 0, false),
+            (true, -1, 0, true),
+            (true, 100, 100, true),
+            (true, 109, 100, true),
+            (true, 110, 100, false),
+            (false, 110, 100, true),
+        ] {
+            let mut association = association("arn:aws:iam::111122223333:role/carts");
+            association.modified_at = Some(at(modified));
+            let mut pod = pod(&carts, "carts-a", injected);
+            pod.created_at = Some(at(born));
+            assert_eq!(stale(&pod, &association).is_some(), wanted, "{injected} {born} {modified}");
+        }
+    }
+
+    #[test]
+    fn what_a_restart_would_not_change_is_not_stale() {
+        let carts = workload(WorkloadKind::Deployment, "carts");
+        let association = association("arn:aws:iam::111122223333:role/carts");
+        let mut skips = pod(&carts, "carts-a", false);
+        skips.containers[0].skipped = true;
+        let mut label = pod(&carts, "carts-a", false);
+        label.labels.insert(SKIP_LABEL.to_owned(), "true".to_owned());
+        let mut own = pod(&carts, "carts-a", true);
+        own.containers.push(pod(&carts, "x", false).containers.remove(0));
+        for pod in [skips, label, own] {
+            assert_eq!(stale(&pod, &association), None, "{pod:?}");
+        }
+    }
+}

@@ -1,1 +1,146 @@
+use super::*;
+use crate::model::{
+    fixtures::{at, pod, workload},
+    workload::RolloutStatus,
+};
 
+/// Observed generation, total, updated, ready, available, what is waited for (empty: done).
+type Event = (u64, u64, u64, u64, u64, &'static str);
+
+fn follow(kind: WorkloadKind, events: &[Event]) {
+    let mut set = workload(kind, "x");
+    set.generation = 2;
+    for (index, (observed_generation, total, updated, ready, available, wanted)) in events.iter().copied().enumerate() {
+        set.status =
+            RolloutStatus { observed_generation, total, updated, ready, available, ..RolloutStatus::default() };
+        let progress = judge(&set, 2);
+        assert_eq!(progress.waiting_for, wanted, "{kind:?}, event {index}");
+        assert_eq!(progress.done, wanted.is_empty(), "{kind:?}, event {index}");
+    }
+}
+
+/// Status sequences of a Kubernetes 1.36 API server after a restart; the first event still has the old, complete counts.
+#[test]
+fn restarts_as_an_api_server_tells_them() {
+    follow(
+        WorkloadKind::Deployment,
+        &[
+            (1, 2, 2, 2, 2, "the change to be observed"),
+            (2, 3, 1, 2, 2, "1 of 2 new pods to be started"),
+            (2, 3, 1, 3, 3, "1 of 2 new pods to be started"),
+            (2, 3, 2, 2, 2, "1 old pods to end"),
+            (2, 3, 2, 3, 3, "1 old pods to end"),
+            (2, 2, 2, 2, 2, ""),
+        ],
+    );
+    follow(
+        WorkloadKind::StatefulSet,
+        &[
+            (1, 2, 2, 2, 2, "the change to be observed"),
+            (2, 2, 0, 2, 2, "2 of 2 new pods to be started"),
+            (2, 2, 0, 1, 1, "1 of 2 pods to be ready"),
+            (2, 1, 0, 1, 1, "1 of 2 pods to be ready"),
+            (2, 2, 1, 1, 1, "1 of 2 pods to be ready"),
+            (2, 2, 1, 2, 2, "1 of 2 new pods to be started"),
+            (2, 2, 2, 1, 1, "1 of 2 pods to be ready"),
+            (2, 2, 2, 2, 2, ""),
+        ],
+    );
+    follow(
+        WorkloadKind::DaemonSet,
+        &[
+            (1, 2, 2, 2, 2, "the change to be observed"),
+            (2, 2, 0, 2, 2, "2 of 2 new pods to be started"),
+            (2, 2, 1, 1, 1, "1 of 2 new pods to be started"),
+            (2, 1, 1, 1, 1, "1 of 2 new pods to be started"),
+            (2, 2, 2, 1, 1, "1 of 2 new pods to be available"),
+            (2, 2, 2, 2, 2, ""),
+        ],
+    );
+}
+
+#[test]
+fn special_cases() {
+    let mut set = workload(WorkloadKind::StatefulSet, "db");
+    set.partition = 1;
+    set.status.updated = 1;
+    assert!(judge(&set, 1).done, "only the pods from the partition on are replaced");
+    set.status.updated = 0;
+    assert_eq!(judge(&set, 1).waiting_for, "1 of 1 new pods to be started");
+    set.strategy = Strategy::OnDelete;
+    assert!(!judge(&set, 1).done);
+    let mut none = workload(WorkloadKind::Deployment, "none");
+    none.replicas = 0;
+    none.status = RolloutStatus { observed_generation: 1, ..RolloutStatus::default() };
+    assert!(judge(&none, 1).done);
+    // Changed again by somebody else: the later generation counts.
+    let mut again = workload(WorkloadKind::Deployment, "again");
+    again.generation = 3;
+    again.status.observed_generation = 2;
+    assert!(!judge(&again, 2).done);
+    // More of the new than are wanted: scaled down meanwhile.
+    let mut fewer = workload(WorkloadKind::DaemonSet, "fewer");
+    fewer.replicas = 1;
+    assert!(judge(&fewer, 1).done);
+}
+
+#[test]
+fn waiting_ends_early_only_for_lasting_trouble_of_new_pods() {
+    let mut carts = workload(WorkloadKind::Deployment, "carts");
+    carts.status.update_revision = Some("new".to_owned());
+    let broken = |revision: &str, waiting: Option<(&str, &str)>, restarts: u64| {
+        let mut pod = pod(&carts, "p", true);
+        pod.revision = Some(revision.to_owned());
+        pod.ready = false;
+        pod.containers[0].waiting = waiting.map(|(reason, message)| (reason.to_owned(), message.to_owned()));
+        pod.containers[0].restarts = restarts;
+        pod.containers[0].terminated = (restarts > 0).then(|| (1, "Error".to_owned()));
+        pod
+    };
+    let image = broken("new", Some(("ImagePullBackOff", "no such image")), 0);
+    let config = broken("new", Some(("CreateContainerConfigError", "no key")), 0);
+    let once = broken("new", None, 1);
+    let loops = broken("new", Some(("CrashLoopBackOff", "back-off")), 3);
+    for (pod, seen_for, since_write, ends) in [
+        (&image, 9, None, false),
+        (&image, 10, Some(0), true),
+        (&config, 10, None, true),
+        (&once, 600, None, false),
+        (&loops, 0, None, true),
+        (&loops, 600, Some(59), false),
+        (&loops, 0, Some(60), true),
+    ] {
+        let found = troubles(&carts, std::slice::from_ref(pod), 1);
+        assert_eq!(found.len(), 1, "{pod:?}");
+        assert_eq!(found[0].ends(seen_for, since_write), ends, "{:?} {seen_for} {since_write:?}", found[0]);
+    }
+    assert_eq!(troubles(&carts, std::slice::from_ref(&loops), 1)[0].reason, "exit code 1");
+    let mut ending = loops.clone();
+    ending.deleting = true;
+    let mut recovered = loops.clone();
+    recovered.ready = true;
+    let old = broken("old", Some(("CrashLoopBackOff", "")), 9);
+    let starting = broken("new", Some(("ContainerCreating", "")), 0);
+    assert_eq!(troubles(&carts, &[old, ending, recovered, starting], 1), []);
+}
+
+#[test]
+fn a_deadline_counts_only_once_the_change_was_observed() {
+    let mut carts = workload(WorkloadKind::Deployment, "carts");
+    carts.status.deadline_exceeded = Some("timed out".to_owned());
+    assert!(troubles(&carts, &[], 1)[0].ends(0, Some(0)));
+    assert_eq!(troubles(&carts, &[], 2), []);
+}
+
+#[test]
+fn without_a_revision_the_time_of_the_restart_tells_new_pods() {
+    let mut carts = workload(WorkloadKind::Deployment, "carts");
+    let pods = [pod(&carts, "old", true), {
+        let mut p = pod(&carts, "new", true);
+        p.created_at = Some(at(60));
+        p
+    }];
+    assert!(new_pods(&carts, &pods).is_empty());
+    carts.restarted_at = Some(at(30).to_string());
+    assert_eq!(new_pods(&carts, &pods)[0].name, "new");
+}
