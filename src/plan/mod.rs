@@ -8,6 +8,8 @@ mod recycle;
 mod restart;
 mod role;
 mod step;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,178 @@
+//! The plan's rules as tables, and its properties. The rules of its parts are tested where they are.
+
+mod associate;
+mod properties;
+mod recycle;
+
+use super::*;
+use crate::model::{
+    association::Association,
+    fixtures,
+    have::{Have, Seen},
+    role::Role,
+    want::{Field, Want},
+};
+
+/// The plan's ids.
+fn ids(plan: &Plan) -> Vec<String> {
+    plan.steps.iter().map(Step::id).collect()
+}
+
+fn planned(want: &Want, have: &Have) -> Plan {
+    associate(want, have).unwrap_or_else(|refusal| panic!("{refusal:#?}"))
+}
+
+fn refused(want: &Want, have: &Have) -> Refusal {
+    match associate(want, have) {
+        Ok(plan) => panic!("{plan:#?}"),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Carries a step out on what is there, as the services would.
+fn apply(step: &Step, have: &mut Have) {
+    let arn = |role: &Role| role.arn.to_string();
+    match step {
+        Step::InstallAgent { version, .. } => {
+            let Seen::Read(state) = &mut have.agent else { return };
+            let names: Vec<String> = state.nodes.iter().map(|node| node.name.clone()).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            *state = fixtures::agent(&state.nodes, &names);
+            state.addon.as_mut().unwrap().version.clone_from(version);
+        }
+        Step::CreateServiceAccount { .. } => {
+            have.service_account = Seen::Read(crate::model::have::ServiceAccountState::Exists { irsa_role: None });
+        }
+        Step::CreateRole(new) => {
+            assert!(have.role.read().unwrap().is_none(), "it exists");
+            have.role = Seen::Read(Some(Role {
+                name: new.name.clone(),
+                path: new.path.clone(),
+                arn: new.arn.clone(),
+                trust: new.trust.clone(),
+                tags: new.tags.clone(),
+                permissions_boundary: new.permissions_boundary.clone(),
+                created_at: None,
+            }));
+        }
+        Step::PutTrust { before, after, .. } => {
+            let role = role_mut(have);
+            assert_eq!(role.trust, *before);
+            role.trust = after.clone();
+        }
+        Step::TagRole { tags, .. } => role_mut(have).tags.extend(tags.clone()),
+        Step::AttachPolicy { policy_arn, .. } => {
+            let Seen::Read(attached) = &mut have.attached else { panic!() };
+            attached.push(policy_arn.clone());
+        }
+        Step::PutPolicy { name, after, .. } => {
+            let Seen::Read(inline) = &mut have.inline else { panic!() };
+            inline.insert(name.clone(), after.clone());
+        }
+        Step::CreateAssociation { association, .. } => {
+            assert_eq!(association.role_arn, arn(role_mut(have)));
+            let mut made = fixtures::association(&association.role_arn);
+            made.disable_session_tags = association.disable_session_tags;
+            made.tags = association.tags.clone();
+            (made.created_at, made.modified_at) = (Some(fixtures::at(100)), Some(fixtures::at(100)));
+            have.association = Seen::Read(Some(made));
+        }
+        Step::UpdateAssociation { change, .. } => {
+            let made = association_mut(have);
+            made.role_arn = change.role_arn.clone().unwrap_or_else(|| made.role_arn.clone());
+            made.disable_session_tags = change.disable_session_tags.unwrap_or(made.disable_session_tags);
+            made.modified_at = Some(fixtures::at(100));
+        }
+        Step::TagAssociation { tags, .. } => association_mut(have).tags.extend(tags.clone()),
+        Step::Restart { workload, .. } => {
+            let workloads = have.workloads.read().unwrap().clone();
+            let workload = workloads.iter().find(|w| w.id == *workload).unwrap();
+            let Seen::Read(pods) = &mut have.pods else { panic!() };
+            for pod in pods.iter_mut().filter(|pod| workload.owns(pod)) {
+                *pod = fixtures::pod(workload, &pod.name, true);
+                pod.created_at = Some(fixtures::at(120));
+            }
+        }
+    }
+}
+
+fn role_mut(have: &mut Have) -> &mut Role {
+    match &mut have.role {
+        Seen::Read(Some(role)) => role,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn association_mut(have: &mut Have) -> &mut Association {
+    match &mut have.association {
+        Seen::Read(Some(association)) => association,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A want that creates its role under the derived name.
+fn creating() -> Want {
+    let name = crate::model::role::derived_name(&fixtures::cluster(), &fixtures::subject("carts/carts"));
+    let mut want = fixtures::want(&name);
+    want.role.create = true;
+    want.role.derived = true;
+    want
+}
+
+/// What is there once a want was carried out.
+fn after(want: &Want, mut have: Have) -> Have {
+    for step in planned(want, &have).steps {
+        apply(&step, &mut have);
+    }
+    have
+}
+
+#[test]
+fn step_names_are_stable() {
+    let mut want = creating();
+    want.role.policy_arns = vec!["arn:aws:iam::aws:policy/ReadOnlyAccess".to_owned()];
+    want.role.tables = vec![crate::model::policy::parse_table("carts", "aws", "us-west-2", "111122223333").unwrap()];
+    want.recycle = true;
+    let plan = planned(&want, &fixtures::have());
+    assert_eq!(
+        ids(&plan),
+        [
+            "create-role",
+            "attach-policy/arn:aws:iam::aws:policy/ReadOnlyAccess",
+            "put-policy/podid-dynamodb",
+            "create-association",
+            "restart/carts/deployment/carts"
+        ]
+    );
+    let lines: Vec<String> = plan.steps.iter().map(Step::describe).collect();
+    let name = want.role.role.name();
+    assert_eq!(
+        lines,
+        [
+            format!("create role {name} (path /podid/)"),
+            format!("attach arn:aws:iam::aws:policy/ReadOnlyAccess to role {name}"),
+            format!("put inline policy podid-dynamodb on role {name}"),
+            format!("associate carts/carts with role {name}"),
+            "restart deployment/carts (2 replicas, RollingUpdate)".to_owned(),
+        ]
+    );
+    for step in &plan.steps {
+        assert_eq!(serde_json::to_value(step).unwrap()["action"], step.action());
+    }
+    assert!(!plan.changes() && plan.restarts());
+    assert!(
+        planned(&fixtures::want("x"), &{
+            let mut have = fixtures::have();
+            let trust = crate::model::trust::document(crate::model::trust::statement(
+                &want.cluster,
+                &want.subject,
+                crate::model::want::Scope::None,
+                true,
+            ));
+            have.role = Seen::Read(Some(fixtures::role("x", trust)));
+            have.association = Seen::Read(Some(fixtures::association("arn:aws:iam::111122223333:role/old")));
+            have
+        })
+        .changes()
+    );
+}

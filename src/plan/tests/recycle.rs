@@ -1,0 +1,126 @@
+use super::*;
+use crate::model::{
+    fixtures::{agent, association, at, node, pod, subject, workload},
+    names::ServiceAccount,
+    workload::{Owner, Pod, Strategy, Workload, WorkloadKind},
+};
+
+struct World {
+    subject: ServiceAccount,
+    workloads: Vec<Workload>,
+    pods: Vec<Pod>,
+    association: Option<Association>,
+    agent: Seen<crate::model::agent::AgentState>,
+}
+
+/// Three workloads with one fresh pod each.
+fn world() -> World {
+    let workloads: Vec<Workload> =
+        [(WorkloadKind::Deployment, "carts"), (WorkloadKind::StatefulSet, "db"), (WorkloadKind::DaemonSet, "log")]
+            .map(|(kind, name)| workload(kind, name))
+            .into();
+    let pods = workloads.iter().map(|w| pod(w, &format!("{}-0", w.id.name), true)).collect();
+    World {
+        subject: subject("carts/carts"),
+        workloads,
+        pods,
+        association: Some(association("arn:aws:iam::111122223333:role/app")),
+        agent: Seen::Read(agent(&[node("n1")], &["n1"])),
+    }
+}
+
+impl World {
+    fn ask(&self, stale_only: bool) -> Result<Plan, Refusal> {
+        recycle(&Recycle {
+            subject: &self.subject,
+            workloads: &self.workloads,
+            only: &[],
+            pods: &self.pods,
+            association: self.association.as_ref(),
+            agent: &self.agent,
+            stale_only,
+            allow_missing_agent: false,
+        })
+    }
+}
+
+#[test]
+fn all_or_only_the_stale() {
+    let mut world = world();
+    assert_eq!(
+        ids(&world.ask(false).unwrap()),
+        ["restart/carts/deployment/carts", "restart/carts/statefulset/db", "restart/carts/daemonset/log"]
+    );
+    assert!(world.ask(true).unwrap().is_empty());
+    world.pods[1] = pod(&world.workloads[1], "db-0", false);
+    assert_eq!(ids(&world.ask(true).unwrap()), ["restart/carts/statefulset/db"]);
+    let only = [world.workloads[2].id.clone()];
+    let named = recycle(&Recycle {
+        subject: &world.subject,
+        workloads: &world.workloads,
+        only: &only,
+        pods: &world.pods,
+        association: world.association.as_ref(),
+        agent: &world.agent,
+        stale_only: false,
+        allow_missing_agent: false,
+    });
+    assert_eq!(ids(&named.unwrap()), ["restart/carts/daemonset/log"]);
+    let stale = stale_pods(&world.pods, &world.workloads, world.association.as_ref().unwrap());
+    assert_eq!((stale.len(), stale[0].owner.as_deref()), (1, Some("statefulset/db")));
+}
+
+#[test]
+fn an_unfinished_restart_is_watched_unless_its_new_pods_are_stale() {
+    let mut world = world();
+    world.workloads.truncate(1);
+    world.pods.truncate(1);
+    world.workloads[0].restarted_at = Some(at(-5).to_string());
+    world.workloads[0].status.available = 1;
+    let plan = world.ask(false).unwrap();
+    assert_eq!((ids(&plan), plan.watch.len()), (vec![], 1));
+    // The restart came before the association took effect: its pods lack the injection, one more is needed.
+    world.pods[0] = pod(&world.workloads[0], "carts-0", false);
+    assert_eq!(ids(&world.ask(false).unwrap()), ["restart/carts/deployment/carts"]);
+}
+
+#[test]
+fn what_cannot_be_restarted_is_named_with_what_to_do() {
+    let mut world = world();
+    world.workloads[0].paused = true;
+    world.workloads[1].partition = 1;
+    world.workloads[2].strategy = Strategy::OnDelete;
+    let mut bare = world.pods[0].clone();
+    (bare.name, bare.owner) = ("bare".to_owned(), None);
+    let mut job = bare.clone();
+    job.owner = Some(Owner { kind: "Job".to_owned(), name: "nightly".to_owned(), uid: String::new() });
+    let mut rollout = bare.clone();
+    rollout.labels.clear();
+    rollout.owner = Some(Owner { kind: "ReplicaSet".to_owned(), name: "canary".to_owned(), uid: String::new() });
+    world.pods.extend([bare, job, rollout]);
+    let plan = world.ask(false).unwrap();
+    assert!(plan.is_empty(), "{plan:?}");
+    for part in [
+        "deployment/carts is paused and not restarted: `kubectl rollout resume deployment/carts -n carts`",
+        "statefulset/db has partition 1: 1 of its pods are not replaced",
+        "daemonset/log replaces a pod only when it is deleted (OnDelete): `kubectl delete pod -n carts log-0`",
+        "pod carts/bare has no controller",
+        "belongs to job/nightly",
+        "belongs to replicaset/canary",
+    ] {
+        assert!(plan.warnings.iter().any(|w| w.contains(part)), "{:#?}\nlacks {part}", plan.warnings);
+    }
+}
+
+#[test]
+fn pods_are_not_moved_where_no_agent_is() {
+    let mut world = world();
+    world.agent = Seen::Read(agent(&[node("n1"), node("n2")], &["n1"]));
+    let refusal = world.ask(false).unwrap_err();
+    assert!(refusal.message.contains("n2"), "{refusal:?}");
+    assert!(refusal.hints[0].contains("--allow-missing-agent"));
+    world.association = None;
+    let plan = world.ask(false).unwrap();
+    assert!(plan.warnings[0].contains("has no association"), "{plan:?}");
+    assert_eq!(plan.steps.len(), 3);
+}
