@@ -73,13 +73,14 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
             ),
             true,
         ),
-        // NAME="…", "name": "…", also inside a JSON string; the closing quote may have been cut off.
-        (format!(r#"(?i)(?P<keep>{SECRET_NAME}\\*["']?\s*[:=]\s*\\*")[^"\n]*(?P<tail>"|$)"#), true),
-        (format!(r#"(?i)(?P<keep>{SECRET_NAME}\\*["']?\s*[:=]\s*')[^'\n]*(?P<tail>'|$)"#), true),
+        // NAME="…", "name": "…"; the closing quote may have been cut off. Then the same inside a JSON string.
+        (format!(r#"(?im)(?P<keep>{SECRET_NAME}["']?\s*[:=]\s*")(?:[^"\\\n]|\\.)*\\?(?P<tail>"|$)"#), true),
+        (format!(r#"(?im)(?P<keep>{SECRET_NAME}\\*["']?\s*[:=]\s*\\+")[^"\n]*?(?P<tail>\\*"|$)"#), true),
+        (format!(r#"(?im)(?P<keep>{SECRET_NAME}\\*["']?\s*[:=]\s*')[^'\n]*(?P<tail>'|$)"#), true),
         // NAME=…, and in a query.
-        (format!(r#"(?i)(?P<keep>{SECRET_NAME}=)[^\s&"';,]+"#), true),
+        (format!(r#"(?i)(?P<keep>{SECRET_NAME}=)[^\s&"']+"#), true),
         // Name: …, when it looks like a secret and not like prose.
-        (format!(r#"(?i)(?P<keep>{SECRET_NAME}:\s?)[^\s&"';,]{{12,}}"#), true),
+        (format!(r#"(?i)(?P<keep>{SECRET_NAME}:\s?)[^\s&"']{{12,}}"#), true),
         (r#"(?i)(?P<keep>\b(?:x-amz-)?signature=)[^\s&"';,]+"#.to_owned(), true),
         (r"(?P<keep>://[^\s/:@]*:)[^\s/@]+(?P<tail>@)".to_owned(), true),
         (r"k8s-aws-v1\.[\w.=-]+".to_owned(), false),
@@ -89,3 +90,102 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     // A rule that does not compile would be caught by every test of this file.
     rules.into_iter().filter_map(|(regex, keep)| Regex::new(&regex).ok().map(|regex| Rule { regex, keep })).collect()
 });
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const JWT: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJhdWQiOlsicG9kcy5la3MiXX0.c2lnbmF0dXJl-_x";
+
+    #[test]
+    fn every_rule_compiles() {
+        assert_eq!(RULES.len(), 14);
+    }
+
+    #[test]
+    fn masks() {
+        for (text, masked) in [
+            ("key AKIAIOSFODNN7EXAMPLE used", "key AKIA*** used"),
+            ("ASIAIOSFODNN7EXAMPLEX:AROAJQABLZS4A3QDU576Q:session", "ASIA***:AROA***:session"),
+            ("\u{1b}[31mAKIAIOSFODNN7EXAMPLE", "\\u{1b}[31mAKIA***"),
+            (&format!("got {JWT}, then"), "got ***, then"),
+            ("AWS_SECRET_ACCESS_KEY=wJalr/XUtnFEMI+K7MDENG", "AWS_SECRET_ACCESS_KEY=***"),
+            ("DB_PASSWORD='a b c' next", "DB_PASSWORD='***' next"),
+            ("export GITHUB_TOKEN=\"ghp x\" next", "export GITHUB_TOKEN=\"***\" next"),
+            (
+                r#"{"secretAccessKey": "abc/def","sessionToken":"xyz","n":1}"#,
+                r#"{"secretAccessKey": "***","sessionToken":"***","n":1}"#,
+            ),
+            (r#""{\"sessionToken\":\"xyz\",\"n\":1}""#, r#""{\"sessionToken\":\"***\",\"n\":1}""#),
+            (r#"{"password": "a\"b", "n": 1}"#, r#"{"password": "***", "n": 1}"#),
+            ("TOKEN=\"cut off\nnext", "TOKEN=\"***\nnext"),
+            ("PASSWORD=a,b;c next", "PASSWORD=*** next"),
+            (r#"{"name":"DB_PASSWORD","value":"hunter2"}"#, r#"{"name":"DB_PASSWORD","value":"***"}"#),
+            ("Authorization: Bearer abc def", "Authorization: ***"),
+            ("> authorization: AWS4-HMAC-SHA256 Credential=x, Signature=y\nnext", "> authorization: ***\nnext"),
+            ("using Bearer abc.def", "using Bearer ***"),
+            (
+                "https://sts.us-west-2.amazonaws.com/?X-Amz-Security-Token=IQoJ%2F&X-Amz-Signature=0a1b&x=1",
+                "https://sts.us-west-2.amazonaws.com/?X-Amz-Security-Token=***&X-Amz-Signature=***&x=1",
+            ),
+            ("k8s-aws-v1.aHR0cHM6Ly9zdHM", "***"),
+            ("postgres://carts:hunter2@db:5432/carts", "postgres://carts:***@db:5432/carts"),
+            ("session_token: IQoJb3JpZ2luX2VjEXAMPLE", "session_token: ***"),
+            (
+                "-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabc\n-----END RSA PRIVATE KEY-----",
+                "-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----",
+            ),
+            // What a diagnosis lives from stays.
+            ("error: the security token: expired", "error: the security token: expired"),
+            (
+                "User: arn:aws:sts::111122223333:assumed-role/carts/eks-x is not authorized",
+                "User: arn:aws:sts::111122223333:assumed-role/carts/eks-x is not authorized",
+            ),
+            ("\tat com.amazonaws.Foo(Foo.java:12)\r\n", "\tat com.amazonaws.Foo(Foo.java:12)\n"),
+            ("exec \u{202e}gpj\u{0}", "exec \\u{202e}gpj\\u{0}"),
+        ] {
+            assert_eq!(mask(text), masked, "{text:?}");
+            assert_eq!(mask(masked), masked, "twice: {text:?}");
+        }
+    }
+
+    /// Ways in which a secret gets into a log.
+    fn plant(way: usize, secret: &str) -> String {
+        match way {
+            0 => format!("AWS_SECRET_ACCESS_KEY={secret}"),
+            1 => format!("{{\"secretAccessKey\": \"{secret}\"}}"),
+            2 => format!("Authorization: {secret}"),
+            3 => format!("k8s-aws-v1.{secret}"),
+            4 => format!("X-Amz-Signature={secret}&a=b"),
+            5 => format!("eyJ{secret}.eyJ{secret}.{secret}"),
+            6 => format!("DB_PASSWORD: \"{secret}\""),
+            7 => format!("{{\\\"sessionToken\\\":\\\"{secret}\\\"}}"),
+            8 => format!("{{\"name\": \"API_TOKEN\", \"value\": \"{secret}\"}}"),
+            9 => format!("https://user:{secret}@host/"),
+            _ => format!("authorizationToken={secret}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_planted_secret_survives(
+            before in "[ -~\u{1b}\n\t\u{202e}]{0,40}",
+            after in "[ -~\u{1b}\n\t]{0,40}",
+            secret in "[A-Za-z0-9_]{20,40}",
+            way in 0_usize..11,
+        ) {
+            let text = format!("{before} {} {after}", plant(way, &secret));
+            let masked = mask(&text);
+            prop_assert!(!masked.contains(&secret), "{text:?} became {masked:?}");
+            prop_assert!(masked.chars().all(|c| c == '\n' || c == '\t' || !hidden(c)));
+        }
+
+        #[test]
+        fn masking_twice_changes_nothing(text in "[ -~\u{1b}\n\t]{0,80}|([a-zA-Z_]{0,5}(TOKEN|secret|Authorization|eyJa.b)[\"'\\\\]{0,2}[:=] ?[\"'\\\\]{0,2}[!-~ ]{0,20}){1,3}") {
+            let once = mask(&text);
+            prop_assert_eq!(mask(&once), once);
+        }
+    }
+}

@@ -1,18 +1,22 @@
 //! The terminal: the only place that prints. Data goes to stdout, talk to stderr.
 
 pub mod age;
+pub mod block;
+pub mod diff;
 pub mod error;
 pub mod json;
 pub mod log;
 pub mod mask;
+pub mod plan;
 pub mod progress;
+pub mod prompt;
 pub mod streams;
 pub mod styles;
 pub mod table;
 
 use std::{
     fmt,
-    io::{self, Write},
+    io::{self, BufRead, BufReader, Write},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -25,13 +29,19 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::{
+    block::Block,
     log::init_logging,
+    plan::{PlanLine, Sign, render_plan},
     progress::Progress,
+    prompt::Consent,
     streams::Streams,
     styles::{Glyph, Paint, Tone},
     table::{Cell, Column, Table, TableView},
 };
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    plan::Step,
+};
 
 /// How data is written to stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -85,6 +95,7 @@ struct Inner {
     streams: Streams,
     out: Mutex<Box<dyn Write + Send>>,
     err: Mutex<Box<dyn Write + Send>>,
+    input: Mutex<Box<dyn BufRead + Send>>,
     out_closed: AtomicBool,
     bars: OnceLock<MultiProgress>,
 }
@@ -119,9 +130,15 @@ impl Term {
             streams,
             out: Mutex::new(out),
             err: Mutex::new(err),
+            input: Mutex::new(Box::new(BufReader::new(io::stdin()))),
             out_closed: AtomicBool::new(false),
             bars: OnceLock::new(),
         }))
+    }
+
+    /// Reads answers from somewhere else than stdin.
+    pub fn set_input(&self, input: Box<dyn BufRead + Send>) {
+        *lock(&self.0.input) = input;
     }
 
     /// `--output`.
@@ -221,6 +238,11 @@ impl Term {
         self.emit(&table.render(&self.table_view()))
     }
 
+    /// Writes a block of keys and values.
+    pub fn emit_block(&self, block: &Block) -> Result<()> {
+        self.emit(&block.render(&self.table_view()))
+    }
+
     /// Writes a result as `--output` asks: the document, the table, or the names.
     pub fn render<N: fmt::Display>(
         &self,
@@ -299,6 +321,21 @@ impl Term {
     /// A line of progress for a wait or a rollout; several stand side by side.
     pub fn progress(&self, subject: impl Into<String>) -> Progress {
         Progress::new(self, subject.into())
+    }
+
+    /// Shows a plan. Quiet: nothing, unless it is going to be asked about: nobody says yes to what they did not see.
+    pub fn plan(&self, title: &str, lines: &[PlanLine], asked: bool) {
+        if asked || !self.is_quiet() {
+            self.say(&render_plan(title, lines, self.0.streams.unicode, self.err_paint()));
+        }
+    }
+
+    /// Shows the plan of these steps as [`Term::plan`] does; new documents are shown with `-v`.
+    pub fn plan_steps(&self, title: &str, steps: &[Step], asked: bool) -> Result<()> {
+        let lines: Vec<PlanLine> =
+            steps.iter().map(|step| PlanLine::of(step, self.verbosity() > 0)).collect::<Result<_>>()?;
+        self.plan(title, &lines, asked);
+        Ok(())
     }
 
     fn labelled(&self, tone: Tone, label: &str, text: &str) {

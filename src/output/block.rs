@@ -1,0 +1,256 @@
+//! Blocks of `Key:  value` for one thing shown in full. Prose is wrapped at a terminal; an ARN runs on unbroken.
+
+use jiff::Timestamp;
+use unicode_width::UnicodeWidthStr;
+
+use super::{
+    age::{age, rfc3339},
+    mask::visible,
+    styles::{Paint, Tone},
+    table::{Table, TableView},
+};
+
+/// Spaces between the longest key and the values.
+const GAP: usize = 2;
+/// How far a section stands under its key.
+const INDENT: usize = 2;
+/// Narrower than this, wrapping makes a column of single words.
+const NARROW: usize = 16;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Value {
+    Lines(Vec<String>, Tone),
+    Time(Timestamp),
+    Section(Block),
+    Table(Table),
+}
+
+/// Keys with values, lists, sections and tables.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Block(Vec<(String, Value)>);
+
+impl Block {
+    /// An empty block.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// True without a key.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A key with a value; an empty value is shown as `none`.
+    #[must_use]
+    pub fn field(self, key: &str, value: impl Into<String>) -> Self {
+        self.toned(key, value, Tone::Plain)
+    }
+
+    /// A key with a value in a tone.
+    #[must_use]
+    pub fn toned(self, key: &str, value: impl Into<String>, tone: Tone) -> Self {
+        let value = value.into();
+        self.push(key, Value::Lines(value.lines().map(str::to_owned).collect(), tone))
+    }
+
+    /// A key with a value, or nothing at all.
+    #[must_use]
+    pub fn maybe(self, key: &str, value: Option<impl Into<String>>) -> Self {
+        match value {
+            Some(value) => self.field(key, value),
+            None => self,
+        }
+    }
+
+    /// A key with a time.
+    #[must_use]
+    pub fn time(self, key: &str, time: Option<Timestamp>) -> Self {
+        match time {
+            Some(time) => self.push(key, Value::Time(time)),
+            None => self,
+        }
+    }
+
+    /// A key with values under each other; an empty list is shown as `none`.
+    #[must_use]
+    pub fn list<T: Into<String>>(self, key: &str, values: impl IntoIterator<Item = T>) -> Self {
+        self.push(key, Value::Lines(values.into_iter().map(Into::into).collect(), Tone::Plain))
+    }
+
+    /// A key with a block under it; an empty block is shown as `none`.
+    #[must_use]
+    pub fn section(self, key: &str, block: Block) -> Self {
+        if block.is_empty() { self.field(key, "") } else { self.push(key, Value::Section(block)) }
+    }
+
+    /// A key with a table under it; an empty table is shown as `none`.
+    #[must_use]
+    pub fn table(self, key: &str, table: Table) -> Self {
+        if table.is_empty() { self.field(key, "") } else { self.push(key, Value::Table(table)) }
+    }
+
+    fn push(mut self, key: &str, value: Value) -> Self {
+        self.0.push((key.to_owned(), value));
+        self
+    }
+
+    /// The text, with a line end.
+    pub fn render(&self, view: &TableView) -> String {
+        let mut out = String::new();
+        self.write(&mut out, 0, view);
+        out
+    }
+
+    fn write(&self, out: &mut String, indent: usize, view: &TableView) {
+        let inline = |value: &Value| matches!(value, Value::Lines(..) | Value::Time(_));
+        let keys = self.0.iter().filter(|(_, value)| inline(value)).map(|(key, _)| key.width() + 1).max().unwrap_or(0);
+        let column = indent + keys + GAP;
+        for (key, value) in &self.0 {
+            let label = view.paint.paint(Tone::Strong, format_args!("{key}:"));
+            out.push_str(&" ".repeat(indent));
+            out.push_str(&label);
+            match value {
+                Value::Lines(lines, tone) => {
+                    out.push_str(&" ".repeat(column - indent - key.width() - 1));
+                    write_lines(out, lines, *tone, column, view.width, view.paint);
+                }
+                Value::Time(time) => {
+                    out.push_str(&" ".repeat(column - indent - key.width() - 1));
+                    let full = rfc3339(*time);
+                    let text = if view.relative { format!("{full} ({} ago)", age(*time, view.now)) } else { full };
+                    out.push_str(&text);
+                    out.push('\n');
+                }
+                Value::Section(block) => {
+                    out.push('\n');
+                    block.write(out, indent + INDENT, view);
+                }
+                Value::Table(table) => {
+                    out.push('\n');
+                    let inner = indent + INDENT;
+                    // Between lines of text a header is needed, in a pipe too.
+                    let view = TableView { tsv: false, width: view.width.map(|w| w.saturating_sub(inner)), ..*view };
+                    for line in table.render(&view).lines() {
+                        out.push_str(&" ".repeat(inner));
+                        out.push_str(line);
+                        out.push('\n');
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn write_lines(out: &mut String, lines: &[String], tone: Tone, column: usize, width: Option<usize>, paint: Paint) {
+    let room = width.map(|width| width.saturating_sub(column)).filter(|&room| room >= NARROW);
+    let mut lines: Vec<String> = lines.iter().flat_map(|line| wrap(&visible(line), room)).collect();
+    if lines.iter().all(String::is_empty) {
+        lines = vec!["none".into()];
+    }
+    for (n, line) in lines.iter().enumerate() {
+        if n > 0 {
+            out.push_str(&" ".repeat(column));
+        }
+        out.push_str(&paint.paint(tone, line));
+        out.push('\n');
+    }
+}
+
+/// Breaks at spaces only, so that an id that is too long for the room still stands on one line.
+fn wrap(line: &str, room: Option<usize>) -> Vec<String> {
+    let Some(room) = room.filter(|&room| line.width() > room) else { return vec![line.to_owned()] };
+    let mut lines = vec![String::new()];
+    for word in line.split(' ') {
+        let last = lines.last().map_or(0, |l| l.width());
+        match lines.last_mut() {
+            Some(current) if current.is_empty() => current.push_str(word),
+            Some(current) if last + 1 + word.width() <= room => {
+                current.push(' ');
+                current.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::{Cell, Column};
+
+    fn view(width: Option<usize>) -> TableView {
+        TableView {
+            wide: false,
+            tsv: width.is_none(),
+            width,
+            relative: width.is_some(),
+            now: "2026-11-23T12:00:00Z".parse().unwrap(),
+            paint: Paint { color: false },
+        }
+    }
+
+    fn block() -> Block {
+        let mut pods = Table::new(&[Column::new("pod"), Column::new("injected"), Column::new("node").priority(1)]);
+        pods.row([
+            "carts-5d9c7b8f6-abcde".into(),
+            "yes".into(),
+            Cell::new("ip-10-42-117-23.us-west-2.compute.internal"),
+        ]);
+        Block::new()
+            .field("Service account", "carts/carts")
+            .field("Role", "arn:aws:iam::111122223333:role/podid/eks-workshop-carts-carts-1a2b3c4d-with-a-long-name")
+            .maybe("Target role", None::<String>)
+            .time("Created", Some("2026-11-20T12:00:00Z".parse().unwrap()))
+            .list("Policies", ["eks-workshop-carts", "arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess"])
+            .list("Tags", Vec::<String>::new())
+            .field(
+                "Note",
+                "one of the pods started before the association changed and still has the credentials of the node",
+            )
+            .section("Trust", Block::new().field("Sid", "Podid1a2b").field("Scope", "service-account"))
+            .table("Pods", pods)
+    }
+
+    #[test]
+    fn at_80_columns() {
+        insta::assert_snapshot!(block().render(&view(Some(80))), @r"
+        Service account:  carts/carts
+        Role:             arn:aws:iam::111122223333:role/podid/eks-workshop-carts-carts-1a2b3c4d-with-a-long-name
+        Created:          2026-11-20T12:00:00Z (3d ago)
+        Policies:         eks-workshop-carts
+                          arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess
+        Tags:             none
+        Note:             one of the pods started before the association changed and
+                          still has the credentials of the node
+        Trust:
+          Sid:    Podid1a2b
+          Scope:  service-account
+        Pods:
+          POD                    INJECTED  NODE
+          carts-5d9c7b8f6-abcde  yes       ip-10-42-117-23.us-west-2.compute.internal
+        ");
+    }
+
+    #[test]
+    fn at_200_columns_and_in_a_pipe() {
+        for width in [Some(200), None] {
+            let text = block().render(&view(width));
+            assert!(text.contains("credentials of the node\n") && text.contains("compute.internal\n"), "{text}");
+            assert_eq!(text.contains("(3d ago)"), width.is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_are_never_broken() {
+        for width in 1..120 {
+            let text = block().render(&view(Some(width)));
+            assert!(
+                text.contains(
+                    "arn:aws:iam::111122223333:role/podid/eks-workshop-carts-carts-1a2b3c4d-with-a-long-name\n"
+                )
+            );
+            assert!(text.contains("carts-5d9c7b8f6-abcde"));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Consent: a question on stderr, an answer from stdin. Whatever is not a clear yes is a no.
+
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use super::{Term, Tone, lock, mask::visible};
+
+/// What the user answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// Go on.
+    Yes,
+    /// Stop, with nothing changed.
+    No,
+}
+
+impl Consent {
+    /// Asks `question [y/N]`. The caller makes sure that [`Term::can_prompt`].
+    pub async fn ask(term: &Term, question: &str) -> Self {
+        let answer = answer(term, &format!("{} [y/N] ", visible(question))).await;
+        answer.is_some_and(|a| matches!(a.to_ascii_lowercase().as_str(), "y" | "yes")).into()
+    }
+
+    /// Asks for a name to be typed: for what cannot be undone. `what` says which name, as in `cluster name`.
+    pub async fn type_name(term: &Term, what: &str, name: &str) -> Self {
+        let shown = term.err_paint().paint(Tone::Strong, visible(name));
+        (answer(term, &format!("type the {what} `{shown}` to go on: ")).await.as_deref() == Some(name)).into()
+    }
+
+    /// True for yes.
+    pub fn given(self) -> bool {
+        self == Self::Yes
+    }
+}
+
+impl From<bool> for Consent {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+/// The answer without spaces around it; `None` at the end of the input.
+async fn answer(term: &Term, question: &str) -> Option<String> {
+    term.say(question);
+    let (send, receive) = oneshot::channel();
+    let input = term.clone();
+    // A thread of its own and not the runtime's: at Ctrl-C the runtime must not wait for a line that never comes.
+    let reader = thread::Builder::new().name("prompt".into()).spawn(move || {
+        let mut line = String::new();
+        let read = lock(&input.0.input).read_line(&mut line);
+        let _ = send.send(matches!(read, Ok(n) if n > 0).then(|| line.trim().to_owned()));
+    });
+    let answer = if reader.is_ok() { receive.await.ok().flatten() } else { None };
+    if answer.is_none() {
+        term.say("\n");
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_clear_yes_is_a_yes() {
+        for (input, expected) in [
+            ("y\n", Consent::Yes),
+            ("YES\r\n", Consent::Yes),
+            (" y ", Consent::Yes),
+            ("n\n", Consent::No),
+            ("\n", Consent::No),
+            ("", Consent::No),
+            ("yep\n", Consent::No),
+        ] {
+            let term = Term::test(true, true, 80);
+            term.set_input(Box::new(Cursor::new(input)));
+            assert_eq!(Consent::ask(&term, "apply 3 changes?").await, expected, "{input:?}");
+            let end = if input.is_empty() { "\n" } else { "" };
+            assert_eq!(term.stderr(), format!("apply 3 changes? [y/N] {end}"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_is_typed_exactly() {
+        for (input, expected) in
+            [("prod\n", Consent::Yes), ("Prod\n", Consent::No), ("y\n", Consent::No), ("", Consent::No)]
+        {
+            let term = Term::test(true, true, 80);
+            term.set_input(Box::new(Cursor::new(input)));
+            assert_eq!(Consent::type_name(&term, "cluster name", "prod").await, expected, "{input:?}");
+            assert!(term.stderr().starts_with("type the cluster name `prod` to go on: "), "{}", term.stderr());
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_are_read_one_by_one() {
+        let term = Term::test(true, true, 80);
+        term.set_input(Box::new(Cursor::new("y\nn\n")));
+        assert!(Consent::ask(&term, "first?").await.given());
+        assert!(!Consent::ask(&term, "second?").await.given());
+    }
+}
