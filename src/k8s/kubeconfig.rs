@@ -261,14 +261,10 @@ mod tests {
         .unwrap()
     }
 
-    fn seen(
-        cluster: &str,
-        server: &str,
-        user: &str,
-    ) -> Option<(String, Option<String>, Option<String>, Option<String>)> {
+    fn seen(cluster: &str, server: &str, user: &str) -> Option<[Option<String>; 4]> {
         let file = file(cluster, "ctx", server, user);
         let found = recognise(&Entry::of(&file, None).unwrap().unwrap())?;
-        Some((found.name, found.region, found.account, found.profile))
+        Some([Some(found.name), found.region, found.account, found.profile])
     }
 
     const GR7: &str = "https://ABC.gr7.eu-west-1.eks.amazonaws.com";
@@ -300,7 +296,7 @@ mod tests {
             ("prod", GR7, "{exec: {command: gke-gcloud-auth-plugin, args: []}}", None),
             ("arn:aws:iam::111122223333:role/cluster", GR7, "{}", None),
         ] {
-            let wanted = wanted.map(|(name, region, account, profile)| (name.to_owned(), region, account, profile));
+            let wanted = wanted.map(|(name, region, account, profile)| [some(name), region, account, profile]);
             assert_eq!(seen(cluster, server, user), wanted, "{cluster} {server}");
         }
     }

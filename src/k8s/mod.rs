@@ -277,3 +277,6 @@ impl Cluster for Kube {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

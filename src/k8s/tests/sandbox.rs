@@ -1,0 +1,235 @@
+//! Against the sandbox's API server: TLS, tokens, new connections, a rollout from beginning to end.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures::StreamExt;
+use podid_sandbox::{
+    Sandbox, Scenario,
+    faults::{Action, Fault},
+};
+
+use super::super::{Access, Kube, TokenSource, read_context};
+use crate::{
+    failure::Result,
+    model::{
+        cluster::Cluster as EksCluster,
+        have::ServiceAccountState,
+        names::ServiceAccount,
+        workload::{WorkloadKind, WorkloadRef},
+    },
+    ports::{Cluster, Probe},
+};
+
+fn carts() -> ServiceAccount {
+    ServiceAccount::new("carts", "carts").unwrap()
+}
+
+fn deployment() -> WorkloadRef {
+    WorkloadRef { kind: WorkloadKind::Deployment, namespace: "carts".to_owned(), name: "carts".to_owned() }
+}
+
+struct World {
+    sandbox: Sandbox,
+    kube: Kube,
+    file: tempfile::NamedTempFile,
+}
+
+fn world() -> World {
+    // A thread of its own: the sandbox brings a runtime, and the test has one already.
+    let start = || Sandbox::start(Scenario::named("carts-before").unwrap()).unwrap();
+    let sandbox = std::thread::spawn(start).join().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), sandbox.kubeconfig()).unwrap();
+    let access = Access::Kubeconfig { path: Some(file.path().to_owned()), context: None };
+    World { kube: Kube::with_env(access, Arc::new(|_| None)), sandbox, file }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads() {
+    let world = world();
+    world.kube.reach().await.unwrap();
+    assert_eq!(world.kube.service_account(&carts()).await.unwrap(), ServiceAccountState::Exists { irsa_role: None });
+    let typo = ServiceAccount::new("carts", "cart").unwrap();
+    let ServiceAccountState::Missing { near } = world.kube.service_account(&typo).await.unwrap() else { panic!() };
+    assert_eq!(near, ["carts"]);
+    let nowhere = ServiceAccount::new("cartz", "carts").unwrap();
+    let state = world.kube.service_account(&nowhere).await.unwrap();
+    assert_eq!(state, ServiceAccountState::NoNamespace { near: vec!["carts".to_owned()] });
+    assert_eq!(world.kube.nodes().await.unwrap().len(), 3);
+    assert!(world.kube.agents().await.unwrap().is_empty());
+    assert!(world.kube.may("create", "", "pods", Some("carts")).await.unwrap());
+    let workloads = world.kube.workloads("carts").await.unwrap();
+    assert_eq!(workloads.iter().map(|w| w.id.to_string()).collect::<Vec<_>>(), ["deployment/carts"]);
+    let pods = world.kube.pods(&carts()).await.unwrap();
+    assert!(pods.iter().all(|pod| pod.service_account == "carts" && pod.revision.is_some()), "{pods:?}");
+    let workload = world.kube.workload(&deployment()).await.unwrap().unwrap();
+    assert_eq!(workload.status.update_revision, pods.first().and_then(|pod| pod.revision.clone()));
+    let gone = WorkloadRef { name: "other".to_owned(), ..deployment() };
+    assert_eq!(world.kube.workload(&gone).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_account_is_created_once() {
+    let world = world();
+    let new = ServiceAccount::new("carts", "new").unwrap();
+    for _ in 0..2 {
+        world.kube.create_service_account(&new).await.unwrap();
+    }
+    assert_eq!(world.kube.service_account(&new).await.unwrap(), ServiceAccountState::Exists { irsa_role: None });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_probe_has_its_own_connection() {
+    let world = world();
+    let addresses = world.kube.addresses().await.unwrap();
+    assert_eq!(addresses.len(), 1);
+    for address in [None, Some(addresses[0])] {
+        assert_eq!(world.kube.probe(&carts(), address).await.unwrap(), Probe::NotInjected);
+    }
+    let calls = world.sandbox.journal().calls();
+    let probes: Vec<_> = calls.iter().filter(|call| call.operation.starts_with("create pods")).collect();
+    assert_eq!(probes.len(), 2);
+    assert_ne!(probes[0].connection, probes[1].connection);
+    assert!(world.sandbox.journal().writes().is_empty());
+    let missing = ServiceAccount::new("carts", "nobody").unwrap();
+    let answer = world.kube.probe(&missing, None).await.unwrap();
+    assert!(matches!(answer, Probe::NoServiceAccount(_)), "{answer:?}");
+    let nowhere = ServiceAccount::new("nowhere", "nobody").unwrap();
+    let answer = world.kube.probe(&nowhere, None).await.unwrap();
+    assert!(matches!(answer, Probe::NoServiceAccount(_)), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_is_followed() {
+    let world = world();
+    let before = world.kube.workload(&deployment()).await.unwrap().unwrap();
+    let mut views = world.kube.follow(&deployment()).await.unwrap();
+    let at = "2026-11-23T19:34:15Z".parse().unwrap();
+    let restarted = world.kube.restart(&deployment(), at).await.unwrap();
+    assert_eq!(restarted.generation, before.generation + 1);
+    assert_eq!(restarted.restarted_at.as_deref(), Some("2026-11-23T19:34:15Z"));
+    let new = async {
+        loop {
+            let view = views.next().await.unwrap().unwrap();
+            let workload = view.workload.unwrap();
+            if workload.status.observed_generation < restarted.generation {
+                continue;
+            }
+            let revision = workload.status.update_revision;
+            if revision.is_some() && view.pods.iter().any(|pod| pod.revision == revision) {
+                return revision;
+            }
+        }
+    };
+    let new = tokio::time::timeout(std::time::Duration::from_secs(20), new).await.unwrap();
+    assert_ne!(new, before.status.update_revision);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_server_is_asked_again() {
+    let world = world();
+    world.sandbox.faults().add(Fault::once(
+        "kubernetes",
+        "list nodes",
+        Action::error(503, "ServiceUnavailable", "busy"),
+    ));
+    assert_eq!(world.kube.nodes().await.unwrap().len(), 3);
+    world.sandbox.faults().add(Fault::once("kubernetes", "list nodes", Action::error(500, "InternalError", "etcd")));
+    assert_eq!(world.kube.nodes().await.unwrap().len(), 3);
+}
+
+struct Tokens(String, AtomicUsize);
+
+#[async_trait]
+impl TokenSource for Tokens {
+    async fn token(&self) -> Result<String> {
+        self.1.fetch_add(1, Ordering::SeqCst);
+        Ok(self.0.clone())
+    }
+}
+
+/// The sandbox's cluster as DescribeCluster gives it, and the token of its kubeconfig.
+fn described(world: &World) -> (EksCluster, String) {
+    let text = world.sandbox.kubeconfig();
+    let after =
+        |key: &str| text.split_once(key).unwrap().1.split_whitespace().next().unwrap().trim_matches('"').to_owned();
+    let ca = after("certificate-authority-data:");
+    STANDARD.decode(&ca).unwrap();
+    let cluster = EksCluster {
+        name: "eks-workshop".to_owned(),
+        arn: "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop".parse().unwrap(),
+        version: "1.33".to_owned(),
+        platform_version: "eks.9".to_owned(),
+        status: "ACTIVE".to_owned(),
+        endpoint: world.sandbox.kube_url().to_owned(),
+        certificate_authority: ca,
+        oidc_issuer: None,
+        auto_mode: false,
+        created_at: None,
+    };
+    (cluster, after("token:"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_no_kubeconfig() {
+    let world = world();
+    let (cluster, token) = described(&world);
+    let tokens = Arc::new(Tokens(token, AtomicUsize::new(0)));
+    let access = |token: Arc<Tokens>| Access::Eks { cluster: Box::new(cluster.clone()), token };
+    let kube = Kube::with_env(access(Arc::clone(&tokens)), Arc::new(|_| None));
+    kube.reach().await.unwrap();
+    assert_eq!(kube.nodes().await.unwrap().len(), 3);
+    assert_eq!(kube.probe(&carts(), None).await.unwrap(), Probe::NotInjected);
+    assert!(tokens.1.load(Ordering::SeqCst) >= 3);
+    assert!(world.kube.is_of(&cluster).await.unwrap());
+
+    let stranger =
+        Kube::with_env(access(Arc::new(Tokens("k8s-aws-v1.none".to_owned(), AtomicUsize::new(0)))), Arc::new(|_| None));
+    let failure = stranger.reach().await.unwrap_err();
+    assert!(failure.denied() && failure.is("Unauthorized"), "{failure:?}");
+
+    let untrusted = crate::model::cluster::Cluster { certificate_authority: other_ca(), ..cluster.clone() };
+    let source = Arc::new(Tokens(String::new(), AtomicUsize::new(0)));
+    let kube = Kube::with_env(Access::Eks { cluster: Box::new(untrusted), token: source }, Arc::new(|_| None));
+    let failure = kube.reach().await.unwrap_err();
+    assert!(failure.to_string().contains("is not trusted"), "{failure}");
+
+    let nobody = EksCluster { endpoint: "https://127.0.0.1:1".to_owned(), ..cluster };
+    let kube = Kube::with_env(Access::Eks { cluster: Box::new(nobody), token: tokens }, Arc::new(|_| None));
+    let failure = kube.reach().await.unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "could not reach the Kubernetes API: no connection to `https://127.0.0.1:1`: connection refused"
+    );
+}
+
+/// The CA of another world.
+fn other_ca() -> String {
+    described(&self::world()).0.certificate_authority
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_is_not_there() {
+    let world = world();
+    let access = Access::Kubeconfig { path: Some(world.file.path().to_owned()), context: None };
+    let env = |name: &str| (name == "HTTPS_PROXY").then(|| "http://me:secret@127.0.0.1:1".to_owned());
+    let kube = Kube::with_env(access, Arc::new(env));
+    let failure = kube.reach().await.unwrap_err();
+    assert!(!failure.to_string().contains("secret") && failure.to_string().contains("connection refused"), "{failure}");
+    assert!(kube.addresses().await.unwrap().is_empty());
+}
+
+#[test]
+fn its_context_is_read() {
+    let world = world();
+    let context = read_context(Some(world.file.path()), None).unwrap();
+    if let Some(context) = context {
+        assert_eq!(context.name, "eks-workshop");
+        assert_eq!(context.region.as_deref(), Some("us-west-2"));
+    }
+}

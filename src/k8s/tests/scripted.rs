@@ -1,0 +1,312 @@
+//! Against scripted answers: pages, expired lists, probes, restarts, agents, service accounts.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+
+use super::{kube, status};
+use crate::{
+    failure::Code,
+    model::{
+        have::ServiceAccountState,
+        names::ServiceAccount,
+        workload::{WorkloadKind, WorkloadRef},
+    },
+    ports::{Cluster, Probe},
+};
+
+fn carts() -> ServiceAccount {
+    ServiceAccount::new("carts", "carts").unwrap()
+}
+
+pub(super) fn web(kind: WorkloadKind) -> WorkloadRef {
+    WorkloadRef { kind, namespace: "default".to_owned(), name: "web".to_owned() }
+}
+
+pub(super) fn pod(name: &str, service_account: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": "carts", "resourceVersion": "7"},
+        "spec": {"serviceAccountName": service_account, "containers": [{"name": "app", "image": "app"}]},
+        "status": {"phase": "Running"},
+    })
+}
+
+pub(super) fn list(kind: &str, items: &[Value], more: Option<&str>) -> (u16, String) {
+    let metadata = json!({"resourceVersion": "10", "continue": more.unwrap_or_default()});
+    (200, json!({"kind": format!("{kind}List"), "apiVersion": "v1", "metadata": metadata, "items": items}).to_string())
+}
+
+#[tokio::test]
+async fn pods_of_every_page_and_only_of_the_service_account() {
+    let (kube, log) = kube(|asked| {
+        if asked.target.contains("continue=more") {
+            list("Pod", &[pod("b", "carts")], None)
+        } else {
+            list("Pod", &[pod("a", "carts"), pod("other", "default")], Some("more"))
+        }
+    });
+    let names: Vec<String> = kube.pods(&carts()).await.unwrap().into_iter().map(|p| p.name).collect();
+    assert_eq!(names, ["a", "b"]);
+    let first = log.lock().unwrap()[0].target.clone();
+    assert!(first.starts_with("/api/v1/namespaces/carts/pods?"), "{first}");
+    assert!(first.contains("fieldSelector=spec.serviceAccountName%3Dcarts") && first.contains("limit=500"), "{first}");
+}
+
+#[tokio::test]
+async fn an_expired_list_begins_again() {
+    let expired = AtomicUsize::new(0);
+    let (kube, _) = kube(move |asked| {
+        if !asked.target.contains("continue=") {
+            return list("Pod", &[pod("a", "carts")], Some("more"));
+        }
+        match expired.fetch_add(1, Ordering::SeqCst) {
+            0 => status(410, "Expired", "The provided continue parameter is too old"),
+            _ => list("Pod", &[pod("b", "carts")], None),
+        }
+    });
+    let names: Vec<String> = kube.pods(&carts()).await.unwrap().into_iter().map(|p| p.name).collect();
+    assert_eq!(names, ["a", "b"]);
+}
+
+#[tokio::test]
+async fn a_list_that_always_expires_fails() {
+    let (kube, _) = kube(|_| status(410, "Expired", "too old"));
+    let failure = kube.pods(&carts()).await.unwrap_err();
+    assert_eq!(failure.to_string(), "could not list pods of `carts/carts`: too old");
+}
+
+/// What the API server answers to a probe, with and without the right to create pods.
+async fn probed(answer: (u16, String), allowed: bool) -> crate::failure::Result<Probe> {
+    let (kube, log) = kube(move |asked| {
+        if asked.target.contains("selfsubjectaccessreviews") {
+            (201, json!({"metadata": {}, "spec": {}, "status": {"allowed": allowed}}).to_string())
+        } else {
+            answer.clone()
+        }
+    });
+    let answer = kube.probe(&carts(), None).await;
+    let asked = log.lock().unwrap()[0].clone();
+    assert_eq!(asked.method, "POST");
+    assert!(asked.target.starts_with("/api/v1/namespaces/carts/pods?") && asked.target.contains("dryRun=All"));
+    assert_eq!(asked.body["metadata"]["generateName"], "podid-probe-");
+    assert_eq!(asked.body["spec"]["serviceAccountName"], "carts");
+    assert!(asked.body["metadata"].get("labels").is_none());
+    answer
+}
+
+#[tokio::test]
+async fn probes_that_are_answered() {
+    let mut injected = pod("podid-probe-x", "carts");
+    injected["spec"]["volumes"] = json!([{"name": "eks-pod-identity-token"}]);
+    assert_eq!(probed((201, injected.to_string()), true).await.unwrap(), Probe::NotInjected);
+    injected["spec"]["containers"][0]["env"] = json!([
+        {"name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials"},
+        {"name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": "/var/run/secrets/token"},
+    ]);
+    injected["spec"]["containers"][0]["volumeMounts"] =
+        json!([{"name": "eks-pod-identity-token", "mountPath": "/var"}]);
+    assert_eq!(probed((201, injected.to_string()), true).await.unwrap(), Probe::Injected);
+    let plain = pod("podid-probe-x", "carts").to_string();
+    assert_eq!(probed((201, plain), true).await.unwrap(), Probe::NotInjected);
+}
+
+#[tokio::test]
+async fn probes_that_are_refused() {
+    for (code, reason, message, allowed, wanted) in [
+        (
+            403,
+            "Forbidden",
+            r#"pods is forbidden: User "dev" cannot create resource "pods""#,
+            false,
+            "RBAC: the caller is not",
+        ),
+        (403, "Forbidden", "pods \"p\" is forbidden: a new admission plugin", true, "pods \"p\" is forbidden: a new"),
+        (403, "Forbidden", "pods \"p\" is forbidden: violates PodSecurity \"x:latest\": y", true, "Pod Security: pods"),
+        (403, "Forbidden", "pods \"p\" is forbidden: exceeded quota: q, requested: pods=1", true, "quota: pods"),
+        (403, "Forbidden", "pods \"p\" is forbidden: failed quota: q: must specify memory", true, "quota: pods"),
+        (
+            400,
+            "BadRequest",
+            "admission webhook \"w\" does not support dry run",
+            true,
+            "a webhook that refuses dry runs: ",
+        ),
+        (403, "Forbidden", "admission webhook \"w\" denied the request: no", true, "a policy engine: admission"),
+        (
+            422,
+            "Invalid",
+            "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+            true,
+            "a policy engine: ",
+        ),
+        (
+            500,
+            "InternalError",
+            "Internal error occurred: failed calling webhook \"w\": EOF",
+            true,
+            "a webhook that fails: ",
+        ),
+        (422, "Invalid", "Pod \"p\" is invalid: spec: no", true, "Pod \"p\" is invalid"),
+    ] {
+        match probed(status(code, reason, message), allowed).await.unwrap() {
+            Probe::Unprobeable(why) => assert!(why.starts_with(wanted), "{why}"),
+            other => panic!("{message}: {other:?}"),
+        }
+    }
+    for (code, reason, message) in [
+        (
+            403,
+            "Forbidden",
+            "pods \"podid-probe-\" is forbidden: error looking up service account carts/carts: serviceaccount \"carts\" not found",
+        ),
+        (404, "NotFound", "namespaces \"carts\" not found"),
+    ] {
+        assert_eq!(
+            probed(status(code, reason, message), true).await.unwrap(),
+            Probe::NoServiceAccount(message.to_owned())
+        );
+    }
+    let failure = probed(status(401, "Unauthorized", "Unauthorized"), true).await.unwrap_err();
+    assert!(failure.denied() && failure.is("Unauthorized"));
+}
+
+pub(super) fn deployment(generation: u64, observed: u64, paused: bool) -> Value {
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {
+            "name": "web", "namespace": "default", "uid": "u1", "generation": generation, "resourceVersion": "20",
+            "annotations": {"deployment.kubernetes.io/revision": observed.to_string()},
+        },
+        "spec": {
+            "replicas": 2, "paused": paused, "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "web"}]}},
+        },
+        "status": {"observedGeneration": observed, "replicas": 2, "updatedReplicas": 2},
+    })
+}
+
+#[tokio::test]
+async fn a_restart_sends_what_kubectl_sends() {
+    let (kube, log) = kube(|asked| match asked.method.as_str() {
+        "GET" => (200, deployment(1, 1, false).to_string()),
+        _ => (200, deployment(2, 1, false).to_string()),
+    });
+    let at = "2026-11-23T19:34:15.123Z".parse().unwrap();
+    let restarted = kube.restart(&web(WorkloadKind::Deployment), at).await.unwrap();
+    assert_eq!((restarted.generation, restarted.status.observed_generation), (2, 1));
+    let patch = log.lock().unwrap()[1].clone();
+    assert_eq!(patch.target, "/apis/apps/v1/namespaces/default/deployments/web?&fieldManager=podid");
+    assert_eq!(patch.content_type, "application/strategic-merge-patch+json");
+    let annotations = json!({"kubectl.kubernetes.io/restartedAt": "2026-11-23T19:34:15Z"});
+    assert_eq!(patch.body, json!({"spec": {"template": {"metadata": {"annotations": annotations}}}}));
+}
+
+#[tokio::test]
+async fn a_paused_deployment_is_not_restarted() {
+    let (paused, log) = kube(|_| (200, deployment(1, 1, true).to_string()));
+    let failure =
+        paused.restart(&web(WorkloadKind::Deployment), "2026-11-23T19:34:15Z".parse().unwrap()).await.unwrap_err();
+    assert_eq!((failure.code, failure.message.as_str()), (Code::Usage, "`deployment/web` is paused"));
+    assert_eq!(failure.hints, ["resume it first: kubectl rollout resume deployment/web -n default"]);
+    assert_eq!(log.lock().unwrap().len(), 1);
+    let (gone, _) = kube(|_| status(404, "NotFound", "deployments.apps \"web\" not found"));
+    let failure =
+        gone.restart(&web(WorkloadKind::Deployment), "2026-11-23T19:34:15Z".parse().unwrap()).await.unwrap_err();
+    assert_eq!(failure.to_string(), "could not restart `deployment/web` in `default`: it is gone");
+}
+
+#[tokio::test]
+async fn agents_where_the_caller_may_look() {
+    let set = |namespace: &str, name: &str, label: &str| {
+        json!({
+            "metadata": {"name": name, "namespace": namespace, "uid": name, "generation": 1, "labels": {"app.kubernetes.io/name": label}},
+            "spec": {"selector": {"matchLabels": {"app": name}}, "template": {"spec": {"containers": []}}},
+            "status": {"observedGeneration": 1, "desiredNumberScheduled": 2, "numberReady": 1},
+        })
+    };
+    let (kube, _) = kube(move |asked| {
+        if asked.target.starts_with("/apis/apps/v1/daemonsets") {
+            return status(403, "Forbidden", "daemonsets.apps is forbidden");
+        }
+        if asked.target.contains("/pods?") {
+            let mut ready = pod("agent-1", "default");
+            ready["metadata"]["ownerReferences"] = json!([
+                {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "x", "uid": "eks-pod-identity-agent", "controller": true}
+            ]);
+            ready["spec"]["nodeName"] = json!("node-1");
+            ready["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+            return list("Pod", &[ready, pod("stranger", "default")], None);
+        }
+        let sets =
+            [set("kube-system", "eks-pod-identity-agent", "something"), set("kube-system", "kube-proxy", "kube-proxy")];
+        list("DaemonSet", &sets, None)
+    });
+    let agents = kube.agents().await.unwrap();
+    assert_eq!(agents.len(), 1);
+    let agent = &agents[0];
+    assert_eq!(
+        (agent.name.as_str(), agent.desired, agent.ready, agent.observed),
+        ("eks-pod-identity-agent", 2, 1, true)
+    );
+    assert_eq!(agent.ready_nodes.iter().collect::<Vec<_>>(), ["node-1"]);
+}
+
+#[tokio::test]
+async fn service_accounts() {
+    let account = |name: &str, role: Option<&str>| {
+        let annotations = role.map(|role| json!({"eks.amazonaws.com/role-arn": role}));
+        json!({"metadata": {"name": name, "namespace": "carts", "annotations": annotations}})
+    };
+    let role = "arn:aws:iam::111122223333:role/old";
+    let (there, _) = kube(move |_| (200, account("carts", Some(role)).to_string()));
+    let state = there.service_account(&carts()).await.unwrap();
+    assert_eq!(state, ServiceAccountState::Exists { irsa_role: Some(role.to_owned()) });
+
+    let (missing, _) = kube(move |asked| match asked.target.as_str() {
+        "/api/v1/namespaces/carts/serviceaccounts/carts" => {
+            status(404, "NotFound", "serviceaccounts \"carts\" not found")
+        }
+        "/api/v1/namespaces/carts" => status(403, "Forbidden", "namespaces is forbidden"),
+        _ => list("ServiceAccount", &[account("default", None), account("cart", None)], None),
+    });
+    let state = missing.service_account(&carts()).await.unwrap();
+    assert_eq!(state, ServiceAccountState::Missing { near: vec!["cart".to_owned()] });
+
+    let (nowhere, _) = kube(|asked| {
+        let lists = asked.target.contains("limit=");
+        if lists { status(403, "Forbidden", "namespaces is forbidden") } else { status(404, "NotFound", "not found") }
+    });
+    let state = nowhere.service_account(&carts()).await.unwrap();
+    assert_eq!(state, ServiceAccountState::NoNamespace { near: Vec::new() });
+
+    let (twice, _) = kube(|_| status(409, "AlreadyExists", "serviceaccounts \"carts\" already exists"));
+    twice.create_service_account(&carts()).await.unwrap();
+}
+
+#[tokio::test]
+async fn logs() {
+    let (kube, log) = kube(|asked| {
+        if asked.target.contains("previous=true") {
+            status(400, "BadRequest", "previous terminated container \"app\" in pod \"a\" not found")
+        } else {
+            (200, "AccessDenied\n".to_owned())
+        }
+    });
+    assert_eq!(kube.log("carts", "a", "app", false, 20).await.unwrap(), "AccessDenied\n");
+    assert!(log.lock().unwrap()[0].target.contains("tailLines=20"));
+    let failure = kube.log("carts", "a", "app", true, 20).await.unwrap_err();
+    assert_eq!(failure.causes, ["previous terminated container \"app\" in pod \"a\" not found"]);
+}
+
+#[tokio::test]
+async fn reaching() {
+    let (known, _) = kube(|_| status(403, "Forbidden", "forbidden: User \"dev\" cannot get path \"/api\""));
+    known.reach().await.unwrap();
+    let (nobody, _) =
+        kube(|_| status(403, "Forbidden", "forbidden: User \"system:anonymous\" cannot get path \"/api\""));
+    assert!(nobody.reach().await.unwrap_err().denied());
+    let (stranger, _) = kube(|_| status(401, "Unauthorized", "Unauthorized"));
+    let failure = stranger.reach().await.unwrap_err();
+    assert_eq!(failure.to_string(), "could not reach the Kubernetes API: the cluster does not know the caller");
+    assert!(failure.is("Unauthorized"));
+}
