@@ -60,7 +60,6 @@ async fn reads() {
     let nowhere = ServiceAccount::new("cartz", "carts").unwrap();
     let state = world.kube.service_account(&nowhere).await.unwrap();
     assert_eq!(state, ServiceAccountState::NoNamespace { near: vec!["carts".to_owned()] });
-    assert_eq!(world.kube.nodes().await.unwrap().len(), 3);
     assert!(world.kube.agents().await.unwrap().is_empty());
     assert!(world.kube.may("create", "", "pods", Some("carts")).await.unwrap());
     let workloads = world.kube.workloads("carts").await.unwrap();
@@ -135,12 +134,12 @@ async fn a_failing_server_is_asked_again() {
     let world = world();
     world.sandbox.faults().add(Fault::once(
         "kubernetes",
-        "list nodes",
+        "list pods",
         Action::error(503, "ServiceUnavailable", "busy"),
     ));
-    assert_eq!(world.kube.nodes().await.unwrap().len(), 3);
-    world.sandbox.faults().add(Fault::once("kubernetes", "list nodes", Action::error(500, "InternalError", "etcd")));
-    assert_eq!(world.kube.nodes().await.unwrap().len(), 3);
+    world.kube.pods(&carts()).await.unwrap();
+    world.sandbox.faults().add(Fault::once("kubernetes", "list pods", Action::error(500, "InternalError", "etcd")));
+    world.kube.pods(&carts()).await.unwrap();
 }
 
 struct Tokens(String, AtomicUsize);
@@ -183,7 +182,7 @@ async fn with_no_kubeconfig() {
     let access = |token: Arc<Tokens>| Access::Eks { cluster: Box::new(cluster.clone()), token };
     let kube = Kube::with_env(access(Arc::clone(&tokens)), Arc::new(|_| None));
     kube.reach().await.unwrap();
-    assert_eq!(kube.nodes().await.unwrap().len(), 3);
+    kube.pods(&carts()).await.unwrap();
     assert_eq!(kube.probe(&carts(), None).await.unwrap(), Probe::NotInjected);
     assert!(tokens.1.load(Ordering::SeqCst) >= 3);
     assert!(world.kube.is_of(&cluster).await.unwrap());

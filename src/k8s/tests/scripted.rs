@@ -310,3 +310,25 @@ async fn reaching() {
     assert_eq!(failure.to_string(), "could not reach the Kubernetes API: the cluster does not know the caller");
     assert!(failure.is("Unauthorized"));
 }
+
+#[tokio::test]
+async fn nodes() {
+    let (kube, _) = kube(|_| {
+        let ready = json!({
+            "metadata": {"name": "a", "labels": {"kubernetes.io/os": "linux"}},
+            "spec": {"unschedulable": true, "taints": [{"key": "spot", "effect": "NoSchedule"}]},
+            "status": {"conditions": [{"type": "MemoryPressure", "status": "True"}, {"type": "Ready", "status": "True"}]},
+        });
+        let lost =
+            json!({"metadata": {"name": "b"}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}});
+        list("Node", &[ready, lost], None)
+    });
+    let nodes = kube.nodes().await.unwrap();
+    let [a, b] = &nodes[..] else { panic!("two nodes") };
+    assert_eq!((a.name.as_str(), a.ready, a.unschedulable), ("a", true, true));
+    assert_eq!(
+        (a.taints[0].key.as_str(), a.taints[0].value.as_str(), a.taints[0].effect.as_str()),
+        ("spot", "", "NoSchedule")
+    );
+    assert_eq!((b.ready, b.unschedulable, b.taints.len()), (false, false, 0));
+}
