@@ -96,7 +96,7 @@ pub fn statement(cluster: &Cluster, subject: &ServiceAccount, scope: Scope, sess
 
 /// A trust policy with nothing but this statement.
 pub fn document(statement: Value) -> Document {
-    Document(json!({"Version": "2012-10-17", "Statement": [statement]}))
+    Document(json!({"Version": "2012-10-17", "Statement": Value::Array(vec![statement])}))
 }
 
 /// The document with podid's statement for this service account in it; all other statements stay, in order.

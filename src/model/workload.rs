@@ -207,6 +207,7 @@ pub struct Pod {
 }
 
 /// A container of a pod.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one container, not a state")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {

@@ -55,7 +55,7 @@ pub fn recycle(ask: &Recycle<'_>) -> Result<Plan, Refusal> {
     match ask.agent {
         Seen::NotAsked => {}
         Seen::Unreadable(why) => plan.warn(format!("agent not checked: {why}")),
-        Seen::Read(state) => agent::reach(state, ask.pods, ask.workloads, false, ask.allow_missing_agent, &mut plan)
+        Seen::Read(agents) => agent::reach(agents, ask.pods, ask.workloads, false, ask.allow_missing_agent, &mut plan)
             .map_err(|refusal| refusal.hint("to restart nevertheless, add `--allow-missing-agent`"))?,
     }
     Ok(plan)

@@ -100,7 +100,8 @@ fn one(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &dyn Fn(&Po
         return;
     }
     if workload.id.kind == WorkloadKind::StatefulSet && workload.partition > 0 {
-        let kept: Vec<&&Pod> = concerned.iter().filter(|pod| ordinal(pod) < Some(workload.partition)).collect();
+        let kept: Vec<&&Pod> =
+            concerned.iter().filter(|pod| ordinal(pod).is_some_and(|n| n < workload.partition)).collect();
         if !kept.is_empty() {
             plan.warn(format!(
                 "{id} has partition {}: {} of its pods are not replaced; \

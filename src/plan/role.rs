@@ -119,11 +119,11 @@ fn path_of(arn: &Arn) -> String {
 
 fn existing(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut Plan) -> Result<Planned, Refusal> {
     same_account(&role.arn, &want.cluster.arn)?;
-    if let RoleRef::Arn(arn) = &want.role.role {
-        if *arn != role.arn {
-            return Err(Refusal::new(format!("role `{}` has the ARN {}, not {arn}", role.name, role.arn))
-                .hint(format!("use `--role {}`", role.arn)));
-        }
+    if let RoleRef::Arn(arn) = &want.role.role
+        && *arn != role.arn
+    {
+        return Err(Refusal::new(format!("role `{}` has the ARN {}, not {arn}", role.name, role.arn))
+            .hint(format!("use `--role {}`", role.arn)));
     }
     if want.role.create {
         adoptable(want, role)?;
@@ -237,7 +237,9 @@ fn broken(want: &Want, role: &Role, request: &Request<'_>, scope: Scope, reasons
     };
     let document = serde_json::to_string_pretty(&after).unwrap_or_default();
     refusal
-        .hint(format!("the corrected trust policy, podid did not create this role and leaves it alone:\n{document}"))
+        .hint(format!(
+            "the corrected trust policy (podid itself changes only roles that it created for this cluster):\n{document}"
+        ))
         .hint(format!(
             "save it as trust.json and run `aws iam update-assume-role-policy --role-name {} \
              --policy-document file://trust.json`",

@@ -236,8 +236,8 @@ fn an_existing_association_changes_only_in_what_was_named() {
 #[test]
 fn an_irsa_role_is_a_switch_and_counts_as_an_update() {
     let mut there = have_role(open());
-    let irsa = |role: &str| Seen::Read(ServiceAccountState::Exists { irsa_role: Some(role.to_owned()) });
-    there.service_account = irsa("arn:aws:iam::111122223333:role/irsa");
+    let irsa_role = Some("arn:aws:iam::111122223333:role/irsa".to_owned());
+    there.service_account = Seen::Read(ServiceAccountState::Exists { irsa_role });
     let plan = planned(&want("app"), &there);
     assert!(plan.updates && plan.changes());
     assert_eq!(

@@ -60,10 +60,10 @@ fn any_have() -> impl Strategy<Value = Have> {
         }
         if injected {
             let Seen::Read(pods) = &mut have.pods else { panic!() };
-            pods.iter_mut().for_each(|pod| {
+            for pod in pods {
                 pod.token_volume = true;
                 pod.containers[0].injected = true;
-            });
+            }
         }
         have.service_account = Seen::Read(match account {
             0 => ServiceAccountState::Missing { near: vec![] },
