@@ -1,10 +1,12 @@
 //! Renders a failure: as text for people, as one line of JSON for machines. It says everything once.
 
+use std::fmt::Write as _;
+
 use serde::Serialize;
 
 use super::{
     json,
-    mask::mask,
+    mask::credentials,
     styles::{Paint, Tone},
 };
 use crate::failure::{Code, Failure};
@@ -52,9 +54,9 @@ pub fn document(failure: &Failure) -> String {
                 Some(service) if !service.code.is_empty() => service.code.clone(),
                 _ => name(failure.code).to_owned(),
             },
-            message: mask(&message),
+            message: credentials(&message),
             request_id: service.and_then(|s| s.request_id.clone()),
-            hints: failure.hints.iter().map(|hint| mask(hint)).collect(),
+            hints: failure.hints.iter().map(|hint| credentials(hint)).collect(),
         },
     };
     json::line(&document)
@@ -97,9 +99,9 @@ fn causes(failure: &Failure) -> Vec<String> {
 
 /// `label: text`, the lines after the first indented under it.
 fn push(out: &mut String, label: &str, indent: &str, text: &str) {
-    let text = mask(text);
+    let text = credentials(text);
     let mut lines = text.trim_end().lines();
-    out.push_str(&format!("{indent}{label}: {}\n", lines.next().unwrap_or_default()));
+    let _ = writeln!(out, "{indent}{label}: {}", lines.next().unwrap_or_default());
     for line in lines {
         out.push_str(format!("{indent}  {line}").trim_end());
         out.push('\n');

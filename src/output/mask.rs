@@ -6,11 +6,21 @@ use regex::{Captures, Regex};
 
 const STARS: &str = "***";
 
-/// Masks credentials and escapes control characters: for log lines and everything else that pods and services say.
+/// Masks whatever may be a secret and escapes control characters: for log lines and everything else that pods say.
 ///
 /// It errs on the side of masking, and masking twice changes nothing.
 pub fn mask(text: &str) -> String {
-    RULES.iter().fold(visible(text), |text, rule| match rule.apply(&text) {
+    apply(text, |_| true)
+}
+
+/// Masks credentials and escapes control characters in podid's own words and those of services, where unique ids
+/// (`AROA…` in a trust policy) and `token: …` in prose are the very thing to be told.
+pub fn credentials(text: &str) -> String {
+    apply(text, |rule| rule.place == Place::Everywhere)
+}
+
+fn apply(text: &str, wanted: impl Fn(&Rule) -> bool) -> String {
+    RULES.iter().filter(|rule| wanted(rule)).fold(visible(text), |text, rule| match rule.apply(&text) {
         Cow::Borrowed(_) => text,
         Cow::Owned(masked) => masked,
     })
@@ -38,57 +48,72 @@ pub(super) fn hidden(c: char) -> bool {
             | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// Where a rule is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Everywhere,
+    Logs,
+}
+
+/// What it finds becomes stars; its groups `keep` and `tail` stay around them.
 struct Rule {
     regex: Regex,
-    /// Groups `keep` and `tail` stay around the stars.
-    keep: bool,
+    place: Place,
 }
 
 impl Rule {
     fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.regex.replace_all(text, |found: &Captures| {
-            if !self.keep {
-                return STARS.to_owned();
-            }
             let group = |name| found.name(name).map_or("", |m| m.as_str());
-            format!("{}{STARS}{}", group("keep"), group("tail"))
+            let (keep, tail) = (group("keep"), group("tail"));
+            let secret = &found[0][keep.len()..found[0].len() - tail.len()];
+            let shown = if is_mounted_path(secret) { secret } else { STARS };
+            format!("{keep}{shown}{tail}")
         })
     }
+}
+
+/// `AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/var/run/secrets/…` names a file, and that is what a diagnosis needs.
+fn is_mounted_path(text: &str) -> bool {
+    text.starts_with("/var/run/secrets/")
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '/' | '.' | '-'))
 }
 
 /// Names of things that are secret, as environment variables, JSON, YAML and Go fields write them.
 const SECRET_NAME: &str = r"[\w.-]*(?:secret|token|passw(?:or)?d|passphrase|credential|api_?key|private_?key)[\w.-]*";
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
+    use Place::{Everywhere, Logs};
     let rules = [
         // Private keys, over several lines.
-        (r"(?s)(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?P<tail>-----END|\z)".to_owned(), true),
+        (r"(?s)(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?P<tail>-----END|\z)".to_owned(), Everywhere),
         // Headers: the scheme says nothing about where the secret ends, so the line goes.
-        (r"(?im)(?P<keep>(?:authorization|cookie)\\*[\x22']?\s*[:=]\s*)[^\n]+$".to_owned(), true),
-        (r"(?i)(?P<keep>\bbearer\s+)[^\s\x22',;]+".to_owned(), true),
+        (r"(?im)(?P<keep>(?:authorization|cookie)\\*[\x22']?\s*[:=]\s*)[^\n]+$".to_owned(), Everywhere),
+        (r"(?i)(?P<keep>\bbearer\s+)[^\s\x22',;]+".to_owned(), Everywhere),
         // {"name":"DB_PASSWORD","value":"…"}, as Kubernetes writes an environment.
         (
             format!(
                 r#"(?i)(?P<keep>\\*"name\\*"\s*:\s*\\*"{SECRET_NAME}\\*"\s*,\s*\\*"value\\*"\s*:\s*\\*")[^"\\]*(?P<tail>\\*")"#
             ),
-            true,
+            Everywhere,
         ),
         // NAME="…", "name": "…"; the closing quote may have been cut off. Then the same inside a JSON string.
-        (format!(r#"(?im)(?P<keep>{SECRET_NAME}["']?\s*[:=]\s*")(?:[^"\\\n]|\\.)*\\?(?P<tail>"|$)"#), true),
-        (format!(r#"(?im)(?P<keep>{SECRET_NAME}\\*["']?\s*[:=]\s*\\+")[^"\n]*?(?P<tail>\\*"|$)"#), true),
-        (format!(r#"(?im)(?P<keep>{SECRET_NAME}\\*["']?\s*[:=]\s*')[^'\n]*(?P<tail>'|$)"#), true),
+        (format!(r#"(?im)(?P<keep>{SECRET_NAME}["']?\s*[:=]\s*")(?:[^"\\\n]|\\.)*\\?(?P<tail>"|$)"#), Everywhere),
+        (format!(r#"(?im)(?P<keep>{SECRET_NAME}\\*["']?\s*[:=]\s*\\+")[^"\n]*?(?P<tail>\\*"|$)"#), Everywhere),
+        (format!(r#"(?im)(?P<keep>{SECRET_NAME}\\*["']?\s*[:=]\s*')[^'\n]*(?P<tail>'|$)"#), Everywhere),
         // NAME=…, and in a query.
-        (format!(r#"(?i)(?P<keep>{SECRET_NAME}=)[^\s&"']+"#), true),
+        (format!(r#"(?i)(?P<keep>{SECRET_NAME}=)[^\s&"']+"#), Everywhere),
         // Name: …, when it looks like a secret and not like prose.
-        (format!(r#"(?i)(?P<keep>{SECRET_NAME}:\s?)[^\s&"']{{12,}}"#), true),
-        (r#"(?i)(?P<keep>\b(?:x-amz-)?signature=)[^\s&"';,]+"#.to_owned(), true),
-        (r"(?P<keep>://[^\s/:@]*:)[^\s/@]+(?P<tail>@)".to_owned(), true),
-        (r"k8s-aws-v1\.[\w.=-]+".to_owned(), false),
-        (r"eyJ[\w=-]+\.[\w=-]+\.?[\w=-]*".to_owned(), false),
-        (r"(?P<keep>A(?:KIA|SIA|ROA|IDA|GPA|NPA|NVA|IPA|SCA|BIA|CCA|PKA))[A-Z0-9]{12,}".to_owned(), true),
+        (format!(r#"(?i)(?P<keep>{SECRET_NAME}:\s?)[^\s&"']{{12,}}"#), Logs),
+        (r#"(?i)(?P<keep>\b(?:x-amz-)?signature=)[^\s&"';,]+"#.to_owned(), Everywhere),
+        (r"(?P<keep>://[^\s/:@]*:)[^\s/]+(?P<tail>@)".to_owned(), Everywhere),
+        (r"k8s-aws-v1\.[\w.=-]+".to_owned(), Everywhere),
+        (r"eyJ[\w=-]+\.[\w=-]+\.?[\w=-]*".to_owned(), Everywhere),
+        (r"(?P<keep>A(?:KIA|SIA))[A-Z0-9]{12,}".to_owned(), Everywhere),
+        (r"(?P<keep>A(?:ROA|IDA|GPA|NPA|NVA|IPA|SCA|BIA|CCA|PKA))[A-Z0-9]{12,}".to_owned(), Logs),
     ];
     // A rule that does not compile would be caught by every test of this file.
-    rules.into_iter().filter_map(|(regex, keep)| Regex::new(&regex).ok().map(|regex| Rule { regex, keep })).collect()
+    rules.into_iter().filter_map(|(regex, place)| Regex::new(&regex).ok().map(|regex| Rule { regex, place })).collect()
 });
 
 #[cfg(test)]
@@ -101,7 +126,7 @@ mod tests {
 
     #[test]
     fn every_rule_compiles() {
-        assert_eq!(RULES.len(), 14);
+        assert_eq!(RULES.len(), 15);
     }
 
     #[test]
@@ -130,6 +155,9 @@ mod tests {
                 "https://sts.us-west-2.amazonaws.com/?X-Amz-Security-Token=IQoJ%2F&X-Amz-Signature=0a1b&x=1",
                 "https://sts.us-west-2.amazonaws.com/?X-Amz-Security-Token=***&X-Amz-Signature=***&x=1",
             ),
+            ("TOKEN_FILE=/var/run/secrets/a/b-c", "TOKEN_FILE=/var/run/secrets/a/b-c"),
+            ("TOKEN=/var/run/secrets/a,PASSWORD=b", "TOKEN=***"),
+            ("amqp://u:p@ss@host/", "amqp://u:***@host/"),
             ("k8s-aws-v1.aHR0cHM6Ly9zdHM", "***"),
             ("postgres://carts:hunter2@db:5432/carts", "postgres://carts:***@db:5432/carts"),
             ("session_token: IQoJb3JpZ2luX2VjEXAMPLE", "session_token: ***"),
@@ -149,6 +177,19 @@ mod tests {
             assert_eq!(mask(text), masked, "{text:?}");
             assert_eq!(mask(masked), masked, "twice: {text:?}");
         }
+    }
+
+    #[test]
+    fn what_podid_says_keeps_ids_and_prose() {
+        for text in [
+            "principal AROAJQABLZS4A3QDU576Q was deleted",
+            "volume eks-pod-identity-token: not-mounted-in-container",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token",
+            "secrets \"carts\" is forbidden: User \"x\" cannot get resource \"secrets\"",
+        ] {
+            assert_eq!(credentials(text), text);
+        }
+        assert_eq!(credentials("ASIAIOSFODNN7EXAMPLE TOKEN=abc \u{1b}"), "ASIA*** TOKEN=*** \\u{1b}");
     }
 
     /// Ways in which a secret gets into a log.

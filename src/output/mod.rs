@@ -254,7 +254,11 @@ impl Term {
             Format::Json => self.emit_json(document),
             Format::Yaml => self.emit_yaml(document),
             Format::Table | Format::Wide => self.emit_table(&table()),
-            Format::Name => self.emit(&names.into_iter().map(|name| format!("{name}\n")).collect::<String>()),
+            Format::Name => {
+                let names: Vec<String> =
+                    names.into_iter().map(|name| mask::visible(&name.to_string()) + "\n").collect();
+                self.emit(&names.concat())
+            }
         }
     }
 
@@ -320,7 +324,7 @@ impl Term {
 
     /// A line of progress for a wait or a rollout; several stand side by side.
     pub fn progress(&self, subject: impl Into<String>) -> Progress {
-        Progress::new(self, subject.into())
+        Progress::new(self, &subject.into())
     }
 
     /// Shows a plan. Quiet: nothing, unless it is going to be asked about: nobody says yes to what they did not see.
@@ -339,7 +343,7 @@ impl Term {
     }
 
     fn labelled(&self, tone: Tone, label: &str, text: &str) {
-        let text = mask::visible(text);
+        let text = mask::credentials(text);
         let mut lines = text.lines();
         let mut out = format!("{}: {}\n", self.err_paint().paint(tone, label), lines.next().unwrap_or_default());
         for line in lines {

@@ -1,5 +1,7 @@
 //! Shows a plan: one line a step, with a sign and words for it, details indented under it.
 
+use std::fmt::Write as _;
+
 use super::{
     diff,
     mask::visible,
@@ -101,7 +103,7 @@ pub fn render_plan(title: &str, lines: &[PlanLine], unicode: bool, paint: Paint)
     let mut out = format!("{}\n", paint.paint(Tone::Strong, format_args!("{title}:")));
     for line in lines {
         let sign = paint.paint(line.sign.tone(), line.sign.text(unicode));
-        out.push_str(&format!("  {sign} {}\n", flat(&line.text, unicode)));
+        let _ = writeln!(out, "  {sign} {}", flat(&line.text, unicode));
         for detail in line.detail.iter().flat_map(|d| d.lines()) {
             let detail = paint.paint(diff_tone(detail), flat(detail, unicode));
             out.push_str(format!("      {detail}").trim_end());

@@ -32,10 +32,10 @@ struct State {
 }
 
 impl Progress {
-    pub(super) fn new(term: &Term, subject: String) -> Self {
+    pub(super) fn new(term: &Term, subject: &str) -> Self {
         let shown = !term.is_quiet() && !term.0.settings.no_progress;
         let bars = shown && term.0.streams.movable && !term.0.streams.ci;
-        let subject = visible(&subject);
+        let subject = visible(subject);
         let bar = bars.then(|| spinner(term, &subject));
         let line = Line { term: term.clone(), subject, state: Mutex::default(), bar, lines: shown && !bars };
         Self(Arc::new(line))

@@ -12,6 +12,7 @@ use super::ColorChoice;
 
 /// What is known about the three streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about a stream")]
 pub struct Streams {
     /// stdout is a terminal.
     pub out_tty: bool,
