@@ -2,13 +2,151 @@
 //!
 //! One road: flags make a [`Want`](model::want::Want), [`observe`] reads a [`Have`](model::have::Have) through the
 //! [`ports`], [`plan`] computes the [`Step`](plan::Step)s, consent is asked, [`execute`] carries them out, the
-//! command proves its postconditions, and [`output`] renders the outcome.
+//! command [proves](prove) its postconditions, and [`output`] renders the outcome.
 
 pub mod aws;
+pub mod cli;
+pub mod commands;
+pub mod context;
+pub mod execute;
 pub mod explain;
 pub mod failure;
 pub mod k8s;
 pub mod model;
+pub mod observe;
 pub mod output;
 pub mod plan;
 pub mod ports;
+pub mod prove;
+pub mod settings;
+pub mod wait;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
+use tokio::sync::watch;
+
+use crate::{
+    cli::{Cli, Command},
+    context::Context,
+    failure::{Code, Failure, Result},
+    output::{Format, Term, TermSettings},
+    wait::{Guard, Signal},
+};
+
+/// Answers a shell that asks for completions, and ends the process then; does nothing otherwise.
+pub fn complete() {
+    clap_complete::CompleteEnv::with_factory(Cli::command).var(commands::completions::VARIABLE).complete();
+}
+
+/// Runs podid with these arguments, the program's name first.
+pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
+    let args: Vec<OsString> = args.collect();
+    let matches = match Cli::command().try_get_matches_from(&args) {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error, &args),
+    };
+    let cluster_flag = matches.value_source("cluster") == Some(ValueSource::CommandLine);
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &args),
+    };
+    let global = &cli.global;
+    let term = Term::new(TermSettings {
+        format: global.output,
+        quiet: global.quiet,
+        verbose: global.verbose,
+        color: global.color,
+        no_progress: global.no_progress,
+    });
+    output::log::init_logging(&term);
+    let result = drive(cli, cluster_flag, &term);
+    let code = match result {
+        Ok(code) => code,
+        Err(failure) => {
+            term.error(&failure);
+            failure.code
+        }
+    };
+    // What nobody reads any more was not a failure of podid's.
+    if term.out_closed() { ExitCode::SUCCESS } else { ExitCode::from(code as u8) }
+}
+
+/// Runs the command on a runtime; the first signal asks it to stop, the second stops it.
+fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::failed("cannot start").because(e.to_string()))?;
+    let (sender, receiver) = watch::channel(None);
+    let guard = Guard::new(cli.global.timeout, receiver);
+    let ctx = Context::new(cli.global, cluster_flag, term.clone(), guard);
+    let result = runtime.block_on(async {
+        let command = async {
+            match cli.command {
+                Command::Associate(command) => command.run(&ctx).await,
+                Command::List(command) => command.run(&ctx).await,
+                Command::Show(command) => command.run(&ctx).await,
+                Command::Recycle(command) => command.run(&ctx).await,
+                Command::Agent(command) => command.run(&ctx).await,
+                Command::Completions(command) => command.run(&ctx),
+            }
+        };
+        tokio::select! {
+            result = command => result,
+            signal = signals(&sender) => Err(Failure::new(signal.code(), "stopped at once; what was in flight is unknown")),
+        }
+    });
+    // A prompt that still waits for a line must not hold the process.
+    runtime.shutdown_background();
+    result
+}
+
+/// Passes the first signal on; returns with the second.
+async fn signals(sender: &watch::Sender<Option<Signal>>) -> Signal {
+    let first = next_signal().await;
+    sender.send_replace(Some(first));
+    next_signal().await
+}
+
+#[cfg(unix)]
+async fn next_signal() -> Signal {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => Signal::Interrupt,
+        _ = terminate.recv() => Signal::Terminate,
+    }
+}
+
+#[cfg(not(unix))]
+async fn next_signal() -> Signal {
+    if tokio::signal::ctrl_c().await.is_err() {
+        return std::future::pending().await;
+    }
+    Signal::Interrupt
+}
+
+/// What clap has to say: help and version as they are; a wrong usage also as JSON when that was asked for.
+fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
+    let json = args
+        .windows(2)
+        .any(|pair| matches!((pair[0].to_str(), pair[1].to_str()), (Some("-o" | "--output"), Some("json" | "yaml"))))
+        || args.iter().any(|arg| {
+            matches!(arg.to_str(), Some("-ojson" | "-oyaml" | "-o=json" | "--output=json" | "--output=yaml"))
+        });
+    if json && error.use_stderr() {
+        let rendered = error.to_string();
+        let message = rendered.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().trim().to_owned();
+        let term = Term::new(TermSettings { format: Format::Json, ..TermSettings::default() });
+        term.error(&Failure::usage(message).hint("see `podid --help`"));
+        return ExitCode::from(Code::Usage as u8);
+    }
+    // A closed pipe under --help is not worth a word.
+    let _ = error.print();
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Code::Usage as u8))
+}

@@ -1,3 +1,8 @@
-//! Starts podid.
+//! Completion hook, then [`podid::run`]; nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    podid::complete();
+    podid::run(std::env::args_os())
+}

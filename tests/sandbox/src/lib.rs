@@ -65,6 +65,8 @@ impl Sandbox {
             ("AWS_ACCESS_KEY_ID", caller.access_key_id.clone()),
             ("AWS_SECRET_ACCESS_KEY", caller.secret_access_key.clone()),
             ("AWS_REGION", scenario.region.clone()),
+            // botocore reads only this one.
+            ("AWS_DEFAULT_REGION", scenario.region.clone()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ]
     }

@@ -179,6 +179,22 @@ impl Kube {
         self.store.remove(kinds::of(resource), namespace, name).is_some()
     }
 
+    /// The last log line of each pod of a namespace that is not ending: of the run before, when its container waits to
+    /// start again. Pod name and line.
+    pub fn last_log_lines(&self, namespace: &str) -> Vec<(String, String)> {
+        let pods = self.list("pods", namespace);
+        let living = pods.iter().filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
+        living
+            .filter_map(|pod| {
+                let container = json::text(pod, "/spec/containers/0/name");
+                let log = [false, true].into_iter().find_map(|previous| {
+                    kubelet::log(self, pod, container, previous).ok().filter(|lines| lines.len() > 1)
+                })?;
+                Some((json::text(pod, "/metadata/name").to_owned(), log.last()?.1.clone()))
+            })
+            .collect()
+    }
+
     /// Forgets the history: watches and paged lists that began before are expired.
     pub fn compact(&mut self) {
         self.store.compact();

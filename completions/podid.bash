@@ -1,0 +1,1 @@
+source <(PODID_COMPLETE=bash podid)

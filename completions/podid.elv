@@ -1,0 +1,1 @@
+eval (E:PODID_COMPLETE=elvish podid | slurp)

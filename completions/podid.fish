@@ -1,0 +1,1 @@
+PODID_COMPLETE=fish podid | source

@@ -1,0 +1,247 @@
+//! The road from a Want and a Have to a proved outcome: plan, consent, execute, effective, recycle, render.
+
+use serde_json::{Value, json};
+
+use crate::{
+    cli::Changing,
+    commands::{
+        recycle::{self, Rollout},
+        shared::{self, Consent, count},
+    },
+    context::Context,
+    execute::{self, Outcome, Ports},
+    failure::{Code, Failure, Result},
+    model::{
+        association::Association,
+        have::{Have, Seen, ServiceAccountState},
+        staleness,
+        want::Want,
+        workload::Pod,
+    },
+    observe,
+    output::Format,
+    plan::{self, Plan, Step},
+    prove::{
+        self,
+        effective::{Change, Effect, Effective},
+    },
+};
+
+/// What is proved after the plan.
+#[derive(Debug, Clone, Copy)]
+pub struct Proof {
+    /// False: the AWS part only.
+    pub wait: bool,
+    /// Show the application's log lines.
+    pub logs: bool,
+}
+
+/// What the command came to.
+#[derive(Default)]
+struct Ending {
+    outcome: Outcome,
+    association: Option<Association>,
+    effective: Option<Effective>,
+    rollouts: Vec<Rollout>,
+    stale: Vec<String>,
+}
+
+/// Plans, asks, carries out and proves one association.
+///
+/// # Errors
+/// What failed, with its exit code.
+pub async fn associate(ctx: &Context, want: &Want, have: &Have, changing: &Changing, proof: Proof) -> Result<Code> {
+    let plan = plan::associate(want, have).map_err(shared::refused)?;
+    for warning in &plan.warnings {
+        ctx.term.warn(warning);
+    }
+    if plan.steps.is_empty() {
+        ctx.term.status(format!("{} is associated as wanted: nothing to change", want.subject));
+    } else {
+        shared::show_plan(ctx, &plan).await?;
+    }
+    let present = have.association.read().and_then(Clone::clone);
+    if changing.dry_run {
+        let ending = Ending { outcome: Outcome::planned(&plan.steps), association: present, ..Ending::default() };
+        render(ctx, want, &ending)?;
+        return Ok(shared::dry_run_code(changing, &plan));
+    }
+    shared::consent(ctx, changing, Consent::of(&plan)).await?;
+    let mut ending = Ending::default();
+    let proved = carry_out(ctx, want, have, plan, proof, present, &mut ending).await;
+    render(ctx, want, &ending)?;
+    match proved {
+        Ok(()) => Ok(Code::Ok),
+        Err(failure) => Err(execute::after_write(failure, ending.outcome.wrote())),
+    }
+}
+
+async fn carry_out(
+    ctx: &Context,
+    want: &Want,
+    have: &Have,
+    plan: Plan,
+    proof: Proof,
+    present: Option<Association>,
+    ending: &mut Ending,
+) -> Result<()> {
+    let kube = if proof.wait { Some(ctx.kube().await?) } else { None };
+    let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube };
+    let change = change(&plan.steps);
+    ending.outcome = execute::run(&ports, &ctx.guard, plan.steps, |report| shared::tell(ctx, report)).await;
+    ending.association = ending.outcome.association.clone().or(present);
+    if let Some(failure) = shared::failed(&ending.outcome) {
+        return Err(failure);
+    }
+    let Some(association) = ending.association.clone() else {
+        return Err(Failure::failed(format!("no association of {} came of this", want.subject)));
+    };
+    let Some(kube) = kube else {
+        ctx.term.hint(format!("pods are injected some seconds from now; see them with `podid show {}`", want.subject));
+        return Ok(());
+    };
+    if want.install_agent.is_some()
+        && let Seen::Read(state) = &have.agent
+    {
+        agent(ctx, state).await?;
+    }
+    if let Seen::Read(missing @ (ServiceAccountState::Missing { .. } | ServiceAccountState::NoNamespace { .. })) =
+        &have.service_account
+        && !want.create_service_account
+    {
+        let how = match missing {
+            ServiceAccountState::NoNamespace { .. } => format!("namespace {} does not exist", want.subject.namespace),
+            _ => format!("service account {} does not exist", want.subject),
+        };
+        ctx.term.warn(format!("cannot take effect until it exists: {how}"));
+        ending.effective = Some(Effective { effect: Effect::No, how });
+        return Ok(());
+    }
+    let line = ctx.term.progress("effective");
+    let pods = have.pods.read().map(Vec::as_slice);
+    let proved = prove::effective::prove(kube, &ctx.guard, &line, &want.subject, &association, change, pods).await;
+    let effective = match proved {
+        Ok(effective) => effective,
+        Err(failure) => {
+            line.clear();
+            return Err(failure);
+        }
+    };
+    match effective.effect {
+        Effect::Observed => line.done(format!("observed: {}", effective.how)),
+        Effect::Assumed => line.done(format!("assumed: {}", effective.how)),
+        Effect::No => line.fail(effective.how.clone()),
+    }
+    let works = effective.effect != Effect::No;
+    ending.effective = Some(effective);
+    if works { freshen(ctx, want, &association, ending, proof).await } else { Ok(()) }
+}
+
+/// Restarts what is stale, or says what is.
+async fn freshen(
+    ctx: &Context,
+    want: &Want,
+    association: &Association,
+    ending: &mut Ending,
+    proof: Proof,
+) -> Result<()> {
+    let kube = ctx.kube().await?;
+    let view = ctx.guard.run("reading the workloads and pods", observe::subject(kube, &want.subject)).await?;
+    let (Seen::Read(pods), Seen::Read(workloads)) = (&view.pods, &view.workloads) else {
+        ctx.term.warn("the workloads and pods could not be read; whether pods need a restart is unknown");
+        return Ok(());
+    };
+    if !want.recycle {
+        say_stale(ctx, want, association, pods, ending);
+        return Ok(());
+    }
+    // What was planned before the writes is decided anew: a pod may have been replaced meanwhile.
+    let ask = plan::Recycle {
+        subject: &want.subject,
+        workloads,
+        only: &[],
+        pods,
+        association: Some(association),
+        agent: &Seen::NotAsked,
+        stale_only: true,
+        allow_missing_agent: true,
+    };
+    let due = plan::recycle(&ask).map_err(shared::refused)?;
+    let last_write = ending.outcome.last_write;
+    ending.outcome.reports.retain(|r| !matches!(r.step, Step::Restart { .. }));
+    let (reports, rollouts) = recycle::carry_out(ctx, &want.subject, workloads, due, last_write, proof.logs).await?;
+    ending.outcome.reports.extend(reports);
+    ending.rollouts = rollouts;
+    recycle::verdict(&ending.rollouts, &ending.outcome)
+}
+
+fn say_stale(ctx: &Context, want: &Want, association: &Association, pods: &[Pod], ending: &mut Ending) {
+    ending.stale = pods
+        .iter()
+        .filter(|p| p.live() && staleness::stale(p, association).is_some())
+        .map(|p| p.name.clone())
+        .collect();
+    if ending.stale.is_empty() {
+        return;
+    }
+    let shown: Vec<&str> = ending.stale.iter().map(String::as_str).take(3).collect();
+    let more = ending.stale.len() - shown.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    ctx.term.warn(format!(
+        "{} still {} without it: {}{more}",
+        count(ending.stale.len(), "running pod"),
+        if ending.stale.len() == 1 { "is" } else { "are" },
+        shown.join(", ")
+    ));
+    ctx.term.hint(format!("restart them with `podid recycle {}`", want.subject));
+}
+
+async fn agent(ctx: &Context, state: &crate::model::agent::AgentState) -> Result<()> {
+    let line = ctx.term.progress("agent");
+    let proved = async {
+        if state.daemon_sets.is_empty() {
+            prove::agent::addon(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?).await?;
+        }
+        prove::agent::nodes(ctx.kube().await?, &ctx.guard, &line, state.clone()).await
+    };
+    match proved.await {
+        Ok(_) => {
+            line.done("ready on every node that needs it");
+            Ok(())
+        }
+        Err(failure) => {
+            line.clear();
+            Err(failure)
+        }
+    }
+}
+
+/// What the plan does to the association.
+fn change(steps: &[Step]) -> Change {
+    let mut change = Change::Nothing;
+    for step in steps {
+        match step {
+            Step::CreateAssociation { .. } => change = Change::Created,
+            Step::UpdateAssociation { .. } => change = Change::Updated,
+            _ => {}
+        }
+    }
+    change
+}
+
+fn render(ctx: &Context, want: &Want, ending: &Ending) -> Result<()> {
+    let mut value = shared::steps_json(&ending.outcome);
+    if let Value::Object(map) = &mut value {
+        map.insert("association".to_owned(), json!(ending.association));
+        map.insert("effective".to_owned(), json!(ending.effective.as_ref().map(|e| e.effect)));
+        map.insert("effectiveHow".to_owned(), json!(ending.effective.as_ref().map(|e| &e.how)));
+        map.insert("rollouts".to_owned(), recycle::rollouts_json(&ending.rollouts));
+        map.insert("stalePods".to_owned(), json!(ending.stale));
+    }
+    match ctx.term.format() {
+        Format::Json => ctx.term.emit_json(&value),
+        Format::Yaml => ctx.term.emit_yaml(&value),
+        Format::Name => ctx.term.emit_line(&want.subject),
+        Format::Table | Format::Wide => Ok(()),
+    }
+}

@@ -1,0 +1,279 @@
+//! `podid associate`: makes a service account able to act as a role, and proves it.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    cli::Changing,
+    commands::{apply, input, shared},
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::{
+        arn::RoleRef,
+        cluster::Cluster as EksCluster,
+        have::{Have, Seen},
+        names::ServiceAccount,
+        policy,
+        want::{Field, InlinePolicy, Scope, Want, WantRole},
+    },
+    observe,
+};
+
+/// Let a service account act as an IAM role, and prove it
+///
+/// Plans only what is missing of: the agent, the service account, the role with its trust policy and permissions, and the
+/// association; shows the plan, carries it out, and waits until new pods are injected. Running pods keep their old
+/// credentials until they are recycled (--recycle).
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Associate {
+    /// The service account
+    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
+    subject: ServiceAccount,
+    /// Role to act as, by name or ARN
+    #[arg(long, value_name = "NAME|ARN", required_unless_present = "create_role")]
+    role: Option<RoleRef>,
+    /// Create the role if it is missing; without --role its name is made from cluster, namespace and service account
+    #[arg(long)]
+    create_role: bool,
+    /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
+    #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
+    dynamodb: Vec<String>,
+    /// Attach a managed policy (can be repeated)
+    #[arg(long, value_name = "ARN", help_heading = "Permissions")]
+    policy_arn: Vec<String>,
+    /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
+    #[arg(long, value_name = "FILE", help_heading = "Permissions")]
+    policy_file: Vec<PathBuf>,
+    /// Permissions boundary of a role that is created
+    #[arg(long, value_name = "ARN", help_heading = "Permissions", requires = "create_role")]
+    permissions_boundary: Option<String>,
+    /// Path of a role that is created [default: /podid/]
+    #[arg(long, value_name = "PATH", requires = "create_role")]
+    path: Option<String>,
+    /// Tag on the association, and on a role that is created (can be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    tag: Vec<String>,
+    /// Whom the trust policy admits [default: service-account; with --disable-session-tags: cluster]
+    #[arg(long, value_enum, value_name = "SCOPE")]
+    scope: Option<ScopeArg>,
+    /// Send no session tags (they count against the packed policy size, and cannot be used in policies then)
+    #[arg(long)]
+    disable_session_tags: bool,
+    /// Create the service account if it is missing
+    #[arg(long, conflicts_with = "no_wait")]
+    create_service_account: bool,
+    /// Install the agent add-on if there is no agent
+    #[arg(long, conflicts_with = "no_wait")]
+    install_agent: bool,
+    /// Go on although the pods' nodes have no ready agent
+    #[arg(long)]
+    allow_missing_agent: bool,
+    /// When effective, restart the workloads whose pods lack it, and watch them
+    #[arg(long, conflicts_with = "no_wait")]
+    recycle: bool,
+    /// Do the AWS part only: no Kubernetes call, no proof
+    #[arg(long)]
+    no_wait: bool,
+    /// Leave the application's log lines out of errors
+    #[arg(long)]
+    no_logs: bool,
+    #[command(flatten)]
+    changing: Changing,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid associate carts/carts --role eks-workshop-carts-dynamo
+  podid associate carts/carts --create-role --dynamodb eks-workshop-carts=read-write --recycle
+  podid associate carts/carts --create-role --policy-file policy.json --dry-run
+  podid associate carts/carts --role eks-workshop-carts-dynamo --no-wait --yes -o json";
+
+/// `--scope`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ScopeArg {
+    /// This service account of this cluster
+    ServiceAccount,
+    /// This namespace of this cluster
+    Namespace,
+    /// This cluster
+    Cluster,
+    /// Every cluster of the account
+    None,
+}
+
+impl From<ScopeArg> for Scope {
+    fn from(scope: ScopeArg) -> Self {
+        match scope {
+            ScopeArg::ServiceAccount => Self::ServiceAccount,
+            ScopeArg::Namespace => Self::Namespace,
+            ScopeArg::Cluster => Self::Cluster,
+            ScopeArg::None => Self::None,
+        }
+    }
+}
+
+/// The arguments, checked as far as that goes without a call.
+struct Input {
+    tags: BTreeMap<String, String>,
+    policy_files: Vec<InlinePolicy>,
+}
+
+impl Associate {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let input = self.check()?;
+        let (want, have) = self.observe(ctx, input).await?;
+        let proof = apply::Proof { wait: !self.no_wait, logs: !self.no_logs };
+        apply::associate(ctx, &want, &have, &self.changing, proof).await
+    }
+
+    /// Everything that can be wrong without asking anybody.
+    fn check(&self) -> Result<Input> {
+        if self.disable_session_tags && matches!(self.scope, Some(ScopeArg::ServiceAccount | ScopeArg::Namespace)) {
+            return Err(Failure::usage(
+                "`--scope service-account` and `--scope namespace` rest on session tags, which `--disable-session-tags` turns off",
+            )
+            .hint("use `--scope cluster` with `--disable-session-tags`"));
+        }
+        if let Some(path) = &self.path {
+            crate::model::arn::check_path(path).map_err(|e| Failure::usage(format!("--path: {e}")))?;
+        }
+        if let Some(boundary) = &self.permissions_boundary {
+            input::policy_arn("--permissions-boundary", boundary)?;
+        }
+        for arn in &self.policy_arn {
+            input::policy_arn("--policy-arn", arn)?;
+        }
+        // Checked before the cluster is known: its region and account only complete a bare name to an ARN.
+        self.tables("aws", "us-east-1", "000000000000")?;
+        let tags = input::tags("--tag", &self.tag)?;
+        let policy_files = self.policy_file.iter().map(|path| input::policy_file(path)).collect::<Result<Vec<_>>>()?;
+        input::distinct(policy_files.iter().map(|p| p.name.as_str()), |name| {
+            Failure::usage(format!("two `--policy-file` make the same inline policy `{name}`"))
+        })?;
+        Ok(Input { tags, policy_files })
+    }
+
+    fn tables(&self, partition: &str, region: &str, account: &str) -> Result<Vec<crate::model::want::TableGrant>> {
+        self.dynamodb
+            .iter()
+            .map(|text| {
+                policy::parse_table(text, partition, region, account)
+                    .map_err(|e| Failure::usage(format!("--dynamodb: {e}")))
+            })
+            .collect()
+    }
+
+    /// Reads what is there, concurrently, only as far as the plan needs it.
+    async fn observe(&self, ctx: &Context, input: Input) -> Result<(Want, Have)> {
+        let (eks, iam) = (ctx.eks()?, ctx.iam()?);
+        let target = ctx.target()?;
+        let inline = self.inline_names(&input);
+        let attached = !self.policy_arn.is_empty();
+        let guard = &ctx.guard;
+        let named = self.role.as_ref().map(|role| role.name().to_owned());
+        let association = async {
+            let read = observe::association(eks, &target.cluster.value, &self.subject);
+            guard.run("reading the association", read).await
+        };
+        let early_role = async {
+            match &named {
+                Some(name) => {
+                    guard.run("reading the role", observe::role(iam, name, attached, &inline)).await.map(Some)
+                }
+                None => Ok(None),
+            }
+        };
+        let version = async {
+            if !self.install_agent {
+                return Ok(None);
+            }
+            shared::agent_version(ctx, None).await.map(Some)
+        };
+        let (cluster, association, early_role, kube, version) =
+            futures::join!(ctx.cluster(), association, early_role, self.observe_kube(ctx), version);
+        // The cluster first: without it the other failures are only its consequences.
+        let cluster = cluster?;
+        let association = association?;
+        let have: Have = kube?;
+        let want = self.want(cluster, input, version?)?;
+        let role = match early_role? {
+            Some(view) => view,
+            None => guard.run("reading the role", observe::role(iam, want.role.role.name(), attached, &inline)).await?,
+        };
+        let have = Have {
+            association: Seen::Read(association),
+            role: role.role,
+            attached: role.attached,
+            inline: role.inline,
+            ..have
+        };
+        Ok((want, have))
+    }
+
+    fn inline_names(&self, input: &Input) -> Vec<String> {
+        let tables = (!self.dynamodb.is_empty()).then(|| policy::DYNAMODB.to_owned());
+        tables.into_iter().chain(input.policy_files.iter().map(|p| p.name.clone())).collect()
+    }
+
+    async fn observe_kube(&self, ctx: &Context) -> Result<Have> {
+        if self.no_wait {
+            return Ok(Have {
+                agent: Seen::Unreadable("--no-wait asks Kubernetes nothing".to_owned()),
+                ..Have::default()
+            });
+        }
+        let (eks, cluster) = (ctx.eks()?, ctx.cluster().await?);
+        let kube = ctx.kube().await?;
+        let (subject, agent) = futures::join!(
+            ctx.guard.run("reading the service account and its pods", observe::subject(kube, &self.subject)),
+            ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
+        );
+        let (subject, agent) = match (subject, agent) {
+            (Ok(subject), Ok(agent)) => (subject, agent),
+            (Err(failure), _) | (_, Err(failure)) => return Err(ctx.explain_kube(failure, true).await),
+        };
+        Ok(Have {
+            agent,
+            service_account: subject.service_account,
+            pods: subject.pods,
+            workloads: subject.workloads,
+            ..Have::default()
+        })
+    }
+
+    fn want(&self, cluster: &EksCluster, input: Input, agent_version: Option<String>) -> Result<Want> {
+        let arn = &cluster.arn;
+        let role = match &self.role {
+            Some(role) => role.clone(),
+            None => RoleRef::Name(crate::model::role::derived_name(cluster, &self.subject)),
+        };
+        Ok(Want {
+            cluster: cluster.clone(),
+            subject: self.subject.clone(),
+            role: WantRole {
+                role,
+                create: self.create_role,
+                derived: self.role.is_none(),
+                path: self.path.clone(),
+                scope: self.scope.map(Scope::from),
+                boundary: self.permissions_boundary.clone(),
+                tables: self.tables(&arn.partition, &arn.region, &arn.account)?,
+                policy_arns: self.policy_arn.clone(),
+                policy_files: input.policy_files,
+            },
+            disable_session_tags: if self.disable_session_tags { Field::Set(true) } else { Field::Unmanaged },
+            tags: input.tags,
+            create_service_account: self.create_service_account,
+            install_agent: agent_version,
+            allow_missing_agent: self.allow_missing_agent,
+            recycle: self.recycle,
+        })
+    }
+}

@@ -1,0 +1,261 @@
+//! `podid recycle`: restarts the workloads that use a service account, and watches them. Also behind `associate --recycle`.
+
+use std::time::Instant;
+
+use clap::Args;
+use futures::future::join_all;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::Changing,
+    commands::shared::{self, count},
+    context::Context,
+    execute::{self, Outcome, Report, Status},
+    failure::{Code, Failure, Result},
+    model::{
+        have::{Seen, ServiceAccountState},
+        names::ServiceAccount,
+        workload::{Workload, WorkloadRef},
+    },
+    observe,
+    output::Format,
+    plan::{self, Plan, Step},
+    prove,
+};
+
+/// Restart the workloads that use a service account, and watch them
+///
+/// New pods get the association's credentials settings; running ones never do. Deployments, StatefulSets and DaemonSets
+/// are restarted as `kubectl rollout restart` does it, side by side. A restart that is under way is watched, not repeated.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Recycle {
+    /// The service account
+    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
+    subject: ServiceAccount,
+    /// Restart although nodes without a ready agent would take the new pods
+    #[arg(long)]
+    allow_missing_agent: bool,
+    /// Do not watch the rollouts
+    #[arg(long)]
+    no_wait: bool,
+    /// Leave the application's log lines out of errors
+    #[arg(long)]
+    no_logs: bool,
+    #[command(flatten)]
+    changing: Changing,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid recycle carts/carts
+  podid recycle carts/carts --dry-run
+  podid recycle carts/carts --timeout 15m -o json";
+
+/// A rollout that was watched.
+#[derive(Debug, Clone)]
+pub struct Rollout {
+    /// Which.
+    pub workload: WorkloadRef,
+    /// How it ended.
+    pub result: Result<()>,
+}
+
+impl Recycle {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let view = match self.observe(ctx).await {
+            Ok(view) => view,
+            Err(failure) => return Err(ctx.explain_kube(failure, false).await),
+        };
+        let (Seen::Read(pods), Seen::Read(workloads)) = (&view.subject.pods, &view.subject.workloads) else {
+            return Err(Failure::new(
+                Code::Denied,
+                format!("the workloads and pods of {} could not be read", self.subject),
+            )
+            .because("not allowed: list pods, deployments, statefulsets and daemonsets"));
+        };
+        let ask = plan::Recycle {
+            subject: &self.subject,
+            workloads,
+            only: &[],
+            pods,
+            association: view.association.as_ref(),
+            agent: &view.agent,
+            stale_only: false,
+            allow_missing_agent: self.allow_missing_agent,
+        };
+        let plan = plan::recycle(&ask).map_err(shared::refused)?;
+        for warning in &plan.warnings {
+            ctx.term.warn(warning);
+        }
+        if plan.steps.is_empty() && plan.watch.is_empty() {
+            self.nothing(ctx, &view.subject.service_account);
+        } else {
+            for id in &plan.watch {
+                ctx.term.status(format!("{id} is being restarted already: watching it"));
+            }
+            shared::show_plan(ctx, &plan).await?;
+        }
+        if self.changing.dry_run {
+            self.render(ctx, &Outcome::planned(&plan.steps), &[])?;
+            return Ok(shared::dry_run_code(&self.changing, &plan));
+        }
+        shared::consent(ctx, &self.changing, shared::Consent::of(&plan)).await?;
+        let (reports, rollouts) = if self.no_wait {
+            (restart_all(ctx, &plan.steps).await?.into_iter().map(|(report, _)| report).collect(), Vec::new())
+        } else {
+            carry_out(ctx, &self.subject, workloads, plan, None, !self.no_logs).await?
+        };
+        let outcome = Outcome { reports, ..Outcome::default() };
+        self.render(ctx, &outcome, &rollouts)?;
+        match verdict(&rollouts, &outcome) {
+            Ok(()) => Ok(Code::Ok),
+            Err(failure) => Err(execute::after_write(failure, outcome.wrote())),
+        }
+    }
+
+    async fn observe(&self, ctx: &Context) -> Result<View> {
+        let cluster = ctx.cluster().await?;
+        let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
+        let (subject, agent, association) = futures::join!(
+            ctx.guard.run("reading the workloads and pods", observe::subject(kube, &self.subject)),
+            ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
+            ctx.guard.run("reading the association", observe::association(eks, &cluster.name, &self.subject)),
+        );
+        Ok(View { subject: subject?, agent: agent?, association: association? })
+    }
+
+    fn nothing(&self, ctx: &Context, state: &Seen<ServiceAccountState>) {
+        let subject = &self.subject;
+        let (why, near) = match state {
+            Seen::Read(ServiceAccountState::NoNamespace { near }) => {
+                let near = near.first().map(|n| format!("{n}/{}", subject.name));
+                (format!("namespace {} does not exist", subject.namespace), near)
+            }
+            Seen::Read(ServiceAccountState::Missing { near }) => {
+                let near = near.first().map(|n| format!("{}/{n}", subject.namespace));
+                (format!("service account {subject} does not exist"), near)
+            }
+            _ => (format!("no workload uses {subject}"), None),
+        };
+        ctx.term.status(format!("nothing to restart: {why}"));
+        if let Some(near) = near {
+            ctx.term.hint(format!("did you mean `podid recycle {near}`?"));
+        }
+    }
+
+    fn render(&self, ctx: &Context, outcome: &Outcome, rollouts: &[Rollout]) -> Result<()> {
+        let mut value = shared::steps_json(outcome);
+        if let Value::Object(map) = &mut value {
+            map.insert("rollouts".to_owned(), rollouts_json(rollouts));
+        }
+        match ctx.term.format() {
+            Format::Json => ctx.term.emit_json(&value),
+            Format::Yaml => ctx.term.emit_yaml(&value),
+            Format::Name => {
+                for report in &outcome.reports {
+                    ctx.term.emit_line(report.step.resource())?;
+                }
+                Ok(())
+            }
+            Format::Table | Format::Wide => Ok(()),
+        }
+    }
+}
+
+struct View {
+    subject: observe::SubjectView,
+    agent: Seen<crate::model::agent::AgentState>,
+    association: Option<crate::model::association::Association>,
+}
+
+/// Restarts what is due and watches that and what was unfinished, side by side.
+///
+/// # Errors
+/// Only what keeps it from starting; how each ended is in the reports and rollouts.
+pub async fn carry_out(
+    ctx: &Context,
+    subject: &ServiceAccount,
+    workloads: &[Workload],
+    due: Plan,
+    last_write: Option<Instant>,
+    logs: bool,
+) -> Result<(Vec<Report>, Vec<Rollout>)> {
+    let kube = ctx.kube().await?;
+    let restarted = restart_all(ctx, &due.steps).await?;
+    let mut reports = Vec::new();
+    let mut watched: Vec<Workload> = Vec::new();
+    for (report, workload) in restarted {
+        reports.push(report);
+        watched.extend(workload);
+    }
+    watched.extend(workloads.iter().filter(|w| due.watch.contains(&w.id)).cloned());
+    let how = prove::rollout::Watch { subject, last_write, logs };
+    let rollouts = join_all(watched.iter().map(|workload| async move {
+        let line = ctx.term.progress(workload.id.to_string());
+        let result = prove::rollout::watch(kube, &ctx.guard, &line, workload, how).await;
+        if let Err(failure) = &result {
+            line.fail(failure.message.clone());
+        }
+        Rollout { workload: workload.id.clone(), result }
+    }))
+    .await;
+    Ok((reports, rollouts))
+}
+
+async fn restart_all(ctx: &Context, steps: &[Step]) -> Result<Vec<(Report, Option<Workload>)>> {
+    let kube = ctx.kube().await?;
+    let at = Timestamp::now();
+    let restarts = steps.iter().map(|step| async move {
+        let Step::Restart { workload: id, .. } = step else {
+            return (Report { step: step.clone(), status: Status::Skipped, failure: None }, None);
+        };
+        let what = step.describe();
+        let (status, failure, workload) = match ctx.guard.write(&what, kube.restart(id, at)).await {
+            crate::wait::Written::Answered(Ok(workload)) => (Status::Done, None, Some(workload)),
+            crate::wait::Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
+            crate::wait::Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
+        };
+        let report = Report { step: step.clone(), status, failure };
+        shared::tell(ctx, &report);
+        (report, workload)
+    });
+    Ok(join_all(restarts).await)
+}
+
+/// What the restarts and rollouts came to, as one.
+///
+/// # Errors
+/// The first failure, counting the others.
+pub fn verdict(rollouts: &[Rollout], outcome: &Outcome) -> Result<()> {
+    if let Some(failure) = outcome.failure() {
+        return Err(failure.clone());
+    }
+    let failed: Vec<&Failure> = rollouts.iter().filter_map(|r| r.result.as_ref().err()).collect();
+    match failed[..] {
+        [] => Ok(()),
+        [one] => Err(one.clone()),
+        [first, ..] => Err(first.clone().context(format!("{} did not end well", count(failed.len(), "rollout")))),
+    }
+}
+
+/// `[{"workload","status","error"}]`.
+pub fn rollouts_json(rollouts: &[Rollout]) -> Value {
+    rollouts
+        .iter()
+        .map(|r| {
+            json!({
+                "workload": r.workload.to_string(),
+                "namespace": r.workload.namespace,
+                "status": if r.result.is_ok() { "rolled-out" } else { "failed" },
+                "error": r.result.as_ref().err().map(ToString::to_string),
+            })
+        })
+        .collect()
+}

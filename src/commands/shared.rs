@@ -1,0 +1,153 @@
+//! What several commands do alike: showing a plan, asking for consent, telling of steps, choosing the agent's version.
+
+use serde_json::{Value, json};
+
+pub use crate::prove::agent::count;
+use crate::{
+    cli::Changing,
+    context::Context,
+    execute::{Outcome, Report, Status},
+    failure::{Code, Failure, Result},
+    model::addon::AGENT,
+    output::{prompt, styles::Glyph},
+    plan::{Kind, Plan, Refusal},
+};
+
+/// What a plan asks of the user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consent {
+    /// Nothing to do.
+    Nothing,
+    /// Only creates, and restarts of the one service account that was named.
+    Creates,
+    /// Something that exists changes.
+    Changes,
+}
+
+impl Consent {
+    /// What a plan for one named service account asks for.
+    pub fn of(plan: &Plan) -> Self {
+        if plan.steps.is_empty() {
+            return Self::Nothing;
+        }
+        if plan.changes() { Self::Changes } else { Self::Creates }
+    }
+}
+
+/// The plan on stderr, with the cluster it is for.
+///
+/// # Errors
+/// When the cluster cannot be read.
+pub async fn show_plan(ctx: &Context, plan: &Plan) -> Result<()> {
+    let cluster = ctx.cluster().await?;
+    let title = format!("Plan for cluster {} ({}, {})", cluster.name, cluster.arn.account, cluster.arn.region);
+    ctx.term.plan_steps(&title, &plan.steps, plan.changes())
+}
+
+/// Asks where asking is due; refuses where nobody can be asked.
+///
+/// # Errors
+/// Usage, when the answer is no or nobody can answer.
+pub async fn consent(ctx: &Context, changing: &Changing, consent: Consent) -> Result<()> {
+    let target = ctx.target()?;
+    let asks = match consent {
+        Consent::Nothing => false,
+        Consent::Creates => !target.named(),
+        Consent::Changes => true,
+    };
+    if !asks || changing.yes {
+        return Ok(());
+    }
+    let cluster = ctx.cluster().await?;
+    let region = target.region.as_ref().map_or("from the AWS configuration".to_owned(), |r| r.from.to_string());
+    let place = format!(
+        "cluster {} ({}), account {}, region {} ({region})",
+        cluster.name, target.cluster.from, cluster.arn.account, cluster.arn.region
+    );
+    if !ctx.term.can_prompt() {
+        let why = match consent {
+            Consent::Changes => "it changes something that exists",
+            Consent::Creates | Consent::Nothing => "the cluster comes from the kube context",
+        };
+        return Err(Failure::usage(format!("this needs a yes ({why}) and there is no terminal to ask on"))
+            .because(place)
+            .hint("say it with `--yes`, after looking at the plan with `--dry-run`"));
+    }
+    let question = format!("Apply this to {place}?");
+    let answer = async { Ok(prompt::Consent::ask(&ctx.term, &question).await.given()) };
+    let answered = ctx.guard.run("waiting for an answer", answer).await?;
+    if answered { Ok(()) } else { Err(Failure::usage("not confirmed; nothing was changed")) }
+}
+
+/// Tells of a step that ended.
+pub fn tell(ctx: &Context, report: &Report) {
+    match report.status {
+        Status::Done => ctx.term.success(report.step.done()),
+        Status::Skipped => ctx.term.success(format!("{} (found done)", report.step.done())),
+        Status::Failed => ctx.term.marked(Glyph::Failed, format!("could not {}", report.step.describe())),
+        Status::Unknown => ctx.term.warn(format!("unknown whether podid did: {}", report.step.describe())),
+        Status::Planned | Status::NotStarted => {}
+    }
+}
+
+/// The failure of a run that stopped, telling what was not started.
+pub fn failed(outcome: &Outcome) -> Option<Failure> {
+    let stopped = outcome.reports.iter().any(|r| r.status == Status::NotStarted && r.step.kind() != Kind::Restart);
+    match outcome.failure() {
+        Some(failure) => Some(failure.clone()),
+        None if stopped => Some(Failure::new(Code::Interrupted, "interrupted")),
+        None => None,
+    }
+}
+
+/// Exit code of a dry run.
+pub fn dry_run_code(changing: &Changing, plan: &Plan) -> Code {
+    if changing.exit_code && !plan.steps.is_empty() { Code::Difference } else { Code::Ok }
+}
+
+/// `{"steps":[…]}`.
+pub fn steps_json(outcome: &Outcome) -> Value {
+    let steps: Vec<Value> = outcome
+        .reports
+        .iter()
+        .map(|report| {
+            json!({
+                "id": report.step.id(),
+                "action": report.step.action(),
+                "resource": report.step.resource(),
+                "status": report.status,
+                "error": report.failure.as_ref().map(ToString::to_string),
+            })
+        })
+        .collect();
+    json!({ "steps": steps })
+}
+
+/// A refusal of the plan, as a failure.
+pub fn refused(refusal: Refusal) -> Failure {
+    refusal.hints.into_iter().fold(Failure::usage(refusal.message), Failure::hint)
+}
+
+/// The add-on version to install: the wanted one when EKS offers it for this cluster, else EKS's default.
+///
+/// # Errors
+/// When there is no such version.
+pub async fn agent_version(ctx: &Context, wanted: Option<&str>) -> Result<String> {
+    let (cluster, eks) = (ctx.cluster().await?, ctx.eks()?);
+    let versions = ctx.guard.run("reading the add-on's versions", eks.addon_versions(AGENT, &cluster.version)).await?;
+    let names = || versions.iter().map(|v| v.version.as_str()).take(5).collect::<Vec<_>>().join(", ");
+    match wanted {
+        Some(wanted) if versions.iter().any(|v| v.version == wanted) => Ok(wanted.to_owned()),
+        Some(wanted) => Err(Failure::usage(format!(
+            "--version: {AGENT} has no version `{wanted}` for Kubernetes {}",
+            cluster.version
+        ))
+        .hint(format!("the newest are: {}", names()))),
+        None => versions
+            .iter()
+            .find(|v| v.default)
+            .or(versions.first())
+            .map(|v| v.version.clone())
+            .ok_or_else(|| Failure::failed(format!("EKS offers no {AGENT} for Kubernetes {}", cluster.version))),
+    }
+}

@@ -1,0 +1,381 @@
+//! `podid show`: one association in full, with what hangs on it: role, trust, policies, workloads and pods.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{
+    commands::list::role_name,
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::{
+        association::{Association, AssociationFilter},
+        cluster::Cluster as EksCluster,
+        have::{Seen, ServiceAccountState},
+        names::ServiceAccount,
+        policy,
+        role::Role,
+        staleness, text,
+        trust::{self, Verdict},
+        workload::{Injection, Pod, Workload},
+    },
+    observe::{self, SubjectView},
+    output::{
+        Format,
+        block::Block,
+        table::{Cell, Column, Table},
+    },
+};
+
+/// Show one association with its role, trust, policies, workloads and pods
+///
+/// Each running pod is shown as injected, not injected, partly injected (naming the containers), or stale: injected, but
+/// started before the association's last change took effect.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Show {
+    /// The service account
+    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
+    subject: ServiceAccount,
+    /// AWS only: no Kubernetes call, no workloads and pods
+    #[arg(long)]
+    no_pods: bool,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid show carts/carts
+  podid show carts/carts -o json
+  podid show carts/carts --no-pods -o yaml";
+
+/// Everything that is shown.
+struct View {
+    association: Association,
+    role: Seen<Option<Role>>,
+    attached: Seen<Vec<String>>,
+    inline: Seen<Vec<String>>,
+    subject: SubjectView,
+    verdict: Option<Verdict>,
+}
+
+impl Show {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let cluster_name = &ctx.target()?.cluster.value;
+        let eks = ctx.eks()?;
+        let association =
+            ctx.guard.run("reading the association", observe::association(eks, cluster_name, &self.subject));
+        let (cluster, association, subject) = futures::join!(ctx.cluster(), association, self.kube(ctx));
+        let cluster = cluster?;
+        let Some(association) = association? else { return Err(self.missing(ctx).await) };
+        let (role, attached, inline) = self.role(ctx, &association).await?;
+        let verdict = role.read().and_then(Option::as_ref).map(|role| {
+            let request =
+                trust::Request { cluster, subject: &self.subject, session_tags: !association.disable_session_tags };
+            trust::evaluate(&role.trust, &request)
+        });
+        let view = View { association, role, attached, inline, subject, verdict };
+        match ctx.term.format() {
+            Format::Json => ctx.term.emit_json(&view.json())?,
+            Format::Yaml => ctx.term.emit_yaml(&view.json())?,
+            Format::Name => ctx.term.emit_line(&self.subject)?,
+            Format::Table | Format::Wide => self.render(ctx, cluster, &view)?,
+        }
+        Ok(Code::Ok)
+    }
+
+    /// Kubernetes' part. Without it the association is still shown, and what is missing is said.
+    async fn kube(&self, ctx: &Context) -> SubjectView {
+        if self.no_pods {
+            return SubjectView::default();
+        }
+        let read = async {
+            let kube = ctx.kube().await?;
+            ctx.guard.run("reading the workloads and pods", observe::subject(kube, &self.subject)).await
+        };
+        match read.await {
+            Ok(view) => view,
+            Err(failure) => {
+                let failure = ctx.explain_kube(failure, false).await;
+                let unread = failure.to_string();
+                SubjectView {
+                    service_account: Seen::Unreadable(unread.clone()),
+                    pods: Seen::Unreadable(unread.clone()),
+                    workloads: Seen::Unreadable(unread),
+                }
+            }
+        }
+    }
+
+    async fn role(&self, ctx: &Context, association: &Association) -> Result<RoleParts> {
+        let iam = ctx.iam()?;
+        let name = role_name(&association.role_arn);
+        let inline = async {
+            match iam.inline_policies(name).await {
+                Ok(names) => Ok(Seen::Read(names)),
+                Err(failure) if observe::forbidden(&failure) => {
+                    Ok(Seen::Unreadable("not allowed: iam:ListRolePolicies".to_owned()))
+                }
+                Err(failure) => Err(failure),
+            }
+        };
+        let read = async {
+            let (role, inline) = futures::join!(observe::role(iam, name, true, &[]), inline);
+            let role = role?;
+            Ok((role.role, role.attached, inline?))
+        };
+        ctx.guard.run("reading the role", read).await
+    }
+
+    /// There is no association: say so, with near names and the command that makes one.
+    async fn missing(&self, ctx: &Context) -> Failure {
+        let Ok(target) = ctx.target() else { return Failure::failed("no association") };
+        let cluster = &target.cluster.value;
+        let mut failure = Failure::failed(format!("no association for `{}` in cluster `{cluster}`", self.subject));
+        if let Ok(eks) = ctx.eks()
+            && let Ok(all) =
+                ctx.guard.run("looking for near names", eks.associations(cluster, &AssociationFilter::default())).await
+        {
+            let known: Vec<String> = all.iter().map(|a| a.subject.to_string()).collect();
+            if let Some(near) = text::nearest(&self.subject.to_string(), known.iter().map(String::as_str)).first() {
+                failure = failure.hint(format!("did you mean `podid show {near}`?"));
+            }
+        }
+        failure.hint(format!("make one with `podid associate {} --role NAME`", self.subject))
+    }
+
+    fn render(&self, ctx: &Context, cluster: &EksCluster, view: &View) -> Result<()> {
+        let a = &view.association;
+        let mut role = vec![a.role_arn.clone()];
+        match &view.role {
+            Seen::Read(None) => role.push("the role does not exist".to_owned()),
+            Seen::Unreadable(why) => role.push(format!("could not be read ({why})")),
+            Seen::Read(Some(_)) | Seen::NotAsked => {}
+        }
+        let owner = a.summary.owner_arn.as_ref().map(|owner| format!("{owner} (an add-on: change it there)"));
+        let block = Block::new()
+            .field("Service account", account_line(&self.subject, &view.subject.service_account))
+            .field("Association", &a.summary.association_id)
+            .field("ARN", &a.summary.association_arn)
+            .maybe("Owner", owner)
+            .list("Role", role)
+            .maybe("Target role", a.target_role_arn.clone())
+            .maybe("External id", a.external_id.clone())
+            .list("Trust", trust_lines(cluster, &self.subject, view))
+            .list("Policies", view.policy_lines())
+            .field("Session tags", if a.disable_session_tags { "disabled" } else { "sent" })
+            .maybe("Session policy", a.policy.clone())
+            .list("Tags", a.tags.iter().map(|(key, value)| format!("{key}={value}")))
+            .time("Created", a.created_at)
+            .time("Modified", a.modified_at.filter(|modified| Some(*modified) != a.created_at));
+        ctx.term.emit_block(&block)?;
+        self.render_pods(ctx, view)
+    }
+
+    fn render_pods(&self, ctx: &Context, view: &View) -> Result<()> {
+        match &view.subject.workloads {
+            Seen::Read(workloads) => {
+                ctx.term.emit_block(&Block::new().table("Workloads", workloads_table(workloads)))?;
+            }
+            Seen::Unreadable(why) => ctx.term.warn(format!("workloads and pods could not be read: {why}")),
+            Seen::NotAsked => {}
+        }
+        let Seen::Read(pods) = &view.subject.pods else { return Ok(()) };
+        if pods.is_empty() {
+            ctx.term.note(format!("no pods use {}", self.subject));
+            return Ok(());
+        }
+        ctx.term.emit_block(&Block::new().table("Pods", pods_table(pods, &view.association)))?;
+        let stale = pods.iter().filter(|p| p.live() && staleness::stale(p, &view.association).is_some()).count();
+        if stale > 0 {
+            ctx.term.hint(format!(
+                "{} without the association; restart with `podid recycle {}`",
+                crate::prove::agent::count(stale, "pod"),
+                self.subject
+            ));
+        }
+        Ok(())
+    }
+}
+
+type RoleParts = (Seen<Option<Role>>, Seen<Vec<String>>, Seen<Vec<String>>);
+
+impl View {
+    fn json(&self) -> Value {
+        let role = self.role.read().and_then(Option::as_ref);
+        let pods = self
+            .subject
+            .pods
+            .read()
+            .map(|pods| pods.iter().map(|pod| pod_json(pod, &self.association)).collect::<Vec<_>>());
+        let (verdict, reasons) = match &self.verdict {
+            Some(Verdict::Admits) => (Some("admits"), Vec::new()),
+            Some(Verdict::Refuses(why)) => (Some("refuses"), why.clone()),
+            Some(Verdict::Unknown(why)) => (Some("unknown"), why.clone()),
+            None => (None, Vec::new()),
+        };
+        let mut unread = Vec::new();
+        for (what, why) in [
+            ("role", unreadable(&self.role)),
+            ("attachedPolicies", unreadable(&self.attached)),
+            ("inlinePolicies", unreadable(&self.inline)),
+            ("serviceAccount", unreadable(&self.subject.service_account)),
+            ("workloads", unreadable(&self.subject.workloads)),
+            ("pods", unreadable(&self.subject.pods)),
+        ] {
+            if let Some(why) = why {
+                unread.push(json!({ "what": what, "why": why }));
+            }
+        }
+        json!({
+            "association": self.association,
+            "role": role,
+            "trust": { "verdict": verdict, "reasons": reasons },
+            "attachedPolicies": self.attached.read(),
+            "inlinePolicies": self.inline.read(),
+            "workloads": self.subject.workloads.read(),
+            "pods": pods,
+            "unread": unread,
+        })
+    }
+
+    fn policy_lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        match &self.attached {
+            Seen::Read(arns) => lines.extend(arns.iter().cloned()),
+            Seen::Unreadable(why) => lines.push(format!("attached ones could not be read ({why})")),
+            Seen::NotAsked => {}
+        }
+        match &self.inline {
+            Seen::Read(names) => lines.extend(names.iter().map(|name| {
+                let whose = if name == policy::DYNAMODB { "inline, podid's" } else { "inline" };
+                format!("{name} ({whose})")
+            })),
+            Seen::Unreadable(why) => lines.push(format!("inline ones could not be read ({why})")),
+            Seen::NotAsked => {}
+        }
+        if lines.is_empty() {
+            lines.push("none: the role may do nothing".to_owned());
+        }
+        lines
+    }
+}
+
+fn unreadable<T>(seen: &Seen<T>) -> Option<&str> {
+    match seen {
+        Seen::Unreadable(why) => Some(why),
+        Seen::Read(_) | Seen::NotAsked => None,
+    }
+}
+
+fn account_line(subject: &ServiceAccount, state: &Seen<ServiceAccountState>) -> String {
+    match state {
+        Seen::Read(ServiceAccountState::Missing { .. }) => format!("{subject} (does not exist in Kubernetes)"),
+        Seen::Read(ServiceAccountState::NoNamespace { .. }) => {
+            format!("{subject} (namespace {} does not exist in Kubernetes)", subject.namespace)
+        }
+        Seen::Read(ServiceAccountState::Exists { irsa_role: Some(role) }) => {
+            format!("{subject} (IRSA annotation: {role}; the association wins)")
+        }
+        _ => subject.to_string(),
+    }
+}
+
+/// The trust policy in a line or a few: whom it admits, or why not.
+fn trust_lines(cluster: &EksCluster, subject: &ServiceAccount, view: &View) -> Vec<String> {
+    let Some(role) = view.role.read().and_then(Option::as_ref) else { return vec!["not read".to_owned()] };
+    match &view.verdict {
+        Some(Verdict::Admits) => {
+            let own = trust::has_podid_statement(&role.trust, cluster, subject);
+            vec![format!("admits this service account{}", if own { " (podid's statement)" } else { "" })]
+        }
+        Some(Verdict::Refuses(why)) => {
+            let mut lines = vec!["does not admit this service account:".to_owned()];
+            lines.extend(why.iter().map(|why| format!("- {why}")));
+            lines
+        }
+        Some(Verdict::Unknown(why)) => vec![format!("cannot be told: {}", why.join("; "))],
+        None => vec!["not read".to_owned()],
+    }
+}
+
+fn workloads_table(workloads: &[Workload]) -> Table {
+    let mut table = Table::new(&[
+        Column::new("WORKLOAD"),
+        Column::new("READY").priority(8),
+        Column::new("STRATEGY").priority(7),
+        Column::new("RESTARTED").priority(6),
+    ]);
+    for w in workloads {
+        table.row([
+            Cell::new(w.id.to_string()),
+            Cell::new(format!("{}/{}", w.status.ready, w.replicas)),
+            Cell::new(format!("{:?}{}", w.strategy, if w.paused { " (paused)" } else { "" })),
+            Cell::maybe_time(w.restarted_at.as_ref().and_then(|at| at.parse().ok())),
+        ]);
+    }
+    table
+}
+
+fn pods_table(pods: &[Pod], association: &Association) -> Table {
+    let mut table = Table::new(&[
+        Column::new("POD"),
+        Column::new("CREDENTIALS"),
+        Column::new("STATUS").priority(8),
+        Column::new("AGE").priority(7),
+        Column::new("NODE").priority(6),
+    ]);
+    for pod in pods {
+        table.row([
+            Cell::new(&pod.name),
+            Cell::new(credentials(pod, association)),
+            Cell::new(pod_status(pod)),
+            Cell::maybe_time(pod.created_at),
+            Cell::new(pod.node.clone().unwrap_or_default()),
+        ]);
+    }
+    table
+}
+
+/// `injected`, `not injected`, `partly (without: a, b)`, `stale (…)`.
+fn credentials(pod: &Pod, association: &Association) -> String {
+    match pod.injection() {
+        Injection::No => "not injected".to_owned(),
+        Injection::Partly(missing) => format!("partly (without: {})", missing.join(", ")),
+        Injection::Injected => match staleness::stale(pod, association) {
+            Some(why) => format!("stale ({why})"),
+            None => "injected".to_owned(),
+        },
+    }
+}
+
+/// kubectl's word for a pod's state.
+fn pod_status(pod: &Pod) -> String {
+    if pod.deleting {
+        return "Terminating".to_owned();
+    }
+    if let Some((reason, _)) = pod.containers.iter().find_map(|c| c.waiting.as_ref()) {
+        return reason.clone();
+    }
+    if pod.phase == "Running" && !pod.ready { "Running (not ready)".to_owned() } else { pod.phase.clone() }
+}
+
+fn pod_json(pod: &Pod, association: &Association) -> Value {
+    let mut value = json!(pod);
+    if let Value::Object(map) = &mut value {
+        let (word, without) = match pod.injection() {
+            Injection::Injected => ("injected", Vec::new()),
+            Injection::No => ("no", Vec::new()),
+            Injection::Partly(without) => ("partly", without),
+        };
+        map.insert("injection".to_owned(), json!(word));
+        map.insert("withoutInjection".to_owned(), json!(without));
+        let stale = staleness::stale(pod, association);
+        map.insert("stale".to_owned(), json!(stale.is_some()));
+        map.insert("staleReason".to_owned(), json!(stale));
+    }
+    value
+}

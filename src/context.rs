@@ -1,0 +1,234 @@
+//! What a command runs in: settings, terminal, the one deadline, and clients that are made when first used.
+
+use std::{path::PathBuf, sync::Arc};
+
+use tokio::sync::OnceCell;
+
+use crate::{
+    aws::{Aws, config::Settings},
+    cli::Global,
+    failure::{Failure, Result},
+    k8s::{Access, Kube, read_context},
+    model::{cluster::Cluster as EksCluster, text},
+    output::Term,
+    ports::{Cluster, Eks, Iam},
+    settings::{self, ContextUnit, Given, Origin, Sourced, Target},
+    wait::Guard,
+};
+
+/// What a command runs in. Nothing is read or connected until it is asked for.
+pub struct Context {
+    /// The terminal.
+    pub term: Term,
+    /// Deadline and interruption.
+    pub guard: Guard,
+    global: Global,
+    cluster_flag: bool,
+    target: std::sync::OnceLock<Target>,
+    aws: std::sync::OnceLock<Aws>,
+    cluster: OnceCell<Result<EksCluster>>,
+    kube: OnceCell<Result<Kube>>,
+}
+
+impl Context {
+    /// A context for these flags; `cluster_flag` tells that the cluster was given by flag, not by PODID_CLUSTER.
+    pub fn new(global: Global, cluster_flag: bool, term: Term, guard: Guard) -> Self {
+        Self {
+            term,
+            guard,
+            global,
+            cluster_flag,
+            target: std::sync::OnceLock::new(),
+            aws: std::sync::OnceLock::new(),
+            cluster: OnceCell::new(),
+            kube: OnceCell::new(),
+        }
+    }
+
+    /// Which cluster, and where that came from.
+    ///
+    /// # Errors
+    /// When none is named, or sources contradict each other.
+    pub fn target(&self) -> Result<&Target> {
+        if let Some(target) = self.target.get() {
+            return Ok(target);
+        }
+        let given = Given {
+            cluster_flag: self.global.cluster.clone().filter(|_| self.cluster_flag),
+            cluster_env: self.global.cluster.clone().filter(|_| !self.cluster_flag),
+            region_flag: self.global.region.clone(),
+            context_flag: self.global.context.is_some(),
+        };
+        // A named cluster needs no kubeconfig, and a broken one must not get in its way.
+        let unit = if self.global.cluster.is_none() || given.context_flag { self.unit()? } else { None };
+        let target = settings::resolve(&given, unit.as_ref())?;
+        Ok(self.target.get_or_init(|| target))
+    }
+
+    fn unit(&self) -> Result<Option<ContextUnit>> {
+        let found = read_context(self.global.kubeconfig.as_deref(), self.global.context.as_deref())?;
+        Ok(found.map(|c| ContextUnit { context: c.context, cluster: c.name, region: c.region, account: c.account }))
+    }
+
+    fn aws(&self) -> Result<&Aws> {
+        if let Some(aws) = self.aws.get() {
+            return Ok(aws);
+        }
+        let region = self.target()?.region.as_ref().map(|region| region.value.clone());
+        let settings = Settings { profile: self.global.profile.clone(), region, ..Settings::default() };
+        Ok(self.aws.get_or_init(|| Aws::new(settings)))
+    }
+
+    /// EKS.
+    ///
+    /// # Errors
+    /// When the AWS configuration cannot be read.
+    pub fn eks(&self) -> Result<&dyn Eks> {
+        Ok(self.aws()?)
+    }
+
+    /// IAM.
+    ///
+    /// # Errors
+    /// When the AWS configuration cannot be read.
+    pub fn iam(&self) -> Result<&dyn Iam> {
+        Ok(self.aws()?)
+    }
+
+    /// The region in use, for messages.
+    pub async fn region(&self) -> Option<Sourced<String>> {
+        if let Ok(Target { region: Some(region), .. }) = self.target() {
+            return Some(region.clone());
+        }
+        let region = self.aws().ok()?.region().await.ok().flatten()?;
+        Some(Sourced { value: region, from: Origin::Aws })
+    }
+
+    /// The cluster, by DescribeCluster; refused when it is not the one that the kube context or the ARN names.
+    ///
+    /// # Errors
+    /// When it does not exist (with near names), is another one, or cannot be read.
+    pub async fn cluster(&self) -> Result<&EksCluster> {
+        // A failure is kept too: several reads wait for this one, and none of them should ask again.
+        let read = self.cluster.get_or_init(|| async {
+            let target = self.target()?;
+            match self.guard.run("reading the cluster", self.eks()?.cluster(&target.cluster.value)).await {
+                Ok(cluster) => same(target, &cluster).map(|()| cluster),
+                Err(failure) => Err(self.no_cluster(failure).await),
+            }
+        });
+        read.await.as_ref().map_err(Clone::clone)
+    }
+
+    /// Explains a failure to find the cluster: where its name came from, and what there is instead.
+    pub async fn no_cluster(&self, failure: Failure) -> Failure {
+        if !failure.is("ResourceNotFoundException") {
+            return failure;
+        }
+        let Ok(target) = self.target() else { return failure };
+        let region = self.region().await;
+        let place = region.map_or(String::new(), |r| format!(" in {} ({})", r.value, r.from));
+        let mut failure = failure;
+        failure.message = format!("no cluster `{}` ({}){place}", target.cluster.value, target.cluster.from);
+        failure.hints.clear();
+        let Ok(eks) = self.eks() else { return failure };
+        match self.guard.run("listing the clusters", eks.clusters()).await {
+            Ok(names) if names.is_empty() => {
+                failure.hint("there is no cluster in this region and account; check `--region` and `--profile`")
+            }
+            Ok(names) => match text::nearest(&target.cluster.value, names.iter().map(String::as_str)).first() {
+                Some(near) => failure.hint(format!("did you mean `--cluster {near}`?")),
+                None => failure.hint(format!("the clusters there are: {}", names.join(", "))),
+            },
+            // The list only helps; without it the failure stands as it is.
+            Err(_) => failure,
+        }
+    }
+
+    /// Kubernetes: by the cluster's endpoint and a token podid signs, or by `--kubeconfig/--context`.
+    ///
+    /// # Errors
+    /// When the cluster cannot be read, or the kubeconfig leads elsewhere.
+    pub async fn kube(&self) -> Result<&dyn Cluster> {
+        let made = self.kube.get_or_init(|| async {
+            let cluster = self.cluster().await?;
+            if self.global.kubeconfig.is_none() && self.global.context.is_none() {
+                let token = Arc::new(self.aws()?.token(&cluster.name, &cluster.arn.region));
+                return Ok(Kube::new(Access::Eks { cluster: Box::new(cluster.clone()), token }));
+            }
+            let path: Option<PathBuf> = self.global.kubeconfig.clone();
+            let kube = Kube::new(Access::Kubeconfig { path, context: self.global.context.clone() });
+            if self.guard.run("comparing the clusters", kube.is_of(cluster)).await? {
+                return Ok(kube);
+            }
+            let context = self.global.context.as_deref().unwrap_or("the current one");
+            Err(Failure::usage(format!(
+                "the kubeconfig's context ({context}) leads to another cluster than {}",
+                cluster.arn
+            ))
+            .because("neither server, nor CA, nor OIDC issuer are the same")
+            .hint("leave `--kubeconfig` and `--context` out: podid reaches the cluster by its own endpoint"))
+        });
+        match made.await {
+            Ok(kube) => Ok(kube),
+            Err(failure) => Err(failure.clone()),
+        }
+    }
+
+    /// Adds to a Kubernetes failure what only the AWS side knows: who the caller is, and how to let them in.
+    pub async fn explain_kube(&self, failure: Failure, no_wait: bool) -> Failure {
+        let mut failure = failure;
+        if failure.is("Unauthorized") {
+            let caller = match self.iam() {
+                Ok(iam) => self.guard.run("asking who the caller is", iam.caller()).await.ok(),
+                Err(_) => None,
+            };
+            if let (Some(caller), Ok(target)) = (caller, self.target()) {
+                let cluster = &target.cluster.value;
+                let principal = principal(&caller.arn);
+                failure.hints.clear();
+                failure = failure.because(format!("cluster `{cluster}` has no access entry for {}", caller.arn)).hint(format!(
+                    "let it in: `aws eks create-access-entry --cluster-name {cluster} --principal-arn {principal}`, then associate an access policy"
+                ));
+            }
+        }
+        if no_wait {
+            failure = failure.hint("without Kubernetes, podid can still do the AWS part: `--no-wait`");
+        }
+        failure
+    }
+}
+
+/// The IAM principal behind a caller ARN: an assumed role's role, so far as its name tells.
+fn principal(arn: &str) -> String {
+    match (arn.split_once(":sts:"), arn.split_once(":assumed-role/")) {
+        (Some((partition, _)), Some((head, tail))) => {
+            let account = head.rsplit(':').next().unwrap_or_default();
+            let role = tail.split('/').next().unwrap_or_default();
+            format!("{partition}:iam::{account}:role/{role}")
+        }
+        _ => arn.to_owned(),
+    }
+}
+
+/// A context or ARN gives account, region and name as one unit: DescribeCluster must answer with the same.
+fn same(target: &Target, cluster: &EksCluster) -> Result<()> {
+    let account = target.account.as_ref().is_none_or(|a| a.value == cluster.arn.account);
+    let region = target.region.as_ref().is_none_or(|r| r.value == cluster.arn.region);
+    if account && region {
+        return Ok(());
+    }
+    let wanted = target.account.as_ref().or(target.region.as_ref());
+    let from = wanted.map_or(String::new(), |w| format!(" ({})", w.from));
+    let expected = format!(
+        "cluster `{}` of account {} in {}{from}",
+        target.cluster.value,
+        target.account.as_ref().map_or("?", |a| a.value.as_str()),
+        target.region.as_ref().map_or("?", |r| r.value.as_str()),
+    );
+    Err(Failure::usage(format!(
+        "the AWS credentials lead to another cluster: wanted {expected}, found {}",
+        cluster.arn
+    ))
+    .hint("use the profile of that account with `--profile`, or name the cluster with `--cluster`"))
+}

@@ -1,0 +1,185 @@
+//! Reads Have through the ports, concurrently, and only as far as a command needs. A read that failed is kept as unread, never as nothing.
+
+use std::collections::BTreeMap;
+
+use futures::{
+    future::{join_all, try_join_all},
+    stream::{self, Stream, StreamExt},
+};
+
+use crate::{
+    failure::{Failure, Result},
+    model::{
+        addon::AGENT,
+        agent::AgentState,
+        association::{Association, AssociationFilter, AssociationSummary},
+        cluster::Cluster as EksCluster,
+        document::Document,
+        have::{Seen, ServiceAccountState},
+        names::ServiceAccount,
+        role::Role,
+        workload::{Pod, Workload},
+    },
+    ports::{Cluster, Eks, Iam},
+};
+
+/// How many calls of one kind are under way at once.
+pub const CONCURRENCY: usize = 16;
+
+/// The association of one service account: one List with both filters, and one Describe when there is one.
+///
+/// # Errors
+/// When a read failed.
+pub async fn association(eks: &dyn Eks, cluster: &str, subject: &ServiceAccount) -> Result<Option<Association>> {
+    let found = eks.associations(cluster, &AssociationFilter::from(subject)).await?;
+    match found.first() {
+        Some(summary) => eks.association(cluster, &summary.association_id).await,
+        None => Ok(None),
+    }
+}
+
+/// Associations in full, in the order of the summaries, each as soon as it and those before it are there. One that was
+/// deleted between the two reads is left out.
+pub fn describe_all<'a>(
+    eks: &'a dyn Eks,
+    cluster: &'a str,
+    summaries: Vec<AssociationSummary>,
+) -> impl Stream<Item = Result<Option<Association>>> + 'a {
+    stream::iter(summaries)
+        .map(move |summary| async move { eks.association(cluster, &summary.association_id).await })
+        .buffered(CONCURRENCY)
+}
+
+/// What is known of a role, read at once.
+#[derive(Debug, Clone, Default)]
+pub struct RoleView {
+    /// The role.
+    pub role: Seen<Option<Role>>,
+    /// Attached managed policies.
+    pub attached: Seen<Vec<String>>,
+    /// Inline policies asked for by name.
+    pub inline: Seen<BTreeMap<String, Document>>,
+}
+
+/// Reads a role, its attached policies when `attached`, and the inline policies of these names.
+///
+/// # Errors
+/// When a read failed for another reason than a missing permission.
+pub async fn role(iam: &dyn Iam, name: &str, attached: bool, inline: &[String]) -> Result<RoleView> {
+    let attached = async {
+        if attached {
+            seen(iam.attached_policies(name).await, "iam:ListAttachedRolePolicies")
+        } else {
+            Ok(Seen::NotAsked)
+        }
+    };
+    let documents = async {
+        if inline.is_empty() {
+            return Ok(Seen::NotAsked);
+        }
+        let reads =
+            inline.iter().map(|policy| async move { Ok((policy.clone(), iam.inline_policy(name, policy).await?)) });
+        let read = try_join_all(reads).await.map(|found| {
+            found.into_iter().filter_map(|(name, document)| Some((name, document?))).collect::<BTreeMap<_, _>>()
+        });
+        seen(read, "iam:GetRolePolicy")
+    };
+    let role = async { seen(iam.role(name).await, "iam:GetRole") };
+    let (role, attached, inline) = futures::join!(role, attached, documents);
+    Ok(RoleView { role: role?, attached: attached?, inline: inline? })
+}
+
+/// All inline policies of a role, by name.
+///
+/// # Errors
+/// When a read failed.
+pub async fn inline_policies(iam: &dyn Iam, role: &str) -> Result<BTreeMap<String, Document>> {
+    let names = iam.inline_policies(role).await?;
+    let documents = join_all(names.iter().map(|name| iam.inline_policy(role, name))).await;
+    let mut found = BTreeMap::new();
+    for (name, document) in names.into_iter().zip(documents) {
+        if let Some(document) = document? {
+            found.insert(name, document);
+        }
+    }
+    Ok(found)
+}
+
+/// The Kubernetes side of one service account.
+#[derive(Debug, Clone, Default)]
+pub struct SubjectView {
+    /// The service account.
+    pub service_account: Seen<ServiceAccountState>,
+    /// Its pods.
+    pub pods: Seen<Vec<Pod>>,
+    /// Workloads whose template names it.
+    pub workloads: Seen<Vec<Workload>>,
+}
+
+/// Reads the service account, its pods and its workloads.
+///
+/// # Errors
+/// When the API cannot be reached or does not know the caller; a forbidden read is unread.
+pub async fn subject(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<SubjectView> {
+    let (account, pods, workloads) =
+        futures::join!(kube.service_account(subject), kube.pods(subject), kube.workloads(&subject.namespace));
+    let workloads = workloads.map(|all| all.into_iter().filter(|w| w.service_account == subject.name).collect());
+    Ok(SubjectView {
+        service_account: seen(account, "get serviceaccounts")?,
+        pods: seen(pods, "list pods")?,
+        workloads: seen(workloads, "list deployments, statefulsets and daemonsets")?,
+    })
+}
+
+/// The agent: the add-on by EKS, its DaemonSets and the nodes by Kubernetes.
+///
+/// # Errors
+/// When the API cannot be reached or does not know the caller; a forbidden read makes it unread.
+pub async fn agent(eks: &dyn Eks, kube: &dyn Cluster, cluster: &EksCluster) -> Result<Seen<AgentState>> {
+    let (addon, in_cluster) = futures::join!(eks.addon(&cluster.name, AGENT), agent_in_cluster(kube));
+    // Without eks:DescribeAddon the DaemonSet still tells what matters.
+    let addon = seen(addon, "eks:DescribeAddon")?.read().cloned().flatten();
+    Ok(match in_cluster? {
+        Seen::Read((daemon_sets, nodes)) => {
+            Seen::Read(AgentState { auto_mode: cluster.auto_mode, addon, daemon_sets, nodes })
+        }
+        Seen::Unreadable(why) => Seen::Unreadable(why),
+        Seen::NotAsked => Seen::NotAsked,
+    })
+}
+
+type InCluster = (Vec<crate::model::agent::AgentDaemonSet>, Vec<crate::model::agent::Node>);
+
+/// The agent's DaemonSets and the nodes.
+///
+/// # Errors
+/// As [`agent`].
+pub async fn agent_in_cluster(kube: &dyn Cluster) -> Result<Seen<InCluster>> {
+    let (daemon_sets, nodes) = futures::join!(kube.agents(), kube.nodes());
+    let daemon_sets = seen(daemon_sets, "list daemonsets and pods in kube-system")?;
+    let nodes = seen(nodes, "list nodes")?;
+    Ok(match (daemon_sets, nodes) {
+        (Seen::Read(daemon_sets), Seen::Read(nodes)) => Seen::Read((daemon_sets, nodes)),
+        (Seen::Unreadable(why), _) | (_, Seen::Unreadable(why)) => Seen::Unreadable(why),
+        _ => Seen::NotAsked,
+    })
+}
+
+/// A read that was refused for lack of a permission becomes unread, naming it; any other failure stays one. An
+/// unknown caller (401, bad credentials) can read nothing at all and stays a failure too.
+fn seen<T>(read: Result<T>, permission: &str) -> Result<Seen<T>> {
+    match read {
+        Ok(value) => Ok(Seen::Read(value)),
+        Err(failure) if forbidden(&failure) => Ok(Seen::Unreadable(format!("not allowed: {permission}"))),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// The service knows the caller and refuses this call.
+pub fn forbidden(failure: &Failure) -> bool {
+    failure.service.as_ref().is_some_and(|s| {
+        s.status == Some(403)
+            && (s.code == "Forbidden" || s.code.starts_with("AccessDenied") || s.code == "UnauthorizedOperation")
+            || s.code.starts_with("AccessDenied")
+    })
+}

@@ -1,0 +1,192 @@
+//! Whether new pods are injected: the probe, and what stands in for it where it cannot be asked.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::{
+    failure::{Code, Failure, Result},
+    model::{
+        association::Association,
+        names::ServiceAccount,
+        workload::{Injection, Pod},
+    },
+    output::Progress,
+    ports::{Cluster, Probe},
+    wait::{Backoff, DOCUMENTED_DELAY, Guard},
+};
+
+/// Hits in a row that count as proof. Several API servers stand behind one name and learn of an association one by one.
+const HITS: u32 = 6;
+
+/// The shortest time over which the hits are spread.
+const SPREAD: Duration = Duration::from_secs(3);
+
+/// What is known of the effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// New pods are injected: seen.
+    Observed,
+    /// Nothing could be observed; the documented time has passed.
+    Assumed,
+    /// It cannot take effect.
+    No,
+}
+
+/// The effect and how it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// What is known.
+    pub effect: Effect,
+    /// How, in a few words.
+    pub how: String,
+}
+
+/// What was done to the association in this run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Made just now.
+    Created,
+    /// Another role or setting: nothing of that can be observed from outside.
+    Updated,
+    /// Nothing: it was so already.
+    Nothing,
+}
+
+/// Proves that new pods of the service account are injected.
+///
+/// # Errors
+/// The deadline, an interruption, or an API that fails; not a miss, which is waited out.
+pub async fn prove(
+    kube: &dyn Cluster,
+    guard: &Guard,
+    line: &Progress,
+    subject: &ServiceAccount,
+    association: &Association,
+    change: Change,
+    pods: Option<&[Pod]>,
+) -> Result<Effective> {
+    let settled = match change {
+        Change::Created => Duration::ZERO,
+        Change::Updated => DOCUMENTED_DELAY,
+        Change::Nothing => unsettled(association, Timestamp::now()),
+    };
+    if change == Change::Updated || !settled.is_zero() {
+        return assume(guard, line, settled, "an update cannot be observed").await;
+    }
+    if change == Change::Nothing
+        && let Some(pod) = pods.and_then(|pods| evidence(association, pods))
+    {
+        return Ok(Effective { effect: Effect::Observed, how: format!("pod {} is injected", pod.name) });
+    }
+    probe(kube, guard, line, subject).await
+}
+
+/// The newest live pod made after the association, when it was injected: stronger than any probe.
+fn evidence<'a>(association: &Association, pods: &'a [Pod]) -> Option<&'a Pod> {
+    let since = association.created_at?;
+    pods.iter()
+        .filter(|pod| pod.live() && pod.created_at.is_some_and(|created| created >= since))
+        .max_by_key(|pod| pod.created_at)
+        .filter(|pod| pod.injection() == Injection::Injected)
+}
+
+/// What is left of the documented delay after an update that an earlier run made.
+fn unsettled(association: &Association, now: Timestamp) -> Duration {
+    match (association.created_at, association.modified_at) {
+        (Some(created), Some(modified)) if modified > created => {
+            let left = SignedDuration::try_from(DOCUMENTED_DELAY).unwrap_or_default() - now.duration_since(modified);
+            Duration::try_from(left).unwrap_or_default().min(DOCUMENTED_DELAY)
+        }
+        _ => Duration::ZERO,
+    }
+}
+
+async fn assume(guard: &Guard, line: &Progress, wait: Duration, why: &str) -> Result<Effective> {
+    line.update(format!("waiting the documented {} s: {why}", DOCUMENTED_DELAY.as_secs()));
+    guard.pause("waiting for the association to take effect", wait).await?;
+    Ok(Effective { effect: Effect::Assumed, how: format!("{} s have passed; {why}", DOCUMENTED_DELAY.as_secs()) })
+}
+
+async fn probe(kube: &dyn Cluster, guard: &Guard, line: &Progress, subject: &ServiceAccount) -> Result<Effective> {
+    let addresses = guard.run("resolving the cluster's address", kube.addresses()).await?;
+    let rounds = HITS.max(u32::try_from(addresses.len()).unwrap_or(HITS));
+    let pause = SPREAD / (rounds - 1);
+    let mut run = Run::default();
+    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(2));
+    let mut asked: usize = 0;
+    let mut faults = 0;
+    loop {
+        let address: Option<SocketAddr> = (!addresses.is_empty()).then(|| addresses[asked % addresses.len()]);
+        asked += 1;
+        match guard.run("asking whether new pods are injected", kube.probe(subject, address)).await {
+            Ok(Probe::Injected) => {
+                faults = 0;
+                run.hit(Instant::now());
+                line.update(format!("new pods are injected: {} of {rounds} probes in a row", run.hits));
+                if run.proved(rounds) {
+                    return Ok(Effective {
+                        effect: Effect::Observed,
+                        how: format!("{rounds} probes in a row were injected"),
+                    });
+                }
+                guard.pause("probing", pause).await?;
+            }
+            Ok(Probe::NotInjected) => {
+                run = Run::default();
+                line.update("new pods are not injected yet");
+                guard.pause("waiting for new pods to be injected", backoff.step()).await?;
+            }
+            Ok(Probe::Unprobeable(why)) => {
+                return assume(guard, line, DOCUMENTED_DELAY, &format!("cannot probe: {why}")).await;
+            }
+            Ok(Probe::NoServiceAccount(what)) => {
+                return Ok(Effective {
+                    effect: Effect::No,
+                    how: format!("cannot take effect until it exists: {what}"),
+                });
+            }
+            // One API server that does not answer is no answer; the next probe asks another.
+            Err(failure) if failure.code == Code::Failed && faults < 3 => {
+                faults += 1;
+                run = Run::default();
+                line.update(format!("a probe failed: {failure}"));
+                guard.pause("probing", backoff.step()).await?;
+            }
+            Err(failure) => return Err(explain(failure, subject)),
+        }
+    }
+}
+
+fn explain(failure: Failure, subject: &ServiceAccount) -> Failure {
+    if failure.code == Code::TimedOut {
+        return failure.because(format!("new pods of {subject} are still not injected by every API server"));
+    }
+    failure
+}
+
+/// Hits in a row.
+#[derive(Debug, Default)]
+struct Run {
+    hits: u32,
+    since: Option<Instant>,
+    last: Option<Instant>,
+}
+
+impl Run {
+    fn hit(&mut self, at: Instant) {
+        self.hits += 1;
+        self.since.get_or_insert(at);
+        self.last = Some(at);
+    }
+
+    fn proved(&self, rounds: u32) -> bool {
+        let spread = self.last.zip(self.since).map_or(Duration::ZERO, |(last, since)| last - since);
+        self.hits >= rounds && spread >= SPREAD
+    }
+}

@@ -1,0 +1,5 @@
+//! Postconditions: what a command proves after its plan, also an empty one. Nothing here writes.
+
+pub mod agent;
+pub mod effective;
+pub mod rollout;

@@ -1,0 +1,125 @@
+//! Watches a rollout until it is done, cannot succeed, or time is over.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt;
+
+use crate::{
+    failure::{Failure, Result},
+    model::{
+        names::ServiceAccount,
+        rollout::{self, Trouble, TroubleKind},
+        workload::Workload,
+    },
+    output::{Progress, mask},
+    ports::{Cluster, RolloutView},
+    wait::Guard,
+};
+
+/// Lines of a crashed container's log that are shown.
+const LOG_LINES: u32 = 5;
+
+/// How a rollout is watched.
+#[derive(Debug, Clone, Copy)]
+pub struct Watch<'a> {
+    /// Whose workload, for the hints.
+    pub subject: &'a ServiceAccount,
+    /// podid's own last write to IAM or an association in this run.
+    pub last_write: Option<Instant>,
+    /// Show the application's log lines.
+    pub logs: bool,
+}
+
+/// Watches the rollout of `workload`, as it was after its restart, until it is done.
+///
+/// # Errors
+/// When it cannot succeed (with container state, exit code and last log lines), the deadline, or an interruption.
+pub async fn watch(
+    kube: &dyn Cluster,
+    guard: &Guard,
+    line: &Progress,
+    workload: &Workload,
+    how: Watch<'_>,
+) -> Result<()> {
+    let what = format!("watching {}", workload.id);
+    let mut views = guard.run(&what, kube.follow(&workload.id)).await?;
+    let mut since: BTreeMap<String, Instant> = BTreeMap::new();
+    let mut view: Option<RolloutView> = None;
+    loop {
+        // A trouble may end the watch by lasting, without any event.
+        match guard.run_or_tick(&what, Duration::from_secs(1), views.next()).await? {
+            Some(Some(next)) => view = Some(next?),
+            Some(None) => return Err(Failure::failed(format!("the watch of {} ended", workload.id))),
+            None => {}
+        }
+        let Some(view) = &view else { continue };
+        let Some(present) = &view.workload else {
+            return Err(Failure::failed(format!("{} was deleted while it rolled out", workload.id)));
+        };
+        let progress = rollout::judge(present, workload.generation);
+        if progress.done {
+            line.done("rolled out");
+            return Ok(());
+        }
+        let troubles = rollout::troubles(present, &view.pods, workload.generation);
+        let keys: Vec<String> = troubles.iter().map(|t| format!("{:?}", t.key())).collect();
+        since.retain(|key, _| keys.contains(key));
+        let since_write = how.last_write.map(|at| at.elapsed().as_secs());
+        for (trouble, key) in troubles.iter().zip(keys) {
+            let seen_for = since.entry(key).or_insert_with(Instant::now).elapsed().as_secs();
+            if trouble.ends(seen_for, since_write) {
+                return Err(ended(kube, guard, present, trouble, how).await);
+            }
+        }
+        let mut text = progress.waiting_for.clone();
+        if let Some(trouble) = troubles.first() {
+            let waits = if since_write.is_some_and(|s| s < 60) && trouble.kind == TroubleKind::Crash {
+                ", IAM may still be spreading the change"
+            } else {
+                ""
+            };
+            text = format!("{text} ({}{waits})", short(trouble));
+        }
+        line.update(text);
+    }
+}
+
+/// A trouble in a few words.
+fn short(trouble: &Trouble) -> String {
+    let pod = trouble.pod.as_deref().map_or(String::new(), |pod| format!("pod {pod}: "));
+    let restarts = if trouble.restarts > 0 { format!(", restarted {} times", trouble.restarts) } else { String::new() };
+    format!("{pod}{}{restarts}", trouble.reason)
+}
+
+async fn ended(kube: &dyn Cluster, guard: &Guard, workload: &Workload, trouble: &Trouble, how: Watch<'_>) -> Failure {
+    let mut failure = Failure::failed(format!("{} does not roll out", workload.id)).because(short(trouble));
+    if !trouble.message.is_empty() {
+        failure = failure.because(mask::mask(&trouble.message));
+    }
+    if let (Some(pod), Some(container)) = (&trouble.pod, &trouble.container)
+        && how.logs
+        && trouble.kind == TroubleKind::Crash
+    {
+        let namespace = &workload.id.namespace;
+        // The container that crashed may be waiting to start again, and its log is then the previous one.
+        let previous = guard.run("reading the log", kube.log(namespace, pod, container, true, LOG_LINES)).await;
+        let log = match previous {
+            Ok(log) => Ok(log),
+            Err(_) => guard.run("reading the log", kube.log(namespace, pod, container, false, LOG_LINES)).await,
+        };
+        match log {
+            Ok(log) => {
+                for line in log.lines() {
+                    failure = failure.because(format!("log: {}", mask::mask(line)));
+                }
+            }
+            Err(unread) => failure = failure.because(format!("its log could not be read: {unread}")),
+        }
+    }
+    failure
+        .hint(format!("see its credentials with `podid show {}`", how.subject))
+        .hint(format!("go back with `kubectl -n {} rollout undo {}`", workload.id.namespace, workload.id))
+}

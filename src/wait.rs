@@ -1,0 +1,221 @@
+//! The one deadline of a command, interruption, and back-off: the only place that sleeps.
+
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+use crate::failure::{Code, Failure, Result};
+
+/// Propagation that EKS documents for associations (up to 10 s: EKS User Guide, pod-id-association; AWS Containers blog on session policies).
+pub const DOCUMENTED_DELAY: Duration = Duration::from_secs(10);
+
+/// How long a write in flight may still take once a signal came.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What stops a command early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT.
+    Interrupt,
+    /// SIGTERM.
+    Terminate,
+}
+
+impl Signal {
+    /// Exit code: 128 + the signal's number.
+    pub fn code(self) -> Code {
+        match self {
+            Self::Interrupt => Code::Interrupted,
+            Self::Terminate => Code::Terminated,
+        }
+    }
+
+    fn failure(self) -> Failure {
+        Failure::new(
+            self.code(),
+            match self {
+                Self::Interrupt => "interrupted",
+                Self::Terminate => "terminated",
+            },
+        )
+    }
+}
+
+/// How a write ended.
+#[derive(Debug)]
+pub enum Written<T> {
+    /// The service answered.
+    Answered(Result<T>),
+    /// Nobody knows: interrupted or out of time while it was in flight.
+    Unknown(Failure),
+}
+
+/// Deadline and interruption, shared by everything a command awaits.
+#[derive(Debug, Clone)]
+pub struct Guard {
+    started: Instant,
+    timeout: Duration,
+    signal: watch::Receiver<Option<Signal>>,
+}
+
+impl Guard {
+    /// A guard whose deadline is `timeout` from now.
+    pub fn new(timeout: Duration, signal: watch::Receiver<Option<Signal>>) -> Self {
+        Self { started: Instant::now(), timeout, signal }
+    }
+
+    /// Time left.
+    pub fn left(&self) -> Duration {
+        self.timeout.saturating_sub(self.started.elapsed())
+    }
+
+    /// The failure to report when the deadline passes while doing `what`.
+    pub fn timed_out(&self, what: &str) -> Failure {
+        let timeout = humantime::format_duration(self.timeout);
+        Failure::new(Code::TimedOut, format!("timed out after {timeout} while {what}"))
+            .hint("give it more time with `--timeout`, or run the same command again: finished steps are skipped")
+    }
+
+    /// Fails when a signal came.
+    ///
+    /// # Errors
+    /// The interruption.
+    pub fn check(&self) -> Result<()> {
+        match *self.signal.borrow() {
+            Some(signal) => Err(signal.failure()),
+            None => Ok(()),
+        }
+    }
+
+    /// Awaits a read, or anything else that may be dropped at any time.
+    ///
+    /// # Errors
+    /// The future's own, the deadline, or the interruption.
+    pub async fn run<T>(&self, what: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
+        self.check()?;
+        tokio::select! {
+            result = future => result,
+            signal = self.signalled() => Err(signal.failure()),
+            () = tokio::time::sleep(self.left()) => Err(self.timed_out(what)),
+        }
+    }
+
+    /// Awaits a write: once a signal came, it gets one more second, and then counts as unknown.
+    pub async fn write<T>(&self, what: &str, future: impl Future<Output = Result<T>>) -> Written<T> {
+        if let Err(failure) = self.check() {
+            return Written::Unknown(failure);
+        }
+        tokio::pin!(future);
+        tokio::select! {
+            result = &mut future => Written::Answered(result),
+            signal = self.signalled() => match tokio::time::timeout(GRACE, &mut future).await {
+                Ok(result) => Written::Answered(result),
+                Err(_) => Written::Unknown(signal.failure()),
+            },
+            () = tokio::time::sleep(self.left()) => Written::Unknown(self.timed_out(what)),
+        }
+    }
+
+    /// Pauses between two looks.
+    ///
+    /// # Errors
+    /// The deadline, or the interruption.
+    pub async fn pause(&self, what: &str, pause: Duration) -> Result<()> {
+        self.run(what, async {
+            tokio::time::sleep(pause).await;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Awaits one event, but no longer than `tick`: `None` when nothing came. The future must be safe to drop.
+    ///
+    /// # Errors
+    /// The deadline, or the interruption.
+    pub async fn run_or_tick<T>(
+        &self,
+        what: &str,
+        tick: Duration,
+        future: impl Future<Output = T>,
+    ) -> Result<Option<T>> {
+        self.run(what, async { Ok(tokio::time::timeout(tick, future).await.ok()) }).await
+    }
+
+    async fn signalled(&self) -> Signal {
+        let mut signal = self.signal.clone();
+        match signal.wait_for(Option::is_some).await {
+            Ok(signal) => signal.unwrap_or(Signal::Interrupt),
+            // The sender lives as long as the command; without one nothing can interrupt.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// Pauses that grow, with a ceiling.
+#[derive(Debug)]
+pub struct Backoff {
+    next: Duration,
+    most: Duration,
+}
+
+impl Backoff {
+    /// From `first` to `most`.
+    pub fn new(first: Duration, most: Duration) -> Self {
+        Self { next: first, most }
+    }
+
+    /// The next pause, half as long again each time.
+    pub fn step(&mut self) -> Duration {
+        let pause = self.next;
+        self.next = (self.next * 3 / 2).min(self.most);
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(timeout: Duration) -> (watch::Sender<Option<Signal>>, Guard) {
+        let (sender, receiver) = watch::channel(None);
+        (sender, Guard::new(timeout, receiver))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_read_obeys_the_deadline() {
+        let (_sender, guard) = guard(Duration::from_millis(1));
+        let failure = guard.run("reading", std::future::pending::<Result<()>>()).await.unwrap_err();
+        assert_eq!(failure.code, Code::TimedOut);
+        assert!(failure.message.contains("while reading"), "{failure}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_write_gets_a_second_after_a_signal() {
+        let (sender, guard) = guard(Duration::from_secs(60));
+        sender.send_replace(None);
+        let write = async {
+            sender.send_replace(Some(Signal::Terminate));
+            tokio::time::sleep(Duration::from_millis(900)).await;
+            Ok(7)
+        };
+        assert!(matches!(guard.write("writing", write).await, Written::Answered(Ok(7))));
+        let (sender, guard) = self::guard(Duration::from_secs(60));
+        let write = async {
+            sender.send_replace(Some(Signal::Interrupt));
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+            Ok(7)
+        };
+        let Written::Unknown(failure) = guard.write("writing", write).await else { panic!("it was cut off") };
+        assert_eq!(failure.code, Code::Interrupted);
+    }
+
+    #[test]
+    fn back_off_grows_to_its_ceiling() {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(400));
+        let pauses: Vec<u128> = (0..4).map(|_| backoff.step().as_millis()).collect();
+        assert_eq!(pauses, [200, 300, 400, 400]);
+    }
+}

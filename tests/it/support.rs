@@ -1,0 +1,254 @@
+//! The real binary against a world of its own: nothing of this machine's environment reaches it.
+
+use std::{
+    fmt,
+    io::Read,
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+    time::Duration,
+};
+
+use podid_sandbox::{Sandbox, Scenario};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) const PODID: &str = env!("CARGO_BIN_EXE_podid");
+
+/// A world and a home directory.
+pub(crate) struct Env {
+    pub(crate) world: Sandbox,
+    pub(crate) home: TempDir,
+    vars: Vec<(String, String)>,
+}
+
+/// What a run came to; its `Display` is the transcript that snapshots hold.
+#[must_use = "look at the outcome"]
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Env {
+    /// A world of this scenario.
+    pub(crate) fn new(scenario: &str) -> Self {
+        Self::with(scenario, &[])
+    }
+
+    /// A world that differs in these fields.
+    pub(crate) fn with(scenario: &str, set: &[(&str, Value)]) -> Self {
+        let world = Sandbox::start(Scenario::with(scenario, set).unwrap()).unwrap();
+        Self { world, home: tempfile::tempdir().unwrap(), vars: Vec::new() }
+    }
+
+    /// Sets a variable for every run.
+    pub(crate) fn var(&mut self, name: &str, value: &str) -> &mut Self {
+        self.vars.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Writes the world's kubeconfig and answers its path.
+    pub(crate) fn kubeconfig(&self) -> String {
+        let path = self.home.path().join("kubeconfig");
+        std::fs::write(&path, self.world.kubeconfig()).unwrap();
+        path.display().to_string()
+    }
+
+    /// The command, with the cluster named by PODID_CLUSTER.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(PODID);
+        command.args(args).stdin(Stdio::null());
+        self.environment(|name, value| {
+            command.env(name, value);
+        });
+        command.env_clear();
+        self.environment(|name, value| {
+            command.env(name, value);
+        });
+        command
+    }
+
+    /// Every variable that a run sees.
+    pub(crate) fn environment(&self, mut set: impl FnMut(&str, &str)) {
+        set("HOME", &self.home.path().display().to_string());
+        set("PATH", "/usr/bin:/bin");
+        set("COLUMNS", "100");
+        set("TZ", "UTC");
+        set("LANG", "C.UTF-8");
+        set("PODID_CLUSTER", "eks-workshop");
+        for (name, value) in self.world.exports() {
+            set(name, &value);
+        }
+        for (name, value) in &self.vars {
+            set(name, value);
+        }
+    }
+
+    /// Runs podid in a pipe.
+    pub(crate) fn run(&self, args: &[&str]) -> Run {
+        finish(self.start(args))
+    }
+
+    /// Runs podid with a line of arguments.
+    pub(crate) fn podid(&self, line: &str) -> Run {
+        self.run(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    /// Starts podid in a pipe.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Runs podid on a terminal of this width; stdout and stderr are one there. `keys` are typed at once.
+    pub(crate) fn tty(&self, width: u16, args: &[&str], keys: &str) -> Run {
+        let (mut pty, pts) = pty_process::blocking::open().unwrap();
+        pty.resize(pty_process::Size::new(40, width)).unwrap();
+        let mut command = pty_process::blocking::Command::new(PODID).args(args).env_clear();
+        let mut vars = Vec::new();
+        self.environment(|name, value| vars.push((name.to_owned(), value.to_owned())));
+        for (name, value) in vars.into_iter().filter(|(name, _)| name != "COLUMNS") {
+            command = command.env(name, value);
+        }
+        let mut child = command.env("TERM", "xterm").spawn(pts).unwrap();
+        if !keys.is_empty() {
+            std::io::Write::write_all(&mut pty, keys.as_bytes()).unwrap();
+        }
+        let mut screen = Vec::new();
+        let mut buffer = [0_u8; 4096];
+        // Linux answers EIO once the last process has closed the terminal.
+        while let Ok(read) = pty.read(&mut buffer) {
+            if read == 0 {
+                break;
+            }
+            screen.extend_from_slice(&buffer[..read]);
+        }
+        let code = child.wait().unwrap().code().unwrap_or(-1);
+        Run { code, stdout: settle(&String::from_utf8_lossy(&screen)), stderr: String::new() }
+    }
+}
+
+/// Waits for a run's end.
+pub(crate) fn finish(child: Child) -> Run {
+    let output = child.wait_with_output().unwrap();
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// What stays on the screen: the lines that a progress bar wrote over are gone, escapes are dropped.
+fn settle(screen: &str) -> String {
+    let mut lines: Vec<String> = vec![String::new()];
+    let mut row = 0;
+    let mut chars = screen.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => {
+                if chars.next_if_eq(&'[').is_none() {
+                    chars.next();
+                    continue;
+                }
+                let mut number = String::new();
+                let mut last = ' ';
+                for c in chars.by_ref() {
+                    if c.is_ascii_alphabetic() {
+                        last = c;
+                        break;
+                    }
+                    number.push(c);
+                }
+                let n: usize = number.parse().unwrap_or(1);
+                match last {
+                    'A' => row = row.saturating_sub(n.max(1)),
+                    'B' => row = (row + n.max(1)).min(lines.len() - 1),
+                    'K' => lines[row].clear(),
+                    'J' => lines.truncate(row + 1),
+                    _ => {}
+                }
+            }
+            '\r' => {
+                if chars.peek() != Some(&'\n') {
+                    lines[row].clear();
+                }
+            }
+            '\n' => {
+                row += 1;
+                if row == lines.len() {
+                    lines.push(String::new());
+                }
+            }
+            c => lines[row].push(c),
+        }
+    }
+    lines.iter().map(|l| l.trim_end()).collect::<Vec<_>>().join("\n").trim_end().to_owned() + "\n"
+}
+
+impl Run {
+    /// stdout as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}\n{self}"))
+    }
+
+    /// Asserts the exit code.
+    #[track_caller]
+    pub(crate) fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{self}");
+        self
+    }
+
+    /// Asserts success.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Self {
+        self.code(0)
+    }
+
+    /// Asserts that stderr says this.
+    #[track_caller]
+    pub(crate) fn says(self, text: &str) -> Self {
+        assert!(self.stderr.contains(text) || self.stdout.contains(text), "`{text}` is not in\n{self}");
+        self
+    }
+
+    /// The transcript with what differs from run to run replaced.
+    pub(crate) fn steady(&self) -> String {
+        steady(&self.to_string())
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "exit {}", self.code)?;
+        if !self.stdout.is_empty() {
+            write!(f, "--- stdout\n{}", self.stdout)?;
+        }
+        if !self.stderr.is_empty() {
+            write!(f, "--- stderr\n{}", self.stderr)?;
+        }
+        Ok(())
+    }
+}
+
+/// Replaces ids, times, ages, ports and pod name suffixes.
+fn steady(text: &str) -> String {
+    static RULES: OnceLock<Vec<(regex::Regex, &str)>> = OnceLock::new();
+    let rules = RULES.get_or_init(|| {
+        [
+            (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
+            (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[uuid]"),
+            (r"\ba-[a-z0-9]{17}\b", "a-[id]"),
+            (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
+            (r"\b([a-z-]+)-[a-z0-9]{5,10}-[a-z0-9]{5}\b", "$1-[pod]"),
+            (r"restarted \d+ times", "restarted [n] times"),
+            (r"(?m)\b\d+[smhd](?: ago)?( +|$)", "[age]$1"),
+        ]
+        .into_iter()
+        .map(|(pattern, with)| (regex::Regex::new(pattern).unwrap(), with))
+        .collect()
+    });
+    rules.iter().fold(text.to_owned(), |text, (rule, with)| rule.replace_all(&text, *with).into_owned())
+}
+
+/// The longest a test waits for something that should come at once.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
