@@ -120,7 +120,7 @@ async fn from_entry(entry: Entry, env: &Env) -> Result<Connection> {
         wire::client(&config, tls, None)
     })
     .await
-    .map_err(|e| Failure::failed(format!("could not set up the Kubernetes client: {e}")))?
+    .map_err(|e| Failure::failed(format!("cannot set up the Kubernetes client: {e}")))?
     .map_err(|e| error::failure("log in to the cluster", &server, e))?;
     Ok(Connection { client, server, ca, proxied, tokens: None })
 }

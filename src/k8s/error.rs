@@ -11,13 +11,13 @@ use crate::failure::{Code, Failure, ServiceError};
 
 /// The failure of `operation` (`list pods of …`) at `server`.
 pub(super) fn failure(operation: &str, server: &str, error: kube::Error) -> Failure {
-    let failed = |code| Failure::new(code, format!("could not {operation}"));
+    let failed = |code| Failure::new(code, format!("cannot {operation}"));
     match error {
         kube::Error::Api(status) => api(operation, &status),
         kube::Error::Auth(error) => failed(Code::Denied).because(auth(&error)),
         // The token source's own failure comes back through kube unharmed.
         kube::Error::Service(error) => match error.downcast::<Failure>() {
-            Ok(failure) => failure.context(format!("could not {operation}")),
+            Ok(failure) => failure.context(format!("cannot {operation}")),
             Err(error) => match error.downcast_ref::<AuthError>() {
                 Some(error) => failed(Code::Denied).because(auth(error)),
                 None => failed(Code::Failed).because(no_connection(server, error.as_ref())),
@@ -58,7 +58,7 @@ fn api(operation: &str, status: &Status) -> Failure {
         _ if message.is_empty() => format!("the API server answered {} {reason}", status.code),
         _ => message.clone(),
     };
-    let mut failure = Failure::new(code, format!("could not {operation}")).because(cause);
+    let mut failure = Failure::new(code, format!("cannot {operation}")).because(cause);
     failure.service = Some(Box::new(service(operation, reason, message, Some(status.code))));
     failure
 }
@@ -93,7 +93,7 @@ fn auth(error: &AuthError) -> String {
             format!("the kubeconfig's credential plugin `{command}` failed ({}){colon}{said}", out.status)
         }
         AuthError::AuthExecStart(error) => {
-            format!("the kubeconfig's credential plugin could not be started: {}", deepest(error))
+            format!("the kubeconfig's credential plugin cannot be started: {}", deepest(error))
         }
         AuthError::AuthExecParse(_) => "the kubeconfig's credential plugin did not print an ExecCredential".to_owned(),
         error => deepest(error),
@@ -105,7 +105,7 @@ fn no_connection(server: &str, error: &(dyn StdError + 'static)) -> String {
     let inner = deepest(error);
     let kind = io_kind(error);
     if inner.contains("failed to lookup address") || text_in_chain(error, "dns error") {
-        format!("the name of `{server}` could not be resolved: {inner}")
+        format!("the name of `{server}` cannot be resolved: {inner}")
     } else if let Some(certificate) = inner.strip_prefix("invalid peer certificate: ") {
         format!("the certificate of `{server}` is not trusted: {certificate}")
     } else if kind == Some(ErrorKind::TimedOut) || inner.contains("deadline has elapsed") {
@@ -176,7 +176,7 @@ mod tests {
         ] {
             let failure = failure("list pods", SERVER, status(code, reason, message));
             assert_eq!(failure.code, exit);
-            assert_eq!(failure.message, "could not list pods");
+            assert_eq!(failure.message, "cannot list pods");
             assert_eq!(failure.causes, [cause]);
             assert!(failure.is(wanted), "{failure:?}");
             assert_eq!(failure.service.as_ref().and_then(|s| s.status), Some(code));
@@ -193,7 +193,7 @@ mod tests {
             (std::io::Error::from_raw_os_error(111), "no connection to `https://k8s.example`: connection refused"),
             (
                 std::io::Error::other("failed to lookup address information: Name or service not known"),
-                "the name of `https://k8s.example` could not be resolved: failed to lookup address information: Name or \
+                "the name of `https://k8s.example` cannot be resolved: failed to lookup address information: Name or \
                  service not known",
             ),
             (
@@ -214,7 +214,7 @@ mod tests {
         let denied = Failure::new(Code::Denied, "no credentials").hint("run `aws sso login`");
         let failure = failure("list pods", SERVER, kube::Error::Service(Box::new(denied)));
         assert_eq!(failure.code, Code::Denied);
-        assert_eq!(failure.to_string(), "could not list pods: no credentials");
+        assert_eq!(failure.to_string(), "cannot list pods: no credentials");
         assert_eq!(failure.hints, ["run `aws sso login`"]);
     }
 

@@ -56,7 +56,7 @@ pub(super) async fn follow<K: Restartable>(
     let api: Api<K> = Api::namespaced(connection.client.clone(), &id.namespace);
     let failed = |e| error::failure(&operation, &connection.server, e);
     let Some(found) = api.get_opt(&id.name).await.map_err(failed)? else {
-        return Err(Failure::new(Code::Failed, format!("could not {operation}")).because("it is gone"));
+        return Err(Failure::new(Code::Failed, format!("cannot {operation}")).because("it is gone"));
     };
     let pods: Api<ApiPod> = Api::namespaced(connection.client.clone(), &id.namespace);
     let fields = ListParams::default().fields(&format!("metadata.name={}", id.name));
@@ -107,12 +107,10 @@ struct Follower<K: Restartable> {
 
 impl<K: Restartable> Follower<K> {
     async fn next(&mut self) -> Option<Result<RolloutView, kube::Error>> {
-        loop {
-            if self.over {
-                return None;
-            }
-            let gathered = self.gather().await;
-            let view = match gathered {
+        while !self.over {
+            let view = match self.gather().await {
+                // Both watches are gone, which they only are when they failed.
+                Ok(()) if self.over => return None,
                 Ok(()) if self.seen != (true, true) => continue,
                 Ok(()) => self.view().await,
                 Err(error) => Err(error),
@@ -120,6 +118,7 @@ impl<K: Restartable> Follower<K> {
             self.over = view.is_err();
             return Some(view);
         }
+        None
     }
 
     /// Waits for one change and takes all others that are there already.

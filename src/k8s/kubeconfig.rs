@@ -69,9 +69,9 @@ pub(super) fn load(path: Option<&Path>, env: &Env) -> Result<Option<Kubeconfig>>
 fn unreadable(error: &KubeconfigError) -> Failure {
     match error {
         KubeconfigError::ReadConfig(error, path) => {
-            Failure::usage(format!("could not read kubeconfig `{}`", path.display())).because(deepest(error))
+            Failure::usage(format!("cannot read kubeconfig `{}`", path.display())).because(deepest(error))
         }
-        error => Failure::usage("could not read the kubeconfig").because(deepest(error)),
+        error => Failure::usage("cannot read the kubeconfig").because(deepest(error)),
     }
 }
 
@@ -139,7 +139,7 @@ impl Entry {
         };
         std::fs::read(path)
             .map(Some)
-            .map_err(|e| Failure::usage(format!("could not read certificate authority `{path}`")).because(deepest(&e)))
+            .map_err(|e| Failure::usage(format!("cannot read certificate authority `{path}`")).because(deepest(&e)))
     }
 }
 
@@ -314,6 +314,6 @@ mod tests {
         let env: Env = Arc::new(|name| (name == "KUBECONFIG").then(|| "/nonexistent/a:/nonexistent/b".to_owned()));
         assert!(load(None, &env).unwrap().is_none());
         let failure = load(Some(Path::new("/nonexistent/a")), &env).err().unwrap();
-        assert_eq!(failure.to_string(), "could not read kubeconfig `/nonexistent/a`: no such file or directory");
+        assert_eq!(failure.to_string(), "cannot read kubeconfig `/nonexistent/a`: no such file or directory");
     }
 }

@@ -134,7 +134,7 @@ impl Cluster for Kube {
                 Ok(())
             }
             Ok(Err(error)) => Err(self.failed("reach the Kubernetes API", error)),
-            Err(_) => Err(Failure::new(Code::Failed, "could not reach the Kubernetes API")
+            Err(_) => Err(Failure::new(Code::Failed, "cannot reach the Kubernetes API")
                 .because(format!("no answer from `{server}` within {} s", REACH.as_secs()))),
         }
     }
@@ -218,8 +218,7 @@ impl Cluster for Kube {
             return Ok(Vec::new());
         }
         let server = connection.server.clone();
-        let unresolved =
-            |why: String| Failure::failed(format!("could not resolve the name of `{server}`")).because(why);
+        let unresolved = |why: String| Failure::failed(format!("cannot resolve the name of `{server}`")).because(why);
         let url: http::Uri = server.parse().map_err(|_| unresolved("it is not a URL".to_owned()))?;
         let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         let port = url.port_u16().unwrap_or(if url.scheme_str() == Some("http") { 80 } else { 443 });

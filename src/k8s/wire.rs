@@ -13,7 +13,7 @@ use futures::future::{BoxFuture, FutureExt, TryFutureExt};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header::AUTHORIZATION};
 use hyper_util::{
     client::legacy::{
-        Client as HttpClient,
+        Client as HttpClient, Error as HttpError,
         connect::{
             Connect, HttpConnector,
             dns::{GaiResolver, Name},
@@ -90,7 +90,7 @@ impl AsyncPredicate<Request<Body>> for Bearer {
     }
 }
 
-/// kube's policy (429, 503, 504, a few times), and 500 and 502 too where asking twice changes nothing.
+/// kube's policy (429, 503, 504, a few times), and 500, 502 and lost connections too where asking twice changes nothing.
 #[derive(Clone)]
 struct Retry(RetryPolicy);
 
@@ -106,17 +106,17 @@ impl Policy<Request<Body>, Answer, BoxError> for Retry {
     type Future = <RetryPolicy as Policy<Request<Body>, Answer, BoxError>>::Future;
 
     fn retry(&mut self, request: &mut Request<Body>, outcome: &mut Outcome) -> Option<Self::Future> {
-        let status = outcome.as_ref().map_or(StatusCode::OK, Response::status);
-        let read = request.method() == Method::GET;
-        let transient = matches!(status, StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY);
-        if !read || !transient {
+        let transient = match outcome {
+            Ok(answer) => matches!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY),
+            // A connection that was lost on the way, not one that never was: a server that restarts drops them.
+            Err(error) => error.downcast_ref::<HttpError>().is_some_and(|error| !error.is_connect()),
+        };
+        if !transient || request.method() != Method::GET {
             return self.0.retry(request, outcome);
         }
-        let mut stand_in = Ok(Response::new(()));
-        if let Ok(response) = &mut stand_in {
-            *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        }
-        self.0.retry(request, &mut stand_in)
+        let mut stand_in = Response::new(());
+        *stand_in.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        self.0.retry(request, &mut Ok(stand_in))
     }
 
     fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {

@@ -149,7 +149,7 @@ pub(super) async fn restart<K: Restartable>(kube: &Kube, id: &WorkloadRef, at: T
     let failed = |error| super::error::failure(&operation, &connection.server, error);
     let api: Api<K> = Api::namespaced(connection.client.clone(), &id.namespace);
     let Some(found) = api.get_opt(&id.name).await.map_err(failed)? else {
-        return Err(Failure::new(Code::Failed, format!("could not {operation}")).because("it is gone"));
+        return Err(Failure::new(Code::Failed, format!("cannot {operation}")).because("it is gone"));
     };
     if found.workload().paused {
         return Err(Failure::usage(format!("`{id}` is paused"))

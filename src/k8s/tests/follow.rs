@@ -119,6 +119,6 @@ async fn following_ends_when_it_may_not_watch() {
             Err(failure) => break failure,
         }
     };
-    assert_eq!(failure.to_string(), "could not watch `statefulset/web` in `default`: statefulsets.apps is forbidden");
+    assert_eq!(failure.to_string(), "cannot watch `statefulset/web` in `default`: statefulsets.apps is forbidden");
     assert!(views.next().await.is_none());
 }

@@ -1,8 +1,12 @@
 //! Against the sandbox's API server: TLS, tokens, new connections, a rollout from beginning to end.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -13,7 +17,7 @@ use podid_sandbox::{
     faults::{Action, Fault},
 };
 
-use super::super::{Access, Kube, TokenSource, read_context};
+use super::super::{Access, Kube, TokenSource, read_context, same_cluster};
 use crate::{
     failure::Result,
     model::{
@@ -142,6 +146,59 @@ async fn a_failing_server_is_asked_again() {
     world.kube.pods(&carts()).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_is_made_again_for_reads() {
+    let world = world();
+    world.kube.reach().await.unwrap();
+    world.sandbox.faults().add(Fault::once("kubernetes", "list pods", Action::Drop));
+    world.kube.pods(&carts()).await.unwrap();
+    world.sandbox.faults().add(Fault::once("kubernetes", "create serviceaccounts", Action::DropAnswer));
+    let new = ServiceAccount::new("carts", "new").unwrap();
+    let failure = world.kube.create_service_account(&new).await.unwrap_err();
+    assert!(failure.is("") && failure.to_string().contains("no connection to"), "{failure}");
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_plugin_runs_once() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = world();
+    let (cluster, token) = described(&world);
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = folder.path().join("aws-iam-authenticator");
+    let runs = folder.path().join("runs");
+    let credential = format!(
+        r#"{{"apiVersion":"client.authentication.k8s.io/v1beta1","kind":"ExecCredential","status":{{"token":"{token}","expirationTimestamp":"2199-01-01T00:00:00Z"}}}}"#
+    );
+    let script = format!("#!/bin/sh\necho run >> '{}'\necho '{credential}'\n", runs.display());
+    std::fs::write(&plugin, script).unwrap();
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let config = folder.path().join("config");
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
+         clusters: [{{name: c, cluster: {{server: '{}', certificate-authority-data: '{}'}}}}]\n\
+         contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
+         users: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1beta1, command: ./aws-iam-authenticator, \
+         args: [token, -i, eks-workshop], interactiveMode: Never}}}}}}]\n",
+        cluster.endpoint, cluster.certificate_authority,
+    );
+    std::fs::write(&config, text).unwrap();
+    let access = Access::Kubeconfig { path: Some(config.clone()), context: None };
+    let kube = Kube::with_env(access, Arc::new(|_| None));
+    kube.reach().await.unwrap();
+    assert_eq!(kube.probe(&carts(), None).await.unwrap(), Probe::NotInjected);
+    assert_eq!(std::fs::read_to_string(&runs).unwrap().lines().count(), 1);
+    let context = read_context(Some(&config), None).unwrap().unwrap();
+    assert_eq!(context.name, "eks-workshop");
+    assert!(same_cluster("https://elsewhere", &context.ca, &cluster));
+
+    std::fs::write(&plugin, "#!/bin/sh\necho secret\necho 'no credentials' >&2\nexit 3\n").unwrap();
+    let access = Access::Kubeconfig { path: Some(config), context: None };
+    let failure = Kube::with_env(access, Arc::new(|_| None)).reach().await.unwrap_err();
+    assert!(failure.denied() && failure.to_string().ends_with("no credentials"), "{failure}");
+    assert!(!failure.to_string().contains("secret"), "{failure}");
+}
+
 struct Tokens(String, AtomicUsize);
 
 #[async_trait]
@@ -203,7 +260,7 @@ async fn with_no_kubeconfig() {
     let failure = kube.reach().await.unwrap_err();
     assert_eq!(
         failure.to_string(),
-        "could not reach the Kubernetes API: no connection to `https://127.0.0.1:1`: connection refused"
+        "cannot reach the Kubernetes API: no connection to `https://127.0.0.1:1`: connection refused"
     );
 }
 
@@ -221,6 +278,52 @@ async fn a_proxy_that_is_not_there() {
     let failure = kube.reach().await.unwrap_err();
     assert!(!failure.to_string().contains("secret") && failure.to_string().contains("connection refused"), "{failure}");
     assert!(kube.addresses().await.unwrap().is_empty());
+}
+
+/// A proxy that serves each CONNECT and tells what it was sent.
+fn proxy() -> (u16, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (sender, heads) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for client in listener.incoming().map_while(std::result::Result::ok) {
+            let mut client = client;
+            let (mut head, mut byte) = (Vec::new(), [0]);
+            while !head.ends_with(b"\r\n\r\n") && client.read(&mut byte).is_ok_and(|n| n == 1) {
+                head.push(byte[0]);
+            }
+            let head = String::from_utf8(head).unwrap();
+            let Some(to) = head.strip_prefix("CONNECT ").and_then(|h| h.split(' ').next()) else { continue };
+            let server = TcpStream::connect(to).unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            sender.send(head.clone()).unwrap_or_default();
+            for (mut from, mut to) in [(client.try_clone().unwrap(), server.try_clone().unwrap()), (server, client)] {
+                std::thread::spawn(move || {
+                    std::io::copy(&mut from, &mut to).unwrap_or_default();
+                    to.shutdown(std::net::Shutdown::Write).unwrap_or_default();
+                });
+            }
+        }
+    });
+    (port, heads)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn through_a_proxy() {
+    let world = world();
+    let (port, heads) = proxy();
+    let access = Access::Kubeconfig { path: Some(world.file.path().to_owned()), context: None };
+    let env = move |name: &str| (name == "HTTPS_PROXY").then(|| format!("http://me:pass%40word@127.0.0.1:{port}"));
+    let kube = Kube::with_env(access, Arc::new(env));
+    kube.reach().await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(kube.probe(&carts(), None).await.unwrap(), Probe::NotInjected);
+    }
+    let heads: Vec<String> = heads.try_iter().collect();
+    // One for the pool, one for each probe.
+    assert_eq!(heads.len(), 3);
+    let wanted = format!("Basic {}", STANDARD.encode("me:pass@word"));
+    assert!(heads.iter().all(|head| head.contains(&wanted)), "{heads:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::{kube, status};
 use crate::{
     failure::Code,
     model::{
+        cluster::Cluster as EksCluster,
         have::ServiceAccountState,
         names::ServiceAccount,
         workload::{WorkloadKind, WorkloadRef},
@@ -72,7 +73,7 @@ async fn an_expired_list_begins_again() {
 async fn a_list_that_always_expires_fails() {
     let (kube, _) = kube(|_| status(410, "Expired", "too old"));
     let failure = kube.pods(&carts()).await.unwrap_err();
-    assert_eq!(failure.to_string(), "could not list pods of `carts/carts`: too old");
+    assert_eq!(failure.to_string(), "cannot list pods of `carts/carts`: too old");
 }
 
 /// What the API server answers to a probe, with and without the right to create pods.
@@ -212,7 +213,7 @@ async fn a_paused_deployment_is_not_restarted() {
     let (gone, _) = kube(|_| status(404, "NotFound", "deployments.apps \"web\" not found"));
     let failure =
         gone.restart(&web(WorkloadKind::Deployment), "2026-11-23T19:34:15Z".parse().unwrap()).await.unwrap_err();
-    assert_eq!(failure.to_string(), "could not restart `deployment/web` in `default`: it is gone");
+    assert_eq!(failure.to_string(), "cannot restart `deployment/web` in `default`: it is gone");
 }
 
 #[tokio::test]
@@ -307,7 +308,7 @@ async fn reaching() {
     assert!(nobody.reach().await.unwrap_err().denied());
     let (stranger, _) = kube(|_| status(401, "Unauthorized", "Unauthorized"));
     let failure = stranger.reach().await.unwrap_err();
-    assert_eq!(failure.to_string(), "could not reach the Kubernetes API: the cluster does not know the caller");
+    assert_eq!(failure.to_string(), "cannot reach the Kubernetes API: the cluster does not know the caller");
     assert!(failure.is("Unauthorized"));
 }
 
@@ -331,4 +332,28 @@ async fn nodes() {
         ("spot", "", "NoSchedule")
     );
     assert_eq!((b.ready, b.unschedulable, b.taints.len()), (false, false, 0));
+}
+
+#[tokio::test]
+async fn another_name_of_the_same_cluster() {
+    let issuer = "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC";
+    let cluster = |issuer: Option<&str>| EksCluster {
+        name: "shop".to_owned(),
+        arn: "arn:aws:eks:eu-west-1:111122223333:cluster/shop".parse().unwrap(),
+        version: "1.33".to_owned(),
+        platform_version: "eks.9".to_owned(),
+        status: "ACTIVE".to_owned(),
+        endpoint: "https://abc.gr7.eu-west-1.eks.amazonaws.com".to_owned(),
+        certificate_authority: String::new(),
+        oidc_issuer: issuer.map(str::to_owned),
+        auto_mode: false,
+        created_at: None,
+    };
+    let (readable, log) = kube(move |_| (200, json!({"issuer": issuer}).to_string()));
+    assert!(readable.is_of(&cluster(Some(issuer))).await.unwrap());
+    assert!(!readable.is_of(&cluster(Some("https://other"))).await.unwrap());
+    assert!(!readable.is_of(&cluster(None)).await.unwrap());
+    assert_eq!(log.lock().unwrap()[0].target, "/.well-known/openid-configuration");
+    let (denied, _) = kube(|_| status(403, "Forbidden", "forbidden"));
+    assert!(!denied.is_of(&cluster(Some(issuer))).await.unwrap());
 }
