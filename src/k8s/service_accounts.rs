@@ -10,7 +10,7 @@ use kube::{
 use serde::de::DeserializeOwned;
 
 use super::list::list;
-use crate::model::{have::ServiceAccountState, names::ServiceAccount};
+use crate::model::{have::ServiceAccountState, names::ServiceAccount, text::nearest};
 
 const IRSA: &str = "eks.amazonaws.com/role-arn";
 
@@ -35,39 +35,7 @@ where
     K: Resource + Clone + Debug + DeserializeOwned,
 {
     let Ok(found) = list(api, &ListParams::default()).await else { return Vec::new() };
-    let names: Vec<String> = found.items.iter().map(ResourceExt::name_any).collect();
-    nearest(wanted, &names)
-}
-
-/// The names within a third of the length in edits, or that contain or are contained, best first.
-fn nearest(wanted: &str, names: &[String]) -> Vec<String> {
-    let within = (wanted.len() / 3).clamp(1, 4);
-    let mut scored: Vec<(usize, &String)> = names
-        .iter()
-        .filter_map(|name| {
-            let distance = distance(wanted, name);
-            let contains =
-                wanted.len() >= 3 && name.contains(wanted) || name.len() >= 3 && wanted.contains(name.as_str());
-            (distance <= within || contains).then_some((distance, name))
-        })
-        .collect();
-    scored.sort();
-    scored.into_iter().take(3).map(|(_, name)| name.clone()).collect()
-}
-
-fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, b) in other.iter().enumerate() {
-            let change = diagonal + usize::from(a != *b);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
+    nearest(wanted, found.items.iter().filter_map(|item| item.meta().name.as_deref()))
 }
 
 /// Creates it; one that is there already is as good.
