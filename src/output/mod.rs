@@ -330,7 +330,7 @@ impl Term {
     /// Shows a plan. Quiet: nothing, unless it is going to be asked about: nobody says yes to what they did not see.
     pub fn plan(&self, title: &str, lines: &[PlanLine], asked: bool) {
         if asked || !self.is_quiet() {
-            self.say(&render_plan(title, lines, self.0.streams.unicode, self.err_paint()));
+            self.say(&render_plan(title, lines, self.has_glyphs(), self.err_paint()));
         }
     }
 

@@ -294,3 +294,36 @@ fn progress_crosses_threads() {
     check::<Progress>();
     check::<Term>();
 }
+
+#[test]
+fn plans_are_shown_before_they_are_asked_about() {
+    let lines = [PlanLine::new(Sign::Restart, "restart deployment/carts → now")];
+    for (settings, tty, asked, expected) in [
+        (TermSettings::default(), true, false, "Plan:\n  ↻ restart deployment/carts → now\n"),
+        (TermSettings::default(), false, false, "Plan:\n  * restart deployment/carts -> now\n"),
+        (quiet(), true, false, ""),
+        (quiet(), true, true, "Plan:\n  ↻ restart deployment/carts → now\n"),
+    ] {
+        let term = Term::test_with(settings, tty, tty, 80);
+        term.plan("Plan", &lines, asked);
+        assert_eq!(term.stderr(), expected);
+        assert_eq!(term.stdout(), "");
+    }
+}
+
+#[test]
+fn the_service_error_of_nobody_is_not_invented() {
+    // No connection: no code and no request id, only the adapter's words.
+    let mut failure = Failure::failed("cannot reach EKS");
+    failure.service = Some(Box::new(ServiceError {
+        service: "EKS",
+        operation: "DescribeCluster".into(),
+        code: String::new(),
+        message: "connection refused".into(),
+        request_id: None,
+        status: None,
+    }));
+    let text = error::text(&failure, Paint { color: false });
+    assert_eq!(text, "error: cannot reach EKS\n  caused by: EKS DescribeCluster: connection refused\n");
+    assert!(error::document(&failure).contains("\"code\":\"failed\""));
+}
