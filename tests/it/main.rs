@@ -1,1 +1,17 @@
+//! The real binary against the sandbox, and what holds for the whole tree. One binary, so that everything links once.
 
+mod agent;
+mod architecture;
+mod associate;
+mod calls;
+mod connect;
+mod generated;
+mod hints;
+mod input;
+mod kill;
+mod list;
+mod messages;
+mod recycle;
+mod show;
+mod support;
+mod terminal;

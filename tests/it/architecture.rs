@@ -1,0 +1,1 @@
+//! The rooms and who may use whom, asserted on the source.

@@ -1,0 +1,1 @@
+//! What the commands cost, counted in the journal.

@@ -1,0 +1,1 @@
+//! man/, completions/ and the README are what the code says.

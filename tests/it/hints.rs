@@ -1,0 +1,1 @@
+//! Every command that podid names in help, hints and docs parses.

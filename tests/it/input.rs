@@ -1,0 +1,1 @@
+//! Bad input: a message that names the argument, and no call.

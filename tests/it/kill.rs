@@ -1,0 +1,1 @@
+//! Killed after each request, the same command ends in the same world.

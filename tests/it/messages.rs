@@ -1,0 +1,1 @@
+//! Service messages explained: each produced by one wrong field.

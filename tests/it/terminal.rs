@@ -1,0 +1,1 @@
+//! What a terminal shows at 80 and 200 columns.
