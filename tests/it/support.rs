@@ -141,7 +141,7 @@ pub(crate) fn finish(child: Child) -> Run {
 /// What stays on the screen: the lines that a progress bar wrote over are gone, escapes are dropped.
 fn settle(screen: &str) -> String {
     let mut lines: Vec<String> = vec![String::new()];
-    let mut row = 0;
+    let mut row = 0_usize;
     let mut chars = screen.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
