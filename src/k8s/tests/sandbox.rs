@@ -64,6 +64,8 @@ async fn reads() {
     let nowhere = ServiceAccount::new("cartz", "carts").unwrap();
     let state = world.kube.service_account(&nowhere).await.unwrap();
     assert_eq!(state, ServiceAccountState::NoNamespace { near: vec!["carts".to_owned()] });
+    let nodes = world.kube.nodes().await.unwrap();
+    assert!(nodes.len() == 3 && nodes.iter().all(|node| node.ready), "{nodes:?}");
     assert!(world.kube.agents().await.unwrap().is_empty());
     assert!(world.kube.may("create", "", "pods", Some("carts")).await.unwrap());
     let workloads = world.kube.workloads("carts").await.unwrap();
