@@ -61,15 +61,11 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     });
     output::log::init_logging(&term);
     let result = drive(cli, cluster_flag, &term);
-    let code = match result {
-        Ok(code) => code,
-        Err(failure) => {
-            term.error(&failure);
-            failure.code
-        }
-    };
-    // What nobody reads any more was not a failure of podid's.
-    if term.out_closed() { ExitCode::SUCCESS } else { ExitCode::from(code as u8) }
+    let code = result.unwrap_or_else(|failure| {
+        term.error(&failure);
+        failure.code
+    });
+    ExitCode::from(code as u8)
 }
 
 /// Runs the command on a runtime; the first signal asks it to stop, the second stops it.

@@ -114,7 +114,7 @@ impl Install {
                 ctx.term.status(format!("{AGENT} {} is installed already ({})", addon.version, addon.status))
             }
             Found::Other(what) => ctx.term.status(what),
-            Found::Nothing(_) => shared::show_plan(ctx, &plan).await?,
+            Found::Nothing(_) => shared::show_plan(ctx, &plan, &self.changing).await?,
         }
         if self.changing.dry_run {
             self.render(ctx, &Outcome::planned(&plan.steps), None, state.as_ref())?;
@@ -288,7 +288,7 @@ impl Status {
             None => ctx.term.note("the add-on is not installed; the agent is self-managed"),
         }
         let missing = state.missing();
-        ctx.term.note(summary(state));
+        ctx.term.note(format!("agent: {}", summary(state)));
         if !missing.is_empty() && state.daemon_sets.is_empty() {
             ctx.term.hint("install it with `podid agent install`");
         }
@@ -309,7 +309,7 @@ fn summary(state: &AgentState) -> String {
     if ready == 0 && built_in == 0 && missing.is_empty() {
         return "no node needs an agent".to_owned();
     }
-    let mut text = format!("the agent is ready on {}", count(ready, "node"));
+    let mut text = format!("ready on {}", count(ready, "node"));
     if built_in > 0 {
         text = format!("{text}, built in on {built_in} (EKS Auto Mode)");
     }

@@ -58,7 +58,7 @@ pub async fn associate(ctx: &Context, want: &Want, have: &Have, changing: &Chang
     if plan.steps.is_empty() {
         ctx.term.status(format!("{} is associated as wanted: nothing to change", want.subject));
     } else {
-        shared::show_plan(ctx, &plan).await?;
+        shared::show_plan(ctx, &plan, changing).await?;
     }
     let present = have.association.read().and_then(Clone::clone);
     if changing.dry_run {
@@ -199,7 +199,8 @@ fn say_stale(ctx: &Context, want: &Want, association: &Association, pods: &[Pod]
 async fn agent(ctx: &Context, state: &crate::model::agent::AgentState) -> Result<()> {
     let line = ctx.term.progress("agent");
     let proved = async {
-        if state.daemon_sets.is_empty() {
+        // A self-managed agent has no add-on to wait for.
+        if state.addon.is_some() || state.daemon_sets.is_empty() && state.needed() {
             prove::agent::addon(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?).await?;
         }
         prove::agent::nodes(ctx.kube().await?, &ctx.guard, &line, state.clone()).await

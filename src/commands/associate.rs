@@ -190,19 +190,19 @@ impl Associate {
                 None => Ok(None),
             }
         };
-        let version = async {
-            if !self.install_agent {
-                return Ok(None);
-            }
-            shared::agent_version(ctx, None).await.map(Some)
-        };
-        let (cluster, association, early_role, kube, version) =
-            futures::join!(ctx.cluster(), association, early_role, self.observe_kube(ctx), version);
+        let (cluster, association, early_role, kube) =
+            futures::join!(ctx.cluster(), association, early_role, self.observe_kube(ctx));
         // The cluster first: without it the other failures are only its consequences.
         let cluster = cluster?;
         let association = association?;
         let have: Have = kube?;
-        let want = self.want(cluster, input, version?)?;
+        let version = match &have.agent {
+            _ if !self.install_agent => None,
+            // Nothing to choose: what is there stays.
+            Seen::Read(state) if state.installed() => Some(String::new()),
+            _ => Some(shared::agent_version(ctx, None).await?),
+        };
+        let want = self.want(cluster, input, version)?;
         let role = match early_role? {
             Some(view) => view,
             None => guard.run("reading the role", observe::role(iam, want.role.role.name(), attached, &inline)).await?,

@@ -100,7 +100,7 @@ impl Recycle {
             for id in &plan.watch {
                 ctx.term.status(format!("{id} is being restarted already: watching it"));
             }
-            shared::show_plan(ctx, &plan).await?;
+            shared::show_plan(ctx, &plan, &self.changing).await?;
         }
         if self.changing.dry_run {
             self.render(ctx, &Outcome::planned(&plan.steps), &[])?;

@@ -11,6 +11,7 @@ use crate::{
     model::addon::AGENT,
     output::{prompt, styles::Glyph},
     plan::{Kind, Plan, Refusal},
+    settings::Target,
 };
 
 /// What a plan asks of the user.
@@ -38,10 +39,12 @@ impl Consent {
 ///
 /// # Errors
 /// When the cluster cannot be read.
-pub async fn show_plan(ctx: &Context, plan: &Plan) -> Result<()> {
+pub async fn show_plan(ctx: &Context, plan: &Plan, changing: &Changing) -> Result<()> {
     let cluster = ctx.cluster().await?;
     let title = format!("Plan for cluster {} ({}, {})", cluster.name, cluster.arn.account, cluster.arn.region);
-    ctx.term.plan_steps(&title, &plan.steps, plan.changes())
+    // Nobody says yes to what they did not see, and a dry run is there to be seen.
+    let asked = changing.dry_run || !changing.yes && asks(ctx.target()?, Consent::of(plan));
+    ctx.term.plan_steps(&title, &plan.steps, asked)
 }
 
 /// Asks where asking is due; refuses where nobody can be asked.
@@ -50,12 +53,7 @@ pub async fn show_plan(ctx: &Context, plan: &Plan) -> Result<()> {
 /// Usage, when the answer is no or nobody can answer.
 pub async fn consent(ctx: &Context, changing: &Changing, consent: Consent) -> Result<()> {
     let target = ctx.target()?;
-    let asks = match consent {
-        Consent::Nothing => false,
-        Consent::Creates => !target.named(),
-        Consent::Changes => true,
-    };
-    if !asks || changing.yes {
+    if !asks(target, consent) || changing.yes {
         return Ok(());
     }
     let cluster = ctx.cluster().await?;
@@ -77,6 +75,14 @@ pub async fn consent(ctx: &Context, changing: &Changing, consent: Consent) -> Re
     let answer = async { Ok(prompt::Consent::ask(&ctx.term, &question).await.given()) };
     let answered = ctx.guard.run("waiting for an answer", answer).await?;
     if answered { Ok(()) } else { Err(Failure::usage("not confirmed; nothing was changed")) }
+}
+
+fn asks(target: &Target, consent: Consent) -> bool {
+    match consent {
+        Consent::Nothing => false,
+        Consent::Creates => !target.named(),
+        Consent::Changes => true,
+    }
 }
 
 /// Tells of a step that ended.

@@ -44,7 +44,8 @@ pub fn judge(workload: &Workload, generation: u64) -> Progress {
                 return waiting(updated(wanted));
             }
             if status.total > status.updated {
-                return waiting(format!("{} old pods to end", status.total - status.updated));
+                let old = status.total - status.updated;
+                return waiting(format!("{old} old {} to end", if old == 1 { "pod" } else { "pods" }));
             }
             if status.available < status.updated {
                 return waiting(format!(

@@ -192,6 +192,13 @@ impl Table {
                 out
             });
         }
+        if !view.wide {
+            // A column in which no row has anything says nothing on a screen.
+            shown.retain(|&i| {
+                self.columns[i].priority == u8::MAX
+                    || self.rows.iter().any(|row| !row[i].text.is_empty() || row[i].time.is_some())
+            });
+        }
         if let Some(width) = view.width
             && !view.wide
         {

@@ -43,8 +43,9 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refu
 
 fn install(want: &Want, state: &AgentState, plan: &mut Plan) -> bool {
     let Some(version) = &want.install_agent else { return false };
-    if state.addon.is_some() {
-        return false;
+    if let Some(addon) = &state.addon {
+        // An earlier run's install that is still under way is proved after the plan, as this one's would be.
+        return matches!(addon.status.as_str(), "CREATING" | "UPDATING");
     }
     if let Some(set) = state.daemon_sets.first() {
         plan.warn(format!("add-on not installed: DaemonSet {}/{} is an agent already", set.namespace, set.name));

@@ -103,7 +103,7 @@ impl Step {
     /// One line in the past tense, for the progress.
     pub fn done(&self) -> String {
         match self {
-            Self::InstallAgent { version, .. } => format!("installed add-on {} {version}", crate::model::addon::AGENT),
+            Self::InstallAgent { version, .. } => format!("created add-on {} {version}", crate::model::addon::AGENT),
             Self::CreateServiceAccount { subject } => format!("created service account {subject}"),
             Self::CreateRole(role) => format!("created role {}", role.name),
             Self::PutTrust { role, .. } => format!("updated the trust policy of role {role}"),

@@ -128,7 +128,8 @@ async fn probe(kube: &dyn Cluster, guard: &Guard, line: &Progress, subject: &Ser
             Ok(Probe::Injected) => {
                 faults = 0;
                 run.hit(Instant::now());
-                line.update(format!("new pods are injected: {} of {rounds} probes in a row", run.hits));
+                // One text for all hits: in a log each change is a line.
+                line.update(format!("new pods are injected; making sure with {rounds} probes in a row"));
                 if run.proved(rounds) {
                     return Ok(Effective {
                         effect: Effect::Observed,

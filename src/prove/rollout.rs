@@ -74,7 +74,7 @@ pub async fn watch(
                 return Err(ended(kube, guard, present, trouble, how).await);
             }
         }
-        let mut text = progress.waiting_for.clone();
+        let mut text = format!("waiting for {}", progress.waiting_for);
         if let Some(trouble) = troubles.first() {
             let waits = if since_write.is_some_and(|s| s < 60) && trouble.kind == TroubleKind::Crash {
                 ", IAM may still be spreading the change"

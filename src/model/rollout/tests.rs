@@ -28,8 +28,8 @@ fn restarts_as_an_api_server_tells_them() {
             (1, 2, 2, 2, 2, "the change to be observed"),
             (2, 3, 1, 2, 2, "1 of 2 new pods to be started"),
             (2, 3, 1, 3, 3, "1 of 2 new pods to be started"),
-            (2, 3, 2, 2, 2, "1 old pods to end"),
-            (2, 3, 2, 3, 3, "1 old pods to end"),
+            (2, 3, 2, 2, 2, "1 old pod to end"),
+            (2, 3, 2, 3, 3, "1 old pod to end"),
             (2, 2, 2, 2, 2, ""),
         ],
     );
