@@ -16,7 +16,7 @@ use crate::{
 /// NAMESPACE/SERVICE_ACCOUNT everywhere.
 #[derive(Debug, Parser)]
 #[command(name = "podid", version, propagate_version = false, max_term_width = 100, disable_help_subcommand = false)]
-#[command(after_long_help = ROOT_EXAMPLES)]
+#[command(after_long_help = after_help())]
 pub struct Cli {
     /// Flags of every command.
     #[command(flatten)]
@@ -45,6 +45,12 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("6", "stopped after at least one write: run the same command again"),
     ("130, 143", "interrupted (SIGINT, SIGTERM)"),
 ];
+
+fn after_help() -> String {
+    EXIT_CODES.iter().fold(format!("{ROOT_EXAMPLES}\n\nExit codes:"), |text, (code, meaning)| {
+        format!("{text}\n  {code:<8} {meaning}")
+    })
+}
 
 /// Flags of every command.
 #[derive(Debug, Clone, Args)]

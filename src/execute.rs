@@ -117,22 +117,18 @@ pub async fn run(ports: &Ports<'_>, guard: &Guard, steps: Vec<Step>, mut tell: i
         let jobs: Vec<(usize, Step)> = turn.iter().map(|&i| (i, outcome.reports[i].step.clone())).collect();
         let mut ended = stream::iter(jobs)
             .map(|(i, step)| async move {
-                if guard.check().is_err() {
-                    return (i, None);
-                }
                 let what = step.describe();
-                (i, Some(guard.write(&what, carry_out(ports, guard, &step)).await))
+                match guard.may_begin(&what) {
+                    Ok(()) => (i, Ok(guard.write(&what, carry_out(ports, guard, &step)).await)),
+                    Err(failure) => (i, Err(failure)),
+                }
             })
             .buffer_unordered(CONCURRENCY);
         let mut stop = false;
         while let Some((i, written)) = ended.next().await {
             let report = &mut outcome.reports[i];
             match written {
-                None => {
-                    stop = true;
-                    continue;
-                }
-                Some(Written::Answered(Ok(answer))) => {
+                Ok(Written::Answered(Ok(answer))) => {
                     report.status = if matches!(answer, Answer::Skipped) { Status::Skipped } else { Status::Done };
                     if report.step.touches_iam_or_association() && report.status == Status::Done {
                         outcome.last_write = Some(Instant::now());
@@ -141,13 +137,18 @@ pub async fn run(ports: &Ports<'_>, guard: &Guard, steps: Vec<Step>, mut tell: i
                         outcome.association = Some(*association);
                     }
                 }
-                Some(Written::Answered(Err(failure))) => {
+                Ok(Written::Answered(Err(failure))) => {
                     report.status = Status::Failed;
                     report.failure = Some(failure);
                     stop = true;
                 }
-                Some(Written::Unknown(failure)) => {
+                Ok(Written::Unknown(failure)) => {
                     report.status = Status::Unknown;
+                    report.failure = Some(failure);
+                    stop = true;
+                }
+                // Not begun: it stays as it is, and the failure is the run's.
+                Err(failure) => {
                     report.failure = Some(failure);
                     stop = true;
                 }

@@ -90,6 +90,15 @@ impl Guard {
         }
     }
 
+    /// Fails when a signal came, or no time is left to begin `what`.
+    ///
+    /// # Errors
+    /// The interruption, or the deadline.
+    pub fn may_begin(&self, what: &str) -> Result<()> {
+        self.check()?;
+        if self.left().is_zero() { Err(self.timed_out(what)) } else { Ok(()) }
+    }
+
     /// Awaits a read, or anything else that may be dropped at any time.
     ///
     /// # Errors

@@ -123,8 +123,8 @@ impl Install {
         shared::consent(ctx, &self.changing, Consent::of(&plan)).await?;
         let ports = Ports { eks, iam: ctx.iam()?, kube: None };
         let outcome = execute::run(&ports, &ctx.guard, plan.steps, |report| shared::tell(ctx, report)).await;
-        let proved = match shared::failed(&outcome) {
-            Some(failure) => Err(failure),
+        let proved = match outcome.failure() {
+            Some(failure) => Err(failure.clone()),
             None => self.prove(ctx, &found, state.clone()).await,
         };
         match proved {

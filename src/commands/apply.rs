@@ -90,8 +90,8 @@ async fn carry_out(
     let change = change(&plan.steps);
     ending.outcome = execute::run(&ports, &ctx.guard, plan.steps, |report| shared::tell(ctx, report)).await;
     ending.association = ending.outcome.association.clone().or(present);
-    if let Some(failure) = shared::failed(&ending.outcome) {
-        return Err(failure);
+    if let Some(failure) = ending.outcome.failure() {
+        return Err(failure.clone());
     }
     let Some(association) = ending.association.clone() else {
         return Err(Failure::failed(format!("no association of {} came of this", want.subject)));

@@ -10,8 +10,8 @@ use crate::{
     failure::{Code, Failure, Result},
     model::addon::AGENT,
     output::{prompt, styles::Glyph},
-    plan::{Kind, Plan, Refusal},
-    settings::Target,
+    plan::{Plan, Refusal},
+    settings::{Origin, Target},
 };
 
 /// What a plan asks of the user.
@@ -57,9 +57,10 @@ pub async fn consent(ctx: &Context, changing: &Changing, consent: Consent) -> Re
         return Ok(());
     }
     let cluster = ctx.cluster().await?;
-    let region = target.region.as_ref().map_or("from the AWS configuration".to_owned(), |r| r.from.to_string());
+    let region = target.region.as_ref().map_or(Origin::Aws, |region| region.from.clone());
+    let account = target.account.as_ref().map_or("from the AWS credentials".to_owned(), |a| a.from.to_string());
     let place = format!(
-        "cluster {} ({}), account {}, region {} ({region})",
+        "cluster {} ({}), account {} ({account}), region {} ({region})",
         cluster.name, target.cluster.from, cluster.arn.account, cluster.arn.region
     );
     if !ctx.term.can_prompt() {
@@ -93,16 +94,6 @@ pub fn tell(ctx: &Context, report: &Report) {
         Status::Failed => ctx.term.marked(Glyph::Failed, format!("could not {}", report.step.describe())),
         Status::Unknown => ctx.term.warn(format!("unknown whether podid did: {}", report.step.describe())),
         Status::Planned | Status::NotStarted => {}
-    }
-}
-
-/// The failure of a run that stopped, telling what was not started.
-pub fn failed(outcome: &Outcome) -> Option<Failure> {
-    let stopped = outcome.reports.iter().any(|r| r.status == Status::NotStarted && r.step.kind() != Kind::Restart);
-    match outcome.failure() {
-        Some(failure) => Some(failure.clone()),
-        None if stopped => Some(Failure::new(Code::Interrupted, "interrupted")),
-        None => None,
     }
 }
 

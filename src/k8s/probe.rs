@@ -13,9 +13,12 @@ use serde_json::json;
 use super::{Kube, convert, error, wire::Fresh};
 use crate::{
     failure::Result,
-    model::{names::ServiceAccount, workload::Injection},
+    model::names::ServiceAccount,
     ports::{Cluster, Probe},
 };
+
+/// Name of the probe pod's container.
+const CONTAINER: &str = "probe";
 
 /// Asks one API server whether it would inject a new pod of the service account.
 pub(super) async fn probe(kube: &Kube, subject: &ServiceAccount, address: Option<SocketAddr>) -> Result<Probe> {
@@ -45,11 +48,11 @@ pub(super) async fn probe(kube: &Kube, subject: &ServiceAccount, address: Option
     Err(error::failure(&operation, &connection.server, kube::Error::Api(status)))
 }
 
+/// Judged by the probe's own container: what other webhooks add to the pod (a mesh's sidecar) is not its question.
 fn injected(pod: &Pod) -> Probe {
-    match convert::pod(pod).injection() {
-        Injection::Injected => Probe::Injected,
-        Injection::No | Injection::Partly(_) => Probe::NotInjected,
-    }
+    let pod = convert::pod(pod);
+    let own = pod.containers.iter().any(|container| container.name == CONTAINER && container.injected);
+    if pod.token_volume && own { Probe::Injected } else { Probe::NotInjected }
 }
 
 /// What an API server's documented texts say, whatever the status they come with.
@@ -102,7 +105,7 @@ fn pod(subject: &ServiceAccount) -> serde_json::Value {
                 "seccompProfile": {"type": "RuntimeDefault"},
             },
             "containers": [{
-                "name": "probe",
+                "name": CONTAINER,
                 "image": "registry.k8s.io/pause:3.10",
                 "resources": {"requests": tiny, "limits": tiny},
                 "securityContext": {
