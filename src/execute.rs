@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How long IAM may take to show a new role or trust policy to EKS, before podid believes the refusal.
-const PROPAGATION: Duration = Duration::from_secs(60);
+const PROPAGATION: Duration = Duration::from_mins(1);
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

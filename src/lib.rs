@@ -81,11 +81,11 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
     let result = runtime.block_on(async {
         let command = async {
             match cli.command {
-                Command::Associate(command) => command.run(&ctx).await,
+                Command::Associate(command) => Box::pin(command.run(&ctx)).await,
                 Command::List(command) => command.run(&ctx).await,
-                Command::Show(command) => command.run(&ctx).await,
-                Command::Recycle(command) => command.run(&ctx).await,
-                Command::Agent(command) => command.run(&ctx).await,
+                Command::Show(command) => Box::pin(command.run(&ctx)).await,
+                Command::Recycle(command) => Box::pin(command.run(&ctx)).await,
+                Command::Agent(command) => Box::pin(command.run(&ctx)).await,
                 Command::Completions(command) => command.run(&ctx),
             }
         };

@@ -123,6 +123,13 @@ pub trait Cluster: Send + Sync {
     async fn may(&self, verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Result<bool>;
 }
 
+/// Gives a current token for each request. Implementations cache it until shortly before it expires.
+#[async_trait]
+pub trait TokenSource: Send + Sync {
+    /// A token for the `Authorization: Bearer` header.
+    async fn token(&self) -> Result<String>;
+}
+
 /// A workload with the pods of its selector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolloutView {

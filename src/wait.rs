@@ -134,7 +134,7 @@ impl Guard {
     /// The deadline, or the interruption.
     pub async fn pause(&self, what: &str, pause: Duration) -> Result<()> {
         self.run(what, async {
-            tokio::time::sleep(pause).await;
+            self::pause(pause).await;
             Ok(())
         })
         .await
@@ -161,6 +161,11 @@ impl Guard {
             Err(_) => std::future::pending().await,
         }
     }
+}
+
+/// Pauses in something that is dropped when nobody waits for it any more; everything else pauses through its [`Guard`].
+pub async fn pause(pause: Duration) {
+    tokio::time::sleep(pause).await;
 }
 
 /// Pauses that grow, with a ceiling.
@@ -203,7 +208,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_write_gets_a_second_after_a_signal() {
-        let (sender, guard) = guard(Duration::from_secs(60));
+        let (sender, guard) = guard(Duration::from_mins(1));
         sender.send_replace(None);
         let write = async {
             sender.send_replace(Some(Signal::Terminate));
@@ -211,7 +216,7 @@ mod tests {
             Ok(7)
         };
         assert!(matches!(guard.write("writing", write).await, Written::Answered(Ok(7))));
-        let (sender, guard) = self::guard(Duration::from_secs(60));
+        let (sender, guard) = self::guard(Duration::from_mins(1));
         let write = async {
             sender.send_replace(Some(Signal::Interrupt));
             tokio::time::sleep(Duration::from_millis(1100)).await;

@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use super::Aws;
 use crate::{
     failure::{Failure, Result},
-    k8s::TokenSource,
+    ports::TokenSource,
 };
 
 /// What the API server asks of X-Amz-Expires. It takes the token for 15 minutes from signing whatever this says.

@@ -111,13 +111,13 @@ impl Install {
         let plan = Plan { steps, ..Plan::default() };
         match &found {
             Found::Addon(addon) => {
-                ctx.term.status(format!("{AGENT} {} is installed already ({})", addon.version, addon.status))
+                ctx.term.status(format!("{AGENT} {} is installed already ({})", addon.version, addon.status));
             }
             Found::Other(what) => ctx.term.status(what),
             Found::Nothing(_) => shared::show_plan(ctx, &plan, &self.changing).await?,
         }
         if self.changing.dry_run {
-            self.render(ctx, &Outcome::planned(&plan.steps), None, state.as_ref())?;
+            render(ctx, &Outcome::planned(&plan.steps), None, state.as_ref())?;
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
         shared::consent(ctx, &self.changing, Consent::of(&plan)).await?;
@@ -129,11 +129,11 @@ impl Install {
         };
         match proved {
             Ok((addon, state)) => {
-                self.render(ctx, &outcome, addon.as_ref(), state.as_ref())?;
+                render(ctx, &outcome, addon.as_ref(), state.as_ref())?;
                 Ok(Code::Ok)
             }
             Err(failure) => {
-                self.render(ctx, &outcome, None, state.as_ref())?;
+                render(ctx, &outcome, None, state.as_ref())?;
                 Err(execute::after_write(failure, outcome.wrote()))
             }
         }
@@ -226,25 +226,19 @@ impl Install {
             }
         }
     }
+}
 
-    fn render(
-        &self,
-        ctx: &Context,
-        outcome: &Outcome,
-        addon: Option<&Addon>,
-        state: Option<&AgentState>,
-    ) -> Result<()> {
-        let mut value = shared::steps_json(outcome);
-        if let Value::Object(map) = &mut value {
-            map.insert("addon".to_owned(), json!(addon));
-            map.insert("agent".to_owned(), state.map_or(Value::Null, agent_json));
-        }
-        match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&value),
-            Format::Yaml => ctx.term.emit_yaml(&value),
-            Format::Name => ctx.term.emit_line(AGENT),
-            Format::Table | Format::Wide => Ok(()),
-        }
+fn render(ctx: &Context, outcome: &Outcome, addon: Option<&Addon>, state: Option<&AgentState>) -> Result<()> {
+    let mut value = shared::steps_json(outcome);
+    if let Value::Object(map) = &mut value {
+        map.insert("addon".to_owned(), json!(addon));
+        map.insert("agent".to_owned(), state.map_or(Value::Null, agent_json));
+    }
+    match ctx.term.format() {
+        Format::Json => ctx.term.emit_json(&value),
+        Format::Yaml => ctx.term.emit_yaml(&value),
+        Format::Name => ctx.term.emit_line(AGENT),
+        Format::Table | Format::Wide => Ok(()),
     }
 }
 
@@ -270,28 +264,28 @@ impl Status {
             }
             Format::Table | Format::Wide => {
                 ctx.term.emit_table(&nodes_table(&state))?;
-                self.notes(ctx, &state);
+                notes(ctx, &state);
             }
         }
         Ok(Code::Ok)
     }
+}
 
-    fn notes(&self, ctx: &Context, state: &AgentState) {
-        match &state.addon {
-            Some(addon) => {
-                ctx.term.note(format!("add-on {AGENT} {}: {}", addon.version, addon.status));
-                for issue in &addon.issues {
-                    ctx.term.warn(format!("{}: {}", issue.code, issue.message));
-                }
+fn notes(ctx: &Context, state: &AgentState) {
+    match &state.addon {
+        Some(addon) => {
+            ctx.term.note(format!("add-on {AGENT} {}: {}", addon.version, addon.status));
+            for issue in &addon.issues {
+                ctx.term.warn(format!("{}: {}", issue.code, issue.message));
             }
-            None if state.daemon_sets.is_empty() => ctx.term.note("the add-on is not installed"),
-            None => ctx.term.note("the add-on is not installed; the agent is self-managed"),
         }
-        let missing = state.missing();
-        ctx.term.note(format!("agent: {}", summary(state)));
-        if !missing.is_empty() && state.daemon_sets.is_empty() {
-            ctx.term.hint("install it with `podid agent install`");
-        }
+        None if state.daemon_sets.is_empty() => ctx.term.note("the add-on is not installed"),
+        None => ctx.term.note("the add-on is not installed; the agent is self-managed"),
+    }
+    let missing = state.missing();
+    ctx.term.note(format!("agent: {}", summary(state)));
+    if !missing.is_empty() && state.daemon_sets.is_empty() {
+        ctx.term.hint("install it with `podid agent install`");
     }
 }
 

@@ -27,6 +27,7 @@ use crate::{
 /// credentials until they are recycled (--recycle).
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Associate {
     /// The service account
     #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
@@ -128,7 +129,7 @@ impl Associate {
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let input = self.check()?;
-        let (want, have) = self.observe(ctx, input).await?;
+        let (want, have) = Box::pin(self.observe(ctx, input)).await?;
         let proof = apply::Proof { wait: !self.no_wait, logs: !self.no_logs };
         apply::associate(ctx, &want, &have, &self.changing, proof).await
     }

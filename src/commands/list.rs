@@ -139,7 +139,7 @@ impl List {
             }
             Format::Table | Format::Wide if associations.is_empty() => {}
             Format::Table | Format::Wide => {
-                ctx.term.emit_table(&table(associations, ctx.term.format() == Format::Wide))?
+                ctx.term.emit_table(&table(associations, ctx.term.format() == Format::Wide))?;
             }
         }
         self.note_if_empty(ctx, associations.is_empty())

@@ -103,7 +103,7 @@ impl Recycle {
             shared::show_plan(ctx, &plan, &self.changing).await?;
         }
         if self.changing.dry_run {
-            self.render(ctx, &Outcome::planned(&plan.steps), &[])?;
+            render(ctx, &Outcome::planned(&plan.steps), &[])?;
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
         shared::consent(ctx, &self.changing, shared::Consent::of(&plan)).await?;
@@ -113,7 +113,7 @@ impl Recycle {
             carry_out(ctx, &self.subject, workloads, plan, None, !self.no_logs).await?
         };
         let outcome = Outcome { reports, ..Outcome::default() };
-        self.render(ctx, &outcome, &rollouts)?;
+        render(ctx, &outcome, &rollouts)?;
         match verdict(&rollouts, &outcome) {
             Ok(()) => Ok(Code::Ok),
             Err(failure) => Err(execute::after_write(failure, outcome.wrote())),
@@ -149,23 +149,23 @@ impl Recycle {
             ctx.term.hint(format!("did you mean `podid recycle {near}`?"));
         }
     }
+}
 
-    fn render(&self, ctx: &Context, outcome: &Outcome, rollouts: &[Rollout]) -> Result<()> {
-        let mut value = shared::steps_json(outcome);
-        if let Value::Object(map) = &mut value {
-            map.insert("rollouts".to_owned(), rollouts_json(rollouts));
-        }
-        match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&value),
-            Format::Yaml => ctx.term.emit_yaml(&value),
-            Format::Name => {
-                for report in &outcome.reports {
-                    ctx.term.emit_line(report.step.resource())?;
-                }
-                Ok(())
+fn render(ctx: &Context, outcome: &Outcome, rollouts: &[Rollout]) -> Result<()> {
+    let mut value = shared::steps_json(outcome);
+    if let Value::Object(map) = &mut value {
+        map.insert("rollouts".to_owned(), rollouts_json(rollouts));
+    }
+    match ctx.term.format() {
+        Format::Json => ctx.term.emit_json(&value),
+        Format::Yaml => ctx.term.emit_yaml(&value),
+        Format::Name => {
+            for report in &outcome.reports {
+                ctx.term.emit_line(report.step.resource())?;
             }
-            Format::Table | Format::Wide => Ok(()),
+            Ok(())
         }
+        Format::Table | Format::Wide => Ok(()),
     }
 }
 

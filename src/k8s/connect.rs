@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Uri;
 use kube::{Client, Config};
@@ -16,14 +15,8 @@ use super::{
 use crate::{
     failure::{Code, Failure, Result},
     model::cluster::Cluster,
+    ports::TokenSource,
 };
-
-/// Gives a current token for each request. Implementations cache it until shortly before it expires.
-#[async_trait]
-pub trait TokenSource: Send + Sync {
-    /// A token for the `Authorization: Bearer` header.
-    async fn token(&self) -> Result<String>;
-}
 
 /// How the Kubernetes API is reached.
 #[derive(Clone)]

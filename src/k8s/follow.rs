@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::{
     sync::mpsc::{self, Receiver, Sender},
     task::JoinSet,
-    time::{sleep, timeout},
+    time::timeout,
 };
 
 use super::{
@@ -27,6 +27,7 @@ use crate::{
     failure::{Code, Failure, Result},
     model::workload::{Pod, Workload, WorkloadRef},
     ports::RolloutView,
+    wait,
 };
 
 /// How long the server keeps one watch open, in seconds; after some more of silence the connection is dead.
@@ -234,7 +235,7 @@ where
         if to.is_closed() {
             return;
         }
-        sleep(pause).await;
+        wait::pause(pause).await;
         pause = (pause * 2).min(BACKOFF.1);
     }
 }
@@ -297,7 +298,7 @@ where
         }
         // A server that ends each watch at once must not be asked in a circle.
         pause = if any { BACKOFF.0 } else { (pause * 2).min(BACKOFF.1) };
-        sleep(pause).await;
+        wait::pause(pause).await;
     }
 }
 

@@ -34,7 +34,7 @@ use kube::{
 use tokio::{sync::OnceCell, time::timeout};
 
 pub use self::{
-    connect::{Access, TokenSource, same_cluster},
+    connect::{Access, same_cluster},
     kubeconfig::{EksContext, read_context},
     proxy::proxy_for,
 };

@@ -37,7 +37,7 @@ use tower::{
     util::BoxCloneSyncService,
 };
 
-use super::connect::TokenSource;
+use crate::ports::TokenSource;
 
 /// How long a TCP connection may take.
 const CONNECT: Duration = Duration::from_secs(10);

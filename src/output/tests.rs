@@ -242,7 +242,7 @@ fn a_reader_that_went_away_is_no_failure() {
 #[test]
 fn prompting_needs_somebody() {
     let with = |in_tty, err_tty, ci| {
-        let streams = Streams { in_tty, err_tty, ci, ..Streams::default() };
+        let streams = Streams { err_tty, in_tty, ci, ..Streams::default() };
         Term::with_streams(TermSettings::default(), streams, Box::new(io::sink()), Box::new(io::sink())).can_prompt()
     };
     assert!(with(true, true, false));

@@ -17,7 +17,7 @@ use podid_sandbox::{
     faults::{Action, Fault},
 };
 
-use super::super::{Access, Kube, TokenSource, read_context, same_cluster};
+use super::super::{Access, Kube, read_context, same_cluster};
 use crate::{
     failure::Result,
     model::{
@@ -26,7 +26,7 @@ use crate::{
         names::ServiceAccount,
         workload::{WorkloadKind, WorkloadRef},
     },
-    ports::{Cluster, Probe},
+    ports::{Cluster, Probe, TokenSource},
 };
 
 fn carts() -> ServiceAccount {

@@ -142,7 +142,7 @@ async fn answer(
             }
         });
         if let Some(agent) = req.parts.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()) {
-            call.user_agent = agent.to_owned();
+            agent.clone_into(&mut call.user_agent);
         }
     });
     let action = world.faults.strike(&named.service, &named.operation);

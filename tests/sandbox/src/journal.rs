@@ -52,7 +52,7 @@ impl Journal {
     /// Notes the answer to a call.
     pub(crate) fn end(&self, seq: u64, status: Option<u16>) {
         let mut calls = self.lock();
-        if let Some(call) = calls.get_mut(seq as usize - 1) {
+        if let Some(call) = numbered(&mut calls, seq) {
             call.status = status;
             call.ended = Some(Instant::now());
         }
@@ -60,7 +60,7 @@ impl Journal {
 
     /// Fills in what is known only after the request was read.
     pub(crate) fn describe(&self, seq: u64, fill: impl FnOnce(&mut Call)) {
-        if let Some(call) = self.lock().get_mut(seq as usize - 1) {
+        if let Some(call) = numbered(&mut self.lock(), seq) {
             fill(call);
         }
     }
@@ -103,6 +103,11 @@ impl Journal {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Call>> {
         self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// The call of a number that [`Journal::begin`] gave.
+fn numbered(calls: &mut [Call], seq: u64) -> Option<&mut Call> {
+    calls.get_mut(usize::try_from(seq).ok()?.checked_sub(1)?)
 }
 
 impl Call {

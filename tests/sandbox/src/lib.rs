@@ -3,7 +3,7 @@
 //!
 //! The sandbox is strict where AWS and Kubernetes are strict, and it never uses podid's code: it is a
 //! second reading of the same rules. Tests hold a [`Sandbox`], point the real binary at it with
-//! [`Sandbox::exports`], and then look at the [`Journal`](journal::Journal) and the [`State`](state::State).
+//! [`Sandbox::exports`], and then look at the [`Journal`](journal::Journal) and the [`State`].
 //!
 //! One world, one lock: every request locks [`state::State`], so that the AWS side (associations, add-ons)
 //! and the Kubernetes side (webhook, agent, pods) see one truth.

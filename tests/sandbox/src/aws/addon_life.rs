@@ -99,6 +99,32 @@ impl Addon {
         out
     }
 
+    /// Ends the change under way as the DaemonSet (wanted and ready pods) tells; `late` when EKS's patience is over.
+    fn judge(&mut self, there: Option<(u64, u64)>, late: bool, now: Timestamp) {
+        let issue = match there {
+            Some((desired, ready)) if desired == ready => {
+                self.issues.clear();
+                self.finish("ACTIVE", "Successful", now);
+                return;
+            }
+            Some(_) => (
+                "InsufficientNumberOfReplicas",
+                "The add-on is unhealthy because it doesn't have the desired number of replicas.",
+            ),
+            None => ("K8sResourceNotFound", "The add-on is unhealthy because its DaemonSet does not exist."),
+        };
+        if self.status == "DEGRADED" || !late {
+            return;
+        }
+        // The clock may have been turned: the controllers get steps of their own before they are judged.
+        if self.missed < STEPS {
+            self.missed += 1;
+            return;
+        }
+        self.issues = vec![(issue.0.to_owned(), issue.1.to_owned(), Vec::new())];
+        self.finish("DEGRADED", "Successful", now);
+    }
+
     fn finish(&mut self, status: &str, update: &str, now: Timestamp) {
         status.clone_into(&mut self.status);
         self.modified_at = now;
@@ -154,30 +180,7 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
                 if now < applied + delay {
                     continue;
                 }
-                match there {
-                    Some((desired, ready)) if desired == ready => {
-                        addon.issues.clear();
-                        addon.finish("ACTIVE", "Successful", now);
-                    }
-                    // The clock may have been turned: the controllers get steps of their own before they are judged.
-                    _ if addon.status != "DEGRADED" && now >= applied + patience && addon.missed < STEPS => {
-                        addon.missed += 1;
-                    }
-                    _ if addon.status != "DEGRADED" && now >= applied + patience => {
-                        let issue = match there {
-                            Some(_) => (
-                                "InsufficientNumberOfReplicas",
-                                "The add-on is unhealthy because it doesn't have the desired number of replicas.",
-                            ),
-                            None => {
-                                ("K8sResourceNotFound", "The add-on is unhealthy because its DaemonSet does not exist.")
-                            }
-                        };
-                        addon.issues = vec![(issue.0.to_owned(), issue.1.to_owned(), Vec::new())];
-                        addon.finish("DEGRADED", "Successful", now);
-                    }
-                    _ => {}
-                }
+                addon.judge(there, now >= applied + patience, now);
             }
             _ => {}
         }
