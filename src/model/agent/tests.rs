@@ -1,3 +1,5 @@
+//! The tests of whether the agent reaches the pods.
+
 use super::*;
 use crate::model::fixtures::{agent, node, pod, workload};
 

@@ -1,3 +1,5 @@
+//! The tests of permission policies.
+
 use super::*;
 
 fn grant(text: &str) -> TableGrant {

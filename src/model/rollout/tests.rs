@@ -1,3 +1,5 @@
+//! The tests of how a rollout is judged.
+
 use super::*;
 use crate::model::{
     fixtures::{at, pod, workload},

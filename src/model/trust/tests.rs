@@ -1,3 +1,5 @@
+//! The tests of trust policies.
+
 use serde_json::json;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The tests of the plan of `associate`.
+
 use std::collections::BTreeMap;
 
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Properties of the plan: carried out, it leaves nothing to do.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::{prelude::*, strategy::Strategy};

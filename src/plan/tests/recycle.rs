@@ -1,3 +1,5 @@
+//! The tests of the plan of `recycle`.
+
 use super::*;
 use crate::model::{
     fixtures::{agent, association, at, node, pod, subject, workload},
