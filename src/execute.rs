@@ -20,6 +20,9 @@ use crate::{
 /// How long IAM may take to show a new role or trust policy to EKS, before podid believes the refusal.
 const PROPAGATION: Duration = Duration::from_mins(1);
 
+/// How long IAM may take to know a role that it just made.
+const ROLE_SEEN: Duration = Duration::from_secs(15);
+
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -180,10 +183,10 @@ async fn carry_out(ports: &Ports<'_>, guard: &Guard, step: &Step) -> Result<Answ
         Step::PutTrust { role, before, after } => put_trust(ports.iam, role, before, after).await,
         Step::TagRole { role, tags } => ports.iam.tag_role(role, tags).await.map(|()| Answer::Done),
         Step::AttachPolicy { role, policy_arn } => {
-            ports.iam.attach_policy(role, policy_arn).await.map(|()| Answer::Done)
+            seen_by_iam(guard, || ports.iam.attach_policy(role, policy_arn)).await.map(|()| Answer::Done)
         }
         Step::PutPolicy { role, name, before, after } => {
-            put_policy(ports.iam, role, name, before.as_ref(), after).await
+            seen_by_iam(guard, || put_policy(ports.iam, role, name, before.as_ref(), after)).await
         }
         Step::CreateAssociation { cluster, association } => {
             let token = token();
@@ -283,6 +286,26 @@ async fn put_policy(
     }
     iam.put_inline_policy(role, name, after).await?;
     Ok(Answer::Done)
+}
+
+/// Repeats a write that IAM refuses because one of its own servers does not know the new role yet.
+async fn seen_by_iam<T, F, Fut>(guard: &Guard, mut write: F) -> Result<T>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    let started = Instant::now();
+    let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(2));
+    loop {
+        match write().await {
+            Err(failure)
+                if failure.is("NoSuchEntity")
+                    && failure.service_message().contains("role with name")
+                    && started.elapsed() < ROLE_SEEN => {}
+            answered => return answered,
+        }
+        guard.pause("waiting for IAM to know the new role", backoff.step()).await?;
+    }
 }
 
 fn changed(what: &str, how: &str) -> Failure {

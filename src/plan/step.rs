@@ -69,8 +69,8 @@ impl Step {
     /// One imperative line, for the plan.
     pub fn describe(&self) -> String {
         match self {
-            Self::InstallAgent { cluster, version } => {
-                format!("install add-on {} {version} on cluster {cluster}", crate::model::addon::AGENT)
+            Self::InstallAgent { version, .. } => {
+                format!("install add-on {} {version}", crate::model::addon::AGENT)
             }
             Self::CreateServiceAccount { subject } => format!("create service account {subject}"),
             Self::CreateRole(role) => format!("create role {} (path {})", role.name, role.path),
