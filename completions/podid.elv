@@ -1,1 +1,2 @@
-eval (E:PODID_COMPLETE=elvish podid | slurp)
+# Completion of podid in Elvish. podid itself gives the candidates.
+eval (env PODID_COMPLETE=elvish podid | slurp)

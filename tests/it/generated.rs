@@ -1,1 +1,314 @@
-//! man/, completions/ and the README are what the code says.
+//! man/, completions/ and the README are what the code says. `PODID_BLESS=1` rewrites them.
+
+mod text;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use clap::{CommandFactory, ValueEnum};
+use clap_mangen::{
+    Man,
+    roff::{Roff, bold, roman},
+};
+use podid::{
+    cli::{Cli, EXIT_CODES},
+    commands::completions::{Shell, VARIABLE},
+};
+use serde_json::Value;
+
+use super::support::{Env, PODID};
+
+const BLESS: &str = "PODID_BLESS=1 cargo test --test it generated";
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Compares a file with what it should hold, or rewrites it.
+#[track_caller]
+fn holds(path: &Path, wanted: &str) {
+    if std::env::var_os("PODID_BLESS").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, wanted).unwrap();
+        return;
+    }
+    let held = fs::read_to_string(path).unwrap_or_default();
+    assert!(held == wanted, "{} is not what the code says; run: {BLESS}", path.display());
+}
+
+/// Every command, the root first, as clap builds it.
+fn commands() -> Vec<clap::Command> {
+    fn walk(command: &clap::Command, all: &mut Vec<clap::Command>) {
+        all.push(command.clone());
+        command.get_subcommands().filter(|sub| !sub.is_hide_set()).for_each(|sub| walk(sub, all));
+    }
+    let mut root = Cli::command().disable_help_subcommand(true);
+    root.build();
+    let mut all = Vec::new();
+    walk(&root, &mut all);
+    all
+}
+
+/// `podid agent install`.
+fn path(command: &clap::Command) -> &str {
+    command.get_bin_name().unwrap_or(command.get_name())
+}
+
+/// `podid-agent-install`.
+fn page(command: &clap::Command) -> String {
+    path(command).replace(' ', "-")
+}
+
+fn section(roff: &mut Roff, title: &str) {
+    roff.control("SH", [title]);
+}
+
+fn definitions(roff: &mut Roff, rows: &[(&str, &str)]) {
+    for (term, meaning) in rows {
+        roff.control("TP", []);
+        roff.text([bold(*term)]);
+        roff.text([roman(*meaning)]);
+    }
+}
+
+/// One man page.
+fn man(command: &clap::Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").to_owned();
+    let version = Cli::command().get_version().unwrap_or_default().to_owned();
+    let name = page(command);
+    let man = Man::new(command.clone().override_usage(usage))
+        .title(name.to_uppercase())
+        .source(format!("podid {version}"))
+        .manual("podid manual");
+    let mut text = Vec::new();
+    man.render_title(&mut text).unwrap();
+    man.render_name_section(&mut text).unwrap();
+    man.render_synopsis_section(&mut text).unwrap();
+    man.render_description_section(&mut text).unwrap();
+    if command.has_subcommands() {
+        let mut commands = Vec::new();
+        man.render_subcommands_section(&mut commands).unwrap();
+        text.extend(String::from_utf8(commands).unwrap().replace("SUBCOMMANDS", "COMMANDS").into_bytes());
+    }
+    let mut options = Vec::new();
+    man.render_options_section(&mut options).unwrap();
+    // Help headings are parts of OPTIONS.
+    for line in String::from_utf8(options).unwrap().lines() {
+        let heading = line.strip_prefix(".SH ").filter(|heading| *heading != "OPTIONS");
+        let line = heading.map_or(line.to_owned(), |heading| format!(".SS {}", capitalised(heading)));
+        text.extend(format!("{line}\n").into_bytes());
+    }
+    let mut roff = Roff::default();
+    output(&mut roff, command);
+    section(&mut roff, "EXIT STATUS");
+    definitions(&mut roff, EXIT_CODES);
+    section(&mut roff, "ENVIRONMENT");
+    definitions(&mut roff, text::ENVIRONMENT);
+    examples(&mut roff, command);
+    section(&mut roff, "SEE ALSO");
+    roff.text([roman(see_also(&name).join(", "))]);
+    roff.to_writer(&mut text).unwrap();
+    tidy(&String::from_utf8(text).unwrap())
+}
+
+/// One preamble instead of one per part, and an empty date where the macro expects a date.
+fn tidy(page: &str) -> String {
+    const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
+    let page = format!("{PREAMBLE}{}", page.replace(PREAMBLE, ""));
+    page.replacen(" 1  \"podid ", " 1 \"\" \"podid ", 1)
+}
+
+/// A page's words, without roff's escapes.
+fn plain(page: &str) -> String {
+    ["\\fB", "\\fI", "\\fR"].iter().fold(page.to_owned(), |text, font| text.replace(font, " ")).replace('\\', "")
+}
+
+/// `"GLOBAL OPTIONS"` becomes `"Global options"`.
+fn capitalised(heading: &str) -> String {
+    let lower = heading.to_lowercase();
+    let at = lower.find(char::is_alphabetic).unwrap_or(0);
+    format!("{}{}{}", &lower[..at], lower[at..=at].to_uppercase(), &lower[at + 1..])
+}
+
+fn output(roff: &mut Roff, command: &clap::Command) {
+    let Some(output) = text::output(path(command)) else { return };
+    section(roff, "OUTPUT");
+    for form in text::FORMS {
+        roff.text([roman(*form)]);
+        roff.control("PP", []);
+    }
+    roff.text([roman(output.intro)]);
+    output.fields.iter().for_each(|rows| definitions(roff, rows));
+}
+
+fn examples(roff: &mut Roff, command: &clap::Command) {
+    let Some(help) = command.get_after_long_help() else { return };
+    section(roff, "EXAMPLES");
+    roff.control("nf", []);
+    for line in help.to_string().lines().filter(|line| *line != "Examples:") {
+        roff.text([roman(line.trim_start())]);
+    }
+    roff.control("fi", []);
+}
+
+/// The page above, the pages below, and those of others.
+fn see_also(name: &str) -> Vec<String> {
+    let pages: Vec<String> = commands().iter().map(page).collect();
+    let beside = pages.iter().filter(|other| {
+        let (short, long) = if name.len() < other.len() { (name, other.as_str()) } else { (other.as_str(), name) };
+        short != long && long.strip_prefix(short).is_some_and(|rest| rest.starts_with('-'))
+    });
+    beside.map(|other| format!("{other}(1)")).chain(text::SEE_ALSO.iter().map(|&other| other.to_owned())).collect()
+}
+
+#[test]
+fn man_pages_are_current() {
+    let dir = root().join("man");
+    let commands = commands();
+    for command in &commands {
+        holds(&dir.join(format!("{}.1", page(command))), &man(command));
+    }
+    let wanted: BTreeSet<String> = commands.iter().map(|command| format!("{}.1", page(command))).collect();
+    let held: BTreeSet<String> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(held, wanted, "pages in man/ without a command, or the other way round");
+}
+
+#[test]
+fn man_pages_have_every_section() {
+    for command in commands() {
+        let (page, text) = (page(&command), man(&command));
+        let leaf = !command.has_subcommands();
+        for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXIT STATUS", "ENVIRONMENT", "SEE ALSO"] {
+            let title = if section.contains(' ') { format!(".SH \"{section}\"") } else { format!(".SH {section}") };
+            assert_eq!(text.lines().filter(|line| *line == title).count(), 1, "{section} in {page}");
+        }
+        assert!(!leaf || text.contains(".SH EXAMPLES"), "{page} has no examples");
+        assert!(leaf || text.contains(".SH COMMANDS"), "{page} has no commands");
+        assert!(!text.contains(".SH EXTRA") && !text.contains("Examples:"), "{page}");
+    }
+}
+
+/// Field names in an answer, but not the keys of maps that others fill.
+fn fields(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                found.insert(key.clone());
+                if !(matches!(key.as_str(), "tags" | "selector") || key == "trust" && value.get("Statement").is_some())
+                {
+                    fields(value, found);
+                }
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| fields(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn man_pages_explain_every_field() {
+    let env = Env::new("carts-before");
+    for line in [
+        "agent install --dry-run",
+        "agent install",
+        "agent status",
+        "associate carts/carts --create-role --dynamodb eks-workshop-carts --recycle",
+        "list",
+        "show carts/carts",
+        "recycle carts/carts",
+    ] {
+        let json = env.podid(&format!("{line} -o json")).ok().json();
+        let command = commands()
+            .into_iter()
+            .filter(|command| format!("podid {line}").starts_with(path(command)))
+            .max_by_key(|command| path(command).len())
+            .unwrap();
+        let mut explained = plain(&man(&command));
+        // What a page holds by reference.
+        for (page, other) in [("podid list", "podid-list(1)"), ("podid agent status", "podid-agent-status(1)")] {
+            if explained.contains(&format!("{other} explains")) || explained.contains(&format!("{other} prints")) {
+                explained.push_str(&plain(&man(commands().iter().find(|c| path(c) == page).unwrap())));
+            }
+        }
+        let words: BTreeSet<&str> = explained.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+        let mut found = BTreeSet::new();
+        fields(&json, &mut found);
+        for field in found {
+            assert!(words.contains(field.as_str()), "`{field}` of `podid {line} -o json` is not in its man page");
+        }
+    }
+}
+
+#[test]
+fn completions_print_the_files() {
+    let env = Env::new("carts-before");
+    for shell in Shell::value_variants() {
+        let name = shell.to_possible_value().unwrap().get_name().to_owned();
+        let run = env.run(&["completions", &name]).ok();
+        assert_eq!(run.stdout, fs::read_to_string(root().join("completions").join(shell.file())).unwrap(), "{name}");
+        assert_eq!(run.stderr, "", "{name}");
+    }
+    let files = fs::read_dir(root().join("completions")).unwrap().count();
+    assert_eq!(files, Shell::value_variants().len(), "files in completions/ without a shell");
+    assert!(env.world.journal().calls().is_empty(), "completions ask nobody");
+}
+
+#[test]
+fn every_shell_gets_a_registration() {
+    for shell in Shell::value_variants() {
+        let name = shell.to_possible_value().unwrap().get_name().to_owned();
+        let output = Command::new(PODID).env_clear().env(VARIABLE, &name).output().unwrap();
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && script.contains("podid"), "{name}: {script}");
+        assert!(shell.stub().contains(VARIABLE), "{name}");
+    }
+}
+
+/// What bash offers for the words, the last of them being completed.
+fn bash(words: &[&str]) -> Vec<String> {
+    let script = r#"
+        source "$1"; shift
+        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9
+        completer=$(complete -p podid | sed 's/.* -F \([^ ]*\) .*/\1/')
+        "$completer" podid "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}" 2>/dev/null
+        printf '%s\n' "${COMPREPLY[@]}"
+    "#;
+    let bin = Path::new(PODID).parent().unwrap().display();
+    let output = Command::new("bash")
+        .args(["--noprofile", "--norc", "-c", script, "bash"])
+        .arg(root().join("completions/podid.bash"))
+        .args(words)
+        .env_clear()
+        .env("PATH", format!("{bin}:/usr/bin:/bin"))
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let offered = String::from_utf8(output.stdout).unwrap();
+    offered.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
+}
+
+#[test]
+fn bash_completes() {
+    assert_eq!(bash(&["podid", "as"]), ["associate"]);
+    assert_eq!(bash(&["podid", "agent", "in"]), ["install"]);
+    assert_eq!(bash(&["podid", "list", "--out"]), ["--output"]);
+    assert_eq!(bash(&["podid", "list", "-o", "j"]), ["json"]);
+    assert_eq!(bash(&["podid", "completions", "z"]), ["zsh"]);
+}
+
+#[test]
+fn the_readme_holds_the_help() {
+    let path = root().join("README.md");
+    let readme = fs::read_to_string(&path).unwrap();
+    let (before, rest) = readme.split_once("<!-- help:begin -->\n").unwrap();
+    let (_, after) = rest.split_once("<!-- help:end -->").unwrap();
+    let help = Cli::command().term_width(100).render_help().to_string();
+    holds(&path, &format!("{before}<!-- help:begin -->\n```\n{}\n```\n<!-- help:end -->{after}", help.trim_end()));
+}

@@ -1,0 +1,148 @@
+//! What the man pages say beyond the help: the JSON that each command prints, the environment, related pages.
+//! `generated.rs` compares the field names with what the commands print.
+
+/// Rows of a definition list.
+pub(super) type Rows = &'static [(&'static str, &'static str)];
+
+/// What `-o json` prints: an introduction, then the fields.
+pub(super) struct Output {
+    pub(super) intro: &'static str,
+    pub(super) fields: &'static [Rows],
+}
+
+const ASSOCIATION: Rows = &[
+    ("clusterName, namespace, serviceAccount", "what is associated"),
+    ("associationArn, associationId", "the association"),
+    ("roleArn", "the role that the pods act as"),
+    ("targetRoleArn, externalId", "the role that is assumed from there, and its external id; absent without one"),
+    ("ownerArn", "the EKS add-on that owns the association; absent without one"),
+    ("disableSessionTags", "true when no session tags are sent"),
+    ("policy", "the session policy, as text; absent without one"),
+    ("tags", "the association's tags"),
+    ("createdAt, modifiedAt", "times, as in RFC 3339"),
+];
+
+const STEPS: Rows = &[
+    ("steps[]", "the writes of the plan, in its order; empty when there was nothing to change"),
+    ("steps[].id", "stable name of the step within the plan"),
+    (
+        "steps[].action",
+        "installAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, createAssociation, updateAssociation, tagAssociation or restart",
+    ),
+    ("steps[].resource", "what the step writes to"),
+    (
+        "steps[].status",
+        "planned (with --dry-run), done, skipped (found done), failed, unknown (cut off while in flight) or not-started",
+    ),
+    ("steps[].error", "why it failed, or null"),
+];
+
+const ROLLOUTS: Rows = &[
+    ("rollouts[]", "the restarts that were watched"),
+    ("rollouts[].workload, rollouts[].namespace", "which, as deployment/carts"),
+    ("rollouts[].status", "rolled-out or failed"),
+    ("rollouts[].error", "why it failed, or null"),
+];
+
+const EFFECTIVE: Rows = &[
+    ("association", "the association in full, with the fields that podid-list(1) explains; null when there is none"),
+    ("effective", "observed, assumed or no; null when it was not asked (--no-wait, --dry-run)"),
+    ("effectiveHow", "what that rests on"),
+    ("stalePods[]", "names of running pods that still lack the association and were not restarted"),
+];
+
+const ADDON: Rows = &[(
+    "addonName, addonVersion, status, issues[].code, issues[].message",
+    "of addon: the add-on, as EKS describes it",
+)];
+
+const AGENT: Rows = &[
+    ("autoMode", "true when EKS Auto Mode is on, whose own nodes have the agent built in"),
+    ("addon", "the add-on, or null"),
+    ("daemonSets[].namespace, daemonSets[].name", "the DaemonSets of the agent"),
+    ("daemonSets[].desired, daemonSets[].ready", "on how many nodes it should run, and is ready"),
+    ("daemonSets[].observed", "false when these counts are of an older generation of the DaemonSet"),
+    ("nodes[].node", "name of a node"),
+    ("nodes[].agent", "ready, built-in, missing or not-supported"),
+    ("nodes[].reason", "why, or null"),
+];
+
+const SHOW: Rows = &[
+    ("association", "the association, with the fields that podid-list(1) explains"),
+    (
+        "role",
+        "name, path, arn, trust (the document), tags, permissionsBoundary and createdAt; null when it was not read",
+    ),
+    (
+        "trust.verdict, trust.reasons[]",
+        "whether the trust policy admits the service account: admits, refuses or unknown, and why",
+    ),
+    ("attachedPolicies[], inlinePolicies[]", "ARNs of managed policies, and names of inline ones"),
+    ("workloads[]", "Deployments, StatefulSets and DaemonSets that use the service account"),
+    ("workloads[].kind, namespace, name, uid, serviceAccount, selector", "which"),
+    ("workloads[].replicas, strategy, paused, partition, generation, restartedAt", "how it rolls out"),
+    (
+        "workloads[].status",
+        "observedGeneration, total, updated, ready, available, currentRevision, updateRevision and deadlineExceeded",
+    ),
+    ("pods[]", "pods that use the service account"),
+    ("pods[].injection", "injected, no or partly"),
+    ("pods[].withoutInjection[]", "containers without the injection, when it is partly there"),
+    ("pods[].stale, pods[].staleReason", "whether the pod must be restarted for the association to count, and why"),
+    ("pods[].tokenVolume", "whether the pod has the volume with the agent's token"),
+    (
+        "pods[].namespace, name, serviceAccount, node, createdAt, deleting, phase, ready, unschedulable, revision",
+        "its state",
+    ),
+    ("pods[].owner.kind, owner.name", "what created it"),
+    ("pods[].containers[].name, init, injected, skipped, restarts, waiting, running, terminated", "its containers"),
+    ("unread[].what, unread[].why", "what could not be read; its field is null then"),
+];
+
+/// What a command prints with `-o json`; `None` for a command without data.
+pub(super) fn output(command: &str) -> Option<Output> {
+    let (intro, fields): (_, &'static [Rows]) = match command {
+        "podid list" => (
+            "One object with one list, empty when there is nothing: {\"associations\": [...]}. Each has:",
+            &[ASSOCIATION],
+        ),
+        "podid show" => ("One object:", &[SHOW]),
+        "podid associate" => {
+            ("One object, also when the command failed after the plan:", &[STEPS, EFFECTIVE, ROLLOUTS])
+        }
+        "podid recycle" => ("One object, also when the command failed after the plan:", &[STEPS, ROLLOUTS]),
+        "podid agent install" => (
+            "One object, also when the command failed after the plan. addon is the add-on, or null; agent holds what podid-agent-status(1) prints, or null.",
+            &[STEPS, ADDON],
+        ),
+        "podid agent status" => ("One object:", &[AGENT, ADDON]),
+        _ => return None,
+    };
+    Some(Output { intro, fields })
+}
+
+/// The forms of output, on every page with data.
+pub(super) const FORMS: &[&str] = &[
+    "Data goes to stdout, everything else to stderr. A table fits the terminal; in a pipe it is tab-separated, without a header, with times in full. -o yaml holds what -o json holds; -o name prints one name a line.",
+    "With -o json or -o yaml an error is one line on stderr: {\"error\": {\"code\", \"message\", \"requestId\", \"hints\"}}. Its code is the service's own, or else failed, usage, denied, timed-out, partial, interrupted or terminated; its requestId may be null.",
+];
+
+/// The environment that podid reads.
+pub(super) const ENVIRONMENT: Rows = &[
+    ("PODID_CLUSTER", "Name or ARN of the cluster, when --cluster does not give it."),
+    (
+        "AWS_PROFILE, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ...",
+        "All that the AWS SDKs read, with the files ~/.aws/config and ~/.aws/credentials. --profile and --region win.",
+    ),
+    (
+        "AWS_MAX_ATTEMPTS, AWS_RETRY_MODE",
+        "Attempts of one call (8 unless set), and how they are spaced: standard or adaptive.",
+    ),
+    ("KUBECONFIG", "Files whose current context names the cluster when nothing else does, if it is an EKS one."),
+    ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "Proxies on the way to AWS and to Kubernetes, in either case."),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "Certificates to trust instead of the system's."),
+    ("NO_COLOR, CLICOLOR_FORCE", "Whether to use colour where --color does not say."),
+];
+
+/// Pages of others.
+pub(super) const SEE_ALSO: &[&str] = &["aws(1)", "kubectl(1)"];
