@@ -150,7 +150,8 @@ fn examples(roff: &mut Roff, command: &clap::Command) {
     let Some(help) = command.get_after_long_help() else { return };
     section(roff, "EXAMPLES");
     roff.control("nf", []);
-    for line in help.to_string().lines().filter(|line| *line != "Examples:") {
+    // What follows a blank line has a section of its own.
+    for line in help.to_string().lines().skip_while(|line| *line != "Examples:").skip(1).take_while(|l| !l.is_empty()) {
         roff.text([roman(line.trim_start())]);
     }
     roff.control("fi", []);
@@ -303,12 +304,58 @@ fn bash_completes() {
     assert_eq!(bash(&["podid", "completions", "z"]), ["zsh"]);
 }
 
+/// The text with what stands between the markers replaced.
+fn between(text: &str, name: &str, wanted: &str) -> String {
+    let (begin, end) = (format!("<!-- {name}:begin -->\n"), format!("<!-- {name}:end -->"));
+    let (before, rest) = text.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    format!("{before}{begin}{wanted}{end}{after}")
+}
+
 #[test]
-fn the_readme_holds_the_help() {
+fn the_readme_is_current() {
     let path = root().join("README.md");
-    let readme = fs::read_to_string(&path).unwrap();
-    let (before, rest) = readme.split_once("<!-- help:begin -->\n").unwrap();
-    let (_, after) = rest.split_once("<!-- help:end -->").unwrap();
     let help = Cli::command().term_width(100).render_help().to_string();
-    holds(&path, &format!("{before}<!-- help:begin -->\n```\n{}\n```\n<!-- help:end -->{after}", help.trim_end()));
+    let codes: String = EXIT_CODES.iter().map(|(code, meaning)| format!("| {code} | {meaning} |\n")).collect();
+    let readme = fs::read_to_string(&path).unwrap();
+    let readme = between(&readme, "help", &format!("```text\n{}\n```\n", help.trim_end()));
+    let readme = between(&readme, "exit-codes", &format!("| code | meaning |\n|---|---|\n{codes}"));
+    holds(&path, &readme);
+}
+
+/// Every call that podid makes here is in the README's tables of permissions.
+#[test]
+fn the_readme_names_every_permission() {
+    let env = Env::new("carts-before");
+    let managed = "arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess";
+    let create = "associate carts/carts --create-role --dynamodb eks-workshop-carts";
+    for line in [
+        "agent status",
+        create,
+        &format!("{create} --install-agent --recycle"),
+        &format!("{create} --policy-arn {managed} --tag team=a --yes"),
+        "associate carts/carts --role eks-workshop-nodes --yes",
+        "list",
+        "show carts/carts",
+        "show carts/card",
+        "recycle carts/carts",
+        "recycle carts/card",
+        "list -c nowhere",
+    ] {
+        let _ = env.podid(line);
+    }
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, permissions) = readme.split_once("## Permissions it needs").unwrap();
+    let (permissions, _) = permissions.split_once("\n## ").unwrap();
+    let words: BTreeSet<&str> = permissions.split(|c: char| !(c.is_ascii_alphanumeric() || "/:".contains(c))).collect();
+    for call in env.world.journal().calls() {
+        let words_of_call: Vec<String> = match call.operation.split_once(' ') {
+            // `create pods (dry-run)`; a pod's log is `get pods/log`.
+            Some(_) => call.operation.split(' ').take(2).map(str::to_owned).collect(),
+            None => vec![format!("{}:{}", call.service, call.operation)],
+        };
+        for word in words_of_call {
+            assert!(words.contains(word.as_str()), "`{word}` ({}) is not in the README's permissions", call.operation);
+        }
+    }
 }
