@@ -4,6 +4,9 @@
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a story that is told on stdout")]
 
 use std::{
+    env, fs,
+    io::{self, IsTerminal, Write},
+    path::Path,
     process::{Command, ExitCode},
     time::{Duration, Instant},
 };
@@ -11,9 +14,19 @@ use std::{
 use podid_sandbox::{Sandbox, Scenario};
 
 const PODID: &str = env!("CARGO_BIN_EXE_podid");
+const CLUSTER: &str = "eks-workshop";
+
+/// Where no terminal says how wide it is.
+const COLUMNS: usize = 100;
+
+/// Prose reads best in lines no longer than this.
+const PROSE: usize = 80;
+
+/// Most rows that one log line takes.
+const ROWS: usize = 6;
 
 fn main() -> ExitCode {
-    let shell = std::env::args().any(|arg| arg == "--shell");
+    let shell = env::args().any(|arg| arg == "--shell");
     let sandbox =
         Sandbox::start(Scenario::named("carts-before").expect("the scenario is built in")).expect("loopback ports");
     if shell { play(&sandbox) } else { story(&sandbox) }
@@ -22,80 +35,170 @@ fn main() -> ExitCode {
 /// The lab, step by step.
 fn story(sandbox: &Sandbox) -> ExitCode {
     let start = Instant::now();
-    let stage = Stage { sandbox };
-    say("The carts service keeps its carts in DynamoDB. Its pods crash: nobody gave them a role, so they");
-    say("fall back on the node's. (A world on 127.0.0.1: nothing here reaches AWS.)");
-    stage.logs();
-    say("Pod Identity needs an agent on every node:");
-    let mut good = stage.podid("agent install");
-    say("Now a role of its own, least privilege on its table, an association, and new pods:");
+    let stage = Stage { sandbox, columns: columns() };
+    let mut good = true;
+
+    stage.say(
+        "A shop keeps its carts in DynamoDB, and the pods of its carts service crash: nobody gave them a role, so they \
+         go by the node's, which may not read the table. (This is a world on 127.0.0.1. Nothing here reaches AWS.)",
+    );
+    stage.logs(" | grep AccessDenied", |line| {
+        line.contains("AccessDenied") && line.contains("is not authorized to perform")
+    });
+
+    stage.say("EKS Pod Identity hands credentials to pods through an agent on every node:");
+    good &= stage.podid("agent install");
+
+    stage.say(
+        "Now a role for this service account alone, allowed to use this table and no other; its association; and new \
+         pods, because the running ones keep what they started with:",
+    );
     good &= stage.podid("associate carts/carts --create-role --dynamodb eks-workshop-carts=read-write --recycle");
-    say("What is there now:");
+
+    stage.say("This is there now:");
     good &= stage.podid("list");
     good &= stage.podid("show carts/carts");
-    say("And the pods? They query the table's index with their own role:");
-    stage.logs();
+
+    stage.say("And the pods? They query the table's index as their own role:");
     let served = sandbox
         .wait_until(Duration::from_secs(5), |state| {
             let lines = state.kube.last_log_lines("carts");
             !lines.is_empty() && lines.iter().all(|(_, line)| line.contains("assumed-role/eks-workshop-carts-carts-"))
         })
         .is_ok();
-    println!(
-        "\n{} in {:.1} s.",
-        if good && served { "carts works" } else { "something went wrong" },
-        start.elapsed().as_secs_f32()
-    );
+    stage.logs(" --tail 1", |line| line.contains("dynamodb:"));
+
+    if !(good && served) {
+        println!("\nSomething went wrong: carts does not work.");
+        return ExitCode::FAILURE;
+    }
+    println!("\nFrom AccessDenied to a working query in {:.1} s.", start.elapsed().as_secs_f32());
     println!("Play with it yourself: cargo demo -- --shell");
-    if good && served { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    ExitCode::SUCCESS
 }
 
-/// Leaves the world up until Ctrl-C (or the end of stdin).
+/// Leaves the world up until Enter, or the end of stdin.
 fn play(sandbox: &Sandbox) -> ExitCode {
-    let dir = std::env::temp_dir().join(format!("podid-demo-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).expect("a temporary directory");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("podid-demo-{}", std::process::id()));
+    fs::create_dir_all(&dir).expect("a directory of our own");
     let kubeconfig = dir.join("kubeconfig");
-    std::fs::write(&kubeconfig, sandbox.kubeconfig()).expect("the kubeconfig is written");
+    fs::write(&kubeconfig, sandbox.kubeconfig()).expect("the kubeconfig is written");
     println!("The world is up. In another terminal:\n");
+    println!("  unset AWS_PROFILE AWS_SESSION_TOKEN");
     for (name, value) in sandbox.exports() {
         println!("  export {name}={value}");
     }
-    println!("  export KUBECONFIG={}", kubeconfig.display());
-    println!("  export PATH={}:$PATH\n", std::path::Path::new(PODID).parent().expect("a directory").display());
-    println!("then: podid list, aws eks list-clusters, kubectl -n carts get pods, …");
-    println!("Press Enter here to end it.");
-    let mut line = String::new();
-    let _ = std::io::stdin().read_line(&mut line);
-    let _ = std::fs::remove_dir_all(&dir);
+    println!("  export NO_PROXY=127.0.0.1");
+    println!("  export KUBECONFIG={}", quoted(&kubeconfig));
+    println!("  export PODID_CLUSTER={CLUSTER}");
+    println!("  export PATH={}:$PATH\n", quoted(Path::new(PODID).parent().expect("a directory")));
+    println!("Then, for example:\n");
+    println!("  kubectl -n carts get pods");
+    println!("  podid agent install");
+    println!("  podid associate carts/carts --create-role --dynamodb eks-workshop-carts=read-write --recycle");
+    println!("  aws eks list-pod-identity-associations --cluster-name {CLUSTER}\n");
+    print!("Press Enter here to end it. ");
+    let _ = io::stdout().flush();
+    let _ = io::stdin().read_line(&mut String::new());
+    let _ = fs::remove_dir_all(&dir);
     ExitCode::SUCCESS
+}
+
+/// A path as a shell reads it.
+fn quoted(path: &Path) -> String {
+    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
 struct Stage<'a> {
     sandbox: &'a Sandbox,
+    columns: usize,
 }
 
 impl Stage<'_> {
-    /// Runs podid as typed, its output on this terminal.
-    fn podid(&self, line: &str) -> bool {
-        println!("\n$ podid {line}");
-        let mut command = Command::new(PODID);
-        command.args(line.split(' ')).env_remove("KUBECONFIG").env("PODID_CLUSTER", "eks-workshop");
-        for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"] {
-            command.env_remove(name);
+    /// A paragraph.
+    fn say(&self, text: &str) {
+        println!();
+        for line in fold(text, self.columns.min(PROSE), "", &[' ']) {
+            println!("{line}");
         }
-        command.envs(self.sandbox.exports());
+    }
+
+    /// A command, as typed.
+    fn typed(&self, command: &str) {
+        println!();
+        // A shell's own continuation, so that it can be copied.
+        let rows = fold(&format!("$ {command}"), self.columns - 2, "    ", &[' ']);
+        for (at, row) in rows.iter().enumerate() {
+            let more = if at + 1 < rows.len() { " \\" } else { "" };
+            if io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none() {
+                println!("\u{1b}[1m{row}{more}\u{1b}[0m");
+            } else {
+                println!("{row}{more}");
+            }
+        }
+        // What was said so far comes before what the command says.
+        let _ = io::stdout().flush();
+    }
+
+    /// Runs podid, its output on this terminal, with nothing of this machine's settings.
+    fn podid(&self, line: &str) -> bool {
+        self.typed(&format!("podid {line}"));
+        let mut command = Command::new(PODID);
+        command.args(line.split(' '));
+        for (name, _) in env::vars_os() {
+            let upper = name.to_string_lossy().to_uppercase();
+            if ["AWS_", "PODID_", "KUBECONFIG"].iter().any(|ours| upper.starts_with(ours)) || upper.ends_with("_PROXY")
+            {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.sandbox.exports()).env("PODID_CLUSTER", CLUSTER);
+        command.env("AWS_CONFIG_FILE", "").env("AWS_SHARED_CREDENTIALS_FILE", "");
         command.status().expect("podid runs").success()
     }
 
-    /// The last line of each carts pod's log, as kubectl would show it.
-    fn logs(&self) {
-        println!("\n$ kubectl -n carts logs -l app.kubernetes.io/name=carts --prefix --tail 1");
-        for (pod, line) in self.sandbox.with(|state| state.kube.last_log_lines("carts")) {
-            println!("[{pod}] {line}");
+    /// What the pods of carts log, as kubectl shows it, folded to the width; of a line too long for that, the beginning.
+    fn logs(&self, rest: &str, wanted: impl Fn(&str) -> bool) {
+        self.typed(&format!("kubectl -n carts logs -l app.kubernetes.io/name=carts --prefix{rest}"));
+        for (pod, lines) in self.sandbox.with(|state| state.kube.log_lines("carts")) {
+            let Some(line) = lines.iter().rev().find(|line| wanted(line)) else { continue };
+            let mut rows = fold(&format!("[pod/{pod}/carts] {line}"), self.columns - 2, "  ", &[' ', '/', ':']);
+            if rows.len() > ROWS {
+                rows.truncate(ROWS);
+                rows.last_mut().expect("some rows").push_str(" …");
+            }
+            rows.iter().for_each(|row| println!("{row}"));
         }
     }
 }
 
-fn say(line: &str) {
-    println!("{}{line}", if line.starts_with("fall") { "" } else { "\n" });
+/// The width of the terminal.
+fn columns() -> usize {
+    terminal_size::terminal_size().map_or(COLUMNS, |(width, _)| usize::from(width.0)).max(40)
+}
+
+/// Breaks a line after one of `at`, where it can, into rows of this width; all but the first begin with `indent`.
+fn fold(line: &str, width: usize, indent: &str, at: &[char]) -> Vec<String> {
+    let (mut rows, mut row) = (Vec::new(), String::new());
+    let length = |text: &str| text.chars().count();
+    for piece in line.split_inclusive(at) {
+        let mut piece = piece.to_owned();
+        if length(&row) + length(piece.trim_end()) > width && row.trim() != "" {
+            rows.push(std::mem::replace(&mut row, indent.to_owned()).trim_end().to_owned());
+        }
+        // A run of blanks ends with its row.
+        if piece == " " && row == indent && !rows.is_empty() {
+            continue;
+        }
+        // What is too long for any row is broken anywhere.
+        while length(&row) + length(piece.trim_end()) > width {
+            let rest = piece.chars().skip(width - length(&row)).collect();
+            row.extend(piece.chars().take(width - length(&row)));
+            rows.push(std::mem::replace(&mut row, indent.to_owned()));
+            piece = rest;
+        }
+        row.push_str(&piece);
+    }
+    rows.push(row.trim_end().to_owned());
+    rows
 }

@@ -316,10 +316,10 @@ fn between(text: &str, name: &str, wanted: &str) -> String {
 fn the_readme_is_current() {
     let path = root().join("README.md");
     let help = Cli::command().term_width(100).render_help().to_string();
-    let codes: String = EXIT_CODES.iter().map(|(code, meaning)| format!("| {code} | {meaning} |\n")).collect();
+    let codes: Vec<String> = EXIT_CODES.iter().map(|(code, meaning)| format!("| {code} | {meaning} |\n")).collect();
     let readme = fs::read_to_string(&path).unwrap();
     let readme = between(&readme, "help", &format!("```text\n{}\n```\n", help.trim_end()));
-    let readme = between(&readme, "exit-codes", &format!("| code | meaning |\n|---|---|\n{codes}"));
+    let readme = between(&readme, "exit-codes", &format!("| code | meaning |\n|---|---|\n{}", codes.concat()));
     holds(&path, &readme);
 }
 

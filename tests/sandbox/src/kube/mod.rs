@@ -182,6 +182,12 @@ impl Kube {
     /// The last log line of each pod of a namespace that is not ending: of the run before, when its container waits to
     /// start again. Pod name and line.
     pub fn last_log_lines(&self, namespace: &str) -> Vec<(String, String)> {
+        let last = |(pod, mut lines): (String, Vec<String>)| Some((pod, lines.pop()?));
+        self.log_lines(namespace).into_iter().filter_map(last).collect()
+    }
+
+    /// All log lines of each of these pods. Pod name and lines.
+    pub fn log_lines(&self, namespace: &str) -> Vec<(String, Vec<String>)> {
         let pods = self.list("pods", namespace);
         let living = pods.iter().filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
         living
@@ -190,7 +196,7 @@ impl Kube {
                 let log = [false, true].into_iter().find_map(|previous| {
                     kubelet::log(self, pod, container, previous).ok().filter(|lines| lines.len() > 1)
                 })?;
-                Some((json::text(pod, "/metadata/name").to_owned(), log.last()?.1.clone()))
+                Some((json::text(pod, "/metadata/name").to_owned(), log.into_iter().map(|line| line.1).collect()))
             })
             .collect()
     }
