@@ -151,9 +151,12 @@ impl Trouble {
 /// The troubles of a workload and of its pods of the newest revision, worst first. Old pods' troubles are not the restart's.
 pub fn troubles(workload: &Workload, pods: &[Pod], generation: u64) -> Vec<Trouble> {
     let mut found = Vec::new();
-    // Before the controller saw the change, the condition speaks of an earlier rollout.
-    let observed = workload.status.observed_generation >= generation.max(workload.generation);
-    if let Some(message) = workload.status.deadline_exceeded.as_ref().filter(|_| observed) {
+    // Before the controller saw the change, the condition speaks of an earlier rollout, and the newest revision is still the
+    // old one: its pods may well be crashing, which is why they are restarted.
+    if workload.status.observed_generation < generation.max(workload.generation) {
+        return found;
+    }
+    if let Some(message) = &workload.status.deadline_exceeded {
         found.push(Trouble {
             kind: TroubleKind::Deadline,
             pod: None,

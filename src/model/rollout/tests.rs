@@ -135,6 +135,18 @@ fn a_deadline_counts_only_once_the_change_was_observed() {
 }
 
 #[test]
+fn before_the_change_was_observed_the_newest_revision_is_the_old_one() {
+    let mut carts = workload(WorkloadKind::Deployment, "carts");
+    carts.status.update_revision = Some("old".to_owned());
+    let mut crashing = pod(&carts, "a", false);
+    crashing.revision = Some("old".to_owned());
+    crashing.ready = false;
+    crashing.containers[0].restarts = 9;
+    assert_eq!(troubles(&carts, std::slice::from_ref(&crashing), 1).len(), 1);
+    assert_eq!(troubles(&carts, &[crashing], 2), []);
+}
+
+#[test]
 fn without_a_revision_the_time_of_the_restart_tells_new_pods() {
     let mut carts = workload(WorkloadKind::Deployment, "carts");
     let pods = [pod(&carts, "old", true), {
