@@ -121,14 +121,17 @@ pub struct SubjectView {
 /// # Errors
 /// When the API cannot be reached or does not know the caller; a forbidden read is unread.
 pub async fn subject(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<SubjectView> {
-    let (account, pods, workloads) =
-        futures::join!(kube.service_account(subject), kube.pods(subject), kube.workloads(&subject.namespace));
-    let workloads = workloads.map(|all| all.into_iter().filter(|w| w.service_account == subject.name).collect());
-    Ok(SubjectView {
-        service_account: seen(account, "get serviceaccounts")?,
-        pods: seen(pods, "list pods")?,
-        workloads: seen(workloads, "list deployments, statefulsets and daemonsets")?,
-    })
+    // Where one of them fails, the others are not waited for.
+    let (service_account, pods, workloads) = futures::try_join!(
+        async { seen(kube.service_account(subject).await, "get serviceaccounts") },
+        async { seen(kube.pods(subject).await, "list pods") },
+        async { seen(kube.workloads(&subject.namespace).await, "list deployments, statefulsets and daemonsets") },
+    )?;
+    let workloads = match workloads {
+        Seen::Read(all) => Seen::Read(all.into_iter().filter(|w| w.service_account == subject.name).collect()),
+        unread => unread,
+    };
+    Ok(SubjectView { service_account, pods, workloads })
 }
 
 /// The agent: the add-on by EKS, its DaemonSets and the nodes by Kubernetes.

@@ -198,7 +198,11 @@ impl Install {
         let addon = match found {
             Found::Other(_) => None,
             Found::Nothing(_) | Found::Addon(_) => {
-                match prove::agent::addon(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?).await {
+                let known = match found {
+                    Found::Addon(addon) => Some(addon),
+                    Found::Nothing(_) | Found::Other(_) => None,
+                };
+                match prove::agent::addon(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?, known).await {
                     Ok(addon) => Some(addon),
                     Err(failure) => {
                         line.clear();

@@ -18,7 +18,7 @@ use crate::{
         want::Want,
         workload::Pod,
     },
-    observe,
+    observe::{self, SubjectView},
     output::Format,
     plan::{self, Plan, Step},
     prove::{
@@ -119,6 +119,9 @@ async fn carry_out(
     }
     let line = ctx.term.progress("effective");
     let pods = have.pods.read().map(Vec::as_slice);
+    // With nothing written and nothing waited for, what was read a moment ago still holds.
+    let fresh = ending.outcome.reports.is_empty()
+        && pods.is_some_and(|pods| prove::effective::at_hand(&association, change, pods));
     let proved = prove::effective::prove(kube, &ctx.guard, &line, &want.subject, &association, change, pods).await;
     let effective = match proved {
         Ok(effective) => effective,
@@ -134,7 +137,19 @@ async fn carry_out(
     }
     let works = effective.effect != Effect::No;
     ending.effective = Some(effective);
-    if works { freshen(ctx, want, &association, ending, proof).await } else { Ok(()) }
+    if !works {
+        return Ok(());
+    }
+    let view = if fresh {
+        SubjectView {
+            service_account: have.service_account.clone(),
+            pods: have.pods.clone(),
+            workloads: have.workloads.clone(),
+        }
+    } else {
+        ctx.guard.run("reading the workloads and pods", observe::subject(kube, &want.subject)).await?
+    };
+    freshen(ctx, want, &association, &view, ending, proof).await
 }
 
 /// Restarts what is stale, or says what is.
@@ -142,11 +157,10 @@ async fn freshen(
     ctx: &Context,
     want: &Want,
     association: &Association,
+    view: &SubjectView,
     ending: &mut Ending,
     proof: Proof,
 ) -> Result<()> {
-    let kube = ctx.kube().await?;
-    let view = ctx.guard.run("reading the workloads and pods", observe::subject(kube, &want.subject)).await?;
     let (Seen::Read(pods), Seen::Read(workloads)) = (&view.pods, &view.workloads) else {
         ctx.term.warn("the workloads and pods could not be read; whether pods need a restart is unknown");
         return Ok(());
@@ -201,7 +215,7 @@ async fn agent(ctx: &Context, state: &crate::model::agent::AgentState) -> Result
     let proved = async {
         // A self-managed agent has no add-on to wait for.
         if state.addon.is_some() || state.daemon_sets.is_empty() && state.needed() {
-            prove::agent::addon(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?).await?;
+            prove::agent::addon(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?, state.addon.as_ref()).await?;
         }
         prove::agent::nodes(ctx.kube().await?, &ctx.guard, &line, state.clone()).await
     };

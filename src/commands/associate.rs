@@ -232,13 +232,13 @@ impl Associate {
         }
         let (eks, cluster) = (ctx.eks()?, ctx.cluster().await?);
         let kube = ctx.kube().await?;
-        let (subject, agent) = futures::join!(
+        let read = futures::try_join!(
             ctx.guard.run("reading the service account and its pods", observe::subject(kube, &self.subject)),
             ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
         );
-        let (subject, agent) = match (subject, agent) {
-            (Ok(subject), Ok(agent)) => (subject, agent),
-            (Err(failure), _) | (_, Err(failure)) => return Err(ctx.explain_kube(failure, true).await),
+        let (subject, agent) = match read {
+            Ok(read) => read,
+            Err(failure) => return Err(ctx.explain_kube(failure, true).await),
         };
         Ok(Have {
             agent,

@@ -123,12 +123,12 @@ impl Recycle {
     async fn observe(&self, ctx: &Context) -> Result<View> {
         let cluster = ctx.cluster().await?;
         let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
-        let (subject, agent, association) = futures::join!(
+        let (subject, agent, association) = futures::try_join!(
             ctx.guard.run("reading the workloads and pods", observe::subject(kube, &self.subject)),
             ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
             ctx.guard.run("reading the association", observe::association(eks, &cluster.name, &self.subject)),
-        );
-        Ok(View { subject: subject?, agent: agent?, association: association? })
+        )?;
+        Ok(View { subject, agent, association })
     }
 
     fn nothing(&self, ctx: &Context, state: &Seen<ServiceAccountState>) {

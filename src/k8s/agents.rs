@@ -23,14 +23,23 @@ const SYSTEM: &str = "kube-system";
 pub(super) async fn agents(client: &Client) -> Result<Vec<AgentDaemonSet>, kube::Error> {
     let labelled = ListParams::default().labels(&format!("{NAME_LABEL} in ({})", NAMES.join(",")));
     let (everywhere, system) = (Api::<DaemonSet>::all(client.clone()), Api::namespaced(client.clone(), SYSTEM));
-    let (everywhere, system) = futures::join!(list(&everywhere, &labelled), async {
-        list::<DaemonSet>(&system, &ListParams::default()).await
-    });
+    let pods = Api::<ApiPod>::all(client.clone());
+    // The pods are read at once with the sets that they belong to: one round trip for both.
+    let (everywhere, system, pods) = futures::join!(
+        list(&everywhere, &labelled),
+        async { list::<DaemonSet>(&system, &ListParams::default()).await },
+        list(&pods, &labelled)
+    );
     let (everywhere, system) = match (everywhere, system) {
         (Ok(everywhere), Ok(system)) => (everywhere.items, system.items),
         (Err(error), Ok(system)) if forbidden(&error) => (Vec::new(), system.items),
         (Ok(everywhere), Err(error)) if forbidden(&error) => (everywhere.items, Vec::new()),
         (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
+    let pods = match pods {
+        Ok(pods) => Some(pods.items),
+        Err(error) if forbidden(&error) => None,
+        Err(error) => return Err(error),
     };
     let of_agent = |set: &DaemonSet| {
         let label = set.labels().get(NAME_LABEL).is_some_and(|name| NAMES.contains(&name.as_str()));
@@ -42,19 +51,32 @@ pub(super) async fn agents(client: &Client) -> Result<Vec<AgentDaemonSet>, kube:
         .filter(of_agent)
         .map(|set| ((set.namespace().unwrap_or_default(), set.name_any()), set))
         .collect();
-    try_join_all(found.into_values().map(|set| agent(client, set))).await
+    try_join_all(found.into_values().map(|set| agent(client, set, pods.as_deref()))).await
 }
 
 fn forbidden(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code == 403)
 }
 
-async fn agent(client: &Client, set: DaemonSet) -> Result<AgentDaemonSet, kube::Error> {
+/// Whether every pod of the set has the label by which the pods were read.
+fn labels_its_pods(set: &DaemonSet) -> bool {
+    let label = set.selector().and_then(|s| s.match_labels.as_ref()).and_then(|labels| labels.get(NAME_LABEL));
+    label.is_some_and(|name| NAMES.contains(&name.as_str()))
+}
+
+/// `pods`: those with the agent's label, when all of them could be read.
+async fn agent(client: &Client, set: DaemonSet, pods: Option<&[ApiPod]>) -> Result<AgentDaemonSet, kube::Error> {
     let workload = set.workload();
-    let api: Api<ApiPod> = Api::namespaced(client.clone(), &workload.id.namespace);
-    let pods = list(&api, &ListParams::default().labels(&selector_text(set.selector()))).await?;
+    let own;
+    let pods = match pods {
+        Some(pods) if labels_its_pods(&set) => pods,
+        _ => {
+            let api: Api<ApiPod> = Api::namespaced(client.clone(), &workload.id.namespace);
+            own = list(&api, &ListParams::default().labels(&selector_text(set.selector()))).await?.items;
+            own.as_slice()
+        }
+    };
     let ready = pods
-        .items
         .iter()
         .map(convert::pod)
         .filter(|pod| pod.ready && pod.live() && pod.owner.as_ref().is_some_and(|owner| owner.uid == workload.uid));

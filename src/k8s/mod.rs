@@ -106,6 +106,11 @@ impl Kube {
     }
 }
 
+fn unreachable(server: &str) -> Failure {
+    Failure::new(Code::Failed, "cannot reach the Kubernetes API")
+        .because(format!("no answer from `{server}` within {} s", REACH.as_secs()))
+}
+
 /// Calls a function that is generic over the workload's kind.
 macro_rules! by_kind {
     ($kind:expr, $($function:ident)::+ ($($argument:expr),*)) => {
@@ -134,14 +139,17 @@ impl Cluster for Kube {
                 Ok(())
             }
             Ok(Err(error)) => Err(self.failed("reach the Kubernetes API", error)),
-            Err(_) => Err(Failure::new(Code::Failed, "cannot reach the Kubernetes API")
-                .because(format!("no answer from `{server}` within {} s", REACH.as_secs()))),
+            Err(_) => Err(unreachable(server)),
         }
     }
 
     async fn service_account(&self, subject: &ServiceAccount) -> Result<ServiceAccountState> {
         let connection = self.connection().await?;
-        match service_accounts::state(&connection.client, subject).await {
+        // The cheapest read of those that a command begins with: it tells early when nobody is there.
+        let Ok(read) = timeout(REACH, service_accounts::state(&connection.client, subject)).await else {
+            return Err(unreachable(&connection.server));
+        };
+        match read {
             Ok(state) => Ok(state),
             Err(error) => Err(self.failed(&format!("read service account `{subject}`"), error)),
         }

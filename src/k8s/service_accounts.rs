@@ -9,7 +9,7 @@ use kube::{
 };
 use serde::de::DeserializeOwned;
 
-use super::list::list;
+use super::{list::list, wire::repeated};
 use crate::model::{have::ServiceAccountState, names::ServiceAccount, text::nearest};
 
 const IRSA: &str = "eks.amazonaws.com/role-arn";
@@ -45,7 +45,7 @@ pub(super) async fn create(client: &Client, subject: &ServiceAccount) -> Result<
     new.metadata.name = Some(subject.name.clone());
     new.metadata.namespace = Some(subject.namespace.clone());
     let params = PostParams { field_manager: Some("podid".to_owned()), ..PostParams::default() };
-    match api.create(&params, &new).await {
+    match repeated(|| api.create(&params, &new)).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 409 && status.reason == "AlreadyExists" => Ok(()),
         Err(error) => Err(error),

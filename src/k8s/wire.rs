@@ -10,7 +10,10 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::future::{BoxFuture, FutureExt, TryFutureExt};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header::AUTHORIZATION};
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode, Uri,
+    header::{AUTHORIZATION, USER_AGENT},
+};
 use hyper_util::{
     client::legacy::{
         Client as HttpClient, Error as HttpError,
@@ -34,7 +37,7 @@ use tower::{
     BoxError, Service, ServiceBuilder, ServiceExt,
     filter::{AsyncFilterLayer, AsyncPredicate},
     retry::{Policy, RetryLayer},
-    util::BoxCloneSyncService,
+    util::{BoxCloneSyncService, MapRequestLayer},
 };
 
 use crate::ports::TokenSource;
@@ -64,9 +67,17 @@ pub(super) fn client(
         .option_layer(config.auth_layer()?)
         .option_layer(tokens.map(|source| AsyncFilterLayer::new(Bearer(source))))
         .layer(config.extra_headers_layer()?)
+        .layer(MapRequestLayer::new(introduce))
         .map_err(BoxError::from)
         .service(switch);
     Ok(Client::new(service, config.default_namespace.clone()))
+}
+
+/// Says who asks, for the API server's audit log.
+fn introduce(mut request: Request<Body>) -> Request<Body> {
+    let name = HeaderValue::from_static(concat!("podid/", env!("CARGO_PKG_VERSION")));
+    request.headers_mut().insert(USER_AGENT, name);
+    request
 }
 
 /// Sets a current token on each request, retries included.
@@ -100,6 +111,29 @@ impl Retry {
     }
 }
 
+/// How often a write that may be repeated is sent over lost connections.
+const REPEATS: usize = 3;
+
+/// Repeats a write whose answer was lost with its connection. Only for one that changes nothing when it is done twice.
+pub(super) async fn repeated<T, F, Fut>(write: F) -> Result<T, kube::Error>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T, kube::Error>>,
+{
+    for _ in 1..REPEATS {
+        match write().await {
+            Err(kube::Error::Service(error)) if lost(&error) => {}
+            answered => return answered,
+        }
+    }
+    write().await
+}
+
+/// A connection that was lost on the way, not one that never was: a server that restarts drops them.
+fn lost(error: &BoxError) -> bool {
+    error.downcast_ref::<HttpError>().is_some_and(|error| !error.is_connect())
+}
+
 type Outcome = Result<Answer, BoxError>;
 
 impl Policy<Request<Body>, Answer, BoxError> for Retry {
@@ -108,8 +142,7 @@ impl Policy<Request<Body>, Answer, BoxError> for Retry {
     fn retry(&mut self, request: &mut Request<Body>, outcome: &mut Outcome) -> Option<Self::Future> {
         let transient = match outcome {
             Ok(answer) => matches!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR | StatusCode::BAD_GATEWAY),
-            // A connection that was lost on the way, not one that never was: a server that restarts drops them.
-            Err(error) => error.downcast_ref::<HttpError>().is_some_and(|error| !error.is_connect()),
+            Err(error) => lost(error),
         };
         if !transient || request.method() != Method::GET {
             return self.0.retry(request, outcome);

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
@@ -20,6 +20,7 @@ use super::{
     Kube,
     convert::{self, RESTARTED_AT},
     list::list,
+    wire::repeated,
 };
 use crate::{
     failure::{Code, Failure, Result},
@@ -142,6 +143,13 @@ fn newest_revision(revisions: &[ControllerRevision], uid: &str, owner: &str) -> 
         .or_else(|| newest.metadata.name.as_deref()?.strip_prefix(owner)?.strip_prefix('-').map(str::to_owned))
 }
 
+/// The annotation's value. Within the second of the restart before, the same value would be no restart at all.
+fn stamp(at: Timestamp, before: Option<&str>) -> String {
+    let text = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let stamp = text(at);
+    if before == Some(stamp.as_str()) { text(at + SignedDuration::from_secs(1)) } else { stamp }
+}
+
 /// Restarts as `kubectl rollout restart` does: refused when paused, and only the template's annotation is sent.
 pub(super) async fn restart<K: Restartable>(kube: &Kube, id: &WorkloadRef, at: Timestamp) -> Result<Workload> {
     let operation = format!("restart `{id}` in `{}`", id.namespace);
@@ -155,9 +163,28 @@ pub(super) async fn restart<K: Restartable>(kube: &Kube, id: &WorkloadRef, at: T
         return Err(Failure::usage(format!("`{id}` is paused"))
             .hint(format!("resume it first: kubectl rollout resume {id} -n {}", id.namespace)));
     }
-    let stamp = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let stamp = stamp(at, found.workload().restarted_at.as_deref());
     let patch = json!({"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}});
     let params = PatchParams { field_manager: Some("podid".to_owned()), ..PatchParams::default() };
-    let patched = api.patch(&id.name, &params, &Patch::Strategic(patch)).await.map_err(failed)?;
+    // The same stamp once more is no second restart.
+    let patch = Patch::Strategic(patch);
+    let patched = repeated(|| api.patch(&id.name, &params, &patch)).await.map_err(failed)?;
     Ok(patched.workload())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_restart_has_its_own_stamp() {
+        let at: Timestamp = "2026-11-23T19:34:15.9Z".parse().unwrap();
+        for (before, wanted) in [
+            (None, "2026-11-23T19:34:15Z"),
+            (Some("2026-11-23T19:34:14Z"), "2026-11-23T19:34:15Z"),
+            (Some("2026-11-23T19:34:15Z"), "2026-11-23T19:34:16Z"),
+        ] {
+            assert_eq!(stamp(at, before), wanted);
+        }
+    }
 }

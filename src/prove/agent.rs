@@ -17,11 +17,20 @@ use crate::{
 };
 
 /// Waits until the add-on is ACTIVE. CREATING and a passing DEGRADED are waited out with their health issues shown;
-/// only CREATE_FAILED (and its kin) and the deadline end it.
+/// only CREATE_FAILED (and its kin) and the deadline end it. `known` was read a moment ago, and is not read again when it is ACTIVE.
 ///
 /// # Errors
 /// A failed add-on, the deadline, or an interruption.
-pub async fn addon(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster) -> Result<Addon> {
+pub async fn addon(
+    eks: &dyn Eks,
+    guard: &Guard,
+    line: &Progress,
+    cluster: &EksCluster,
+    known: Option<&Addon>,
+) -> Result<Addon> {
+    if let Some(addon) = known.filter(|addon| addon.status == "ACTIVE") {
+        return Ok(addon.clone());
+    }
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
     loop {
         let found = guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
@@ -49,23 +58,26 @@ pub async fn addon(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksC
     }
 }
 
-/// Waits until every node that needs an agent has a ready one.
+/// Waits until every node that needs an agent has a ready one. `state` was read a moment ago, and is not read again when it says so.
 ///
 /// # Errors
 /// The deadline (naming the nodes), an interruption, or an API that fails.
 pub async fn nodes(kube: &dyn Cluster, guard: &Guard, line: &Progress, state: AgentState) -> Result<Seen<AgentState>> {
     let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(3));
     let mut state = state;
+    if complete(&state) {
+        return Ok(Seen::Read(state));
+    }
     loop {
         match guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(kube)).await? {
             Seen::Read((daemon_sets, nodes)) => state = AgentState { daemon_sets, nodes, ..state },
             Seen::Unreadable(why) => return Ok(Seen::Unreadable(why)),
             Seen::NotAsked => return Ok(Seen::NotAsked),
         }
-        let missing = state.missing();
-        if missing.is_empty() && !state.daemon_sets.iter().any(|d| !d.observed) {
+        if complete(&state) {
             return Ok(Seen::Read(state));
         }
+        let missing = state.missing();
         let desired: u64 = state.daemon_sets.iter().map(|d| d.desired).sum();
         let ready: u64 = state.daemon_sets.iter().map(|d| d.ready).sum();
         line.update(format!("agent: {ready} of {desired} pods ready, {} without one", count(missing.len(), "node")));
@@ -77,6 +89,10 @@ pub async fn nodes(kube: &dyn Cluster, guard: &Guard, line: &Progress, state: Ag
             return Err(failure);
         }
     }
+}
+
+fn complete(state: &AgentState) -> bool {
+    state.missing().is_empty() && state.daemon_sets.iter().all(|d| d.observed)
 }
 
 /// `1 node`, `2 nodes`.

@@ -87,6 +87,13 @@ pub async fn prove(
     probe(kube, guard, line, subject).await
 }
 
+/// True when the proof is at hand in what was read, and nothing has to be asked or waited for.
+pub fn at_hand(association: &Association, change: Change, pods: &[Pod]) -> bool {
+    change == Change::Nothing
+        && unsettled(association, Timestamp::now()).is_zero()
+        && evidence(association, pods).is_some()
+}
+
 /// The newest live pod made after the association, when it was injected: stronger than any probe.
 fn evidence<'a>(association: &Association, pods: &'a [Pod]) -> Option<&'a Pod> {
     let since = association.created_at?;

@@ -149,15 +149,19 @@ async fn a_failing_server_is_asked_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_connection_is_made_again_for_reads() {
+async fn a_lost_connection_is_made_again() {
     let world = world();
     world.kube.reach().await.unwrap();
     world.sandbox.faults().add(Fault::once("kubernetes", "list pods", Action::Drop));
     world.kube.pods(&carts()).await.unwrap();
     world.sandbox.faults().add(Fault::once("kubernetes", "create serviceaccounts", Action::DropAnswer));
     let new = ServiceAccount::new("carts", "new").unwrap();
+    world.kube.create_service_account(&new).await.unwrap();
+    assert_eq!(world.sandbox.journal().count("kubernetes", "create serviceaccounts"), 2);
+    world.sandbox.faults().add(Fault::always("kubernetes", "create serviceaccounts", Action::Drop));
     let failure = world.kube.create_service_account(&new).await.unwrap_err();
     assert!(failure.is("") && failure.to_string().contains("no connection to"), "{failure}");
+    assert_eq!(world.sandbox.journal().count("kubernetes", "create serviceaccounts"), 5);
 }
 
 #[cfg(unix)]

@@ -100,6 +100,13 @@ impl Journal {
         chain.into_iter().max().unwrap_or(0)
     }
 
+    /// How many of the given calls were under way at once at most.
+    pub fn widest(calls: &[Call]) -> usize {
+        let open_at =
+            |at: Instant| calls.iter().filter(|c| c.began <= at && c.ended.is_none_or(|ended| ended > at)).count();
+        calls.iter().map(|call| open_at(call.began)).max().unwrap_or(0)
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Call>> {
         self.calls.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
