@@ -1,0 +1,259 @@
+//! The exact calls of each command.
+
+use super::{role, tally};
+use crate::{
+    kill::{ASSOCIATE, ready},
+    support::Env,
+};
+
+/// Runs a line in a world of which nothing was asked yet, and compares its calls.
+#[track_caller]
+fn costs(env: &Env, line: &str, wanted: &[&str]) {
+    env.world.journal().clear();
+    let run = env.podid(line).ok();
+    // A rollout's newest revision is looked up as often as it changes while podid watches.
+    let calls: Vec<String> = tally(env).into_iter().filter(|c| !c.ends_with("list replicasets")).collect();
+    assert_eq!(calls, wanted, "{line}\n{run}");
+}
+
+fn associated() -> Env {
+    let env = ready(&[]);
+    let _ = env.podid(ASSOCIATE).ok();
+    env
+}
+
+#[test]
+fn show() {
+    costs(
+        &associated(),
+        "show carts/carts",
+        &[
+            "1 eks DescribeCluster",
+            "1 eks DescribePodIdentityAssociation",
+            "1 eks ListPodIdentityAssociations",
+            "1 iam GetRole",
+            "1 iam ListAttachedRolePolicies",
+            "1 iam ListRolePolicies",
+            "1 kubernetes get serviceaccounts",
+            "1 kubernetes list daemonsets",
+            "1 kubernetes list deployments",
+            "1 kubernetes list pods",
+            "1 kubernetes list statefulsets",
+        ],
+    );
+}
+
+#[test]
+fn show_without_pods() {
+    costs(
+        &associated(),
+        "show carts/carts --no-pods",
+        &[
+            "1 eks DescribeCluster",
+            "1 eks DescribePodIdentityAssociation",
+            "1 eks ListPodIdentityAssociations",
+            "1 iam GetRole",
+            "1 iam ListAttachedRolePolicies",
+            "1 iam ListRolePolicies",
+        ],
+    );
+}
+
+#[test]
+fn agent_status() {
+    costs(
+        &ready(&[]),
+        "agent status",
+        &[
+            "1 eks DescribeAddon",
+            "1 eks DescribeCluster",
+            "2 kubernetes list daemonsets",
+            "1 kubernetes list nodes",
+            "1 kubernetes list pods",
+        ],
+    );
+}
+
+#[test]
+fn agent_install_with_nothing_to_do() {
+    costs(
+        &ready(&[]),
+        "agent install",
+        &[
+            "1 eks DescribeAddon",
+            "1 eks DescribeCluster",
+            "2 kubernetes list daemonsets",
+            "1 kubernetes list nodes",
+            "1 kubernetes list pods",
+        ],
+    );
+}
+
+#[test]
+fn agent_install_without_waiting() {
+    costs(
+        &Env::new("carts-before"),
+        "agent install --no-wait",
+        &["1 eks CreateAddon", "1 eks DescribeAddon", "1 eks DescribeAddonVersions", "1 eks DescribeCluster"],
+    );
+}
+
+#[test]
+fn associate_with_nothing_to_change() {
+    costs(
+        &associated(),
+        ASSOCIATE,
+        &[
+            "1 eks DescribeAddon",
+            "1 eks DescribeCluster",
+            "1 eks DescribePodIdentityAssociation",
+            "1 eks ListPodIdentityAssociations",
+            "1 iam GetRole",
+            "1 iam GetRolePolicy",
+            "1 kubernetes get serviceaccounts",
+            "3 kubernetes list daemonsets",
+            "1 kubernetes list deployments",
+            "1 kubernetes list nodes",
+            "2 kubernetes list pods",
+            "1 kubernetes list statefulsets",
+        ],
+    );
+}
+
+#[test]
+fn associate_by_aws_alone() {
+    let env = ready(&[("/roles/-", role())]);
+    costs(
+        &env,
+        "associate carts/carts --role carts-role --no-wait",
+        &[
+            "1 eks CreatePodIdentityAssociation",
+            "1 eks DescribeCluster",
+            "1 eks ListPodIdentityAssociations",
+            "1 iam GetRole",
+        ],
+    );
+}
+
+#[test]
+fn associate_dry_run_writes_nothing() {
+    let env = ready(&[]);
+    costs(
+        &env,
+        &format!("{ASSOCIATE} --dry-run"),
+        &[
+            "1 eks DescribeAddon",
+            "1 eks DescribeCluster",
+            "1 eks ListPodIdentityAssociations",
+            "1 iam GetRole",
+            "1 iam GetRolePolicy",
+            "1 kubernetes get serviceaccounts",
+            "3 kubernetes list daemonsets",
+            "1 kubernetes list deployments",
+            "1 kubernetes list nodes",
+            "2 kubernetes list pods",
+            "1 kubernetes list statefulsets",
+        ],
+    );
+    assert_eq!(env.world.journal().writes(), Vec::<String>::new());
+}
+
+#[test]
+fn recycle_dry_run_writes_nothing() {
+    let env = associated();
+    costs(
+        &env,
+        "recycle carts/carts --dry-run",
+        &[
+            "1 eks DescribeAddon",
+            "1 eks DescribeCluster",
+            "1 eks DescribePodIdentityAssociation",
+            "1 eks ListPodIdentityAssociations",
+            "1 kubernetes get serviceaccounts",
+            "3 kubernetes list daemonsets",
+            "1 kubernetes list deployments",
+            "1 kubernetes list nodes",
+            "2 kubernetes list pods",
+            "1 kubernetes list statefulsets",
+        ],
+    );
+    assert_eq!(env.world.journal().writes(), Vec::<String>::new());
+}
+
+#[test]
+fn recycle_without_waiting() {
+    costs(
+        &associated(),
+        "recycle carts/carts --no-wait",
+        &[
+            "1 eks DescribeAddon",
+            "1 eks DescribeCluster",
+            "1 eks DescribePodIdentityAssociation",
+            "1 eks ListPodIdentityAssociations",
+            "1 kubernetes get deployments",
+            "1 kubernetes get serviceaccounts",
+            "3 kubernetes list daemonsets",
+            "1 kubernetes list deployments",
+            "1 kubernetes list nodes",
+            "2 kubernetes list pods",
+            "1 kubernetes list statefulsets",
+            "1 kubernetes patch deployments",
+        ],
+    );
+}
+
+#[test]
+fn recycle() {
+    costs(
+        &associated(),
+        "recycle carts/carts",
+        &[
+            "1 eks DescribeAddon",
+            "1 eks DescribeCluster",
+            "1 eks DescribePodIdentityAssociation",
+            "1 eks ListPodIdentityAssociations",
+            "2 kubernetes get deployments",
+            "1 kubernetes get serviceaccounts",
+            "3 kubernetes list daemonsets",
+            "2 kubernetes list deployments",
+            "1 kubernetes list nodes",
+            "3 kubernetes list pods",
+            "1 kubernetes list statefulsets",
+            "1 kubernetes patch deployments",
+            "1 kubernetes watch deployments",
+            "1 kubernetes watch pods",
+        ],
+    );
+}
+
+/// How many probes and looks at a rollout there are is the world's doing; all else is counted.
+#[test]
+fn associate_from_nothing() {
+    let env = ready(&[("/delays", serde_json::json!({ "iam": 0 }))]);
+    let run = env.podid(ASSOCIATE).ok();
+    let calls: Vec<String> = tally(&env)
+        .into_iter()
+        .filter(|c| !c.ends_with("create pods (dry-run)") && !c.ends_with("list replicasets"))
+        .collect();
+    let wanted = [
+        "1 eks CreatePodIdentityAssociation",
+        "1 eks DescribeAddon",
+        "1 eks DescribeCluster",
+        "1 eks ListPodIdentityAssociations",
+        "1 iam CreateRole",
+        "1 iam GetRole",
+        "1 iam GetRolePolicy",
+        "1 iam PutRolePolicy",
+        "2 kubernetes get deployments",
+        "2 kubernetes get serviceaccounts",
+        "4 kubernetes list daemonsets",
+        "3 kubernetes list deployments",
+        "1 kubernetes list nodes",
+        "4 kubernetes list pods",
+        "2 kubernetes list statefulsets",
+        "1 kubernetes patch deployments",
+        "1 kubernetes watch deployments",
+        "1 kubernetes watch pods",
+    ];
+    assert_eq!(calls, wanted, "{run}");
+}
