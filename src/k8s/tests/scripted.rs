@@ -98,6 +98,7 @@ async fn probed(answer: (u16, String), allowed: bool) -> crate::failure::Result<
 #[tokio::test]
 async fn probes_that_are_answered() {
     let mut injected = pod("podid-probe-x", "carts");
+    injected["spec"]["containers"][0]["name"] = json!("probe");
     injected["spec"]["volumes"] = json!([{"name": "eks-pod-identity-token"}]);
     assert_eq!(probed((201, injected.to_string()), true).await.unwrap(), Probe::NotInjected);
     injected["spec"]["containers"][0]["env"] = json!([
