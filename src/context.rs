@@ -130,8 +130,8 @@ impl Context {
         let place = region.map_or(String::new(), |r| format!(" in {} ({})", r.value, r.from));
         let mut failure = failure;
         failure.message = format!("no cluster `{}` ({}){place}", target.cluster.value, target.cluster.from);
-        failure.hints.clear();
         let Ok(eks) = self.eks() else { return failure };
+        let own = std::mem::take(&mut failure.hints);
         match self.guard.run("listing the clusters", eks.clusters()).await {
             Ok(names) if names.is_empty() => {
                 failure.hint("there is no cluster in this region and account; check `--region` and `--profile`")
@@ -141,7 +141,7 @@ impl Context {
                 None => failure.hint(format!("the clusters there are: {}", names.join(", "))),
             },
             // The list only helps; without it the failure stands as it is.
-            Err(_) => failure,
+            Err(_) => Failure { hints: own, ..failure },
         }
     }
 

@@ -1,5 +1,11 @@
 //! What services say, and what it means: one row per message, with the next command.
 
+mod log;
+#[cfg(test)]
+mod tests;
+
+pub use log::log_line;
+
 use crate::failure::{Failure, ServiceError};
 
 /// What lies behind a service's words.
@@ -11,8 +17,18 @@ pub struct Explanation {
     pub hints: Vec<String>,
 }
 
+impl Explanation {
+    /// The failure with this said after its other causes and hints.
+    #[must_use]
+    pub fn added_to(self, failure: Failure) -> Failure {
+        self.hints.into_iter().fold(failure.because(self.cause), Failure::hint)
+    }
+}
+
 /// A row: the first that fits explains. `{action}`, `{resource}` and `{id}` stand for what the message names.
 struct Row {
+    /// By which tests know it.
+    name: &'static str,
     /// Codes it is for; empty: any.
     codes: &'static [&'static str],
     /// Words of the message, lower-case; empty: any.
@@ -28,6 +44,7 @@ const DENIED: &[&str] = &["AccessDenied", "AccessDeniedException", "Unauthorized
 
 static ROWS: &[Row] = &[
     Row {
+        name: "cross-account",
         codes: &[],
         words: "cross-account pass role is not allowed",
         cause: "EKS takes only roles of the cluster's own account, and this role ARN names another account (or none)",
@@ -35,6 +52,7 @@ static ROWS: &[Row] = &[
         example: ("AccessDeniedException", "Cross-account pass role is not allowed."),
     },
     Row {
+        name: "pass-role",
         codes: &[],
         words: "not authorized to perform: iam:passrole",
         cause: "the caller may not hand this role to EKS",
@@ -48,6 +66,7 @@ static ROWS: &[Row] = &[
         ),
     },
     Row {
+        name: "trust-invalid",
         codes: &[],
         words: "trust policy of the role provided is invalid",
         cause: "the role does not trust `pods.eks.amazonaws.com` for both `sts:AssumeRole` and `sts:TagSession`, \
@@ -59,6 +78,7 @@ static ROWS: &[Row] = &[
         example: ("InvalidParameterException", "Trust policy of the role provided is invalid."),
     },
     Row {
+        name: "role-missing",
         codes: &[],
         words: "role provided in the request does not exist",
         cause: "there is no such role, or it was created seconds ago and EKS does not see it yet",
@@ -69,6 +89,7 @@ static ROWS: &[Row] = &[
         example: ("InvalidParameterException", "Role provided in the request does not exist."),
     },
     Row {
+        name: "association-exists",
         codes: &[],
         words: "association already exists",
         cause: "a service account has one association, and this one has `{id}`, made by someone else or just deleted",
@@ -76,6 +97,7 @@ static ROWS: &[Row] = &[
         example: ("ResourceInUseException", "Association already exists: a-4wvljrezsukshq1bv"),
     },
     Row {
+        name: "packed-policy",
         codes: &[],
         words: "packedpolicytoolarge",
         cause: PACKED,
@@ -83,6 +105,7 @@ static ROWS: &[Row] = &[
         example: ("InvalidParameterException", "PackedPolicyTooLarge: the session policy and tags are too large"),
     },
     Row {
+        name: "packed-policy-code",
         codes: &["PackedPolicyTooLarge", "PackedPolicyTooLargeException"],
         words: "",
         cause: PACKED,
@@ -90,6 +113,7 @@ static ROWS: &[Row] = &[
         example: ("PackedPolicyTooLarge", "Packed size of session tags consumes 112% of allotted space."),
     },
     Row {
+        name: "addon-exists",
         codes: &[],
         words: "addon already exists",
         cause: "the add-on is installed already, or is being installed",
@@ -97,6 +121,7 @@ static ROWS: &[Row] = &[
         example: ("ResourceInUseException", "Addon already exists."),
     },
     Row {
+        name: "addon-conflict",
         codes: &[],
         words: "conflicts found when trying to apply",
         cause: CONFLICT,
@@ -108,6 +133,7 @@ static ROWS: &[Row] = &[
         ),
     },
     Row {
+        name: "addon-conflict-code",
         codes: &["ConfigurationConflict"],
         words: "",
         cause: CONFLICT,
@@ -115,6 +141,7 @@ static ROWS: &[Row] = &[
         example: ("ConfigurationConflict", "Apply failed with 1 conflict: conflict with helm: .spec.template"),
     },
     Row {
+        name: "addon-version",
         codes: &[],
         words: "pod identity feature is not supported for addon version",
         cause: "this version of the add-on is older than its support for Pod Identity",
@@ -125,6 +152,7 @@ static ROWS: &[Row] = &[
         ),
     },
     Row {
+        name: "association-id",
         codes: &[],
         words: "parameter associationid should be 19 characters long",
         cause: "that is no association id; scripts pass `None` when a list was empty",
@@ -132,19 +160,7 @@ static ROWS: &[Row] = &[
         example: ("InvalidParameterException", "The parameter associationId should be 19 characters long"),
     },
     Row {
-        codes: &[],
-        words: "does not have permissions to assume the associated role",
-        cause: "the role's trust policy does not admit this service account of this cluster",
-        hints: &[
-            "see role and trust: `podid show NS/SA`",
-            "have podid's statement added: `podid associate NS/SA --role ROLE --create-role`",
-        ],
-        example: (
-            "AccessDeniedException",
-            "Unauthorized Exception! EKS does not have permissions to assume the associated role.",
-        ),
-    },
-    Row {
+        name: "no-cluster",
         codes: &[],
         words: "no cluster found for name",
         cause: "there is no such cluster in this account and region",
@@ -152,6 +168,7 @@ static ROWS: &[Row] = &[
         example: ("ResourceNotFoundException", "No cluster found for name: eks-workshp."),
     },
     Row {
+        name: "expired",
         codes: &["ExpiredToken", "ExpiredTokenException", "RequestExpired"],
         words: "",
         cause: "the AWS credentials have expired",
@@ -159,6 +176,7 @@ static ROWS: &[Row] = &[
         example: ("ExpiredTokenException", "The security token included in the request is expired"),
     },
     Row {
+        name: "unknown-key",
         codes: &["InvalidClientTokenId", "UnrecognizedClientException"],
         words: "",
         cause: "AWS does not know these credentials: deleted, mistyped, of another partition, or the region is not enabled",
@@ -166,6 +184,7 @@ static ROWS: &[Row] = &[
         example: ("UnrecognizedClientException", "The security token included in the request is invalid."),
     },
     Row {
+        name: "wrong-signature",
         codes: &["SignatureDoesNotMatch", "InvalidSignatureException"],
         words: "",
         cause: "the secret access key is wrong, or this machine's clock is off by more than five minutes",
@@ -176,6 +195,7 @@ static ROWS: &[Row] = &[
         ),
     },
     Row {
+        name: "eks-quota",
         codes: &["ResourceLimitExceededException"],
         words: "",
         cause: "a quota of EKS is used up (5,000 associations for each cluster)",
@@ -186,6 +206,7 @@ static ROWS: &[Row] = &[
         example: ("ResourceLimitExceededException", "Pod identity associations limit exceeded for cluster."),
     },
     Row {
+        name: "malformed-policy",
         codes: &["MalformedPolicyDocument", "MalformedPolicyDocumentException"],
         words: "",
         cause: "IAM does not take the policy document: its grammar, or a principal or service in it that does not exist",
@@ -195,6 +216,7 @@ static ROWS: &[Row] = &[
         example: ("MalformedPolicyDocument", "Syntax errors in policy."),
     },
     Row {
+        name: "role-exists",
         codes: &["EntityAlreadyExists"],
         words: "",
         cause: "IAM has one of that name already, at whatever path",
@@ -202,23 +224,26 @@ static ROWS: &[Row] = &[
         example: ("EntityAlreadyExists", "Role with name carts already exists."),
     },
     Row {
+        name: "trust-size",
         codes: &["LimitExceeded"],
         words: "aclsizeperrole",
         cause: "the role's trust policy would be larger than IAM takes",
         hints: &[
-            "use one statement for more: `podid associate NS/SA --scope namespace` (or `cluster`)",
+            "use one statement for more: `podid associate NS/SA --create-role --scope namespace` (or `cluster`)",
             "or another role: `podid associate NS/SA --create-role`",
         ],
         example: ("LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048"),
     },
     Row {
+        name: "inline-size",
         codes: &["LimitExceeded"],
         words: "maximum policy size",
         cause: "the role's inline policies together would be larger than IAM takes",
-        hints: &["move permissions to a managed policy: `podid associate NS/SA --policy-arn ARN`"],
+        hints: &["move permissions to a managed policy: `podid associate NS/SA --role ROLE --policy-arn ARN`"],
         example: ("LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role carts"),
     },
     Row {
+        name: "iam-quota",
         codes: &["LimitExceeded"],
         words: "",
         cause: "a quota of IAM is used up",
@@ -226,17 +251,19 @@ static ROWS: &[Row] = &[
         example: ("LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000"),
     },
     Row {
+        name: "unauthorized",
         codes: &["Unauthorized"],
         words: "",
-        cause: "the cluster does not know the caller: there is no access entry for it, or the token is not for this cluster",
+        cause: "the cluster does not know the caller",
         hints: &[
             "see who is calling: `aws sts get-caller-identity`",
-            "let it in: `aws eks create-access-entry --cluster-name CLUSTER --principal-arn ARN`",
-            "or do the AWS side only: `podid associate NS/SA --no-wait`",
+            "let it in, if it has no access entry: `aws eks create-access-entry --cluster-name CLUSTER --principal-arn ARN`",
+            "or do the AWS side only: `podid associate NS/SA --role ROLE --no-wait`",
         ],
         example: ("Unauthorized", "Unauthorized"),
     },
     Row {
+        name: "explicit-deny",
         codes: DENIED,
         words: "with an explicit deny",
         cause: "a policy denies `{action}` to the caller, whatever else allows it",
@@ -248,6 +275,7 @@ static ROWS: &[Row] = &[
         ),
     },
     Row {
+        name: "denied",
         codes: DENIED,
         words: "not authorized to perform: ",
         cause: "the caller lacks the permission `{action}`",
@@ -259,6 +287,7 @@ static ROWS: &[Row] = &[
         ),
     },
     Row {
+        name: "throttled",
         codes: THROTTLED,
         words: "",
         cause: "throttled: the account makes more calls than the service takes, and every attempt was refused",
@@ -271,7 +300,7 @@ static ROWS: &[Row] = &[
 ];
 
 const PACKED: &str = "session tags and session policy together are larger than STS takes";
-const PACKED_HINTS: &[&str] = &["leave the tags out: `podid associate NS/SA --disable-session-tags`"];
+const PACKED_HINTS: &[&str] = &["leave the tags out: `podid associate NS/SA --role ROLE --disable-session-tags`"];
 const CONFLICT: &str = "the agent was installed by other means, and the add-on does not overwrite it";
 const CONFLICT_HINTS: &[&str] = &[
     "see what is there: `podid agent status`",
@@ -289,14 +318,22 @@ const THROTTLED: &[&str] = &[
     "SlowDown",
 ];
 
+/// The rows' names, log lines' included.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ROWS.iter().map(|row| row.name).chain(log::names())
+}
+
 /// What an answer means; `None` when the service's own words say it all.
 pub fn explain(error: &ServiceError) -> Option<Explanation> {
-    let message = error.message.to_lowercase();
-    let row = ROWS.iter().find(|row| {
-        let code = row.codes.is_empty() || row.codes.contains(&error.code.as_str());
-        code && message.contains(row.words)
-    })?;
-    let fill = |text: &str| fill(text, &error.message);
+    issue(&error.code, &error.message)
+}
+
+/// What a code and a message mean, as an answer's or a health issue's.
+pub fn issue(code: &str, message: &str) -> Option<Explanation> {
+    let lower = message.to_lowercase();
+    let row =
+        ROWS.iter().find(|row| (row.codes.is_empty() || row.codes.contains(&code)) && lower.contains(row.words))?;
+    let fill = |text: &str| fill(text, message);
     Some(Explanation { cause: fill(row.cause), hints: row.hints.iter().map(|hint| fill(hint)).collect() })
 }
 
@@ -304,7 +341,7 @@ pub fn explain(error: &ServiceError) -> Option<Explanation> {
 #[must_use]
 pub fn explained(failure: Failure) -> Failure {
     match failure.service.as_deref().and_then(explain) {
-        Some(Explanation { cause, hints }) => hints.into_iter().fold(failure.because(cause), Failure::hint),
+        Some(explanation) => explanation.added_to(failure),
         None => failure,
     }
 }
@@ -323,72 +360,4 @@ fn fill(text: &str, message: &str) -> String {
         let word = found.map(|word| word.trim_end_matches('.')).filter(|word| !word.is_empty());
         text.replace(name, word.unwrap_or(otherwise))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::failure::Code;
-
-    fn answer(code: &str, message: &str) -> ServiceError {
-        ServiceError {
-            service: "EKS",
-            operation: "CreatePodIdentityAssociation".into(),
-            code: code.into(),
-            message: message.into(),
-            request_id: None,
-            status: Some(400),
-        }
-    }
-
-    #[test]
-    fn each_example_finds_its_own_row() {
-        for row in ROWS {
-            let (code, message) = row.example;
-            let found = explain(&answer(code, message)).unwrap();
-            assert_eq!(found.cause, fill(row.cause, message), "{code}: {message}");
-            assert!(!found.hints.is_empty());
-        }
-    }
-
-    #[test]
-    fn words_are_filled_in() {
-        for row in ROWS {
-            let found = explain(&answer(row.example.0, row.example.1)).unwrap();
-            for text in std::iter::once(&found.cause).chain(&found.hints) {
-                assert!(!text.contains('{'), "{text}");
-                assert!(!text.ends_with('.'), "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_id_and_the_permission_are_named() {
-        let found =
-            explain(&answer("ResourceInUseException", "Association already exists: a-4wvljrezsukshq1bv.")).unwrap();
-        assert!(found.cause.contains("`a-4wvljrezsukshq1bv`"), "{}", found.cause);
-        let denied = "User: u is not authorized to perform: eks:CreateAddon on resource: arn:aws:eks:r:1:cluster/c";
-        let found = explain(&answer("AccessDeniedException", denied)).unwrap();
-        assert_eq!(
-            found.hints[0],
-            "allow `eks:CreateAddon` on `arn:aws:eks:r:1:cluster/c`, or take another `--profile`"
-        );
-    }
-
-    #[test]
-    fn the_unknown_is_left_alone() {
-        assert_eq!(explain(&answer("ServerException", "Internal error")), None);
-        assert_eq!(explain(&answer("InvalidParameterException", "tags must not begin with aws:")), None);
-    }
-
-    #[test]
-    fn a_failure_gets_cause_and_hints() {
-        let mut failure = Failure::new(Code::Failed, "cannot create the association").because("its words");
-        failure.service =
-            Some(Box::new(answer("InvalidParameterException", "Trust policy of the role provided is invalid.")));
-        let failure = explained(failure);
-        assert_eq!(failure.causes.len(), 2);
-        assert!(failure.causes[1].contains("`sts:TagSession`"));
-        assert_eq!(failure.hints.len(), 2);
-    }
 }

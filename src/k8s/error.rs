@@ -7,7 +7,10 @@ use kube::{
     core::{Status, response::reason},
 };
 
-use crate::failure::{Code, Failure, ServiceError};
+use crate::{
+    explain,
+    failure::{Code, Failure, ServiceError},
+};
 
 /// The failure of `operation` (`list pods of …`) at `server`.
 pub(super) fn failure(operation: &str, server: &str, error: kube::Error) -> Failure {
@@ -54,13 +57,15 @@ fn api(operation: &str, status: &Status) -> Failure {
     let message = one_line(&status.message);
     let code = if matches!(status.code, 401 | 403) { Code::Denied } else { Code::Failed };
     let cause = match status.code {
-        401 => "the cluster does not know the caller".to_owned(),
-        _ if message.is_empty() => format!("the API server answered {} {reason}", status.code),
-        _ => message.clone(),
+        // The explanation says more than the one word that comes with it.
+        401 => None,
+        _ if message.is_empty() => Some(format!("the API server answered {} {reason}", status.code)),
+        _ => Some(message.clone()),
     };
-    let mut failure = Failure::new(code, format!("cannot {operation}")).because(cause);
+    let mut failure = Failure::new(code, format!("cannot {operation}"));
+    failure.causes.extend(cause);
     failure.service = Some(Box::new(service(operation, reason, message, Some(status.code))));
-    failure
+    explain::explained(failure)
 }
 
 /// The reason; for an answer that is no Status (an unknown group's plain text, a proxy's page) by its HTTP status.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::{
+    explain,
     failure::{Code, Failure, Result},
     model::{
-        addon::{AGENT, Addon},
+        addon::{AGENT, Addon, Issue},
         agent::AgentState,
         cluster::Cluster as EksCluster,
         have::Seen,
@@ -44,6 +45,7 @@ pub async fn addon(
                 let mut failure =
                     Failure::failed(format!("the add-on `{AGENT}` of cluster `{}` is {}", cluster.name, addon.status));
                 failure.causes = issues;
+                failure = addon.issues.iter().fold(failure, explained);
                 return Err(failure.hint("see the nodes with `podid agent status`").hint(format!(
                     "remove it, then install again: `aws eks delete-addon --cluster-name {} --addon-name {AGENT}`",
                     cluster.name
@@ -56,6 +58,12 @@ pub async fn addon(
         }
         guard.pause("waiting for the agent add-on to be ACTIVE", backoff.step()).await?;
     }
+}
+
+/// Adds what an issue of the add-on's health means.
+fn explained(failure: Failure, issue: &Issue) -> Failure {
+    let said = explain::issue(&issue.code, &issue.message);
+    said.into_iter().fold(failure, |failure, said| said.added_to(failure))
 }
 
 /// Waits until every node that needs an agent has a ready one. `state` was read a moment ago, and is not read again when it says so.

@@ -8,6 +8,7 @@ use std::{
 use futures::StreamExt;
 
 use crate::{
+    explain::{self, Explanation},
     failure::{Failure, Result},
     model::{
         names::ServiceAccount,
@@ -112,8 +113,13 @@ async fn ended(kube: &dyn Cluster, guard: &Guard, workload: &Workload, trouble: 
         };
         match log {
             Ok(log) => {
-                for line in log.lines() {
-                    failure = failure.because(format!("log: {}", mask::mask(line)));
+                let lines: Vec<_> = log.lines().map(mask::mask).collect();
+                for line in &lines {
+                    failure = failure.because(format!("log: {line}"));
+                }
+                // The last line that says something of credentials is the one that ended it.
+                if let Some(said) = lines.iter().rev().find_map(|line| explain::log_line(line)) {
+                    failure = addressed(said, how.subject, workload).added_to(failure);
                 }
             }
             Err(unread) => failure = failure.because(format!("its log could not be read: {unread}")),
@@ -122,4 +128,15 @@ async fn ended(kube: &dyn Cluster, guard: &Guard, workload: &Workload, trouble: 
     failure
         .hint(format!("see its credentials with `podid show {}`", how.subject))
         .hint(format!("go back with `kubectl -n {} rollout undo {}`", workload.id.namespace, workload.id))
+}
+
+/// The explanation's commands for this workload.
+fn addressed(said: Explanation, subject: &ServiceAccount, workload: &Workload) -> Explanation {
+    let names = [
+        ("NS/SA", subject.to_string()),
+        ("NAMESPACE", workload.id.namespace.clone()),
+        ("KIND/NAME", workload.id.to_string()),
+    ];
+    let address = |hint: String| names.iter().fold(hint, |hint, (name, value)| hint.replace(name, value));
+    Explanation { hints: said.hints.into_iter().map(address).collect(), ..said }
 }

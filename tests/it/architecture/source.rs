@@ -7,14 +7,14 @@ use std::{
 };
 
 /// A source file without its comments and test modules.
-pub(super) struct Source {
+pub(crate) struct Source {
     /// From the repository's root: `src/plan/role.rs`.
-    pub(super) path: String,
-    pub(super) text: String,
-    pub(super) code: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
+    pub(crate) code: String,
 }
 
-pub(super) fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -29,7 +29,7 @@ fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-pub(super) fn sources(folder: &str) -> Vec<Source> {
+pub(crate) fn sources(folder: &str) -> Vec<Source> {
     let mut paths = Vec::new();
     walk(&root().join(folder), &mut paths);
     paths.sort();
@@ -45,19 +45,19 @@ pub(super) fn sources(folder: &str) -> Vec<Source> {
 
 impl Source {
     /// The room: `plan` of `src/plan/role.rs` and of `src/plan.rs`.
-    pub(super) fn room(&self) -> &str {
+    pub(crate) fn room(&self) -> &str {
         let inner = self.path.strip_prefix("src/").unwrap();
         inner.split(['/', '.']).next().unwrap()
     }
 
     /// A module of tests: a file of its own, declared under `#[cfg(test)]`.
-    pub(super) fn is_tests(&self) -> bool {
+    pub(crate) fn is_tests(&self) -> bool {
         let test_only = ["/tests.rs", "/tests/", "_tests.rs", "/fixtures.rs"];
         test_only.iter().any(|part| self.path.contains(part))
     }
 
     /// Every path that is named: `crate::model::arn::Arn`, `std::fmt`; trees of `use` flattened, `super` resolved.
-    pub(super) fn paths(&self) -> BTreeSet<String> {
+    pub(crate) fn paths(&self) -> BTreeSet<String> {
         let tokens = tokens(&self.code);
         let mut found = BTreeSet::new();
         let mut at = 0;
@@ -102,12 +102,12 @@ impl Source {
     }
 
     /// Which of podid's own rooms it uses, with what of it.
-    pub(super) fn uses(&self) -> BTreeSet<String> {
+    pub(crate) fn uses(&self) -> BTreeSet<String> {
         self.paths().iter().filter_map(|path| path.strip_prefix("crate::")).map(str::to_owned).collect()
     }
 
     /// The first words of paths from outside: crates, and types that are in scope already.
-    pub(super) fn crates(&self) -> BTreeSet<String> {
+    pub(crate) fn crates(&self) -> BTreeSet<String> {
         let paths = self.paths();
         let first = paths.iter().map(|path| path.split("::").next().unwrap().to_owned());
         first.filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()) && word != "crate").collect()
@@ -119,7 +119,7 @@ fn is_word(token: &str) -> bool {
 }
 
 /// Words, `::` and single marks. Texts and characters are left out.
-pub(super) fn tokens(code: &str) -> Vec<String> {
+pub(crate) fn tokens(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut chars = code.chars().peekable();
     while let Some(c) = chars.next() {
@@ -166,6 +166,47 @@ fn tree(tokens: &[String], mut at: usize, before: &str, found: &mut BTreeSet<Str
     }
     found.insert(path);
     at
+}
+
+/// The contents of every text, with its escapes and line continuations resolved as far as messages use them.
+pub(crate) fn texts(code: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut chars = code.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        match c {
+            '/' if chars.peek() == Some(&'/') => {
+                chars.by_ref().find(|c| *c == '\n');
+            }
+            // A character: `'"'`.
+            '\'' if before == '(' || before == ' ' || before == '[' || before == ',' || before == '|' => {
+                let next = chars.next();
+                if next == Some('\\') {
+                    chars.next();
+                }
+                chars.next_if_eq(&'\'');
+            }
+            '"' => {
+                let mut text = String::new();
+                while let Some(c) = chars.next() {
+                    match c {
+                        '"' => break,
+                        '\\' => match chars.next() {
+                            Some('\n') => while chars.next_if(|c| c.is_whitespace()).is_some() {},
+                            Some('n') => text.push('\n'),
+                            Some(other) => text.push(other),
+                            None => {}
+                        },
+                        c => text.push(c),
+                    }
+                }
+                found.push(text);
+            }
+            _ => {}
+        }
+        before = c;
+    }
+    found
 }
 
 /// Blanks comments and the contents of texts, so that nothing in them looks like code.
@@ -218,7 +259,7 @@ fn without_comments(text: &str) -> String {
 }
 
 /// Leaves out `#[cfg(test)] mod … { … }` and functions under `#[cfg(test)]`.
-pub(super) fn without_tests(code: &str) -> String {
+pub(crate) fn without_tests(code: &str) -> String {
     let mut out = String::new();
     let mut rest = code;
     while let Some(at) = rest.find("#[cfg(test)]") {
