@@ -23,6 +23,11 @@ const PROPAGATION: Duration = Duration::from_mins(1);
 /// How long IAM may take to know a role that it just made.
 const ROLE_SEEN: Duration = Duration::from_secs(15);
 
+/// How long, when podid may not read the role: it may just as well be missing or wrong.
+const UNREAD: Duration = Duration::from_secs(15);
+
+const WAITING: &str = "waiting for IAM to show the role to EKS";
+
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -322,7 +327,7 @@ where
 {
     let started = Instant::now();
     let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(3));
-    let mut exists = None;
+    let mut patience = None;
     loop {
         let failure = match write().await {
             Ok(association) => return Ok(association),
@@ -331,18 +336,29 @@ where
         let message = failure.service_message();
         let unseen_role = message.contains("Role provided in the request does not exist");
         let unseen_trust = message.contains("Trust policy of the role provided is invalid");
-        if !(unseen_role || unseen_trust) || started.elapsed() > PROPAGATION {
+        if !(unseen_role || unseen_trust) {
             return Err(failure);
         }
-        if unseen_role && exists.is_none() {
+        if patience.is_none() {
             let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
-            // Unreadable roles get the benefit of the doubt: EKS's word is all there is, and it may be late.
-            exists = Some(!matches!(iam.role(name).await, Ok(None)));
+            patience = Some(match iam.role(name).await {
+                Ok(Some(_)) => PROPAGATION,
+                Ok(None) => Duration::ZERO,
+                // EKS's word is all there is, and it may be late.
+                Err(_) => UNREAD,
+            });
         }
-        if exists == Some(false) {
+        if patience.is_none_or(|patience| started.elapsed() >= patience) {
             return Err(failure);
         }
-        guard.pause("waiting for IAM to show the role to EKS", backoff.step()).await?;
+        let pause = backoff.step();
+        if guard.left() <= pause {
+            // What EKS said last is why podid was still waiting.
+            let late = guard.timed_out(WAITING);
+            let failure = late.hints.into_iter().fold(failure.context(late.message), Failure::hint);
+            return Err(Failure { code: late.code, ..failure });
+        }
+        guard.pause(WAITING, pause).await?;
     }
 }
 

@@ -112,7 +112,7 @@ impl Guard {
         }
     }
 
-    /// Awaits a write: once a signal came, it gets one more second, and then counts as unknown.
+    /// Awaits a write (`what` is an order: "create role x"): once a signal came, it gets one more second, and then counts as unknown.
     pub async fn write<T>(&self, what: &str, future: impl Future<Output = Result<T>>) -> Written<T> {
         if let Err(failure) = self.check() {
             return Written::Unknown(failure);
@@ -124,7 +124,7 @@ impl Guard {
                 Ok(result) => Written::Answered(result),
                 Err(_) => Written::Unknown(signal.failure()),
             },
-            () = tokio::time::sleep(self.left()) => Written::Unknown(self.timed_out(what)),
+            () = tokio::time::sleep(self.left()) => Written::Unknown(self.timed_out(&format!("trying to {what}"))),
         }
     }
 

@@ -167,7 +167,9 @@ impl Stage<'_> {
                 rows.truncate(ROWS);
                 rows.last_mut().expect("some rows").push_str(" …");
             }
-            rows.iter().for_each(|row| println!("{row}"));
+            for row in &rows {
+                println!("{row}");
+            }
         }
     }
 }
