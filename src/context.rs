@@ -8,7 +8,7 @@ use crate::{
     aws::{Aws, config::Settings},
     cli::Global,
     failure::{Failure, Result},
-    k8s::{Access, Kube, read_context},
+    k8s::{Access, EksContext, Kube, read_context, same_cluster},
     model::{cluster::Cluster as EksCluster, text},
     output::Term,
     ports::{Cluster, Eks, Iam},
@@ -25,6 +25,7 @@ pub struct Context {
     global: Global,
     cluster_flag: bool,
     target: std::sync::OnceLock<Target>,
+    kube_context: std::sync::OnceLock<EksContext>,
     aws: std::sync::OnceLock<Aws>,
     cluster: OnceCell<Result<EksCluster>>,
     kube: OnceCell<Result<Kube>>,
@@ -39,6 +40,7 @@ impl Context {
             global,
             cluster_flag,
             target: std::sync::OnceLock::new(),
+            kube_context: std::sync::OnceLock::new(),
             aws: std::sync::OnceLock::new(),
             cluster: OnceCell::new(),
             kube: OnceCell::new(),
@@ -67,7 +69,10 @@ impl Context {
 
     fn unit(&self) -> Result<Option<ContextUnit>> {
         let found = read_context(self.global.kubeconfig.as_deref(), self.global.context.as_deref())?;
-        Ok(found.map(|c| ContextUnit { context: c.context, cluster: c.name, region: c.region, account: c.account }))
+        Ok(found.map(|found| {
+            let c = self.kube_context.get_or_init(|| found).clone();
+            ContextUnit { context: c.context, cluster: c.name, region: c.region, account: c.account }
+        }))
     }
 
     fn aws(&self) -> Result<&Aws> {
@@ -113,11 +118,28 @@ impl Context {
         let read = self.cluster.get_or_init(|| async {
             let target = self.target()?;
             match self.guard.run("reading the cluster", self.eks()?.cluster(&target.cluster.value)).await {
-                Ok(cluster) => same(target, &cluster).map(|()| cluster),
+                Ok(cluster) => self.same(target, cluster),
                 Err(failure) => Err(self.no_cluster(failure).await),
             }
         });
         read.await.as_ref().map_err(Clone::clone)
+    }
+
+    /// A context gives one cluster as a unit. Where it does not tell the account, its server and CA do.
+    fn same(&self, target: &Target, cluster: EksCluster) -> Result<EksCluster> {
+        same(target, &cluster)?;
+        if let (Origin::KubeContext(name), None, Some(context)) =
+            (&target.cluster.from, &target.account, self.kube_context.get())
+            && !same_cluster(&context.server, &context.ca, &cluster)
+        {
+            let profile = context.profile.as_ref().map_or("the profile of that account", String::as_str);
+            return Err(Failure::usage(format!(
+                "the AWS credentials lead to another cluster: kube context {name} is served at {}, {} at {}",
+                context.server, cluster.arn, cluster.endpoint
+            ))
+            .hint(format!("use {profile} with `--profile`, or name the cluster with `--cluster`")));
+        }
+        Ok(cluster)
     }
 
     /// Explains a failure to find the cluster: where its name came from, and what there is instead.
@@ -185,7 +207,7 @@ impl Context {
             };
             if let (Some(caller), Ok(target)) = (caller, self.target()) {
                 let cluster = &target.cluster.value;
-                let principal = principal(&caller.arn);
+                let principal = self.principal(&caller.arn).await;
                 failure.hints.clear();
                 failure = failure.because(format!("cluster `{cluster}` has no access entry for {}", caller.arn)).hint(format!(
                     "let it in: `aws eks create-access-entry --cluster-name {cluster} --principal-arn {principal}`, then associate an access policy"
@@ -197,17 +219,23 @@ impl Context {
         }
         failure
     }
-}
 
-/// The IAM principal behind a caller ARN: an assumed role's role, so far as its name tells.
-fn principal(arn: &str) -> String {
-    match (arn.split_once(":sts:"), arn.split_once(":assumed-role/")) {
-        (Some((partition, _)), Some((head, tail))) => {
-            let account = head.rsplit(':').next().unwrap_or_default();
-            let role = tail.split('/').next().unwrap_or_default();
-            format!("{partition}:iam::{account}:role/{role}")
+    /// The IAM principal behind a caller ARN: for a role's session the role, with its path where it can be read (SSO roles
+    /// have one).
+    async fn principal(&self, caller: &str) -> String {
+        let (Some((partition, _)), Some((head, tail))) =
+            (caller.split_once(":sts:"), caller.split_once(":assumed-role/"))
+        else {
+            return caller.to_owned();
+        };
+        let name = tail.split('/').next().unwrap_or_default();
+        if let Ok(iam) = self.iam()
+            && let Ok(Some(role)) = self.guard.run("reading the caller's role", iam.role(name)).await
+        {
+            return role.arn.to_string();
         }
-        _ => arn.to_owned(),
+        let account = head.rsplit(':').next().unwrap_or_default();
+        format!("{partition}:iam::{account}:role/{name}")
     }
 }
 

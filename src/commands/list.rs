@@ -56,8 +56,8 @@ impl List {
         let eks = ctx.eks()?;
         let filter = AssociationFilter { namespace: self.namespace.clone(), service_account: None };
         let list = ctx.guard.run("listing associations", eks.associations(&target.cluster.value, &filter));
-        // A cluster that a kube context named must be the one that the credentials lead to.
-        let summaries = if target.named() {
+        // A cluster that a kube context or an ARN named must be the one that the credentials lead to.
+        let summaries = if target.named() && target.account.is_none() {
             match list.await {
                 Ok(summaries) => summaries,
                 Err(failure) => return Err(ctx.no_cluster(failure).await),

@@ -95,14 +95,20 @@ impl Kube {
             return Ok(true);
         }
         let Some(wanted) = &cluster.oidc_issuer else { return Ok(false) };
-        // Not readable by everyone: then it proves nothing.
-        Ok(self.issuer(connection).await.is_some_and(|issuer| issuer == *wanted))
+        Ok(self.issuer(connection).await? == *wanted)
     }
 
-    async fn issuer(&self, connection: &Connection) -> Option<String> {
-        let request = http::Request::get("/.well-known/openid-configuration").body(Vec::new()).ok()?;
-        let answer = timeout(REACH, connection.client.request::<serde_json::Value>(request)).await.ok()?.ok()?;
-        answer.get("issuer")?.as_str().map(str::to_owned)
+    /// What cannot be read (not everyone may) tells nothing, and is a failure.
+    async fn issuer(&self, connection: &Connection) -> Result<String> {
+        let operation = "tell which cluster the kubeconfig leads to";
+        let request = http::Request::get("/.well-known/openid-configuration")
+            .body(Vec::new())
+            .map_err(|e| Failure::failed(e.to_string()))?;
+        match timeout(REACH, connection.client.request::<serde_json::Value>(request)).await {
+            Ok(Ok(answer)) => Ok(answer["issuer"].as_str().unwrap_or_default().to_owned()),
+            Ok(Err(error)) => Err(self.failed(operation, error)),
+            Err(_) => Err(unreachable(&connection.server)),
+        }
     }
 }
 

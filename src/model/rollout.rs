@@ -1,6 +1,7 @@
 //! Judges a rollout by generation and counts, as `kubectl rollout status` does, and tells when waiting is of no use.
 //! Watching and waiting are not here.
 
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use super::workload::{Pod, Strategy, Workload, WorkloadKind};
@@ -90,6 +91,29 @@ pub fn new_pods<'a>(workload: &Workload, pods: &'a [Pod]) -> Vec<&'a Pod> {
             _ => restarted.zip(pod.created_at).is_some_and(|(at, born)| born >= at),
         })
         .collect()
+}
+
+/// Pods made within this time of a restart are the restart's own (a Deployment's default progress deadline).
+const RESTARTS_OWN: SignedDuration = SignedDuration::from_secs(600);
+
+/// Whether a restart is under way. The annotation alone tells nothing: it stays for ever, and pods may be unavailable for
+/// other reasons long after.
+pub fn under_way(workload: &Workload, pods: &[Pod]) -> bool {
+    let restarted: Option<Timestamp> = workload.restarted_at.as_deref().and_then(|at| at.parse().ok());
+    let Some(restarted) = restarted else { return false };
+    let status = &workload.status;
+    if status.deadline_exceeded.is_some() || judge(workload, workload.generation).done {
+        return false;
+    }
+    let replacing = status.observed_generation < workload.generation
+        || status.updated < workload.replicas.saturating_sub(workload.partition)
+        || workload.id.kind == WorkloadKind::Deployment && status.total > status.updated;
+    let starting = |pod: &&Pod| {
+        !pod.ready
+            && pod.containers.iter().all(|container| container.restarts == 0)
+            && pod.created_at.is_some_and(|born| born.duration_since(restarted) < RESTARTS_OWN)
+    };
+    replacing || new_pods(workload, pods).iter().any(starting)
 }
 
 /// What kind of trouble a rollout has.

@@ -38,11 +38,16 @@ pub fn stale(pod: &Pod, association: &Association) -> Option<String> {
     let born = pod.created_at?;
     let unchanged = association.modified_at.is_none() || association.modified_at == association.created_at;
     if unchanged {
-        let older = association.created_at.is_some_and(|created| born < created);
+        let older = association.created_at.is_some_and(|created| born < whole(created));
         return older.then(|| "it is older than the association".to_owned());
     }
     let settled = association.modified_at.and_then(|at| at.checked_add(PROPAGATION).ok());
-    settled.is_some_and(|at: Timestamp| born < at).then(|| "it started before the association's last change".to_owned())
+    settled.is_some_and(|at| born < whole(at)).then(|| "it started before the association's last change".to_owned())
+}
+
+/// Kubernetes keeps whole seconds of a pod's birth, EKS fractions: a pod made right after a moment reads as made at its second.
+fn whole(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second()).unwrap_or(at)
 }
 
 #[cfg(test)]
@@ -73,6 +78,24 @@ mod tests {
             pod.created_at = Some(at(born));
             assert_eq!(stale(&pod, &association).is_some(), wanted, "{injected} {born} {modified}");
         }
+    }
+
+    #[test]
+    fn fractions_of_a_second_do_not_make_a_pod_stale() {
+        let carts = workload(WorkloadKind::Deployment, "carts");
+        let mut association = association("arn:aws:iam::111122223333:role/carts");
+        let fraction = SignedDuration::from_millis(300);
+        let mut fresh = pod(&carts, "carts-a", true);
+        // Made right after the association, or after its settled change: both births read as whole seconds.
+        association.created_at = Some(at(50) + fraction);
+        association.modified_at = association.created_at;
+        fresh.created_at = Some(at(50));
+        assert_eq!(stale(&fresh, &association), None);
+        association.modified_at = Some(at(100) + fraction);
+        fresh.created_at = Some(at(110));
+        assert_eq!(stale(&fresh, &association), None);
+        fresh.created_at = Some(at(109));
+        assert!(stale(&fresh, &association).is_some());
     }
 
     #[test]

@@ -115,8 +115,7 @@ fn one(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &dyn Fn(&Po
         }
     }
     // A restart under way brings the settings already, unless a pod of the newest revision lacks them.
-    let unfinished = workload.restarted_at.is_some() && !rollout::judge(workload, workload.generation).done;
-    if unfinished && !rollout::new_pods(workload, pods).into_iter().any(stale) {
+    if rollout::under_way(workload, pods) && !rollout::new_pods(workload, pods).into_iter().any(stale) {
         plan.watch.push(id.clone());
         return;
     }

@@ -121,7 +121,7 @@ async fn assume(guard: &Guard, line: &Progress, wait: Duration, why: &str) -> Re
 }
 
 async fn probe(kube: &dyn Cluster, guard: &Guard, line: &Progress, subject: &ServiceAccount) -> Result<Effective> {
-    let addresses = guard.run("resolving the cluster's address", kube.addresses()).await?;
+    let mut addresses = guard.run("resolving the cluster's address", kube.addresses()).await?;
     let rounds = HITS.max(u32::try_from(addresses.len()).unwrap_or(HITS));
     let pause = SPREAD / (rounds - 1);
     let mut run = Run::default();
@@ -158,6 +158,13 @@ async fn probe(kube: &dyn Cluster, guard: &Guard, line: &Progress, subject: &Ser
                     effect: Effect::No,
                     how: format!("cannot take effect until it exists: {what}"),
                 });
+            }
+            // A name may have addresses that this machine cannot reach (IPv6 from an IPv4 network): the others count.
+            Err(failure) if failure.code == Code::Failed && addresses.len() > 1 => {
+                line.update(format!("a probe failed: {failure}"));
+                addresses.retain(|other| Some(*other) != address);
+                run = Run::default();
+                asked = 0;
             }
             // One API server that does not answer is no answer; the next probe asks another.
             Err(failure) if failure.code == Code::Failed && faults < 3 => {

@@ -356,5 +356,6 @@ async fn another_name_of_the_same_cluster() {
     assert!(!readable.is_of(&cluster(None)).await.unwrap());
     assert_eq!(log.lock().unwrap()[0].target, "/.well-known/openid-configuration");
     let (denied, _) = kube(|_| status(403, "Forbidden", "forbidden"));
-    assert!(!denied.is_of(&cluster(Some(issuer))).await.unwrap());
+    // What may not be read is not "another cluster".
+    assert!(denied.is_of(&cluster(Some(issuer))).await.unwrap_err().denied());
 }

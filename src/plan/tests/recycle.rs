@@ -79,8 +79,13 @@ fn an_unfinished_restart_is_watched_unless_its_new_pods_are_stale() {
     world.pods.truncate(1);
     world.workloads[0].restarted_at = Some(at(-5).to_string());
     world.workloads[0].status.available = 1;
+    world.pods[0].ready = false;
     let plan = world.ask(false).unwrap();
     assert_eq!((ids(&plan), plan.watch.len()), (vec![], 1));
+    // A restart of last week is over, whatever keeps a pod from being ready today.
+    world.workloads[0].restarted_at = Some(at(-7 * 24 * 3600).to_string());
+    assert_eq!(ids(&world.ask(false).unwrap()), ["restart/carts/deployment/carts"]);
+    world.workloads[0].restarted_at = Some(at(-5).to_string());
     // The restart came before the association took effect: its pods lack the injection, one more is needed.
     world.pods[0] = pod(&world.workloads[0], "carts-0", false);
     assert_eq!(ids(&world.ask(false).unwrap()), ["restart/carts/deployment/carts"]);
