@@ -101,6 +101,9 @@ impl Show {
             Err(failure) => {
                 let failure = ctx.explain_kube(failure, false).await;
                 let unread = failure.to_string();
+                for hint in &failure.hints {
+                    ctx.term.hint(hint);
+                }
                 SubjectView {
                     service_account: Seen::Unreadable(unread.clone()),
                     pods: Seen::Unreadable(unread.clone()),

@@ -82,7 +82,7 @@ pub struct TermSettings {
     pub verbose: u8,
     /// `--color`.
     pub color: ColorChoice,
-    /// `--no-progress`.
+    /// `--no-progress`: events line by line, no bars.
     pub no_progress: bool,
 }
 

@@ -33,8 +33,8 @@ struct State {
 
 impl Progress {
     pub(super) fn new(term: &Term, subject: &str) -> Self {
-        let shown = !term.is_quiet() && !term.0.settings.no_progress;
-        let bars = shown && term.0.streams.movable && !term.0.streams.ci;
+        let shown = !term.is_quiet();
+        let bars = shown && !term.0.settings.no_progress && term.0.streams.movable && !term.0.streams.ci;
         let subject = visible(subject);
         let bar = bars.then(|| spinner(term, &subject));
         let line = Line { term: term.clone(), subject, state: Mutex::default(), bar, lines: shown && !bars };

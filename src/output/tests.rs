@@ -277,9 +277,9 @@ fn progress_at_a_terminal_leaves_the_outcome() {
 }
 
 #[test]
-fn progress_can_be_hidden() {
+fn progress_can_be_lines_at_a_terminal_and_hidden() {
     let settings = TermSettings { no_progress: true, ..TermSettings::default() };
-    for (settings, expected) in [(settings, "✔ a: done\n"), (quiet(), "")] {
+    for (settings, expected) in [(settings, "a: half\n✔ a: done\n"), (quiet(), "")] {
         let term = Term::test_with(settings, true, true, 80);
         let line = term.progress("a");
         line.update("half");
