@@ -371,9 +371,12 @@ fn token() -> String {
 
 /// What remains of a failed command's exit code once something was written.
 pub fn after_write(failure: Failure, wrote: bool) -> Failure {
-    let keep = matches!(failure.code, Code::Interrupted | Code::Terminated);
-    if !wrote || keep {
+    if !wrote {
         return failure;
     }
-    Failure { code: Code::Partial, ..failure }.hint("run the same command again: finished steps are skipped")
+    let code = match failure.code {
+        signalled @ (Code::Interrupted | Code::Terminated) => signalled,
+        _ => Code::Partial,
+    };
+    Failure { code, ..failure }.hint("run the same command again: finished steps are skipped")
 }

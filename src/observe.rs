@@ -141,10 +141,14 @@ pub async fn subject(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<Sub
 pub async fn agent(eks: &dyn Eks, kube: &dyn Cluster, cluster: &EksCluster) -> Result<Seen<AgentState>> {
     let (addon, in_cluster) = futures::join!(eks.addon(&cluster.name, AGENT), agent_in_cluster(kube));
     // Without eks:DescribeAddon the DaemonSet still tells what matters.
-    let addon = seen(addon, "eks:DescribeAddon")?.read().cloned().flatten();
+    let (addon, addon_unread) = match seen(addon, "eks:DescribeAddon")? {
+        Seen::Read(addon) => (addon, None),
+        Seen::Unreadable(why) => (None, Some(why)),
+        Seen::NotAsked => (None, None),
+    };
     Ok(match in_cluster? {
         Seen::Read((daemon_sets, nodes)) => {
-            Seen::Read(AgentState { auto_mode: cluster.auto_mode, addon, daemon_sets, nodes })
+            Seen::Read(AgentState { auto_mode: cluster.auto_mode, addon, addon_unread, daemon_sets, nodes })
         }
         Seen::Unreadable(why) => Seen::Unreadable(why),
         Seen::NotAsked => Seen::NotAsked,

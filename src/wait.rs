@@ -76,7 +76,7 @@ impl Guard {
     pub fn timed_out(&self, what: &str) -> Failure {
         let timeout = humantime::format_duration(self.timeout);
         Failure::new(Code::TimedOut, format!("timed out after {timeout} while {what}"))
-            .hint("give it more time with `--timeout`, or run the same command again: finished steps are skipped")
+            .hint("give it more time with `--timeout`")
     }
 
     /// Fails when a signal came.

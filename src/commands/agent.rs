@@ -144,7 +144,7 @@ impl Install {
         let kube = ctx.kube().await?;
         match ctx.guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(kube)).await {
             Ok(Seen::Read((daemon_sets, nodes))) => {
-                Ok(Some(AgentState { auto_mode: cluster.auto_mode, addon, daemon_sets, nodes }))
+                Ok(Some(AgentState { auto_mode: cluster.auto_mode, addon, addon_unread: None, daemon_sets, nodes }))
             }
             Ok(Seen::Unreadable(why)) => {
                 ctx.term.warn(format!("the agent's DaemonSet and nodes could not be read ({why})"));
@@ -277,6 +277,10 @@ impl Status {
 
 fn notes(ctx: &Context, state: &AgentState) {
     match &state.addon {
+        None if state.addon_unread.is_some() => {
+            ctx.term
+                .warn(format!("the add-on could not be read ({})", state.addon_unread.as_deref().unwrap_or_default()));
+        }
         Some(addon) => {
             ctx.term.note(format!("add-on {AGENT} {}: {}", addon.version, addon.status));
             for issue in &addon.issues {
@@ -288,7 +292,7 @@ fn notes(ctx: &Context, state: &AgentState) {
     }
     let missing = state.missing();
     ctx.term.note(format!("agent: {}", summary(state)));
-    if !missing.is_empty() && state.daemon_sets.is_empty() {
+    if !missing.is_empty() && state.daemon_sets.is_empty() && state.addon.is_none() {
         ctx.term.hint("install it with `podid agent install`");
     }
 }
@@ -344,10 +348,12 @@ fn agent_json(state: &AgentState) -> Value {
             json!({ "node": node.name, "agent": word, "reason": (!why.is_empty()).then_some(why) })
         })
         .collect();
+    let unread: Vec<Value> = state.addon_unread.iter().map(|why| json!({ "what": "addon", "why": why })).collect();
     json!({
         "autoMode": state.auto_mode,
         "addon": state.addon,
         "daemonSets": state.daemon_sets,
         "nodes": nodes,
+        "unread": unread,
     })
 }

@@ -16,7 +16,7 @@ use crate::{
         have::{Have, Seen, ServiceAccountState},
         staleness,
         want::Want,
-        workload::Pod,
+        workload::{Injection, Pod},
     },
     observe::{self, SubjectView},
     output::Format,
@@ -97,7 +97,10 @@ async fn carry_out(
         return Err(Failure::failed(format!("no association of {} came of this", want.subject)));
     };
     let Some(kube) = kube else {
-        ctx.term.hint(format!("pods are injected some seconds from now; see them with `podid show {}`", want.subject));
+        if change != Change::Nothing {
+            ctx.term
+                .hint(format!("pods are injected some seconds from now; see them with `podid show {}`", want.subject));
+        }
         return Ok(());
     };
     if want.install_agent.is_some()
@@ -190,23 +193,21 @@ async fn freshen(
 }
 
 fn say_stale(ctx: &Context, want: &Want, association: &Association, pods: &[Pod], ending: &mut Ending) {
-    ending.stale = pods
-        .iter()
-        .filter(|p| p.live() && staleness::stale(p, association).is_some())
-        .map(|p| p.name.clone())
-        .collect();
+    let stale: Vec<&Pod> = pods.iter().filter(|p| p.live() && staleness::stale(p, association).is_some()).collect();
+    ending.stale = stale.iter().map(|p| p.name.clone()).collect();
     if ending.stale.is_empty() {
         return;
     }
     let shown: Vec<&str> = ending.stale.iter().map(String::as_str).take(3).collect();
     let more = ending.stale.len() - shown.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    ctx.term.warn(format!(
-        "{} still {} without it: {}{more}",
-        count(ending.stale.len(), "running pod"),
-        if ending.stale.len() == 1 { "is" } else { "are" },
-        shown.join(", ")
-    ));
+    let one = stale.len() == 1;
+    let how = if stale.iter().all(|p| p.injection() == Injection::Injected) {
+        format!("{} from before the change", if one { "is" } else { "are" })
+    } else {
+        format!("{} still without it", if one { "is" } else { "are" })
+    };
+    ctx.term.warn(format!("{} {how}: {}{more}", count(stale.len(), "running pod"), shown.join(", ")));
     ctx.term.hint(format!("restart them with `podid recycle {}`", want.subject));
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::{
     cli::Changing,
@@ -26,17 +26,17 @@ use crate::{
 /// association; shows the plan, carries it out, and waits until new pods are injected. Running pods keep their old
 /// credentials until they are recycled (--recycle).
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, group = ArgGroup::new("which").required(true).multiple(true))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Associate {
     /// The service account
     #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
     subject: ServiceAccount,
     /// Role to act as, by name or ARN
-    #[arg(long, value_name = "NAME|ARN", required_unless_present = "create_role")]
+    #[arg(long, value_name = "NAME|ARN", group = "which")]
     role: Option<RoleRef>,
     /// Create the role if it is missing; without --role its name is made from cluster, namespace and service account
-    #[arg(long)]
+    #[arg(long, group = "which")]
     create_role: bool,
     /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
     #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]

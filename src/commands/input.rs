@@ -36,7 +36,7 @@ pub fn policy_file(path: &Path) -> Result<InlinePolicy> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let value: Value = serde_json::from_str(text).map_err(|e| {
         Failure::usage(format!("--policy-file: `{shown}` is not JSON, line {} column {}", e.line(), e.column()))
-            .because(e.to_string())
+            .because(e.to_string().split(" at line ").next().unwrap_or_default())
     })?;
     let document = Document(value);
     if document.statements().is_empty() {

@@ -95,18 +95,21 @@ impl Recycle {
             ctx.term.warn(warning);
         }
         if plan.steps.is_empty() && plan.watch.is_empty() {
-            self.nothing(ctx, &view.subject.service_account);
+            let used = !workloads.is_empty() || !pods.is_empty();
+            self.nothing(ctx, &view.subject.service_account, used);
         } else {
             for id in &plan.watch {
                 ctx.term.status(format!("{id} is being restarted already: watching it"));
             }
-            shared::show_plan(ctx, &plan, &self.changing).await?;
+            if !plan.steps.is_empty() {
+                shared::show_plan(ctx, &plan, &self.changing).await?;
+            }
         }
         if self.changing.dry_run {
             render(ctx, &Outcome::planned(&plan.steps), &[])?;
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
-        shared::consent(ctx, &self.changing, shared::Consent::of(&plan)).await?;
+        // Not asked about: whoever names one service account means its restart, wherever the cluster comes from.
         let (reports, rollouts) = if self.no_wait {
             (restart_all(ctx, &plan.steps).await?.into_iter().map(|(report, _)| report).collect(), Vec::new())
         } else {
@@ -131,9 +134,11 @@ impl Recycle {
         Ok(View { subject, agent, association })
     }
 
-    fn nothing(&self, ctx: &Context, state: &Seen<ServiceAccountState>) {
+    fn nothing(&self, ctx: &Context, state: &Seen<ServiceAccountState>, used: bool) {
         let subject = &self.subject;
         let (why, near) = match state {
+            // The warnings name what uses it.
+            _ if used => (format!("nothing of what uses {subject} can be restarted"), None),
             Seen::Read(ServiceAccountState::NoNamespace { near }) => {
                 let near = near.first().map(|n| format!("{n}/{}", subject.name));
                 (format!("namespace {} does not exist", subject.namespace), near)
@@ -144,7 +149,7 @@ impl Recycle {
             }
             _ => (format!("no workload uses {subject}"), None),
         };
-        ctx.term.status(format!("nothing to restart: {why}"));
+        ctx.term.status(if used { why } else { format!("nothing to restart: {why}") });
         if let Some(near) = near {
             ctx.term.hint(format!("did you mean `podid recycle {near}`?"));
         }
@@ -201,7 +206,8 @@ pub async fn carry_out(
         let line = ctx.term.progress(workload.id.to_string());
         let result = prove::rollout::watch(kube, &ctx.guard, &line, workload, how).await;
         if let Err(failure) = &result {
-            line.fail(failure.message.clone());
+            let own = format!("{} ", workload.id);
+            line.fail(failure.message.strip_prefix(&own).unwrap_or(&failure.message));
         }
         Rollout { workload: workload.id.clone(), result }
     }))

@@ -57,11 +57,19 @@ pub async fn consent(ctx: &Context, changing: &Changing, consent: Consent) -> Re
         return Ok(());
     }
     let cluster = ctx.cluster().await?;
-    let region = target.region.as_ref().map_or(Origin::Aws, |region| region.from.clone());
+    let region = target.region.as_ref().map_or(Origin::Aws, |region| region.from.clone()).to_string();
     let account = target.account.as_ref().map_or("from the AWS credentials".to_owned(), |a| a.from.to_string());
+    let from = target.cluster.from.to_string();
+    // A kube context gives all three: it is named once, at the end.
+    let one = account == from && region == from;
     let place = format!(
-        "cluster {} ({}), account {} ({account}), region {} ({region})",
-        cluster.name, target.cluster.from, cluster.arn.account, cluster.arn.region
+        "cluster {}{}, account {}{}, region {}{}",
+        cluster.name,
+        if one { String::new() } else { format!(" ({from})") },
+        cluster.arn.account,
+        if one { String::new() } else { format!(" ({account})") },
+        cluster.arn.region,
+        if one { format!(" (all {from})") } else { format!(" ({region})") },
     );
     if !ctx.term.can_prompt() {
         let why = match consent {

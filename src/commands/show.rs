@@ -56,6 +56,8 @@ struct View {
     inline: Seen<Vec<String>>,
     subject: SubjectView,
     verdict: Option<Verdict>,
+    /// What helps where Kubernetes could not be read.
+    hints: Vec<String>,
 }
 
 impl Show {
@@ -68,7 +70,7 @@ impl Show {
         let eks = ctx.eks()?;
         let association =
             ctx.guard.run("reading the association", observe::association(eks, cluster_name, &self.subject));
-        let (cluster, association, subject) = futures::join!(ctx.cluster(), association, self.kube(ctx));
+        let (cluster, association, (subject, hints)) = futures::join!(ctx.cluster(), association, self.kube(ctx));
         let cluster = cluster?;
         let Some(association) = association? else { return Err(self.missing(ctx).await) };
         let (role, attached, inline) = self.role(ctx, &association).await?;
@@ -77,7 +79,7 @@ impl Show {
                 trust::Request { cluster, subject: &self.subject, session_tags: !association.disable_session_tags };
             trust::evaluate(&role.trust, &request)
         });
-        let view = View { association, role, attached, inline, subject, verdict };
+        let view = View { association, role, attached, inline, subject, verdict, hints };
         match ctx.term.format() {
             Format::Json => ctx.term.emit_json(&view.json())?,
             Format::Yaml => ctx.term.emit_yaml(&view.json())?,
@@ -88,27 +90,25 @@ impl Show {
     }
 
     /// Kubernetes' part. Without it the association is still shown, and what is missing is said.
-    async fn kube(&self, ctx: &Context) -> SubjectView {
+    async fn kube(&self, ctx: &Context) -> (SubjectView, Vec<String>) {
         if self.no_pods {
-            return SubjectView::default();
+            return Default::default();
         }
         let read = async {
             let kube = ctx.kube().await?;
             ctx.guard.run("reading the workloads and pods", observe::subject(kube, &self.subject)).await
         };
         match read.await {
-            Ok(view) => view,
+            Ok(view) => (view, Vec::new()),
             Err(failure) => {
                 let failure = ctx.explain_kube(failure, false).await;
                 let unread = failure.to_string();
-                for hint in &failure.hints {
-                    ctx.term.hint(hint);
-                }
-                SubjectView {
+                let view = SubjectView {
                     service_account: Seen::Unreadable(unread.clone()),
                     pods: Seen::Unreadable(unread.clone()),
                     workloads: Seen::Unreadable(unread),
-                }
+                };
+                (view, failure.hints)
             }
         }
     }
@@ -159,16 +159,19 @@ impl Show {
             Seen::Read(Some(_)) | Seen::NotAsked => {}
         }
         let owner = a.summary.owner_arn.as_ref().map(|owner| format!("{owner} (an add-on: change it there)"));
-        let block = Block::new()
+        let mut block = Block::new()
             .field("Service account", account_line(&self.subject, &view.subject.service_account))
             .field("Association", &a.summary.association_id)
             .field("ARN", &a.summary.association_arn)
             .maybe("Owner", owner)
             .list("Role", role)
             .maybe("Target role", a.target_role_arn.clone())
-            .maybe("External id", a.external_id.clone())
-            .list("Trust", trust_lines(cluster, &self.subject, view))
-            .list("Policies", view.policy_lines())
+            .maybe("External id", a.external_id.clone());
+        if !matches!(view.role, Seen::Read(None)) {
+            block =
+                block.list("Trust", trust_lines(cluster, &self.subject, view)).list("Policies", view.policy_lines());
+        }
+        block = block
             .field("Session tags", if a.disable_session_tags { "disabled" } else { "sent" })
             .maybe("Session policy", a.policy.clone())
             .list("Tags", a.tags.iter().map(|(key, value)| format!("{key}={value}")))
@@ -179,14 +182,20 @@ impl Show {
     }
 
     fn render_pods(&self, ctx: &Context, view: &View) -> Result<()> {
-        match &view.subject.workloads {
-            Seen::Read(workloads) => {
-                ctx.term.emit_block(&Block::new().table("Workloads", workloads_table(workloads)))?;
-            }
-            Seen::Unreadable(why) => ctx.term.warn(format!("workloads and pods could not be read: {why}")),
-            Seen::NotAsked => {}
+        let (workloads, pods) = (&view.subject.workloads, &view.subject.pods);
+        match (unreadable(workloads), unreadable(pods)) {
+            (Some(why), Some(_)) => ctx.term.warn(format!("workloads and pods could not be read: {why}")),
+            (Some(why), None) => ctx.term.warn(format!("workloads could not be read: {why}")),
+            (None, Some(why)) => ctx.term.warn(format!("pods could not be read: {why}")),
+            (None, None) => {}
         }
-        let Seen::Read(pods) = &view.subject.pods else { return Ok(()) };
+        for hint in &view.hints {
+            ctx.term.hint(hint);
+        }
+        if let Seen::Read(workloads) = workloads {
+            ctx.term.emit_block(&Block::new().table("Workloads", workloads_table(workloads)))?;
+        }
+        let Seen::Read(pods) = pods else { return Ok(()) };
         if pods.is_empty() {
             ctx.term.note(format!("no pods use {}", self.subject));
             return Ok(());

@@ -75,7 +75,10 @@ fn refused(status: &Status) -> Option<Probe> {
     } else {
         return None;
     };
-    Some(Probe::Unprobeable(format!("{reason}: {text}")))
+    // The probe's name is made up anew each time, and says nothing.
+    let why =
+        text.split_once(" is forbidden: ").filter(|(pod, _)| pod.starts_with("pods \"")).map_or(text, |(_, why)| why);
+    Some(Probe::Unprobeable(format!("{reason}: {why}")))
 }
 
 fn request(subject: &ServiceAccount, address: Option<SocketAddr>) -> Result<http::Request<Vec<u8>>, kube::Error> {

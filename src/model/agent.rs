@@ -53,6 +53,8 @@ pub struct AgentState {
     pub auto_mode: bool,
     /// The add-on, when installed.
     pub addon: Option<Addon>,
+    /// Why the add-on could not be read, when it could not.
+    pub addon_unread: Option<String>,
     /// DaemonSets of the agent.
     pub daemon_sets: Vec<AgentDaemonSet>,
     /// All nodes.

@@ -73,7 +73,13 @@ pub(crate) fn agent(nodes: &[Node], ready: &[&str]) -> AgentState {
         status: "ACTIVE".to_owned(),
         issues: Vec::new(),
     };
-    AgentState { auto_mode: false, addon: Some(addon), daemon_sets: vec![set], nodes: nodes.to_vec() }
+    AgentState {
+        auto_mode: false,
+        addon: Some(addon),
+        addon_unread: None,
+        daemon_sets: vec![set],
+        nodes: nodes.to_vec(),
+    }
 }
 
 /// A complete workload `carts/<name>` with two pods.

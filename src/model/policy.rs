@@ -34,6 +34,9 @@ pub enum TableError {
         /// The broken rule.
         why: &'static str,
     },
+    /// Not a region.
+    #[error("`{0}` is not a region; a table is given as `name`, `region:name` or ARN")]
+    Region(String),
     /// Not an access level.
     #[error("`{0}` is not an access level (read, write, read-write, stream, full)")]
     Access(String),
@@ -101,11 +104,25 @@ pub fn parse_table(text: &str, partition: &str, region: &str, account: &str) -> 
     let table = if table.starts_with("arn:") {
         table_arn(table)?
     } else {
-        let (region, name) = table.split_once(':').unwrap_or((region, table));
+        let (region, name) = match table.split_once(':') {
+            Some((given, _)) if !is_region(given) => return Err(TableError::Region(given.to_owned())),
+            Some((given, name)) => (given, name),
+            None => (region, table),
+        };
         check_table_name(name)?;
         of(region, name)
     };
     Ok(TableGrant { table, access })
+}
+
+/// `us-west-2`, `us-gov-east-1`, …: words and a number.
+fn is_region(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let [words @ .., number] = &parts[..] else { return false };
+    words.len() >= 2
+        && words.iter().all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
+        && number.bytes().all(|b| b.is_ascii_digit())
+        && !number.is_empty()
 }
 
 fn table_arn(text: &str) -> Result<Arn, TableError> {

@@ -89,6 +89,8 @@ fn causes(failure: &Failure) -> Vec<String> {
     }
     if let Some(service) = &failure.service
         && !service.message.is_empty()
+        // `Unauthorized: Unauthorized` says nothing that the causes do not.
+        && service.message != service.code
         && !said.iter().any(|line| line.contains(&service.message))
     {
         let code = if service.code.is_empty() { String::new() } else { format!("{}: ", service.code) };

@@ -56,7 +56,11 @@ pub fn recycle(ask: &Recycle<'_>) -> Result<Plan, Refusal> {
         Seen::NotAsked => {}
         Seen::Unreadable(why) => plan.warn(format!("agent not checked: {why}")),
         Seen::Read(agents) => agent::reach(agents, ask.pods, ask.workloads, false, ask.allow_missing_agent, &mut plan)
-            .map_err(|refusal| refusal.hint("to restart nevertheless, add `--allow-missing-agent`"))?,
+            .map_err(|refusal| {
+                let refusal =
+                    if agents.installed() { refusal } else { refusal.hint("install it: `podid agent install`") };
+                refusal.hint("to restart nevertheless, add `--allow-missing-agent`")
+            })?,
     }
     Ok(plan)
 }

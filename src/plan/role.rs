@@ -263,7 +263,8 @@ fn within_size(
         "the trust policy of role `{name}` would have {size} characters, IAM takes {}",
         trust::MAX_SIZE
     ));
-    let fits = [Scope::Namespace, Scope::Cluster, Scope::None].into_iter().find(|scope| {
+    // Every cluster of the account is no advice to give for want of characters.
+    let fits = [Scope::Namespace, Scope::Cluster].into_iter().find(|scope| {
         let statement = trust::statement(&want.cluster, &want.subject, *scope, session_tags);
         let wider =
             before.map_or_else(|| trust::document(statement.clone()), |b| trust::with_statement(b, statement.clone()));

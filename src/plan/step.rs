@@ -73,7 +73,11 @@ impl Step {
                 format!("install add-on {} {version}", crate::model::addon::AGENT)
             }
             Self::CreateServiceAccount { subject } => format!("create service account {subject}"),
-            Self::CreateRole(role) => format!("create role {} (path {})", role.name, role.path),
+            Self::CreateRole(role) => {
+                let boundary =
+                    role.permissions_boundary.as_ref().map_or(String::new(), |arn| format!(", boundary {arn}"));
+                format!("create role {} (path {}{boundary})", role.name, role.path)
+            }
             Self::PutTrust { role, .. } => format!("update the trust policy of role {role}"),
             Self::TagRole { role, tags } => format!("tag role {role} ({})", keys(tags)),
             Self::AttachPolicy { role, policy_arn } => format!("attach {policy_arn} to role {role}"),
@@ -95,7 +99,8 @@ impl Step {
             Self::TagAssociation { subject, tags, .. } => format!("tag the association of {subject} ({})", keys(tags)),
             Self::Restart { workload, replicas, strategy } => {
                 let downtime = if *strategy == crate::model::workload::Strategy::Recreate { ": downtime" } else { "" };
-                format!("restart {workload} ({replicas} replicas, {strategy:?}{downtime})")
+                let s = if *replicas == 1 { "" } else { "s" };
+                format!("restart {workload} ({replicas} replica{s}, {strategy:?}{downtime})")
             }
         }
     }

@@ -97,7 +97,8 @@ fn short(trouble: &Trouble) -> String {
 
 async fn ended(kube: &dyn Cluster, guard: &Guard, workload: &Workload, trouble: &Trouble, how: Watch<'_>) -> Failure {
     let mut failure = Failure::failed(format!("{} does not roll out", workload.id)).because(short(trouble));
-    if !trouble.message.is_empty() {
+    // `Error` is what the kubelet calls every exit code but 0.
+    if !trouble.message.is_empty() && trouble.message != "Error" {
         failure = failure.because(mask::mask(&trouble.message));
     }
     if let (Some(pod), Some(container)) = (&trouble.pod, &trouble.container)
@@ -113,9 +114,9 @@ async fn ended(kube: &dyn Cluster, guard: &Guard, workload: &Workload, trouble: 
         };
         match log {
             Ok(log) => {
-                let lines: Vec<_> = log.lines().map(mask::mask).collect();
-                for line in &lines {
-                    failure = failure.because(format!("log: {line}"));
+                let lines: Vec<String> = log.lines().filter(|line| !line.trim().is_empty()).map(mask::mask).collect();
+                if !lines.is_empty() {
+                    failure = failure.because(format!("its last log lines:\n{}", lines.join("\n")));
                 }
                 // The last line that says something of credentials is the one that ended it.
                 if let Some(said) = lines.iter().rev().find_map(|line| explain::log_line(line)) {

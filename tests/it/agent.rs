@@ -1,1 +1,695 @@
-//! `podid agent`.
+//! `podid agent install` and `podid agent status`.
+
+use podid_sandbox::{
+    Sandbox,
+    faults::{Action, Fault},
+};
+use serde_json::{Value, json};
+
+use crate::support::{Env, SOON, denying, forbidding};
+
+/// A DaemonSet of the agent that somebody installed with Helm.
+pub(crate) fn self_managed() -> Value {
+    let labels = json!({ "app.kubernetes.io/name": "eks-pod-identity-agent" });
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": { "name": "eks-pod-identity-agent", "namespace": "kube-system", "labels": labels },
+        "spec": {
+            "selector": { "matchLabels": labels },
+            "template": {
+                "metadata": { "labels": labels },
+                "spec": {
+                    "hostNetwork": true,
+                    "tolerations": [{ "operator": "Exists" }],
+                    "containers": [{ "name": "eks-pod-identity-agent", "image": "public.ecr.aws/eks/eks-pod-identity-agent:0.1.35" }],
+                },
+            },
+        },
+    })
+}
+
+#[test]
+fn install() {
+    let env = Env::new("carts-before");
+    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
+    exit 0
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    agent: ready on 3 nodes
+    ");
+    assert_eq!(env.writes(), ["eks CreateAddon"]);
+    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
+    exit 0
+    --- stderr
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (ACTIVE)
+    agent: ready on 3 nodes
+    ");
+    insta::assert_snapshot!(env.podid("agent install -q").ok().steady(), @"exit 0");
+    assert_eq!(env.writes(), ["eks CreateAddon"], "once");
+}
+
+#[test]
+fn install_as_data() {
+    let env = Env::new("carts-before");
+    insta::assert_snapshot!(env.podid("agent install --dry-run --exit-code -o json").code(3).steady(), @r#"
+    exit 3
+    --- stdout
+    {
+      "steps": [
+        {
+          "id": "install-agent",
+          "action": "installAgent",
+          "resource": "eks-pod-identity-agent v1.3.10-eksbuild.1",
+          "status": "planned",
+          "error": null
+        }
+      ],
+      "addon": null,
+      "agent": {
+        "autoMode": false,
+        "addon": null,
+        "daemonSets": [],
+        "nodes": [
+          {
+            "node": "ip-10-42-10-11.us-west-2.compute.internal",
+            "agent": "missing",
+            "reason": "the agent is not installed"
+          },
+          {
+            "node": "ip-10-42-11-12.us-west-2.compute.internal",
+            "agent": "missing",
+            "reason": "the agent is not installed"
+          },
+          {
+            "node": "ip-10-42-12-13.us-west-2.compute.internal",
+            "agent": "missing",
+            "reason": "the agent is not installed"
+          }
+        ],
+        "unread": []
+      }
+    }
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    "#);
+    assert!(env.writes().is_empty());
+    let run = env.podid("agent install -o json").ok();
+    let json = run.json();
+    assert_eq!(json["steps"][0]["status"], "done", "{run}");
+    assert_eq!(json["addon"]["status"], "ACTIVE", "{run}");
+    assert_eq!(json["agent"]["nodes"].as_array().map(Vec::len), Some(3), "{run}");
+    insta::assert_snapshot!(env.podid("agent install --dry-run --exit-code").ok().steady(), @r"
+    exit 0
+    --- stderr
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (ACTIVE)
+    ");
+    insta::assert_snapshot!(env.podid("agent install -o name").ok().steady(), @r"
+    exit 0
+    --- stdout
+    eks-pod-identity-agent
+    --- stderr
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (ACTIVE)
+    agent: ready on 3 nodes
+    ");
+    insta::assert_snapshot!(env.podid("agent install -q -o yaml").ok().steady(), @r"
+    exit 0
+    --- stdout
+    steps: []
+    addon:
+      addonName: eks-pod-identity-agent
+      addonVersion: v1.3.10-eksbuild.1
+      status: ACTIVE
+      issues: []
+    agent:
+      autoMode: false
+      addon:
+        addonName: eks-pod-identity-agent
+        addonVersion: v1.3.10-eksbuild.1
+        status: ACTIVE
+        issues: []
+      daemonSets:
+      - namespace: kube-system
+        name: eks-pod-identity-agent
+        desired: 3
+        ready: 3
+        observed: true
+      nodes:
+      - node: ip-10-42-10-11.us-west-2.compute.internal
+        agent: ready
+        reason: null
+      - node: ip-10-42-11-12.us-west-2.compute.internal
+        agent: ready
+        reason: null
+      - node: ip-10-42-12-13.us-west-2.compute.internal
+        agent: ready
+        reason: null
+      unread: []
+    ");
+}
+
+#[test]
+fn install_a_version() {
+    let env = Env::new("carts-before");
+    insta::assert_snapshot!(env.podid("agent install --version v9.9.9").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --version: eks-pod-identity-agent has no version `v9.9.9` for Kubernetes 1.33
+
+    hint: the newest are: v1.3.10-eksbuild.1, v1.3.9-eksbuild.3, v1.3.8-eksbuild.2
+    ");
+    assert!(env.writes().is_empty());
+    let env = Env::new("carts-agent");
+    insta::assert_snapshot!(env.podid("agent install --version v1.3.4-eksbuild.1").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: eks-pod-identity-agent v1.3.10-eksbuild.1 is installed, not v1.3.4-eksbuild.1; an install does not change a version
+
+    hint: change it with `aws eks update-addon --cluster-name eks-workshop --addon-name eks-pod-identity-agent --addon-version v1.3.4-eksbuild.1`
+    ");
+    assert!(env.writes().is_empty());
+}
+
+#[test]
+fn install_where_there_is_another_agent() {
+    let env = Env::with("carts-before", &[("/manifests/-", self_managed())]);
+    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
+    exit 0
+    --- stderr
+    the agent is self-managed here: DaemonSet kube-system/eks-pod-identity-agent; nothing to install
+    agent: ready on 3 nodes
+    ");
+    assert!(env.writes().is_empty());
+    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
+    exit 0
+    --- stdout
+    ip-10-42-10-11.us-west-2.compute.internal	ready	
+    ip-10-42-11-12.us-west-2.compute.internal	ready	
+    ip-10-42-12-13.us-west-2.compute.internal	ready	
+    --- stderr
+    note: the add-on is not installed; the agent is self-managed
+    note: agent: ready on 3 nodes
+    ");
+}
+
+#[test]
+fn install_on_auto_mode() {
+    let env = Env::with("carts-before", &[("/clusters/0/auto_mode", json!(true))]);
+    let mut set = vec![("/clusters/0/auto_mode", json!(true))];
+    let pointers: Vec<String> =
+        (3..6).map(|n| format!("/manifests/{n}/metadata/labels/eks.amazonaws.com~1compute-type")).collect();
+    set.extend(pointers.iter().map(|p| (p.as_str(), json!("auto"))));
+    let auto = Env::with("carts-before", &set);
+    insta::assert_snapshot!(auto.podid("agent install").ok().steady(), @r"
+    exit 0
+    --- stderr
+    EKS Auto Mode has the agent built in; nothing to install
+    agent: ready on 0 nodes, built in on 3 (EKS Auto Mode)
+    ");
+    assert!(auto.writes().is_empty());
+    insta::assert_snapshot!(auto.podid("agent status").ok().steady(), @r"
+    exit 0
+    --- stdout
+    ip-10-42-10-11.us-west-2.compute.internal	built-in	EKS Auto Mode
+    ip-10-42-11-12.us-west-2.compute.internal	built-in	EKS Auto Mode
+    ip-10-42-12-13.us-west-2.compute.internal	built-in	EKS Auto Mode
+    --- stderr
+    note: the add-on is not installed
+    note: agent: ready on 0 nodes, built in on 3 (EKS Auto Mode)
+    ");
+    // Mixed: Auto Mode is on, and there are nodes of one's own.
+    let _ = env.podid("agent install").ok();
+    assert_eq!(env.writes(), ["eks CreateAddon"]);
+}
+
+#[test]
+fn install_where_no_node_takes_it() {
+    let pointers: Vec<String> =
+        (3..6).map(|n| format!("/manifests/{n}/metadata/labels/eks.amazonaws.com~1compute-type")).collect();
+    let set: Vec<(&str, Value)> = pointers.iter().map(|p| (p.as_str(), json!("fargate"))).collect();
+    let env = Env::with("carts-before", &set);
+    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
+    exit 0
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    agent: no node needs an agent
+    ");
+    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
+    exit 0
+    --- stdout
+    ip-10-42-10-11.us-west-2.compute.internal	not-supported	Pod Identity does not work on Fargate
+    ip-10-42-11-12.us-west-2.compute.internal	not-supported	Pod Identity does not work on Fargate
+    ip-10-42-12-13.us-west-2.compute.internal	not-supported	Pod Identity does not work on Fargate
+    --- stderr
+    note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
+    note: agent: no node needs an agent
+    ");
+}
+
+#[test]
+fn install_that_fails() {
+    let env = Env::with("carts-before", &[("/delays", json!({ "addon": 1500 }))]);
+    let child = env.start(&["agent", "install"]);
+    // Somebody else's DaemonSet comes in between: a conflict that the add-on does not resolve.
+    env.world.wait_until(SOON, |state| !state.aws.addons.is_empty()).unwrap();
+    env.world.with(|state| {
+        for addon in state.aws.addons.values_mut() {
+            addon.status = "CREATE_FAILED".to_owned();
+            addon.issues = vec![(
+                "ConfigurationConflict".to_owned(),
+                "Conflicts found when trying to apply. Will not continue due to resolve conflicts mode.".to_owned(),
+                Vec::new(),
+            )];
+        }
+    });
+    insta::assert_snapshot!(crate::support::finish(child).code(6).steady(), @r"
+    exit 6
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    error: the add-on `eks-pod-identity-agent` of cluster `eks-workshop` is CREATE_FAILED
+      caused by: ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts mode.
+
+    hint: see the nodes with `podid agent status`
+    hint: remove it, then install again: `aws eks delete-addon --cluster-name eks-workshop --addon-name eks-pod-identity-agent`
+    hint: run the same command again: finished steps are skipped
+    ");
+    insta::assert_snapshot!(env.podid("agent install").code(1).steady(), @r"
+    exit 1
+    --- stderr
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (CREATE_FAILED)
+    error: the add-on `eks-pod-identity-agent` of cluster `eks-workshop` is CREATE_FAILED
+      caused by: ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts mode.
+
+    hint: see the nodes with `podid agent status`
+    hint: remove it, then install again: `aws eks delete-addon --cluster-name eks-workshop --addon-name eks-pod-identity-agent`
+    ");
+    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
+    exit 0
+    --- stdout
+    ip-10-42-10-11.us-west-2.compute.internal	missing	the add-on eks-pod-identity-agent has no DaemonSet
+    ip-10-42-11-12.us-west-2.compute.internal	missing	the add-on eks-pod-identity-agent has no DaemonSet
+    ip-10-42-12-13.us-west-2.compute.internal	missing	the add-on eks-pod-identity-agent has no DaemonSet
+    --- stderr
+    note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: CREATE_FAILED
+    warning: ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts mode.
+    note: agent: ready on 0 nodes, missing on 3
+    ");
+    assert_eq!(env.writes(), ["eks CreateAddon"]);
+}
+
+/// EKS calls an add-on DEGRADED while its pods start.
+#[test]
+fn install_that_is_degraded_for_a_while() {
+    let env = Env::with("carts-before", &[("/delays", json!({ "addon": 800 }))]);
+    let child = env.start(&["agent", "install"]);
+    env.world.wait_until(SOON, |state| !state.aws.addons.is_empty()).unwrap();
+    let set = |status: &str| {
+        env.world.with(|state| state.aws.addons.values_mut().for_each(|a| a.status = status.to_owned()));
+    };
+    env.world.wait_until(SOON, |state| state.aws.addons.values().any(|a| a.status == "ACTIVE")).unwrap();
+    set("DEGRADED");
+    let run = crate::support::finish(child).ok();
+    assert_eq!(env.writes(), ["eks CreateAddon"], "{run}");
+}
+
+#[test]
+fn install_denied() {
+    let env = Env::with("carts-before", &[denying("eks:CreateAddon")]);
+    insta::assert_snapshot!(env.podid("agent install").code(4).steady(), @r"
+    exit 4
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    could not install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    error: cannot install add-on `eks-pod-identity-agent` v1.3.10-eksbuild.1 in cluster `eks-workshop`
+      caused by: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreateAddon on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy
+      caused by: a policy denies `eks:CreateAddon` to the caller, whatever else allows it
+      request id: [uuid]
+
+    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    ");
+    insta::assert_snapshot!(env.podid("agent install -o json").code(4).steady(), @r#"
+    exit 4
+    --- stdout
+    {
+      "steps": [
+        {
+          "id": "install-agent",
+          "action": "installAgent",
+          "resource": "eks-pod-identity-agent v1.3.10-eksbuild.1",
+          "status": "failed",
+          "error": "cannot install add-on `eks-pod-identity-agent` v1.3.10-eksbuild.1 in cluster `eks-workshop`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreateAddon on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy: a policy denies `eks:CreateAddon` to the caller, whatever else allows it"
+        }
+      ],
+      "addon": null,
+      "agent": {
+        "autoMode": false,
+        "addon": null,
+        "daemonSets": [],
+        "nodes": [
+          {
+            "node": "ip-10-42-10-11.us-west-2.compute.internal",
+            "agent": "missing",
+            "reason": "the agent is not installed"
+          },
+          {
+            "node": "ip-10-42-11-12.us-west-2.compute.internal",
+            "agent": "missing",
+            "reason": "the agent is not installed"
+          },
+          {
+            "node": "ip-10-42-12-13.us-west-2.compute.internal",
+            "agent": "missing",
+            "reason": "the agent is not installed"
+          }
+        ],
+        "unread": []
+      }
+    }
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    could not install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    {"error":{"code":"AccessDeniedException","message":"cannot install add-on `eks-pod-identity-agent` v1.3.10-eksbuild.1 in cluster `eks-workshop`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreateAddon on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy: a policy denies `eks:CreateAddon` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`"]}}
+    "#);
+    let env = Env::with("carts-before", &[forbidding(&["list nodes"])]);
+    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
+    exit 0
+    --- stderr
+    warning: the agent's DaemonSet and nodes could not be read (not allowed: list nodes)
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    agent: the add-on is ACTIVE; the nodes could not be read
+    ");
+    let env = Env::with("carts-before", &[("/callers/0/access_entry", json!(false))]);
+    insta::assert_snapshot!(env.podid("agent install").code(4).steady_of_several(), @r"
+    exit 4
+    --- stderr
+    error: cannot [read something]
+      caused by: the cluster does not know the caller
+      caused by: cluster `eks-workshop` has no access entry for arn:aws:iam::111122223333:user/workshop
+
+    hint: let it in: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
+    hint: without Kubernetes, podid can still do the AWS part: `--no-wait`
+    ");
+    assert!(env.writes().is_empty());
+    assert!(env.podid("agent install --no-wait").ok().stdout.is_empty());
+    assert_eq!(env.writes(), ["eks CreateAddon"]);
+}
+
+#[test]
+fn install_out_of_time() {
+    let env = Env::with("carts-before", &[("/delays", json!({ "addon": 60_000 }))]);
+    insta::assert_snapshot!(env.podid("agent install --timeout 2s").code(6).steady(), @r"
+    exit 6
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    error: timed out after 2s while waiting for the agent add-on to be ACTIVE
+
+    hint: give it more time with `--timeout`
+    hint: run the same command again: finished steps are skipped
+    ");
+    insta::assert_snapshot!(env.podid("agent install --timeout 1s").code(5).steady(), @r"
+    exit 5
+    --- stderr
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (CREATING)
+    error: timed out after 1s while waiting for the agent add-on to be ACTIVE
+
+    hint: give it more time with `--timeout`
+    ");
+    assert_eq!(env.writes(), ["eks CreateAddon"]);
+}
+
+#[test]
+fn install_interrupted() {
+    let late = Action::Delay(std::time::Duration::from_secs(5));
+    let env = Env::new("carts-before");
+    env.world.faults().add(Fault::once("eks", "CreateAddon", late));
+    let asked = |world: &Sandbox| world.journal().count("eks", "CreateAddon") > 0;
+    insta::assert_snapshot!(env.signalled("agent install -o json", "INT", asked).code(130).steady(), @r#"
+    exit 130
+    --- stdout
+    {
+      "steps": [
+        {
+          "id": "install-agent",
+          "action": "installAgent",
+          "resource": "eks-pod-identity-agent v1.3.10-eksbuild.1",
+          "status": "unknown",
+          "error": "interrupted"
+        }
+      ],
+      "addon": null,
+      "agent": {
+        "autoMode": false,
+        "addon": null,
+        "daemonSets": [],
+        "nodes": [
+          {
+            "node": "ip-10-42-10-11.us-west-2.compute.internal",
+            "agent": "missing",
+            "reason": "the agent is not installed"
+          },
+          {
+            "node": "ip-10-42-11-12.us-west-2.compute.internal",
+            "agent": "missing",
+            "reason": "the agent is not installed"
+          },
+          {
+            "node": "ip-10-42-12-13.us-west-2.compute.internal",
+            "agent": "missing",
+            "reason": "the agent is not installed"
+          }
+        ],
+        "unread": []
+      }
+    }
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    warning: unknown whether podid did: install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    {"error":{"code":"interrupted","message":"interrupted","requestId":null,"hints":["run the same command again: finished steps are skipped"]}}
+    "#);
+    // It was carried out all the same, and the next run sees that.
+    let _ = env.podid("agent install").ok();
+    assert_eq!(env.writes(), ["eks CreateAddon"]);
+}
+
+#[test]
+fn install_for_the_kube_context_asks() {
+    let mut env = Env::new("carts-before");
+    let kubeconfig = env.kubeconfig();
+    env.var("KUBECONFIG", &kubeconfig).unset("PODID_CLUSTER");
+    insta::assert_snapshot!(env.podid("agent install").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    error: this needs a yes (the cluster comes from the kube context) and there is no terminal to ask on
+      caused by: cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)
+
+    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    ");
+    assert!(env.writes().is_empty());
+    insta::assert_snapshot!(env.tty(80, &["agent", "install"], "n\n").code(2).steady(), @r"
+    exit 2
+    --- stdout
+    n
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Apply this to cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)? [y/N] error: not confirmed; nothing was changed
+    ");
+    assert!(env.writes().is_empty());
+    insta::assert_snapshot!(env.tty(80, &["agent", "install"], "y\n").ok().steady(), @r"
+    exit 0
+    --- stdout
+    y
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Apply this to cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)? [y/N] ✔ created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    ✔ agent: ready on 3 nodes
+    ");
+    assert_eq!(env.writes(), ["eks CreateAddon"]);
+}
+
+#[test]
+fn status() {
+    let env = Env::new("carts-agent");
+    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
+    exit 0
+    --- stdout
+    ip-10-42-10-11.us-west-2.compute.internal	ready	
+    ip-10-42-11-12.us-west-2.compute.internal	ready	
+    ip-10-42-12-13.us-west-2.compute.internal	ready	
+    --- stderr
+    note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
+    note: agent: ready on 3 nodes
+    ");
+    insta::assert_snapshot!(env.podid("agent status -q").ok().steady(), @r"
+    exit 0
+    --- stdout
+    ip-10-42-10-11.us-west-2.compute.internal	ready	
+    ip-10-42-11-12.us-west-2.compute.internal	ready	
+    ip-10-42-12-13.us-west-2.compute.internal	ready
+    ");
+    insta::assert_snapshot!(env.podid("agent status -o json").ok().steady(), @r#"
+    exit 0
+    --- stdout
+    {
+      "autoMode": false,
+      "addon": {
+        "addonName": "eks-pod-identity-agent",
+        "addonVersion": "v1.3.10-eksbuild.1",
+        "status": "ACTIVE",
+        "issues": []
+      },
+      "daemonSets": [
+        {
+          "namespace": "kube-system",
+          "name": "eks-pod-identity-agent",
+          "desired": 3,
+          "ready": 3,
+          "observed": true
+        }
+      ],
+      "nodes": [
+        {
+          "node": "ip-10-42-10-11.us-west-2.compute.internal",
+          "agent": "ready",
+          "reason": null
+        },
+        {
+          "node": "ip-10-42-11-12.us-west-2.compute.internal",
+          "agent": "ready",
+          "reason": null
+        },
+        {
+          "node": "ip-10-42-12-13.us-west-2.compute.internal",
+          "agent": "ready",
+          "reason": null
+        }
+      ],
+      "unread": []
+    }
+    "#);
+    insta::assert_snapshot!(env.podid("agent status -o yaml").ok().steady(), @r"
+    exit 0
+    --- stdout
+    autoMode: false
+    addon:
+      addonName: eks-pod-identity-agent
+      addonVersion: v1.3.10-eksbuild.1
+      status: ACTIVE
+      issues: []
+    daemonSets:
+    - namespace: kube-system
+      name: eks-pod-identity-agent
+      desired: 3
+      ready: 3
+      observed: true
+    nodes:
+    - node: ip-10-42-10-11.us-west-2.compute.internal
+      agent: ready
+      reason: null
+    - node: ip-10-42-11-12.us-west-2.compute.internal
+      agent: ready
+      reason: null
+    - node: ip-10-42-12-13.us-west-2.compute.internal
+      agent: ready
+      reason: null
+    unread: []
+    ");
+    insta::assert_snapshot!(env.podid("agent status -o name").ok().steady(), @r"
+    exit 0
+    --- stdout
+    kube-system/eks-pod-identity-agent
+    ");
+    insta::assert_snapshot!(env.tty(80, &["agent", "status"], "").ok().steady(), @r"
+    exit 0
+    --- stdout
+    NODE                                       AGENT
+    ip-10-42-10-11.us-west-2.compute.internal  ready
+    ip-10-42-11-12.us-west-2.compute.internal  ready
+    ip-10-42-12-13.us-west-2.compute.internal  ready
+    note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
+    note: agent: ready on 3 nodes
+    ");
+    insta::assert_snapshot!(env.tty(200, &["agent", "status"], "").ok().steady(), @r"
+    exit 0
+    --- stdout
+    NODE                                       AGENT
+    ip-10-42-10-11.us-west-2.compute.internal  ready
+    ip-10-42-11-12.us-west-2.compute.internal  ready
+    ip-10-42-12-13.us-west-2.compute.internal  ready
+    note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
+    note: agent: ready on 3 nodes
+    ");
+}
+
+#[test]
+fn status_without_an_agent() {
+    let env = Env::new("carts-before");
+    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
+    exit 0
+    --- stdout
+    ip-10-42-10-11.us-west-2.compute.internal	missing	the agent is not installed
+    ip-10-42-11-12.us-west-2.compute.internal	missing	the agent is not installed
+    ip-10-42-12-13.us-west-2.compute.internal	missing	the agent is not installed
+    --- stderr
+    note: the add-on is not installed
+    note: agent: ready on 0 nodes, missing on 3
+    hint: install it with `podid agent install`
+    ");
+    insta::assert_snapshot!(env.tty(80, &["agent", "status"], "").ok().steady(), @r"
+    exit 0
+    --- stdout
+    NODE                                       AGENT    REASON
+    ip-10-42-10-11.us-west-2.compute.internal  missing  the agent is not installed
+    ip-10-42-11-12.us-west-2.compute.internal  missing  the agent is not installed
+    ip-10-42-12-13.us-west-2.compute.internal  missing  the agent is not installed
+    note: the add-on is not installed
+    note: agent: ready on 0 nodes, missing on 3
+    hint: install it with `podid agent install`
+    ");
+}
+
+#[test]
+fn status_denied() {
+    let env = Env::with("carts-agent", &[denying("eks:DescribeAddon")]);
+    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
+    exit 0
+    --- stdout
+    ip-10-42-10-11.us-west-2.compute.internal	ready	
+    ip-10-42-11-12.us-west-2.compute.internal	ready	
+    ip-10-42-12-13.us-west-2.compute.internal	ready	
+    --- stderr
+    warning: the add-on could not be read (not allowed: eks:DescribeAddon)
+    note: agent: ready on 3 nodes
+    ");
+    let env = Env::with("carts-agent", &[forbidding(&["list nodes"])]);
+    insta::assert_snapshot!(env.podid("agent status").code(4).steady(), @r"
+    exit 4
+    --- stderr
+    error: the agent could not be read: not allowed: list nodes
+    ");
+    let env = Env::with("carts-agent", &[("/callers/0/access_entry", json!(false))]);
+    insta::assert_snapshot!(env.podid("agent status").code(4).steady_of_several(), @r"
+    exit 4
+    --- stderr
+    error: cannot [read something]
+      caused by: the cluster does not know the caller
+      caused by: cluster `eks-workshop` has no access entry for arn:aws:iam::111122223333:user/workshop
+
+    hint: let it in: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
+    ");
+}

@@ -5,11 +5,11 @@ use std::{
     io::Read,
     process::{Child, Command, Stdio},
     sync::OnceLock,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use podid_sandbox::{Sandbox, Scenario};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 pub(crate) const PODID: &str = env!("CARGO_BIN_EXE_podid");
@@ -19,6 +19,7 @@ pub(crate) struct Env {
     pub(crate) world: Sandbox,
     pub(crate) home: TempDir,
     vars: Vec<(String, String)>,
+    unset: Vec<String>,
 }
 
 /// What a run came to; its `Display` is the transcript that snapshots hold.
@@ -39,12 +40,18 @@ impl Env {
     /// A world that differs in these fields.
     pub(crate) fn with(scenario: &str, set: &[(&str, Value)]) -> Self {
         let world = Sandbox::start(Scenario::with(scenario, set).unwrap()).unwrap();
-        Self { world, home: tempfile::tempdir().unwrap(), vars: Vec::new() }
+        Self { world, home: tempfile::tempdir().unwrap(), vars: Vec::new(), unset: Vec::new() }
     }
 
     /// Sets a variable for every run.
     pub(crate) fn var(&mut self, name: &str, value: &str) -> &mut Self {
         self.vars.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Takes a variable away from every run.
+    pub(crate) fn unset(&mut self, name: &str) -> &mut Self {
+        self.unset.push(name.to_owned());
         self
     }
 
@@ -58,11 +65,7 @@ impl Env {
     /// The command, with the cluster named by PODID_CLUSTER.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(PODID);
-        command.args(args).stdin(Stdio::null());
-        self.environment(|name, value| {
-            command.env(name, value);
-        });
-        command.env_clear();
+        command.args(args).stdin(Stdio::null()).env_clear();
         self.environment(|name, value| {
             command.env(name, value);
         });
@@ -70,7 +73,12 @@ impl Env {
     }
 
     /// Every variable that a run sees.
-    pub(crate) fn environment(&self, mut set: impl FnMut(&str, &str)) {
+    pub(crate) fn environment(&self, mut put: impl FnMut(&str, &str)) {
+        let mut set = |name: &str, value: &str| {
+            if !self.unset.iter().any(|unset| unset == name) {
+                put(name, value);
+            }
+        };
         set("HOME", &self.home.path().display().to_string());
         set("PATH", "/usr/bin:/bin");
         set("COLUMNS", "100");
@@ -100,6 +108,39 @@ impl Env {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// Writes a file into the home directory and answers its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.home.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    }
+
+    /// Runs podid, and sends it this signal once the world is as `when` says.
+    pub(crate) fn signalled(&self, line: &str, signal: &str, when: impl Fn(&Sandbox) -> bool) -> Run {
+        let mut child = self.start(&line.split_whitespace().collect::<Vec<_>>());
+        let start = Instant::now();
+        while !when(&self.world) {
+            assert!(start.elapsed() < SOON, "{line}: it never came to be: {:?}", self.operations());
+            assert!(child.try_wait().unwrap().is_none(), "{line}: ended before the signal: {}", finish(child));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+        finish(child)
+    }
+
+    /// What was written, also in vain, in order. What EKS or IAM had to be asked again for counts once.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let mut writes = self.world.journal().writes();
+        writes.dedup();
+        writes
+    }
+
+    /// What was asked, in order.
+    pub(crate) fn operations(&self) -> Vec<String> {
+        self.world.journal().calls().iter().map(|call| call.name()).collect()
+    }
+
     /// Runs podid on a terminal of this width; stdout and stderr are one there. `keys` are typed at once.
     pub(crate) fn tty(&self, width: u16, args: &[&str], keys: &str) -> Run {
         let (mut pty, pts) = pty_process::blocking::open().unwrap();
@@ -126,6 +167,23 @@ impl Env {
         let code = child.wait().unwrap().code().unwrap_or(-1);
         Run { code, stdout: settle(&String::from_utf8_lossy(&screen)), stderr: String::new() }
     }
+}
+
+/// The field that lets the caller do everything but this: an IAM action, or a list of them.
+pub(crate) fn denying(action: impl Into<Value>) -> (&'static str, Value) {
+    let policy = json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            { "Effect": "Allow", "Action": "*", "Resource": "*" },
+            { "Effect": "Deny", "Action": action.into(), "Resource": "*" },
+        ],
+    });
+    ("/callers/0/policies", json!([policy]))
+}
+
+/// The field that makes Kubernetes refuse these, as `VERB RESOURCE`.
+pub(crate) fn forbidding(what: &[&str]) -> (&'static str, Value) {
+    ("/callers/0/rbac_denies", json!(what))
 }
 
 /// Waits for a run's end.
@@ -211,9 +269,23 @@ impl Run {
         self
     }
 
-    /// The transcript with what differs from run to run replaced.
+    /// The same where several reads fail alike, and the first to fail is told.
+    pub(crate) fn steady_of_several(&self) -> String {
+        static READ: OnceLock<regex::Regex> = OnceLock::new();
+        let read = READ.get_or_init(|| regex::Regex::new(r"cannot (read|list) [^:\n]*").unwrap());
+        read.replace(&self.steady(), "cannot [read something]").into_owned()
+    }
+
+    /// The transcript with what differs from run to run replaced, and without how far a wait was meanwhile.
     pub(crate) fn steady(&self) -> String {
-        steady(&self.to_string())
+        static WAITS: OnceLock<regex::Regex> = OnceLock::new();
+        let waits = WAITS.get_or_init(|| {
+            regex::Regex::new(
+                r"(?m)^(effective: new pods are .*|agent: (agent: \d|add-on \S+ is ).*|[a-z]+/\S+: (waiting for|the change to).*)\n",
+            )
+            .unwrap()
+        });
+        steady(&waits.replace_all(&self.to_string(), ""))
     }
 }
 
@@ -239,9 +311,12 @@ fn steady(text: &str) -> String {
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[uuid]"),
             (r"\ba-[a-z0-9]{17}\b", "a-[id]"),
             (r"127\.0\.0\.1:\d+", "127.0.0.1:[port]"),
-            (r"\b([a-z-]+)-[a-z0-9]{5,10}-[a-z0-9]{5}\b", "$1-[pod]"),
+            (r"/\S*/\.tmp\w+/", "[home]/"),
+            // The letters of Kubernetes' own suffixes: no vowels, so that no word is one.
+            (r"\b([a-z-]+)-[b-df-hj-np-tv-xz24-9]{8,10}-[b-df-hj-np-tv-xz24-9]{5}\b", "$1-[pod]"),
+            (r"podid-probe-\w+", "podid-probe-[pod]"),
             (r"restarted \d+ times", "restarted [n] times"),
-            (r"(?m)\b\d+[smhd](?: ago)?( +|$)", "[age]$1"),
+            (r"(?m)(  |\()\d+[smhd](?: ago)?( +|\)|$)", "$1[age]$2"),
         ]
         .into_iter()
         .map(|(pattern, with)| (regex::Regex::new(pattern).unwrap(), with))

@@ -147,6 +147,7 @@ async fn answer(
     });
     let action = world.faults.strike(&named.service, &named.operation);
     let mut drop_answer = false;
+    let mut late = std::time::Duration::ZERO;
     let fault = match action {
         Some(Action::Drop) => {
             world.journal.end(seq, None);
@@ -157,7 +158,7 @@ async fn answer(
             Side::Kube => crate::kube::error(status, &code, &message),
         }),
         Some(Action::Delay(delay)) => {
-            tokio::time::sleep(delay).await;
+            late = delay;
             None
         }
         Some(Action::DropAnswer) => {
@@ -171,6 +172,9 @@ async fn answer(
         (None, Side::Aws) => crate::aws::handle(&world, req).await,
         (None, Side::Kube) => crate::kube::handle(&world, req).await,
     };
+    if !late.is_zero() {
+        tokio::time::sleep(late).await;
+    }
     world.journal.end(seq, (!drop_answer).then_some(response.status().as_u16()));
     world.faults.carried_out();
     world.faults.hold().await;

@@ -9,7 +9,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Built-in scenario files: name and text.
-const FILES: &[(&str, &str)] = &[("carts-before", include_str!("../scenarios/carts-before.yaml"))];
+const FILES: &[(&str, &str)] = &[
+    ("carts-before", include_str!("../scenarios/carts-before.yaml")),
+    ("carts-agent", include_str!("../scenarios/carts-agent.yaml")),
+    ("carts-role", include_str!("../scenarios/carts-role.yaml")),
+    ("carts-associated", include_str!("../scenarios/carts-associated.yaml")),
+];
 
 /// A world at its start.
 #[derive(Debug, Clone, Deserialize)]

@@ -1,0 +1,121 @@
+//! The agent's part of `associate`.
+
+use serde_json::{Value, json};
+
+use crate::support::Env;
+
+const LINE: &str = "associate carts/carts --role eks-workshop-carts-dynamo";
+
+/// The healthy world of these tests without its agent.
+fn without_agent() -> Env {
+    Env::with("carts-role", &[("/addons", json!([]))])
+}
+
+#[test]
+fn none_is_refused_before_any_write() {
+    let env = without_agent();
+    insta::assert_snapshot!(env.podid(LINE).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (the agent is not installed)
+
+    hint: install it: add `--install-agent`
+    hint: to go on without it, add `--allow-missing-agent`
+    ");
+    insta::assert_snapshot!(env.podid(&format!("{LINE} -o json")).code(2).steady(), @r#"
+    exit 2
+    --- stderr
+    {"error":{"code":"usage","message":"no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (the agent is not installed)","requestId":null,"hints":["install it: add `--install-agent`","to go on without it, add `--allow-missing-agent`"]}}
+    "#);
+    assert!(env.writes().is_empty());
+}
+
+#[test]
+fn none_is_allowed() {
+    let env = without_agent();
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --allow-missing-agent")).ok().steady(), @r"
+    exit 0
+    --- stderr
+    warning: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (the agent is not installed)
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + associate carts/carts with role eks-workshop-carts-dynamo
+    associated carts/carts with role eks-workshop-carts-dynamo
+    effective: observed: 6 probes in a row were injected
+    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    hint: restart them with `podid recycle carts/carts`
+    ");
+    assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
+}
+
+#[test]
+fn one_is_installed() {
+    let env = without_agent();
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --install-agent")).ok().steady(), @r"
+    exit 0
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+      + associate carts/carts with role eks-workshop-carts-dynamo
+    created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    associated carts/carts with role eks-workshop-carts-dynamo
+    agent: ready on every node that needs it
+    effective: observed: 6 probes in a row were injected
+    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    hint: restart them with `podid recycle carts/carts`
+    ");
+    let mut writes = env.writes();
+    writes.sort();
+    assert_eq!(writes, ["eks CreateAddon", "eks CreatePodIdentityAssociation"]);
+    // It is there now: asking for it again changes nothing.
+    env.world.journal().clear();
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --install-agent")).ok().steady(), @r"
+    exit 0
+    --- stderr
+    carts/carts is associated as wanted: nothing to change
+    agent: ready on every node that needs it
+    effective: observed: 6 probes in a row were injected
+    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    hint: restart them with `podid recycle carts/carts`
+    ");
+    assert!(env.writes().is_empty());
+}
+
+#[test]
+fn auto_mode_has_one() {
+    let pointers: Vec<String> =
+        (3..6).map(|n| format!("/manifests/{n}/metadata/labels/eks.amazonaws.com~1compute-type")).collect();
+    let mut set: Vec<(&str, Value)> = pointers.iter().map(|p| (p.as_str(), json!("auto"))).collect();
+    set.push(("/addons", json!([])));
+    set.push(("/clusters/0/auto_mode", json!(true)));
+    let env = Env::with("carts-role", &set);
+    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @r"
+    exit 0
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + associate carts/carts with role eks-workshop-carts-dynamo
+    associated carts/carts with role eks-workshop-carts-dynamo
+    effective: observed: 6 probes in a row were injected
+    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    hint: restart them with `podid recycle carts/carts`
+    ");
+    assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
+}
+
+#[test]
+fn a_self_managed_one_is_one() {
+    let set = [("/addons", json!([])), ("/manifests/-", crate::agent::self_managed())];
+    let env = Env::with("carts-role", &set);
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --install-agent")).ok().steady(), @r"
+    exit 0
+    --- stderr
+    warning: add-on not installed: DaemonSet kube-system/eks-pod-identity-agent is an agent already
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + associate carts/carts with role eks-workshop-carts-dynamo
+    associated carts/carts with role eks-workshop-carts-dynamo
+    agent: ready on every node that needs it
+    effective: observed: 6 probes in a row were injected
+    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    hint: restart them with `podid recycle carts/carts`
+    ");
+    assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
+}

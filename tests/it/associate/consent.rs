@@ -1,0 +1,205 @@
+//! What `associate` asks, and when.
+
+use serde_json::json;
+
+use crate::support::Env;
+
+const UPDATE: &str = "associate carts/carts --role eks-workshop-carts-other";
+
+/// carts is associated; there is another role that it could have.
+fn with_another_role() -> Env {
+    let other = json!({
+        "name": "eks-workshop-carts-other",
+        "trust": {
+            "Version": "2012-10-17",
+            "Statement": [{
+                "Effect": "Allow",
+                "Principal": { "Service": "pods.eks.amazonaws.com" },
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+            }],
+        },
+    });
+    Env::with("carts-associated", &[("/roles/-", other)])
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+#[test]
+fn an_update_asks() {
+    let env = with_another_role();
+    insta::assert_snapshot!(env.podid(UPDATE).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+      caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
+
+    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    ");
+    insta::assert_snapshot!(env.tty(80, &words(UPDATE), "n\n").code(2).steady(), @r"
+    exit 2
+    --- stdout
+    n
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+    Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] error: not confirmed; nothing was changed
+    ");
+    insta::assert_snapshot!(env.tty(80, &words(UPDATE), "\u{4}").code(2).steady(), @r"
+    exit 2
+    --- stdout
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+    Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N]
+    error: not confirmed; nothing was changed
+    ");
+    insta::assert_snapshot!(env.podid(&format!("{UPDATE} -q")).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+      caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
+
+    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    ");
+    assert!(env.writes().is_empty());
+}
+
+#[test]
+fn an_update_is_carried_out_after_a_yes() {
+    let env = with_another_role();
+    insta::assert_snapshot!(env.tty(80, &words(UPDATE), "y\n").ok().steady(), @r"
+    exit 0
+    --- stdout
+    y
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+    Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] ✔ updated the association of carts/carts
+    ✔ effective: assumed: 10 s have passed; an update cannot be observed
+    warning: 2 running pods are from before the change: carts-[pod], carts-[pod]
+    hint: restart them with `podid recycle carts/carts`
+    ");
+    assert_eq!(env.writes(), ["eks UpdatePodIdentityAssociation"]);
+}
+
+#[test]
+fn an_update_with_yes() {
+    let env = with_another_role();
+    insta::assert_snapshot!(env.podid(&format!("{UPDATE} --yes --dry-run --exit-code")).code(3).steady(), @r"
+    exit 3
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+    ");
+    assert!(env.writes().is_empty());
+    insta::assert_snapshot!(env.podid(&format!("{UPDATE} --yes -o json")).ok().steady(), @r#"
+    exit 0
+    --- stdout
+    {
+      "steps": [
+        {
+          "id": "update-association",
+          "action": "updateAssociation",
+          "resource": "carts/carts",
+          "status": "done",
+          "error": null
+        }
+      ],
+      "association": {
+        "clusterName": "eks-workshop",
+        "namespace": "carts",
+        "serviceAccount": "carts",
+        "associationArn": "arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]",
+        "associationId": "a-[id]",
+        "roleArn": "arn:aws:iam::111122223333:role/eks-workshop-carts-other",
+        "disableSessionTags": false,
+        "tags": {},
+        "createdAt": "[time]",
+        "modifiedAt": "[time]"
+      },
+      "effective": "assumed",
+      "effectiveHow": "10 s have passed; an update cannot be observed",
+      "rollouts": [],
+      "stalePods": [
+        "carts-[pod]",
+        "carts-[pod]"
+      ]
+    }
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+    updated the association of carts/carts
+    effective: waiting the documented 10 s: an update cannot be observed
+    effective: assumed: 10 s have passed; an update cannot be observed
+    warning: 2 running pods are from before the change: carts-[pod], carts-[pod]
+    hint: restart them with `podid recycle carts/carts`
+    "#);
+    assert_eq!(env.writes(), ["eks UpdatePodIdentityAssociation"]);
+}
+
+#[test]
+fn creates_for_the_kube_context_ask() {
+    let line = "associate carts/carts --role eks-workshop-carts-dynamo";
+    let mut env = Env::new("carts-role");
+    let kubeconfig = env.kubeconfig();
+    env.var("KUBECONFIG", &kubeconfig).unset("PODID_CLUSTER");
+    insta::assert_snapshot!(env.podid(line).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + associate carts/carts with role eks-workshop-carts-dynamo
+    error: this needs a yes (the cluster comes from the kube context) and there is no terminal to ask on
+      caused by: cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)
+
+    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    ");
+    insta::assert_snapshot!(env.tty(80, &words(line), "no\n").code(2).steady(), @r"
+    exit 2
+    --- stdout
+    no
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + associate carts/carts with role eks-workshop-carts-dynamo
+    Apply this to cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)? [y/N] error: not confirmed; nothing was changed
+    ");
+    assert!(env.writes().is_empty());
+    let _ = env.podid(&format!("{line} --yes")).ok().says("observed");
+    assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
+    // There is nothing to ask about any more.
+    let _ = env.podid(line).ok().says("nothing to change");
+}
+
+/// What IRSA gave the pods goes away at their next restart: that is a change of something that exists.
+#[test]
+fn an_irsa_annotation_asks() {
+    let annotation = "/manifests/6/metadata/annotations";
+    let role = json!({ "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/carts-irsa" });
+    let env = Env::with("carts-role", &[(annotation, role)]);
+    let line = "associate carts/carts --role eks-workshop-carts-dynamo";
+    insta::assert_snapshot!(env.podid(line).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    warning: pods switch from role arn:aws:iam::111122223333:role/carts-irsa (IRSA) to role arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo at their next restart
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + associate carts/carts with role eks-workshop-carts-dynamo
+    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+      caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
+
+    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    ");
+    assert!(env.writes().is_empty());
+    insta::assert_snapshot!(env.podid(&format!("{line} --yes")).ok().steady(), @r"
+    exit 0
+    --- stderr
+    warning: pods switch from role arn:aws:iam::111122223333:role/carts-irsa (IRSA) to role arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo at their next restart
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + associate carts/carts with role eks-workshop-carts-dynamo
+    associated carts/carts with role eks-workshop-carts-dynamo
+    effective: observed: 6 probes in a row were injected
+    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    hint: restart them with `podid recycle carts/carts`
+    ");
+    assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
+}

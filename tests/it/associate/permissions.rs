@@ -1,0 +1,250 @@
+//! `--dynamodb`, `--policy-arn`, `--policy-file` and `--tag`.
+
+use serde_json::{Value, json};
+
+use crate::support::{Env, Run};
+
+fn tried(env: &Env, flags: &str) -> Run {
+    env.podid(&format!("associate carts/carts --create-role {flags}"))
+}
+
+/// The inline policy that podid writes for these flags.
+fn granted(flags: &str) -> Value {
+    let env = Env::new("carts-agent");
+    let run = tried(&env, &format!("{flags} --no-wait")).ok();
+    let inline =
+        env.world.with(|state| json!(state.aws.roles.values().find(|r| r.path == "/podid/").map(|r| &r.inline)));
+    let document = &inline["podid-dynamodb"];
+    assert!(document.is_string(), "{inline} {run}");
+    serde_json::from_str(document.as_str().unwrap()).unwrap()
+}
+
+#[test]
+fn tables() {
+    let arn = "arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts";
+    let document = granted("--dynamodb eks-workshop-carts");
+    assert!(document.to_string().contains(arn) && document.to_string().contains("/index/*"), "{document}");
+    assert!(!document.to_string().contains("PutItem"), "read is the default: {document}");
+    assert_eq!(granted(&format!("--dynamodb {arn}")), document, "the same by ARN");
+    assert_eq!(granted("--dynamodb us-west-2:eks-workshop-carts=read"), document, "the same with its region");
+    let elsewhere = granted("--dynamodb eu-west-1:eks-workshop-carts").to_string();
+    assert!(elsewhere.contains("arn:aws:dynamodb:eu-west-1:111122223333:table/"), "{elsewhere}");
+    for (access, has, lacks) in [
+        ("write", "dynamodb:PutItem", "dynamodb:Query"),
+        ("read-write", "dynamodb:PutItem", "dynamodb:DeleteTable"),
+        ("stream", "dynamodb:GetRecords", "dynamodb:PutItem"),
+        ("full", "dynamodb:", "never"),
+    ] {
+        let document = granted(&format!("--dynamodb eks-workshop-carts={access}")).to_string();
+        assert!(document.contains(has) && !document.contains(lacks), "{access}: {document}");
+    }
+}
+
+#[test]
+fn wrong_tables() {
+    let env = Env::new("carts-agent");
+    insta::assert_snapshot!(tried(&env, "--dynamodb carts=admin").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --dynamodb: `admin` is not an access level (read, write, read-write, stream, full)
+    ");
+    insta::assert_snapshot!(tried(&env, "--dynamodb ca").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --dynamodb: table name `ca` is shorter than 3 characters
+    ");
+    insta::assert_snapshot!(tried(&env, "--dynamodb us-west:carts").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --dynamodb: `us-west` is not a region; a table is given as `name`, `region:name` or ARN
+    ");
+    insta::assert_snapshot!(tried(&env, "--dynamodb arn:aws:s3:::carts").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --dynamodb: `arn:aws:s3:::carts` is not the ARN of a DynamoDB table, but of s3 carts
+    ");
+    assert!(env.world.journal().calls().is_empty(), "not even a read");
+}
+
+#[test]
+fn managed_policies() {
+    let env = Env::new("carts-agent");
+    insta::assert_snapshot!(tried(&env, "--policy-arn AmazonDynamoDBFullAccess").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --policy-arn: `AmazonDynamoDBFullAccess` is not an ARN (arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE)
+    ");
+    insta::assert_snapshot!(tried(&env, "--permissions-boundary arn:aws:iam::aws:role/x").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --permissions-boundary: `arn:aws:iam::aws:role/x` is not the ARN of an IAM policy, but of iam role
+    ");
+    assert!(env.world.journal().calls().is_empty(), "not even a read");
+    let line = "--policy-arn arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess --no-wait";
+    insta::assert_snapshot!(tried(&env, line).ok().steady(), @r"
+    exit 0
+    --- stderr
+    warning: agent not checked: --no-wait asks Kubernetes nothing
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
+      + attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-carts-8233eca5
+      + associate carts/carts with role eks-workshop-carts-carts-8233eca5
+    created role eks-workshop-carts-carts-8233eca5
+    attached arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-carts-8233eca5
+    associated carts/carts with role eks-workshop-carts-carts-8233eca5
+    hint: pods are injected some seconds from now; see them with `podid show carts/carts`
+    ");
+    assert_eq!(env.writes(), ["iam CreateRole", "iam AttachRolePolicy", "eks CreatePodIdentityAssociation"]);
+    insta::assert_snapshot!(tried(&env, line).ok().steady(), @r"
+    exit 0
+    --- stderr
+    warning: agent not checked: --no-wait asks Kubernetes nothing
+    carts/carts is associated as wanted: nothing to change
+    ");
+    assert_eq!(env.writes().len(), 3, "nothing is written twice");
+    insta::assert_snapshot!(tried(&env, "--policy-arn arn:aws:iam::aws:policy/NoSuchPolicy --no-wait").code(1).steady(), @r"
+    exit 1
+    --- stderr
+    warning: agent not checked: --no-wait asks Kubernetes nothing
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + attach arn:aws:iam::aws:policy/NoSuchPolicy to role eks-workshop-carts-carts-8233eca5
+    could not attach arn:aws:iam::aws:policy/NoSuchPolicy to role eks-workshop-carts-carts-8233eca5
+    error: cannot attach `arn:aws:iam::aws:policy/NoSuchPolicy` to role `eks-workshop-carts-carts-8233eca5`
+      caused by: Policy arn:aws:iam::aws:policy/NoSuchPolicy does not exist or is not attachable.
+      request id: [uuid]
+    ");
+}
+
+#[test]
+fn policy_files() {
+    let env = Env::new("carts-agent");
+    let good = env.file(
+        "queue.json",
+        r#"{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*" } }"#,
+    );
+    let broken = env.file("broken.json", "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [,]\n}\n");
+    let other = env.file("other.json", r#"{ "hello": "world" }"#);
+    insta::assert_snapshot!(tried(&env, &format!("--policy-file {broken}")).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --policy-file: `[home]/broken.json` is not JSON, line 3 column 17
+      caused by: expected value
+    ");
+    insta::assert_snapshot!(tried(&env, &format!("--policy-file {other}")).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --policy-file: `[home]/other.json` is not a policy document: it has no Statement
+    ");
+    insta::assert_snapshot!(tried(&env, &format!("--policy-file {other}.gone")).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --policy-file: cannot read `[home]/other.json.gone`
+      caused by: No such file or directory (os error 2)
+    ");
+    insta::assert_snapshot!(tried(&env, &format!("--policy-file {good} --policy-file {good}")).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: two `--policy-file` make the same inline policy `queue`
+    ");
+    assert!(env.world.journal().calls().is_empty(), "not even a read");
+    insta::assert_snapshot!(tried(&env, &format!("--policy-file {good} --dry-run -v --no-wait")).ok().steady(), @r#"
+    exit 0
+    --- stderr
+    warning: agent not checked: --no-wait asks Kubernetes nothing
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
+          @@ -0,0 +1,23 @@
+          +{
+          +  "Version": "2012-10-17",
+          +  "Statement": [
+          +    {
+          +      "Sid": "Podid8233eca52c385fc1",
+          +      "Effect": "Allow",
+          +      "Principal": {
+          +        "Service": "pods.eks.amazonaws.com"
+          +      },
+          +      "Action": [
+          +        "sts:AssumeRole",
+          +        "sts:TagSession"
+          +      ],
+          +      "Condition": {
+          +        "StringEquals": {
+          +          "aws:RequestTag/eks-cluster-arn": "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop",
+          +          "aws:RequestTag/kubernetes-namespace": "carts",
+          +          "aws:RequestTag/kubernetes-service-account": "carts"
+          +        }
+          +      }
+          +    }
+          +  ]
+          +}
+      + put inline policy queue on role eks-workshop-carts-carts-8233eca5
+          @@ -0,0 +1,8 @@
+          +{
+          +  "Version": "2012-10-17",
+          +  "Statement": {
+          +    "Effect": "Allow",
+          +    "Action": "sqs:SendMessage",
+          +    "Resource": "*"
+          +  }
+          +}
+      + associate carts/carts with role eks-workshop-carts-carts-8233eca5
+    "#);
+    assert!(env.writes().is_empty());
+    let _ = tried(&env, &format!("--policy-file {good} --no-wait")).ok();
+    assert_eq!(env.writes(), ["iam CreateRole", "iam PutRolePolicy", "eks CreatePodIdentityAssociation"]);
+    // Changed: an update, with what differs.
+    let _ = env.file(
+        "queue.json",
+        r#"{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "sqs:*", "Resource": "*" } }"#,
+    );
+    insta::assert_snapshot!(tried(&env, &format!("--policy-file {good} --no-wait")).code(2).steady(), @r#"
+    exit 2
+    --- stderr
+    warning: agent not checked: --no-wait asks Kubernetes nothing
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      ~ update inline policy queue of role eks-workshop-carts-carts-8233eca5
+          @@ -2,7 +2,7 @@
+             "Version": "2012-10-17",
+             "Statement": {
+               "Effect": "Allow",
+          -    "Action": "sqs:SendMessage",
+          +    "Action": "sqs:*",
+               "Resource": "*"
+             }
+           }
+    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+      caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
+
+    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    "#);
+    assert_eq!(env.writes().len(), 3);
+}
+
+#[test]
+fn tags() {
+    let env = Env::new("carts-agent");
+    insta::assert_snapshot!(tried(&env, "--tag team=a --tag team=b").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --tag: tag `team` is given twice
+    ");
+    insta::assert_snapshot!(tried(&env, "--tag aws:team=a").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --tag: tag `aws:team` begins with `aws:`, which is AWS's own
+    ");
+    insta::assert_snapshot!(tried(&env, "--tag team").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --tag: `team` is not KEY=VALUE
+    ");
+    insta::assert_snapshot!(tried(&env, "--path teams").code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: --path: path `teams` must begin and end with `/`
+    ");
+    assert!(env.world.journal().calls().is_empty(), "not even a read");
+    let _ = tried(&env, "--tag team=carts --no-wait").ok();
+    let tags = env.world.with(|state| state.aws.associations.values().next().map(|a| json!(a.tags)));
+    assert_eq!(tags.unwrap()["team"], "carts");
+}
