@@ -114,7 +114,9 @@ async fn ended(kube: &dyn Cluster, guard: &Guard, workload: &Workload, trouble: 
         };
         match log {
             Ok(log) => {
-                let lines: Vec<String> = log.lines().filter(|line| !line.trim().is_empty()).map(mask::mask).collect();
+                // Masked as a whole: a private key is more than one line.
+                let masked = mask::mask(&log);
+                let lines: Vec<&str> = masked.lines().filter(|line| !line.trim().is_empty()).collect();
                 if !lines.is_empty() {
                     failure = failure.because(format!("its last log lines:\n{}", lines.join("\n")));
                 }

@@ -86,7 +86,7 @@ fn from_nothing_to_working_pods() {
 }
 
 #[test]
-fn as_data() {
+fn a_dry_run_as_data() {
     let env = Env::new("carts-role");
     let line = "associate carts/carts --role eks-workshop-carts-dynamo";
     insta::assert_snapshot!(env.podid(&format!("{line} --dry-run --exit-code -o json")).code(3).steady(), @r#"
@@ -113,6 +113,12 @@ fn as_data() {
       + associate carts/carts with role eks-workshop-carts-dynamo
     "#);
     assert!(env.writes().is_empty());
+}
+
+#[test]
+fn as_data() {
+    let env = Env::new("carts-role");
+    let line = "associate carts/carts --role eks-workshop-carts-dynamo";
     insta::assert_snapshot!(env.podid(&format!("{line} -o json --recycle")).ok().steady(), @r#"
     exit 0
     --- stdout

@@ -64,7 +64,7 @@ impl Case {
             Broken::State(change) if break_it => change(&env),
             // The role is answered late, so that something can happen after the reads.
             Broken::Meanwhile(_) => {
-                env.world.faults().add(Fault::once("iam", "GetRole", Action::Delay(Duration::from_secs(2))));
+                env.world.faults().add(Fault::once("iam", "GetRole", Action::Hold(Duration::from_secs(2))));
             }
             _ => {}
         }

@@ -28,6 +28,11 @@ fn in_a_pipe() {
       carts-[pod]  injected     Running  [time]
       carts-[pod]  injected     Running  [time]
     ");
+}
+
+#[test]
+fn as_json() {
+    let env = Env::new("carts-associated");
     insta::assert_snapshot!(env.podid("show carts/carts -o json").ok().steady(), @r#"
     exit 0
     --- stdout
@@ -173,6 +178,12 @@ fn in_a_pipe() {
       "unread": []
     }
     "#);
+    assert!(env.writes().is_empty());
+}
+
+#[test]
+fn as_yaml_or_a_name() {
+    let env = Env::new("carts-associated");
     insta::assert_snapshot!(env.podid("show carts/carts --no-pods -o yaml").ok().steady(), @r"
     exit 0
     --- stdout

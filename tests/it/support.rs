@@ -138,7 +138,7 @@ impl Env {
 
     /// What was asked, in order.
     pub(crate) fn operations(&self) -> Vec<String> {
-        self.world.journal().calls().iter().map(|call| call.name()).collect()
+        self.world.journal().calls().iter().map(podid_sandbox::journal::Call::name).collect()
     }
 
     /// Runs podid on a terminal of this width; stdout and stderr are one there. `keys` are typed at once.

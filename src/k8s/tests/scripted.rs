@@ -123,9 +123,15 @@ async fn probes_that_are_refused() {
             "RBAC: the caller is not",
         ),
         (403, "Forbidden", "pods \"p\" is forbidden: a new admission plugin", true, "pods \"p\" is forbidden: a new"),
-        (403, "Forbidden", "pods \"p\" is forbidden: violates PodSecurity \"x:latest\": y", true, "Pod Security: pods"),
-        (403, "Forbidden", "pods \"p\" is forbidden: exceeded quota: q, requested: pods=1", true, "quota: pods"),
-        (403, "Forbidden", "pods \"p\" is forbidden: failed quota: q: must specify memory", true, "quota: pods"),
+        (
+            403,
+            "Forbidden",
+            "pods \"p\" is forbidden: violates PodSecurity \"x:latest\": y",
+            true,
+            "Pod Security: violates",
+        ),
+        (403, "Forbidden", "pods \"p\" is forbidden: exceeded quota: q, requested: pods=1", true, "quota: exceeded"),
+        (403, "Forbidden", "pods \"p\" is forbidden: failed quota: q: must specify memory", true, "quota: failed"),
         (
             400,
             "BadRequest",

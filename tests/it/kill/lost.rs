@@ -92,7 +92,7 @@ fn the_answer_to_a_new_service_account() {
 #[test]
 fn a_role_that_someone_else_made_meanwhile_is_not_adopted() {
     let env = ready(&[]);
-    env.world.faults().add(Fault::once("iam", "CreateRole", Action::Delay(std::time::Duration::from_secs(2))));
+    env.world.faults().add(Fault::once("iam", "CreateRole", Action::Hold(std::time::Duration::from_secs(2))));
     let child = env.start(&ASSOCIATE.split_whitespace().collect::<Vec<_>>());
     super::wait_for(&env, "iam", "CreateRole", 1);
     let call = env.world.journal().calls().into_iter().find(|c| c.operation == "CreateRole").unwrap();

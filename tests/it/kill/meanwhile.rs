@@ -43,7 +43,7 @@ fn someone_writes(env: &Env) -> Value {
 /// Delays the GetRole after `skip` others, and changes the trust policy before it is answered.
 fn changed_before_read(skip: u64) -> (Env, Value, Run) {
     let env = associated();
-    let delay = Action::Delay(Duration::from_secs(2));
+    let delay = Action::Hold(Duration::from_secs(2));
     env.world.faults().add(Fault { skip, ..Fault::once("iam", "GetRole", delay) });
     let child = start(&env, RESCOPE);
     wait_for(&env, "iam", "GetRole", usize::try_from(skip).unwrap() + 1);
@@ -86,7 +86,7 @@ fn an_inline_policy_is_not_overwritten() {
     let grant = |access: &str| format!("{MAKE} --dynamodb eks-workshop-carts={access}");
     let _ = env.podid(&grant("read")).ok();
     env.world.journal().clear();
-    let delay = Action::Delay(Duration::from_secs(2));
+    let delay = Action::Hold(Duration::from_secs(2));
     env.world.faults().add(Fault { skip: 1, ..Fault::once("iam", "GetRolePolicy", delay) });
     let child = start(&env, &grant("full"));
     wait_for(&env, "iam", "GetRolePolicy", 2);
@@ -110,7 +110,7 @@ fn an_association_that_was_made_meanwhile_with_another_role() {
     )]);
     let theirs = other.world.with(|state| state.aws.association("carts", "carts").unwrap().clone());
     let env = ready(&[]);
-    let delay = Action::Delay(Duration::from_secs(2));
+    let delay = Action::Hold(Duration::from_secs(2));
     env.world.faults().add(Fault::once("eks", "CreatePodIdentityAssociation", delay));
     let child = start(&env, MAKE);
     wait_for(&env, "eks", "CreatePodIdentityAssociation", 1);
@@ -125,7 +125,7 @@ fn an_association_that_was_made_meanwhile_with_another_role() {
 fn an_association_whose_role_was_changed_meanwhile_is_not_updated() {
     let env = associated();
     env.world.journal().clear();
-    let delay = Action::Delay(Duration::from_secs(2));
+    let delay = Action::Hold(Duration::from_secs(2));
     env.world.faults().add(Fault { skip: 1, ..Fault::once("eks", "DescribePodIdentityAssociation", delay) });
     let child = start(&env, "associate carts/carts --create-role --role second --yes");
     wait_for(&env, "eks", "DescribePodIdentityAssociation", 2);

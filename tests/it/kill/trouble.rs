@@ -40,7 +40,7 @@ fn a_trust_policy_that_eks_sees_late() {
 #[test]
 fn a_role_that_does_not_exist_is_not_waited_for() {
     let env = ready(&[]);
-    env.world.faults().add(Fault::once("eks", CREATE, Action::Delay(Duration::from_secs(2))));
+    env.world.faults().add(Fault::once("eks", CREATE, Action::Hold(Duration::from_secs(2))));
     let child = env.start(&ASSOCIATE.split_whitespace().collect::<Vec<_>>());
     wait_for(&env, "eks", CREATE, 1);
     env.world.with(|state| state.aws.roles.retain(|name, _| name == "eks-workshop-nodes"));

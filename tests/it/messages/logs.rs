@@ -49,7 +49,7 @@ pub(super) fn cases() -> Vec<Case> {
             "log-node-role",
             Broken::Field("/webhook", json!({"enabled": false})),
             &[
-                "log: Caused by: software.amazon.awssdk.services.dynamodb.model.DynamoDbException: AccessDeniedException: User: \
+                "Caused by: software.amazon.awssdk.services.dynamodb.model.DynamoDbException: AccessDeniedException: User: \
                  arn:aws:sts::111122223333:assumed-role/eks-workshop-nodes/i-0a11b22c33d44e55",
                 "the pod acts as its node's role `eks-workshop-nodes`",
                 "`podid associate carts/carts --create-role --dynamodb us-west-2:eks-workshop-carts=read`",

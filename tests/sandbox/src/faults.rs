@@ -22,6 +22,8 @@ pub enum Action {
     },
     /// Do it, but answer later.
     Delay(Duration),
+    /// Do it only after this time: what others do meanwhile comes first.
+    Hold(Duration),
     /// Close the connection; nothing was done.
     Drop,
     /// Do it, then close the connection without an answer.

@@ -161,6 +161,10 @@ async fn answer(
             late = delay;
             None
         }
+        Some(Action::Hold(delay)) => {
+            tokio::time::sleep(delay).await;
+            None
+        }
         Some(Action::DropAnswer) => {
             drop_answer = true;
             None
