@@ -25,7 +25,7 @@ pub struct Context {
     global: Global,
     cluster_flag: bool,
     target: std::sync::OnceLock<Target>,
-    found_context: std::sync::OnceLock<EksContext>,
+    found: std::sync::OnceLock<EksContext>,
     aws: std::sync::OnceLock<Aws>,
     cluster: OnceCell<Result<EksCluster>>,
     kube: OnceCell<Result<Kube>>,
@@ -40,7 +40,7 @@ impl Context {
             global,
             cluster_flag,
             target: std::sync::OnceLock::new(),
-            found_context: std::sync::OnceLock::new(),
+            found: std::sync::OnceLock::new(),
             aws: std::sync::OnceLock::new(),
             cluster: OnceCell::new(),
             kube: OnceCell::new(),
@@ -70,7 +70,7 @@ impl Context {
     fn unit(&self) -> Result<Option<ContextUnit>> {
         let found = read_context(self.global.kubeconfig.as_deref(), self.global.context.as_deref())?;
         Ok(found.map(|found| {
-            let c = self.found_context.get_or_init(|| found).clone();
+            let c = self.found.get_or_init(|| found).clone();
             ContextUnit { context: c.context, cluster: c.name, region: c.region, account: c.account }
         }))
     }
@@ -129,7 +129,7 @@ impl Context {
     fn same(&self, target: &Target, cluster: EksCluster) -> Result<EksCluster> {
         same(target, &cluster)?;
         if let (Origin::KubeContext(name), None, Some(context)) =
-            (&target.cluster.from, &target.account, self.found_context.get())
+            (&target.cluster.from, &target.account, self.found.get())
             && !same_cluster(&context.server, &context.ca, &cluster)
         {
             let profile = context.profile.as_ref().map_or("the profile of that account", String::as_str);

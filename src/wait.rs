@@ -96,7 +96,7 @@ impl Guard {
     /// The interruption, or the deadline.
     pub fn may_begin(&self, what: &str) -> Result<()> {
         self.check()?;
-        if self.left().is_zero() { Err(self.timed_out(what)) } else { Ok(()) }
+        if self.left().is_zero() { Err(self.timed_out(&format!("trying to {what}"))) } else { Ok(()) }
     }
 
     /// Awaits a read, or anything else that may be dropped at any time.

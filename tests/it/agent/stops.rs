@@ -34,7 +34,10 @@ fn install_that_fails() {
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     error: the add-on `eks-pod-identity-agent` of cluster `eks-workshop` is CREATE_FAILED
       caused by: ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts mode.
+      caused by: the agent was installed by other means, and the add-on does not overwrite it
 
+    hint: see what is there: `podid agent status`
+    hint: keep it, or remove it (`helm list -A`) and run `podid agent install`
     hint: see the nodes with `podid agent status`
     hint: remove it, then install again: `aws eks delete-addon --cluster-name eks-workshop --addon-name eks-pod-identity-agent`
     hint: run the same command again: finished steps are skipped
@@ -45,7 +48,10 @@ fn install_that_fails() {
     eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (CREATE_FAILED)
     error: the add-on `eks-pod-identity-agent` of cluster `eks-workshop` is CREATE_FAILED
       caused by: ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts mode.
+      caused by: the agent was installed by other means, and the add-on does not overwrite it
 
+    hint: see what is there: `podid agent status`
+    hint: keep it, or remove it (`helm list -A`) and run `podid agent install`
     hint: see the nodes with `podid agent status`
     hint: remove it, then install again: `aws eks delete-addon --cluster-name eks-workshop --addon-name eks-pod-identity-agent`
     ");
@@ -166,22 +172,22 @@ fn install_denied() {
 #[test]
 fn install_out_of_time() {
     let env = Env::with("carts-before", &[("/delays", json!({ "addon": 60_000 }))]);
-    insta::assert_snapshot!(env.podid("agent install --timeout 2s").code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install --timeout 5s").code(6).steady(), @r"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
-    error: timed out after 2s while waiting for the agent add-on to be ACTIVE
+    error: timed out after 5s while waiting for the agent add-on to be ACTIVE
 
     hint: give it more time with `--timeout`
     hint: run the same command again: finished steps are skipped
     ");
-    insta::assert_snapshot!(env.podid("agent install --timeout 1s").code(5).steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install --timeout 3s").code(5).steady(), @r"
     exit 5
     --- stderr
     eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (CREATING)
-    error: timed out after 1s while waiting for the agent add-on to be ACTIVE
+    error: timed out after 3s while waiting for the agent add-on to be ACTIVE
 
     hint: give it more time with `--timeout`
     ");

@@ -105,18 +105,18 @@ fn out_of_time_before_a_write() {
 #[test]
 fn out_of_time_after_a_write() {
     let env = Env::with("carts-role", &[("/webhook", json!({ "enabled": false }))]);
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 3s")).code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 6s")).code(6).steady(), @r"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    error: timed out after 3s while waiting for new pods to be injected
+    error: timed out after 6s while waiting for new pods to be injected
 
     hint: give it more time with `--timeout`
     hint: run the same command again: finished steps are skipped
     ");
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 2s -o json")).code(5).steady(), @r#"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 4s -o json")).code(5).steady(), @r#"
     exit 5
     --- stdout
     {
@@ -145,7 +145,7 @@ fn out_of_time_after_a_write() {
     }
     --- stderr
     carts/carts is associated as wanted: nothing to change
-    {"error":{"code":"timed-out","message":"timed out after 2s while waiting for new pods to be injected","requestId":null,"hints":["give it more time with `--timeout`"]}}
+    {"error":{"code":"timed-out","message":"timed out after 4s while waiting for new pods to be injected","requestId":null,"hints":["give it more time with `--timeout`"]}}
     "#);
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
 }

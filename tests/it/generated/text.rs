@@ -65,7 +65,7 @@ const AGENT: Rows = &[
     ("nodes[].node", "name of a node"),
     ("nodes[].agent", "ready, built-in, missing or not-supported"),
     ("nodes[].reason", "why, or null"),
-    ("unread", "why the add-on could not be read, or null"),
+    ("unread[].what, unread[].why", "what could not be read, and why"),
 ];
 
 const SHOW: Rows = &[

@@ -104,20 +104,20 @@ fn a_config_error_ends_it() {
 #[test]
 fn an_unfinished_restart_is_watched() {
     let env = with_app("unready");
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 2s")).code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 5s")).code(6).steady(), @r"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
     asked deployment/carts to restart
-    deployment/carts: timed out after 2s while watching deployment/carts
-    error: timed out after 2s while watching deployment/carts
+    deployment/carts: timed out after 5s while watching deployment/carts
+    error: timed out after 5s while watching deployment/carts
 
     hint: give it more time with `--timeout`
     hint: run the same command again: finished steps are skipped
     ");
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 2s -o json")).code(5).steady(), @r#"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 5s -o json")).code(5).steady(), @r#"
     exit 5
     --- stdout
     {
@@ -127,14 +127,14 @@ fn an_unfinished_restart_is_watched() {
           "workload": "deployment/carts",
           "namespace": "carts",
           "status": "failed",
-          "error": "timed out after 2s while watching deployment/carts"
+          "error": "timed out after 5s while watching deployment/carts"
         }
       ]
     }
     --- stderr
     deployment/carts is being restarted already: watching it
-    deployment/carts: timed out after 2s while watching deployment/carts
-    {"error":{"code":"timed-out","message":"timed out after 2s while watching deployment/carts","requestId":null,"hints":["give it more time with `--timeout`"]}}
+    deployment/carts: timed out after 5s while watching deployment/carts
+    {"error":{"code":"timed-out","message":"timed out after 5s while watching deployment/carts","requestId":null,"hints":["give it more time with `--timeout`"]}}
     "#);
     assert_eq!(env.writes(), ["kubernetes patch deployments"], "watched, not repeated");
     env.world.journal().clear();
