@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use crate::{
     aws::{Aws, config::Settings},
     cli::Global,
-    failure::{Failure, Result},
+    failure::{Code, Failure, Result},
     k8s::{Access, EksContext, Kube, read_context, same_cluster},
     model::{cluster::Cluster as EksCluster, text},
     output::Term,
@@ -214,7 +214,7 @@ impl Context {
                 ));
             }
         }
-        if no_wait {
+        if no_wait && !matches!(failure.code, Code::Interrupted | Code::Terminated) {
             failure = failure.hint("without Kubernetes, podid can still do the AWS part: `--no-wait`");
         }
         failure

@@ -131,7 +131,8 @@ pub async fn run(ports: &Ports<'_>, guard: &Guard, steps: Vec<Step>, mut tell: i
                     Err(failure) => (i, Err(failure)),
                 }
             })
-            .buffer_unordered(CONCURRENCY);
+            // In order, so that what is told does not depend on which answer came first.
+            .buffered(CONCURRENCY);
         let mut stop = false;
         while let Some((i, written)) = ended.next().await {
             let report = &mut outcome.reports[i];

@@ -182,8 +182,6 @@ fn interrupted_while_reading() {
     exit 130
     --- stderr
     error: interrupted
-
-    hint: without Kubernetes, podid can still do the AWS part: `--no-wait`
     ");
     assert!(env.writes().is_empty());
 }

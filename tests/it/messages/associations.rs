@@ -58,7 +58,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case {
             name: "trust-invalid",
             world: unread(&["iam:GetRole"]),
-            args: "associate carts/carts --role carts --no-wait --yes --timeout 2s",
+            args: "associate carts/carts --role carts --no-wait --yes --timeout 6s",
             broken: Broken::Field("/roles/1/trust", trust(&["sts:AssumeRole"])),
             says: &[
                 "Trust policy of the role provided is invalid.",
@@ -71,7 +71,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case {
             name: "role-missing",
             world: unread(&["iam:GetRole"]),
-            args: "associate carts/carts --role carts --no-wait --yes --timeout 2s",
+            args: "associate carts/carts --role carts --no-wait --yes --timeout 6s",
             broken: Broken::Field("/roles/1", Value::Null),
             says: &[
                 "Role provided in the request does not exist",
