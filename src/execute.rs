@@ -2,6 +2,8 @@
 //!
 //! Every step is idempotent: what a lost answer or a killed run left behind is found and adopted when it is what was wanted.
 
+mod removal;
+
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::stream::{self, StreamExt};
@@ -193,6 +195,9 @@ async fn carry_out(ports: &Ports<'_>, guard: &Guard, step: &Step) -> Result<Answ
         }
         Step::PutPolicy { role, name, before, after } => {
             seen_by_iam(guard, || put_policy(ports.iam, role, name, before.as_ref(), after)).await
+        }
+        Step::DetachPolicy { .. } | Step::DeletePolicy { .. } | Step::DeleteRole { .. } => {
+            removal::carry_out(ports.iam, guard, step).await
         }
         Step::CreateAssociation { cluster, association } => {
             let token = token();

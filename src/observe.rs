@@ -17,7 +17,7 @@ use crate::{
         document::Document,
         have::{Seen, ServiceAccountState},
         names::ServiceAccount,
-        role::Role,
+        role::{Doomed, Role},
         workload::{Pod, Workload},
     },
     ports::{Cluster, Eks, Iam},
@@ -103,6 +103,20 @@ pub async fn inline_policies(iam: &dyn Iam, role: &str) -> Result<BTreeMap<Strin
         }
     }
     Ok(found)
+}
+
+/// A role with all that has to go before it; `None` when it does not exist. Nothing of it may be left unread.
+///
+/// # Errors
+/// When a read failed.
+pub async fn doomed_role(iam: &dyn Iam, name: &str) -> Result<Option<Doomed>> {
+    let (role, attached, inline, instance_profiles) = futures::try_join!(
+        iam.role(name),
+        iam.attached_policies(name),
+        iam.inline_policies(name),
+        iam.instance_profiles(name),
+    )?;
+    Ok(role.map(|role| Doomed { role, attached, inline, instance_profiles }))
 }
 
 /// The Kubernetes side of one service account.

@@ -76,6 +76,14 @@ pub trait Iam: Send + Sync {
     async fn inline_policies(&self, role: &str) -> Result<Vec<String>>;
     /// GetRolePolicy, its document percent-decoded; `None` when there is none of that name, or no such role.
     async fn inline_policy(&self, role: &str, name: &str) -> Result<Option<Document>>;
+    /// DetachRolePolicy; false when it was not attached, or the role is gone.
+    async fn detach_policy(&self, role: &str, policy_arn: &str) -> Result<bool>;
+    /// DeleteRolePolicy; false when there was none of that name, or the role is gone.
+    async fn delete_inline_policy(&self, role: &str, name: &str) -> Result<bool>;
+    /// ListInstanceProfilesForRole, every page: names. Empty for a missing role.
+    async fn instance_profiles(&self, role: &str) -> Result<Vec<String>>;
+    /// DeleteRole; false when it was gone. DeleteConflict while IAM still sees a policy on it, or an instance profile.
+    async fn delete_role(&self, name: &str) -> Result<bool>;
     /// PutRolePolicy.
     async fn put_inline_policy(&self, role: &str, name: &str, document: &Document) -> Result<()>;
 }

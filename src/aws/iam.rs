@@ -135,4 +135,46 @@ impl Iam for Aws {
         call.send().await.map_err(|error| iam.told.failure("PutRolePolicy", &what, &error))?;
         Ok(())
     }
+
+    async fn detach_policy(&self, role: &str, policy_arn: &str) -> Result<bool> {
+        let what = format!("cannot detach `{policy_arn}` from role `{role}`");
+        let iam = self.iam(&what).await?;
+        match iam.api.detach_role_policy().role_name(role).policy_arn(policy_arn).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if absent(&error) => Ok(false),
+            Err(error) => Err(iam.told.failure("DetachRolePolicy", &what, &error)),
+        }
+    }
+
+    async fn delete_inline_policy(&self, role: &str, name: &str) -> Result<bool> {
+        let what = format!("cannot delete inline policy `{name}` of role `{role}`");
+        let iam = self.iam(&what).await?;
+        match iam.api.delete_role_policy().role_name(role).policy_name(name).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if absent(&error) => Ok(false),
+            Err(error) => Err(iam.told.failure("DeleteRolePolicy", &what, &error)),
+        }
+    }
+
+    async fn instance_profiles(&self, role: &str) -> Result<Vec<String>> {
+        let what = format!("cannot list the instance profiles of role `{role}`");
+        let iam = self.iam(&what).await?;
+        let call = iam.api.list_instance_profiles_for_role().role_name(role);
+        let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
+        match found {
+            Ok(profiles) => Ok(profiles.into_iter().map(|profile| profile.instance_profile_name).collect()),
+            Err(error) if absent(&error) => Ok(Vec::new()),
+            Err(error) => Err(iam.told.failure("ListInstanceProfilesForRole", &what, &error)),
+        }
+    }
+
+    async fn delete_role(&self, name: &str) -> Result<bool> {
+        let what = format!("cannot delete role `{name}`");
+        let iam = self.iam(&what).await?;
+        match iam.api.delete_role().role_name(name).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if absent(&error) => Ok(false),
+            Err(error) => Err(iam.told.failure("DeleteRole", &what, &error)),
+        }
+    }
 }

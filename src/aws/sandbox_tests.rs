@@ -176,6 +176,41 @@ fn a_roles_policies_are_written_and_read() {
 }
 
 #[test]
+fn a_role_goes_after_its_policies() {
+    with(async |sandbox, aws| {
+        let name = make_role(&aws, "carts", &["sts:AssumeRole"]).await.name;
+        let managed = "arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess";
+        let statement = json!({"Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": "*"});
+        let document = Document(json!({"Version": "2012-10-17", "Statement": [statement]}));
+        aws.attach_policy(&name, managed).await.unwrap();
+        aws.put_inline_policy(&name, "podid", &document).await.unwrap();
+        let conflict = async |part: &str| {
+            let failure = aws.delete_role(&name).await.unwrap_err();
+            assert!(failure.is("DeleteConflict") && failure.service_message().contains(part), "{failure:?}");
+        };
+        conflict("detach all policies").await;
+        assert_eq!(aws.detach_policy(&name, managed).await, Ok(true));
+        assert_eq!(aws.detach_policy(&name, managed).await, Ok(false));
+        conflict("delete policies").await;
+        assert_eq!(aws.delete_inline_policy(&name, "podid").await, Ok(true));
+        assert_eq!(aws.delete_inline_policy(&name, "podid").await, Ok(false));
+        assert_eq!(aws.instance_profiles(&name).await, Ok(vec![]));
+        let profiles = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            sandbox.with(|state| state.aws.roles.get_mut(&name).unwrap().instance_profiles = names);
+        };
+        profiles(&["nodes", "batch"]);
+        assert_eq!(aws.instance_profiles(&name).await, Ok(vec!["batch".to_owned(), "nodes".to_owned()]));
+        conflict("instance profile").await;
+        profiles(&[]);
+        assert_eq!(aws.delete_role(&name).await, Ok(true));
+        assert_eq!(aws.delete_role(&name).await, Ok(false));
+        assert_eq!(aws.instance_profiles(&name).await, Ok(vec![]));
+        assert_eq!(aws.detach_policy(&name, managed).await, Ok(false));
+    });
+}
+
+#[test]
 fn the_agents_addon() {
     with(async |_sandbox, aws| {
         assert_eq!(aws.addon(CLUSTER, AGENT).await, Ok(None));

@@ -60,6 +60,19 @@ pub struct RolePolicies {
     pub inline: BTreeMap<String, Document>,
 }
 
+/// A role with all that has to go before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doomed {
+    /// The role.
+    pub role: Role,
+    /// ARNs of attached managed policies.
+    pub attached: Vec<String>,
+    /// Names of inline policies.
+    pub inline: Vec<String>,
+    /// Names of the instance profiles that hold it.
+    pub instance_profiles: Vec<String>,
+}
+
 /// Path of the roles that podid creates, unless told otherwise.
 pub const PATH: &str = "/podid/";
 

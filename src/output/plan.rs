@@ -81,6 +81,7 @@ impl PlanLine {
                 line.detail(diff::documents(Some(before), Some(after))?)
             }
             Step::PutPolicy { before: None, after, .. } if all => line.detail(diff::documents(None, Some(after))?),
+            Step::DeletePolicy { before: Some(before), .. } if all => line.detail(diff::documents(Some(before), None)?),
             Step::CreateRole(role) if all => line.detail(diff::documents(None, Some(&role.trust))?),
             _ => line,
         })

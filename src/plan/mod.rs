@@ -7,6 +7,7 @@ mod policies;
 mod recycle;
 mod restart;
 mod role;
+mod role_delete;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ pub use self::{
     associate::associate,
     recycle::{Recycle, recycle},
     restart::{StalePod, stale_pods},
+    role_delete::delete_role,
     step::Kind,
 };
 use crate::model::{
@@ -80,6 +82,29 @@ pub enum Step {
         before: Option<Document>,
         /// As it will be.
         after: Document,
+    },
+    /// DetachRolePolicy.
+    DetachPolicy {
+        /// Role name.
+        role: String,
+        /// Managed policy.
+        policy_arn: String,
+    },
+    /// DeleteRolePolicy.
+    DeletePolicy {
+        /// Role name.
+        role: String,
+        /// Inline policy name.
+        name: String,
+        /// As it was read; `None` when it goes whatever it says, with its role.
+        before: Option<Document>,
+    },
+    /// DeleteRole, last of all that hangs on it.
+    DeleteRole {
+        /// Role name.
+        role: String,
+        /// Its trust policy as it was read: who is admitted meanwhile saves the role.
+        trust: Document,
     },
     /// CreatePodIdentityAssociation.
     CreateAssociation {

@@ -21,6 +21,9 @@ impl Step {
         match self {
             Self::AttachPolicy { policy_arn, .. } => format!("attach-policy/{policy_arn}"),
             Self::PutPolicy { name, .. } => format!("put-policy/{name}"),
+            Self::DetachPolicy { policy_arn, .. } => format!("detach-policy/{policy_arn}"),
+            Self::DeletePolicy { name, .. } => format!("delete-policy/{name}"),
+            Self::DeleteRole { .. } => "delete-role".to_owned(),
             Self::Restart { workload, .. } => format!("restart/{}/{workload}", workload.namespace),
             Self::InstallAgent { .. } => "install-agent".to_owned(),
             Self::CreateServiceAccount { .. } => "create-service-account".to_owned(),
@@ -43,6 +46,9 @@ impl Step {
             Self::TagRole { .. } => "tagRole",
             Self::AttachPolicy { .. } => "attachPolicy",
             Self::PutPolicy { .. } => "putPolicy",
+            Self::DetachPolicy { .. } => "detachPolicy",
+            Self::DeletePolicy { .. } => "deletePolicy",
+            Self::DeleteRole { .. } => "deleteRole",
             Self::CreateAssociation { .. } => "createAssociation",
             Self::UpdateAssociation { .. } => "updateAssociation",
             Self::TagAssociation { .. } => "tagAssociation",
@@ -58,9 +64,9 @@ impl Step {
             | Self::UpdateAssociation { subject, .. }
             | Self::TagAssociation { subject, .. } => subject.to_string(),
             Self::CreateRole(role) => role.name.clone(),
-            Self::PutTrust { role, .. } | Self::TagRole { role, .. } => role.clone(),
-            Self::AttachPolicy { policy_arn, .. } => policy_arn.clone(),
-            Self::PutPolicy { role, name, .. } => format!("{role}/{name}"),
+            Self::PutTrust { role, .. } | Self::TagRole { role, .. } | Self::DeleteRole { role, .. } => role.clone(),
+            Self::AttachPolicy { policy_arn, .. } | Self::DetachPolicy { policy_arn, .. } => policy_arn.clone(),
+            Self::PutPolicy { role, name, .. } | Self::DeletePolicy { role, name, .. } => format!("{role}/{name}"),
             Self::CreateAssociation { association, .. } => association.subject.to_string(),
             Self::Restart { workload, .. } => workload.to_string(),
         }
@@ -83,6 +89,9 @@ impl Step {
             Self::AttachPolicy { role, policy_arn } => format!("attach {policy_arn} to role {role}"),
             Self::PutPolicy { role, name, before: None, .. } => format!("put inline policy {name} on role {role}"),
             Self::PutPolicy { role, name, .. } => format!("update inline policy {name} of role {role}"),
+            Self::DetachPolicy { role, policy_arn } => format!("detach {policy_arn} from role {role}"),
+            Self::DeletePolicy { role, name, .. } => format!("delete inline policy {name} of role {role}"),
+            Self::DeleteRole { role, .. } => format!("delete role {role}"),
             Self::CreateAssociation { association, .. } => {
                 format!("associate {} with role {}", association.subject, role_name(&association.role_arn))
             }
@@ -116,6 +125,9 @@ impl Step {
             Self::AttachPolicy { role, policy_arn } => format!("attached {policy_arn} to role {role}"),
             Self::PutPolicy { role, name, before: None, .. } => format!("put inline policy {name} on role {role}"),
             Self::PutPolicy { role, name, .. } => format!("updated inline policy {name} of role {role}"),
+            Self::DetachPolicy { role, policy_arn } => format!("detached {policy_arn} from role {role}"),
+            Self::DeletePolicy { role, name, .. } => format!("deleted inline policy {name} of role {role}"),
+            Self::DeleteRole { role, .. } => format!("deleted role {role}"),
             Self::CreateAssociation { association, .. } => {
                 format!("associated {} with role {}", association.subject, role_name(&association.role_arn))
             }
@@ -139,6 +151,7 @@ impl Step {
             | Self::PutPolicy { .. }
             | Self::UpdateAssociation { .. }
             | Self::TagAssociation { .. } => Kind::Update,
+            Self::DetachPolicy { .. } | Self::DeletePolicy { .. } | Self::DeleteRole { .. } => Kind::Delete,
             Self::Restart { .. } => Kind::Restart,
         }
     }
@@ -150,7 +163,10 @@ impl Step {
             Self::PutTrust { .. } | Self::TagRole { .. } | Self::AttachPolicy { .. } | Self::PutPolicy { .. } => 1,
             Self::CreateAssociation { .. } | Self::UpdateAssociation { .. } => 2,
             Self::TagAssociation { .. } => 3,
-            Self::Restart { .. } => 4,
+            // What an association used goes once the association is gone.
+            Self::DetachPolicy { .. } | Self::DeletePolicy { .. } => 4,
+            Self::DeleteRole { .. } => 5,
+            Self::Restart { .. } => 6,
         }
     }
 
@@ -162,6 +178,9 @@ impl Step {
             | Self::TagRole { .. }
             | Self::AttachPolicy { .. }
             | Self::PutPolicy { .. }
+            | Self::DetachPolicy { .. }
+            | Self::DeletePolicy { .. }
+            | Self::DeleteRole { .. }
             | Self::CreateAssociation { .. }
             | Self::UpdateAssociation { .. }
             | Self::TagAssociation { .. } => true,

@@ -69,6 +69,9 @@ fn apply(step: &Step, have: &mut Have) {
             let Seen::Read(inline) = &mut have.inline else { panic!() };
             inline.insert(name.clone(), after.clone());
         }
+        Step::DetachPolicy { .. } | Step::DeletePolicy { .. } | Step::DeleteRole { .. } => {
+            panic!("nothing is taken away by associating: {step:?}")
+        }
         Step::CreateAssociation { association, .. } => {
             assert_eq!(association.role_arn, arn(role_mut(have)));
             let mut made = fixtures::association(&association.role_arn);

@@ -27,7 +27,7 @@ const STEPS: Rows = &[
     ("steps[].id", "stable name of the step within the plan"),
     (
         "steps[].action",
-        "installAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, createAssociation, updateAssociation, tagAssociation or restart",
+        "installAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation or restart",
     ),
     ("steps[].resource", "what the step writes to"),
     (

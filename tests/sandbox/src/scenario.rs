@@ -122,6 +122,9 @@ pub struct Role {
     /// Permissions boundary ARN.
     #[serde(default)]
     pub boundary: Option<String>,
+    /// Names of the instance profiles that hold it.
+    #[serde(default)]
+    pub instance_profiles: Vec<String>,
 }
 
 /// A managed policy.

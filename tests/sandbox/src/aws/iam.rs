@@ -41,6 +41,8 @@ pub struct Role {
     pub inline: BTreeMap<String, String>,
     /// Attached managed policies, in order.
     pub attached: Vec<String>,
+    /// Names of the instance profiles that hold it.
+    pub instance_profiles: Vec<String>,
     /// The trust policies that other services see, each from its time on.
     seen: Vec<(Timestamp, String)>,
 }
@@ -181,6 +183,7 @@ impl Aws {
             }
             "ListRoles" => self.list_roles(ctx),
             "DeleteRole" => self.delete_role(ctx),
+            "ListInstanceProfilesForRole" => self.list_instance_profiles(ctx),
             "UpdateAssumeRolePolicy" => self.update_trust(ctx),
             "TagRole" | "UntagRole" | "ListRoleTags" => self.role_tags(ctx),
             "PutRolePermissionsBoundary" | "DeleteRolePermissionsBoundary" => self.role_boundary(ctx),
@@ -210,6 +213,7 @@ impl Aws {
             tags: from.tags.clone(),
             inline: from.inline.iter().map(|(name, document)| (name.clone(), document.to_string())).collect(),
             attached: from.attached.clone(),
+            instance_profiles: from.instance_profiles.clone(),
             seen: vec![(Timestamp::MIN, trust.clone())],
             trust,
         };
@@ -290,6 +294,7 @@ impl Aws {
             tags,
             inline: BTreeMap::new(),
             attached: Vec::new(),
+            instance_profiles: Vec::new(),
             seen: vec![(ctx.now + ms(self.delays.iam), trust.to_owned())],
         };
         let answer = format!("<Role>{}</Role>", role.xml(true).replace("<RoleLastUsed/>", ""));
@@ -321,9 +326,32 @@ impl Aws {
         if !role.inline.is_empty() {
             return conflict("Cannot delete entity, must delete policies first.");
         }
+        if !role.instance_profiles.is_empty() {
+            return conflict("Cannot delete entity, must remove roles from instance profile first.");
+        }
         let name = role.name.clone();
         self.roles.remove(&name);
         Ok(Reply::Xml(String::new()))
+    }
+
+    fn list_instance_profiles(&self, ctx: &Ctx<'_>) -> Answer {
+        self.permit_role(ctx, &Facts::new())?;
+        let role = self.role_named(ctx)?;
+        let mut profiles: Vec<_> = role
+            .instance_profiles
+            .iter()
+            .map(|name| {
+                let inner = tag("Path", "/")
+                    + &tag("InstanceProfileName", name)
+                    + &tag("InstanceProfileId", super::iam_policies::unique_id("AIPA", name))
+                    + &tag("Arn", self.arn("iam", false, &format!("instance-profile/{name}")))
+                    + &tag("CreateDate", iso(role.created_at))
+                    + &list("Roles", [role.xml(false)]);
+                (name.clone(), inner)
+            })
+            .collect();
+        profiles.sort();
+        paged(ctx, "InstanceProfiles", profiles)
     }
 
     fn update_trust(&mut self, ctx: &Ctx<'_>) -> Answer {

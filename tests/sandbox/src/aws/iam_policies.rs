@@ -161,8 +161,13 @@ fn path_of(arn: &str) -> String {
 }
 
 fn policy_id(arn: &str) -> String {
+    unique_id("ANPA", arn)
+}
+
+/// One of IAM's unique ids: the same for the same thing.
+pub(super) fn unique_id(prefix: &str, of: &str) -> String {
     use sha2::{Digest, Sha256};
-    let letters = Sha256::digest(arn);
+    let letters = Sha256::digest(of);
     let letters = letters.iter().take(17).map(|byte| char::from(super::UPPER[usize::from(*byte) % super::UPPER.len()]));
-    format!("ANPA{}", letters.collect::<String>())
+    format!("{prefix}{}", letters.collect::<String>())
 }
