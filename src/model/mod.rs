@@ -10,6 +10,7 @@ pub mod cluster;
 pub mod document;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod glob;
 pub mod have;
 pub mod names;
 pub mod placement;
