@@ -19,7 +19,7 @@ use crate::{
         have::ServiceAccountState,
         names::ServiceAccount,
         role::{NewRole, Role},
-        workload::{Pod, Workload, WorkloadRef},
+        workload::{CronJob, Pod, Workload, WorkloadRef},
     },
 };
 
@@ -110,10 +110,13 @@ pub trait Cluster: Send + Sync {
     async fn pods(&self, subject: &ServiceAccount) -> Result<Vec<Pod>>;
     /// Deployments, StatefulSets and DaemonSets of a namespace, of every service account.
     async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>>;
-    /// One workload.
+    /// CronJobs of a namespace, of every service account. Where the caller may not list them, or there are none of that API: none.
+    async fn cron_jobs(&self, namespace: &str) -> Result<Vec<CronJob>>;
+    /// One workload as it is now, without its newest revision.
     async fn workload(&self, id: &WorkloadRef) -> Result<Option<Workload>>;
-    /// Sets the restart annotation to `at` and answers the workload after it. Refuses when the workload is paused or gone.
-    async fn restart(&self, id: &WorkloadRef, at: Timestamp) -> Result<Workload>;
+    /// Sets the restart annotation to `at` and answers the workload after it. `workload` is as it was read right before;
+    /// refuses when it is paused.
+    async fn restart(&self, workload: &Workload, at: Timestamp) -> Result<Workload>;
     /// The workload and its pods, now and after every change, until dropped. Survives expired watches and lost connections.
     async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>>;
     /// All nodes.

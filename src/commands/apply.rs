@@ -186,7 +186,8 @@ async fn freshen(
     let due = plan::recycle(&ask).map_err(shared::refused)?;
     let last_write = ending.outcome.last_write;
     ending.outcome.reports.retain(|r| !matches!(r.step, Step::Restart { .. }));
-    let (reports, rollouts) = recycle::carry_out(ctx, &want.subject, workloads, due, last_write, proof.logs).await?;
+    let (reports, rollouts) =
+        recycle::carry_out(ctx, &want.subject, workloads, due, last_write, Some(association), proof.logs).await?;
     ending.outcome.reports.extend(reports);
     ending.rollouts = rollouts;
     recycle::verdict(&ending.rollouts, &ending.outcome)

@@ -1,6 +1,6 @@
 //! `podid recycle`: restarts the workloads that use a service account, and watches them. Also behind `associate --recycle`.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use futures::future::join_all;
@@ -14,14 +14,18 @@ use crate::{
     execute::{self, Outcome, Report, Status},
     failure::{Code, Failure, Result},
     model::{
+        association::Association,
         have::{Seen, ServiceAccountState},
         names::ServiceAccount,
-        workload::{Workload, WorkloadRef},
+        staleness,
+        workload::{CronJob, Workload, WorkloadRef},
     },
     observe,
     output::Format,
     plan::{self, Plan, Step},
+    ports::Cluster,
     prove,
+    wait::Written,
 };
 
 /// Restart the workloads that use a service account, and watch them
@@ -91,7 +95,7 @@ impl Recycle {
             allow_missing_agent: self.allow_missing_agent,
         };
         let plan = plan::recycle(&ask).map_err(shared::refused)?;
-        for warning in &plan.warnings {
+        for warning in plan.warnings.iter().chain(&plan::cron_jobs(&view.cron_jobs, &self.subject)) {
             ctx.term.warn(warning);
         }
         if plan.steps.is_empty() && plan.watch.is_empty() {
@@ -113,7 +117,8 @@ impl Recycle {
         let (reports, rollouts) = if self.no_wait {
             (restart_all(ctx, &plan.steps).await?.into_iter().map(|(report, _)| report).collect(), Vec::new())
         } else {
-            carry_out(ctx, &self.subject, workloads, plan, None, !self.no_logs).await?
+            roll(ctx, &self.subject, workloads, plan, last_write(None, view.association.as_ref()), !self.no_logs)
+                .await?
         };
         let outcome = Outcome { reports, ..Outcome::default() };
         render(ctx, &outcome, &rollouts)?;
@@ -126,12 +131,13 @@ impl Recycle {
     async fn observe(&self, ctx: &Context) -> Result<View> {
         let cluster = ctx.cluster().await?;
         let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
-        let (subject, agent, association) = futures::try_join!(
+        let (subject, agent, association, cron_jobs) = futures::try_join!(
             ctx.guard.run("reading the workloads and pods", observe::subject(kube, &self.subject)),
             ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
             ctx.guard.run("reading the association", observe::association(eks, &cluster.name, &self.subject)),
+            ctx.guard.run("reading the cron jobs", kube.cron_jobs(&self.subject.namespace)),
         )?;
-        Ok(View { subject, agent, association })
+        Ok(View { subject, agent, association, cron_jobs })
     }
 
     fn nothing(&self, ctx: &Context, state: &Seen<ServiceAccountState>, used: bool) {
@@ -177,14 +183,41 @@ fn render(ctx: &Context, outcome: &Outcome, rollouts: &[Rollout]) -> Result<()> 
 struct View {
     subject: observe::SubjectView,
     agent: Seen<crate::model::agent::AgentState>,
-    association: Option<crate::model::association::Association>,
+    association: Option<Association>,
+    cron_jobs: Vec<CronJob>,
 }
 
-/// Restarts what is due and watches that and what was unfinished, side by side.
+/// When IAM or the association was last written: by this run, or, by EKS's own word, by one before it, which may have been
+/// killed right after.
+fn last_write(own: Option<Instant>, association: Option<&Association>) -> Option<Instant> {
+    let ago = association.and_then(|association| staleness::since_change(association, Timestamp::now()));
+    own.max(ago.and_then(|ago| Instant::now().checked_sub(Duration::from_secs(ago))))
+}
+
+/// Restarts what is due after `association` came to be as it is, and watches that and what was unfinished, side by side.
 ///
 /// # Errors
 /// Only what keeps it from starting; how each ended is in the reports and rollouts.
 pub async fn carry_out(
+    ctx: &Context,
+    subject: &ServiceAccount,
+    workloads: &[Workload],
+    due: Plan,
+    own_write: Option<Instant>,
+    association: Option<&Association>,
+    logs: bool,
+) -> Result<(Vec<Report>, Vec<Rollout>)> {
+    if !due.steps.is_empty() {
+        let kube = ctx.kube().await?;
+        let found = ctx.guard.run("reading the cron jobs", kube.cron_jobs(&subject.namespace)).await?;
+        for warning in plan::cron_jobs(&found, subject) {
+            ctx.term.warn(warning);
+        }
+    }
+    roll(ctx, subject, workloads, due, last_write(own_write, association), logs).await
+}
+
+async fn roll(
     ctx: &Context,
     subject: &ServiceAccount,
     workloads: &[Workload],
@@ -223,16 +256,31 @@ async fn restart_all(ctx: &Context, steps: &[Step]) -> Result<Vec<(Report, Optio
             return (Report { step: step.clone(), status: Status::Skipped, failure: None }, None);
         };
         let what = step.describe();
-        let (status, failure, workload) = match ctx.guard.write(&what, kube.restart(id, at)).await {
-            crate::wait::Written::Answered(Ok(workload)) => (Status::Done, None, Some(workload)),
-            crate::wait::Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
-            crate::wait::Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
+        let (status, failure, workload) = match ready(ctx, kube, id, &what).await {
+            Ok(present) => match ctx.guard.write(&what, kube.restart(&present, at)).await {
+                Written::Answered(Ok(workload)) => (Status::Done, None, Some(workload)),
+                Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
+                Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
+            },
+            Err(failure) if matches!(failure.code, Code::TimedOut | Code::Interrupted | Code::Terminated) => {
+                (Status::NotStarted, Some(failure), None)
+            }
+            Err(failure) => (Status::Failed, Some(failure), None),
         };
         let report = Report { step: step.clone(), status, failure };
         shared::tell(ctx, &report);
         (report, workload)
     });
     Ok(join_all(restarts).await)
+}
+
+/// The workload as it is right before its restart; fails, too, when there is no time left to begin.
+async fn ready(ctx: &Context, kube: &dyn Cluster, id: &WorkloadRef, what: &str) -> Result<Workload> {
+    let present = ctx.guard.run(&format!("reading {id}"), kube.workload(id)).await?;
+    let present = present
+        .ok_or_else(|| Failure::failed(format!("cannot restart `{id}` in `{}`", id.namespace)).because("it is gone"))?;
+    ctx.guard.may_begin(what)?;
+    Ok(present)
 }
 
 /// What the restarts and rollouts came to, as one.

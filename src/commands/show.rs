@@ -16,7 +16,7 @@ use crate::{
         role::Role,
         staleness, text,
         trust::{self, Verdict},
-        workload::{Injection, Pod, Workload},
+        workload::{Injection, Pod, Waiting, Workload},
     },
     observe::{self, SubjectView},
     output::{
@@ -369,7 +369,7 @@ fn pod_status(pod: &Pod) -> String {
     if pod.deleting {
         return "Terminating".to_owned();
     }
-    if let Some((reason, _)) = pod.containers.iter().find_map(|c| c.waiting.as_ref()) {
+    if let Some(Waiting { reason, .. }) = pod.containers.iter().find_map(|c| c.waiting.as_ref()) {
         return reason.clone();
     }
     if pod.phase == "Running" && !pod.ready { "Running (not ready)".to_owned() } else { pod.phase.clone() }

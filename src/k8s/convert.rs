@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::{
     api::{
         apps::v1::{DaemonSet, Deployment, StatefulSet},
+        batch::v1::CronJob as ApiCronJob,
         core::v1::{
             Container as ApiContainer, ContainerStatus, Node as ApiNode, NodeSelectorTerm, Pod as ApiPod, PodSpec,
             PodTemplateSpec,
@@ -16,8 +17,8 @@ use k8s_openapi::{
 use crate::model::{
     agent::Node,
     workload::{
-        Container, Expression, Owner, Placement, Pod, RolloutStatus, Strategy, Taint, Toleration, Workload,
-        WorkloadKind, WorkloadRef,
+        Container, CronJob, Expression, Owner, Placement, Pod, RolloutStatus, Strategy, Taint, Terminated, Toleration,
+        Waiting, Workload, WorkloadKind, WorkloadRef,
     },
 };
 
@@ -135,6 +136,18 @@ fn workload(
         selector: selector.and_then(|s| s.match_labels.clone()).unwrap_or_default(),
         status: RolloutStatus::default(),
         placement: spec.map(placement).unwrap_or_default(),
+    }
+}
+
+/// A CronJob.
+pub(super) fn cron_job(it: &ApiCronJob) -> CronJob {
+    let spec = it.spec.as_ref();
+    let template = spec.and_then(|s| s.job_template.spec.as_ref()).and_then(|job| job.template.spec.as_ref());
+    CronJob {
+        namespace: it.metadata.namespace.clone().unwrap_or_default(),
+        name: it.metadata.name.clone().unwrap_or_default(),
+        service_account: template.map_or_else(|| "default".to_owned(), service_account),
+        suspended: spec.and_then(|s| s.suspend).unwrap_or_default(),
     }
 }
 
@@ -266,10 +279,12 @@ fn container(it: &ApiContainer, init: bool, skipped: &[&str], statuses: &Statuse
         injected: has(FULL_URI) && has(TOKEN_FILE) && mounts,
         skipped: skipped.contains(&it.name.as_str()),
         restarts: status.map_or(0, |s| count(Some(s.restart_count))),
-        waiting: state
-            .and_then(|s| s.waiting.as_ref())
-            .map(|w| (w.reason.clone().unwrap_or_default(), w.message.clone().unwrap_or_default())),
+        waiting: state.and_then(|s| s.waiting.as_ref()).map(|w| Waiting {
+            reason: w.reason.clone().unwrap_or_default(),
+            message: w.message.clone().unwrap_or_default(),
+        }),
         running: state.is_some_and(|s| s.running.is_some()),
-        terminated: ended.map(|t| (i64::from(t.exit_code), t.reason.clone().unwrap_or_default())),
+        terminated: ended
+            .map(|t| Terminated { exit_code: i64::from(t.exit_code), reason: t.reason.clone().unwrap_or_default() }),
     }
 }

@@ -50,7 +50,7 @@ use crate::{
         cluster::Cluster as EksCluster,
         have::ServiceAccountState,
         names::ServiceAccount,
-        workload::{Pod, Workload, WorkloadKind, WorkloadRef},
+        workload::{CronJob, Pod, Workload, WorkloadKind, WorkloadRef},
     },
     ports::{Cluster, Probe, RolloutView},
 };
@@ -195,6 +195,13 @@ impl Cluster for Kube {
         }
     }
 
+    async fn cron_jobs(&self, namespace: &str) -> Result<Vec<CronJob>> {
+        match workloads::cron_jobs(&self.connection().await?.client, namespace).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.failed(&format!("list cron jobs of namespace `{namespace}`"), error)),
+        }
+    }
+
     async fn workload(&self, id: &WorkloadRef) -> Result<Option<Workload>> {
         let client = &self.connection().await?.client;
         match by_kind!(id.kind, workloads::one(client, id)) {
@@ -203,8 +210,8 @@ impl Cluster for Kube {
         }
     }
 
-    async fn restart(&self, id: &WorkloadRef, at: Timestamp) -> Result<Workload> {
-        by_kind!(id.kind, workloads::restart(self, id, at))
+    async fn restart(&self, workload: &Workload, at: Timestamp) -> Result<Workload> {
+        by_kind!(workload.id.kind, workloads::restart(self, workload, at))
     }
 
     async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>> {

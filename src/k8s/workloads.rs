@@ -5,7 +5,10 @@ use std::fmt::Debug;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+    api::{
+        apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
+        batch::v1::CronJob as ApiCronJob,
+    },
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
 use kube::{
@@ -23,8 +26,8 @@ use super::{
     wire::repeated,
 };
 use crate::{
-    failure::{Code, Failure, Result},
-    model::workload::{Workload, WorkloadKind, WorkloadRef},
+    failure::{Failure, Result},
+    model::workload::{CronJob, Workload, WorkloadKind, WorkloadRef},
 };
 
 /// The revision that a Deployment and its ReplicaSets carry.
@@ -89,13 +92,20 @@ pub(super) async fn all<K: Restartable>(client: &Client, namespace: &str) -> Res
     Ok(found.items.iter().map(Restartable::workload).collect())
 }
 
-/// One workload, with its newest revision.
+/// One workload.
 pub(super) async fn one<K: Restartable>(client: &Client, id: &WorkloadRef) -> Result<Option<Workload>, kube::Error> {
     let api: Api<K> = Api::namespaced(client.clone(), &id.namespace);
-    let Some(found) = api.get_opt(&id.name).await? else { return Ok(None) };
-    let mut workload = found.workload();
-    add_revision(client, &found, &mut workload).await?;
-    Ok(Some(workload))
+    Ok(api.get_opt(&id.name).await?.as_ref().map(Restartable::workload))
+}
+
+/// Every CronJob of a namespace; none where the caller may not list them, or the API server has no such kind.
+pub(super) async fn cron_jobs(client: &Client, namespace: &str) -> Result<Vec<CronJob>, kube::Error> {
+    let api: Api<ApiCronJob> = Api::namespaced(client.clone(), namespace);
+    match list(&api, &ListParams::default()).await {
+        Ok(found) => Ok(found.items.iter().map(convert::cron_job).collect()),
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// Sets the newest revision's hash, which Deployments and DaemonSets keep in other objects. Not allowed to read them: left out.
@@ -151,19 +161,17 @@ fn stamp(at: Timestamp, before: Option<&str>) -> String {
 }
 
 /// Restarts as `kubectl rollout restart` does: refused when paused, and only the template's annotation is sent.
-pub(super) async fn restart<K: Restartable>(kube: &Kube, id: &WorkloadRef, at: Timestamp) -> Result<Workload> {
+pub(super) async fn restart<K: Restartable>(kube: &Kube, workload: &Workload, at: Timestamp) -> Result<Workload> {
+    let id = &workload.id;
     let operation = format!("restart `{id}` in `{}`", id.namespace);
     let connection = kube.connection().await?;
     let failed = |error| super::error::failure(&operation, &connection.server, error);
     let api: Api<K> = Api::namespaced(connection.client.clone(), &id.namespace);
-    let Some(found) = api.get_opt(&id.name).await.map_err(failed)? else {
-        return Err(Failure::new(Code::Failed, format!("cannot {operation}")).because("it is gone"));
-    };
-    if found.workload().paused {
+    if workload.paused {
         return Err(Failure::usage(format!("`{id}` is paused"))
             .hint(format!("resume it first: kubectl rollout resume {id} -n {}", id.namespace)));
     }
-    let stamp = stamp(at, found.workload().restarted_at.as_deref());
+    let stamp = stamp(at, workload.restarted_at.as_deref());
     let patch = json!({"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}});
     let params = PatchParams { field_manager: Some("podid".to_owned()), ..PatchParams::default() };
     // The same stamp once more is no second restart.

@@ -109,9 +109,13 @@ pub(crate) fn workload(kind: WorkloadKind, name: &str) -> Workload {
 
 /// A running pod of a workload on node `n1`, made at noon, injected or not.
 pub(crate) fn pod(workload: &Workload, name: &str, injected: bool) -> Pod {
-    let kind = match workload.id.kind {
-        WorkloadKind::Deployment => "ReplicaSet",
-        other => other.as_str(),
+    let mut labels = workload.selector.clone();
+    let (kind, owner) = match workload.id.kind {
+        WorkloadKind::Deployment => {
+            labels.insert("pod-template-hash".to_owned(), "5d8f7c9b6d".to_owned());
+            ("ReplicaSet", format!("{}-5d8f7c9b6d", workload.id.name))
+        }
+        other => (other.as_str(), workload.id.name.clone()),
     };
     Pod {
         namespace: workload.id.namespace.clone(),
@@ -123,9 +127,9 @@ pub(crate) fn pod(workload: &Workload, name: &str, injected: bool) -> Pod {
         phase: "Running".to_owned(),
         ready: true,
         unschedulable: None,
-        owner: Some(Owner { kind: kind.to_owned(), name: workload.id.name.clone(), uid: workload.uid.clone() }),
+        owner: Some(Owner { kind: kind.to_owned(), name: owner, uid: workload.uid.clone() }),
         revision: None,
-        labels: workload.selector.clone(),
+        labels,
         token_volume: injected,
         containers: vec![Container {
             name: "app".to_owned(),

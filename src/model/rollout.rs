@@ -193,7 +193,7 @@ pub fn troubles(workload: &Workload, pods: &[Pod], generation: u64) -> Vec<Troub
     for pod in new_pods(workload, pods) {
         for container in &pod.containers {
             let waiting = container.waiting.as_ref();
-            let kind = waiting.and_then(|(reason, _)| match reason.as_str() {
+            let kind = waiting.and_then(|waiting| match waiting.reason.as_str() {
                 "ErrImagePull"
                 | "ImagePullBackOff"
                 | "InvalidImageName"
@@ -206,12 +206,14 @@ pub fn troubles(workload: &Workload, pods: &[Pod], generation: u64) -> Vec<Troub
             // A pod that came up after some crashes is no trouble any more.
             let crashed = !pod.ready
                 && (container.restarts > 0
-                    || waiting.is_some_and(|(reason, _)| reason == "CrashLoopBackOff")
-                    || !container.init && container.terminated.as_ref().is_some_and(|(code, _)| *code != 0));
+                    || waiting.is_some_and(|waiting| waiting.reason == "CrashLoopBackOff")
+                    || !container.init && container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0));
             let Some(kind) = kind.or(crashed.then_some(TroubleKind::Crash)) else { continue };
             let (reason, message) = match (kind, &container.terminated, waiting) {
-                (TroubleKind::Crash, Some((code, reason)), _) => (format!("exit code {code}"), reason.clone()),
-                (_, _, Some((reason, message))) => (reason.clone(), message.clone()),
+                (TroubleKind::Crash, Some(ended), _) => {
+                    (format!("exit code {}", ended.exit_code), ended.reason.clone())
+                }
+                (_, _, Some(waiting)) => (waiting.reason.clone(), waiting.message.clone()),
                 _ => ("restarted".to_owned(), String::new()),
             };
             found.push(Trouble {

@@ -45,6 +45,13 @@ pub fn stale(pod: &Pod, association: &Association) -> Option<String> {
     settled.is_some_and(|at| born < whole(at)).then(|| "it started before the association's last change".to_owned())
 }
 
+/// Seconds since the association was last written, by EKS's clock and the caller's. One written in the future (the clocks
+/// differ) was written now, so that whoever waits for a change to spread waits for its usual time and no longer.
+pub fn since_change(association: &Association, now: Timestamp) -> Option<u64> {
+    let changed = association.modified_at.max(association.created_at)?;
+    Some(u64::try_from(now.duration_since(changed).as_secs()).unwrap_or(0))
+}
+
 /// Kubernetes keeps whole seconds of a pod's birth, EKS fractions: a pod made right after a moment reads as made at its second.
 fn whole(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
@@ -78,6 +85,18 @@ mod tests {
             pod.created_at = Some(at(born));
             assert_eq!(stale(&pod, &association).is_some(), wanted, "{injected} {born} {modified}");
         }
+    }
+
+    #[test]
+    fn since_the_last_change() {
+        let mut association = association("arn:aws:iam::111122223333:role/carts");
+        (association.created_at, association.modified_at) = (Some(at(0)), None);
+        assert_eq!(since_change(&association, at(50)), Some(50));
+        association.modified_at = Some(at(40));
+        assert_eq!(since_change(&association, at(50)), Some(10));
+        assert_eq!(since_change(&association, at(-3600)), Some(0), "the clocks differ");
+        (association.created_at, association.modified_at) = (None, None);
+        assert_eq!(since_change(&association, at(50)), None);
     }
 
     #[test]

@@ -113,6 +113,19 @@ pub struct RolloutStatus {
     pub deadline_exceeded: Option<String>,
 }
 
+/// A CronJob: it cannot be restarted, its next run gets the new settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CronJob {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// The service account of its jobs' template.
+    pub service_account: String,
+    /// It starts no job now.
+    pub suspended: bool,
+}
+
 /// Where pods may run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Placement {
@@ -221,12 +234,31 @@ pub struct Container {
     pub skipped: bool,
     /// Times restarted.
     pub restarts: u64,
-    /// Waiting: reason and message (`CrashLoopBackOff`, `ImagePullBackOff`, …).
-    pub waiting: Option<(String, String)>,
+    /// Why it waits, when it does.
+    pub waiting: Option<Waiting>,
     /// Running.
     pub running: bool,
-    /// Exit code and reason of the last termination.
-    pub terminated: Option<(i64, String)>,
+    /// How it ended last.
+    pub terminated: Option<Terminated>,
+}
+
+/// Why a container waits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Waiting {
+    /// `CrashLoopBackOff`, `ImagePullBackOff`, …
+    pub reason: String,
+    /// The kubelet's words.
+    pub message: String,
+}
+
+/// How a container ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terminated {
+    /// Exit code.
+    pub exit_code: i64,
+    /// `Error`, `OOMKilled`, …
+    pub reason: String,
 }
 
 /// Whether a pod got the credentials settings at its creation.
@@ -262,7 +294,8 @@ impl Pod {
 }
 
 impl Workload {
-    /// Whether a pod is one of its own: controlled by it, or, for a Deployment, by a ReplicaSet with all labels of its selector.
+    /// Whether a pod is one of its own: controlled by it, or, for a Deployment, by one of its ReplicaSets, which are named
+    /// after it and the hash of their template. The labels alone do not tell: selectors of two Deployments may overlap.
     pub fn owns(&self, pod: &Pod) -> bool {
         let Some(owner) = &pod.owner else { return false };
         if pod.namespace != self.id.namespace {
@@ -270,9 +303,11 @@ impl Workload {
         }
         match self.id.kind {
             WorkloadKind::Deployment => {
+                let hash = pod.labels.get("pod-template-hash").map_or("", String::as_str);
                 owner.kind == "ReplicaSet"
                     && !self.selector.is_empty()
                     && self.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+                    && owner.name.strip_prefix(&self.id.name).and_then(|rest| rest.strip_prefix('-')) == Some(hash)
             }
             WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {
                 owner.kind == self.id.kind.as_str() && (owner.uid == self.uid || owner.name == self.id.name)

@@ -19,7 +19,7 @@ use serde::Serialize;
 pub use self::{
     associate::associate,
     recycle::{Recycle, recycle},
-    restart::{StalePod, stale_pods},
+    restart::{StalePod, cron_jobs, stale_pods},
     role_delete::delete_role,
     step::Kind,
 };

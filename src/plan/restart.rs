@@ -4,10 +4,11 @@ use super::{Plan, Step};
 use crate::model::{
     association::Association,
     have::Have,
+    names::ServiceAccount,
     rollout,
     staleness::{self, opted_out},
     want::Want,
-    workload::{Pod, Strategy, Workload, WorkloadKind},
+    workload::{CronJob, Pod, Strategy, Workload, WorkloadKind},
 };
 
 /// A pod that does not act under the association's present settings.
@@ -34,6 +35,19 @@ pub fn stale_pods(pods: &[Pod], workloads: &[Workload], association: &Associatio
                 owner: owner(pod, workloads),
                 reason,
             })
+        })
+        .collect()
+}
+
+/// CronJobs of the service account, which have no pods most of the time: named, as nothing else would show them.
+pub fn cron_jobs(found: &[CronJob], subject: &ServiceAccount) -> Vec<String> {
+    let own = |job: &&CronJob| job.namespace == subject.namespace && job.service_account == subject.name;
+    found
+        .iter()
+        .filter(own)
+        .map(|job| {
+            let suspended = if job.suspended { " (it is suspended)" } else { "" };
+            format!("cronjob/{} is not restarted: its next run gets the new settings{suspended}", job.name)
         })
         .collect()
 }

@@ -28,7 +28,7 @@ const LOG_LINES: u32 = 5;
 pub struct Watch<'a> {
     /// Whose workload, for the hints.
     pub subject: &'a ServiceAccount,
-    /// podid's own last write to IAM or an association in this run.
+    /// When IAM or the association was last written, as far as podid knows.
     pub last_write: Option<Instant>,
     /// Show the application's log lines.
     pub logs: bool,
@@ -72,7 +72,7 @@ pub async fn watch(
         for (trouble, key) in troubles.iter().zip(keys) {
             let seen_for = since.entry(key).or_insert_with(Instant::now).elapsed().as_secs();
             if trouble.ends(seen_for, since_write) {
-                return Err(ended(kube, guard, present, trouble, how).await);
+                return Err(ended(kube, guard, present, (trouble, &troubles), how).await);
             }
         }
         let mut text = format!("waiting for {}", progress.waiting_for);
@@ -95,11 +95,22 @@ fn short(trouble: &Trouble) -> String {
     format!("{pod}{}{restarts}", trouble.reason)
 }
 
-async fn ended(kube: &dyn Cluster, guard: &Guard, workload: &Workload, trouble: &Trouble, how: Watch<'_>) -> Failure {
-    let mut failure = Failure::failed(format!("{} does not roll out", workload.id)).because(short(trouble));
-    // `Error` is what the kubelet calls every exit code but 0.
-    if !trouble.message.is_empty() && trouble.message != "Error" {
-        failure = failure.because(mask::mask(&trouble.message));
+/// `trouble` ended it; it is one of `all`.
+async fn ended(
+    kube: &dyn Cluster,
+    guard: &Guard,
+    workload: &Workload,
+    (trouble, all): (&Trouble, &[Trouble]),
+    how: Watch<'_>,
+) -> Failure {
+    let mut failure = told(Failure::failed(format!("{} does not roll out", workload.id)), trouble);
+    // A deadline only says that nothing moved; what kept it is with the pods.
+    let mut trouble = trouble;
+    if trouble.kind == TroubleKind::Deadline
+        && let Some(behind) = all.iter().find(|trouble| trouble.kind != TroubleKind::Deadline)
+    {
+        failure = told(failure, behind);
+        trouble = behind;
     }
     if let (Some(pod), Some(container)) = (&trouble.pod, &trouble.container)
         && how.logs
@@ -131,6 +142,16 @@ async fn ended(kube: &dyn Cluster, guard: &Guard, workload: &Workload, trouble: 
     failure
         .hint(format!("see its credentials with `podid show {}`", how.subject))
         .hint(format!("go back with `kubectl -n {} rollout undo {}`", workload.id.namespace, workload.id))
+}
+
+/// The trouble, and the words of who reported it.
+fn told(failure: Failure, trouble: &Trouble) -> Failure {
+    let failure = failure.because(short(trouble));
+    // `Error` is what the kubelet calls every exit code but 0.
+    if trouble.message.is_empty() || trouble.message == "Error" {
+        return failure;
+    }
+    failure.because(mask::mask(&trouble.message))
 }
 
 /// The explanation's commands for this workload.

@@ -207,6 +207,28 @@ fn what_is_not_restarted() {
 }
 
 #[test]
+fn cron_jobs_are_named() {
+    let job = |service_account: &str| {
+        let spec = json!({ "serviceAccountName": service_account, "restartPolicy": "Never", "containers": [{ "name": "app", "image": "carts" }] });
+        json!({
+            "apiVersion": "batch/v1",
+            "kind": "CronJob",
+            "metadata": { "name": "nightly", "namespace": "carts" },
+            "spec": { "schedule": "0 3 * * *", "jobTemplate": { "spec": { "template": { "spec": spec } } } },
+        })
+    };
+    let named = "warning: cronjob/nightly is not restarted: its next run gets the new settings";
+    let env = Env::with("carts-associated", &[("/manifests/-", job("carts"))]);
+    let _ = env.podid(&format!("{LINE} --dry-run")).ok().says(named);
+    let env = Env::with("carts-associated", &[("/manifests/-", job("carts")), ("/associations", json!([]))]);
+    let _ = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --recycle").ok().says(named);
+    let env = Env::with("carts-associated", &[("/manifests/-", job("default"))]);
+    assert!(!env.podid(&format!("{LINE} --dry-run")).ok().to_string().contains("cronjob"));
+    let env = Env::with("carts-associated", &[("/manifests/-", job("carts")), forbidding(&["list cronjobs"])]);
+    assert!(!env.podid(&format!("{LINE} --dry-run")).ok().to_string().contains("cronjob"));
+}
+
+#[test]
 fn nothing() {
     let env = Env::new("carts-associated");
     insta::assert_snapshot!(env.podid("recycle carts/default").ok().steady(), @r"

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::super::convert;
-use crate::model::workload::{Injection, Strategy, Workload};
+use crate::model::workload::{Injection, Strategy, Terminated, Waiting, Workload};
 
 fn of<K: DeserializeOwned>(convert: impl Fn(&K) -> Workload, spec: &Value, status: &Value) -> Workload {
     let mut whole = json!({
@@ -128,8 +128,11 @@ fn pods() {
     let [setup, web] = &it.containers[..] else { panic!("two containers") };
     assert_eq!((setup.init, setup.restarts, setup.running), (true, 0, false));
     assert_eq!((web.init, web.restarts, web.running), (false, 3, false));
-    assert_eq!(web.waiting, Some(("CrashLoopBackOff".to_owned(), "back-off".to_owned())));
-    assert_eq!(web.terminated, Some((137, "OOMKilled".to_owned())));
+    assert_eq!(web.waiting, Some(Waiting { reason: "CrashLoopBackOff".to_owned(), message: "back-off".to_owned() }));
+    assert_eq!(web.terminated, Some(Terminated { exit_code: 137, reason: "OOMKilled".to_owned() }));
+    let json = json!(web);
+    assert_eq!(json["waiting"], json!({"reason": "CrashLoopBackOff", "message": "back-off"}));
+    assert_eq!(json["terminated"], json!({"exitCode": 137, "reason": "OOMKilled"}));
 }
 
 #[test]

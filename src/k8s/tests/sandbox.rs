@@ -73,7 +73,7 @@ async fn reads() {
     let pods = world.kube.pods(&carts()).await.unwrap();
     assert!(pods.iter().all(|pod| pod.service_account == "carts" && pod.revision.is_some()), "{pods:?}");
     let workload = world.kube.workload(&deployment()).await.unwrap().unwrap();
-    assert_eq!(workload.status.update_revision, pods.first().and_then(|pod| pod.revision.clone()));
+    assert!(pods.iter().all(|pod| workload.owns(pod)), "{pods:?}");
     let gone = WorkloadRef { name: "other".to_owned(), ..deployment() };
     assert_eq!(world.kube.workload(&gone).await.unwrap(), None);
 }
@@ -114,8 +114,10 @@ async fn a_restart_is_followed() {
     let world = world();
     let before = world.kube.workload(&deployment()).await.unwrap().unwrap();
     let mut views = world.kube.follow(&deployment()).await.unwrap();
+    let old = views.next().await.unwrap().unwrap().workload.unwrap().status.update_revision;
+    assert!(old.is_some());
     let at = "2026-11-23T19:34:15Z".parse().unwrap();
-    let restarted = world.kube.restart(&deployment(), at).await.unwrap();
+    let restarted = world.kube.restart(&before, at).await.unwrap();
     assert_eq!(restarted.generation, before.generation + 1);
     assert_eq!(restarted.restarted_at.as_deref(), Some("2026-11-23T19:34:15Z"));
     let new = async {
@@ -132,7 +134,7 @@ async fn a_restart_is_followed() {
         }
     };
     let new = tokio::time::timeout(std::time::Duration::from_secs(20), new).await.unwrap();
-    assert_ne!(new, before.status.update_revision);
+    assert_ne!(new, old);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use crate::{
         cluster::Cluster as EksCluster,
         have::ServiceAccountState,
         names::ServiceAccount,
-        workload::{WorkloadKind, WorkloadRef},
+        workload::{CronJob, WorkloadKind, WorkloadRef},
     },
     ports::{Cluster, Probe},
 };
@@ -200,7 +200,8 @@ async fn a_restart_sends_what_kubectl_sends() {
         _ => (200, deployment(2, 1, false).to_string()),
     });
     let at = "2026-11-23T19:34:15.123Z".parse().unwrap();
-    let restarted = kube.restart(&web(WorkloadKind::Deployment), at).await.unwrap();
+    let before = kube.workload(&web(WorkloadKind::Deployment)).await.unwrap().unwrap();
+    let restarted = kube.restart(&before, at).await.unwrap();
     assert_eq!((restarted.generation, restarted.status.observed_generation), (2, 1));
     let patch = log.lock().unwrap()[1].clone();
     assert_eq!(patch.target, "/apis/apps/v1/namespaces/default/deployments/web?&fieldManager=podid");
@@ -212,15 +213,40 @@ async fn a_restart_sends_what_kubectl_sends() {
 #[tokio::test]
 async fn a_paused_deployment_is_not_restarted() {
     let (paused, log) = kube(|_| (200, deployment(1, 1, true).to_string()));
-    let failure =
-        paused.restart(&web(WorkloadKind::Deployment), "2026-11-23T19:34:15Z".parse().unwrap()).await.unwrap_err();
+    let before = paused.workload(&web(WorkloadKind::Deployment)).await.unwrap().unwrap();
+    let failure = paused.restart(&before, "2026-11-23T19:34:15Z".parse().unwrap()).await.unwrap_err();
     assert_eq!((failure.code, failure.message.as_str()), (Code::Usage, "`deployment/web` is paused"));
     assert_eq!(failure.hints, ["resume it first: kubectl rollout resume deployment/web -n default"]);
     assert_eq!(log.lock().unwrap().len(), 1);
     let (gone, _) = kube(|_| status(404, "NotFound", "deployments.apps \"web\" not found"));
-    let failure =
-        gone.restart(&web(WorkloadKind::Deployment), "2026-11-23T19:34:15Z".parse().unwrap()).await.unwrap_err();
-    assert_eq!(failure.to_string(), "cannot restart `deployment/web` in `default`: it is gone");
+    assert_eq!(gone.workload(&web(WorkloadKind::Deployment)).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn cron_jobs_where_the_caller_may_look() {
+    let spec = json!({"serviceAccountName": "carts", "containers": [{"name": "app", "image": "app"}]});
+    let job = json!({
+        "metadata": {"name": "nightly", "namespace": "carts"},
+        "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": {"spec": spec}}}},
+    });
+    let (kube, log) = kube(move |_| list("CronJob", std::slice::from_ref(&job), None));
+    let found = kube.cron_jobs("carts").await.unwrap();
+    let named = CronJob {
+        namespace: "carts".to_owned(),
+        name: "nightly".to_owned(),
+        service_account: "carts".to_owned(),
+        suspended: false,
+    };
+    assert_eq!(found, [named]);
+    assert!(log.lock().unwrap()[0].target.starts_with("/apis/batch/v1/namespaces/carts/cronjobs?"));
+    for (answer, wanted) in [
+        (status(403, "Forbidden", "cronjobs.batch is forbidden"), true),
+        ((404, "404 page not found\n".to_owned()), true),
+        (status(400, "BadRequest", "no"), false),
+    ] {
+        let (kube, _) = super::kube(move |_| answer.clone());
+        assert_eq!(kube.cron_jobs("carts").await.is_ok_and(|none| none.is_empty()), wanted);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{
     fixtures::{at, pod, workload},
-    workload::RolloutStatus,
+    workload::{RolloutStatus, Terminated, Waiting},
 };
 
 /// Observed generation, total, updated, ready, available, what is waited for (empty: done).
@@ -94,9 +94,10 @@ fn waiting_ends_early_only_for_lasting_trouble_of_new_pods() {
         let mut pod = pod(&carts, "p", true);
         pod.revision = Some(revision.to_owned());
         pod.ready = false;
-        pod.containers[0].waiting = waiting.map(|(reason, message)| (reason.to_owned(), message.to_owned()));
+        pod.containers[0].waiting =
+            waiting.map(|(reason, message)| Waiting { reason: reason.to_owned(), message: message.to_owned() });
         pod.containers[0].restarts = restarts;
-        pod.containers[0].terminated = (restarts > 0).then(|| (1, "Error".to_owned()));
+        pod.containers[0].terminated = (restarts > 0).then(|| Terminated { exit_code: 1, reason: "Error".to_owned() });
         pod
     };
     let image = broken("new", Some(("ImagePullBackOff", "no such image")), 0);

@@ -4,7 +4,7 @@ use super::*;
 use crate::model::{
     fixtures::{agent, association, at, node, pod, subject, workload},
     names::ServiceAccount,
-    workload::{Owner, Pod, Strategy, Workload, WorkloadKind},
+    workload::{CronJob, Owner, Pod, Strategy, Workload, WorkloadKind},
 };
 
 struct World {
@@ -70,6 +70,35 @@ fn all_or_only_the_stale() {
     assert_eq!(ids(&named.unwrap()), ["restart/carts/daemonset/log"]);
     let stale = stale_pods(&world.pods, &world.workloads, world.association.as_ref().unwrap());
     assert_eq!((stale.len(), stale[0].owner.as_deref()), (1, Some("statefulset/db")));
+}
+
+/// Two Deployments may select the same labels; a ReplicaSet's name tells whose it is.
+#[test]
+fn deployments_with_the_same_labels_do_not_own_each_others_pods() {
+    let mut world = world();
+    let mut twin = workload(WorkloadKind::Deployment, "carts-canary");
+    twin.selector = world.workloads[0].selector.clone();
+    world.workloads = vec![world.workloads[0].clone(), twin.clone()];
+    world.pods = vec![pod(&world.workloads[0], "carts-0", true), pod(&twin, "carts-canary-0", false)];
+    assert_eq!(ids(&world.ask(true).unwrap()), ["restart/carts/deployment/carts-canary"]);
+    world.pods[1].owner = world.pods[0].owner.clone();
+    assert_eq!(ids(&world.ask(true).unwrap()), ["restart/carts/deployment/carts"]);
+}
+
+#[test]
+fn cron_jobs_of_the_service_account() {
+    let job = |namespace: &str, service_account: &str, suspended| CronJob {
+        namespace: namespace.to_owned(),
+        name: "nightly".to_owned(),
+        service_account: service_account.to_owned(),
+        suspended,
+    };
+    let found =
+        [job("carts", "carts", false), job("carts", "carts", true), job("carts", "x", false), job("x", "carts", false)];
+    let told = cron_jobs(&found, &subject("carts/carts"));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(told[0], "cronjob/nightly is not restarted: its next run gets the new settings");
+    assert!(told[1].ends_with("(it is suspended)"), "{told:?}");
 }
 
 #[test]

@@ -96,7 +96,9 @@ const SHOW: Rows = &[
         "its state",
     ),
     ("pods[].owner.kind, owner.name", "what created it"),
-    ("pods[].containers[].name, init, injected, skipped, restarts, waiting, running, terminated", "its containers"),
+    ("pods[].containers[].name, init, injected, skipped, restarts, running", "its containers"),
+    ("pods[].containers[].waiting.reason, waiting.message", "why it waits; waiting is null when it does not"),
+    ("pods[].containers[].terminated.exitCode, terminated.reason", "how it ended last; terminated is null before that"),
     ("unread[].what, unread[].why", "what could not be read; its field is null then"),
 ];
 

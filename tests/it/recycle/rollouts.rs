@@ -1,7 +1,12 @@
 //! Rollouts that do not end well, or not soon.
 
-use podid_sandbox::Sandbox;
-use serde_json::json;
+use std::time::Duration;
+
+use podid_sandbox::{
+    Sandbox,
+    faults::{Action, Fault},
+};
+use serde_json::{Value, json};
 
 use super::LINE;
 use crate::support::Env;
@@ -147,4 +152,110 @@ fn an_unfinished_restart_is_watched() {
     error: interrupted
     ");
     assert!(env.writes().is_empty());
+}
+
+/// A deadline says that nothing moved; the crash says why.
+#[test]
+fn a_deadline_shows_the_trouble_behind_it() {
+    let world = |app: &str| {
+        let set = [
+            ("/manifests/8/spec/template/metadata/annotations/sandbox.podid.dev~1app", json!(app)),
+            ("/manifests/8/spec/progressDeadlineSeconds", json!(2)),
+            // Too long for the three restarts that would end it.
+            ("/delays", json!({ "back_off": 60_000 })),
+        ];
+        Env::with("carts-associated", &set)
+    };
+    let set = regex::Regex::new(r"ReplicaSet .carts-\w{10}. ").unwrap();
+    let told = |app: &str| {
+        let run = world(app).podid(LINE).code(6);
+        set.replace(&run.steady(), "ReplicaSet \"carts-[hash]\" ").into_owned()
+    };
+    insta::assert_snapshot!(told("crash AccessDenied: not authorized"), @r#"
+    exit 6
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      * restart deployment/carts (2 replicas, RollingUpdate)
+    asked deployment/carts to restart
+    deployment/carts: does not roll out
+    error: deployment/carts does not roll out
+      caused by: ProgressDeadlineExceeded
+      caused by: ReplicaSet "carts-[hash]" has timed out progressing.
+      caused by: pod carts-[pod]: exit code 1, restarted [n] times
+      caused by: its last log lines:
+        [time] ERROR 1 --- [           main] o.s.boot.SpringApplication               : Application run failed
+        org.springframework.beans.factory.BeanCreationException: Error creating bean with name 'dynamoDBCartService': Invocation of init method failed
+        Caused by: software.amazon.awssdk.services.dynamodb.model.DynamoDbException: AccessDenied: not authorized
+        	at software.amazon.awssdk.core.internal.http.CombinedResponseHandler.handleErrorResponse(CombinedResponseHandler.java:125)
+
+    hint: see its credentials with `podid show carts/carts`
+    hint: go back with `kubectl -n carts rollout undo deployment/carts`
+    hint: run the same command again: finished steps are skipped
+    "#);
+    insta::assert_snapshot!(told("unready"), @r#"
+    exit 6
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      * restart deployment/carts (2 replicas, RollingUpdate)
+    asked deployment/carts to restart
+    deployment/carts: does not roll out
+    error: deployment/carts does not roll out
+      caused by: ProgressDeadlineExceeded
+      caused by: ReplicaSet "carts-[hash]" has timed out progressing.
+
+    hint: see its credentials with `podid show carts/carts`
+    hint: go back with `kubectl -n carts rollout undo deployment/carts`
+    hint: run the same command again: finished steps are skipped
+    "#);
+    let _ = world("").podid(LINE).ok();
+}
+
+/// Credentials may fail for a while after a change; a run that was killed right after it left nothing but its time.
+#[test]
+fn a_crash_right_after_a_change_does_not_end_it() {
+    let world = |age: u64| {
+        let set = [
+            ("/manifests/8/spec/template/metadata/annotations/sandbox.podid.dev~1app", json!("crash AccessDenied")),
+            ("/associations/0/age_s", json!(age)),
+        ];
+        Env::with("carts-associated", &set)
+    };
+    let line = format!("{LINE} --no-logs --timeout 12s");
+    let _ = world(3600).podid(&line).code(6).says("deployment/carts does not roll out");
+    let _ = world(5).podid(&line).code(6).says("IAM may still be spreading the change").says("timed out after 12s");
+}
+
+/// What was not begun is not unknown: nothing was written.
+#[test]
+fn stopped_before_the_write() {
+    let env = Env::new("carts-associated");
+    env.world.faults().add(Fault::always("kubernetes", "get deployments", Action::Delay(Duration::from_mins(1))));
+    let run = env.podid(&format!("{LINE} --timeout 6s -o json")).code(5);
+    insta::assert_snapshot!(run.steady(), @r#"
+    exit 5
+    --- stdout
+    {
+      "steps": [
+        {
+          "id": "restart/carts/deployment/carts",
+          "action": "restart",
+          "resource": "deployment/carts",
+          "status": "not-started",
+          "error": "timed out after 6s while reading deployment/carts"
+        }
+      ],
+      "rollouts": []
+    }
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      * restart deployment/carts (2 replicas, RollingUpdate)
+    {"error":{"code":"timed-out","message":"timed out after 6s while reading deployment/carts","requestId":null,"hints":["give it more time with `--timeout`"]}}
+    "#);
+    let asked = |world: &Sandbox| world.journal().count("kubernetes", "get deployments") > 1;
+    let run = env.signalled(&format!("{LINE} -o json"), "INT", asked).code(130);
+    assert_eq!(run.json()["steps"][0]["status"], Value::from("not-started"), "{run}");
+    assert!(env.writes().is_empty());
+    env.world.faults().clear();
+    let _ = env.podid(LINE).ok();
+    assert_eq!(env.writes(), ["kubernetes patch deployments"]);
 }
