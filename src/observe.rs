@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::{
-    future::{join_all, try_join_all},
+    future::join_all,
     stream::{self, Stream, StreamExt},
 };
 
@@ -57,15 +57,15 @@ pub struct RoleView {
     pub role: Seen<Option<Role>>,
     /// Attached managed policies.
     pub attached: Seen<Vec<String>>,
-    /// Inline policies asked for by name.
+    /// All its inline policies.
     pub inline: Seen<BTreeMap<String, Document>>,
 }
 
-/// Reads a role, its attached policies when `attached`, and the inline policies of these names.
+/// Reads a role, its attached policies when `attached`, and all its inline policies when `inline` (IAM limits their sum).
 ///
 /// # Errors
 /// When a read failed for another reason than a missing permission.
-pub async fn role(iam: &dyn Iam, name: &str, attached: bool, inline: &[String]) -> Result<RoleView> {
+pub async fn role(iam: &dyn Iam, name: &str, attached: bool, inline: bool) -> Result<RoleView> {
     let attached = async {
         if attached {
             seen(iam.attached_policies(name).await, "iam:ListAttachedRolePolicies")
@@ -74,15 +74,11 @@ pub async fn role(iam: &dyn Iam, name: &str, attached: bool, inline: &[String]) 
         }
     };
     let documents = async {
-        if inline.is_empty() {
-            return Ok(Seen::NotAsked);
+        if inline {
+            seen(inline_policies(iam, name).await, "iam:ListRolePolicies and iam:GetRolePolicy")
+        } else {
+            Ok(Seen::NotAsked)
         }
-        let reads =
-            inline.iter().map(|policy| async move { Ok((policy.clone(), iam.inline_policy(name, policy).await?)) });
-        let read = try_join_all(reads).await.map(|found| {
-            found.into_iter().filter_map(|(name, document)| Some((name, document?))).collect::<BTreeMap<_, _>>()
-        });
-        seen(read, "iam:GetRolePolicy")
     };
     let role = async { seen(iam.role(name).await, "iam:GetRole") };
     let (role, attached, inline) = futures::join!(role, attached, documents);

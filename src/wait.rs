@@ -2,6 +2,10 @@
 
 use std::{
     future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -53,23 +57,67 @@ pub enum Written<T> {
     Unknown(Failure),
 }
 
+/// Whether a write is on its way: told by what sends it, so that being cut off while only reading or pausing is not
+/// taken for a write that nobody knows of.
+#[derive(Debug, Default)]
+pub struct Flight(AtomicBool);
+
+impl Flight {
+    /// Sends a write. An error is the service's word that it was not done.
+    ///
+    /// # Errors
+    /// The write's own.
+    pub async fn send<T>(&self, write: impl Future<Output = Result<T>>) -> Result<T> {
+        self.0.store(true, Ordering::Relaxed);
+        let answer = write.await;
+        if answer.is_err() {
+            self.0.store(false, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Sent and not refused.
+    pub fn sent(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// Deadline and interruption, shared by everything a command awaits.
 #[derive(Debug, Clone)]
 pub struct Guard {
     started: Instant,
     timeout: Duration,
+    /// Milliseconds that the deadline does not count.
+    apart: Arc<AtomicU64>,
     signal: watch::Receiver<Option<Signal>>,
 }
 
 impl Guard {
     /// A guard whose deadline is `timeout` from now.
     pub fn new(timeout: Duration, signal: watch::Receiver<Option<Signal>>) -> Self {
-        Self { started: Instant::now(), timeout, signal }
+        Self { started: Instant::now(), timeout, apart: Arc::default(), signal }
     }
 
     /// Time left.
     pub fn left(&self) -> Duration {
-        self.timeout.saturating_sub(self.started.elapsed())
+        let apart = Duration::from_millis(self.apart.load(Ordering::Relaxed));
+        (self.timeout + apart).saturating_sub(self.started.elapsed())
+    }
+
+    /// Awaits an answer of the user; the time it takes is not the command's.
+    ///
+    /// # Errors
+    /// The interruption.
+    pub async fn apart<T>(&self, answer: impl Future<Output = T>) -> Result<T> {
+        self.check()?;
+        let since = Instant::now();
+        let answered = tokio::select! {
+            answer = answer => Ok(answer),
+            signal = self.signalled() => Err(signal.failure()),
+        };
+        let took = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.apart.fetch_add(took, Ordering::Relaxed);
+        answered
     }
 
     /// The failure to report when the deadline passes while doing `what`.
@@ -119,6 +167,7 @@ impl Guard {
         }
         tokio::pin!(future);
         tokio::select! {
+            biased;
             result = &mut future => Written::Answered(result),
             signal = self.signalled() => match tokio::time::timeout(GRACE, &mut future).await {
                 Ok(result) => Written::Answered(result),
@@ -224,6 +273,24 @@ mod tests {
         };
         let Written::Unknown(failure) = guard.write("writing", write).await else { panic!("it was cut off") };
         assert_eq!(failure.code, Code::Interrupted);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn thinking_is_not_counted() {
+        let (_sender, guard) = guard(Duration::from_millis(50));
+        let before = guard.left();
+        guard.apart(async { std::thread::sleep(Duration::from_millis(80)) }).await.unwrap();
+        assert!(!guard.left().is_zero() && guard.left() <= before, "{:?} of {before:?}", guard.left());
+    }
+
+    #[tokio::test]
+    async fn only_what_was_sent_and_not_refused_is_unknown() {
+        let flight = Flight::default();
+        assert!(!flight.sent());
+        flight.send(async { Err::<(), _>(Failure::failed("no")) }).await.unwrap_err();
+        assert!(!flight.sent());
+        flight.send(async { Ok(()) }).await.unwrap();
+        assert!(flight.sent());
     }
 
     #[test]

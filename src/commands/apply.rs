@@ -9,7 +9,8 @@ use crate::{
         shared::{self, Consent, count},
     },
     context::Context,
-    execute::{self, Outcome, Ports},
+    execute::{self, Outcome, Ports, Report},
+    explain,
     failure::{Code, Failure, Result},
     model::{
         association::Association,
@@ -88,10 +89,25 @@ async fn carry_out(
     let kube = if proof.wait { Some(ctx.kube().await?) } else { None };
     let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube };
     let change = change(&plan.steps);
-    ending.outcome = execute::run(&ports, &ctx.guard, plan.steps, |report| shared::tell(ctx, report)).await;
-    ending.association = ending.outcome.association.clone().or(present);
+    // The agent first, and proved: a pod that is injected where no agent answers gets no credentials at all.
+    let (agent_first, rest): (Vec<Step>, Vec<Step>) =
+        plan.steps.into_iter().partition(|step| matches!(step, Step::InstallAgent { .. }));
+    ending.association = present;
+    ending.outcome = execute::run(&ports, &ctx.guard, agent_first, |report| shared::tell(ctx, report)).await;
+    let installed = match (ending.outcome.failure(), &have.agent) {
+        (Some(failure), _) => Err(failure.clone()),
+        (None, Seen::Read(state)) if proof.wait && want.install_agent.is_some() => agent(ctx, state).await,
+        (None, _) => Ok(()),
+    };
+    if let Err(failure) = installed {
+        ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(rest));
+        return Err(failure);
+    }
+    let outcome = execute::run(&ports, &ctx.guard, rest, |report| shared::tell(ctx, report)).await;
+    ending.outcome = std::mem::take(&mut ending.outcome).then(outcome);
+    ending.association = ending.outcome.association.clone().or(ending.association.take());
     if let Some(failure) = ending.outcome.failure() {
-        return Err(failure.clone());
+        return Err(addressed(failure.clone(), want));
     }
     let Some(association) = ending.association.clone() else {
         return Err(Failure::failed(format!("no association of {} came of this", want.subject)));
@@ -103,11 +119,6 @@ async fn carry_out(
         }
         return Ok(());
     };
-    if want.install_agent.is_some()
-        && let Seen::Read(state) = &have.agent
-    {
-        agent(ctx, state).await?;
-    }
     if let Seen::Read(missing @ (ServiceAccountState::Missing { .. } | ServiceAccountState::NoNamespace { .. })) =
         &have.service_account
         && !want.create_service_account
@@ -183,14 +194,37 @@ async fn freshen(
         stale_only: true,
         allow_missing_agent: true,
     };
-    let due = plan::recycle(&ask).map_err(shared::refused)?;
+    let mut due = plan::recycle(&ask).map_err(shared::refused)?;
     let last_write = ending.outcome.last_write;
-    ending.outcome.reports.retain(|r| !matches!(r.step, Step::Restart { .. }));
+    let is_restart = |report: &Report| matches!(report.step, Step::Restart { .. });
+    let planned: Vec<String> = ending.outcome.reports.iter().filter(|r| is_restart(r)).map(|r| r.step.id()).collect();
+    ending.outcome.reports.retain(|r| !is_restart(r));
+    // Only what was shown is restarted.
+    due.steps.retain(|step| {
+        let shown = planned.contains(&step.id());
+        if !shown {
+            ctx.term.warn(format!("{} is stale too since the plan was made, and is not restarted", step.resource()));
+            ctx.term.hint(format!("restart it with `podid recycle {}`", want.subject));
+        }
+        shown
+    });
     let (reports, rollouts) =
         recycle::carry_out(ctx, &want.subject, workloads, due, last_write, Some(association), proof.logs).await?;
+    let restarted = !reports.is_empty() || !rollouts.is_empty();
     ending.outcome.reports.extend(reports);
     ending.rollouts = rollouts;
-    recycle::verdict(&ending.rollouts, &ending.outcome)
+    recycle::verdict(&ending.rollouts, &ending.outcome)?;
+    // What the restarts did not reach is named.
+    let kube = ctx.kube().await?;
+    let left;
+    let left = if restarted {
+        left = ctx.guard.run("reading the pods", kube.pods(&want.subject)).await?;
+        &left
+    } else {
+        pods
+    };
+    say_stale(ctx, want, association, left, ending);
+    Ok(())
 }
 
 fn say_stale(ctx: &Context, want: &Want, association: &Association, pods: &[Pod], ending: &mut Ending) {
@@ -209,7 +243,10 @@ fn say_stale(ctx: &Context, want: &Want, association: &Association, pods: &[Pod]
         format!("{} still without it", if one { "is" } else { "are" })
     };
     ctx.term.warn(format!("{} {how}: {}{more}", count(stale.len(), "running pod"), shown.join(", ")));
-    ctx.term.hint(format!("restart them with `podid recycle {}`", want.subject));
+    // Those that a restart does not reach were named before it, with what to do.
+    if !want.recycle {
+        ctx.term.hint(format!("restart them with `podid recycle {}`", want.subject));
+    }
 }
 
 async fn agent(ctx: &Context, state: &crate::model::agent::AgentState) -> Result<()> {
@@ -231,6 +268,12 @@ async fn agent(ctx: &Context, state: &crate::model::agent::AgentState) -> Result
             Err(failure)
         }
     }
+}
+
+/// The explanations' commands for this service account and role.
+fn addressed(failure: Failure, want: &Want) -> Failure {
+    let role = want.role.role.name();
+    explain::addressed(failure, &[("NS/SA", &want.subject.to_string()), ("ROLE", role)])
 }
 
 /// What the plan does to the association.
@@ -258,7 +301,8 @@ fn render(ctx: &Context, want: &Want, ending: &Ending) -> Result<()> {
     match ctx.term.format() {
         Format::Json => ctx.term.emit_json(&value),
         Format::Yaml => ctx.term.emit_yaml(&value),
-        Format::Name => ctx.term.emit_line(&want.subject),
-        Format::Table | Format::Wide => Ok(()),
+        // What is not so yet is not named.
+        Format::Name if ending.outcome.associated() => ctx.term.emit_line(&want.subject),
+        Format::Name | Format::Table | Format::Wide => Ok(()),
     }
 }

@@ -175,7 +175,7 @@ impl Associate {
     async fn observe(&self, ctx: &Context, input: Input) -> Result<(Want, Have)> {
         let (eks, iam) = (ctx.eks()?, ctx.iam()?);
         let target = ctx.target()?;
-        let inline = self.inline_names(&input);
+        let inline = !self.dynamodb.is_empty() || !self.policy_file.is_empty();
         let attached = !self.policy_arn.is_empty();
         let guard = &ctx.guard;
         let named = self.role.as_ref().map(|role| role.name().to_owned());
@@ -185,9 +185,7 @@ impl Associate {
         };
         let early_role = async {
             match &named {
-                Some(name) => {
-                    guard.run("reading the role", observe::role(iam, name, attached, &inline)).await.map(Some)
-                }
+                Some(name) => guard.run("reading the role", observe::role(iam, name, attached, inline)).await.map(Some),
                 None => Ok(None),
             }
         };
@@ -206,7 +204,7 @@ impl Associate {
         let want = self.want(cluster, input, version)?;
         let role = match early_role? {
             Some(view) => view,
-            None => guard.run("reading the role", observe::role(iam, want.role.role.name(), attached, &inline)).await?,
+            None => guard.run("reading the role", observe::role(iam, want.role.role.name(), attached, inline)).await?,
         };
         let have = Have {
             association: Seen::Read(association),
@@ -216,11 +214,6 @@ impl Associate {
             ..have
         };
         Ok((want, have))
-    }
-
-    fn inline_names(&self, input: &Input) -> Vec<String> {
-        let tables = (!self.dynamodb.is_empty()).then(|| policy::DYNAMODB.to_owned());
-        tables.into_iter().chain(input.policy_files.iter().map(|p| p.name.clone())).collect()
     }
 
     async fn observe_kube(&self, ctx: &Context) -> Result<Have> {

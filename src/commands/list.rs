@@ -174,7 +174,7 @@ fn table(associations: &[Association], wide: bool) -> Table {
 
 /// Name at the end of a role ARN.
 pub fn role_name(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
+    crate::model::arn::last(arn)
 }
 
 /// `arn:…:addon/CLUSTER/NAME/UUID` gives `NAME`.

@@ -23,6 +23,8 @@ pub enum Consent {
     Creates,
     /// Something that exists changes.
     Changes,
+    /// More than was named one by one, or a role's end: asked by having the cluster's name typed, wherever that came from.
+    Sweeping,
 }
 
 impl Consent {
@@ -74,15 +76,23 @@ pub async fn consent(ctx: &Context, changing: &Changing, consent: Consent) -> Re
     if !ctx.term.can_prompt() {
         let why = match consent {
             Consent::Changes => "it changes something that exists",
+            Consent::Sweeping => "it reaches further than what was named one by one",
             Consent::Creates | Consent::Nothing => "the cluster comes from the kube context",
         };
         return Err(Failure::usage(format!("this needs a yes ({why}) and there is no terminal to ask on"))
             .because(place)
             .hint("say it with `--yes`, after looking at the plan with `--dry-run`"));
     }
-    let question = format!("Apply this to {place}?");
-    let answer = async { Ok(prompt::Consent::ask(&ctx.term, &question).await.given()) };
-    let answered = ctx.guard.run("waiting for an answer", answer).await?;
+    let answer = async {
+        if consent == Consent::Sweeping {
+            ctx.term.status(format!("This is for {place}."));
+            prompt::Consent::type_name(&ctx.term, "cluster's name", &cluster.name).await
+        } else {
+            prompt::Consent::ask(&ctx.term, &format!("Apply this to {place}?")).await
+        }
+    };
+    // Thinking is not counted: the deadline is podid's own.
+    let answered = ctx.guard.apart(answer).await?.given();
     if answered { Ok(()) } else { Err(Failure::usage("not confirmed; nothing was changed")) }
 }
 
@@ -90,7 +100,7 @@ fn asks(target: &Target, consent: Consent) -> bool {
     match consent {
         Consent::Nothing => false,
         Consent::Creates => !target.named(),
-        Consent::Changes => true,
+        Consent::Changes | Consent::Sweeping => true,
     }
 }
 
@@ -130,7 +140,8 @@ pub fn steps_json(outcome: &Outcome) -> Value {
 
 /// A refusal of the plan, as a failure.
 pub fn refused(refusal: Refusal) -> Failure {
-    refusal.hints.into_iter().fold(Failure::usage(refusal.message), Failure::hint)
+    let code = if refusal.denied { Code::Denied } else { Code::Usage };
+    refusal.hints.into_iter().fold(Failure::new(code, refusal.message), Failure::hint)
 }
 
 /// The add-on version to install: the wanted one when EKS offers it for this cluster, else EKS's default.

@@ -126,7 +126,7 @@ impl Show {
             }
         };
         let read = async {
-            let (role, inline) = futures::join!(observe::role(iam, name, true, &[]), inline);
+            let (role, inline) = futures::join!(observe::role(iam, name, true, false), inline);
             let role = role?;
             Ok((role.role, role.attached, inline?))
         };

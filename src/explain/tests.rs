@@ -60,3 +60,10 @@ fn a_failure_gets_cause_and_hints() {
     assert!(failure.causes[1].contains("`sts:TagSession`"));
     assert_eq!(failure.hints.len(), 2);
 }
+
+#[test]
+fn names_are_filled_in_where_they_stand_alone() {
+    let failure = Failure::new(Code::Failed, "x").hint("see `podid associate NS/SA --role ROLE` or MYROLE");
+    let filled = addressed(failure, &[("NS/SA", "carts/carts"), ("ROLE", "r")]);
+    assert_eq!(filled.hints, ["see `podid associate carts/carts --role r` or MYROLE"]);
+}

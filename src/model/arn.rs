@@ -56,10 +56,15 @@ pub enum RoleRef {
     Arn(Arn),
 }
 
+/// The name at the end of an ARN, or the text itself.
+pub fn last(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
+
 impl Arn {
     /// The name at the end of the resource: `role/a/b/name` gives `name`.
     pub fn name(&self) -> &str {
-        self.resource.rsplit('/').next().unwrap_or(&self.resource)
+        last(&self.resource)
     }
 
     /// ARN of a role or managed policy of an account: `kind` is `role` or `policy`, `path` begins and ends with `/`.

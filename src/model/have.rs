@@ -61,7 +61,7 @@ pub struct Have {
     pub role: Seen<Option<Role>>,
     /// ARNs attached to the wanted role, when managed policies are wanted.
     pub attached: Seen<Vec<String>>,
-    /// The inline policies of the wanted role that the plan may write, by name; absent ones are not there.
+    /// All inline policies of the wanted role, when some are wanted.
     pub inline: Seen<BTreeMap<String, Document>>,
     /// The agent.
     pub agent: Seen<AgentState>,

@@ -94,6 +94,12 @@ pub fn statement(cluster: &Cluster, subject: &ServiceAccount, scope: Scope, sess
     statement
 }
 
+/// Whether a trust policy is podid's statement for this service account at its narrowest, and nothing else.
+pub fn admits_only(document: &Document, cluster: &Cluster, subject: &ServiceAccount) -> bool {
+    let narrow = statement(cluster, subject, Scope::ServiceAccount, true);
+    super::policy::same_meaning(document, &self::document(narrow))
+}
+
 /// A trust policy with nothing but this statement.
 pub fn document(statement: Value) -> Document {
     Document(json!({"Version": "2012-10-17", "Statement": Value::Array(vec![statement])}))

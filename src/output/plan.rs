@@ -165,7 +165,13 @@ mod tests {
     #[test]
     fn of_steps() {
         let (before, after) = (Document(serde_json::json!({"a": 1})), Document(serde_json::json!({"a": 2})));
-        let put = |before| Step::PutPolicy { role: "r".into(), name: "p".into(), before, after: after.clone() };
+        let put = |before| Step::PutPolicy {
+            role: "r".into(),
+            name: "p".into(),
+            before,
+            after: after.clone(),
+            holder: crate::plan::Holder::Own,
+        };
         let changed = PlanLine::of(&put(Some(before)), false).unwrap();
         assert_eq!(changed.sign, Sign::Update);
         assert_eq!(changed.detail, ["@@ -1,3 +1,3 @@", " {", "-  \"a\": 1", "+  \"a\": 2", " }"]);

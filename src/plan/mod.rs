@@ -71,6 +71,8 @@ pub enum Step {
         role: String,
         /// Managed policy.
         policy_arn: String,
+        /// Whose role it is.
+        holder: Holder,
     },
     /// PutRolePolicy.
     PutPolicy {
@@ -82,6 +84,8 @@ pub enum Step {
         before: Option<Document>,
         /// As it will be.
         after: Document,
+        /// Whose role it is.
+        holder: Holder,
     },
     /// DetachRolePolicy.
     DetachPolicy {
@@ -146,6 +150,18 @@ pub enum Step {
     },
 }
 
+/// Whose role a permission is added to: what others act under is not extended without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Holder {
+    /// This plan makes it.
+    New,
+    /// podid made it for this service account, and it admits nobody else.
+    Own,
+    /// Others may act under it.
+    Shared,
+}
+
 /// A plan, or why there is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -166,11 +182,18 @@ pub struct Refusal {
     pub message: String,
     /// What to do: commands, or the exact change.
     pub hints: Vec<String>,
+    /// For want of a permission to read what the plan rests on.
+    pub denied: bool,
 }
 
 impl Refusal {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hints: Vec::new() }
+        Self { message: message.into(), hints: Vec::new(), denied: false }
+    }
+
+    /// What could not be read, and what may not be written unread.
+    fn denied(message: impl Into<String>) -> Self {
+        Self { denied: true, ..Self::new(message) }
     }
 
     #[must_use]

@@ -16,15 +16,19 @@ pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) ->
 }
 
 fn managed(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) {
-    let mut attached: Vec<&String> = have.attached.read().into_iter().flatten().filter(|_| !role.new).collect();
-    if let (Seen::Unreadable(why), false, false) = (&have.attached, role.new, want.role.policy_arns.is_empty()) {
+    let mut attached: Vec<&String> = have.attached.read().into_iter().flatten().filter(|_| !role.is_new()).collect();
+    if let (Seen::Unreadable(why), false, false) = (&have.attached, role.is_new(), want.role.policy_arns.is_empty()) {
         // Attaching twice is no error, so that not knowing does no harm.
         plan.warn(format!("attached policies not checked: {why}"));
     }
     for policy_arn in &want.role.policy_arns {
         if !attached.contains(&policy_arn) {
             attached.push(policy_arn);
-            plan.steps.push(Step::AttachPolicy { role: role.name.clone(), policy_arn: policy_arn.clone() });
+            plan.steps.push(Step::AttachPolicy {
+                role: role.name.clone(),
+                policy_arn: policy_arn.clone(),
+                holder: role.holder,
+            });
         }
     }
     if attached.len() > MAX_ATTACHED && plan.steps.iter().any(|s| matches!(s, Step::AttachPolicy { .. })) {
@@ -43,13 +47,14 @@ fn inline(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(
     }
     let none = BTreeMap::new();
     let before = match &have.inline {
-        _ if role.new => &none,
+        _ if role.is_new() => &none,
         Seen::Read(before) => before,
         Seen::NotAsked | Seen::Unreadable(_) => {
             let why = if let Seen::Unreadable(why) = &have.inline { why } else { "they were not read" };
-            return Err(Refusal::new(format!("cannot read the inline policies of role `{}`: {why}", role.name)).hint(
-                "writing them unread could lose what they grant: allow iam:ListRolePolicies and iam:GetRolePolicy",
-            ));
+            return Err(Refusal::denied(format!("cannot read the inline policies of role `{}`: {why}", role.name))
+                .hint(
+                    "writing them unread could lose what they grant: allow iam:ListRolePolicies and iam:GetRolePolicy",
+                ));
         }
     };
     let mut after: Vec<(&str, Document)> = Vec::new();
@@ -82,6 +87,7 @@ fn inline(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(
             name: name.to_owned(),
             before: before.cloned(),
             after: document,
+            holder: role.holder,
         });
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Plans the role and its trust policy: which role it is, whether it is podid's own, and whom it has to trust.
 
-use super::{Plan, Refusal, Step};
+use super::{Holder, Plan, Refusal, Step};
 use crate::model::{
     arn::{Arn, RoleRef},
     document::Document,
@@ -17,8 +17,15 @@ pub(super) struct Planned {
     pub(super) name: String,
     /// ARN.
     pub(super) arn: Arn,
+    /// Whose it is.
+    pub(super) holder: Holder,
+}
+
+impl Planned {
     /// The plan creates it: it has no policies yet.
-    pub(super) new: bool,
+    pub(super) fn is_new(&self) -> bool {
+        self.holder == Holder::New
+    }
 }
 
 /// Whether session tags will be sent once the plan is carried out.
@@ -44,6 +51,11 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<Planned,
         Seen::Read(None) => {
             Err(Refusal::new(format!("role `{}` does not exist in account {}", want.role.role.name(), home.account))
                 .hint("to create it, add `--create-role`"))
+        }
+        // Whether it is missing, podid's own or somebody else's decides what is written.
+        Seen::Unreadable(why) if want.role.create => {
+            Err(Refusal::denied(format!("cannot tell whether role `{}` exists: {why}", want.role.role.name()))
+                .hint("allow iam:GetRole, or name a role that exists with `--role` and leave `--create-role` away"))
         }
         Seen::NotAsked => Ok(unread(want, have, "the role was not read", plan)),
         Seen::Unreadable(why) => Ok(unread(want, have, why, plan)),
@@ -109,7 +121,7 @@ fn create(want: &Want, scope: Scope, session_tags: bool, plan: &mut Plan) -> Res
         permissions_boundary: wanted.boundary.clone(),
         description: format!("For {} on EKS cluster {}, created by podid", want.subject, want.cluster.name),
     })));
-    Ok(Planned { name, arn, new: true })
+    Ok(Planned { name, arn, holder: Holder::New })
 }
 
 fn path_of(arn: &Arn) -> String {
@@ -130,7 +142,9 @@ fn existing(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &m
         differences(want, role, plan);
     }
     trust(want, role, scope, session_tags, plan)?;
-    Ok(Planned { name: role.name.clone(), arn: role.arn.clone(), new: false })
+    let alone = podid_made(want, role) && trust::admits_only(&role.trust, &want.cluster, &want.subject);
+    let holder = if alone { Holder::Own } else { Holder::Shared };
+    Ok(Planned { name: role.name.clone(), arn: role.arn.clone(), holder })
 }
 
 /// Whether the role is one that podid made for a service account of this cluster.
@@ -296,5 +310,5 @@ fn unread(want: &Want, have: &Have, why: &str, plan: &mut Plan) -> Planned {
             })
         }
     };
-    Planned { name, arn, new: false }
+    Planned { name, arn, holder: Holder::Shared }
 }

@@ -1,6 +1,7 @@
 //! What a step is called, touches and needs: for the plan shown, the prompt, the order of execution and the result.
 
-use super::Step;
+use super::{Holder, Step};
+use crate::model::arn::last;
 
 /// What consent asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,21 @@ impl Step {
         }
     }
 
+    /// The role that it writes to, by name; two writes to one role wait for each other.
+    pub fn role(&self) -> Option<&str> {
+        match self {
+            Self::CreateRole(new) => Some(&new.name),
+            Self::PutTrust { role, .. }
+            | Self::TagRole { role, .. }
+            | Self::AttachPolicy { role, .. }
+            | Self::PutPolicy { role, .. }
+            | Self::DetachPolicy { role, .. }
+            | Self::DeletePolicy { role, .. }
+            | Self::DeleteRole { role, .. } => Some(role),
+            _ => None,
+        }
+    }
+
     /// One imperative line, for the plan.
     pub fn describe(&self) -> String {
         match self {
@@ -86,19 +102,19 @@ impl Step {
             }
             Self::PutTrust { role, .. } => format!("update the trust policy of role {role}"),
             Self::TagRole { role, tags } => format!("tag role {role} ({})", keys(tags)),
-            Self::AttachPolicy { role, policy_arn } => format!("attach {policy_arn} to role {role}"),
+            Self::AttachPolicy { role, policy_arn, .. } => format!("attach {policy_arn} to role {role}"),
             Self::PutPolicy { role, name, before: None, .. } => format!("put inline policy {name} on role {role}"),
             Self::PutPolicy { role, name, .. } => format!("update inline policy {name} of role {role}"),
             Self::DetachPolicy { role, policy_arn } => format!("detach {policy_arn} from role {role}"),
             Self::DeletePolicy { role, name, .. } => format!("delete inline policy {name} of role {role}"),
             Self::DeleteRole { role, .. } => format!("delete role {role}"),
             Self::CreateAssociation { association, .. } => {
-                format!("associate {} with role {}", association.subject, role_name(&association.role_arn))
+                format!("associate {} with role {}", association.subject, last(&association.role_arn))
             }
             Self::UpdateAssociation { subject, from_role, change, .. } => {
                 let mut parts = Vec::new();
                 if let Some(to) = &change.role_arn {
-                    parts.push(format!("role {} becomes {}", role_name(from_role), role_name(to)));
+                    parts.push(format!("role {} becomes {}", last(from_role), last(to)));
                 }
                 if let Some(disabled) = change.disable_session_tags {
                     parts.push(format!("session tags {}", if disabled { "off" } else { "on" }));
@@ -122,14 +138,14 @@ impl Step {
             Self::CreateRole(role) => format!("created role {}", role.name),
             Self::PutTrust { role, .. } => format!("updated the trust policy of role {role}"),
             Self::TagRole { role, .. } => format!("tagged role {role}"),
-            Self::AttachPolicy { role, policy_arn } => format!("attached {policy_arn} to role {role}"),
+            Self::AttachPolicy { role, policy_arn, .. } => format!("attached {policy_arn} to role {role}"),
             Self::PutPolicy { role, name, before: None, .. } => format!("put inline policy {name} on role {role}"),
             Self::PutPolicy { role, name, .. } => format!("updated inline policy {name} of role {role}"),
             Self::DetachPolicy { role, policy_arn } => format!("detached {policy_arn} from role {role}"),
             Self::DeletePolicy { role, name, .. } => format!("deleted inline policy {name} of role {role}"),
             Self::DeleteRole { role, .. } => format!("deleted role {role}"),
             Self::CreateAssociation { association, .. } => {
-                format!("associated {} with role {}", association.subject, role_name(&association.role_arn))
+                format!("associated {} with role {}", association.subject, last(&association.role_arn))
             }
             Self::UpdateAssociation { subject, .. } => format!("updated the association of {subject}"),
             Self::TagAssociation { subject, .. } => format!("tagged the association of {subject}"),
@@ -143,11 +159,12 @@ impl Step {
             Self::InstallAgent { .. }
             | Self::CreateServiceAccount { .. }
             | Self::CreateRole(_)
-            | Self::AttachPolicy { .. }
-            | Self::PutPolicy { before: None, .. }
+            | Self::AttachPolicy { holder: Holder::New | Holder::Own, .. }
+            | Self::PutPolicy { before: None, holder: Holder::New | Holder::Own, .. }
             | Self::CreateAssociation { .. } => Kind::Create,
             Self::PutTrust { .. }
             | Self::TagRole { .. }
+            | Self::AttachPolicy { .. }
             | Self::PutPolicy { .. }
             | Self::UpdateAssociation { .. }
             | Self::TagAssociation { .. } => Kind::Update,
@@ -187,10 +204,6 @@ impl Step {
             Self::InstallAgent { .. } | Self::CreateServiceAccount { .. } | Self::Restart { .. } => false,
         }
     }
-}
-
-fn role_name(arn: &str) -> &str {
-    arn.rsplit('/').next().unwrap_or(arn)
 }
 
 fn keys(tags: &std::collections::BTreeMap<String, String>) -> String {

@@ -54,10 +54,10 @@ fn from_nothing_to_working_pods() {
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
       * restart deployment/carts (2 replicas, RollingUpdate)
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    agent: ready on every node that needs it
     created role eks-workshop-carts-carts-8233eca5
     put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
     associated carts/carts with role eks-workshop-carts-carts-8233eca5
-    agent: ready on every node that needs it
     effective: observed: 6 probes in a row were injected
     asked deployment/carts to restart
     deployment/carts: rolled out
@@ -355,4 +355,21 @@ fn what_cannot_be_probed_is_assumed() {
         ");
         let _ = strict.join().unwrap().ok().says("observed");
     });
+}
+
+/// What a restart does not reach is named after it.
+#[test]
+fn a_pod_that_recycle_leaves_is_named() {
+    let pod = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": "shell", "namespace": "carts" },
+        "spec": { "serviceAccountName": "carts", "containers": [{ "name": "shell", "image": "busybox" }] },
+    });
+    let line = "associate carts/carts --role eks-workshop-carts-dynamo --recycle -o json";
+    for (set, left) in [(vec![("/manifests/-", pod)], vec!["shell"]), (vec![], vec![])] {
+        let run = Env::with("carts-role", &set).podid(line).ok();
+        assert_eq!(run.json()["stalePods"], json!(left), "{run}");
+        assert_eq!(run.stderr.contains("1 running pod is still without it: shell"), !left.is_empty(), "{run}");
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Env;
+use crate::support::{Env, SOON, finish};
 
 const LINE: &str = "associate carts/carts --role eks-workshop-carts-dynamo";
 
@@ -57,15 +57,13 @@ fn one_is_installed() {
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
       + associate carts/carts with role eks-workshop-carts-dynamo
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
-    associated carts/carts with role eks-workshop-carts-dynamo
     agent: ready on every node that needs it
+    associated carts/carts with role eks-workshop-carts-dynamo
     effective: observed: 6 probes in a row were injected
     warning: 2 running pods are still without it: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
-    let mut writes = env.writes();
-    writes.sort();
-    assert_eq!(writes, ["eks CreateAddon", "eks CreatePodIdentityAssociation"]);
+    assert_eq!(env.writes(), ["eks CreateAddon", "eks CreatePodIdentityAssociation"]);
     // It is there now: asking for it again changes nothing.
     env.world.journal().clear();
     insta::assert_snapshot!(env.podid(&format!("{LINE} --install-agent")).ok().steady(), @r"
@@ -111,11 +109,27 @@ fn a_self_managed_one_is_one() {
     warning: add-on not installed: DaemonSet kube-system/eks-pod-identity-agent is an agent already
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
-    associated carts/carts with role eks-workshop-carts-dynamo
     agent: ready on every node that needs it
+    associated carts/carts with role eks-workshop-carts-dynamo
     effective: observed: 6 probes in a row were injected
     warning: 2 running pods are still without it: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
+}
+
+/// Pods that are injected where no agent answers get no credentials at all: the association waits for the agent.
+#[test]
+fn one_that_does_not_come_leaves_the_rest_undone() {
+    let healthy = Env::with("carts-role", &[("/addons", json!([])), ("/delays", json!({ "addon": 1500 }))]);
+    let _ = healthy.podid(&format!("{LINE} --install-agent")).ok();
+    let env = Env::with("carts-role", &[("/addons", json!([])), ("/delays", json!({ "addon": 1500 }))]);
+    let child = env.start(&format!("{LINE} --install-agent -o json").split_whitespace().collect::<Vec<_>>());
+    env.world.wait_until(SOON, |state| !state.aws.addons.is_empty()).unwrap();
+    env.world.with(|state| state.aws.addons.values_mut().for_each(|a| a.status = "CREATE_FAILED".to_owned()));
+    let run = finish(child).code(6).says("is CREATE_FAILED");
+    let status: Vec<String> =
+        run.json()["steps"].as_array().unwrap().iter().map(|s| format!("{} {}", s["id"], s["status"])).collect();
+    assert_eq!(status, [r#""install-agent" "done""#, r#""create-association" "not-started""#], "{run}");
+    assert_eq!(env.writes(), ["eks CreateAddon"], "{run}");
 }

@@ -203,3 +203,33 @@ fn an_irsa_annotation_asks() {
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
 }
+
+/// What others act under is not extended without asking; a role that podid made for this service account is.
+#[test]
+fn permissions_on_a_role_that_others_may_use_ask() {
+    let grant = "--dynamodb eks-workshop-carts=full --policy-arn arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess --no-wait";
+    let env = Env::new("carts-associated");
+    insta::assert_snapshot!(env.podid(&format!("associate carts/carts --role eks-workshop-carts-dynamo {grant}")).code(2).steady(), @"
+    exit 2
+    --- stderr
+    warning: agent not checked: --no-wait asks Kubernetes nothing
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      ~ attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
+      ~ put inline policy podid-dynamodb on role eks-workshop-carts-dynamo
+    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+      caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
+
+    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    ");
+    assert!(env.writes().is_empty());
+    let env = Env::new("carts-agent");
+    let _ = env.podid("associate carts/carts --create-role --no-wait").ok();
+    env.world.journal().clear();
+    let _ = env.podid(&format!("associate carts/carts --create-role {grant}")).ok();
+    assert_eq!(env.writes().len(), 2);
+    // Once another service account may use it too, it is shared.
+    let _ = env.podid("associate carts/other --role eks-workshop-carts-carts-8233eca5 --no-wait --yes").ok();
+    let more =
+        "associate carts/carts --create-role --policy-arn arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess --no-wait";
+    let _ = env.podid(more).code(2).says("it changes something that exists");
+}

@@ -248,3 +248,19 @@ fn tags() {
     let tags = env.world.with(|state| state.aws.associations.values().next().map(|a| json!(a.tags)));
     assert_eq!(tags.unwrap()["team"], "carts");
 }
+
+/// IAM limits the sum of all inline policies of a role, those that podid does not write too.
+#[test]
+fn inline_policies_past_the_limit_are_refused_before_any_write() {
+    let pad = |size: usize| {
+        let document = json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Action": "s3:GetObject", "Resource": format!("arn:aws:s3:::{}", "b".repeat(size)),
+        }] });
+        Env::with("carts-role", &[("/roles/1/inline", json!({ "theirs": document }))])
+    };
+    let line = "associate carts/carts --role eks-workshop-carts-dynamo --dynamodb eks-workshop-carts --no-wait --yes";
+    let env = pad(9800);
+    let run = env.podid(line).code(2).says("inline policies of role `eks-workshop-carts-dynamo` would have");
+    assert!(env.writes().is_empty(), "{run}");
+    let _ = pad(2000).podid(line).ok();
+}

@@ -239,3 +239,58 @@ fn interrupted_in_the_middle_of_a_write() {
     let _ = env.podid(CREATE).ok().says("observed");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"], "what was done is not done again");
 }
+
+/// Whether the role is there decides what is written: unread, nothing is.
+#[test]
+fn a_role_to_create_that_cannot_be_read() {
+    let env = Env::with("carts-agent", &[denying("iam:GetRole")]);
+    insta::assert_snapshot!(env.podid(CREATE).code(4).steady(), @"
+    exit 4
+    --- stderr
+    error: cannot tell whether role `eks-workshop-carts-carts-8233eca5` exists: not allowed: iam:GetRole
+
+    hint: allow iam:GetRole, or name a role that exists with `--role` and leave `--create-role` away
+    ");
+    assert!(env.writes().is_empty());
+    let healthy = Env::new("carts-agent");
+    let _ = healthy.podid(&format!("{CREATE} --no-wait")).ok();
+}
+
+/// Nothing was sent yet: nothing is unknown, and nothing has to be run again for it.
+#[test]
+fn stopped_before_the_first_write() {
+    let trust = "associate carts/carts --create-role --role carts-role --scope cluster --no-wait --yes -o json";
+    for (fault, line, signal) in [
+        (true, format!("{trust} --timeout 3s"), None),
+        (true, trust.to_owned(), Some("INT")),
+        (false, trust.to_owned(), None),
+    ] {
+        let env = Env::new("carts-agent");
+        let _ = env.podid("associate carts/carts --create-role --role carts-role --no-wait").ok();
+        env.world.journal().clear();
+        if fault {
+            // The read right before the write, after the plan's own.
+            env.world
+                .faults()
+                .add(Fault { skip: 1, ..Fault::once("iam", "GetRole", Action::Hold(Duration::from_mins(1))) });
+        }
+        let run = match signal {
+            Some(signal) => env.signalled(&line, signal, |world| world.journal().count("iam", "GetRole") > 1).code(130),
+            None => env.podid(&line).code(if fault { 5 } else { 0 }),
+        };
+        let status = if fault { "not-started" } else { "done" };
+        assert_eq!(run.json()["steps"][0]["status"], status, "{run}");
+        assert_eq!(env.writes().is_empty(), fault, "{run}");
+    }
+}
+
+/// `-o name` names what is so, not what was wanted.
+#[test]
+fn a_name_is_printed_only_when_it_is_associated() {
+    let env = Env::with("carts-role", &[denying("eks:CreatePodIdentityAssociation")]);
+    let run = env.podid(&format!("{LINE} --no-wait -o name")).code(4);
+    assert_eq!(run.stdout, "", "{run}");
+    let env = Env::new("carts-role");
+    let run = env.podid(&format!("{LINE} --no-wait -o name")).ok();
+    assert_eq!(run.stdout, "carts/carts\n", "{run}");
+}

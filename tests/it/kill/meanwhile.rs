@@ -138,3 +138,37 @@ fn an_association_whose_role_was_changed_meanwhile_is_not_updated() {
     let run = finish(child).code(6).says("changed meanwhile").says(theirs);
     assert_eq!(env.world.journal().writes(), ["iam CreateRole"], "{run}");
 }
+
+/// IAM may show for a while what was there before podid's write.
+#[test]
+fn a_trust_policy_that_iam_shows_late_is_nobody_elses() {
+    let env = associated();
+    let delay = Action::Hold(Duration::from_secs(1));
+    env.world.faults().add(Fault { skip: 2, times: 2, ..Fault::once("iam", "GetRole", delay) });
+    let before = trust(&env);
+    let child = start(&env, RESCOPE);
+    wait_for(&env, "iam", "GetRole", 3);
+    let after = trust(&env);
+    assert_ne!(before, after);
+    env.world.with(|state| state.aws.roles.get_mut(NAME).unwrap().set_trust(&before));
+    wait_for(&env, "iam", "GetRole", 4);
+    env.world.with(|state| state.aws.roles.get_mut(NAME).unwrap().set_trust(&after));
+    let run = finish(child).ok();
+    assert_eq!(env.world.journal().writes(), ["iam UpdateAssumeRolePolicy"], "{run}");
+}
+
+#[test]
+fn an_inline_policy_that_someone_makes_meanwhile_is_not_overwritten() {
+    let env = associated();
+    let theirs = json!({ "Version": "2012-10-17", "Statement": [] }).to_string();
+    let delay = Action::Hold(Duration::from_secs(2));
+    env.world.faults().add(Fault::once("iam", "GetRolePolicy", delay));
+    let child = start(&env, &format!("{MAKE} --dynamodb eks-workshop-carts"));
+    wait_for(&env, "iam", "GetRolePolicy", 1);
+    env.world.with(|state| {
+        state.aws.roles.get_mut(NAME).unwrap().inline.insert("podid-dynamodb".to_owned(), theirs.clone())
+    });
+    let run = finish(child).code(1).says("changed meanwhile");
+    assert_eq!(env.world.with(|state| state.aws.roles[NAME].inline["podid-dynamodb"].clone()), theirs, "{run}");
+    assert_eq!(env.world.journal().writes(), Vec::<String>::new(), "{run}");
+}

@@ -1,0 +1,132 @@
+//! Writes of roles. IAM has no conditional writes: what is changed is read right before and right after.
+
+use std::time::{Duration, Instant};
+
+use super::{Answer, Run, changed};
+use crate::{
+    failure::Result,
+    model::{document::Document, policy::same_meaning, role::NewRole},
+    plan::{Holder, Step},
+    wait::{Backoff, Flight},
+};
+
+/// How long IAM may take to know a role that it just made.
+const ROLE_SEEN: Duration = Duration::from_secs(15);
+
+/// How long another change of the same role may be in the way.
+const BUSY: Duration = Duration::from_secs(30);
+
+/// How long IAM may go on showing what was there before a write.
+const SHOWN: Duration = Duration::from_secs(10);
+
+impl Run<'_> {
+    /// CreateRole. "Exists already" after an answer that was lost is adopted only when the tags say that it is this very role.
+    pub(super) async fn create_role(&self, flight: &Flight, new: &NewRole) -> Result<Answer> {
+        let iam = self.ports.iam;
+        match flight.send(iam.create_role(new)).await {
+            Ok(_) => Ok(Answer::Done),
+            Err(failure) if failure.is("EntityAlreadyExists") => match iam.role(&new.name).await? {
+                Some(found) if found.tags == new.tags && found.path == new.path => {
+                    if !same_meaning(&found.trust, &new.trust) {
+                        flight.send(iam.put_trust(&new.name, &new.trust)).await?;
+                    }
+                    Ok(Answer::Done)
+                }
+                _ => Err(failure.hint("a role of that name was made by someone else; name another with `--role`")),
+            },
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// UpdateAssumeRolePolicy, when the trust policy still is as it was planned from.
+    pub(super) async fn put_trust(
+        &self,
+        flight: &Flight,
+        role: &str,
+        before: &Document,
+        after: &Document,
+    ) -> Result<Answer> {
+        let iam = self.ports.iam;
+        let what = format!("the trust policy of role `{role}`");
+        let Some(present) = iam.role(role).await? else { return Err(changed(&what, "the role was deleted")) };
+        if present.trust == *after {
+            return Ok(Answer::Skipped);
+        }
+        if present.trust != *before {
+            return Err(changed(&what, "another trust policy was written"));
+        }
+        self.patient_with_iam(flight, || iam.put_trust(role, after)).await?;
+        let read = || async { Ok(iam.role(role).await?.map(|role| role.trust)) };
+        self.confirm(&what, Some(before), after, read).await
+    }
+
+    /// PutRolePolicy, when the policy still is as it was planned from.
+    pub(super) async fn put_policy(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+        let Step::PutPolicy { role, name, before, after, holder } = step else { return Ok(Answer::Skipped) };
+        let iam = self.ports.iam;
+        let what = format!("the inline policy `{name}` of role `{role}`");
+        // Nobody else knows of a role that this plan made a moment ago.
+        let ours = *holder == Holder::New;
+        if !ours {
+            let present = iam.inline_policy(role, name).await?;
+            if present.as_ref().is_some_and(|present| same_meaning(present, after)) {
+                return Ok(Answer::Skipped);
+            }
+            if present != *before {
+                return Err(changed(&what, "another document was written"));
+            }
+        }
+        self.patient_with_iam(flight, || iam.put_inline_policy(role, name, after)).await?;
+        if ours {
+            return Ok(Answer::Done);
+        }
+        self.confirm(&what, before.as_ref(), after, || iam.inline_policy(role, name)).await
+    }
+
+    /// Reads back what was written. IAM may go on showing what was there `before` for some seconds; anything else is
+    /// another's write.
+    async fn confirm<F, Fut>(&self, what: &str, before: Option<&Document>, after: &Document, read: F) -> Result<Answer>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<Option<Document>>>,
+    {
+        let started = Instant::now();
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
+        loop {
+            let present = read().await?;
+            if present.as_ref().is_some_and(|present| same_meaning(present, after)) {
+                return Ok(Answer::Done);
+            }
+            if present.as_ref() != before || started.elapsed() >= SHOWN {
+                return Err(changed(what, "another write came right after podid's"));
+            }
+            self.guard.pause(&format!("waiting for IAM to show {what}"), backoff.step()).await?;
+        }
+    }
+
+    /// Repeats a write that IAM refuses because one of its own servers does not know the new role yet, or because another
+    /// change of the role is still under way.
+    pub(super) async fn patient_with_iam<T, F, Fut>(&self, flight: &Flight, mut write: F) -> Result<T>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T>>,
+    {
+        let started = Instant::now();
+        let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(2));
+        loop {
+            let failure = match flight.send(write()).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let unseen = failure.is("NoSuchEntity") && failure.service_message().contains("role with name");
+            let wait = if unseen && started.elapsed() < ROLE_SEEN {
+                "waiting for IAM to know the new role"
+            } else if failure.is("ConcurrentModification") && started.elapsed() < BUSY {
+                "waiting for another change of the role to end"
+            } else {
+                return Err(failure);
+            };
+            self.guard.pause(wait, backoff.step()).await?;
+        }
+    }
+}
