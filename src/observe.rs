@@ -149,14 +149,16 @@ pub async fn subject(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<Sub
 /// # Errors
 /// When the API cannot be reached or does not know the caller; a forbidden read makes it unread.
 pub async fn agent(eks: &dyn Eks, kube: &dyn Cluster, cluster: &EksCluster) -> Result<Seen<AgentState>> {
-    let (addon, in_cluster) = futures::join!(eks.addon(&cluster.name, AGENT), agent_in_cluster(kube));
+    // Where one of them fails, the other is not waited for.
+    let addon = async { seen(eks.addon(&cluster.name, AGENT).await, "eks:DescribeAddon") };
+    let (addon, in_cluster) = futures::try_join!(addon, agent_in_cluster(kube))?;
     // Without eks:DescribeAddon the DaemonSet still tells what matters.
-    let (addon, addon_unread) = match seen(addon, "eks:DescribeAddon")? {
+    let (addon, addon_unread) = match addon {
         Seen::Read(addon) => (addon, None),
         Seen::Unreadable(why) => (None, Some(why)),
         Seen::NotAsked => (None, None),
     };
-    Ok(match in_cluster? {
+    Ok(match in_cluster {
         Seen::Read((daemon_sets, nodes)) => {
             Seen::Read(AgentState { auto_mode: cluster.auto_mode, addon, addon_unread, daemon_sets, nodes })
         }
@@ -172,9 +174,9 @@ type InCluster = (Vec<crate::model::agent::AgentDaemonSet>, Vec<crate::model::ag
 /// # Errors
 /// As [`agent`].
 pub async fn agent_in_cluster(kube: &dyn Cluster) -> Result<Seen<InCluster>> {
-    let (daemon_sets, nodes) = futures::join!(kube.agents(), kube.nodes());
-    let daemon_sets = seen(daemon_sets, "list daemonsets and pods in kube-system")?;
-    let nodes = seen(nodes, "list nodes")?;
+    let daemon_sets = async { seen(kube.agents().await, "list daemonsets and pods in kube-system") };
+    let nodes = async { seen(kube.nodes().await, "list nodes") };
+    let (daemon_sets, nodes) = futures::try_join!(daemon_sets, nodes)?;
     Ok(match (daemon_sets, nodes) {
         (Seen::Read(daemon_sets), Seen::Read(nodes)) => Seen::Read((daemon_sets, nodes)),
         (Seen::Unreadable(why), _) | (_, Seen::Unreadable(why)) => Seen::Unreadable(why),

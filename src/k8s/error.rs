@@ -12,6 +12,17 @@ use crate::{
     failure::{Code, Failure, ServiceError},
 };
 
+/// The API server accepted a request and did not answer it.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer")]
+pub(super) struct Silent;
+
+impl From<Silent> for kube::Error {
+    fn from(silent: Silent) -> Self {
+        Self::Service(Box::new(silent))
+    }
+}
+
 /// The failure of `operation` (`list pods of …`) at `server`.
 pub(super) fn failure(operation: &str, server: &str, error: kube::Error) -> Failure {
     let failed = |code| Failure::new(code, format!("cannot {operation}"));
@@ -19,6 +30,7 @@ pub(super) fn failure(operation: &str, server: &str, error: kube::Error) -> Fail
         kube::Error::Api(status) => api(operation, &status),
         kube::Error::Auth(error) => failed(Code::Denied).because(auth(&error)),
         // The token source's own failure comes back through kube unharmed.
+        kube::Error::Service(error) if error.is::<Silent>() => super::unreachable(server),
         kube::Error::Service(error) => match error.downcast::<Failure>() {
             Ok(failure) => failure.context(format!("cannot {operation}")),
             Err(error) => match error.downcast_ref::<AuthError>() {

@@ -4,6 +4,9 @@ use std::fmt::Debug;
 
 use kube::{Api, api::ListParams};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+
+use super::{REACH, error::Silent};
 
 /// What was listed, and as of which version.
 pub(super) struct Listed<K> {
@@ -34,9 +37,15 @@ where
     K: Clone + Debug + DeserializeOwned,
 {
     let mut params = params.clone().limit(PAGE);
-    let mut items = Vec::new();
+    let mut items: Vec<K> = Vec::new();
     loop {
-        let page = api.list(&params).await?;
+        // Every command begins with lists: a server that says nothing at all is found out with the first page.
+        let first = params.continue_token.is_none();
+        let page = if first {
+            timeout(REACH, api.list(&params)).await.unwrap_or_else(|_| Err(Silent.into()))?
+        } else {
+            api.list(&params).await?
+        };
         items.extend(page.items);
         let version = page.metadata.resource_version.unwrap_or_default();
         match page.metadata.continue_.filter(|token| !token.is_empty()) {

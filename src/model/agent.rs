@@ -77,6 +77,15 @@ pub enum Coverage {
     NotSupported(String),
 }
 
+/// Nodes that need an agent and have no ready one, each with the reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lack {
+    /// One is on its way there: waiting helps.
+    pub coming: Vec<(String, String)>,
+    /// None will come while things are as they are.
+    pub never: Vec<(String, String)>,
+}
+
 /// Whether the agent is where the pods of a service account run or could run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reach {
@@ -137,7 +146,10 @@ impl AgentState {
     /// Why a node that could have an agent has none.
     fn why_missing(&self, node: &Node) -> String {
         if !self.installed() {
-            return "the agent is not installed".to_owned();
+            return match self.addon_unread {
+                Some(_) => "no agent was found; the add-on could not be read".to_owned(),
+                None => "the agent is not installed".to_owned(),
+            };
         }
         if !node.ready {
             return "the node is not ready".to_owned();
@@ -173,6 +185,39 @@ impl AgentState {
             .collect()
     }
 
+    /// The nodes without a ready agent, of these or of all, by whether waiting for one helps.
+    pub fn lack(&self, only: Option<&BTreeSet<String>>) -> Lack {
+        let mut lack = Lack::default();
+        for (name, why) in self.missing() {
+            if only.is_some_and(|only| !only.contains(&name)) {
+                continue;
+            }
+            let node = self.nodes.iter().find(|node| node.name == name);
+            if node.is_some_and(|node| node.ready && self.meant_for(node)) {
+                lack.coming.push((name, why));
+            } else {
+                lack.never.push((name, why));
+            }
+        }
+        lack
+    }
+
+    /// Nodes that are not ready but should have an agent: as long as they are there, the DaemonSet has fewer pods than it
+    /// wants, and EKS does not call the add-on ACTIVE.
+    pub fn holds_up(&self) -> bool {
+        self.nodes.iter().any(|node| {
+            !node.ready && self.meant_for(node) && matches!(self.ready_on(&node.name), Coverage::Missing(_))
+        })
+    }
+
+    /// Whether the agent's DaemonSets, or the add-on that is about to make its own, place a pod there.
+    fn meant_for(&self, node: &Node) -> bool {
+        if self.daemon_sets.is_empty() {
+            return self.addon.is_some() && self.coverable(&node.name);
+        }
+        self.daemon_sets.iter().any(|set| set.placement.refuses(node, true).is_none())
+    }
+
     /// Whether the add-on, once installed, would cover a node: not a hybrid one (it needs its own DaemonSet), and none
     /// that Pod Identity does not support.
     pub fn coverable(&self, name: &str) -> bool {
@@ -185,17 +230,12 @@ impl AgentState {
         self.nodes.iter().any(|node| node.compute_type() != "auto" && node.unsupported().is_none())
     }
 
-    /// Looks at the nodes where the pods run, and at those where the workloads could place a pod now.
-    ///
-    /// A node that Pod Identity does not support counts only when a pod runs there: a Deployment without a node selector
-    /// "could" run on Windows nodes too, and never means to.
-    pub fn reach(&self, pods: &[Pod], workloads: &[Workload]) -> Reach {
-        let pods: Vec<&Pod> = pods.iter().filter(|pod| pod.live()).collect();
-        if pods.is_empty() && workloads.is_empty() {
-            return Reach::NoPods(self.missing());
-        }
-        let mut nodes: BTreeMap<&str, bool> =
-            pods.iter().filter_map(|p| p.node.as_deref()).map(|n| (n, true)).collect();
+    /// The nodes where the pods run (true), and those where the workloads could place a pod now (false). A node that is
+    /// not ready runs nothing and takes nothing: its pods are about to be replaced elsewhere.
+    fn used<'a>(&'a self, pods: &'a [Pod], workloads: &[Workload]) -> BTreeMap<&'a str, bool> {
+        let down = |name: &str| self.nodes.iter().any(|node| node.name == name && !node.ready);
+        let running = pods.iter().filter(|pod| pod.live()).filter_map(|pod| pod.node.as_deref());
+        let mut nodes: BTreeMap<&str, bool> = running.filter(|name| !down(name)).map(|name| (name, true)).collect();
         for node in self.nodes.iter().filter(|node| node.ready) {
             let could = workloads.iter().any(|workload| {
                 workload.placement.refuses(node, workload.id.kind == WorkloadKind::DaemonSet).is_none()
@@ -204,6 +244,24 @@ impl AgentState {
                 nodes.entry(&node.name).or_insert(false);
             }
         }
+        nodes
+    }
+
+    /// The nodes where the pods run or the workloads could place one now; `None` when there are neither pods nor workloads.
+    pub fn nodes_for(&self, pods: &[Pod], workloads: &[Workload]) -> Option<BTreeSet<String>> {
+        let unused = workloads.is_empty() && !pods.iter().any(Pod::live);
+        (!unused).then(|| self.used(pods, workloads).into_keys().map(str::to_owned).collect())
+    }
+
+    /// Looks at the nodes where the pods run, and at those where the workloads could place a pod now.
+    ///
+    /// A node that Pod Identity does not support counts only when a pod runs there: a Deployment without a node selector
+    /// "could" run on Windows nodes too, and never means to.
+    pub fn reach(&self, pods: &[Pod], workloads: &[Workload]) -> Reach {
+        if workloads.is_empty() && !pods.iter().any(Pod::live) {
+            return Reach::NoPods(self.missing());
+        }
+        let nodes = self.used(pods, workloads);
         let (mut covered, mut lacking) = (0, Vec::new());
         for (name, runs) in nodes {
             match self.ready_on(name) {
@@ -221,6 +279,25 @@ impl AgentState {
             Reach::Everywhere(covered)
         }
     }
+}
+
+/// At most five nodes by name; nodes with the same reason together.
+pub fn grouped(missing: &[(String, String)]) -> String {
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (name, why) in missing {
+        match by_reason.iter_mut().find(|(reason, _)| reason == why) {
+            Some((_, names)) => names.push(name),
+            None => by_reason.push((why, vec![name])),
+        }
+    }
+    let groups: Vec<String> = by_reason
+        .into_iter()
+        .map(|(why, names)| {
+            let more = if names.len() > 5 { format!(" and {} more", names.len() - 5) } else { String::new() };
+            format!("{}{more} ({why})", names.iter().take(5).copied().collect::<Vec<_>>().join(", "))
+        })
+        .collect();
+    groups.join(", ")
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::{Plan, Refusal, Step};
 use crate::model::{
     addon::AGENT,
-    agent::{AgentState, Reach},
+    agent::{AgentState, Reach, grouped},
     have::{Have, Seen},
     want::Want,
     workload::{Pod, Workload},
@@ -13,7 +13,7 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refu
     let state = match &have.agent {
         Seen::NotAsked => return Ok(()),
         Seen::Unreadable(why) if want.install_agent.is_some() => {
-            return Err(Refusal::new(format!("cannot tell whether the agent is installed: {why}")));
+            return Err(unknown(why));
         }
         Seen::Unreadable(why) => {
             plan.warn(format!("agent not checked: {why}"));
@@ -21,7 +21,7 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refu
         }
         Seen::Read(state) => state,
     };
-    let installing = install(want, state, plan);
+    let installing = install(want, state, plan)?;
     let (Some(pods), Some(workloads)) = (have.pods.read(), have.workloads.read()) else {
         if let Seen::Unreadable(why) = &have.pods {
             plan.warn(format!("agent not checked where the pods run: {why}"));
@@ -31,7 +31,9 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refu
         return Ok(());
     };
     reach(state, pods, workloads, installing, want.allow_missing_agent, plan).map_err(|refusal| {
-        let refusal = if state.installed() || want.install_agent.is_some() {
+        let refusal = if !state.installed() && state.addon_unread.is_some() {
+            refusal.hint("whether the add-on is installed takes the permission eks:DescribeAddon to see")
+        } else if state.installed() || want.install_agent.is_some() {
             refusal
                 .hint(format!("see why: `kubectl get pods -n kube-system -l app.kubernetes.io/name={AGENT} -o wide`"))
         } else {
@@ -41,22 +43,32 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refu
     })
 }
 
-fn install(want: &Want, state: &AgentState, plan: &mut Plan) -> bool {
-    let Some(version) = &want.install_agent else { return false };
+fn install(want: &Want, state: &AgentState, plan: &mut Plan) -> Result<bool, Refusal> {
+    let Some(version) = &want.install_agent else { return Ok(false) };
     if let Some(addon) = &state.addon {
         // An earlier run's install that is still under way is proved after the plan, as this one's would be.
-        return matches!(addon.status.as_str(), "CREATING" | "UPDATING");
+        return Ok(matches!(addon.status.as_str(), "CREATING" | "UPDATING"));
     }
     if let Some(set) = state.daemon_sets.first() {
         plan.warn(format!("add-on not installed: DaemonSet {}/{} is an agent already", set.namespace, set.name));
-        return false;
+        return Ok(false);
     }
     if state.auto_mode && !state.needed() {
         plan.warn("add-on not installed: EKS Auto Mode's nodes have the agent built in");
-        return false;
+        return Ok(false);
+    }
+    // Unread is not absent: the add-on may be there, and what keeps its DaemonSet away is not to be covered up.
+    if let Some(why) = &state.addon_unread {
+        return Err(unknown(why));
     }
     plan.steps.push(Step::InstallAgent { cluster: want.cluster.name.clone(), version: version.clone() });
-    true
+    Ok(true)
+}
+
+/// What could not be read is a permission: with it, the same command goes on.
+fn unknown(why: &str) -> Refusal {
+    Refusal::denied(format!("cannot tell whether the agent is installed: {why}"))
+        .hint("get that permission, or leave `--install-agent` out")
 }
 
 /// An injected pod without an agent gets no credentials, not even the node role's: most SDKs stop at the endpoint that
@@ -75,7 +87,7 @@ pub(super) fn reach(
         Reach::NoPods(_) if installing => {}
         Reach::NoPods(missing) => {
             if !missing.is_empty() {
-                plan.warn(format!("no pods use it yet, and some nodes have no ready agent: {}", nodes(&missing)));
+                plan.warn(format!("no pods use it yet, and some nodes have no ready agent: {}", grouped(&missing)));
             } else if !state.installed() && !state.auto_mode {
                 plan.warn("no pods use it yet, and the agent is not installed");
             }
@@ -87,7 +99,7 @@ pub(super) fn reach(
             if missing.is_empty() {
                 return Ok(());
             }
-            let message = format!("no ready agent where the pods run or could run: {}", nodes(&missing));
+            let message = format!("no ready agent where the pods run or could run: {}", grouped(&missing));
             if !allow_missing {
                 return Err(Refusal::new(message));
             }
@@ -95,23 +107,4 @@ pub(super) fn reach(
         }
     }
     Ok(())
-}
-
-/// At most five nodes by name; nodes with the same reason together.
-fn nodes(missing: &[(String, String)]) -> String {
-    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (name, why) in missing {
-        match by_reason.iter_mut().find(|(reason, _)| reason == why) {
-            Some((_, names)) => names.push(name),
-            None => by_reason.push((why, vec![name])),
-        }
-    }
-    let groups: Vec<String> = by_reason
-        .into_iter()
-        .map(|(why, names)| {
-            let more = if names.len() > 5 { format!(" and {} more", names.len() - 5) } else { String::new() };
-            format!("{}{more} ({why})", names.iter().take(5).copied().collect::<Vec<_>>().join(", "))
-        })
-        .collect();
-    groups.join(", ")
 }

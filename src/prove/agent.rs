@@ -1,6 +1,6 @@
 //! Whether every node that needs an agent has a ready one.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     explain,
@@ -17,11 +17,86 @@ use crate::{
     wait::{Backoff, Guard},
 };
 
-/// Waits until the add-on is ACTIVE. CREATING and a passing DEGRADED are waited out with their health issues shown;
-/// only CREATE_FAILED (and its kin) and the deadline end it. `known` was read a moment ago, and is not read again when it is ACTIVE.
+/// Where the agent is waited for, and who tells of it.
+#[derive(Clone, Copy)]
+pub struct Wait<'a> {
+    /// EKS.
+    pub eks: &'a dyn Eks,
+    /// Kubernetes.
+    pub kube: &'a dyn Cluster,
+    /// Deadline and interruption.
+    pub guard: &'a Guard,
+    /// The line of progress; it is not ended here.
+    pub line: &'a Progress,
+    /// Which cluster.
+    pub cluster: &'a EksCluster,
+    /// The nodes that matter; all of them when `None`.
+    pub only: Option<&'a BTreeSet<String>>,
+}
+
+/// The agent is where it can be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    /// The add-on, the DaemonSets and the nodes, as they were read last.
+    pub state: AgentState,
+    /// Nodes, of those that matter, that will not get a ready agent while things are as they are, with the reason.
+    pub never: Vec<(String, String)>,
+    /// Why the DaemonSets and nodes could not be read any more, when they could not.
+    pub unread: Option<String>,
+}
+
+/// Waits until the agent is ready: first the add-on is ACTIVE, then each node that matters, and can get an agent, has a
+/// ready one. `state` was read a moment ago and is not read again where it already says so; `installed`: the add-on was
+/// made since.
+///
+/// An add-on whose pods are late only on nodes that do not matter, or are not ready, is not waited for: EKS would call it
+/// CREATING, then DEGRADED, for as long as those nodes stay as they are.
 ///
 /// # Errors
-/// A failed add-on, the deadline, or an interruption.
+/// A failed add-on, the deadline (naming the nodes, or the add-on's last health issues), an interruption, or an API that fails.
+pub async fn ready(how: &Wait<'_>, state: AgentState, installed: bool) -> Result<Ready> {
+    let mut state = state;
+    if installed || state.addon.is_some() {
+        state = active(how, state).await?;
+    }
+    covered(how.kube, how.guard, how.line, how.only, state).await
+}
+
+async fn active(how: &Wait<'_>, state: AgentState) -> Result<AgentState> {
+    let mut state = state;
+    if state.addon.as_ref().is_some_and(|addon| addon.status == "ACTIVE") {
+        return Ok(state);
+    }
+    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+    loop {
+        let addon = look(how.eks, how.guard, how.line, how.cluster).await?;
+        let active = addon.status == "ACTIVE";
+        let late = addon.issues.iter().all(|issue| issue.code == "InsufficientNumberOfReplicas");
+        let suspect = addon.status == "DEGRADED" || state.nodes.iter().any(|node| !node.ready);
+        state.addon = Some(addon);
+        if active {
+            return Ok(state);
+        }
+        if late && suspect {
+            match how.guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(how.kube)).await? {
+                Seen::Read((daemon_sets, nodes)) => state = AgentState { daemon_sets, nodes, ..state },
+                Seen::Unreadable(_) | Seen::NotAsked => {}
+            }
+            let elsewhere = state.holds_up() || how.only.is_some() && !state.lack(None).coming.is_empty();
+            if elsewhere && there(&state) && state.lack(how.only).coming.is_empty() {
+                return Ok(state);
+            }
+        }
+        pause(how.guard, &mut backoff, state.addon.as_ref()).await?;
+    }
+}
+
+/// Waits until the add-on is ACTIVE, where the nodes cannot be read. CREATING and a passing DEGRADED are waited out with
+/// their health issues shown; only CREATE_FAILED (and its kin) and the deadline end it. `known` was read a moment ago, and
+/// is not read again when it is ACTIVE.
+///
+/// # Errors
+/// A failed add-on, the deadline (with the last health issues), or an interruption.
 pub async fn addon(
     eks: &dyn Eks,
     guard: &Guard,
@@ -34,30 +109,57 @@ pub async fn addon(
     }
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
     loop {
-        let found = guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
-        let Some(addon) = found else {
-            return Err(Failure::failed(format!("the add-on `{AGENT}` of cluster `{}` is gone", cluster.name)));
-        };
-        let issues: Vec<String> = addon.issues.iter().map(|i| format!("{}: {}", i.code, i.message)).collect();
-        match addon.status.as_str() {
-            "ACTIVE" => return Ok(addon),
-            "CREATE_FAILED" | "UPDATE_FAILED" | "DELETE_FAILED" => {
-                let mut failure =
-                    Failure::failed(format!("the add-on `{AGENT}` of cluster `{}` is {}", cluster.name, addon.status));
-                failure.causes = issues;
-                failure = addon.issues.iter().fold(failure, explained);
-                return Err(failure.hint("see the nodes with `podid agent status`").hint(format!(
-                    "remove it, then install again: `aws eks delete-addon --cluster-name {} --addon-name {AGENT}`",
-                    cluster.name
-                )));
-            }
-            status => {
-                let detail = if issues.is_empty() { String::new() } else { format!(" ({})", issues.join("; ")) };
-                line.update(format!("add-on {} is {status}{detail}", addon.version));
-            }
+        let addon = look(eks, guard, line, cluster).await?;
+        if addon.status == "ACTIVE" {
+            return Ok(addon);
         }
-        guard.pause("waiting for the agent add-on to be ACTIVE", backoff.step()).await?;
+        pause(guard, &mut backoff, Some(&addon)).await?;
     }
+}
+
+/// Between two looks at the add-on. When time is over, its last health issues are why.
+async fn pause(guard: &Guard, backoff: &mut Backoff, addon: Option<&Addon>) -> Result<()> {
+    let waited = guard.pause("waiting for the agent add-on to be ACTIVE", backoff.step()).await;
+    waited.map_err(|mut failure| {
+        if let Some(addon) = addon.filter(|_| failure.code == Code::TimedOut) {
+            failure.causes.push(format!("it is {}", addon.status));
+            failure.causes.extend(addon.issues.iter().map(said));
+            failure = addon.issues.iter().fold(failure, explained);
+        }
+        failure
+    })
+}
+
+/// One look at the add-on; a failure when it failed or is gone.
+async fn look(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster) -> Result<Addon> {
+    let found = guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
+    let Some(addon) = found else {
+        return Err(Failure::failed(format!("the add-on `{AGENT}` of cluster `{}` is gone", cluster.name)));
+    };
+    let issues: Vec<String> = addon.issues.iter().map(said).collect();
+    match addon.status.as_str() {
+        "ACTIVE" => {}
+        "CREATE_FAILED" | "UPDATE_FAILED" | "DELETE_FAILED" => {
+            let mut failure =
+                Failure::failed(format!("the add-on `{AGENT}` of cluster `{}` is {}", cluster.name, addon.status));
+            failure.causes = issues;
+            failure = addon.issues.iter().fold(failure, explained);
+            return Err(failure.hint("see the nodes with `podid agent status`").hint(format!(
+                "remove it, then install again: `aws eks delete-addon --cluster-name {} --addon-name {AGENT}`",
+                cluster.name
+            )));
+        }
+        status => {
+            let detail = if issues.is_empty() { String::new() } else { format!(" ({})", issues.join("; ")) };
+            line.update(format!("add-on {} is {status}{detail}", addon.version));
+        }
+    }
+    Ok(addon)
+}
+
+/// An issue in its own words.
+fn said(issue: &Issue) -> String {
+    format!("{}: {}", issue.code, issue.message)
 }
 
 /// Adds what an issue of the add-on's health means.
@@ -66,41 +168,63 @@ fn explained(failure: Failure, issue: &Issue) -> Failure {
     said.into_iter().fold(failure, |failure, said| said.added_to(failure))
 }
 
-/// Waits until every node that needs an agent has a ready one. `state` was read a moment ago, and is not read again when it says so.
+/// Waits until every node that can get an agent has a ready one.
 ///
 /// # Errors
-/// The deadline (naming the nodes), an interruption, or an API that fails.
+/// As [`ready`].
 pub async fn nodes(kube: &dyn Cluster, guard: &Guard, line: &Progress, state: AgentState) -> Result<Seen<AgentState>> {
+    let ready = covered(kube, guard, line, None, state).await?;
+    Ok(match ready.unread {
+        Some(why) => Seen::Unreadable(why),
+        None => Seen::Read(ready.state),
+    })
+}
+
+/// Waits until each node that matters, and can get an agent, has a ready one. `state` was read a moment ago, and is not read again when it says so.
+async fn covered(
+    kube: &dyn Cluster,
+    guard: &Guard,
+    line: &Progress,
+    only: Option<&BTreeSet<String>>,
+    state: AgentState,
+) -> Result<Ready> {
     let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(3));
     let mut state = state;
-    if complete(&state) {
-        return Ok(Seen::Read(state));
-    }
+    let mut fresh = false;
     loop {
+        let lack = state.lack(only);
+        // An add-on brings its DaemonSet: without one, what was read is older than the add-on.
+        let read = fresh || !state.daemon_sets.is_empty() || state.addon.is_none();
+        if read && lack.coming.is_empty() && there(&state) {
+            return Ok(Ready { state, never: lack.never, unread: None });
+        }
+        if fresh {
+            let desired: u64 = state.daemon_sets.iter().map(|d| d.desired).sum();
+            let ready: u64 = state.daemon_sets.iter().map(|d| d.ready).sum();
+            line.update(format!(
+                "agent: {ready} of {desired} pods ready, {} without one",
+                count(lack.coming.len(), "node")
+            ));
+            let wait = guard.pause("waiting for the agent on every node", backoff.step()).await;
+            if let Err(mut failure) = wait {
+                if failure.code == Code::TimedOut {
+                    failure.causes = lack.coming.iter().map(|(node, why)| format!("{node}: {why}")).collect();
+                }
+                return Err(failure);
+            }
+        }
         match guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(kube)).await? {
             Seen::Read((daemon_sets, nodes)) => state = AgentState { daemon_sets, nodes, ..state },
-            Seen::Unreadable(why) => return Ok(Seen::Unreadable(why)),
-            Seen::NotAsked => return Ok(Seen::NotAsked),
+            Seen::Unreadable(why) => return Ok(Ready { state, never: Vec::new(), unread: Some(why) }),
+            Seen::NotAsked => return Ok(Ready { state, never: Vec::new(), unread: None }),
         }
-        if complete(&state) {
-            return Ok(Seen::Read(state));
-        }
-        let missing = state.missing();
-        let desired: u64 = state.daemon_sets.iter().map(|d| d.desired).sum();
-        let ready: u64 = state.daemon_sets.iter().map(|d| d.ready).sum();
-        line.update(format!("agent: {ready} of {desired} pods ready, {} without one", count(missing.len(), "node")));
-        let wait = guard.pause("waiting for the agent on every node", backoff.step()).await;
-        if let Err(mut failure) = wait {
-            if failure.code == Code::TimedOut {
-                failure.causes = missing.iter().map(|(node, why)| format!("{node}: {why}")).collect();
-            }
-            return Err(failure);
-        }
+        fresh = true;
     }
 }
 
-fn complete(state: &AgentState) -> bool {
-    state.missing().is_empty() && state.daemon_sets.iter().all(|d| d.observed)
+/// The DaemonSets' counts are of what they are now.
+fn there(state: &AgentState) -> bool {
+    state.daemon_sets.iter().all(|set| set.observed)
 }
 
 /// `1 node`, `2 nodes`.

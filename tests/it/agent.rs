@@ -1,5 +1,6 @@
 //! `podid agent install` and `podid agent status`.
 
+mod nodes;
 mod status;
 mod stops;
 
@@ -182,7 +183,7 @@ fn install_where_there_is_another_agent() {
     agent: ready on 3 nodes
     ");
     assert!(env.writes().is_empty());
-    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @"
     exit 0
     --- stdout
     ip-10-42-10-11.us-west-2.compute.internal	ready	
@@ -190,6 +191,7 @@ fn install_where_there_is_another_agent() {
     ip-10-42-12-13.us-west-2.compute.internal	ready	
     --- stderr
     note: the add-on is not installed; the agent is self-managed
+    note: DaemonSet kube-system/eks-pod-identity-agent: 3 of 3 pods ready
     note: agent: ready on 3 nodes
     ");
 }
@@ -238,7 +240,7 @@ fn install_where_no_node_takes_it() {
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: no node needs an agent
     ");
-    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @"
     exit 0
     --- stdout
     ip-10-42-10-11.us-west-2.compute.internal	not-supported	Pod Identity does not work on Fargate
@@ -246,6 +248,7 @@ fn install_where_no_node_takes_it() {
     ip-10-42-12-13.us-west-2.compute.internal	not-supported	Pod Identity does not work on Fargate
     --- stderr
     note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
+    note: DaemonSet kube-system/eks-pod-identity-agent: 0 of 0 pods ready
     note: agent: no node needs an agent
     ");
 }

@@ -80,3 +80,49 @@ fn the_agent_must_be_where_pods_run_or_could_run() {
     cordoned.nodes[1].unschedulable = true;
     assert_eq!(cordoned.reach(&[], std::slice::from_ref(&carts)), Reach::Everywhere(1));
 }
+
+#[test]
+fn only_what_can_come_is_waited_for() {
+    let hybrid = labelled("hybrid", COMPUTE_TYPE, "hybrid");
+    let mut down = node("down");
+    down.ready = false;
+    let mut state =
+        agent(&[node("ready"), node("late"), down, hybrid, labelled("fargate", COMPUTE_TYPE, "fargate")], &["ready"]);
+    state.daemon_sets[0].placement.affinity = vec![vec![super::super::workload::Expression {
+        key: COMPUTE_TYPE.to_owned(),
+        operator: "NotIn".to_owned(),
+        values: vec!["hybrid".to_owned()],
+    }]];
+    let names = |list: &[(String, String)]| list.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+    let lack = state.lack(None);
+    assert_eq!(
+        (names(&lack.coming), names(&lack.never)),
+        (vec!["late".to_owned()], vec!["down".to_owned(), "hybrid".to_owned()])
+    );
+    assert!(state.holds_up(), "the DaemonSet wants a pod on the node that is down");
+    let only = BTreeSet::from(["ready".to_owned()]);
+    assert_eq!(state.lack(Some(&only)), Lack::default());
+    // The add-on will bring its DaemonSet; nobody else will.
+    state.daemon_sets.clear();
+    assert_eq!(names(&state.lack(None).coming), ["ready", "late"]);
+    state.addon = None;
+    assert_eq!(state.lack(None).coming, []);
+    assert!(!state.holds_up());
+}
+
+#[test]
+fn pods_of_a_node_that_is_down_do_not_count() {
+    let carts = workload(WorkloadKind::Deployment, "carts");
+    let on = |name: &str| {
+        let mut pod = pod(&carts, name, true);
+        pod.node = Some(name.to_owned());
+        pod
+    };
+    let mut state = agent(&[node("n1"), node("n2")], &["n1"]);
+    let pods = [on("n1"), on("n2")];
+    assert!(matches!(state.reach(&pods, &[]), Reach::Lacking(_)));
+    state.nodes[1].ready = false;
+    assert_eq!(state.reach(&pods, &[]), Reach::Everywhere(1));
+    assert_eq!(state.nodes_for(&pods, &[]), Some(BTreeSet::from(["n1".to_owned()])));
+    assert_eq!(state.nodes_for(&[], &[]), None);
+}

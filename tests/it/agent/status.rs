@@ -7,7 +7,7 @@ use crate::support::{Env, denying, forbidding};
 #[test]
 fn status() {
     let env = Env::new("carts-agent");
-    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @"
     exit 0
     --- stdout
     ip-10-42-10-11.us-west-2.compute.internal	ready	
@@ -15,6 +15,7 @@ fn status() {
     ip-10-42-12-13.us-west-2.compute.internal	ready	
     --- stderr
     note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
+    note: DaemonSet kube-system/eks-pod-identity-agent: 3 of 3 pods ready
     note: agent: ready on 3 nodes
     ");
     insta::assert_snapshot!(env.podid("agent status -q").ok().steady(), @r"
@@ -106,7 +107,7 @@ fn status_as_data() {
 #[test]
 fn status_on_a_terminal() {
     let env = Env::new("carts-agent");
-    insta::assert_snapshot!(env.tty(80, &["agent", "status"], "").ok().steady(), @r"
+    insta::assert_snapshot!(env.tty(80, &["agent", "status"], "").ok().steady(), @"
     exit 0
     --- stdout
     NODE                                       AGENT
@@ -114,9 +115,10 @@ fn status_on_a_terminal() {
     ip-10-42-11-12.us-west-2.compute.internal  ready
     ip-10-42-12-13.us-west-2.compute.internal  ready
     note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
+    note: DaemonSet kube-system/eks-pod-identity-agent: 3 of 3 pods ready
     note: agent: ready on 3 nodes
     ");
-    insta::assert_snapshot!(env.tty(200, &["agent", "status"], "").ok().steady(), @r"
+    insta::assert_snapshot!(env.tty(200, &["agent", "status"], "").ok().steady(), @"
     exit 0
     --- stdout
     NODE                                       AGENT
@@ -124,6 +126,7 @@ fn status_on_a_terminal() {
     ip-10-42-11-12.us-west-2.compute.internal  ready
     ip-10-42-12-13.us-west-2.compute.internal  ready
     note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
+    note: DaemonSet kube-system/eks-pod-identity-agent: 3 of 3 pods ready
     note: agent: ready on 3 nodes
     ");
 }
@@ -158,7 +161,7 @@ fn status_without_an_agent() {
 #[test]
 fn status_denied() {
     let env = Env::with("carts-agent", &[denying("eks:DescribeAddon")]);
-    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("agent status").ok().steady(), @"
     exit 0
     --- stdout
     ip-10-42-10-11.us-west-2.compute.internal	ready	
@@ -166,6 +169,7 @@ fn status_denied() {
     ip-10-42-12-13.us-west-2.compute.internal	ready	
     --- stderr
     warning: the add-on could not be read (not allowed: eks:DescribeAddon)
+    note: DaemonSet kube-system/eks-pod-identity-agent: 3 of 3 pods ready
     note: agent: ready on 3 nodes
     ");
     let env = Env::with("carts-agent", &[forbidding(&["list nodes"])]);

@@ -172,22 +172,24 @@ fn install_denied() {
 #[test]
 fn install_out_of_time() {
     let env = Env::with("carts-before", &[("/delays", json!({ "addon": 60_000 }))]);
-    insta::assert_snapshot!(env.podid("agent install --timeout 5s").code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install --timeout 5s").code(6).steady(), @"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     error: timed out after 5s while waiting for the agent add-on to be ACTIVE
+      caused by: it is CREATING
 
     hint: give it more time with `--timeout`
     hint: run the same command again: finished steps are skipped
     ");
-    insta::assert_snapshot!(env.podid("agent install --timeout 3s").code(5).steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install --timeout 3s").code(5).steady(), @"
     exit 5
     --- stderr
     eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (CREATING)
     error: timed out after 3s while waiting for the agent add-on to be ACTIVE
+      caused by: it is CREATING
 
     hint: give it more time with `--timeout`
     ");

@@ -11,7 +11,7 @@ use super::{
     controllers::terminating,
     failure::Failure,
     json::{array, list, object, stamp, text},
-    kinds, pod_status, schedule,
+    kinds, nodes, pod_status, schedule,
     store::place,
     writes::doom,
 };
@@ -96,6 +96,10 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
     for pod in &pods {
         if text(pod, "/spec/nodeName").is_empty() {
             bind(&mut state.kube, pod, now);
+            continue;
+        }
+        let node = state.kube.store.get("nodes", "", text(pod, "/spec/nodeName"));
+        if node.is_some_and(|node| !nodes::works(node)) {
             continue;
         }
         let uid = text(pod, "/metadata/uid").to_owned();

@@ -13,6 +13,7 @@ mod failure;
 mod json;
 mod kinds;
 mod kubelet;
+mod nodes;
 mod patch;
 mod pod_status;
 mod protobuf;
@@ -255,6 +256,7 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
         }
         state.kube.worked = state.kube.store.rv();
         state.kube.due = None;
+        nodes::step(state, now);
         rollout::step(state, now);
         sets::step(state, scenario, now);
         daemons::step(state, scenario, now);
