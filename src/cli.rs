@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{
-    commands::{agent, associate, completions, list, recycle, show},
+    commands::{agent, associate, completions, list, policy, recycle, show},
     output::{ColorChoice, Format},
 };
 
@@ -115,6 +115,7 @@ pub enum Command {
     #[command(alias = "get", alias = "describe")]
     Show(show::Show),
     Recycle(recycle::Recycle),
+    Policy(policy::Policy),
     Agent(agent::Agent),
     Completions(completions::Completions),
 }

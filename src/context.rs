@@ -11,7 +11,7 @@ use crate::{
     k8s::{Access, EksContext, Kube, read_context, same_cluster},
     model::{cluster::Cluster as EksCluster, text},
     output::Term,
-    ports::{Cluster, Eks, Iam},
+    ports::{Cluster, Eks, Iam, Tables},
     settings::{self, ContextUnit, Given, Origin, Sourced, Target},
     wait::Guard,
 };
@@ -79,7 +79,12 @@ impl Context {
         if let Some(aws) = self.aws.get() {
             return Ok(aws);
         }
-        let region = self.target()?.region.as_ref().map(|region| region.value.clone());
+        // Roles and tables can be asked for without a cluster; who needs one asks for it, and hears what is missing.
+        let region = match self.target() {
+            Ok(target) => target.region.as_ref().map(|region| region.value.clone()),
+            Err(_) if self.global.cluster.is_none() && self.global.context.is_none() => self.global.region.clone(),
+            Err(failure) => return Err(failure),
+        };
         let settings = Settings { profile: self.global.profile.clone(), region, ..Settings::default() };
         Ok(self.aws.get_or_init(|| Aws::new(settings)))
     }
@@ -97,6 +102,14 @@ impl Context {
     /// # Errors
     /// When the AWS configuration cannot be read.
     pub fn iam(&self) -> Result<&dyn Iam> {
+        Ok(self.aws()?)
+    }
+
+    /// DynamoDB.
+    ///
+    /// # Errors
+    /// When the AWS configuration cannot be read.
+    pub fn tables(&self) -> Result<&dyn Tables> {
         Ok(self.aws()?)
     }
 

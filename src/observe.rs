@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use futures::{
     future::join_all,
-    stream::{self, Stream, StreamExt},
+    stream::{self, Stream, StreamExt, TryStreamExt},
 };
 
 use crate::{
-    failure::{Failure, Result},
+    failure::{Code, Failure, Result},
     model::{
         addon::AGENT,
         agent::AgentState,
@@ -18,9 +18,11 @@ use crate::{
         have::{Seen, ServiceAccountState},
         names::ServiceAccount,
         role::{Doomed, Role},
+        table::Table,
+        want::TableGrant,
         workload::{Pod, Workload},
     },
-    ports::{Cluster, Eks, Iam},
+    ports::{Cluster, Eks, Iam, Tables},
 };
 
 /// How many calls of one kind are under way at once.
@@ -101,6 +103,40 @@ pub async fn inline_policies(iam: &dyn Iam, role: &str) -> Result<BTreeMap<Strin
     Ok(found)
 }
 
+/// A role with its policies, as far as they were asked for.
+#[derive(Debug, Clone, Default)]
+pub struct PolicyView {
+    /// The role.
+    pub role: Option<Role>,
+    /// ARNs of attached managed policies.
+    pub attached: Seen<Vec<String>>,
+    /// All inline policies.
+    pub inline: Seen<BTreeMap<String, Document>>,
+}
+
+/// A role with its attached policies when `attached`, and all its inline ones when `inline`.
+///
+/// # Errors
+/// When a read failed for another reason than a missing permission for its policies.
+pub async fn role_policies(iam: &dyn Iam, name: &str, attached: bool, inline: bool) -> Result<PolicyView> {
+    let attached = async {
+        if attached {
+            seen(iam.attached_policies(name).await, "iam:ListAttachedRolePolicies")
+        } else {
+            Ok(Seen::NotAsked)
+        }
+    };
+    let inline = async {
+        if inline {
+            seen(inline_policies(iam, name).await, "iam:ListRolePolicies and iam:GetRolePolicy")
+        } else {
+            Ok(Seen::NotAsked)
+        }
+    };
+    let (role, attached, inline) = futures::try_join!(iam.role(name), attached, inline)?;
+    Ok(PolicyView { role, attached, inline })
+}
+
 /// A role with all that has to go before it; `None` when it does not exist. Nothing of it may be left unread.
 ///
 /// # Errors
@@ -113,6 +149,24 @@ pub async fn doomed_role(iam: &dyn Iam, name: &str) -> Result<Option<Doomed>> {
         iam.instance_profiles(name),
     )?;
     Ok(role.map(|role| Doomed { role, attached, inline, instance_profiles }))
+}
+
+/// Tables, side by side. A look that failed is said and keeps nobody from granting access.
+///
+/// # Errors
+/// Only when podid was interrupted or out of time.
+pub async fn tables(tables: &dyn Tables, grants: &[TableGrant]) -> Result<Vec<Seen<Option<Table>>>> {
+    let reads = grants.iter().map(|grant| async move {
+        match tables.table(&grant.table).await {
+            Ok(table) => Ok(Seen::Read(table)),
+            Err(failure) if forbidden(&failure) => {
+                Ok(Seen::Unreadable("not allowed: dynamodb:DescribeTable".to_owned()))
+            }
+            Err(failure) if matches!(failure.code, Code::Interrupted | Code::Terminated) => Err(failure),
+            Err(failure) => Ok(Seen::Unreadable(failure.to_string())),
+        }
+    });
+    stream::iter(reads).buffered(CONCURRENCY).try_collect().await
 }
 
 /// The Kubernetes side of one service account.

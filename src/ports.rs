@@ -1,4 +1,4 @@
-//! What podid asks of the world: three traits in the model's words. Their docs tell each service's surprises.
+//! What podid asks of the world: four traits in the model's words. Their docs tell each service's surprises.
 //!
 //! Adapters own pagination, retries of throttling, and the mapping of errors; no SDK type passes through here.
 
@@ -13,12 +13,14 @@ use crate::{
     model::{
         addon::{Addon, AddonVersion},
         agent::{AgentDaemonSet, Node},
+        arn::Arn,
         association::{Association, AssociationChange, AssociationFilter, AssociationSummary, NewAssociation},
         cluster::Cluster as EksCluster,
         document::Document,
         have::ServiceAccountState,
         names::ServiceAccount,
         role::{NewRole, Role},
+        table::Table,
         workload::{CronJob, Pod, Workload, WorkloadRef},
     },
 };
@@ -86,6 +88,13 @@ pub trait Iam: Send + Sync {
     async fn delete_role(&self, name: &str) -> Result<bool>;
     /// PutRolePolicy.
     async fn put_inline_policy(&self, role: &str, name: &str, document: &Document) -> Result<()>;
+}
+
+/// Amazon DynamoDB, as far as granting access to a table needs it.
+#[async_trait]
+pub trait Tables: Send + Sync {
+    /// DescribeTable in the table's own region; `None` when it does not exist.
+    async fn table(&self, table: &Arn) -> Result<Option<Table>>;
 }
 
 /// Who calls.

@@ -1,9 +1,10 @@
-//! Amazon EKS, IAM and STS through the AWS SDK. SDK types live and die here.
+//! Amazon EKS, IAM, STS and DynamoDB through the AWS SDK. SDK types live and die here.
 //!
 //! Nothing is read or connected before the first call that needs it. Configuration: see [`config`].
 
 pub mod config;
 mod convert;
+mod dynamodb;
 mod eks;
 mod error;
 mod iam;
@@ -37,6 +38,7 @@ struct Inner {
     loaded: OnceCell<Loaded>,
     eks: OnceCell<Client<aws_sdk_eks::Client>>,
     iam: OnceCell<Client<aws_sdk_iam::Client>>,
+    dynamodb: OnceCell<Client<aws_sdk_dynamodb::Client>>,
     sts: OnceCell<Client<aws_sdk_sts::Client>>,
 }
 
@@ -63,6 +65,7 @@ impl Aws {
             loaded: OnceCell::new(),
             eks: OnceCell::new(),
             iam: OnceCell::new(),
+            dynamodb: OnceCell::new(),
             sts: OnceCell::new(),
         }))
     }
@@ -137,6 +140,23 @@ impl Aws {
                     .retry_classifier(NoSuchHost)
                     .build();
                 Ok(Client { api: aws_sdk_iam::Client::from_conf(config), told })
+            })
+            .await
+    }
+
+    /// Each table is asked for in its own region, so that none has to be configured.
+    async fn dynamodb(&self, what: &str) -> Result<&Client<aws_sdk_dynamodb::Client>> {
+        self.0
+            .dynamodb
+            .get_or_try_init(|| async {
+                self.credentials(what).await?;
+                let loaded = self.loaded().await?;
+                let (told, endpoint) = Teller::new("DynamoDB", loaded);
+                let config = aws_sdk_dynamodb::config::Builder::from(&loaded.sdk)
+                    .interceptor(endpoint)
+                    .retry_classifier(NoSuchHost)
+                    .build();
+                Ok(Client { api: aws_sdk_dynamodb::Client::from_conf(config), told })
             })
             .await
     }

@@ -96,6 +96,7 @@ pub(super) fn aws_with(url: &str, key: &str, secret: &str) -> Aws {
         loaded: OnceCell::new_with(Some(Loaded { sdk, who })),
         eks: OnceCell::new(),
         iam: OnceCell::new(),
+        dynamodb: OnceCell::new(),
         sts: OnceCell::new(),
     }))
 }

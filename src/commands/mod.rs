@@ -1,11 +1,13 @@
 //! One file per subcommand: its arguments (the doc comment is the help), its examples, and its glue.
 
+pub mod account;
 pub mod agent;
 pub mod apply;
 pub mod associate;
 pub mod completions;
 pub mod input;
 pub mod list;
+pub mod policy;
 pub mod recycle;
 pub mod shared;
 pub mod show;

@@ -18,6 +18,7 @@ pub mod policy;
 pub mod role;
 pub mod rollout;
 pub mod staleness;
+pub mod table;
 pub mod tags;
 pub mod text;
 pub mod trust;

@@ -58,6 +58,24 @@ pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<St
     Ok(found)
 }
 
+/// Checks a key alone, whoever's it is.
+///
+/// # Errors
+/// When it breaks AWS's rules.
+pub fn check_key(key: &str) -> Result<(), TagError> {
+    let rule = |why| Err(TagError::Rule { key: key.to_owned(), why });
+    if key.is_empty() {
+        return rule("has no key");
+    }
+    if key.chars().count() > 128 {
+        return rule("has a key longer than 128 characters");
+    }
+    if !key.chars().all(|c| c.is_alphanumeric() || " _.:/=+-@".contains(c)) {
+        return rule("may have only letters, digits, spaces and `_.:/=+-@`");
+    }
+    Ok(())
+}
+
 fn check(key: &str, value: &str) -> Result<(), TagError> {
     let rule = |why| Err(TagError::Rule { key: key.to_owned(), why });
     let lower = key.to_ascii_lowercase();

@@ -5,7 +5,7 @@ mod evaluate;
 
 use serde_json::{Value, json};
 
-pub use self::evaluate::evaluate;
+pub use self::{conditions::TAGS as SESSION_TAGS, evaluate::evaluate};
 use super::{
     cluster::Cluster,
     document::{Document, strings},

@@ -91,6 +91,29 @@ pub struct TableGrant {
     pub table: Arn,
     /// Access.
     pub access: Access,
+    /// Which of its indexes may be read.
+    pub indexes: Indexes,
+    /// Key of the tag whose value the items' partition keys must equal: one table, many tenants.
+    pub leading_keys: Option<String>,
+    /// ARN of the KMS key that the table is encrypted with, when it is not DynamoDB's own.
+    pub key: Option<String>,
+}
+
+/// Which indexes of a table.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Indexes {
+    /// All, those of later too.
+    #[default]
+    All,
+    /// Those of these names.
+    These(Vec<String>),
+}
+
+impl TableGrant {
+    /// Access to a table with all its indexes.
+    pub fn new(table: Arn, access: Access) -> Self {
+        Self { table, access, indexes: Indexes::All, leading_keys: None, key: None }
+    }
 }
 
 /// A permission document given as a file.

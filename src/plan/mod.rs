@@ -8,6 +8,7 @@ mod recycle;
 mod restart;
 mod role;
 mod role_delete;
+mod role_policies;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use self::{
     recycle::{Recycle, recycle},
     restart::{StalePod, cron_jobs, stale_pods},
     role_delete::delete_role,
+    role_policies::{Attach, Detach, attach, detach},
     step::Kind,
 };
 use crate::model::{

@@ -341,6 +341,11 @@ fn the_readme_names_every_permission() {
         "recycle carts/carts",
         "recycle carts/card",
         "list -c nowhere",
+        "policy dynamodb eks-workshop-carts",
+        "policy attach eks-workshop-nodes --dynamodb eks-workshop-carts --yes",
+        "policy detach eks-workshop-nodes --dynamodb eks-workshop-carts --yes",
+        &format!("policy attach eks-workshop-nodes --policy-arn {managed} --yes"),
+        &format!("policy detach eks-workshop-nodes --policy-arn {managed} --yes"),
     ] {
         let _ = env.podid(line);
     }

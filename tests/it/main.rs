@@ -12,6 +12,7 @@ mod input;
 mod kill;
 mod list;
 mod messages;
+mod policy;
 mod recycle;
 mod show;
 mod support;

@@ -1,6 +1,11 @@
 //! The tests of permission policies.
 
 use super::*;
+use crate::model::{
+    have::Seen,
+    table::Table,
+    want::{Access, Indexes, TableGrant},
+};
 
 fn grant(text: &str) -> TableGrant {
     parse_table(text, "aws", "us-west-2", "111122223333").unwrap()
@@ -60,7 +65,7 @@ fn presets_grant_each_action_where_it_works() {
     assert_eq!(grants("stream")[1], (vec!["dynamodb:ListStreams".to_owned()], vec!["*".to_owned()]));
     assert_eq!(grants("full")[0].1.len(), 3);
     for access in Access::ALL {
-        for statement in statements(&TableGrant { table: grant("carts").table, access }) {
+        for statement in statements(&TableGrant { access, ..grant("carts") }) {
             let sid = statement["Sid"].as_str().unwrap();
             assert!(sid.bytes().all(|b| b.is_ascii_alphanumeric()), "{sid}");
         }
@@ -86,6 +91,137 @@ fn merging_loses_nothing_and_repeats_nothing() {
     assert_eq!(healed.statements()[0]["Sid"], "Theirs");
     assert_eq!(healed.statements()[1..], second.statements()[..]);
     assert_eq!(dynamodb(&[grant("carts=stream"), grant("orders=stream")]).statements().len(), 3);
+}
+
+#[test]
+fn tenants_see_only_their_own_items() {
+    let table = "arn:aws:dynamodb:us-west-2:111122223333:table/carts";
+    let tenant = |access: &str| {
+        let grant = grant(&format!("carts={access}"));
+        TableGrant { leading_keys: Some("kubernetes-namespace".to_owned()), ..grant }
+    };
+    let condition = json!({"ForAllValues:StringEquals": {
+        "dynamodb:LeadingKeys": ["${aws:PrincipalTag/kubernetes-namespace}"]}});
+    for (access, held) in [("read", 2), ("write", 1), ("read-write", 2)] {
+        let all = statements(&tenant(access));
+        let (inside, outside): (Vec<_>, Vec<_>) = all.iter().partition(|s| s.get("Condition") == Some(&condition));
+        assert_eq!(inside.len(), held, "{access}");
+        let free: Vec<_> = outside.iter().flat_map(|s| strings(s.get("Action"))).collect();
+        assert_eq!(free, ["dynamodb:DescribeTable"], "{access}");
+        assert!(!all.iter().any(|s| strings(s.get("Action")).contains(&"dynamodb:Scan")), "{access}");
+    }
+    // The same access in the other form replaces it, both ways.
+    let (plain, held) = (grant("carts"), tenant("read"));
+    let narrowed = merged(Some(&dynamodb(std::slice::from_ref(&plain))), std::slice::from_ref(&held));
+    assert!(same_meaning(&narrowed, &dynamodb(std::slice::from_ref(&held))), "{narrowed:?}");
+    let widened = merged(Some(&narrowed), std::slice::from_ref(&plain));
+    assert!(same_meaning(&widened, &dynamodb(&[plain])), "{widened:?}");
+    assert!(statements(&held)[1]["Resource"].as_array().unwrap().contains(&json!(format!("{table}/index/*"))));
+}
+
+#[test]
+fn indexes_can_be_named() {
+    let table = "arn:aws:dynamodb:us-west-2:111122223333:table/carts";
+    let of = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        statements(&TableGrant { indexes: Indexes::These(names), ..grant("carts") })[1]["Resource"].clone()
+    };
+    assert_eq!(of(&["a", "b"]), json!([table, format!("{table}/index/a"), format!("{table}/index/b")]));
+    assert_eq!(of(&[]), json!(table));
+}
+
+#[test]
+fn a_key_is_used_through_dynamodb_alone() {
+    for (partition, region, condition) in [
+        ("aws", "us-west-2", json!({"StringEquals": {"kms:ViaService": "dynamodb.us-west-2.amazonaws.com"}})),
+        (
+            "aws-us-gov",
+            "us-gov-west-1",
+            json!({"StringEquals": {"kms:ViaService": "dynamodb.us-gov-west-1.amazonaws.com"}}),
+        ),
+        ("aws-cn", "cn-north-1", json!({"StringLike": {"kms:ViaService": "dynamodb.cn-north-1.amazonaws.*"}})),
+        (
+            "aws-eusc",
+            "eusc-de-east-1",
+            json!({"StringLike": {"kms:ViaService": "dynamodb.eusc-de-east-1.amazonaws.*"}}),
+        ),
+    ] {
+        for access in Access::ALL {
+            let mut grant = parse_table("carts", partition, region, "111122223333").unwrap();
+            grant.access = access;
+            let before = dynamodb(std::slice::from_ref(&grant));
+            let key = format!("arn:{partition}:kms:{region}:111122223333:key/k");
+            let there = Table {
+                arn: grant.table.clone(),
+                status: "ACTIVE".to_owned(),
+                key: Some(key.clone()),
+                indexes: Vec::new(),
+                stream: true,
+            };
+            assert!(remarks(&mut grant, &Seen::Read(Some(there))).is_empty());
+            let after = merged(Some(&before), std::slice::from_ref(&grant));
+            let added = (*after.statements().last().unwrap()).clone();
+            assert_eq!(added["Action"], json!(["kms:Decrypt", "kms:DescribeKey"]));
+            assert_eq!((&added["Resource"], &added["Condition"]), (&json!(key), &condition));
+            assert_eq!(after.statements().len(), before.statements().len() + 1);
+            // A later run that cannot see the key leaves its statement.
+            grant.key = None;
+            assert_eq!(merged(Some(&after), &[grant]), after);
+        }
+    }
+}
+
+#[test]
+fn a_look_at_the_table_says_what_is_wrong() {
+    let there = |status: &str, key: Option<&str>, stream: bool| {
+        Seen::Read(Some(Table {
+            arn: grant("carts").table,
+            status: status.to_owned(),
+            key: key.map(str::to_owned),
+            indexes: vec!["a".to_owned()],
+            stream,
+        }))
+    };
+    let of = |mut grant: TableGrant, seen: Seen<Option<Table>>| remarks(&mut grant, &seen).join("\n");
+    let named = TableGrant { indexes: Indexes::These(vec!["b".to_owned()]), ..grant("carts") };
+    for (grant, seen, part) in [
+        (grant("carts"), Seen::Read(None), "does not exist"),
+        (
+            grant("carts"),
+            Seen::Unreadable("not allowed: dynamodb:DescribeTable".to_owned()),
+            "not looked at: not allowed",
+        ),
+        (grant("carts=stream"), there("ACTIVE", None, false), "has no stream"),
+        (named, there("ACTIVE", None, false), "has no index `b` (indexes: a)"),
+        (grant("carts"), there("INACCESSIBLE_ENCRYPTION_CREDENTIALS", Some("k"), false), "cannot use its key k"),
+    ] {
+        assert!(of(grant.clone(), seen).contains(part), "{part}");
+    }
+    assert_eq!(of(grant("carts=stream"), there("ACTIVE", None, true)), "");
+    assert_eq!(of(grant("carts"), there("ACTIVE", None, false)), "");
+    assert_eq!(of(grant("carts"), Seen::NotAsked), "");
+}
+
+#[test]
+fn what_was_merged_can_be_taken_out() {
+    let all: Vec<TableGrant> = ["carts", "carts=write", "carts=stream", "orders=stream", "orders=full"]
+        .iter()
+        .map(|text| TableGrant { key: Some("k".to_owned()), ..grant(text) })
+        .collect();
+    let both = dynamodb(&all);
+    let orders = without(&both, &grant("carts").table, None).unwrap();
+    assert!(same_meaning(&orders, &dynamodb(&all[3..])), "{orders:?}");
+    assert_eq!(without(&orders, &grant("orders").table, None), None);
+    // The key and ListStreams stay as long as anything needs them.
+    let only_write =
+        without(&without(&both, &all[0].table, Some(Access::Read)).unwrap(), &all[0].table, Some(Access::Stream));
+    assert!(same_meaning(&only_write.unwrap(), &dynamodb(&[all[1].clone(), all[3].clone(), all[4].clone()])));
+    // What others wrote stays, also when it is all that is left.
+    let mut theirs = dynamodb(&all[..1]);
+    let foreign = json!({"Sid": "Theirs", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/x"});
+    theirs.0["Statement"].as_array_mut().unwrap().push(foreign.clone());
+    assert_eq!(without(&theirs, &grant("carts").table, None).unwrap().statements(), [&foreign]);
+    assert_eq!(without(&theirs, &grant("other").table, None), Some(theirs));
 }
 
 #[test]

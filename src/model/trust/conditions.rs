@@ -31,7 +31,7 @@ enum Context {
 }
 
 /// The session tags that EKS sends (EKS User Guide, pod-id-abac).
-const TAGS: [&str; 6] = [
+pub const TAGS: [&str; 6] = [
     "eks-cluster-arn",
     "eks-cluster-name",
     "kubernetes-namespace",

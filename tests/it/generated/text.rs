@@ -102,6 +102,15 @@ const SHOW: Rows = &[
     ("unread[].what, unread[].why", "what could not be read; its field is null then"),
 ];
 
+const DOCUMENT: Rows = &[
+    ("Version", "2012-10-17"),
+    ("Statement[]", "the statements"),
+    ("Statement[].Sid", "made from table and access; `policy detach` knows podid's statements by it"),
+    ("Statement[].Effect, Action, Resource, Condition", "what is allowed"),
+];
+
+const ROLE_OF_STEPS: Rows = &[("roleName, roleArn", "the role")];
+
 /// What a command prints with `-o json`; `None` for a command without data.
 pub(super) fn output(command: &str) -> Option<Output> {
     let (intro, fields): (_, &'static [Rows]) = match command {
@@ -112,6 +121,10 @@ pub(super) fn output(command: &str) -> Option<Output> {
         "podid show" => ("One object:", &[SHOW]),
         "podid associate" => {
             ("One object, also when the command failed after the plan:", &[STEPS, EFFECTIVE, ROLLOUTS])
+        }
+        "podid policy dynamodb" => ("The policy document itself:", &[DOCUMENT]),
+        "podid policy attach" | "podid policy detach" => {
+            ("One object, also when the command failed after the plan:", &[STEPS, ROLE_OF_STEPS])
         }
         "podid recycle" => ("One object, also when the command failed after the plan:", &[STEPS, ROLLOUTS]),
         "podid agent install" => (

@@ -195,6 +195,15 @@ pub struct Table {
     /// Global secondary indexes.
     #[serde(default)]
     pub indexes: Vec<String>,
+    /// ARN of the KMS key that it is encrypted with; DynamoDB's own unless told.
+    #[serde(default)]
+    pub kms_key: Option<String>,
+    /// It has a stream.
+    #[serde(default)]
+    pub stream: bool,
+    /// `ACTIVE` unless told.
+    #[serde(default = "active")]
+    pub status: String,
 }
 
 /// How long things take, in milliseconds.

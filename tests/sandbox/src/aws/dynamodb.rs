@@ -9,7 +9,10 @@ use super::{
     sts::{AppCredentials, Who},
     wire::{Answer, AwsError, Reply, epoch, err},
 };
-use crate::{State, scenario::Scenario};
+use crate::{
+    State,
+    scenario::{Scenario, Table},
+};
 
 fn not_found(message: impl Into<String>) -> AwsError {
     err(400, "ResourceNotFoundException", message)
@@ -61,9 +64,9 @@ impl Aws {
     /// Whether `TABLE` or `TABLE/index/INDEX` exists.
     fn has(&self, resource: &str) -> bool {
         let mut parts = resource.split('/');
-        let Some(indexes) = self.tables.get(parts.next().unwrap_or_default()) else { return false };
+        let Some(table) = self.tables.get(parts.next().unwrap_or_default()) else { return false };
         match (parts.next(), parts.next()) {
-            (Some("index"), Some(index)) => index == "*" || indexes.iter().any(|known| known == index),
+            (Some("index"), Some(index)) => index == "*" || table.indexes.iter().any(|known| known == index),
             _ => true,
         }
     }
@@ -74,15 +77,16 @@ impl Aws {
         }
         let operation = ctx.call.operation.as_str();
         // A table may also be named by its ARN.
-        let table = ctx.call.text("TableName").unwrap_or_default();
-        let table = table.rsplit('/').next().unwrap_or_default().to_owned();
+        let named = ctx.call.text("TableName").unwrap_or_default();
+        let table = named.rsplit('/').next().unwrap_or_default().to_owned();
         let resource = match ctx.call.text("IndexName") {
             Some(index) => format!("{table}/index/{index}"),
             None => table.clone(),
         };
         let resource = if operation == "ListTables" { "*".to_owned() } else { resource };
         ctx.permit(self, &format!("dynamodb:{operation}"), &self.table_arn(&resource), &Facts::new())?;
-        let here = ctx.region == self.region;
+        // One of another account or region is not here.
+        let here = ctx.region == self.region && (!named.starts_with("arn:") || named == self.table_arn(&table));
         match operation {
             "ListTables" => {
                 Ok(Reply::Json(json!({"TableNames": self.tables.keys().filter(|_| here).collect::<Vec<_>>()})))
@@ -93,7 +97,14 @@ impl Aws {
                 }
                 let indexes = ctx.call.json.get("GlobalSecondaryIndexes").and_then(Value::as_array);
                 let listed = indexes.into_iter().flatten().filter_map(|index| index["IndexName"].as_str());
-                self.tables.insert(table.clone(), listed.map(ToOwned::to_owned).collect());
+                let made = Table {
+                    name: table.clone(),
+                    indexes: listed.map(ToOwned::to_owned).collect(),
+                    kms_key: None,
+                    stream: false,
+                    status: "ACTIVE".to_owned(),
+                };
+                self.tables.insert(table.clone(), made);
                 Ok(Reply::Json(json!({"TableDescription": self.describe_table(&table)})))
             }
             "DescribeTable" if here && self.tables.contains_key(&table) => {
@@ -118,8 +129,9 @@ impl Aws {
     }
 
     fn describe_table(&self, table: &str) -> Value {
-        let indexes = self.tables.get(table).cloned().unwrap_or_default();
-        let indexes: Vec<_> = indexes
+        let Some(known) = self.tables.get(table) else { return Value::Null };
+        let indexes: Vec<_> = known
+            .indexes
             .iter()
             .map(|index| {
                 json!({
@@ -134,7 +146,7 @@ impl Aws {
         let mut out = json!({
             "TableName": table,
             "TableArn": self.table_arn(table),
-            "TableStatus": "ACTIVE",
+            "TableStatus": known.status,
             "CreationDateTime": epoch(self.started),
             "ItemCount": 0,
             "TableSizeBytes": 0,
@@ -147,6 +159,13 @@ impl Aws {
         });
         if !indexes.is_empty() {
             out["GlobalSecondaryIndexes"] = json!(indexes);
+        }
+        if let Some(key) = &known.kms_key {
+            out["SSEDescription"] = json!({"Status": "ENABLED", "SSEType": "KMS", "KMSMasterKeyArn": key});
+        }
+        if known.stream {
+            out["StreamSpecification"] = json!({"StreamEnabled": true, "StreamViewType": "NEW_AND_OLD_IMAGES"});
+            out["LatestStreamArn"] = json!(self.table_arn(&format!("{table}/stream/2026-01-01T00:00:00.000")));
         }
         out
     }

@@ -33,7 +33,7 @@ pub use self::{
 };
 use crate::{
     http::{Body, Named, Req},
-    scenario::{Delays, Scenario},
+    scenario::{Delays, Scenario, Table},
     state::World,
 };
 
@@ -48,8 +48,8 @@ pub struct Aws {
     pub associations: BTreeMap<String, Association>,
     /// EKS add-ons by cluster and name.
     pub addons: BTreeMap<(String, String), Addon>,
-    /// DynamoDB tables and their global secondary indexes.
-    pub tables: BTreeMap<String, Vec<String>>,
+    /// DynamoDB tables by name.
+    pub tables: BTreeMap<String, Table>,
     /// Tags of clusters, by name.
     pub cluster_tags: BTreeMap<String, BTreeMap<String, String>>,
     /// Associations that are gone, as long as an API server may still know them.
@@ -79,7 +79,7 @@ impl Aws {
             policies: scenario.policies.iter().map(|p| (p.arn.clone(), p.document.clone())).collect(),
             associations: BTreeMap::new(),
             addons: BTreeMap::new(),
-            tables: scenario.tables.iter().map(|t| (t.name.clone(), t.indexes.clone())).collect(),
+            tables: scenario.tables.iter().map(|t| (t.name.clone(), t.clone())).collect(),
             cluster_tags: BTreeMap::new(),
             gone: Vec::new(),
             tokens: BTreeMap::new(),

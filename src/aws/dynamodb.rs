@@ -1,0 +1,45 @@
+//! The port [`Tables`] on the AWS SDK.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::{
+    config::{Builder, Region},
+    error::ProvideErrorMetadata,
+    types::{SseType, StreamSpecification, TableDescription},
+};
+
+use super::{Aws, convert};
+use crate::{
+    failure::Result,
+    model::{arn::Arn, table::Table},
+    ports::Tables,
+};
+
+#[async_trait]
+impl Tables for Aws {
+    async fn table(&self, table: &Arn) -> Result<Option<Table>> {
+        let what = format!("cannot look at table `{table}`");
+        let dynamodb = self.dynamodb(&what).await?;
+        let region = Builder::new().region(Region::new(table.region.clone()));
+        let call = dynamodb.api.describe_table().table_name(table.to_string()).customize().config_override(region);
+        match call.send().await {
+            Ok(answer) => {
+                convert::need(answer.table(), "Table").and_then(read).map(Some).map_err(|failure| failure.context(what))
+            }
+            Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
+            Err(error) => Err(dynamodb.told.failure("DescribeTable", &what, &error)),
+        }
+    }
+}
+
+fn read(from: &TableDescription) -> Result<Table> {
+    let global = from.global_secondary_indexes().iter().filter_map(|index| index.index_name());
+    let local = from.local_secondary_indexes().iter().filter_map(|index| index.index_name());
+    let sse = from.sse_description().filter(|sse| sse.sse_type() == Some(&SseType::Kms));
+    Ok(Table {
+        arn: convert::arn(convert::need(from.table_arn(), "TableArn")?)?,
+        status: from.table_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
+        key: sse.and_then(|sse| sse.kms_master_key_arn()).map(ToOwned::to_owned),
+        indexes: global.chain(local).map(ToOwned::to_owned).collect(),
+        stream: from.stream_specification().is_some_and(StreamSpecification::stream_enabled),
+    })
+}

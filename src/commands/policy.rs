@@ -1,0 +1,41 @@
+//! `podid policy`: least-privilege policies for DynamoDB tables, and policies on roles.
+
+pub mod dynamodb;
+pub mod grants;
+pub mod roles;
+
+use clap::{Args, Subcommand};
+
+use crate::{
+    context::Context,
+    failure::{Code, Result},
+};
+
+/// Print least-privilege policies, and put policies on roles
+#[derive(Debug, Args)]
+pub struct Policy {
+    #[command(subcommand)]
+    command: PolicyCommand,
+}
+
+/// Commands of policies.
+#[derive(Debug, Subcommand)]
+enum PolicyCommand {
+    Dynamodb(dynamodb::Dynamodb),
+    Attach(roles::Attach),
+    Detach(roles::Detach),
+}
+
+impl Policy {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        match self.command {
+            PolicyCommand::Dynamodb(dynamodb) => dynamodb.run(ctx).await,
+            PolicyCommand::Attach(attach) => attach.run(ctx).await,
+            PolicyCommand::Detach(detach) => detach.run(ctx).await,
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! `podid policy dynamodb`: prints the least-privilege policy for tables.
+
+use clap::Args;
+
+use super::grants::{self, AccessArg, Narrow};
+use crate::{
+    context::Context,
+    failure::{Code, Result},
+    model::policy::{self, MAX_INLINE, MAX_MANAGED, TableText},
+    output::Format,
+};
+
+/// Print the least-privilege policy for DynamoDB tables
+///
+/// A table is a name in the cluster's region, region:name, or an ARN; with ARNs alone no cluster is needed. DynamoDB is
+/// asked for each table's KMS key, whose use is granted too; where it may not be asked, that is said and the policy is
+/// printed all the same. The policy goes to stdout, everything else to stderr.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Dynamodb {
+    /// Table, with its own access or that of --access
+    #[arg(value_name = "TABLE[=ACCESS]", required = true)]
+    tables: Vec<TableText>,
+    /// What may be done with the tables
+    #[arg(long, value_enum, value_name = "ACCESS", default_value_t = AccessArg::Read)]
+    access: AccessArg,
+    #[command(flatten)]
+    narrow: Narrow,
+    /// Do not look at the tables: with ARNs, no call at all
+    #[arg(long)]
+    no_lookup: bool,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid policy dynamodb eks-workshop-carts --access read-write
+  podid policy dynamodb eks-workshop-carts eu-west-1:orders=stream
+  podid policy dynamodb tenants --access read-write --leading-keys kubernetes-namespace
+  podid policy dynamodb arn:aws:dynamodb:us-west-2:111122223333:table/carts --no-lookup";
+
+impl Dynamodb {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let mut grants = grants::complete(ctx, &self.tables, self.access.into()).await?;
+        self.narrow.apply(&mut grants)?;
+        self.narrow.warn(ctx);
+        if !self.no_lookup {
+            grants::look(ctx, &mut grants).await?;
+        }
+        let document = policy::dynamodb(&grants);
+        let size = document.size();
+        if size > MAX_INLINE {
+            ctx.term.warn(format!(
+                "the policy has {size} characters: IAM takes {MAX_INLINE} for all inline policies of a role and \
+                 {MAX_MANAGED} for a managed policy; print it for fewer tables at a time"
+            ));
+        } else if size > MAX_MANAGED {
+            ctx.term.warn(format!(
+                "the policy has {size} characters: enough for an inline policy, too many for a managed one ({MAX_MANAGED})"
+            ));
+        }
+        match ctx.term.format() {
+            Format::Table | Format::Wide | Format::Json => ctx.term.emit_json(&document)?,
+            Format::Yaml => ctx.term.emit_yaml(&document)?,
+            Format::Name => {
+                for statement in document.statements() {
+                    ctx.term.emit_line(statement["Sid"].as_str().unwrap_or_default())?;
+                }
+            }
+        }
+        Ok(Code::Ok)
+    }
+}

@@ -1,0 +1,146 @@
+//! Access to tables as flags name it: completed to ARNs, narrowed, and with a look at the tables themselves.
+
+use clap::{Args, ValueEnum};
+
+use crate::{
+    context::Context,
+    failure::{Failure, Result},
+    model::{
+        policy::{self, TableText},
+        tags,
+        trust::SESSION_TAGS,
+        want::{Access, Indexes, TableGrant},
+    },
+    observe,
+};
+
+/// An access level, as flags take it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AccessArg {
+    /// Get, query and scan, with indexes
+    Read,
+    /// Put, update and delete
+    Write,
+    /// Both
+    ReadWrite,
+    /// The table's streams
+    Stream,
+    /// Everything on the table, its indexes and streams
+    Full,
+}
+
+impl From<AccessArg> for Access {
+    fn from(access: AccessArg) -> Self {
+        match access {
+            AccessArg::Read => Self::Read,
+            AccessArg::Write => Self::Write,
+            AccessArg::ReadWrite => Self::ReadWrite,
+            AccessArg::Stream => Self::Stream,
+            AccessArg::Full => Self::Full,
+        }
+    }
+}
+
+/// What narrows access to tables.
+#[derive(Debug, Clone, Args)]
+pub struct Narrow {
+    /// Only this index, instead of all (can be repeated)
+    #[arg(long, value_name = "INDEX")]
+    pub index: Vec<String>,
+    /// No index
+    #[arg(long, conflicts_with = "index")]
+    pub no_indexes: bool,
+    /// Only items whose partition key equals this tag of the caller, such as kubernetes-namespace; without Scan
+    #[arg(long, value_name = "TAG")]
+    pub leading_keys: Option<String>,
+}
+
+impl Narrow {
+    /// Narrows these grants.
+    ///
+    /// # Errors
+    /// When it says nothing of an access level, or a name breaks a rule.
+    pub fn apply(&self, grants: &mut [TableGrant]) -> Result<()> {
+        if let Some(tag) = &self.leading_keys {
+            tags::check_key(tag).map_err(|e| Failure::usage(format!("--leading-keys: {e}")))?;
+        }
+        for index in &self.index {
+            policy::check_index_name(index).map_err(|e| Failure::usage(format!("--index: {e}")))?;
+        }
+        for grant in grants {
+            let name = grant.table.name();
+            if self.leading_keys.is_some() && matches!(grant.access, Access::Stream | Access::Full) {
+                return Err(Failure::usage(format!(
+                    "--leading-keys: access `{}` to table `{name}` cannot be held to partition keys",
+                    grant.access
+                ))
+                .hint("choose `read`, `write` or `read-write`"));
+            }
+            let indexes = !self.index.is_empty() || self.no_indexes;
+            if indexes && matches!(grant.access, Access::Write | Access::Stream) {
+                let flag = if self.no_indexes { "--no-indexes" } else { "--index" };
+                return Err(Failure::usage(format!(
+                    "{flag}: access `{}` to table `{name}` reads no index anyway",
+                    grant.access
+                )));
+            }
+            grant.leading_keys.clone_from(&self.leading_keys);
+            if indexes {
+                grant.indexes = Indexes::These(self.index.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// Warns of a tag that EKS does not send.
+    pub fn warn(&self, ctx: &Context) {
+        if let Some(tag) = self.leading_keys.as_ref().filter(|tag| !SESSION_TAGS.contains(&tag.as_str())) {
+            ctx.term.warn(format!(
+                "`{tag}` is none of the session tags that EKS sends ({}): the role itself has to carry it",
+                SESSION_TAGS.join(", ")
+            ));
+        }
+    }
+}
+
+/// Tables as they are named, as ARNs: what a name leaves open is the cluster's. With ARNs alone no cluster is needed.
+///
+/// # Errors
+/// When a name needs a cluster and there is none.
+pub async fn complete(ctx: &Context, texts: &[TableText], default: Access) -> Result<Vec<TableGrant>> {
+    let of = |text: &TableText| text.access.unwrap_or(default);
+    if let Some(all) = texts.iter().map(|t| Some(TableGrant::new(t.arn()?.clone(), of(t)))).collect() {
+        return Ok(all);
+    }
+    let cluster = match ctx.cluster().await {
+        Ok(cluster) => &cluster.arn,
+        Err(failure) => return Err(failure.hint("or give the tables by their ARNs, which need no cluster")),
+    };
+    let complete = |t: &TableText| TableGrant::new(t.at(&cluster.partition, &cluster.region, &cluster.account), of(t));
+    Ok(texts.iter().map(complete).collect())
+}
+
+/// Looks at the tables: their KMS keys go into the grants, and what keeps the access from working is warned of. A table
+/// that cannot be looked at is granted nevertheless.
+///
+/// # Errors
+/// Only when podid was interrupted or out of time.
+pub async fn look(ctx: &Context, grants: &mut [TableGrant]) -> Result<()> {
+    if grants.is_empty() {
+        return Ok(());
+    }
+    let seen = ctx.guard.run("looking at the tables", observe::tables(ctx.tables()?, grants)).await?;
+    for (grant, seen) in grants.iter_mut().zip(&seen) {
+        for remark in policy::remarks(grant, seen) {
+            ctx.term.warn(remark);
+        }
+        if let Some(key) = &grant.key {
+            ctx.term.note(format!(
+                "table {} is encrypted with KMS key {key}: its use through DynamoDB is granted too (a key that AWS manages \
+                 does not need it)",
+                grant.table.name()
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! `podid policy attach` and `detach`: policies of a role that is there.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+
+use super::grants::{self, Narrow};
+use crate::{
+    cli::Changing,
+    commands::{account, input, shared},
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::{
+        arn::RoleRef,
+        policy::{self, TableText},
+        want::Access,
+    },
+    observe,
+    plan::{self, Attach as AttachAsk, Detach as DetachAsk},
+};
+
+/// Put policies on a role
+///
+/// Access to tables goes into podid's own inline policy, statement by statement: its own are brought up to date in place,
+/// all others stay. A policy file becomes an inline policy of the file's name. What is there already is not written again,
+/// and IAM's size limits are checked over all inline policies of the role before any call.
+#[derive(Debug, Args)]
+#[command(after_long_help = ATTACH_EXAMPLES, group = ArgGroup::new("what").required(true).multiple(true))]
+pub struct Attach {
+    /// The role, by name or ARN
+    #[arg(value_name = "ROLE")]
+    role: RoleRef,
+    /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
+    #[arg(long, value_name = "TABLE[=ACCESS]", group = "what")]
+    dynamodb: Vec<TableText>,
+    /// Attach a managed policy (can be repeated)
+    #[arg(long, value_name = "ARN", group = "what")]
+    policy_arn: Vec<String>,
+    /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
+    #[arg(long, value_name = "FILE", group = "what")]
+    policy_file: Vec<PathBuf>,
+    #[command(flatten)]
+    narrow: Narrow,
+    #[command(flatten)]
+    changing: Changing,
+}
+
+/// Take policies off a role
+///
+/// Removes exactly what is named: a table's statements from podid's own inline policy (the policy itself once it is empty),
+/// managed policies, and inline policies by the name of their file, which need not exist any more.
+#[derive(Debug, Args)]
+#[command(after_long_help = DETACH_EXAMPLES, group = ArgGroup::new("what").required(true).multiple(true))]
+pub struct Detach {
+    /// The role, by name or ARN
+    #[arg(value_name = "ROLE")]
+    role: RoleRef,
+    /// Take away access to a DynamoDB table, all of it or one level (can be repeated)
+    #[arg(long, value_name = "TABLE[=ACCESS]", group = "what")]
+    dynamodb: Vec<TableText>,
+    /// Detach a managed policy (can be repeated)
+    #[arg(long, value_name = "ARN", group = "what")]
+    policy_arn: Vec<String>,
+    /// Delete the inline policy of this file's name (can be repeated)
+    #[arg(long, value_name = "FILE", group = "what")]
+    policy_file: Vec<PathBuf>,
+    #[command(flatten)]
+    changing: Changing,
+}
+
+/// Examples of `policy attach`.
+pub const ATTACH_EXAMPLES: &str = "\
+Examples:
+  podid policy attach carts-role --dynamodb eks-workshop-carts=read-write
+  podid policy attach carts-role --policy-arn arn:aws:iam::aws:policy/AmazonS3FullAccess --dry-run
+  podid policy attach carts-role --policy-file s3-read.json --yes";
+
+/// Examples of `policy detach`.
+pub const DETACH_EXAMPLES: &str = "\
+Examples:
+  podid policy detach carts-role --dynamodb eks-workshop-carts
+  podid policy detach carts-role --policy-arn arn:aws:iam::aws:policy/AmazonS3FullAccess --yes";
+
+impl Attach {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        for arn in &self.policy_arn {
+            input::policy_arn("--policy-arn", arn)?;
+        }
+        let files = self.policy_file.iter().map(|path| input::policy_file(path)).collect::<Result<Vec<_>>>()?;
+        input::distinct(files.iter().map(|p| p.name.as_str()), |name| {
+            Failure::usage(format!("two `--policy-file` make the same inline policy `{name}`"))
+        })?;
+        if self.dynamodb.is_empty() && (self.narrow.leading_keys.is_some() || !self.narrow.index.is_empty()) {
+            return Err(Failure::usage("`--leading-keys` and `--index` narrow `--dynamodb`, which is not given"));
+        }
+        let tables = async {
+            let mut grants = grants::complete(ctx, &self.dynamodb, Access::Read).await?;
+            self.narrow.apply(&mut grants)?;
+            self.narrow.warn(ctx);
+            grants::look(ctx, &mut grants).await?;
+            Ok::<_, Failure>(grants)
+        };
+        let inline = !self.dynamodb.is_empty() || !files.is_empty();
+        let (view, tables) = futures::join!(read(ctx, &self.role, !self.policy_arn.is_empty(), inline), tables);
+        let view = view?;
+        let role = account::found(&self.role, view.role.as_ref())?;
+        let ask = AttachAsk {
+            role,
+            attached: &view.attached,
+            inline: &view.inline,
+            tables: &tables?,
+            policy_arns: &self.policy_arn,
+            files: &files,
+        };
+        let plan = plan::attach(&ask).map_err(shared::refused)?;
+        let nothing = format!("role {} has these policies: nothing to change", role.name);
+        account::carry_out(ctx, &role.arn, plan, &self.changing, &nothing).await
+    }
+}
+
+impl Detach {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        for arn in &self.policy_arn {
+            input::policy_arn("--policy-arn", arn)?;
+        }
+        let names = self
+            .policy_file
+            .iter()
+            .map(|path| {
+                policy::inline_name(&path.to_string_lossy()).map_err(|e| Failure::usage(format!("--policy-file: {e}")))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let inline = !self.dynamodb.is_empty() || !names.is_empty();
+        let (view, tables) = futures::join!(
+            read(ctx, &self.role, !self.policy_arn.is_empty(), inline),
+            grants::complete(ctx, &self.dynamodb, Access::Read)
+        );
+        let view = view?;
+        let role = account::found(&self.role, view.role.as_ref())?;
+        let tables: Vec<_> =
+            tables?.into_iter().zip(&self.dynamodb).map(|(grant, text)| (grant.table, text.access)).collect();
+        let ask = DetachAsk {
+            role,
+            attached: &view.attached,
+            inline: &view.inline,
+            tables: &tables,
+            policy_arns: &self.policy_arn,
+            names: &names,
+        };
+        let plan = plan::detach(&ask).map_err(shared::refused)?;
+        let nothing = format!("nothing to take off role {}", role.name);
+        account::carry_out(ctx, &role.arn, plan, &self.changing, &nothing).await
+    }
+}
+
+/// The role with what is asked for of its policies; a size limit is one over all inline policies, so all are read.
+async fn read(ctx: &Context, role: &RoleRef, attached: bool, inline: bool) -> Result<observe::PolicyView> {
+    ctx.guard.run("reading the role", observe::role_policies(ctx.iam()?, role.name(), attached, inline)).await
+}
