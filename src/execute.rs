@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
             Step::TagAssociation { association_arn, tags, .. } => {
                 flight.send(eks.tag(association_arn, tags)).await.map(|()| Answer::Done)
             }
-            Step::Restart { .. } => Ok(Answer::Skipped),
+            Step::Restart { .. } | Step::RollBack { .. } => Ok(Answer::Skipped),
         }
     }
 }

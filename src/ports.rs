@@ -117,15 +117,25 @@ pub trait Cluster: Send + Sync {
     async fn create_service_account(&self, subject: &ServiceAccount) -> Result<()>;
     /// Pods of a service account, every page, those that are ending too.
     async fn pods(&self, subject: &ServiceAccount) -> Result<Vec<Pod>>;
+    /// Pods of a namespace (`None`: of all), every page, of every service account.
+    async fn all_pods(&self, namespace: Option<&str>) -> Result<Vec<Pod>>;
     /// Deployments, StatefulSets and DaemonSets of a namespace, of every service account.
-    async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>>;
-    /// CronJobs of a namespace, of every service account. Where the caller may not list them, or there are none of that API: none.
-    async fn cron_jobs(&self, namespace: &str) -> Result<Vec<CronJob>>;
+    async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>> {
+        self.all_workloads(Some(namespace)).await
+    }
+    /// Deployments, StatefulSets and DaemonSets of a namespace (`None`: of all), of every service account.
+    async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>>;
+    /// CronJobs of a namespace (`None`: of all), of every service account. Where the caller may not list them, or there are
+    /// none of that API: none.
+    async fn cron_jobs(&self, namespace: Option<&str>) -> Result<Vec<CronJob>>;
     /// One workload as it is now, without its newest revision.
     async fn workload(&self, id: &WorkloadRef) -> Result<Option<Workload>>;
     /// Sets the restart annotation to `at` and answers the workload after it. `workload` is as it was read right before;
     /// refuses when it is paused.
     async fn restart(&self, workload: &Workload, at: Timestamp) -> Result<Workload>;
+    /// Puts back the template of the revision before the newest, and answers the workload after it. `workload` is as it was
+    /// after its restart; refuses when it was changed since, or there is no earlier revision.
+    async fn roll_back(&self, workload: &Workload) -> Result<Workload>;
     /// The workload and its pods, now and after every change, until dropped. Survives expired watches and lost connections.
     async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>>;
     /// All nodes.

@@ -9,5 +9,6 @@ pub mod input;
 pub mod list;
 pub mod policy;
 pub mod recycle;
+pub mod select;
 pub mod shared;
 pub mod show;

@@ -1,43 +1,61 @@
-//! `podid recycle`: restarts the workloads that use a service account, and watches them. Also behind `associate --recycle`.
+//! `podid recycle`: restarts the workloads that use service accounts, and watches them. Also behind `associate --recycle`.
 
-use std::time::{Duration, Instant};
+mod roll;
+mod view;
 
 use clap::Args;
-use futures::future::join_all;
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+pub use self::roll::{Rollout, carry_out, rollouts_json, verdict};
+use self::{
+    roll::{Part, Way, roll},
+    view::View,
+};
 use crate::{
     cli::Changing,
-    commands::shared::{self, count},
+    commands::shared::{self, Consent},
     context::Context,
-    execute::{self, Outcome, Report, Status},
+    execute::{self, Outcome},
     failure::{Code, Failure, Result},
     model::{
-        association::Association,
+        glob::Pattern,
         have::{Seen, ServiceAccountState},
         names::ServiceAccount,
-        staleness,
-        workload::{CronJob, Workload, WorkloadRef},
+        workload::{WorkloadName, WorkloadRef},
     },
-    observe,
     output::Format,
-    plan::{self, Plan, Step},
-    ports::Cluster,
-    prove,
-    wait::Written,
+    plan::{self, Plan, Refusal, Step},
 };
 
-/// Restart the workloads that use a service account, and watch them
+/// Restart the workloads that use service accounts, and watch them
 ///
 /// New pods get the association's credentials settings; running ones never do. Deployments, StatefulSets and DaemonSets
 /// are restarted as `kubectl rollout restart` does it, side by side. A restart that is under way is watched, not repeated.
+///
+/// Patterns stand for service accounts that have an association: `*` for any characters of a name, `?` for one. Whoever
+/// names one service account is not asked; several need a yes, patterns, --all and --stale alone the cluster's name.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Recycle {
-    /// The service account
-    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
-    subject: ServiceAccount,
+    /// The service accounts, by name or pattern ('team-*/*')
+    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required_unless_present_any = ["all", "stale"])]
+    subjects: Vec<Pattern>,
+    /// Every service account that has an association
+    #[arg(long, conflicts_with = "subjects", help_heading = "Selection")]
+    all: bool,
+    /// Only workloads with pods that act under older settings, or none; without a service account those of the whole cluster
+    #[arg(long, help_heading = "Selection")]
+    stale: bool,
+    /// Only this workload of theirs (can be repeated)
+    #[arg(long, value_name = "KIND/NAME", help_heading = "Selection")]
+    workload: Vec<WorkloadName>,
+    /// Rollouts at once; after one that failed, no further one is begun
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    max_parallel: u16,
+    /// Take a rollout that cannot succeed back to the revision before, and watch that; it counts as failed all the same
+    #[arg(long, conflicts_with = "no_wait")]
+    rollback_on_failure: bool,
     /// Restart although nodes without a ready agent would take the new pods
     #[arg(long)]
     allow_missing_agent: bool,
@@ -55,114 +73,190 @@ pub struct Recycle {
 pub const EXAMPLES: &str = "\
 Examples:
   podid recycle carts/carts
-  podid recycle carts/carts --dry-run
-  podid recycle carts/carts --timeout 15m -o json";
-
-/// A rollout that was watched.
-#[derive(Debug, Clone)]
-pub struct Rollout {
-    /// Which.
-    pub workload: WorkloadRef,
-    /// How it ended.
-    pub result: Result<()>,
-}
+  podid recycle carts/carts --workload deployment/carts --rollback-on-failure
+  podid recycle carts/carts orders/orders --dry-run
+  podid recycle 'team-*/*' --stale --max-parallel 2
+  podid recycle --stale --yes --timeout 15m -o json";
 
 impl Recycle {
     /// Runs the command.
     ///
     /// # Errors
     /// What failed, with its exit code.
-    pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let view = match self.observe(ctx).await {
+    pub async fn run(mut self, ctx: &Context) -> Result<Code> {
+        let mut given = Vec::new();
+        for pattern in std::mem::take(&mut self.subjects) {
+            if !given.contains(&pattern) {
+                given.push(pattern);
+            }
+        }
+        self.subjects = if given.is_empty() { vec![Pattern::all()] } else { given };
+        let read = match self.named_alone() {
+            Some(subject) => view::one(ctx, &subject).await,
+            None => view::several(ctx, &self.subjects).await,
+        };
+        let view = match read {
             Ok(view) => view,
             Err(failure) => return Err(ctx.explain_kube(failure, false).await),
         };
-        let (Seen::Read(pods), Seen::Read(workloads)) = (&view.subject.pods, &view.subject.workloads) else {
-            return Err(Failure::new(
-                Code::Denied,
-                format!("the workloads and pods of {} could not be read", self.subject),
-            )
-            .because("not allowed: list pods, deployments, statefulsets and daemonsets"));
-        };
-        let ask = plan::Recycle {
-            subject: &self.subject,
-            workloads,
-            only: &[],
-            pods,
-            association: view.association.as_ref(),
-            agent: &view.agent,
-            stale_only: false,
-            allow_missing_agent: self.allow_missing_agent,
-        };
-        let plan = plan::recycle(&ask).map_err(shared::refused)?;
-        for warning in plan.warnings.iter().chain(&plan::cron_jobs(&view.cron_jobs, &self.subject)) {
+        let plans = self.plans(&view)?;
+        let mut plan = Plan::default();
+        for one in plans.iter().cloned() {
+            plan.merge(one);
+        }
+        let cron_jobs = view.subjects.iter().flat_map(|s| plan::cron_jobs(&view.cron_jobs, &s.subject));
+        for warning in plan.warnings.iter().cloned().chain(cron_jobs) {
             ctx.term.warn(warning);
         }
-        if plan.steps.is_empty() && plan.watch.is_empty() {
-            let used = !workloads.is_empty() || !pods.is_empty();
-            self.nothing(ctx, &view.subject.service_account, used);
+        let consent = if plan.is_empty() { Consent::Nothing } else { self.consent() };
+        let spread = plan.spread();
+        if plan.is_empty() && plan.watch.is_empty() {
+            self.nothing(ctx, &view);
         } else {
             for id in &plan.watch {
-                ctx.term.status(format!("{id} is being restarted already: watching it"));
+                let name = if spread { id.full() } else { id.to_string() };
+                ctx.term.status(format!("{name} is being restarted already: watching it"));
             }
-            if !plan.steps.is_empty() {
-                shared::show_plan(ctx, &plan, &self.changing).await?;
+            if !plan.is_empty() {
+                shared::show_plan_for(ctx, &plan, &self.changing, consent).await?;
             }
         }
         if self.changing.dry_run {
-            render(ctx, &Outcome::planned(&plan.steps), &[])?;
+            render(ctx, &Outcome::planned(&plan.steps), &[], spread)?;
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
-        // Not asked about: whoever names one service account means its restart, wherever the cluster comes from.
-        let (reports, rollouts) = if self.no_wait {
-            (restart_all(ctx, &plan.steps).await?.into_iter().map(|(report, _)| report).collect(), Vec::new())
-        } else {
-            roll(ctx, &self.subject, workloads, plan, last_write(None, view.association.as_ref()), !self.no_logs)
-                .await?
+        shared::consent(ctx, &self.changing, consent).await?;
+        let way = Way {
+            parallel: usize::from(self.max_parallel),
+            watch: !self.no_wait,
+            logs: !self.no_logs,
+            roll_back: self.rollback_on_failure,
+            spread,
         };
+        let parts = Self::parts(&view, plans, plan.steps);
+        let (reports, rollouts) = if parts.is_empty() { Default::default() } else { roll(ctx, &parts, way).await? };
         let outcome = Outcome { reports, ..Outcome::default() };
-        render(ctx, &outcome, &rollouts)?;
+        render(ctx, &outcome, &rollouts, spread)?;
         match verdict(&rollouts, &outcome) {
             Ok(()) => Ok(Code::Ok),
             Err(failure) => Err(execute::after_write(failure, outcome.wrote())),
         }
     }
 
-    async fn observe(&self, ctx: &Context) -> Result<View> {
-        let cluster = ctx.cluster().await?;
-        let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
-        let (subject, agent, association, cron_jobs) = futures::try_join!(
-            ctx.guard.run("reading the workloads and pods", observe::subject(kube, &self.subject)),
-            ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
-            ctx.guard.run("reading the association", observe::association(eks, &cluster.name, &self.subject)),
-            ctx.guard.run("reading the cron jobs", kube.cron_jobs(&self.subject.namespace)),
-        )?;
-        Ok(View { subject, agent, association, cron_jobs })
+    fn named_alone(&self) -> Option<ServiceAccount> {
+        match &self.subjects[..] {
+            [one] => one.literal(),
+            _ => None,
+        }
     }
 
-    fn nothing(&self, ctx: &Context, state: &Seen<ServiceAccountState>, used: bool) {
-        let subject = &self.subject;
-        let (why, near) = match state {
+    /// Whoever names one service account means its restart, wherever the cluster comes from.
+    fn consent(&self) -> Consent {
+        if self.named_alone().is_some() {
+            Consent::Nothing
+        } else if self.subjects.iter().all(|pattern| pattern.literal().is_some()) {
+            Consent::Changes
+        } else {
+            Consent::Sweeping
+        }
+    }
+
+    /// One plan per service account.
+    fn plans(&self, view: &View) -> Result<Vec<Plan>> {
+        for wanted in &self.workload {
+            let all = || view.subjects.iter().flat_map(|s| &s.workloads);
+            if !all().any(|workload| wanted.is(&workload.id)) {
+                let known: Vec<String> = all().map(|w| w.id.to_string()).take(10).collect();
+                let failure = Failure::usage(format!("--workload: no `{wanted}` uses {}", self.whom()));
+                return Err(if known.is_empty() {
+                    failure
+                } else {
+                    failure.hint(format!("what does: {}", known.join(", ")))
+                });
+            }
+        }
+        let one = |s: &view::User| {
+            let only: Vec<WorkloadRef> = s
+                .workloads
+                .iter()
+                .filter(|w| self.workload.iter().any(|wanted| wanted.is(&w.id)))
+                .map(|w| w.id.clone())
+                .collect();
+            if only.is_empty() && !self.workload.is_empty() {
+                return Ok(Plan::default());
+            }
+            let ask = plan::Recycle {
+                subject: &s.subject,
+                workloads: &s.workloads,
+                only: &only,
+                pods: &s.pods,
+                association: s.association.as_ref(),
+                agent: &view.agent,
+                stale_only: self.stale,
+                allow_missing_agent: self.allow_missing_agent,
+            };
+            plan::recycle(&ask).map_err(|refusal| {
+                let alone = self.named_alone().is_some();
+                let message = if alone { refusal.message } else { format!("{}: {}", s.subject, refusal.message) };
+                shared::refused(Refusal { message, ..refusal })
+            })
+        };
+        view.subjects.iter().map(one).collect()
+    }
+
+    fn whom(&self) -> String {
+        if self.subjects.contains(&Pattern::all()) {
+            return "any service account".to_owned();
+        }
+        self.subjects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The work by service account; `steps` are those of all plans, in their order, as they were shown.
+    fn parts(view: &View, plans: Vec<Plan>, steps: Vec<Step>) -> Vec<Part<'_>> {
+        let mut steps = steps.into_iter();
+        view.subjects
+            .iter()
+            .zip(plans)
+            .map(|(s, plan)| {
+                let steps = steps.by_ref().take(plan.steps.len()).collect();
+                Part::new(&s.subject, &s.workloads, s.association.as_ref(), None, Plan { steps, ..plan })
+            })
+            .filter(|part| !part.steps.is_empty() || !part.watch.is_empty())
+            .collect()
+    }
+
+    fn nothing(&self, ctx: &Context, view: &View) {
+        let used = view.subjects.iter().any(|s| !s.workloads.is_empty() || !s.pods.is_empty());
+        let whom = self.whom();
+        let alone = view.subjects.first().filter(|_| self.named_alone().is_some());
+        let (why, near) = match alone.map(|s| (&s.subject, &s.state)) {
+            _ if view.subjects.is_empty() && self.subjects.contains(&Pattern::all()) => {
+                ("no service account has an association".to_owned(), None)
+            }
+            _ if view.subjects.is_empty() => ("no association matches".to_owned(), None),
+            _ if used && self.stale => {
+                (format!("no workload of {whom} has stale pods that a restart would renew"), None)
+            }
             // The warnings name what uses it.
-            _ if used => (format!("nothing of what uses {subject} can be restarted"), None),
-            Seen::Read(ServiceAccountState::NoNamespace { near }) => {
+            _ if used => (format!("nothing of what uses {whom} can be restarted"), None),
+            Some((subject, Seen::Read(ServiceAccountState::NoNamespace { near }))) => {
                 let near = near.first().map(|n| format!("{n}/{}", subject.name));
                 (format!("namespace {} does not exist", subject.namespace), near)
             }
-            Seen::Read(ServiceAccountState::Missing { near }) => {
+            Some((subject, Seen::Read(ServiceAccountState::Missing { near }))) => {
                 let near = near.first().map(|n| format!("{}/{n}", subject.namespace));
                 (format!("service account {subject} does not exist"), near)
             }
-            _ => (format!("no workload uses {subject}"), None),
+            _ => (format!("no workload uses {whom}"), None),
         };
-        ctx.term.status(if used { why } else { format!("nothing to restart: {why}") });
+        ctx.term.status(if used && !self.stale { why } else { format!("nothing to restart: {why}") });
         if let Some(near) = near {
             ctx.term.hint(format!("did you mean `podid recycle {near}`?"));
         }
     }
 }
 
-fn render(ctx: &Context, outcome: &Outcome, rollouts: &[Rollout]) -> Result<()> {
+fn render(ctx: &Context, outcome: &Outcome, rollouts: &[Rollout], spread: bool) -> Result<()> {
     let mut value = shared::steps_json(outcome);
     if let Value::Object(map) = &mut value {
         map.insert("rollouts".to_owned(), rollouts_json(rollouts));
@@ -172,144 +266,14 @@ fn render(ctx: &Context, outcome: &Outcome, rollouts: &[Rollout]) -> Result<()> 
         Format::Yaml => ctx.term.emit_yaml(&value),
         Format::Name => {
             for report in &outcome.reports {
-                ctx.term.emit_line(report.step.resource())?;
+                match &report.step {
+                    Step::Restart { workload, .. } if spread => ctx.term.emit_line(workload.full())?,
+                    Step::RollBack { .. } => {}
+                    step => ctx.term.emit_line(step.resource())?,
+                }
             }
             Ok(())
         }
         Format::Table | Format::Wide => Ok(()),
     }
-}
-
-struct View {
-    subject: observe::SubjectView,
-    agent: Seen<crate::model::agent::AgentState>,
-    association: Option<Association>,
-    cron_jobs: Vec<CronJob>,
-}
-
-/// When IAM or the association was last written: by this run, or, by EKS's own word, by one before it, which may have been
-/// killed right after.
-fn last_write(own: Option<Instant>, association: Option<&Association>) -> Option<Instant> {
-    let ago = association.and_then(|association| staleness::since_change(association, Timestamp::now()));
-    own.max(ago.and_then(|ago| Instant::now().checked_sub(Duration::from_secs(ago))))
-}
-
-/// Restarts what is due after `association` came to be as it is, and watches that and what was unfinished, side by side.
-///
-/// # Errors
-/// Only what keeps it from starting; how each ended is in the reports and rollouts.
-pub async fn carry_out(
-    ctx: &Context,
-    subject: &ServiceAccount,
-    workloads: &[Workload],
-    due: Plan,
-    own_write: Option<Instant>,
-    association: Option<&Association>,
-    logs: bool,
-) -> Result<(Vec<Report>, Vec<Rollout>)> {
-    if !due.steps.is_empty() {
-        let kube = ctx.kube().await?;
-        let found = ctx.guard.run("reading the cron jobs", kube.cron_jobs(&subject.namespace)).await?;
-        for warning in plan::cron_jobs(&found, subject) {
-            ctx.term.warn(warning);
-        }
-    }
-    roll(ctx, subject, workloads, due, last_write(own_write, association), logs).await
-}
-
-async fn roll(
-    ctx: &Context,
-    subject: &ServiceAccount,
-    workloads: &[Workload],
-    due: Plan,
-    last_write: Option<Instant>,
-    logs: bool,
-) -> Result<(Vec<Report>, Vec<Rollout>)> {
-    let kube = ctx.kube().await?;
-    let restarted = restart_all(ctx, &due.steps).await?;
-    let mut reports = Vec::new();
-    let mut watched: Vec<Workload> = Vec::new();
-    for (report, workload) in restarted {
-        reports.push(report);
-        watched.extend(workload);
-    }
-    watched.extend(workloads.iter().filter(|w| due.watch.contains(&w.id)).cloned());
-    let how = prove::rollout::Watch { subject, last_write, logs };
-    let rollouts = join_all(watched.iter().map(|workload| async move {
-        let line = ctx.term.progress(workload.id.to_string());
-        let result = prove::rollout::watch(kube, &ctx.guard, &line, workload, how).await;
-        if let Err(failure) = &result {
-            let own = format!("{} ", workload.id);
-            line.fail(failure.message.strip_prefix(&own).unwrap_or(&failure.message));
-        }
-        Rollout { workload: workload.id.clone(), result }
-    }))
-    .await;
-    Ok((reports, rollouts))
-}
-
-async fn restart_all(ctx: &Context, steps: &[Step]) -> Result<Vec<(Report, Option<Workload>)>> {
-    let kube = ctx.kube().await?;
-    let at = Timestamp::now();
-    let restarts = steps.iter().map(|step| async move {
-        let Step::Restart { workload: id, .. } = step else {
-            return (Report { step: step.clone(), status: Status::Skipped, failure: None }, None);
-        };
-        let what = step.describe();
-        let (status, failure, workload) = match ready(ctx, kube, id, &what).await {
-            Ok(present) => match ctx.guard.write(&what, kube.restart(&present, at)).await {
-                Written::Answered(Ok(workload)) => (Status::Done, None, Some(workload)),
-                Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
-                Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
-            },
-            Err(failure) if matches!(failure.code, Code::TimedOut | Code::Interrupted | Code::Terminated) => {
-                (Status::NotStarted, Some(failure), None)
-            }
-            Err(failure) => (Status::Failed, Some(failure), None),
-        };
-        let report = Report { step: step.clone(), status, failure };
-        shared::tell(ctx, &report);
-        (report, workload)
-    });
-    Ok(join_all(restarts).await)
-}
-
-/// The workload as it is right before its restart; fails, too, when there is no time left to begin.
-async fn ready(ctx: &Context, kube: &dyn Cluster, id: &WorkloadRef, what: &str) -> Result<Workload> {
-    let present = ctx.guard.run(&format!("reading {id}"), kube.workload(id)).await?;
-    let present = present
-        .ok_or_else(|| Failure::failed(format!("cannot restart `{id}` in `{}`", id.namespace)).because("it is gone"))?;
-    ctx.guard.may_begin(what)?;
-    Ok(present)
-}
-
-/// What the restarts and rollouts came to, as one.
-///
-/// # Errors
-/// The first failure, counting the others.
-pub fn verdict(rollouts: &[Rollout], outcome: &Outcome) -> Result<()> {
-    if let Some(failure) = outcome.failure() {
-        return Err(failure.clone());
-    }
-    let failed: Vec<&Failure> = rollouts.iter().filter_map(|r| r.result.as_ref().err()).collect();
-    match failed[..] {
-        [] => Ok(()),
-        [one] => Err(one.clone()),
-        [first, ..] => Err(first.clone().context(format!("{} did not end well", count(failed.len(), "rollout")))),
-    }
-}
-
-/// `[{"workload","status","error"}]`.
-pub fn rollouts_json(rollouts: &[Rollout]) -> Value {
-    rollouts
-        .iter()
-        .map(|r| {
-            json!({
-                "workload": r.workload.to_string(),
-                "namespace": r.workload.namespace,
-                "status": if r.result.is_ok() { "rolled-out" } else { "failed" },
-                "error": r.result.as_ref().err().map(ToString::to_string),
-            })
-        })
-        .collect()
 }

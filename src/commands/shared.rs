@@ -42,10 +42,18 @@ impl Consent {
 /// # Errors
 /// When the cluster cannot be read.
 pub async fn show_plan(ctx: &Context, plan: &Plan, changing: &Changing) -> Result<()> {
+    show_plan_for(ctx, plan, changing, Consent::of(plan)).await
+}
+
+/// The same for a command that asks for another consent than the plan alone tells.
+///
+/// # Errors
+/// As [`show_plan`].
+pub async fn show_plan_for(ctx: &Context, plan: &Plan, changing: &Changing, consent: Consent) -> Result<()> {
     let cluster = ctx.cluster().await?;
     let title = format!("Plan for cluster {} ({}, {})", cluster.name, cluster.arn.account, cluster.arn.region);
     // Nobody says yes to what they did not see, and a dry run is there to be seen.
-    let asked = changing.dry_run || !changing.yes && asks(ctx.target()?, Consent::of(plan));
+    let asked = changing.dry_run || !changing.yes && asks(ctx.target()?, consent);
     ctx.term.plan_steps(&title, &plan.steps, asked)
 }
 

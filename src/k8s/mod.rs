@@ -9,6 +9,7 @@ mod kubeconfig;
 mod list;
 mod probe;
 mod proxy;
+mod rollback;
 mod service_accounts;
 mod wire;
 mod workloads;
@@ -112,6 +113,10 @@ impl Kube {
     }
 }
 
+fn place(namespace: Option<&str>) -> String {
+    namespace.map_or("all namespaces".to_owned(), |namespace| format!("namespace `{namespace}`"))
+}
+
 fn unreachable(server: &str) -> Failure {
     Failure::new(Code::Failed, "cannot reach the Kubernetes API")
         .because(format!("no answer from `{server}` within {} s", REACH.as_secs()))
@@ -182,7 +187,16 @@ impl Cluster for Kube {
         }
     }
 
-    async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>> {
+    async fn all_pods(&self, namespace: Option<&str>) -> Result<Vec<Pod>> {
+        let client = self.connection().await?.client.clone();
+        let api: Api<ApiPod> = workloads::within(&client, namespace);
+        match list(&api, &ListParams::default()).await {
+            Ok(found) => Ok(found.items.iter().map(convert::pod).collect()),
+            Err(error) => Err(self.failed(&format!("list pods of {}", place(namespace)), error)),
+        }
+    }
+
+    async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>> {
         let client = &self.connection().await?.client;
         let found = futures::try_join!(
             workloads::all::<Deployment>(client, namespace),
@@ -191,14 +205,14 @@ impl Cluster for Kube {
         );
         match found {
             Ok((deployments, stateful_sets, daemon_sets)) => Ok([deployments, stateful_sets, daemon_sets].concat()),
-            Err(error) => Err(self.failed(&format!("list workloads of namespace `{namespace}`"), error)),
+            Err(error) => Err(self.failed(&format!("list workloads of {}", place(namespace)), error)),
         }
     }
 
-    async fn cron_jobs(&self, namespace: &str) -> Result<Vec<CronJob>> {
+    async fn cron_jobs(&self, namespace: Option<&str>) -> Result<Vec<CronJob>> {
         match workloads::cron_jobs(&self.connection().await?.client, namespace).await {
             Ok(found) => Ok(found),
-            Err(error) => Err(self.failed(&format!("list cron jobs of namespace `{namespace}`"), error)),
+            Err(error) => Err(self.failed(&format!("list cron jobs of {}", place(namespace)), error)),
         }
     }
 
@@ -212,6 +226,10 @@ impl Cluster for Kube {
 
     async fn restart(&self, workload: &Workload, at: Timestamp) -> Result<Workload> {
         by_kind!(workload.id.kind, workloads::restart(self, workload, at))
+    }
+
+    async fn roll_back(&self, workload: &Workload) -> Result<Workload> {
+        by_kind!(workload.id.kind, rollback::roll_back(self, workload))
     }
 
     async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>> {

@@ -86,9 +86,20 @@ pub(super) fn selector_text(selector: Option<&LabelSelector>) -> String {
     selector.and_then(|s| Selector::try_from(s.clone()).ok()).map(|s| s.to_string()).unwrap_or_default()
 }
 
-/// Every workload of one kind in a namespace.
-pub(super) async fn all<K: Restartable>(client: &Client, namespace: &str) -> Result<Vec<Workload>, kube::Error> {
-    let found = list::<K>(&Api::namespaced(client.clone(), namespace), &ListParams::default()).await?;
+/// A kind in one namespace, or in all.
+pub(super) fn within<K>(client: &Client, namespace: Option<&str>) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace))
+}
+
+/// Every workload of one kind in a namespace, or in all.
+pub(super) async fn all<K: Restartable>(
+    client: &Client,
+    namespace: Option<&str>,
+) -> Result<Vec<Workload>, kube::Error> {
+    let found = list::<K>(&within(client, namespace), &ListParams::default()).await?;
     Ok(found.items.iter().map(Restartable::workload).collect())
 }
 
@@ -98,9 +109,9 @@ pub(super) async fn one<K: Restartable>(client: &Client, id: &WorkloadRef) -> Re
     Ok(api.get_opt(&id.name).await?.as_ref().map(Restartable::workload))
 }
 
-/// Every CronJob of a namespace; none where the caller may not list them, or the API server has no such kind.
-pub(super) async fn cron_jobs(client: &Client, namespace: &str) -> Result<Vec<CronJob>, kube::Error> {
-    let api: Api<ApiCronJob> = Api::namespaced(client.clone(), namespace);
+/// Every CronJob of a namespace, or of all; none where the caller may not list them, or the API server has no such kind.
+pub(super) async fn cron_jobs(client: &Client, namespace: Option<&str>) -> Result<Vec<CronJob>, kube::Error> {
+    let api: Api<ApiCronJob> = within(client, namespace);
     match list(&api, &ListParams::default()).await {
         Ok(found) => Ok(found.items.iter().map(convert::cron_job).collect()),
         Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(Vec::new()),
@@ -133,7 +144,7 @@ pub(super) async fn add_revision<K: Restartable>(
     Ok(())
 }
 
-fn owned(meta: &ObjectMeta, uid: &str) -> bool {
+pub(super) fn owned(meta: &ObjectMeta, uid: &str) -> bool {
     meta.owner_references.iter().flatten().any(|o| o.controller == Some(true) && o.uid == uid)
 }
 

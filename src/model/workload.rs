@@ -1,6 +1,6 @@
 //! Workloads and pods, in the few words that podid needs.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -28,6 +28,17 @@ impl WorkloadKind {
             Self::DaemonSet => "DaemonSet",
         }
     }
+
+    /// The kind of a name as kubectl takes it: `deployment`, `deployments`, `deploy`, also with the API group.
+    pub fn named(text: &str) -> Option<Self> {
+        let text = text.to_ascii_lowercase();
+        match text.split('.').next()? {
+            "deployment" | "deployments" | "deploy" => Some(Self::Deployment),
+            "statefulset" | "statefulsets" | "sts" => Some(Self::StatefulSet),
+            "daemonset" | "daemonsets" | "ds" => Some(Self::DaemonSet),
+            _ => None,
+        }
+    }
 }
 
 /// Names a workload; shown as `deployment/carts`, as kubectl does.
@@ -43,6 +54,52 @@ pub struct WorkloadRef {
 }
 
 impl fmt::Display for WorkloadRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.kind.as_str().to_lowercase(), self.name)
+    }
+}
+
+impl WorkloadRef {
+    /// With its namespace, where several are concerned: `carts/deployment/carts`.
+    pub fn full(&self) -> String {
+        format!("{}/{self}", self.namespace)
+    }
+}
+
+/// A workload as users name it: `deployment/carts`, with kubectl's short names of kinds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkloadName {
+    /// Kind.
+    pub kind: WorkloadKind,
+    /// Name.
+    pub name: String,
+}
+
+impl WorkloadName {
+    /// Whether it names this one; in which namespace, it does not say.
+    pub fn is(&self, id: &WorkloadRef) -> bool {
+        self.kind == id.kind && self.name == id.name
+    }
+}
+
+impl FromStr for WorkloadName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = || format!("`{text}` is not KIND/NAME, for example `deployment/carts`");
+        let (kind, name) = text.split_once('/').ok_or_else(form)?;
+        if name.is_empty() || name.contains('/') {
+            return Err(form());
+        }
+        let kind = WorkloadKind::named(kind).ok_or_else(|| {
+            let kinds: Vec<String> = WorkloadKind::ALL.iter().map(|kind| kind.as_str().to_lowercase()).collect();
+            format!("`{kind}` is not a kind that can be restarted: {}", kinds.join(", "))
+        })?;
+        Ok(Self { kind, name: name.to_owned() })
+    }
+}
+
+impl fmt::Display for WorkloadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind.as_str().to_lowercase(), self.name)
     }
@@ -312,6 +369,34 @@ impl Workload {
             WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {
                 owner.kind == self.id.kind.as_str() && (owner.uid == self.uid || owner.name == self.id.name)
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workloads_by_kubectls_names() {
+        let name = |text: &str| text.parse::<WorkloadName>().map(|name| name.to_string());
+        for (text, wanted) in [
+            ("deployment/carts", "deployment/carts"),
+            ("Deployment/carts", "deployment/carts"),
+            ("deploy/carts", "deployment/carts"),
+            ("deployments.apps/carts", "deployment/carts"),
+            ("sts/db", "statefulset/db"),
+            ("ds/log", "daemonset/log"),
+        ] {
+            assert_eq!(name(text).as_deref(), Ok(wanted));
+        }
+        for (text, why) in [
+            ("carts", "`carts` is not KIND/NAME"),
+            ("deployment/", "`deployment/` is not KIND/NAME"),
+            ("carts/deployment/x", "`carts/deployment/x` is not KIND/NAME"),
+            ("job/x", "`job` is not a kind that can be restarted: deployment, statefulset, daemonset"),
+        ] {
+            assert!(name(text).unwrap_err().starts_with(why), "{text}");
         }
     }
 }

@@ -13,7 +13,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -149,6 +149,17 @@ pub enum Step {
         replicas: u64,
         /// Recreate means downtime.
         strategy: Strategy,
+        /// Workloads of several namespaces are concerned: each is shown with its own.
+        #[serde(skip)]
+        spread: bool,
+    },
+    /// The template of the revision before, after a restart that failed. Never planned: only carried out and reported.
+    RollBack {
+        /// Which workload.
+        workload: WorkloadRef,
+        /// As with a restart.
+        #[serde(skip)]
+        spread: bool,
     },
 }
 
@@ -219,6 +230,37 @@ impl Plan {
     /// Pods are restarted.
     pub fn restarts(&self) -> bool {
         self.steps.iter().any(|step| step.kind() == Kind::Restart)
+    }
+
+    /// Adds the plan of another service account. Once they are of several namespaces, restarts are shown with theirs.
+    pub fn merge(&mut self, other: Self) {
+        let Self { steps, warnings, watch, updates } = other;
+        self.steps.extend(steps);
+        self.watch.extend(watch);
+        self.updates |= updates;
+        for warning in warnings {
+            self.warn(warning);
+        }
+        let spread = self.spread();
+        for step in &mut self.steps {
+            if let Step::Restart { spread: shown, .. } = step {
+                *shown = spread;
+            }
+        }
+    }
+
+    fn restarted(&self, id: &WorkloadRef) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Restart { workload, .. } if workload == id))
+    }
+
+    /// Workloads of several namespaces are restarted or watched.
+    pub fn spread(&self) -> bool {
+        let restarted = self.steps.iter().filter_map(|step| match step {
+            Step::Restart { workload, .. } => Some(workload),
+            _ => None,
+        });
+        let namespaces: BTreeSet<&str> = restarted.chain(&self.watch).map(|id| id.namespace.as_str()).collect();
+        namespaces.len() > 1
     }
 
     fn warn(&mut self, warning: impl Into<String>) {

@@ -55,12 +55,15 @@ pub fn recycle(ask: &Recycle<'_>) -> Result<Plan, Refusal> {
     match ask.agent {
         Seen::NotAsked => {}
         Seen::Unreadable(why) => plan.warn(format!("agent not checked: {why}")),
-        Seen::Read(agents) => agent::reach(agents, ask.pods, ask.workloads, false, ask.allow_missing_agent, &mut plan)
-            .map_err(|refusal| {
+        Seen::Read(agents) => {
+            let moved: Vec<Workload> = ask.workloads.iter().filter(|w| plan.restarted(&w.id)).cloned().collect();
+            let pods: Vec<Pod> = ask.pods.iter().filter(|pod| moved.iter().any(|w| w.owns(pod))).cloned().collect();
+            agent::reach(agents, &pods, &moved, false, ask.allow_missing_agent, &mut plan).map_err(|refusal| {
                 let refusal =
                     if agents.installed() { refusal } else { refusal.hint("install it: `podid agent install`") };
                 refusal.hint("to restart nevertheless, add `--allow-missing-agent`")
-            })?,
+            })?;
+        }
     }
     Ok(plan)
 }

@@ -133,7 +133,12 @@ fn one(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &dyn Fn(&Po
         plan.watch.push(id.clone());
         return;
     }
-    plan.steps.push(Step::Restart { workload: id.clone(), replicas: workload.replicas, strategy: workload.strategy });
+    plan.steps.push(Step::Restart {
+        workload: id.clone(),
+        replicas: workload.replicas,
+        strategy: workload.strategy,
+        spread: false,
+    });
 }
 
 /// `db-3` gives 3.

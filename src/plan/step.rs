@@ -1,7 +1,7 @@
 //! What a step is called, touches and needs: for the plan shown, the prompt, the order of execution and the result.
 
 use super::{Holder, Step};
-use crate::model::arn::last;
+use crate::model::{arn::last, workload::WorkloadRef};
 
 /// What consent asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,8 @@ impl Step {
             Self::DetachPolicy { policy_arn, .. } => format!("detach-policy/{policy_arn}"),
             Self::DeletePolicy { name, .. } => format!("delete-policy/{name}"),
             Self::DeleteRole { .. } => "delete-role".to_owned(),
-            Self::Restart { workload, .. } => format!("restart/{}/{workload}", workload.namespace),
+            Self::Restart { workload, .. } => format!("restart/{}", workload.full()),
+            Self::RollBack { workload, .. } => format!("roll-back/{}", workload.full()),
             Self::InstallAgent { .. } => "install-agent".to_owned(),
             Self::CreateServiceAccount { .. } => "create-service-account".to_owned(),
             Self::CreateRole(_) => "create-role".to_owned(),
@@ -54,6 +55,7 @@ impl Step {
             Self::UpdateAssociation { .. } => "updateAssociation",
             Self::TagAssociation { .. } => "tagAssociation",
             Self::Restart { .. } => "restart",
+            Self::RollBack { .. } => "rollBack",
         }
     }
 
@@ -69,7 +71,7 @@ impl Step {
             Self::AttachPolicy { policy_arn, .. } | Self::DetachPolicy { policy_arn, .. } => policy_arn.clone(),
             Self::PutPolicy { role, name, .. } | Self::DeletePolicy { role, name, .. } => format!("{role}/{name}"),
             Self::CreateAssociation { association, .. } => association.subject.to_string(),
-            Self::Restart { workload, .. } => workload.to_string(),
+            Self::Restart { workload, .. } | Self::RollBack { workload, .. } => workload.to_string(),
         }
     }
 
@@ -122,7 +124,11 @@ impl Step {
                 format!("update the association of {subject} ({})", parts.join(", "))
             }
             Self::TagAssociation { subject, tags, .. } => format!("tag the association of {subject} ({})", keys(tags)),
-            Self::Restart { workload, replicas, strategy } => {
+            Self::RollBack { workload, spread } => {
+                format!("take {} back to the revision before", shown(workload, *spread))
+            }
+            Self::Restart { workload, replicas, strategy, spread } => {
+                let workload = shown(workload, *spread);
                 let downtime = if *strategy == crate::model::workload::Strategy::Recreate { ": downtime" } else { "" };
                 let s = if *replicas == 1 { "" } else { "s" };
                 format!("restart {workload} ({replicas} replica{s}, {strategy:?}{downtime})")
@@ -149,7 +155,10 @@ impl Step {
             }
             Self::UpdateAssociation { subject, .. } => format!("updated the association of {subject}"),
             Self::TagAssociation { subject, .. } => format!("tagged the association of {subject}"),
-            Self::Restart { workload, .. } => format!("asked {workload} to restart"),
+            Self::Restart { workload, spread, .. } => format!("asked {} to restart", shown(workload, *spread)),
+            Self::RollBack { workload, spread } => {
+                format!("took {} back to the revision before", shown(workload, *spread))
+            }
         }
     }
 
@@ -169,7 +178,7 @@ impl Step {
             | Self::UpdateAssociation { .. }
             | Self::TagAssociation { .. } => Kind::Update,
             Self::DetachPolicy { .. } | Self::DeletePolicy { .. } | Self::DeleteRole { .. } => Kind::Delete,
-            Self::Restart { .. } => Kind::Restart,
+            Self::Restart { .. } | Self::RollBack { .. } => Kind::Restart,
         }
     }
 
@@ -184,6 +193,7 @@ impl Step {
             Self::DetachPolicy { .. } | Self::DeletePolicy { .. } => 4,
             Self::DeleteRole { .. } => 5,
             Self::Restart { .. } => 6,
+            Self::RollBack { .. } => 7,
         }
     }
 
@@ -201,9 +211,16 @@ impl Step {
             | Self::CreateAssociation { .. }
             | Self::UpdateAssociation { .. }
             | Self::TagAssociation { .. } => true,
-            Self::InstallAgent { .. } | Self::CreateServiceAccount { .. } | Self::Restart { .. } => false,
+            Self::InstallAgent { .. }
+            | Self::CreateServiceAccount { .. }
+            | Self::Restart { .. }
+            | Self::RollBack { .. } => false,
         }
     }
+}
+
+fn shown(workload: &WorkloadRef, spread: bool) -> String {
+    if spread { workload.full() } else { workload.to_string() }
 }
 
 fn keys(tags: &std::collections::BTreeMap<String, String>) -> String {

@@ -87,6 +87,7 @@ fn apply(step: &Step, have: &mut Have) {
             made.modified_at = Some(fixtures::at(100));
         }
         Step::TagAssociation { tags, .. } => association_mut(have).tags.extend(tags.clone()),
+        Step::RollBack { .. } => panic!("never planned: {step:?}"),
         Step::Restart { workload, .. } => {
             let workloads = have.workloads.read().unwrap().clone();
             let workload = workloads.iter().find(|w| w.id == *workload).unwrap();

@@ -32,6 +32,10 @@ pub struct Watch<'a> {
     pub last_write: Option<Instant>,
     /// Show the application's log lines.
     pub logs: bool,
+    /// The workload as it is called, with its namespace where there are several.
+    pub name: &'a str,
+    /// What is said when it is done.
+    pub done: &'a str,
 }
 
 /// Watches the rollout of `workload`, as it was after its restart, until it is done.
@@ -45,7 +49,7 @@ pub async fn watch(
     workload: &Workload,
     how: Watch<'_>,
 ) -> Result<()> {
-    let what = format!("watching {}", workload.id);
+    let what = format!("watching {}", how.name);
     let mut views = guard.run(&what, kube.follow(&workload.id)).await?;
     let mut since: BTreeMap<String, Instant> = BTreeMap::new();
     let mut view: Option<RolloutView> = None;
@@ -53,16 +57,16 @@ pub async fn watch(
         // A trouble may end the watch by lasting, without any event.
         match guard.run_or_tick(&what, Duration::from_secs(1), views.next()).await? {
             Some(Some(next)) => view = Some(next?),
-            Some(None) => return Err(Failure::failed(format!("the watch of {} ended", workload.id))),
+            Some(None) => return Err(Failure::failed(format!("the watch of {} ended", how.name))),
             None => {}
         }
         let Some(view) = &view else { continue };
         let Some(present) = &view.workload else {
-            return Err(Failure::failed(format!("{} was deleted while it rolled out", workload.id)));
+            return Err(Failure::failed(format!("{} was deleted while it rolled out", how.name)));
         };
         let progress = rollout::judge(present, workload.generation);
         if progress.done {
-            line.done("rolled out");
+            line.done(how.done);
             return Ok(());
         }
         let troubles = rollout::troubles(present, &view.pods, workload.generation);
@@ -103,7 +107,7 @@ async fn ended(
     (trouble, all): (&Trouble, &[Trouble]),
     how: Watch<'_>,
 ) -> Failure {
-    let mut failure = told(Failure::failed(format!("{} does not roll out", workload.id)), trouble);
+    let mut failure = told(Failure::failed(format!("{} does not roll out", how.name)), trouble);
     // A deadline only says that nothing moved; what kept it is with the pods.
     let mut trouble = trouble;
     if trouble.kind == TroubleKind::Deadline

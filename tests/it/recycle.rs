@@ -1,6 +1,8 @@
 //! `podid recycle`.
 
+mod rollbacks;
 mod rollouts;
+mod several;
 
 use podid_sandbox::{
     Sandbox,

@@ -230,7 +230,7 @@ async fn cron_jobs_where_the_caller_may_look() {
         "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": {"template": {"spec": spec}}}},
     });
     let (kube, log) = kube(move |_| list("CronJob", std::slice::from_ref(&job), None));
-    let found = kube.cron_jobs("carts").await.unwrap();
+    let found = kube.cron_jobs(Some("carts")).await.unwrap();
     let named = CronJob {
         namespace: "carts".to_owned(),
         name: "nightly".to_owned(),
@@ -245,7 +245,7 @@ async fn cron_jobs_where_the_caller_may_look() {
         (status(400, "BadRequest", "no"), false),
     ] {
         let (kube, _) = super::kube(move |_| answer.clone());
-        assert_eq!(kube.cron_jobs("carts").await.is_ok_and(|none| none.is_empty()), wanted);
+        assert_eq!(kube.cron_jobs(Some("carts")).await.is_ok_and(|none| none.is_empty()), wanted);
     }
 }
 

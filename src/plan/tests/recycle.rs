@@ -160,3 +160,45 @@ fn pods_are_not_moved_where_no_agent_is() {
     assert!(plan.warnings[0].contains("has no association"), "{plan:?}");
     assert_eq!(plan.steps.len(), 3);
 }
+
+/// Plans of several service accounts are one; its workloads are shown with their namespaces once there are several.
+#[test]
+fn plans_are_merged() {
+    let world = world();
+    let mut other = world.ask(false).unwrap();
+    for step in &mut other.steps {
+        let Step::Restart { workload, .. } = step else { panic!("{step:?}") };
+        workload.namespace = "shop".to_owned();
+    }
+    let mut plan = world.ask(false).unwrap();
+    assert!(!plan.spread());
+    assert_eq!(plan.steps[0].describe(), "restart deployment/carts (2 replicas, RollingUpdate)");
+    plan.merge(other);
+    assert!(plan.spread() && plan.steps.len() == 6);
+    assert_eq!(plan.steps[0].describe(), "restart carts/deployment/carts (2 replicas, RollingUpdate)");
+    assert_eq!(plan.steps[3].done(), "asked shop/deployment/carts to restart");
+    assert_eq!(plan.steps[3].resource(), "deployment/carts");
+    let watched = Plan { watch: vec![world.workloads[0].id.clone()], ..Plan::default() };
+    let mut both = watched.clone();
+    both.merge(watched);
+    assert!(!both.spread() && both.watch.len() == 2);
+}
+
+/// Only where pods are moved to does the agent count.
+#[test]
+fn nodes_of_what_is_not_restarted_do_not_count() {
+    let mut world = world();
+    world.agent = Seen::Read(agent(&[node("n1"), node("n2")], &["n1"]));
+    let n1 = |workload: &mut Workload| {
+        workload.placement.node_selector = BTreeMap::from([("name".to_owned(), "n1".to_owned())]);
+    };
+    let Seen::Read(agents) = &mut world.agent else { panic!() };
+    agents.nodes[0].labels.insert("name".to_owned(), "n1".to_owned());
+    world.workloads[1..].iter_mut().for_each(n1);
+    assert!(world.ask(false).unwrap_err().message.contains("n2"));
+    n1(&mut world.workloads[0]);
+    assert_eq!(world.ask(false).unwrap().steps.len(), 3);
+    world.workloads[0].placement.node_selector.clear();
+    world.pods[1] = pod(&world.workloads[1], "db-0", false);
+    assert_eq!(ids(&world.ask(true).unwrap()), ["restart/carts/statefulset/db"], "carts stays where it is");
+}

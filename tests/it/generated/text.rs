@@ -27,7 +27,7 @@ const STEPS: Rows = &[
     ("steps[].id", "stable name of the step within the plan"),
     (
         "steps[].action",
-        "installAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation or restart",
+        "installAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, restart or rollBack (after one that failed)",
     ),
     ("steps[].resource", "what the step writes to"),
     (
@@ -40,7 +40,7 @@ const STEPS: Rows = &[
 const ROLLOUTS: Rows = &[
     ("rollouts[]", "the restarts that were watched"),
     ("rollouts[].workload, rollouts[].namespace", "which, as deployment/carts"),
-    ("rollouts[].status", "rolled-out or failed"),
+    ("rollouts[].status", "rolled-out, failed, or rolled-back (failed, and the revision before runs again)"),
     ("rollouts[].error", "why it failed, or null"),
 ];
 

@@ -1,0 +1,331 @@
+//! Carries restarts out and watches them, as many at once as is wanted; takes those that fail back when that is wanted.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::{
+    commands::shared::{self, count},
+    context::Context,
+    execute::{Outcome, Report, Status},
+    failure::{Code, Failure, Result},
+    model::{
+        association::Association,
+        names::ServiceAccount,
+        staleness,
+        workload::{Workload, WorkloadRef},
+    },
+    observe,
+    plan::{self, Plan, Step},
+    ports::Cluster,
+    prove::{self, rollout::Watch},
+    wait::Written,
+};
+
+/// A rollout that was watched.
+#[derive(Debug, Clone)]
+pub struct Rollout {
+    /// Which.
+    pub workload: WorkloadRef,
+    /// How it ended.
+    pub result: Result<()>,
+    /// It failed, and the revision before runs again.
+    pub rolled_back: bool,
+}
+
+/// What is to be done for one service account.
+pub(super) struct Part<'a> {
+    pub(super) subject: &'a ServiceAccount,
+    /// When IAM or the association was last written.
+    pub(super) last_write: Option<Instant>,
+    /// Restarts.
+    pub(super) steps: Vec<Step>,
+    /// Restarts that are under way already.
+    pub(super) watch: Vec<&'a Workload>,
+}
+
+impl<'a> Part<'a> {
+    pub(super) fn new(
+        subject: &'a ServiceAccount,
+        workloads: &'a [Workload],
+        association: Option<&Association>,
+        own_write: Option<Instant>,
+        due: Plan,
+    ) -> Self {
+        let watch = workloads.iter().filter(|w| due.watch.contains(&w.id)).collect();
+        Self { subject, last_write: last_write(own_write, association), steps: due.steps, watch }
+    }
+}
+
+/// How it is done.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command")]
+pub(super) struct Way {
+    /// Rollouts at once. After one that failed, no further one is begun.
+    pub(super) parallel: usize,
+    /// Watch them.
+    pub(super) watch: bool,
+    /// Show the application's log lines.
+    pub(super) logs: bool,
+    /// Take one that fails back.
+    pub(super) roll_back: bool,
+    /// Name workloads with their namespace.
+    pub(super) spread: bool,
+}
+
+/// When IAM or the association was last written: by this run, or, by EKS's own word, by one before it, which may have been
+/// killed right after.
+fn last_write(own: Option<Instant>, association: Option<&Association>) -> Option<Instant> {
+    let ago = association.and_then(|association| staleness::since_change(association, Timestamp::now()));
+    own.max(ago.and_then(|ago| Instant::now().checked_sub(Duration::from_secs(ago))))
+}
+
+/// Restarts what is due after `association` came to be as it is, and watches that and what was unfinished, side by side.
+///
+/// # Errors
+/// Only what keeps it from starting; how each ended is in the reports and rollouts.
+pub async fn carry_out(
+    ctx: &Context,
+    subject: &ServiceAccount,
+    workloads: &[Workload],
+    due: Plan,
+    own_write: Option<Instant>,
+    association: Option<&Association>,
+    logs: bool,
+) -> Result<(Vec<Report>, Vec<Rollout>)> {
+    if !due.steps.is_empty() {
+        let kube = ctx.kube().await?;
+        let found = ctx.guard.run("reading the cron jobs", kube.cron_jobs(Some(&subject.namespace))).await?;
+        for warning in plan::cron_jobs(&found, subject) {
+            ctx.term.warn(warning);
+        }
+    }
+    let way = Way { parallel: observe::CONCURRENCY, watch: true, logs, roll_back: false, spread: false };
+    roll(ctx, &[Part::new(subject, workloads, association, own_write, due)], way).await
+}
+
+enum Turn<'a> {
+    Restart(&'a Step),
+    Watch(&'a Workload),
+}
+
+#[derive(Default)]
+struct Ended {
+    reports: Vec<Report>,
+    rollout: Option<Rollout>,
+}
+
+/// Carries out all parts.
+///
+/// # Errors
+/// As [`carry_out`].
+pub(super) async fn roll(ctx: &Context, parts: &[Part<'_>], way: Way) -> Result<(Vec<Report>, Vec<Rollout>)> {
+    let kube = ctx.kube().await?;
+    let turns = parts.iter().flat_map(|part| {
+        let watched = part.watch.iter().map(|workload| Turn::Watch(workload));
+        part.steps.iter().map(Turn::Restart).chain(watched).map(move |turn| (part, turn))
+    });
+    let rolling = Rolling { ctx, kube, way, at: Timestamp::now(), failed: AtomicBool::new(false) };
+    let rolling = &rolling;
+    let mut ended: Vec<(usize, Ended)> = stream::iter(turns.enumerate())
+        .map(|(i, (part, turn))| async move { (i, rolling.one(part, turn).await) })
+        .buffer_unordered(way.parallel)
+        .collect()
+        .await;
+    ended.sort_by_key(|(i, _)| *i);
+    let (mut reports, mut rollouts) = (Vec::new(), Vec::new());
+    for (_, one) in ended {
+        reports.extend(one.reports);
+        rollouts.extend(one.rollout);
+    }
+    let left: Vec<String> = reports
+        .iter()
+        .filter(|r| r.status == Status::NotStarted && r.failure.is_none())
+        .map(|r| rolling.name(&r.step))
+        .collect();
+    if !left.is_empty() {
+        ctx.term.warn(format!("not restarted, as one before failed: {}", left.join(", ")));
+    }
+    Ok((reports, rollouts))
+}
+
+struct Rolling<'a> {
+    ctx: &'a Context,
+    kube: &'a dyn Cluster,
+    way: Way,
+    at: Timestamp,
+    failed: AtomicBool,
+}
+
+impl Rolling<'_> {
+    async fn one(&self, part: &Part<'_>, turn: Turn<'_>) -> Ended {
+        let mut ended = Ended::default();
+        let workload = match turn {
+            Turn::Watch(workload) => Some(workload.clone()),
+            Turn::Restart(step) if self.failed.load(Ordering::Relaxed) => {
+                ended.reports.push(Report { step: step.clone(), status: Status::NotStarted, failure: None });
+                None
+            }
+            Turn::Restart(step) => {
+                let (report, workload) = self.restart(step).await;
+                self.failed.fetch_or(report.failure.is_some(), Ordering::Relaxed);
+                ended.reports.push(report);
+                workload
+            }
+        };
+        let Some(workload) = workload.filter(|_| self.way.watch) else { return ended };
+        let mut result = self.watch(part, &workload, "rolled out").await;
+        let mut rolled_back = false;
+        if let Err(failure) = &mut result {
+            self.failed.store(true, Ordering::Relaxed);
+            if self.way.roll_back {
+                rolled_back = self.back(part, &workload, failure, &mut ended.reports).await;
+            }
+        }
+        ended.rollout = Some(Rollout { workload: workload.id, result, rolled_back });
+        ended
+    }
+
+    fn called(&self, id: &WorkloadRef) -> String {
+        if self.way.spread { id.full() } else { id.to_string() }
+    }
+
+    fn name(&self, step: &Step) -> String {
+        match step {
+            Step::Restart { workload, .. } | Step::RollBack { workload, .. } => self.called(workload),
+            other => other.resource(),
+        }
+    }
+
+    async fn watch(&self, part: &Part<'_>, workload: &Workload, done: &str) -> Result<()> {
+        let name = self.called(&workload.id);
+        let line = self.ctx.term.progress(&name);
+        let how = Watch { subject: part.subject, last_write: part.last_write, logs: self.way.logs, name: &name, done };
+        let result = prove::rollout::watch(self.kube, &self.ctx.guard, &line, workload, how).await;
+        if let Err(failure) = &result {
+            let own = format!("{name} ");
+            line.fail(failure.message.strip_prefix(&own).unwrap_or(&failure.message));
+        }
+        result
+    }
+
+    async fn restart(&self, step: &Step) -> (Report, Option<Workload>) {
+        let Step::Restart { workload: id, .. } = step else {
+            return (Report { step: step.clone(), status: Status::Skipped, failure: None }, None);
+        };
+        let what = step.describe();
+        let (status, failure, workload) = match self.ready(id, &what).await {
+            Ok(present) => match self.ctx.guard.write(&what, self.kube.restart(&present, self.at)).await {
+                Written::Answered(Ok(workload)) => (Status::Done, None, Some(workload)),
+                Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
+                Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
+            },
+            Err(failure) if matches!(failure.code, Code::TimedOut | Code::Interrupted | Code::Terminated) => {
+                (Status::NotStarted, Some(failure), None)
+            }
+            Err(failure) => (Status::Failed, Some(failure), None),
+        };
+        let report = Report { step: step.clone(), status, failure };
+        shared::tell(self.ctx, &report);
+        (report, workload)
+    }
+
+    /// The workload as it is right before its restart; fails, too, when there is no time left to begin.
+    async fn ready(&self, id: &WorkloadRef, what: &str) -> Result<Workload> {
+        let guard = &self.ctx.guard;
+        let present = guard.run(&format!("reading {}", self.called(id)), self.kube.workload(id)).await?;
+        let present = present.ok_or_else(|| {
+            Failure::failed(format!("cannot restart `{id}` in `{}`", id.namespace)).because("it is gone")
+        })?;
+        guard.may_begin(what)?;
+        Ok(present)
+    }
+
+    /// Takes a rollout back that cannot succeed, and watches that too. It has failed all the same, and now says what became
+    /// of it; true when the revision before runs again.
+    async fn back(
+        &self,
+        part: &Part<'_>,
+        workload: &Workload,
+        failed: &mut Failure,
+        reports: &mut Vec<Report>,
+    ) -> bool {
+        // Only what ended by itself: out of time, there is none left to go back either.
+        if failed.code != Code::Failed {
+            return false;
+        }
+        let step = Step::RollBack { workload: workload.id.clone(), spread: self.way.spread };
+        let what = step.describe();
+        if let Err(late) = self.ctx.guard.may_begin(&what) {
+            failed.causes.push(format!("not taken back: {late}"));
+            return false;
+        }
+        let (status, failure, back) = match self.ctx.guard.write(&what, self.kube.roll_back(workload)).await {
+            Written::Answered(Ok(back)) => (Status::Done, None, Some(back)),
+            Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
+            Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
+        };
+        let unable = failure.as_ref().map(ToString::to_string);
+        let report = Report { step, status, failure };
+        shared::tell(self.ctx, &report);
+        reports.push(report);
+        let Some(back) = back else {
+            failed.causes.push(format!("not taken back: {}", unable.unwrap_or_default()));
+            return false;
+        };
+        // podid has just done what this advises.
+        failed.hints.retain(|hint| !hint.contains("rollout undo"));
+        match self.watch(part, &back, "rolled back").await {
+            Ok(()) => {
+                failed.causes.push("it was taken back: the revision before runs again".to_owned());
+                true
+            }
+            Err(again) => {
+                failed.causes.push(format!("it was taken back, but that does not end well either: {again}"));
+                false
+            }
+        }
+    }
+}
+
+/// What the restarts and rollouts came to, as one.
+///
+/// # Errors
+/// The first failure, counting the others.
+pub fn verdict(rollouts: &[Rollout], outcome: &Outcome) -> Result<()> {
+    let failed: Vec<&Failure> = rollouts.iter().filter_map(|r| r.result.as_ref().err()).collect();
+    // Why a rollback failed is told with its rollout.
+    let restart = |r: &&Report| !matches!(r.step, Step::RollBack { .. });
+    if let Some(failure) = outcome.reports.iter().filter(restart).find_map(|r| r.failure.as_ref()) {
+        return Err(failure.clone());
+    }
+    match failed[..] {
+        [] => Ok(()),
+        [one] => Err(one.clone()),
+        [first, ..] => Err(first.clone().context(format!("{} did not end well", count(failed.len(), "rollout")))),
+    }
+}
+
+/// `[{"workload","namespace","status","error"}]`.
+pub fn rollouts_json(rollouts: &[Rollout]) -> Value {
+    rollouts
+        .iter()
+        .map(|r| {
+            json!({
+                "workload": r.workload.to_string(),
+                "namespace": r.workload.namespace,
+                "status": match r.result {
+                    Ok(()) => "rolled-out",
+                    Err(_) if r.rolled_back => "rolled-back",
+                    Err(_) => "failed",
+                },
+                "error": r.result.as_ref().err().map(ToString::to_string),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,131 @@
+//! What is read for `recycle`: of one service account what concerns it, of several what is in their namespaces.
+
+use std::collections::BTreeSet;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use crate::{
+    commands::select::{self, Meant},
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::{
+        agent::AgentState,
+        association::Association,
+        glob::Pattern,
+        have::{Seen, ServiceAccountState},
+        names::ServiceAccount,
+        workload::{CronJob, Pod, Workload},
+    },
+    observe,
+    ports::Cluster,
+};
+
+/// More namespaces than this are read by one list of the whole cluster instead of one each.
+const NAMESPACES: usize = 8;
+
+/// A service account with what uses it.
+pub(super) struct User {
+    pub(super) subject: ServiceAccount,
+    pub(super) association: Option<Association>,
+    /// Read only for one that is named alone: for the message when nothing uses it.
+    pub(super) state: Seen<ServiceAccountState>,
+    pub(super) pods: Vec<Pod>,
+    pub(super) workloads: Vec<Workload>,
+}
+
+/// Everything that was read.
+pub(super) struct View {
+    pub(super) subjects: Vec<User>,
+    pub(super) agent: Seen<AgentState>,
+    pub(super) cron_jobs: Vec<CronJob>,
+}
+
+/// One service account, by name.
+pub(super) async fn one(ctx: &Context, subject: &ServiceAccount) -> Result<View> {
+    let cluster = ctx.cluster().await?;
+    let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
+    let (view, agent, association, cron_jobs) = futures::try_join!(
+        ctx.guard.run("reading the workloads and pods", observe::subject(kube, subject)),
+        ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
+        ctx.guard.run("reading the association", observe::association(eks, &cluster.name, subject)),
+        ctx.guard.run("reading the cron jobs", kube.cron_jobs(Some(&subject.namespace))),
+    )?;
+    let (Seen::Read(pods), Seen::Read(workloads)) = (view.pods, view.workloads) else {
+        return Err(unread(&format!("the workloads and pods of {subject} could not be read")));
+    };
+    let subject = User { subject: subject.clone(), association, state: view.service_account, pods, workloads };
+    Ok(View { subjects: vec![subject], agent, cron_jobs })
+}
+
+/// What patterns stand for. Kubernetes is asked only when they stand for something.
+pub(super) async fn several(ctx: &Context, patterns: &[Pattern]) -> Result<View> {
+    let cluster = ctx.cluster().await?;
+    let meant = select::select(ctx, patterns).await?;
+    if meant.is_empty() {
+        return Ok(View { subjects: Vec::new(), agent: Seen::NotAsked, cron_jobs: Vec::new() });
+    }
+    let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
+    let namespaces: BTreeSet<&str> = meant.iter().map(|m| m.subject.namespace.as_str()).collect();
+    let places: Vec<Option<&str>> =
+        if namespaces.len() > NAMESPACES { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+    let (associations, agent, (pods, workloads, cron_jobs)) = futures::try_join!(
+        ctx.guard.run("reading the associations", described(ctx, &meant)),
+        ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
+        ctx.guard.run("reading the workloads and pods", within(kube, &places)),
+    )?;
+    let subjects = meant.into_iter().zip(associations).map(|(Meant { subject, .. }, association)| {
+        let pods = pods.iter().filter(|p| p.namespace == subject.namespace && p.service_account == subject.name);
+        let workloads =
+            workloads.iter().filter(|w| w.id.namespace == subject.namespace && w.service_account == subject.name);
+        User {
+            association,
+            state: Seen::NotAsked,
+            pods: pods.cloned().collect(),
+            workloads: workloads.cloned().collect(),
+            subject,
+        }
+    });
+    Ok(View { subjects: subjects.collect(), agent, cron_jobs })
+}
+
+async fn described(ctx: &Context, meant: &[Meant]) -> Result<Vec<Option<Association>>> {
+    let (eks, cluster) = (ctx.eks()?, ctx.target()?.cluster.value.as_str());
+    let reads = stream::iter(meant).map(|meant| async move {
+        match &meant.association {
+            Some(summary) => eks.association(cluster, &summary.association_id).await,
+            None => Ok(None),
+        }
+    });
+    reads.buffered(observe::CONCURRENCY).try_collect().await
+}
+
+async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>, Vec<Workload>, Vec<CronJob>)> {
+    let reads = stream::iter(places).map(|place| async move {
+        let what = place.map_or("all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
+        futures::try_join!(kube.all_pods(*place), kube.all_workloads(*place), kube.cron_jobs(*place)).map_err(
+            |failure| {
+                if observe::forbidden(&failure) {
+                    let failure = unread(&format!("the workloads and pods of {what} could not be read"));
+                    return if place.is_none() {
+                        failure.hint("name fewer namespaces: each is then read by itself")
+                    } else {
+                        failure
+                    };
+                }
+                failure
+            },
+        )
+    });
+    let mut all = (Vec::new(), Vec::new(), Vec::new());
+    let mut reads = std::pin::pin!(reads.buffered(observe::CONCURRENCY));
+    while let Some((pods, workloads, cron_jobs)) = reads.next().await.transpose()? {
+        all.0.extend(pods);
+        all.1.extend(workloads);
+        all.2.extend(cron_jobs);
+    }
+    Ok(all)
+}
+
+fn unread(message: &str) -> Failure {
+    Failure::new(Code::Denied, message).because("not allowed: list pods, deployments, statefulsets and daemonsets")
+}
