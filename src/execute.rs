@@ -66,6 +66,8 @@ pub struct Outcome {
     pub association: Option<Association>,
     /// When the last write to IAM or an association was answered.
     pub last_write: Option<Instant>,
+    /// Id of an add-on's update that a step began.
+    pub addon_update: Option<String>,
 }
 
 impl Outcome {
@@ -89,6 +91,7 @@ impl Outcome {
             reports: self.reports,
             association: later.association.or(self.association),
             last_write: later.last_write.max(self.last_write),
+            addon_update: later.addon_update.or(self.addon_update),
         }
     }
 
@@ -126,6 +129,8 @@ enum Answer {
     Done,
     Skipped,
     Association(Box<Association>),
+    /// An update of an add-on has begun; its id.
+    Update(String),
 }
 
 impl Answer {
@@ -174,7 +179,9 @@ impl<'a> Run<'a> {
     async fn carry_out(&self, flight: &Flight, step: &Step) -> Result<Answer> {
         let Ports { eks, iam, kube } = *self.ports;
         match step {
-            Step::InstallAgent { .. } => self.addon(flight, step).await,
+            Step::InstallAgent { .. } | Step::UpdateAgent { .. } | Step::RemoveAgent { .. } => {
+                self.addon(flight, step).await
+            }
             Step::CreateServiceAccount { subject } => match kube {
                 Some(kube) => flight.send(kube.create_service_account(subject)).await.map(|()| Answer::Done),
                 None => Err(Failure::failed("a service account cannot be created without Kubernetes")),
@@ -235,8 +242,10 @@ pub async fn run(ports: &Ports<'_>, guard: &Guard, steps: Vec<Step>, mut tell: i
                     if report.step.touches_iam_or_association() && report.status == Status::Done {
                         outcome.last_write = Some(Instant::now());
                     }
-                    if let Answer::Association(association) = answer {
-                        outcome.association = Some(*association);
+                    match answer {
+                        Answer::Association(association) => outcome.association = Some(*association),
+                        Answer::Update(id) => outcome.addon_update = Some(id),
+                        Answer::Done | Answer::Skipped => {}
                     }
                     None
                 }

@@ -7,11 +7,12 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::{
     failure::Result,
     model::{
-        addon::{Addon, AddonVersion},
+        addon::{Addon, AddonUpdate, AddonVersion, Settings},
         agent::{AgentDaemonSet, Node},
         arn::Arn,
         association::{Association, AssociationChange, AssociationFilter, AssociationSummary, NewAssociation},
@@ -54,7 +55,22 @@ pub trait Eks: Send + Sync {
     /// DescribeAddonVersions for one Kubernetes version, every page, newest first.
     async fn addon_versions(&self, name: &str, kubernetes: &str) -> Result<Vec<AddonVersion>>;
     /// CreateAddon.
-    async fn create_addon(&self, cluster: &str, name: &str, version: &str) -> Result<Addon>;
+    async fn create_addon(&self, cluster: &str, name: &str, version: &str, settings: &Settings) -> Result<Addon>;
+    /// UpdateAddon. Only its answer tells the update's id; what it leaves out stays, but for conflicts: without a mode they fail.
+    async fn update_addon(
+        &self,
+        cluster: &str,
+        name: &str,
+        version: &str,
+        settings: &Settings,
+        token: &str,
+    ) -> Result<AddonUpdate>;
+    /// DescribeUpdate of an add-on.
+    async fn addon_update(&self, cluster: &str, name: &str, id: &str) -> Result<AddonUpdate>;
+    /// DeleteAddon, with all that it installed; false when it is not there. It goes on for some time after the answer.
+    async fn delete_addon(&self, cluster: &str, name: &str) -> Result<bool>;
+    /// DescribeAddonConfiguration: the JSON schema of a version's configuration.
+    async fn addon_schema(&self, name: &str, version: &str) -> Result<Value>;
 }
 
 /// IAM and STS. Global, and eventually consistent: what was written is seen elsewhere seconds later.

@@ -11,7 +11,7 @@ use percent_encoding::percent_decode_str;
 use crate::{
     failure::{Failure, Result},
     model::{
-        addon::{Addon, AddonVersion, Issue},
+        addon::{Addon, AddonUpdate, AddonVersion, Issue, numbers},
         arn::Arn,
         association::{Association, AssociationSummary},
         cluster::Cluster,
@@ -120,6 +120,23 @@ pub(super) fn addon(from: Option<&eks::Addon>) -> Result<Addon> {
                 message: issue.message().unwrap_or_default().to_owned(),
             })
             .collect(),
+        configuration: owned(from.configuration_values()),
+    })
+}
+
+pub(super) fn addon_update(from: Option<&eks::Update>) -> Result<AddonUpdate> {
+    let from = need(from, "update")?;
+    Ok(AddonUpdate {
+        id: text(from.id(), "id")?,
+        status: from.status().map(|s| s.as_str().to_owned()).unwrap_or_default(),
+        errors: from
+            .errors()
+            .iter()
+            .map(|error| Issue {
+                code: error.error_code().map(|c| c.as_str().to_owned()).unwrap_or_default(),
+                message: error.error_message().unwrap_or_default().to_owned(),
+            })
+            .collect(),
     })
 }
 
@@ -136,11 +153,6 @@ pub(super) fn addon_versions(from: &[eks::AddonVersionInfo], kubernetes: &str) -
     versions.sort_by_cached_key(|v| std::cmp::Reverse(numbers(&v.version)));
     versions.dedup();
     versions
-}
-
-/// `v1.3.10-eksbuild.2` gives 1, 3, 10, 2: text would put 1.3.9 after 1.3.10.
-fn numbers(version: &str) -> Vec<u64> {
-    version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
 }
 
 pub(super) fn role(from: &iam::Role) -> Result<Role> {

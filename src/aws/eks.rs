@@ -7,12 +7,13 @@ use aws_sdk_eks::{
     error::{ProvideErrorMetadata, SdkError},
     types::PodIdentityAssociation,
 };
+use serde_json::Value;
 
 use super::{Aws, convert};
 use crate::{
-    failure::Result,
+    failure::{Failure, Result},
     model::{
-        addon::{Addon, AddonVersion},
+        addon::{Addon, AddonUpdate, AddonVersion, Settings},
         association::{Association, AssociationChange, AssociationFilter, AssociationSummary, NewAssociation},
         cluster::Cluster,
     },
@@ -158,11 +159,71 @@ impl Eks for Aws {
         Ok(convert::addon_versions(&versions, kubernetes))
     }
 
-    async fn create_addon(&self, cluster: &str, name: &str, version: &str) -> Result<Addon> {
+    async fn create_addon(&self, cluster: &str, name: &str, version: &str, settings: &Settings) -> Result<Addon> {
         let what = format!("cannot install add-on `{name}` {version} in cluster `{cluster}`");
         let eks = self.eks(&what).await?;
-        let call = eks.api.create_addon().cluster_name(cluster).addon_name(name).addon_version(version);
+        let call = eks
+            .api
+            .create_addon()
+            .cluster_name(cluster)
+            .addon_name(name)
+            .addon_version(version)
+            .set_configuration_values(settings.configuration.clone())
+            .set_resolve_conflicts(settings.conflicts.map(|mode| mode.as_str().into()));
         let answer = call.send().await.map_err(|error| eks.told.failure("CreateAddon", &what, &error))?;
         convert::addon(answer.addon()).map_err(|failure| failure.context(what))
+    }
+
+    async fn update_addon(
+        &self,
+        cluster: &str,
+        name: &str,
+        version: &str,
+        settings: &Settings,
+        token: &str,
+    ) -> Result<AddonUpdate> {
+        let what = format!("cannot update add-on `{name}` of cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
+        let call = eks
+            .api
+            .update_addon()
+            .cluster_name(cluster)
+            .addon_name(name)
+            .addon_version(version)
+            .set_configuration_values(settings.configuration.clone())
+            .set_resolve_conflicts(settings.conflicts.map(|mode| mode.as_str().into()))
+            .client_request_token(token);
+        let answer = call.send().await.map_err(|error| eks.told.failure("UpdateAddon", &what, &error))?;
+        convert::addon_update(answer.update()).map_err(|failure| failure.context(what))
+    }
+
+    async fn addon_update(&self, cluster: &str, name: &str, id: &str) -> Result<AddonUpdate> {
+        let what = format!("cannot read update `{id}` of add-on `{name}` of cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
+        let call = eks.api.describe_update().name(cluster).addon_name(name).update_id(id);
+        let answer = call.send().await.map_err(|error| eks.told.failure("DescribeUpdate", &what, &error))?;
+        convert::addon_update(answer.update()).map_err(|failure| failure.context(what))
+    }
+
+    async fn delete_addon(&self, cluster: &str, name: &str) -> Result<bool> {
+        let what = format!("cannot delete add-on `{name}` of cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
+        match eks.api.delete_addon().cluster_name(cluster).addon_name(name).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if absent(&error) => Ok(false),
+            Err(error) => Err(eks.told.failure("DeleteAddon", &what, &error)),
+        }
+    }
+
+    async fn addon_schema(&self, name: &str, version: &str) -> Result<Value> {
+        let what = format!("cannot read the configuration schema of add-on `{name}` {version}");
+        let eks = self.eks(&what).await?;
+        let call = eks.api.describe_addon_configuration().addon_name(name).addon_version(version);
+        let answer =
+            call.send().await.map_err(|error| eks.told.failure("DescribeAddonConfiguration", &what, &error))?;
+        let schema = convert::need(answer.configuration_schema(), "configurationSchema");
+        schema
+            .and_then(|text| serde_json::from_str(text).map_err(|error| Failure::failed(error.to_string())))
+            .map_err(|failure| failure.context(what))
     }
 }

@@ -9,7 +9,7 @@ use super::{Aws, tests::aws_with};
 use crate::{
     failure::Failure,
     model::{
-        addon::AGENT,
+        addon::{AGENT, Settings},
         association::{AssociationChange, AssociationFilter, NewAssociation},
         cluster::Cluster,
         document::Document,
@@ -216,10 +216,10 @@ fn the_agents_addon() {
         assert_eq!(aws.addon(CLUSTER, AGENT).await, Ok(None));
         let versions = aws.addon_versions(AGENT, "1.33").await.unwrap();
         assert_eq!(versions.iter().filter(|version| version.default).count(), 1, "{versions:?}");
-        let addon = aws.create_addon(CLUSTER, AGENT, &versions[0].version).await.unwrap();
+        let addon = aws.create_addon(CLUSTER, AGENT, &versions[0].version, &Settings::default()).await.unwrap();
         assert_eq!((addon.name.as_str(), &addon.version), (AGENT, &versions[0].version));
         assert!(aws.addon(CLUSTER, AGENT).await.unwrap().is_some());
-        let failure = aws.create_addon(CLUSTER, AGENT, &versions[0].version).await.unwrap_err();
+        let failure = aws.create_addon(CLUSTER, AGENT, &versions[0].version, &Settings::default()).await.unwrap_err();
         assert!(failure.is("ResourceInUseException"), "{failure:?}");
         assert!(failure.hints.contains(&"see it: `podid agent status`".to_owned()), "{failure:?}");
         assert!(aws.addon("no-such-cluster", AGENT).await.is_err());

@@ -1,21 +1,33 @@
 //! `podid agent`: the eks-pod-identity-agent add-on, and whether every node that needs an agent has a ready one.
 
 mod install;
+mod settings;
 mod status;
+mod uninstall;
+mod upgrade;
 mod view;
 
 use std::collections::BTreeSet;
 
 use clap::{Args, Subcommand};
+use serde_json::{Value, json};
 
 use crate::{
+    commands::shared,
     context::Context,
+    execute::Outcome,
     failure::{Code, Result},
-    model::agent::{AgentState, grouped},
+    model::{
+        addon::{AGENT, Addon},
+        agent::{AgentState, grouped},
+        have::Seen,
+    },
+    observe,
+    output::Format,
     prove::agent::{self, Ready, Wait},
 };
 
-/// Install the agent on the nodes, and see where it is missing
+/// Install, upgrade and remove the agent on the nodes, and see where it is missing
 #[derive(Debug, Args)]
 pub struct Agent {
     #[command(subcommand)]
@@ -27,6 +39,8 @@ pub struct Agent {
 enum AgentCommand {
     Install(install::Install),
     Status(status::Status),
+    Upgrade(upgrade::Upgrade),
+    Uninstall(uninstall::Uninstall),
 }
 
 impl Agent {
@@ -38,6 +52,8 @@ impl Agent {
         match self.command {
             AgentCommand::Install(install) => install.run(ctx).await,
             AgentCommand::Status(status) => status.run(ctx).await,
+            AgentCommand::Upgrade(upgrade) => upgrade.run(ctx).await,
+            AgentCommand::Uninstall(uninstall) => uninstall.run(ctx).await,
         }
     }
 }
@@ -72,4 +88,61 @@ pub async fn settle(
         ctx.term.warn(format!("not waited for: {}", grouped(&ready.never)));
     }
     Ok(ready)
+}
+
+/// The agent as it is before a plan; `None`, with a warning, where Kubernetes may not be asked.
+async fn before(ctx: &Context, addon: Option<Addon>) -> Result<Option<AgentState>> {
+    let cluster = ctx.cluster().await?;
+    let kube = ctx.kube().await?;
+    match ctx.guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(kube)).await {
+        Ok(Seen::Read((daemon_sets, nodes))) => {
+            Ok(Some(AgentState { auto_mode: cluster.auto_mode, addon, addon_unread: None, daemon_sets, nodes }))
+        }
+        Ok(Seen::Unreadable(why)) => {
+            ctx.term.warn(format!("the agent's DaemonSet and nodes could not be read ({why})"));
+            Ok(None)
+        }
+        Ok(Seen::NotAsked) => Ok(None),
+        Err(failure) => Err(ctx.explain_kube(failure, true).await),
+    }
+}
+
+/// Proves that the add-on is ACTIVE and every node that can get an agent has a ready one; the add-on alone where the nodes
+/// could not be read. `changed`: the plan made or changed the add-on; `known`: as it was read otherwise.
+async fn prove(
+    ctx: &Context,
+    state: Option<AgentState>,
+    changed: bool,
+    known: Option<&Addon>,
+) -> Result<(Option<Addon>, Option<AgentState>)> {
+    if let Some(state) = state {
+        let ready = settle(ctx, state, changed, None).await?;
+        return Ok((ready.state.addon.clone(), Some(ready.state)));
+    }
+    let line = ctx.term.progress("agent");
+    match agent::addon(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?, known).await {
+        Ok(addon) => {
+            line.done("the add-on is ACTIVE; the nodes could not be read");
+            Ok((Some(addon), None))
+        }
+        Err(failure) => {
+            line.clear();
+            Err(failure)
+        }
+    }
+}
+
+/// The result as data.
+fn render(ctx: &Context, outcome: &Outcome, addon: Option<&Addon>, state: Option<&AgentState>) -> Result<()> {
+    let mut value = shared::steps_json(outcome);
+    if let Value::Object(map) = &mut value {
+        map.insert("addon".to_owned(), json!(addon));
+        map.insert("agent".to_owned(), state.map_or(Value::Null, view::json));
+    }
+    match ctx.term.format() {
+        Format::Json => ctx.term.emit_json(&value),
+        Format::Yaml => ctx.term.emit_yaml(&value),
+        Format::Name => ctx.term.emit_line(AGENT),
+        Format::Table | Format::Wide => Ok(()),
+    }
 }

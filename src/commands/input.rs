@@ -31,13 +31,8 @@ pub fn tags(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>> {
 /// Usage, with line and column when it is not JSON.
 pub fn policy_file(path: &Path) -> Result<InlinePolicy> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| Failure::usage(format!("--policy-file: cannot read `{shown}`")).because(e.to_string()))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let value: Value = serde_json::from_str(text).map_err(|e| {
-        Failure::usage(format!("--policy-file: `{shown}` is not JSON, line {} column {}", e.line(), e.column()))
-            .because(e.to_string().split(" at line ").next().unwrap_or_default())
-    })?;
+    let text = read("--policy-file", path)?;
+    let value = json("--policy-file", &format!("`{shown}`"), &text)?;
     let document = Document(value);
     if document.statements().is_empty() {
         return Err(Failure::usage(format!("--policy-file: `{shown}` is not a policy document: it has no Statement")));
@@ -59,4 +54,24 @@ pub fn distinct<'a>(names: impl Iterator<Item = &'a str>, refuse: impl Fn(&str) 
         }
     }
     Ok(())
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// Usage, naming the flag.
+pub fn read(flag: &str, path: &Path) -> Result<String> {
+    std::fs::read_to_string(path)
+        .map_err(|e| Failure::usage(format!("{flag}: cannot read `{}`", path.display())).because(e.to_string()))
+}
+
+/// Reads JSON; `from` says where it stands.
+///
+/// # Errors
+/// Usage, naming the flag, with line and column.
+pub fn json(flag: &str, from: &str, text: &str) -> Result<Value> {
+    serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(|e| {
+        Failure::usage(format!("{flag}: {from} is not JSON, line {} column {}", e.line(), e.column()))
+            .because(e.to_string().split(" at line ").next().unwrap_or_default())
+    })
 }

@@ -136,7 +136,7 @@ impl Run<'_> {
 }
 
 /// An idempotency token: the same for every retry of one write, another for the next.
-fn token() -> String {
+pub(super) fn token() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let seed = format!("{}-{}-{:?}", std::process::id(), now.as_nanos(), std::thread::current().id());
     Sha256::digest(seed.as_bytes()).iter().take(16).fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))

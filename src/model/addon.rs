@@ -1,6 +1,7 @@
 //! EKS add-ons, of which podid knows one: the agent.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// Name of the agent's add-on and of its DaemonSet.
 pub const AGENT: &str = "eks-pod-identity-agent";
@@ -19,6 +20,55 @@ pub struct Addon {
     pub status: String,
     /// Health issues.
     pub issues: Vec<Issue>,
+    /// Its configuration as it was given, JSON or YAML.
+    #[serde(rename = "configurationValues", skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
+}
+
+/// What an install or an update gives besides the version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Settings {
+    /// `configurationValues`.
+    #[serde(rename = "configurationValues", skip_serializing_if = "Option::is_none")]
+    pub configuration: Option<String>,
+    /// `resolveConflicts`.
+    #[serde(rename = "resolveConflicts", skip_serializing_if = "Option::is_none")]
+    pub conflicts: Option<Conflicts>,
+}
+
+/// What EKS does with fields of the add-on's objects that somebody else changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Conflicts {
+    /// Sets them to its own values.
+    Overwrite,
+    /// Fails.
+    None,
+    /// Keeps them.
+    Preserve,
+}
+
+impl Conflicts {
+    /// As the API writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Overwrite => "OVERWRITE",
+            Self::None => "NONE",
+            Self::Preserve => "PRESERVE",
+        }
+    }
+}
+
+/// An update of an add-on under way, as DescribeUpdate gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddonUpdate {
+    /// Id.
+    pub id: String,
+    /// `InProgress`, `Failed`, `Cancelled`, `Successful`.
+    pub status: String,
+    /// Why it failed.
+    pub errors: Vec<Issue>,
 }
 
 /// A health issue of an add-on.
@@ -39,4 +89,124 @@ pub struct AddonVersion {
     pub version: String,
     /// True: what EKS installs when no version is named.
     pub default: bool,
+}
+
+/// Numbers of a version, for comparison: `v1.3.10-eksbuild.2` gives 1, 3, 10, 2; text would put 1.3.9 after 1.3.10.
+pub fn numbers(version: &str) -> Vec<u64> {
+    version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+}
+
+/// What becomes of the keys of a configuration between the schemas of two versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SchemaChanges {
+    /// Keys that the new schema does not know, where it allows no others.
+    pub gone: Vec<String>,
+    /// Keys whose values are described differently: `key: before becomes after`.
+    pub changed: Vec<String>,
+}
+
+/// Compares two JSON schemas of DescribeAddonConfiguration for the keys that a configuration uses.
+pub fn schema_changes(configuration: &Value, before: &Value, after: &Value) -> SchemaChanges {
+    let mut changes = SchemaChanges::default();
+    compare(configuration, "", (before, before), (after, after), &mut changes);
+    changes
+}
+
+/// `before` and `after`: the part of each schema that describes `value`, and the whole.
+fn compare(value: &Value, path: &str, before: (&Value, &Value), after: (&Value, &Value), changes: &mut SchemaChanges) {
+    let Value::Object(keys) = value else { return };
+    let (old, new) = (resolved(before), resolved(after));
+    for (key, inner) in keys {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let (was, is) = (property(old, key), property(new, key));
+        match (was, is) {
+            (_, None) if closed(new) => changes.gone.push(path),
+            (Some(was), Some(is)) => {
+                let (was, is) = ((was, before.1), (is, after.1));
+                let (told, tells) = (described(resolved(was)), described(resolved(is)));
+                if told == tells {
+                    compare(inner, &path, was, is, changes);
+                } else {
+                    changes.changed.push(format!("{path}: {told} becomes {tells}"));
+                }
+            }
+            (Some(_) | None, _) => {}
+        }
+    }
+}
+
+fn property<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
+    schema.get("properties").and_then(|properties| properties.get(key))
+}
+
+/// Allows no other keys than those it names.
+fn closed(schema: &Value) -> bool {
+    schema.get("additionalProperties") == Some(&Value::Bool(false))
+}
+
+/// Follows references within the schema; only so many, for they may be circular.
+fn resolved<'a>((part, whole): (&'a Value, &'a Value)) -> &'a Value {
+    let mut part = part;
+    for _ in 0..8 {
+        let Some(target) = part.get("$ref").and_then(Value::as_str) else { break };
+        let Some(found) = target.strip_prefix('#').and_then(|pointer| whole.pointer(pointer)) else { break };
+        part = found;
+    }
+    part
+}
+
+/// What a schema says of its own value, without what it says of keys inside, in a few words.
+fn described(schema: &Value) -> String {
+    let empty = Map::new();
+    let words: Vec<String> = schema
+        .as_object()
+        .unwrap_or(&empty)
+        .iter()
+        .filter(|(key, _)| matches!(key.as_str(), "type" | "enum" | "format" | "pattern" | "minimum" | "maximum"))
+        .map(|(key, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            if key == "type" { text } else { format!("{key} {text}") }
+        })
+        .collect();
+    if words.is_empty() { "anything".to_owned() } else { words.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn schemas_are_compared_for_the_keys_in_use() {
+        let schema = |properties: Value| {
+            json!({ "$ref": "#/definitions/Agent", "definitions": { "Agent": {
+                "type": "object", "additionalProperties": false, "properties": properties,
+            } } })
+        };
+        let agent = |args: Value| json!({ "type": "object", "additionalProperties": false, "properties": { "additionalArgs": args } });
+        let before = schema(json!({ "agent": agent(json!({ "type": "object" })), "podLabels": { "type": "object" } }));
+        let same = SchemaChanges::default();
+        for (configuration, after, wanted) in [
+            (json!({ "podLabels": {} }), before.clone(), same.clone()),
+            // What is not in use may go.
+            (json!({ "podLabels": {} }), schema(json!({ "podLabels": { "type": "object" } })), same),
+            (
+                json!({ "podLabels": {}, "agent": { "additionalArgs": {} } }),
+                schema(json!({ "agent": agent(json!({ "type": "array" })) })),
+                SchemaChanges {
+                    gone: vec!["podLabels".to_owned()],
+                    changed: vec!["agent.additionalArgs: object becomes array".to_owned()],
+                },
+            ),
+        ] {
+            assert_eq!(schema_changes(&configuration, &before, &after), wanted, "{configuration}");
+        }
+    }
+
+    #[test]
+    fn versions_are_numbers() {
+        assert!(numbers("v1.3.10-eksbuild.1") > numbers("v1.3.9-eksbuild.3"));
+        assert!(numbers("v1.3.10-eksbuild.2") > numbers("v1.3.10-eksbuild.1"));
+    }
 }

@@ -72,6 +72,7 @@ pub(crate) fn agent(nodes: &[Node], ready: &[&str]) -> AgentState {
         version: "v1.3.10-eksbuild.1".to_owned(),
         status: "ACTIVE".to_owned(),
         issues: Vec::new(),
+        configuration: None,
     };
     AgentState {
         auto_mode: false,

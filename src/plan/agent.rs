@@ -2,7 +2,7 @@
 
 use super::{Plan, Refusal, Step};
 use crate::model::{
-    addon::AGENT,
+    addon::{AGENT, Settings},
     agent::{AgentState, Reach, grouped},
     have::{Have, Seen},
     want::Want,
@@ -61,7 +61,8 @@ fn install(want: &Want, state: &AgentState, plan: &mut Plan) -> Result<bool, Ref
     if let Some(why) = &state.addon_unread {
         return Err(unknown(why));
     }
-    plan.steps.push(Step::InstallAgent { cluster: want.cluster.name.clone(), version: version.clone() });
+    let (cluster, settings) = (want.cluster.name.clone(), Settings::default());
+    plan.steps.push(Step::InstallAgent { cluster, version: version.clone(), settings });
     Ok(true)
 }
 

@@ -26,6 +26,7 @@ pub use self::{
     step::Kind,
 };
 use crate::model::{
+    addon::{Addon, Settings},
     association::{AssociationChange, NewAssociation},
     document::Document,
     names::ServiceAccount,
@@ -42,6 +43,26 @@ pub enum Step {
         /// Cluster name.
         cluster: String,
         /// Version.
+        version: String,
+        /// Its configuration.
+        settings: Settings,
+    },
+    /// UpdateAddon.
+    UpdateAgent {
+        /// Cluster name.
+        cluster: String,
+        /// As it was read.
+        from: Box<Addon>,
+        /// Version after it.
+        version: String,
+        /// Its configuration after it.
+        settings: Settings,
+    },
+    /// DeleteAddon.
+    RemoveAgent {
+        /// Cluster name.
+        cluster: String,
+        /// Version that goes.
         version: String,
     },
     /// Creates the Kubernetes service account.

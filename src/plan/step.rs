@@ -1,7 +1,13 @@
 //! What a step is called, touches and needs: for the plan shown, the prompt, the order of execution and the result.
 
+use std::cmp::Ordering;
+
 use super::{Holder, Step};
-use crate::model::{arn::last, workload::WorkloadRef};
+use crate::model::{
+    addon::{AGENT, Addon, Settings, numbers},
+    arn::last,
+    workload::WorkloadRef,
+};
 
 /// What consent asks about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +34,8 @@ impl Step {
             Self::Restart { workload, .. } => format!("restart/{}", workload.full()),
             Self::RollBack { workload, .. } => format!("roll-back/{}", workload.full()),
             Self::InstallAgent { .. } => "install-agent".to_owned(),
+            Self::UpdateAgent { .. } => "update-agent".to_owned(),
+            Self::RemoveAgent { .. } => "remove-agent".to_owned(),
             Self::CreateServiceAccount { .. } => "create-service-account".to_owned(),
             Self::CreateRole(_) => "create-role".to_owned(),
             Self::PutTrust { .. } => "put-trust".to_owned(),
@@ -42,6 +50,8 @@ impl Step {
     pub fn action(&self) -> &'static str {
         match self {
             Self::InstallAgent { .. } => "installAgent",
+            Self::UpdateAgent { .. } => "updateAgent",
+            Self::RemoveAgent { .. } => "removeAgent",
             Self::CreateServiceAccount { .. } => "createServiceAccount",
             Self::CreateRole(_) => "createRole",
             Self::PutTrust { .. } => "putTrust",
@@ -62,7 +72,9 @@ impl Step {
     /// What it touches: the name to show.
     pub fn resource(&self) -> String {
         match self {
-            Self::InstallAgent { version, .. } => format!("{} {version}", crate::model::addon::AGENT),
+            Self::InstallAgent { version, .. }
+            | Self::UpdateAgent { version, .. }
+            | Self::RemoveAgent { version, .. } => format!("{AGENT} {version}"),
             Self::CreateServiceAccount { subject }
             | Self::UpdateAssociation { subject, .. }
             | Self::TagAssociation { subject, .. } => subject.to_string(),
@@ -93,9 +105,18 @@ impl Step {
     /// One imperative line, for the plan.
     pub fn describe(&self) -> String {
         match self {
-            Self::InstallAgent { version, .. } => {
-                format!("install add-on {} {version}", crate::model::addon::AGENT)
+            Self::InstallAgent { version, settings, .. } => {
+                format!("install add-on {AGENT} {version}{}", with(settings, None))
             }
+            Self::UpdateAgent { from, version, settings, .. } => {
+                let how = with(settings, Some(from));
+                match numbers(version).cmp(&numbers(&from.version)) {
+                    Ordering::Greater => format!("upgrade add-on {AGENT} from {} to {version}{how}", from.version),
+                    Ordering::Less => format!("downgrade add-on {AGENT} from {} to {version}{how}", from.version),
+                    Ordering::Equal => format!("update add-on {AGENT} {version}{how}"),
+                }
+            }
+            Self::RemoveAgent { version, .. } => format!("delete add-on {AGENT} {version}"),
             Self::CreateServiceAccount { subject } => format!("create service account {subject}"),
             Self::CreateRole(role) => {
                 let boundary =
@@ -139,7 +160,9 @@ impl Step {
     /// One line in the past tense, for the progress.
     pub fn done(&self) -> String {
         match self {
-            Self::InstallAgent { version, .. } => format!("created add-on {} {version}", crate::model::addon::AGENT),
+            Self::InstallAgent { version, .. } => format!("created add-on {AGENT} {version}"),
+            Self::UpdateAgent { version, .. } => format!("asked EKS to update add-on {AGENT} to {version}"),
+            Self::RemoveAgent { version, .. } => format!("asked EKS to delete add-on {AGENT} {version}"),
             Self::CreateServiceAccount { subject } => format!("created service account {subject}"),
             Self::CreateRole(role) => format!("created role {}", role.name),
             Self::PutTrust { role, .. } => format!("updated the trust policy of role {role}"),
@@ -176,8 +199,12 @@ impl Step {
             | Self::AttachPolicy { .. }
             | Self::PutPolicy { .. }
             | Self::UpdateAssociation { .. }
+            | Self::UpdateAgent { .. }
             | Self::TagAssociation { .. } => Kind::Update,
-            Self::DetachPolicy { .. } | Self::DeletePolicy { .. } | Self::DeleteRole { .. } => Kind::Delete,
+            Self::DetachPolicy { .. }
+            | Self::DeletePolicy { .. }
+            | Self::DeleteRole { .. }
+            | Self::RemoveAgent { .. } => Kind::Delete,
             Self::Restart { .. } | Self::RollBack { .. } => Kind::Restart,
         }
     }
@@ -185,7 +212,11 @@ impl Step {
     /// Order of execution: steps of one stage do not need each other, those of a later one need all before.
     pub fn stage(&self) -> u8 {
         match self {
-            Self::InstallAgent { .. } | Self::CreateServiceAccount { .. } | Self::CreateRole(_) => 0,
+            Self::InstallAgent { .. }
+            | Self::UpdateAgent { .. }
+            | Self::RemoveAgent { .. }
+            | Self::CreateServiceAccount { .. }
+            | Self::CreateRole(_) => 0,
             Self::PutTrust { .. } | Self::TagRole { .. } | Self::AttachPolicy { .. } | Self::PutPolicy { .. } => 1,
             Self::CreateAssociation { .. } | Self::UpdateAssociation { .. } => 2,
             Self::TagAssociation { .. } => 3,
@@ -212,6 +243,8 @@ impl Step {
             | Self::UpdateAssociation { .. }
             | Self::TagAssociation { .. } => true,
             Self::InstallAgent { .. }
+            | Self::UpdateAgent { .. }
+            | Self::RemoveAgent { .. }
             | Self::CreateServiceAccount { .. }
             | Self::Restart { .. }
             | Self::RollBack { .. } => false,
@@ -225,4 +258,18 @@ fn shown(workload: &WorkloadRef, spread: bool) -> String {
 
 fn keys(tags: &std::collections::BTreeMap<String, String>) -> String {
     tags.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// What an install or an update of the add-on gives besides the version; `from`: the add-on before it.
+fn with(settings: &Settings, from: Option<&Addon>) -> String {
+    let before = from.and_then(|addon| addon.configuration.as_deref());
+    let configuration = settings.configuration.as_deref().filter(|given| Some(*given) != before);
+    let configuration = configuration.map(|given| match before {
+        None => format!("with configuration {given}"),
+        Some(before) => format!("configuration {before} becomes {given}"),
+    });
+    // EKS keeps others' changes to the objects unless it is told not to; only then it is worth a word.
+    let conflicts = settings.conflicts.filter(|mode| *mode == crate::model::addon::Conflicts::Overwrite);
+    let conflicts = conflicts.map(|_| "overwriting what others changed".to_owned());
+    configuration.into_iter().chain(conflicts).fold(String::new(), |text, part| format!("{text}, {part}"))
 }

@@ -40,6 +40,14 @@ fn apply(step: &Step, have: &mut Have) {
             *state = fixtures::agent(&state.nodes, &names);
             state.addon.as_mut().unwrap().version.clone_from(version);
         }
+        Step::UpdateAgent { version, .. } => {
+            let Seen::Read(state) = &mut have.agent else { return };
+            state.addon.as_mut().unwrap().version.clone_from(version);
+        }
+        Step::RemoveAgent { .. } => {
+            let Seen::Read(state) = &mut have.agent else { return };
+            state.addon = None;
+        }
         Step::CreateServiceAccount { .. } => {
             have.service_account = Seen::Read(crate::model::have::ServiceAccountState::Exists { irsa_role: None });
         }

@@ -117,6 +117,64 @@ pub async fn addon(
     }
 }
 
+/// Waits until an update of the add-on has ended well.
+///
+/// # Errors
+/// A failed update with EKS's errors, the deadline, or an interruption.
+pub async fn update(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster, id: &str) -> Result<()> {
+    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+    loop {
+        let read = guard.run("reading the update of the add-on", eks.addon_update(&cluster.name, AGENT, id)).await;
+        let update = match read {
+            // The add-on's own status tells the end too, though not why.
+            Err(failure) if observe::forbidden(&failure) => return Ok(()),
+            read => read?,
+        };
+        let errors: Vec<String> = update.errors.iter().map(said).collect();
+        match update.status.as_str() {
+            "Successful" => return Ok(()),
+            "Failed" | "Cancelled" => {
+                let what = format!("the update of add-on `{AGENT}` of cluster `{}` is {}", cluster.name, update.status);
+                let failure = Failure { causes: errors, ..Failure::failed(what) };
+                // Who set the fields meant to: to take them back is the user's choice.
+                return Err(if update.errors.iter().any(|error| error.code == "ConfigurationConflict") {
+                    failure
+                        .because("somebody else set these fields, and the update was not to touch them")
+                        .hint("keep them: `podid agent upgrade --resolve-conflicts preserve`")
+                        .hint("set them to the add-on's values: `podid agent upgrade --resolve-conflicts overwrite`")
+                } else {
+                    update.errors.iter().fold(failure, explained).hint("see what there is with `podid agent status`")
+                });
+            }
+            status => {
+                let detail = if errors.is_empty() { String::new() } else { format!(" ({})", errors.join("; ")) };
+                line.update(format!("add-on update is {status}{detail}"));
+            }
+        }
+        let waited = guard.pause("waiting for the update of the add-on", backoff.step()).await;
+        waited.map_err(|failure| errors.into_iter().fold(failure, Failure::because))?;
+    }
+}
+
+/// Waits until the add-on is gone.
+///
+/// # Errors
+/// A delete that failed, the deadline, or an interruption.
+pub async fn gone(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster) -> Result<()> {
+    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+    loop {
+        let found = guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
+        let Some(addon) = found else { return Ok(()) };
+        // Another status than these is of an answer that is late.
+        if addon.status == "DELETE_FAILED" {
+            return Err(failed(cluster, &addon));
+        }
+        line.update(format!("add-on {} is {}", addon.version, addon.status));
+        let waited = guard.pause("waiting for the agent add-on to be gone", backoff.step()).await;
+        waited.map_err(|failure| addon.issues.iter().map(said).fold(failure, Failure::because))?;
+    }
+}
+
 /// Between two looks at the add-on. When time is over, its last health issues are why.
 async fn pause(guard: &Guard, backoff: &mut Backoff, addon: Option<&Addon>) -> Result<()> {
     let waited = guard.pause("waiting for the agent add-on to be ACTIVE", backoff.step()).await;
@@ -140,14 +198,7 @@ async fn look(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluste
     match addon.status.as_str() {
         "ACTIVE" => {}
         "CREATE_FAILED" | "UPDATE_FAILED" | "DELETE_FAILED" => {
-            let mut failure =
-                Failure::failed(format!("the add-on `{AGENT}` of cluster `{}` is {}", cluster.name, addon.status));
-            failure.causes = issues;
-            failure = addon.issues.iter().fold(failure, explained);
-            return Err(failure.hint("see the nodes with `podid agent status`").hint(format!(
-                "remove it, then install again: `aws eks delete-addon --cluster-name {} --addon-name {AGENT}`",
-                cluster.name
-            )));
+            return Err(failed(cluster, &addon));
         }
         status => {
             let detail = if issues.is_empty() { String::new() } else { format!(" ({})", issues.join("; ")) };
@@ -155,6 +206,18 @@ async fn look(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluste
         }
     }
     Ok(addon)
+}
+
+/// An add-on whose status says that it will not be what it was to be.
+fn failed(cluster: &EksCluster, addon: &Addon) -> Failure {
+    let failure = Failure::failed(format!("the add-on `{AGENT}` of cluster `{}` is {}", cluster.name, addon.status));
+    let failure = Failure { causes: addon.issues.iter().map(said).collect(), ..failure };
+    let failure = addon.issues.iter().fold(failure, explained).hint("see the nodes with `podid agent status`");
+    match addon.status.as_str() {
+        "CREATE_FAILED" => failure.hint("remove it with `podid agent uninstall`, then install it again"),
+        "UPDATE_FAILED" => failure.hint("try again with `podid agent upgrade`"),
+        _ => failure.hint("try again with `podid agent uninstall`"),
+    }
 }
 
 /// An issue in its own words.

@@ -3,6 +3,8 @@
 mod nodes;
 mod status;
 mod stops;
+mod uninstall;
+mod upgrade;
 
 use serde_json::{Value, json};
 
@@ -163,12 +165,12 @@ fn install_a_version() {
     ");
     assert!(env.writes().is_empty());
     let env = Env::new("carts-agent");
-    insta::assert_snapshot!(env.podid("agent install --version v1.3.4-eksbuild.1").code(2).steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install --version v1.3.4-eksbuild.1").code(2).steady(), @"
     exit 2
     --- stderr
     error: eks-pod-identity-agent v1.3.10-eksbuild.1 is installed, not v1.3.4-eksbuild.1; an install does not change a version
 
-    hint: change it with `aws eks update-addon --cluster-name eks-workshop --addon-name eks-pod-identity-agent --addon-version v1.3.4-eksbuild.1`
+    hint: change it with `podid agent upgrade --version v1.3.4-eksbuild.1`
     ");
     assert!(env.writes().is_empty());
 }

@@ -1,9 +1,8 @@
 //! `podid agent install`.
 
 use clap::Args;
-use serde_json::{Value, json};
 
-use super::view;
+use super::{before, prove, render, settings::SettingsArgs};
 use crate::{
     cli::Changing,
     commands::shared::{self, Consent},
@@ -11,14 +10,10 @@ use crate::{
     execute::{self, Outcome, Ports},
     failure::{Code, Failure, Result},
     model::{
-        addon::{AGENT, Addon},
+        addon::{AGENT, Addon, Settings},
         agent::AgentState,
-        have::Seen,
     },
-    observe,
-    output::Format,
     plan::{Plan, Step},
-    prove,
 };
 
 /// Install the eks-pod-identity-agent add-on and wait for it on every node
@@ -32,6 +27,8 @@ pub(super) struct Install {
     /// Add-on version [default: EKS's default for the cluster]
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
+    #[command(flatten)]
+    settings: SettingsArgs,
     /// Do not wait until the agent is ready; no Kubernetes call
     #[arg(long)]
     no_wait: bool,
@@ -40,11 +37,11 @@ pub(super) struct Install {
 }
 
 /// Examples of this command.
-pub(super) const EXAMPLES: &str = "\
-Examples:
+pub(super) const EXAMPLES: &str = r#"Examples:
   podid agent install
   podid agent install --version v1.3.10-eksbuild.1
-  podid agent install --dry-run --exit-code";
+  podid agent install --configuration-values '{"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}'
+  podid agent install --dry-run --exit-code"#;
 
 /// What there is, and what an install would do.
 enum Found {
@@ -58,14 +55,15 @@ enum Found {
 
 impl Install {
     pub(super) async fn run(self, ctx: &Context) -> Result<Code> {
+        let settings = self.settings.read()?;
         let cluster = ctx.cluster().await?;
         let eks = ctx.eks()?;
         let addon = ctx.guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
-        let state = if self.no_wait { None } else { self.state(ctx, addon.clone()).await? };
-        let found = self.find(ctx, addon, state.as_ref()).await?;
+        let state = if self.no_wait { None } else { before(ctx, addon.clone()).await? };
+        let found = self.find(ctx, addon, state.as_ref(), &settings).await?;
         let steps = match &found {
             Found::Nothing(version) => {
-                vec![Step::InstallAgent { cluster: cluster.name.clone(), version: version.clone() }]
+                vec![Step::InstallAgent { cluster: cluster.name.clone(), version: version.clone(), settings }]
             }
             Found::Addon(_) | Found::Other(_) => Vec::new(),
         };
@@ -86,7 +84,14 @@ impl Install {
         let outcome = execute::run(&ports, &ctx.guard, plan.steps, |report| shared::tell(ctx, report)).await;
         let proved = match outcome.failure() {
             Some(failure) => Err(failure.clone()),
-            None => self.prove(ctx, &found, state.clone()).await,
+            None if self.no_wait => Ok((None, state.clone())),
+            None => {
+                let known = match &found {
+                    Found::Addon(addon) => Some(addon),
+                    Found::Nothing(_) | Found::Other(_) => None,
+                };
+                prove(ctx, state.clone(), matches!(found, Found::Nothing(_)), known).await
+            }
         };
         match proved {
             Ok((addon, state)) => {
@@ -100,33 +105,26 @@ impl Install {
         }
     }
 
-    async fn state(&self, ctx: &Context, addon: Option<Addon>) -> Result<Option<AgentState>> {
-        let cluster = ctx.cluster().await?;
-        let kube = ctx.kube().await?;
-        match ctx.guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(kube)).await {
-            Ok(Seen::Read((daemon_sets, nodes))) => {
-                Ok(Some(AgentState { auto_mode: cluster.auto_mode, addon, addon_unread: None, daemon_sets, nodes }))
-            }
-            Ok(Seen::Unreadable(why)) => {
-                ctx.term.warn(format!("the agent's DaemonSet and nodes could not be read ({why})"));
-                Ok(None)
-            }
-            Ok(Seen::NotAsked) => Ok(None),
-            Err(failure) => Err(ctx.explain_kube(failure, true).await),
-        }
-    }
-
-    async fn find(&self, ctx: &Context, addon: Option<Addon>, state: Option<&AgentState>) -> Result<Found> {
+    async fn find(
+        &self,
+        ctx: &Context,
+        addon: Option<Addon>,
+        state: Option<&AgentState>,
+        settings: &Settings,
+    ) -> Result<Found> {
         if let Some(addon) = addon {
+            let refused = |what: String| Failure::usage(format!("{AGENT} {} is installed, {what}", addon.version));
+            if addon.status == "DELETING" {
+                return Err(refused("and being deleted".to_owned())
+                    .hint("wait for its end with `podid agent uninstall`, then install it again"));
+            }
             if let Some(wanted) = self.version.as_ref().filter(|wanted| **wanted != addon.version) {
-                let cluster = &ctx.cluster().await?.name;
-                return Err(Failure::usage(format!(
-                    "{AGENT} {} is installed, not {wanted}; an install does not change a version",
-                    addon.version
-                ))
-                .hint(format!(
-                    "change it with `aws eks update-addon --cluster-name {cluster} --addon-name {AGENT} --addon-version {wanted}`"
-                )));
+                return Err(refused(format!("not {wanted}; an install does not change a version"))
+                    .hint(format!("change it with `podid agent upgrade --version {wanted}`")));
+            }
+            if settings.configuration.is_some() && !same(settings, &addon) {
+                return Err(refused("with another configuration; an install does not change it".to_owned())
+                    .hint("change it with `podid agent upgrade --configuration-values JSON`"));
             }
             return Ok(Found::Addon(addon));
         }
@@ -143,49 +141,11 @@ impl Install {
         }
         Ok(Found::Nothing(shared::agent_version(ctx, self.version.as_deref()).await?))
     }
-
-    /// The add-on is ACTIVE and every node that can get an agent has a ready one.
-    async fn prove(
-        &self,
-        ctx: &Context,
-        found: &Found,
-        state: Option<AgentState>,
-    ) -> Result<(Option<Addon>, Option<AgentState>)> {
-        if self.no_wait {
-            return Ok((None, state));
-        }
-        if let Some(state) = state {
-            let ready = super::settle(ctx, state, matches!(found, Found::Nothing(_)), None).await?;
-            return Ok((ready.state.addon.clone(), Some(ready.state)));
-        }
-        let known = match found {
-            Found::Addon(addon) => Some(addon),
-            Found::Nothing(_) | Found::Other(_) => None,
-        };
-        let line = ctx.term.progress("agent");
-        match prove::agent::addon(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?, known).await {
-            Ok(addon) => {
-                line.done("the add-on is ACTIVE; the nodes could not be read");
-                Ok((Some(addon), None))
-            }
-            Err(failure) => {
-                line.clear();
-                Err(failure)
-            }
-        }
-    }
 }
 
-fn render(ctx: &Context, outcome: &Outcome, addon: Option<&Addon>, state: Option<&AgentState>) -> Result<()> {
-    let mut value = shared::steps_json(outcome);
-    if let Value::Object(map) = &mut value {
-        map.insert("addon".to_owned(), json!(addon));
-        map.insert("agent".to_owned(), state.map_or(Value::Null, view::json));
-    }
-    match ctx.term.format() {
-        Format::Json => ctx.term.emit_json(&value),
-        Format::Yaml => ctx.term.emit_yaml(&value),
-        Format::Name => ctx.term.emit_line(AGENT),
-        Format::Table | Format::Wide => Ok(()),
-    }
+/// The configuration is the one that the add-on has, however it is written.
+pub(super) fn same(settings: &Settings, addon: &Addon) -> bool {
+    let parsed = |text: Option<&str>| text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let (given, present) = (settings.configuration.as_deref(), addon.configuration.as_deref());
+    given == present || parsed(given).is_some() && parsed(given) == parsed(present)
 }

@@ -26,7 +26,7 @@ fn install_that_fails() {
             )];
         }
     });
-    insta::assert_snapshot!(finish(child).code(6).steady(), @r"
+    insta::assert_snapshot!(finish(child).code(6).steady(), @"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
@@ -39,10 +39,10 @@ fn install_that_fails() {
     hint: see what is there: `podid agent status`
     hint: keep it, or remove it (`helm list -A`) and run `podid agent install`
     hint: see the nodes with `podid agent status`
-    hint: remove it, then install again: `aws eks delete-addon --cluster-name eks-workshop --addon-name eks-pod-identity-agent`
+    hint: remove it with `podid agent uninstall`, then install it again
     hint: run the same command again: finished steps are skipped
     ");
-    insta::assert_snapshot!(env.podid("agent install").code(1).steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install").code(1).steady(), @"
     exit 1
     --- stderr
     eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (CREATE_FAILED)
@@ -53,7 +53,7 @@ fn install_that_fails() {
     hint: see what is there: `podid agent status`
     hint: keep it, or remove it (`helm list -A`) and run `podid agent install`
     hint: see the nodes with `podid agent status`
-    hint: remove it, then install again: `aws eks delete-addon --cluster-name eks-workshop --addon-name eks-pod-identity-agent`
+    hint: remove it with `podid agent uninstall`, then install it again
     ");
     insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
     exit 0

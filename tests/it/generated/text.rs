@@ -27,7 +27,7 @@ const STEPS: Rows = &[
     ("steps[].id", "stable name of the step within the plan"),
     (
         "steps[].action",
-        "installAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, restart or rollBack (after one that failed)",
+        "installAgent, updateAgent, removeAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, restart or rollBack (after one that failed)",
     ),
     ("steps[].resource", "what the step writes to"),
     (
@@ -51,9 +51,14 @@ const EFFECTIVE: Rows = &[
     ("stalePods[]", "names of running pods that still lack the association and were not restarted"),
 ];
 
-const ADDON: Rows = &[(
-    "addonName, addonVersion, status, issues[].code, issues[].message",
-    "of addon: the add-on, as EKS describes it",
+const ADDON: Rows = &[
+    ("addonName, addonVersion, status, issues[].code, issues[].message", "of addon: the add-on, as EKS describes it"),
+    ("configurationValues", "of addon: its configuration as text; absent without one"),
+];
+
+const DEPENDENTS: Rows = &[(
+    "associations[].clusterName, namespace, serviceAccount, associationArn, associationId, ownerArn",
+    "the associations that stop working; ownerArn is absent without an owner",
 )];
 
 const AGENT: Rows = &[
@@ -127,9 +132,13 @@ pub(super) fn output(command: &str) -> Option<Output> {
             ("One object, also when the command failed after the plan:", &[STEPS, ROLE_OF_STEPS])
         }
         "podid recycle" => ("One object, also when the command failed after the plan:", &[STEPS, ROLLOUTS]),
-        "podid agent install" => (
+        "podid agent install" | "podid agent upgrade" => (
             "One object, also when the command failed after the plan. addon is the add-on, or null; agent holds what podid-agent-status(1) prints, or null.",
             &[STEPS, ADDON],
+        ),
+        "podid agent uninstall" => (
+            "One object, also when the command failed after the plan. addon is the add-on as it was, or null.",
+            &[STEPS, ADDON, DEPENDENTS],
         ),
         "podid agent status" => ("One object:", &[AGENT, ADDON]),
         _ => return None,

@@ -184,6 +184,9 @@ pub struct Addon {
     /// `ACTIVE` unless told.
     #[serde(default = "active")]
     pub status: String,
+    /// `configurationValues`.
+    #[serde(default)]
+    pub configuration: Option<String>,
 }
 
 /// A DynamoDB table.

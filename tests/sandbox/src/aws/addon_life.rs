@@ -56,14 +56,18 @@ pub struct Update {
     pub params: Vec<(String, String)>,
     /// When it was asked for.
     pub created_at: Timestamp,
+    /// Why it failed: code and message.
+    pub errors: Vec<(String, String)>,
 }
 
 impl Update {
     pub(super) fn json(&self) -> Value {
         let params: Vec<_> = self.params.iter().map(|(kind, value)| json!({"type": kind, "value": value})).collect();
+        let errors: Vec<_> =
+            self.errors.iter().map(|(code, message)| json!({"errorCode": code, "errorMessage": message})).collect();
         json!({
             "id": self.id, "status": self.status, "type": "AddonUpdate", "params": params,
-            "createdAt": epoch(self.created_at), "errors": [],
+            "createdAt": epoch(self.created_at), "errors": errors,
         })
     }
 }
@@ -134,6 +138,14 @@ impl Addon {
     }
 }
 
+/// A field that somebody else set, as EKS reports it.
+fn conflict(field: &str) -> (String, String) {
+    let message = format!(
+        "Conflicts found when trying to apply. Will not continue due to resolve conflicts mode. Conflicts: DaemonSet.apps {AGENT} - {field}"
+    );
+    ("ConfigurationConflict".to_owned(), message)
+}
+
 /// Steps that missing replicas get after a turn of the clock.
 const STEPS: u32 = 20;
 
@@ -152,25 +164,34 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
         match addon.status.as_str() {
             "DELETING" if due => {
                 if agent && !addon.preserve {
-                    state.kube.set_agent(None, now);
+                    state.kube.remove_agent(now);
                 }
                 gone.push(key.clone());
             }
             "CREATING" | "UPDATING" if due && addon.applied_at.is_none() => {
                 let creating = addon.status == "CREATING";
                 if creating && agent && there.is_some() && addon.resolve_conflicts != "OVERWRITE" {
-                    addon.issues = vec![(
-                        "ConfigurationConflict".to_owned(),
-                        format!(
-                            "Conflicts found when trying to apply. Will not continue due to resolve conflicts mode. Conflicts: DaemonSet.apps {AGENT} - .spec.template.spec.containers"
-                        ),
-                        Vec::new(),
-                    )];
+                    let (code, message) = conflict(".spec.template.spec.containers");
+                    addon.issues = vec![(code, message, Vec::new())];
                     addon.finish("CREATE_FAILED", "Failed", now);
                     continue;
                 }
-                if agent {
-                    state.kube.set_agent(Some(&addon.version), now);
+                let changed = if !creating && agent { state.kube.agent_changed(now) } else { None };
+                match changed {
+                    Some(field) if addon.resolve_conflicts == "NONE" => {
+                        let (code, message) = conflict(&field);
+                        if let Some(update) = addon.updates.last_mut() {
+                            update.errors = vec![(code.clone(), message.clone())];
+                        }
+                        addon.issues = vec![(code, message, Vec::new())];
+                        addon.finish("UPDATE_FAILED", "Failed", now);
+                        continue;
+                    }
+                    _ if agent => {
+                        let preserve = addon.resolve_conflicts == "PRESERVE";
+                        state.kube.set_agent(&addon.version, addon.configuration.as_deref(), preserve, now);
+                    }
+                    _ => {}
                 }
                 addon.applied_at = Some(now);
                 addon.missed = 0;

@@ -25,6 +25,7 @@ impl Aws {
         let at = now - SignedDuration::from_hours(24);
         let mut addon = self.new_addon(&cluster, &from.name, &from.version, at);
         addon.status.clone_from(&from.status);
+        addon.configuration.clone_from(&from.configuration);
         self.addons.insert((cluster, from.name.clone()), addon);
         Ok(())
     }
@@ -104,7 +105,7 @@ impl Aws {
         Ok(Some(out))
     }
 
-    fn check_addon_request(ctx: &Ctx<'_>, name: &str, modes: &[&str]) -> Result<(), AwsError> {
+    fn check_addon_request(ctx: &Ctx<'_>, name: &str, version: &str, modes: &[&str]) -> Result<(), AwsError> {
         if let Some(mode) = ctx.call.text("resolveConflicts").filter(|mode| !modes.contains(mode)) {
             return Err(invalid(format!(
                 "Resolve conflicts option {} is not supported for operation {}",
@@ -112,7 +113,7 @@ impl Aws {
                 ctx.call.operation
             )));
         }
-        ctx.call.text("configurationValues").map_or(Ok(()), |text| check_configuration(name, text))
+        ctx.call.text("configurationValues").map_or(Ok(()), |text| check_configuration(name, version, text))
     }
 
     fn own(&mut self, cluster: &str, owner: &str, pods: Vec<(String, String)>, now: Timestamp) -> Result<(), AwsError> {
@@ -148,7 +149,7 @@ impl Aws {
             return Err(in_use("Addon already exists."));
         }
         let version = Self::addon_version(ctx, name)?;
-        Self::check_addon_request(ctx, name, &["OVERWRITE", "NONE"])?;
+        Self::check_addon_request(ctx, name, &version, &["OVERWRITE", "NONE"])?;
         check_tags(&tags)?;
         let pods = self.addon_pods(ctx)?;
         let mut addon = self.new_addon(cluster, name, &version, ctx.now);
@@ -191,7 +192,7 @@ impl Aws {
         }
         let before = addon.version.clone();
         let version = if ctx.call.text("addonVersion").is_some() { Self::addon_version(ctx, &name)? } else { before };
-        Self::check_addon_request(ctx, &name, &["OVERWRITE", "NONE", "PRESERVE"])?;
+        Self::check_addon_request(ctx, &name, &version, &["OVERWRITE", "NONE", "PRESERVE"])?;
         if let Some(pods) = self.addon_pods(ctx)? {
             self.own(&cluster, &arn, pods, ctx.now)?;
         }
@@ -206,7 +207,8 @@ impl Aws {
                 params.push((kind.to_owned(), value.to_owned()));
             }
         }
-        let update = Update { id: uuid(), status: "InProgress".to_owned(), params, created_at: ctx.now };
+        let update =
+            Update { id: uuid(), status: "InProgress".to_owned(), params, created_at: ctx.now, errors: Vec::new() };
         let answer = update.json();
         let addon = self.addon(ctx)?;
         addon.version = version;
@@ -214,6 +216,8 @@ impl Aws {
         addon.modified_at = ctx.now;
         addon.since = ctx.now;
         addon.applied_at = None;
+        addon.issues.clear();
+        ctx.call.text("resolveConflicts").unwrap_or("NONE").clone_into(&mut addon.resolve_conflicts);
         if let Some(text) = ctx.call.text("configurationValues") {
             addon.configuration = Some(text.to_owned());
         }

@@ -35,7 +35,30 @@ const ADDONS: &[(&str, &str, &[Version])] = &[
     ("vpc-cni", "networking", &[("v1.20.4-eksbuild.1", 30, 36), ("v1.19.6-eksbuild.7", 30, 34)]),
 ];
 
-const SCHEMA: &str = r##"{"$ref":"#/definitions/EksPodIdentityAgent","$schema":"http://json-schema.org/draft-06/schema#","definitions":{"EksPodIdentityAgent":{"additionalProperties":false,"properties":{"affinity":{"type":"object"},"agent":{"additionalProperties":false,"properties":{"additionalArgs":{"type":"object"}},"type":"object"},"daemonsets":{"type":"object"},"fullnameOverride":{"type":"string"},"imagePullSecrets":{"type":"array"},"podLabels":{"type":"object"},"priorityClassName":{"type":"string"},"resources":{"type":"object"},"tolerations":{"type":"array"}},"type":"object"}}}"##;
+/// The schema of a version's configuration. Labels of pods came with v1.3.10, the DaemonSets for hybrid nodes with v1.3.9.
+fn schema(version: &str) -> Value {
+    let agent =
+        json!({"additionalProperties": false, "properties": {"additionalArgs": {"type": "object"}}, "type": "object"});
+    let mut properties = json!({
+        "affinity": {"type": "object"}, "agent": agent, "fullnameOverride": {"type": "string"},
+        "imagePullSecrets": {"type": "array"}, "priorityClassName": {"type": "string"},
+        "resources": {"type": "object"}, "tolerations": {"type": "array"},
+    });
+    if numbers(version) >= vec![1, 3, 9] {
+        properties["daemonsets"] = json!({"type": "object"});
+    }
+    if numbers(version) >= vec![1, 3, 10] {
+        properties["podLabels"] = json!({"type": "object"});
+    }
+    json!({
+        "$ref": "#/definitions/EksPodIdentityAgent", "$schema": "http://json-schema.org/draft-06/schema#",
+        "definitions": {"EksPodIdentityAgent": {"additionalProperties": false, "properties": properties, "type": "object"}},
+    })
+}
+
+fn numbers(version: &str) -> Vec<u32> {
+    version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()
+}
 
 fn minor(version: &str) -> u32 {
     version.split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or_default()
@@ -54,7 +77,7 @@ pub(super) fn versions(name: &str, kubernetes: &str) -> Vec<&'static str> {
 }
 
 /// What a configuration does not say rightly, as EKS reports it.
-pub(super) fn check_configuration(name: &str, text: &str) -> Result<(), super::wire::AwsError> {
+pub(super) fn check_configuration(name: &str, version: &str, text: &str) -> Result<(), super::wire::AwsError> {
     let unsupported = |why: String| invalid(format!("ConfigurationValue provided in request is not supported: {why}"));
     let value: Value = serde_json::from_str(text)
         .or_else(|_| serde_yaml::from_str(text).map_err(|_| ()))
@@ -65,7 +88,7 @@ pub(super) fn check_configuration(name: &str, text: &str) -> Result<(), super::w
     if name != AGENT {
         return Ok(());
     }
-    let schema: Value = serde_json::from_str(SCHEMA).unwrap_or_default();
+    let schema = schema(version);
     let known = &schema["definitions"]["EksPodIdentityAgent"]["properties"];
     let unknown: Vec<String> = map
         .keys()
@@ -145,15 +168,15 @@ impl Aws {
             return Err(not_found(format!("No configuration found for addon {name} version {version}")));
         }
         let (schema, pods) = match name {
-            AGENT => (SCHEMA, json!([])),
+            AGENT => (schema(version).to_string(), json!([])),
             "vpc-cni" => (
-                "{\"type\":\"object\"}",
+                "{\"type\":\"object\"}".to_owned(),
                 json!([{
                     "serviceAccount": "aws-node",
                     "recommendedManagedPolicies": [format!("arn:{}:iam::aws:policy/AmazonEKS_CNI_Policy", self.partition)],
                 }]),
             ),
-            _ => ("{\"type\":\"object\"}", json!([])),
+            _ => ("{\"type\":\"object\"}".to_owned(), json!([])),
         };
         Ok(Reply::Json(json!({
             "addonName": name, "addonVersion": version, "configurationSchema": schema, "podIdentityConfiguration": pods,

@@ -12,8 +12,32 @@ use super::{
 /// Name of the add-on and of its DaemonSet.
 pub(crate) const NAME: &str = "eks-pod-identity-agent";
 
-/// The DaemonSet of an add-on version such as `v1.3.10-eksbuild.1`.
-pub(crate) fn daemon_set(version: &str) -> Value {
+/// Where the DaemonSet keeps the configuration that it was made with, so that others' changes are told from it.
+const APPLIED: &str = "sandbox.podid.dev/applied";
+
+/// The DaemonSet of an add-on version such as `v1.3.10-eksbuild.1`, with its `configurationValues`.
+pub(crate) fn daemon_set(version: &str, configuration: Option<&str>) -> Value {
+    let mut set = plain(version);
+    let Some(text) = configuration else { return set };
+    let given: Value = serde_json::from_str(text).or_else(|_| serde_yaml::from_str(text)).unwrap_or_default();
+    set["metadata"]["annotations"][APPLIED] = json!(text);
+    let spec = &mut set["spec"]["template"]["spec"];
+    for field in ["tolerations", "affinity"] {
+        if let Some(value) = given.get(field) {
+            spec[field] = value.clone();
+        }
+    }
+    for (flag, value) in given.pointer("/agent/additionalArgs").and_then(Value::as_object).into_iter().flatten() {
+        let args = super::json::array(&mut spec["containers"][0], &[], "args");
+        args.extend([json!(flag), json!(value.as_str().unwrap_or_default())]);
+    }
+    for (key, value) in given.get("podLabels").and_then(Value::as_object).into_iter().flatten() {
+        set["spec"]["template"]["metadata"]["labels"][key] = value.clone();
+    }
+    set
+}
+
+fn plain(version: &str) -> Value {
     // The image is numbered on its own: v1.3.10-eksbuild.1 of the add-on brings 0.1.35 or so.
     let image = format!("602401143452.dkr.ecr.us-west-2.amazonaws.com/eks/eks-pod-identity-agent:{version}");
     let labels = json!({"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": NAME});
@@ -58,25 +82,47 @@ pub(crate) fn daemon_set(version: &str) -> Value {
     })
 }
 
-/// Applies or deletes the DaemonSet.
-pub(crate) fn set(kube: &mut Kube, version: Option<&str>, now: Timestamp) {
+/// The first field of the DaemonSet's pods that is not as the add-on applied it.
+pub(crate) fn changed(kube: &Kube, now: Timestamp) -> Option<String> {
+    let set = kube.store.get("daemonsets", "kube-system", NAME)?;
+    let version = entry(set, "/metadata/labels", "app.kubernetes.io/version")?;
+    let mut applied = daemon_set(version, entry(set, "/metadata/annotations", APPLIED));
+    defaults::fill(kinds::of("daemonsets"), &mut applied, "", now);
+    let (is, was) = (&set["spec"]["template"]["spec"], &applied["spec"]["template"]["spec"]);
+    let mut fields = is.as_object().into_iter().chain(was.as_object()).flat_map(serde_json::Map::keys);
+    fields.find(|field| is.get(*field) != was.get(*field)).map(|field| format!(".spec.template.spec.{field}"))
+}
+
+/// Applies or deletes the DaemonSet; what somebody else set stays with `preserve`.
+pub(crate) fn set(kube: &mut Kube, version: Option<&str>, configuration: Option<&str>, preserve: bool, now: Timestamp) {
     let kind = kinds::of("daemonsets");
     let Some(version) = version else {
         kube.store.remove(kind, "kube-system", NAME);
         return;
     };
-    let mut wanted = daemon_set(version);
+    let mut wanted = daemon_set(version, configuration);
     defaults::fill(kind, &mut wanted, "", now);
     if kube.store.get("daemonsets", "kube-system", NAME).is_none() {
         kube.store.add(kind, wanted, now);
         return;
     }
+    let theirs = changed(kube, now).filter(|_| preserve);
     kube.store.update(kind, "kube-system", NAME, |set| {
         let labels = wanted["metadata"]["labels"].clone();
         object(set, &["metadata"]).insert("labels".into(), labels);
+        let annotations = object(set, &["metadata", "annotations"]);
+        annotations.shift_remove(APPLIED);
+        if let Some(applied) = configuration {
+            annotations.insert(APPLIED.into(), json!(applied));
+        }
         // What a rollout restart left behind stays, as with the add-on's server-side apply.
         let kept = set.pointer("/spec/template/metadata/annotations").cloned();
+        let field = theirs.as_deref().and_then(|path| path.rsplit('.').next());
+        let theirs = field.and_then(|field| Some((field, set["spec"]["template"]["spec"].get(field)?.clone())));
         set["spec"] = wanted["spec"].clone();
+        if let Some((field, value)) = theirs {
+            set["spec"]["template"]["spec"][field] = value;
+        }
         if let Some(kept) = kept {
             set["spec"]["template"]["metadata"]["annotations"] = kept;
         }

@@ -125,7 +125,7 @@ impl Kube {
                 && !matches!(addon.status.as_str(), "CREATING" | "CREATE_FAILED" | "DELETING")
         });
         if let Some(addon) = agent {
-            kube.backlog.push((NODES_AGE, agent::daemon_set(&addon.version)));
+            kube.backlog.push((NODES_AGE, agent::daemon_set(&addon.version, addon.configuration.as_deref())));
         }
         // Namespaces come before what is in them, the oldest objects first.
         kube.backlog.sort_by_key(|(age, object)| (json::text(object, "/kind") != "Namespace", -age));
@@ -148,9 +148,19 @@ impl Kube {
         self.claims(token)
     }
 
-    /// Applies (or, with `None`, deletes) the DaemonSet of the agent add-on `version`.
-    pub(crate) fn set_agent(&mut self, version: Option<&str>, now: Timestamp) {
-        agent::set(self, version, now);
+    /// Applies the DaemonSet of the agent add-on; what somebody else set stays with `preserve`.
+    pub(crate) fn set_agent(&mut self, version: &str, configuration: Option<&str>, preserve: bool, now: Timestamp) {
+        agent::set(self, Some(version), configuration, preserve, now);
+    }
+
+    /// Deletes it.
+    pub(crate) fn remove_agent(&mut self, now: Timestamp) {
+        agent::set(self, None, None, false, now);
+    }
+
+    /// The field of the agent's DaemonSet that somebody else has set since the add-on applied it.
+    pub(crate) fn agent_changed(&self, now: Timestamp) -> Option<String> {
+        agent::changed(self, now)
     }
 
     /// Desired and ready pods of a DaemonSet.
