@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{
-    commands::{agent, associate, completions, list, policy, recycle, show},
+    commands::{agent, associate, completions, disassociate, list, policy, recycle, show},
     output::{ColorChoice, Format},
 };
 
@@ -110,6 +110,7 @@ pub struct Changing {
 #[expect(missing_docs, reason = "a doc comment here would replace the help on each command's own struct")]
 pub enum Command {
     Associate(Box<associate::Associate>),
+    Disassociate(disassociate::Disassociate),
     #[command(visible_alias = "ls")]
     List(list::List),
     #[command(alias = "get", alias = "describe")]

@@ -203,6 +203,7 @@ impl<'a> Run<'a> {
             Step::CreateAssociation { cluster, association } => {
                 self.create_association(flight, cluster, association).await
             }
+            Step::DeleteAssociation { .. } => self.delete_association(flight, step).await,
             Step::UpdateAssociation { .. } => self.update_association(flight, step).await,
             Step::TagAssociation { association_arn, tags, .. } => {
                 flight.send(eks.tag(association_arn, tags)).await.map(|()| Answer::Done)

@@ -82,6 +82,7 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
         let command = async {
             match cli.command {
                 Command::Associate(command) => Box::pin(command.run(&ctx)).await,
+                Command::Disassociate(command) => Box::pin(command.run(&ctx)).await,
                 Command::List(command) => command.run(&ctx).await,
                 Command::Show(command) => Box::pin(command.run(&ctx)).await,
                 Command::Recycle(command) => Box::pin(command.run(&ctx)).await,

@@ -48,6 +48,8 @@ pub trait Eks: Send + Sync {
         change: &AssociationChange,
         token: &str,
     ) -> Result<Association>;
+    /// DeletePodIdentityAssociation; false when it was gone already. Sessions that were issued last until they expire.
+    async fn delete_association(&self, cluster: &str, id: &str) -> Result<bool>;
     /// TagResource.
     async fn tag(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<()>;
     /// DescribeAddon; `None` when it is not installed.

@@ -126,6 +126,17 @@ impl Eks for Aws {
         read(&what, answer.association())
     }
 
+    async fn delete_association(&self, cluster: &str, id: &str) -> Result<bool> {
+        let what = format!("cannot delete association `{id}` of cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
+        let call = eks.api.delete_pod_identity_association().cluster_name(cluster).association_id(id);
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if absent(&error) => Ok(false),
+            Err(error) => Err(eks.told.failure("DeletePodIdentityAssociation", &what, &error)),
+        }
+    }
+
     async fn tag(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<()> {
         let what = format!("cannot tag `{arn}`");
         let eks = self.eks(&what).await?;

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod apply;
 pub mod associate;
 pub mod completions;
+pub mod disassociate;
 pub mod input;
 pub mod list;
 pub mod policy;

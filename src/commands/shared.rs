@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-pub use crate::prove::agent::count;
+pub use crate::model::text::count;
 use crate::{
     cli::Changing,
     context::Context,

@@ -84,6 +84,20 @@ impl Run<'_> {
         Ok(Answer::Association(Box::new(updated)))
     }
 
+    /// DeletePodIdentityAssociation, when it still is as it was planned from.
+    pub(super) async fn delete_association(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+        let Step::DeleteAssociation { cluster, association_id, subject, role_arn } = step else {
+            return Ok(Answer::Skipped);
+        };
+        let eks = self.ports.eks;
+        match eks.association(cluster, association_id).await? {
+            Some(present) if present.role_arn == *role_arn => {}
+            Some(present) => return Err(changed(&format!("the association of {subject}"), &present.role_arn)),
+            None => return Ok(Answer::Skipped),
+        }
+        flight.send(eks.delete_association(cluster, association_id)).await.map(Answer::gone)
+    }
+
     /// Repeats a write that EKS refuses only because it does not see the role, or its new trust policy, yet.
     async fn patient_with_eks<F, Fut>(&self, role_arn: &str, mut write: F) -> Result<Association>
     where

@@ -32,6 +32,11 @@ pub fn wildcard(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|c| *c == '*')
 }
 
+/// `1 node`, `2 nodes`.
+pub fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}
+
 /// The first hex digits of the SHA-256 of the parts, separated by NUL so that no two lists of parts collide.
 pub fn short_hash(parts: &[&str], digits: usize) -> String {
     use std::fmt::Write as _;

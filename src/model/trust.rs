@@ -2,10 +2,15 @@
 
 mod conditions;
 mod evaluate;
+mod reach;
 
 use serde_json::{Value, json};
 
-pub use self::{conditions::TAGS as SESSION_TAGS, evaluate::evaluate};
+pub use self::{
+    conditions::TAGS as SESSION_TAGS,
+    evaluate::evaluate,
+    reach::{Reach, reach},
+};
 use super::{
     cluster::Cluster,
     document::{Document, strings},

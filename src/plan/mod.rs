@@ -3,6 +3,7 @@
 mod agent;
 mod associate;
 mod association;
+mod disassociate;
 mod policies;
 mod recycle;
 mod restart;
@@ -19,6 +20,7 @@ use serde::Serialize;
 
 pub use self::{
     associate::associate,
+    disassociate::{Disassociate, RoleUse, Target, disassociate},
     recycle::{Recycle, recycle},
     restart::{StalePod, cron_jobs, stale_pods},
     role_delete::delete_role,
@@ -161,6 +163,17 @@ pub enum Step {
         subject: ServiceAccount,
         /// Tags to set.
         tags: BTreeMap<String, String>,
+    },
+    /// DeletePodIdentityAssociation.
+    DeleteAssociation {
+        /// Cluster name.
+        cluster: String,
+        /// Association id.
+        association_id: String,
+        /// Whose.
+        subject: ServiceAccount,
+        /// Its role, as it was read.
+        role_arn: String,
     },
     /// The restart annotation of `kubectl rollout restart`.
     Restart {

@@ -33,6 +33,7 @@ impl Step {
             Self::DeleteRole { .. } => "delete-role".to_owned(),
             Self::Restart { workload, .. } => format!("restart/{}", workload.full()),
             Self::RollBack { workload, .. } => format!("roll-back/{}", workload.full()),
+            Self::DeleteAssociation { subject, .. } => format!("delete-association/{subject}"),
             Self::InstallAgent { .. } => "install-agent".to_owned(),
             Self::UpdateAgent { .. } => "update-agent".to_owned(),
             Self::RemoveAgent { .. } => "remove-agent".to_owned(),
@@ -64,6 +65,7 @@ impl Step {
             Self::CreateAssociation { .. } => "createAssociation",
             Self::UpdateAssociation { .. } => "updateAssociation",
             Self::TagAssociation { .. } => "tagAssociation",
+            Self::DeleteAssociation { .. } => "deleteAssociation",
             Self::Restart { .. } => "restart",
             Self::RollBack { .. } => "rollBack",
         }
@@ -77,6 +79,7 @@ impl Step {
             | Self::RemoveAgent { version, .. } => format!("{AGENT} {version}"),
             Self::CreateServiceAccount { subject }
             | Self::UpdateAssociation { subject, .. }
+            | Self::DeleteAssociation { subject, .. }
             | Self::TagAssociation { subject, .. } => subject.to_string(),
             Self::CreateRole(role) => role.name.clone(),
             Self::PutTrust { role, .. } | Self::TagRole { role, .. } | Self::DeleteRole { role, .. } => role.clone(),
@@ -148,6 +151,9 @@ impl Step {
             Self::RollBack { workload, spread } => {
                 format!("take {} back to the revision before", shown(workload, *spread))
             }
+            Self::DeleteAssociation { subject, role_arn, .. } => {
+                format!("delete the association of {subject} (role {})", last(role_arn))
+            }
             Self::Restart { workload, replicas, strategy, spread } => {
                 let workload = shown(workload, *spread);
                 let downtime = if *strategy == crate::model::workload::Strategy::Recreate { ": downtime" } else { "" };
@@ -182,6 +188,7 @@ impl Step {
             Self::RollBack { workload, spread } => {
                 format!("took {} back to the revision before", shown(workload, *spread))
             }
+            Self::DeleteAssociation { subject, .. } => format!("deleted the association of {subject}"),
         }
     }
 
@@ -204,6 +211,7 @@ impl Step {
             Self::DetachPolicy { .. }
             | Self::DeletePolicy { .. }
             | Self::DeleteRole { .. }
+            | Self::DeleteAssociation { .. }
             | Self::RemoveAgent { .. } => Kind::Delete,
             Self::Restart { .. } | Self::RollBack { .. } => Kind::Restart,
         }
@@ -218,7 +226,8 @@ impl Step {
             | Self::CreateServiceAccount { .. }
             | Self::CreateRole(_) => 0,
             Self::PutTrust { .. } | Self::TagRole { .. } | Self::AttachPolicy { .. } | Self::PutPolicy { .. } => 1,
-            Self::CreateAssociation { .. } | Self::UpdateAssociation { .. } => 2,
+            // After its trust statement: killed in between, the association still tells the next run which role it was.
+            Self::CreateAssociation { .. } | Self::UpdateAssociation { .. } | Self::DeleteAssociation { .. } => 2,
             Self::TagAssociation { .. } => 3,
             // What an association used goes once the association is gone.
             Self::DetachPolicy { .. } | Self::DeletePolicy { .. } => 4,
@@ -241,6 +250,7 @@ impl Step {
             | Self::DeleteRole { .. }
             | Self::CreateAssociation { .. }
             | Self::UpdateAssociation { .. }
+            | Self::DeleteAssociation { .. }
             | Self::TagAssociation { .. } => true,
             Self::InstallAgent { .. }
             | Self::UpdateAgent { .. }

@@ -1,6 +1,7 @@
 //! The plan's rules as tables, and its properties. The rules of its parts are tested where they are.
 
 mod associate;
+mod disassociate;
 mod properties;
 mod recycle;
 
@@ -77,7 +78,10 @@ fn apply(step: &Step, have: &mut Have) {
             let Seen::Read(inline) = &mut have.inline else { panic!() };
             inline.insert(name.clone(), after.clone());
         }
-        Step::DetachPolicy { .. } | Step::DeletePolicy { .. } | Step::DeleteRole { .. } => {
+        Step::DetachPolicy { .. }
+        | Step::DeletePolicy { .. }
+        | Step::DeleteRole { .. }
+        | Step::DeleteAssociation { .. } => {
             panic!("nothing is taken away by associating: {step:?}")
         }
         Step::CreateAssociation { association, .. } => {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+pub use crate::model::text::count;
 use crate::{
     explain,
     failure::{Code, Failure, Result},
@@ -288,9 +289,4 @@ async fn covered(
 /// The DaemonSets' counts are of what they are now.
 fn there(state: &AgentState) -> bool {
     state.daemon_sets.iter().all(|set| set.observed)
-}
-
-/// `1 node`, `2 nodes`.
-pub fn count(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }

@@ -84,7 +84,20 @@ pub async fn prove(
     {
         return Ok(Effective { effect: Effect::Observed, how: format!("pod {} is injected", pod.name) });
     }
-    probe(kube, guard, line, subject).await
+    probe(kube, guard, line, subject, true).await
+}
+
+/// Proves that new pods of a service account whose association was deleted are not injected any more.
+///
+/// # Errors
+/// As [`prove`].
+pub async fn gone(kube: &dyn Cluster, guard: &Guard, line: &Progress, subject: &ServiceAccount) -> Result<Effective> {
+    let effective = probe(kube, guard, line, subject, false).await?;
+    // Without the service account there are no new pods either.
+    Ok(match effective.effect {
+        Effect::No => Effective { effect: Effect::Observed, how: "the service account does not exist".to_owned() },
+        _ => effective,
+    })
 }
 
 /// True when the proof is at hand in what was read, and nothing has to be asked or waited for.
@@ -120,7 +133,15 @@ async fn assume(guard: &Guard, line: &Progress, wait: Duration, why: &str) -> Re
     Ok(Effective { effect: Effect::Assumed, how: format!("{} s have passed; {why}", DOCUMENTED_DELAY.as_secs()) })
 }
 
-async fn probe(kube: &dyn Cluster, guard: &Guard, line: &Progress, subject: &ServiceAccount) -> Result<Effective> {
+/// Probes until every API server agrees that new pods are injected, or, with `wanted` false, that they are not.
+async fn probe(
+    kube: &dyn Cluster,
+    guard: &Guard,
+    line: &Progress,
+    subject: &ServiceAccount,
+    wanted: bool,
+) -> Result<Effective> {
+    let are = |injected: bool| if injected { "injected" } else { "not injected" };
     let mut addresses = guard.run("resolving the cluster's address", kube.addresses()).await?;
     let rounds = HITS.max(u32::try_from(addresses.len()).unwrap_or(HITS));
     let pause = SPREAD / (rounds - 1);
@@ -132,23 +153,28 @@ async fn probe(kube: &dyn Cluster, guard: &Guard, line: &Progress, subject: &Ser
         let address: Option<SocketAddr> = (!addresses.is_empty()).then(|| addresses[asked % addresses.len()]);
         asked += 1;
         match guard.run("asking whether new pods are injected", kube.probe(subject, address)).await {
-            Ok(Probe::Injected) => {
+            Ok(seen @ (Probe::Injected | Probe::NotInjected)) if (seen == Probe::Injected) == wanted => {
                 faults = 0;
                 run.hit(Instant::now());
                 // One text for all hits: in a log each change is a line.
-                line.update(format!("new pods are injected; making sure with {rounds} probes in a row"));
+                line.update(format!("new pods are {}; making sure with {rounds} probes in a row", are(wanted)));
                 if run.proved(rounds) {
                     return Ok(Effective {
                         effect: Effect::Observed,
-                        how: format!("{rounds} probes in a row were injected"),
+                        how: format!("{rounds} probes in a row were {}", are(wanted)),
                     });
                 }
                 guard.pause("probing", pause).await?;
             }
-            Ok(Probe::NotInjected) => {
+            Ok(Probe::Injected | Probe::NotInjected) => {
                 run = Run::default();
-                line.update("new pods are not injected yet");
-                guard.pause("waiting for new pods to be injected", backoff.step()).await?;
+                let (now, wait) = if wanted {
+                    ("new pods are not injected yet", "waiting for new pods to be injected")
+                } else {
+                    ("new pods are still injected", "waiting for new pods not to be injected any more")
+                };
+                line.update(now);
+                guard.pause(wait, backoff.step()).await?;
             }
             Ok(Probe::Unprobeable(why)) => {
                 return assume(guard, line, DOCUMENTED_DELAY, &format!("cannot probe: {why}")).await;
@@ -173,7 +199,8 @@ async fn probe(kube: &dyn Cluster, guard: &Guard, line: &Progress, subject: &Ser
                 line.update(format!("a probe failed: {failure}"));
                 guard.pause("probing", backoff.step()).await?;
             }
-            Err(failure) => return Err(explain(failure, subject)),
+            Err(failure) if wanted => return Err(explain(failure, subject)),
+            Err(failure) => return Err(failure),
         }
     }
 }

@@ -223,6 +223,7 @@ fn man_pages_explain_every_field() {
         "list",
         "show carts/carts",
         "recycle carts/carts",
+        "disassociate carts/carts --yes",
     ] {
         let json = env.podid(&format!("{line} -o json")).ok().json();
         let command = commands()
@@ -340,6 +341,7 @@ fn the_readme_names_every_permission() {
         "show carts/card",
         "recycle carts/carts",
         "recycle carts/card",
+        "disassociate carts/carts --delete-role --yes",
         "list -c nowhere",
         "policy dynamodb eks-workshop-carts",
         "policy attach eks-workshop-nodes --dynamodb eks-workshop-carts --yes",

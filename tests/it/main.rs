@@ -6,6 +6,7 @@ mod architecture;
 mod associate;
 mod calls;
 mod connect;
+mod disassociate;
 mod generated;
 mod hints;
 mod input;

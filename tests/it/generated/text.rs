@@ -27,7 +27,7 @@ const STEPS: Rows = &[
     ("steps[].id", "stable name of the step within the plan"),
     (
         "steps[].action",
-        "installAgent, updateAgent, removeAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, restart or rollBack (after one that failed)",
+        "installAgent, updateAgent, removeAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, deleteAssociation, restart or rollBack (after one that failed)",
     ),
     ("steps[].resource", "what the step writes to"),
     (
@@ -49,6 +49,11 @@ const EFFECTIVE: Rows = &[
     ("effective", "observed, assumed or no; null when it was not asked (--no-wait, --dry-run)"),
     ("effectiveHow", "what that rests on"),
     ("stalePods[]", "names of running pods that still lack the association and were not restarted"),
+];
+
+const GONE: Rows = &[
+    ("associations[].effective", "observed or assumed: new pods are not injected any more; null when it was not asked"),
+    ("associations[].effectiveHow", "what that rests on"),
 ];
 
 const ADDON: Rows = &[
@@ -131,6 +136,10 @@ pub(super) fn output(command: &str) -> Option<Output> {
         "podid policy attach" | "podid policy detach" => {
             ("One object, also when the command failed after the plan:", &[STEPS, ROLE_OF_STEPS])
         }
+        "podid disassociate" => (
+            "One object, also when the command failed after the plan. associations holds those that were there, with the fields that podid-list(1) explains, and:",
+            &[STEPS, GONE, ROLLOUTS],
+        ),
         "podid recycle" => ("One object, also when the command failed after the plan:", &[STEPS, ROLLOUTS]),
         "podid agent install" | "podid agent upgrade" => (
             "One object, also when the command failed after the plan. addon is the add-on, or null; agent holds what podid-agent-status(1) prints, or null.",

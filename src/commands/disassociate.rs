@@ -1,0 +1,356 @@
+//! `podid disassociate`: deletes associations, podid's trust statements for them, and on request the roles that podid made.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use futures::{
+    future::{join_all, try_join_all},
+    stream::{self, StreamExt, TryStreamExt},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    cli::Changing,
+    commands::{
+        recycle::{self, Rollout},
+        shared::{self, Consent},
+    },
+    context::Context,
+    execute::{self, Outcome, Ports, Status},
+    failure::{Code, Failure, Result},
+    model::{
+        arn::last,
+        cluster::Cluster as EksCluster,
+        glob::{self, Pattern},
+        have::Seen,
+        names::ServiceAccount,
+        role, text, trust,
+    },
+    observe::{self, CONCURRENCY},
+    output::Format,
+    plan::{self, Plan, RoleUse, Step, Target},
+    prove::{self, effective::Effective},
+};
+
+/// Delete associations, so that new pods get no credentials from them
+///
+/// podid's own statement for the service account leaves the role's trust policy; other statements stay. Running pods keep
+/// their credentials until these expire, or until they are recycled (--recycle).
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Disassociate {
+    /// The service accounts; `*` and `?` match parts of a name
+    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required = true)]
+    subjects: Vec<Pattern>,
+    /// Delete the role too, when podid made it and nobody else uses it
+    #[arg(long)]
+    delete_role: bool,
+    /// With --delete-role: go on although not everybody who may use the role could be looked for
+    #[arg(long, requires = "delete_role")]
+    force: bool,
+    /// Restart the workloads whose pods still have the credentials, and watch them
+    #[arg(long, conflicts_with = "no_wait")]
+    recycle: bool,
+    /// Do the AWS part only: no Kubernetes call, no proof
+    #[arg(long)]
+    no_wait: bool,
+    /// Leave the application's log lines out of errors
+    #[arg(long)]
+    no_logs: bool,
+    #[command(flatten)]
+    changing: Changing,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid disassociate carts/carts
+  podid disassociate carts/carts --delete-role --recycle
+  podid disassociate 'team-a/*' --dry-run";
+
+/// What the command came to.
+#[derive(Default)]
+struct Ending {
+    outcome: Outcome,
+    effective: Vec<(ServiceAccount, Effective)>,
+    rollouts: Vec<Rollout>,
+}
+
+impl Disassociate {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let cluster = ctx.cluster().await?;
+        let targets = self.targets(ctx, cluster).await?;
+        let roles = self.roles(ctx, cluster, &targets).await?;
+        let ask = plan::Disassociate {
+            cluster,
+            targets: &targets,
+            roles: &roles,
+            delete_role: self.delete_role,
+            force: self.force,
+            recycle: self.recycle,
+        };
+        let plan = plan::disassociate(&ask).map_err(shared::refused)?;
+        for target in targets.iter().filter(|target| target.association.is_none()) {
+            ctx.term.status(format!("{} has no association: nothing to delete", target.subject));
+        }
+        for warning in &plan.warnings {
+            ctx.term.warn(warning);
+        }
+        if !plan.steps.is_empty() {
+            shared::show_plan(ctx, &plan, &self.changing).await?;
+        }
+        let mut ending = Ending { outcome: Outcome::planned(&plan.steps), ..Ending::default() };
+        if self.changing.dry_run {
+            Self::render(ctx, &targets, &ending)?;
+            return Ok(shared::dry_run_code(&self.changing, &plan));
+        }
+        shared::consent(ctx, &self.changing, self.consent(&plan)).await?;
+        let done = self.carry_out(ctx, &targets, plan, &mut ending).await;
+        Self::render(ctx, &targets, &ending)?;
+        match done {
+            Ok(()) => Ok(Code::Ok),
+            Err(failure) => Err(execute::after_write(failure, ending.outcome.wrote())),
+        }
+    }
+
+    /// The service accounts that the patterns stand for, each with its association and what runs under it.
+    async fn targets(&self, ctx: &Context, cluster: &EksCluster) -> Result<Vec<Target>> {
+        let eks = ctx.eks()?;
+        let filter = glob::filter(&self.subjects);
+        let read = eks.associations(&cluster.name, &filter);
+        let summaries = ctx.guard.run("listing the associations", read).await?;
+        let expansion = glob::expand(&self.subjects, &summaries);
+        for pattern in &expansion.unmatched {
+            ctx.term.status(format!("{pattern} matches no association"));
+        }
+        if self.subjects.iter().any(|pattern| pattern.literal().is_none()) && !expansion.subjects.is_empty() {
+            let names: Vec<String> = expansion.subjects.iter().map(ToString::to_string).collect();
+            ctx.term.note(format!("{}: {}", text::count(names.len(), "service account"), names.join(", ")));
+        }
+        let kube = if self.no_wait { None } else { Some(ctx.kube().await?) };
+        let reads = expansion.subjects.into_iter().map(|subject| {
+            let id = summaries.iter().find(|a| a.subject == subject).map(|a| a.association_id.clone());
+            async move {
+                let association = async {
+                    match &id {
+                        Some(id) => eks.association(&cluster.name, id).await,
+                        None => Ok(None),
+                    }
+                };
+                let view = async {
+                    match kube {
+                        Some(kube) => observe::subject(kube, &subject).await,
+                        None => Ok(observe::SubjectView::default()),
+                    }
+                };
+                let (association, view) = futures::try_join!(association, view)?;
+                Ok::<_, Failure>(Target { association, pods: view.pods, workloads: view.workloads, subject })
+            }
+        });
+        let read = stream::iter(reads).buffered(CONCURRENCY).try_collect();
+        match ctx.guard.run("reading the associations and their pods", read).await {
+            Ok(targets) => Ok(targets),
+            Err(failure) => Err(ctx.explain_kube(failure, true).await),
+        }
+    }
+
+    /// The roles of the associations; with --delete-role also those that an interrupted run left, and their other users.
+    async fn roles(
+        &self,
+        ctx: &Context,
+        cluster: &EksCluster,
+        targets: &[Target],
+    ) -> Result<BTreeMap<String, RoleUse>> {
+        let iam = ctx.iam()?;
+        let mut names: BTreeMap<String, String> = targets
+            .iter()
+            .filter_map(|target| target.association.as_ref())
+            .map(|association| (last(&association.role_arn).to_owned(), association.role_arn.clone()))
+            .collect();
+        if self.delete_role {
+            let left = targets.iter().filter(|target| target.association.is_none());
+            let left =
+                left.map(|target| role::derived_name(cluster, &target.subject)).filter(|n| !names.contains_key(n));
+            let reads = left.map(|name| async move { iam.role(&name).await });
+            let found = ctx.guard.run("looking for roles left behind", try_join_all(reads)).await?;
+            names.extend(found.into_iter().flatten().map(|role| (role.name, role.arn.to_string())));
+        }
+        let reads = names.into_iter().map(|(name, arn)| async move {
+            let view = observe::role(iam, &name, false, false).await?;
+            Ok::<_, Failure>((
+                arn,
+                RoleUse { name, role: view.role, doomed: None, users: Vec::new(), unscanned: Vec::new() },
+            ))
+        });
+        let mut roles: BTreeMap<String, RoleUse> =
+            ctx.guard.run("reading the roles", stream::iter(reads).buffered(CONCURRENCY).try_collect()).await?;
+        if self.delete_role {
+            self.users(ctx, cluster, targets, &mut roles).await?;
+        }
+        Ok(roles)
+    }
+
+    /// Who else uses the roles, in the clusters that their trust policies name; and what has to go before each.
+    async fn users(
+        &self,
+        ctx: &Context,
+        cluster: &EksCluster,
+        targets: &[Target],
+        roles: &mut BTreeMap<String, RoleUse>,
+    ) -> Result<()> {
+        let (eks, iam) = (ctx.eks()?, ctx.iam()?);
+        // The cluster at hand is always looked at: an association may be broken, and still be there.
+        let mut clusters = vec![cluster.name.clone()];
+        for found in roles.values_mut() {
+            let Seen::Read(Some(role)) = &found.role else { continue };
+            let reach = trust::reach(&role.trust);
+            found.unscanned.extend(reach.open);
+            for arn in reach.clusters {
+                if arn.account != cluster.arn.account || arn.region != cluster.arn.region {
+                    found.unscanned.push(format!("cluster {arn} is in another account or region"));
+                } else if !clusters.iter().any(|name| name == arn.name()) {
+                    clusters.push(arn.name().to_owned());
+                }
+            }
+        }
+        let leaving: Vec<ServiceAccount> = targets.iter().map(|target| target.subject.clone()).collect();
+        let scan = observe::role_users(eks, &clusters, (&cluster.name, &leaving));
+        let users = ctx.guard.run("looking for other users of the role", scan).await?;
+        for (arn, found) in roles.iter_mut() {
+            found.users = users.found.get(arn).cloned().unwrap_or_default();
+            found.unscanned.extend(users.unscanned.iter().cloned());
+        }
+        let reads = roles.values().filter(|found| matches!(found.role, Seen::Read(Some(_)))).map(|found| {
+            let name = found.name.clone();
+            async move { Ok::<_, Failure>((name.clone(), observe::doomed_role(iam, &name).await?)) }
+        });
+        let doomed: BTreeMap<_, _> =
+            ctx.guard.run("reading what the role has", try_join_all(reads)).await?.into_iter().collect();
+        for found in roles.values_mut() {
+            found.doomed = doomed.get(&found.name).cloned().flatten();
+        }
+        Ok(())
+    }
+
+    /// Patterns, and the end of a role, are asked about by the cluster's name.
+    fn consent(&self, plan: &Plan) -> Consent {
+        let sweeping = self.subjects.iter().any(|pattern| pattern.literal().is_none())
+            || plan.steps.iter().any(|step| matches!(step, Step::DeleteRole { .. }));
+        match Consent::of(plan) {
+            Consent::Nothing => Consent::Nothing,
+            _ if sweeping => Consent::Sweeping,
+            asked => asked,
+        }
+    }
+
+    async fn carry_out(&self, ctx: &Context, targets: &[Target], plan: Plan, ending: &mut Ending) -> Result<()> {
+        let kube = if self.no_wait { None } else { Some(ctx.kube().await?) };
+        let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube };
+        let watch = plan.watch.clone();
+        let (restarts, writes): (Vec<Step>, Vec<Step>) =
+            plan.steps.into_iter().partition(|step| matches!(step, Step::Restart { .. }));
+        ending.outcome = execute::run(&ports, &ctx.guard, writes, |report| shared::tell(ctx, report)).await;
+        let failed = ending.outcome.failure().cloned();
+        let Some(kube) = kube.filter(|_| failed.is_none()) else {
+            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+            return failed.map_or(Ok(()), Err);
+        };
+        let deleted: Vec<&ServiceAccount> = ending
+            .outcome
+            .reports
+            .iter()
+            .filter(|report| matches!(report.status, Status::Done | Status::Skipped))
+            .filter_map(|report| match &report.step {
+                Step::DeleteAssociation { subject, .. } => Some(subject),
+                _ => None,
+            })
+            .collect();
+        let proofs = join_all(deleted.into_iter().map(|subject| async move {
+            let line = ctx.term.progress(format!("{subject}"));
+            let proved = prove::effective::gone(kube, &ctx.guard, &line, subject).await;
+            match &proved {
+                Ok(effective) => line.done(format!("{}: {}", word(effective), effective.how)),
+                Err(_) => line.clear(),
+            }
+            (subject.clone(), proved)
+        }))
+        .await;
+        for (subject, proved) in proofs {
+            match proved {
+                Ok(effective) => ending.effective.push((subject, effective)),
+                Err(failure) => {
+                    ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+                    return Err(failure);
+                }
+            }
+        }
+        for target in targets {
+            let Some(workloads) = target.workloads.read() else { continue };
+            let own = |id: &crate::model::workload::WorkloadRef| workloads.iter().any(|w| w.id == *id);
+            let steps = restarts.iter().filter(|s| matches!(s, Step::Restart { workload, .. } if own(workload)));
+            let due = Plan {
+                steps: steps.cloned().collect(),
+                watch: watch.iter().filter(|id| own(id)).cloned().collect(),
+                ..Plan::default()
+            };
+            if due.steps.is_empty() && due.watch.is_empty() {
+                continue;
+            }
+            let logs = !self.no_logs;
+            // No write of podid's explains a crash now: no time is given for it to spread.
+            let (reports, rollouts) =
+                recycle::carry_out(ctx, &target.subject, workloads, due, None, None, logs).await?;
+            ending.outcome.reports.extend(reports);
+            ending.rollouts.extend(rollouts);
+        }
+        recycle::verdict(&ending.rollouts, &ending.outcome)
+    }
+
+    fn render(ctx: &Context, targets: &[Target], ending: &Ending) -> Result<()> {
+        let associations: Vec<Value> = targets
+            .iter()
+            .filter_map(|target| target.association.as_ref())
+            .map(|association| {
+                let effective = ending.effective.iter().find(|(s, _)| *s == association.summary.subject);
+                let mut value = json!(association);
+                if let Value::Object(map) = &mut value {
+                    map.insert("effective".to_owned(), json!(effective.map(|(_, e)| e.effect)));
+                    map.insert("effectiveHow".to_owned(), json!(effective.map(|(_, e)| &e.how)));
+                }
+                value
+            })
+            .collect();
+        let mut value = shared::steps_json(&ending.outcome);
+        if let Value::Object(map) = &mut value {
+            map.insert("associations".to_owned(), json!(associations));
+            map.insert("rollouts".to_owned(), recycle::rollouts_json(&ending.rollouts));
+        }
+        match ctx.term.format() {
+            Format::Json => ctx.term.emit_json(&value),
+            Format::Yaml => ctx.term.emit_yaml(&value),
+            Format::Name => {
+                for report in &ending.outcome.reports {
+                    if let (Step::DeleteAssociation { subject, .. }, Status::Done | Status::Planned) =
+                        (&report.step, report.status)
+                    {
+                        ctx.term.emit_line(subject)?;
+                    }
+                }
+                Ok(())
+            }
+            Format::Table | Format::Wide => Ok(()),
+        }
+    }
+}
+
+fn word(effective: &Effective) -> &'static str {
+    match effective.effect {
+        prove::effective::Effect::Assumed => "assumed",
+        prove::effective::Effect::Observed | prove::effective::Effect::No => "observed",
+    }
+}

@@ -1,0 +1,208 @@
+//! Plans `disassociate`: the association, podid's trust statement for it, the role when that is asked for, and restarts.
+
+use std::collections::BTreeMap;
+
+use super::{Plan, Refusal, Step, restart, role_delete};
+use crate::model::{
+    association::Association,
+    cluster::Cluster,
+    have::Seen,
+    names::ServiceAccount,
+    role::{Doomed, Role, tags},
+    trust,
+    workload::{Injection, Pod, Workload},
+};
+
+/// One service account that is to lose its association.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Which.
+    pub subject: ServiceAccount,
+    /// Its association; `None` when it has none.
+    pub association: Option<Association>,
+    /// Its pods.
+    pub pods: Seen<Vec<Pod>>,
+    /// Its workloads.
+    pub workloads: Seen<Vec<Workload>>,
+}
+
+/// A role of the associations that go, and who else uses it.
+#[derive(Debug, Clone)]
+pub struct RoleUse {
+    /// Name.
+    pub name: String,
+    /// The role; `None` when it is gone.
+    pub role: Seen<Option<Role>>,
+    /// What has to go before it, read when it is to be deleted.
+    pub doomed: Option<Doomed>,
+    /// Associations that would go on using it: `NS/SA in cluster NAME`.
+    pub users: Vec<String>,
+    /// Where users were not looked for, and why; one line each.
+    pub unscanned: Vec<String>,
+}
+
+/// What `disassociate` is asked, and what is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Disassociate<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// The service accounts.
+    pub targets: &'a [Target],
+    /// The roles of their associations (and, with `delete_role`, those that an interrupted run left), by ARN.
+    pub roles: &'a BTreeMap<String, RoleUse>,
+    /// Delete the roles that podid made.
+    pub delete_role: bool,
+    /// Delete a role also when not everybody who may use it could be looked for.
+    pub force: bool,
+    /// Restart what still has the credentials.
+    pub recycle: bool,
+}
+
+/// Plans the end of associations.
+///
+/// # Errors
+/// When an add-on owns one, or a role may not be deleted.
+pub fn disassociate(ask: &Disassociate<'_>) -> Result<Plan, Refusal> {
+    let mut plan = Plan::default();
+    for target in ask.targets {
+        let Some(association) = &target.association else { continue };
+        if let Some(owner) = &association.summary.owner_arn {
+            return Err(owned(ask.cluster, &target.subject, owner));
+        }
+        plan.steps.push(Step::DeleteAssociation {
+            cluster: ask.cluster.name.clone(),
+            association_id: association.summary.association_id.clone(),
+            subject: target.subject.clone(),
+            role_arn: association.role_arn.clone(),
+        });
+        using(target, ask.recycle, &mut plan);
+    }
+    for (arn, found) in ask.roles {
+        role(ask, arn, found, &mut plan)?;
+    }
+    if ask.recycle {
+        for target in ask.targets {
+            restarts(target, &mut plan);
+        }
+    }
+    plan.steps.sort_by_key(Step::stage);
+    Ok(plan)
+}
+
+/// What an EKS add-on owns is changed through the add-on (EKS User Guide, add-ons-iam).
+fn owned(cluster: &Cluster, subject: &ServiceAccount, owner: &str) -> Refusal {
+    // arn:…:addon/CLUSTER/ADDON/UUID
+    let addon = owner.split('/').nth(2).unwrap_or("ADDON");
+    Refusal::new(format!("the association of {subject} belongs to the EKS add-on `{addon}` ({owner})")).hint(format!(
+        "take it away there: `aws eks update-addon --cluster-name {} --addon-name {addon} \
+         --pod-identity-associations '[]'` (the list replaces all of the add-on's associations)",
+        cluster.name
+    ))
+}
+
+/// Whether a pod was injected, wholly or in part.
+fn has_credentials(pod: &Pod) -> bool {
+    pod.injection() != Injection::No
+}
+
+fn using(target: &Target, recycle: bool, plan: &mut Plan) {
+    match &target.pods {
+        Seen::NotAsked => {}
+        Seen::Unreadable(why) => plan.warn(format!("pods of {} not checked: {why}", target.subject)),
+        Seen::Read(pods) => {
+            let using: Vec<&str> =
+                pods.iter().filter(|pod| pod.live() && has_credentials(pod)).map(|pod| pod.name.as_str()).collect();
+            if using.is_empty() || recycle {
+                return;
+            }
+            let more = if using.len() > 3 { format!(" and {} more", using.len() - 3) } else { String::new() };
+            plan.warn(format!(
+                "{} of {} still {} it, and {} credentials for up to 6 hours: {}{more}",
+                crate::model::text::count(using.len(), "running pod"),
+                target.subject,
+                if using.len() == 1 { "uses" } else { "use" },
+                if using.len() == 1 { "keeps its" } else { "keep their" },
+                using.iter().take(3).copied().collect::<Vec<_>>().join(", "),
+            ));
+        }
+    }
+}
+
+/// podid's statements for these service accounts leave the trust policy; or the whole role goes.
+fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> Result<(), Refusal> {
+    let name = &found.name;
+    let role = match &found.role {
+        Seen::Read(Some(role)) => role,
+        Seen::Read(None) => {
+            plan.warn(format!("role `{name}` does not exist any more"));
+            return Ok(());
+        }
+        Seen::NotAsked => return Ok(()),
+        Seen::Unreadable(why) if ask.delete_role => {
+            return Err(Refusal::denied(format!("cannot tell whether role `{name}` may be deleted: {why}"))
+                .hint("leave `--delete-role` away to delete the association only"));
+        }
+        Seen::Unreadable(why) => {
+            plan.warn(format!("trust statement in role `{name}` not looked for: {why}"));
+            return Ok(());
+        }
+    };
+    if ask.delete_role {
+        return delete(ask, role, found, plan);
+    }
+    // A service account without association is here only for what an interrupted run left in its role.
+    let leaving: Vec<String> = ask
+        .targets
+        .iter()
+        .filter(|t| t.association.as_ref().is_none_or(|a| a.role_arn == arn))
+        .map(|t| trust::sid(ask.cluster, &t.subject))
+        .collect();
+    let after = leaving.iter().fold(role.trust.clone(), |document, sid| trust::without_statement(&document, sid));
+    if after == role.trust {
+        return Ok(());
+    }
+    if after.statements().is_empty() {
+        plan.warn(format!(
+            "role `{name}` stays, with its trust policy as it is (IAM takes none without statements); \
+             `--delete-role` deletes it too"
+        ));
+        return Ok(());
+    }
+    plan.steps.push(Step::PutTrust { role: name.clone(), before: role.trust.clone(), after });
+    Ok(())
+}
+
+/// What goes by implication must be podid's own, and nobody's else.
+fn delete(ask: &Disassociate<'_>, role: &Role, found: &RoleUse, plan: &mut Plan) -> Result<(), Refusal> {
+    let name = &found.name;
+    if role.tags.get(tags::MANAGED_BY).map(String::as_str) != Some("podid") {
+        return Err(Refusal::new(format!(
+            "podid did not create role `{name}` (it lacks the tag {})",
+            tags::MANAGED_BY
+        ))
+        .hint("leave `--delete-role` away"));
+    }
+    if !found.users.is_empty() {
+        return Err(Refusal::new(format!("role `{name}` is still used by {}", found.users.join(", ")))
+            .hint("leave `--delete-role` away, or disassociate those too"));
+    }
+    if !found.unscanned.is_empty() {
+        let message = format!("role `{name}` may have other users: {}", found.unscanned.join("; "));
+        if !ask.force {
+            return Err(Refusal::new(message).hint("to delete it nevertheless, add `--force`"));
+        }
+        plan.warn(message);
+    }
+    if let Some(doomed) = &found.doomed {
+        plan.steps.extend(role_delete::delete_role(doomed)?);
+    }
+    Ok(())
+}
+
+fn restarts(target: &Target, plan: &mut Plan) {
+    let (Some(pods), Some(workloads)) = (target.pods.read(), target.workloads.read()) else {
+        plan.warn(format!("nothing of {} restarted: pods and workloads could not be read", target.subject));
+        return;
+    };
+    restart::restarts(workloads, pods, &has_credentials, false, plan);
+}
