@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{
-    commands::{agent, associate, completions, disassociate, list, policy, recycle, show},
+    commands::{agent, associate, completions, disassociate, list, policy, recycle, show, wait},
     output::{ColorChoice, Format},
 };
 
@@ -118,6 +118,7 @@ pub enum Command {
     Recycle(recycle::Recycle),
     Policy(policy::Policy),
     Agent(agent::Agent),
+    Wait(wait::Wait),
     Completions(completions::Completions),
 }
 

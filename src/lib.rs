@@ -87,6 +87,7 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
                 Command::Show(command) => Box::pin(command.run(&ctx)).await,
                 Command::Recycle(command) => Box::pin(command.run(&ctx)).await,
                 Command::Policy(command) => Box::pin(command.run(&ctx)).await,
+                Command::Wait(command) => Box::pin(command.run(&ctx)).await,
                 Command::Agent(command) => Box::pin(command.run(&ctx)).await,
                 Command::Completions(command) => command.run(&ctx),
             }

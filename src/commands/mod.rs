@@ -13,3 +13,4 @@ pub mod recycle;
 pub mod select;
 pub mod shared;
 pub mod show;
+pub mod wait;

@@ -18,3 +18,4 @@ mod recycle;
 mod show;
 mod support;
 mod terminal;
+mod wait;

@@ -61,6 +61,14 @@ const ADDON: Rows = &[
     ("configurationValues", "of addon: its configuration as text; absent without one"),
 ];
 
+const WAIT: Rows = &[
+    ("namespace, serviceAccount", "whose condition"),
+    ("condition", "effective, injected or agent"),
+    ("holds", "whether it holds"),
+    ("how", "how that is known, or null"),
+    ("missing[]", "what is missing when time is over"),
+];
+
 const DEPENDENTS: Rows = &[(
     "associations[].clusterName, namespace, serviceAccount, associationArn, associationId, ownerArn",
     "the associations that stop working; ownerArn is absent without an owner",
@@ -149,6 +157,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
             "One object, also when the command failed after the plan. addon is the add-on as it was, or null.",
             &[STEPS, ADDON, DEPENDENTS],
         ),
+        "podid wait" => ("One object, also when time is over:", &[WAIT]),
         "podid agent status" => ("One object:", &[AGENT, ADDON]),
         _ => return None,
     };

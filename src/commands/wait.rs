@@ -1,0 +1,301 @@
+//! `podid wait`: until a condition of a service account holds; for scripts. Writes nothing.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::{
+    commands::shared::count,
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::{
+        agent::Reach,
+        association::AssociationFilter,
+        have::Seen,
+        names::ServiceAccount,
+        workload::{Injection, Pod, Workload},
+    },
+    observe,
+    output::{Format, Progress},
+    ports::Cluster,
+    prove::effective::{self, Change, Effect},
+    wait::Backoff,
+};
+
+/// Wait until a condition holds for a service account; for scripts and Terraform
+///
+/// effective: it is associated, and new pods are injected. injected: it is associated, and all its running pods are
+/// injected; pods that are still to be made count as not. agent: the agent is ready on the nodes where its pods run or could
+/// run. Exits at once when the condition holds, and with 5 and what is missing when --timeout is over. Changes nothing.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Wait {
+    /// The service account
+    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
+    subject: ServiceAccount,
+    /// What to wait for
+    #[arg(long = "for", value_enum, value_name = "CONDITION")]
+    condition: Condition,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid wait carts/carts --for effective
+  podid wait carts/carts --for injected --timeout 10m
+  podid wait carts/carts --for agent -o json";
+
+/// `--for`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Condition {
+    /// New pods are injected
+    Effective,
+    /// All running pods are injected
+    Injected,
+    /// The agent is ready where the pods run or could run
+    Agent,
+}
+
+impl Condition {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Effective => "effective",
+            Self::Injected => "injected",
+            Self::Agent => "agent",
+        }
+    }
+}
+
+/// One look.
+enum Look {
+    /// It holds; how that is known.
+    Holds(String),
+    /// What is missing.
+    Missing(Vec<String>),
+}
+
+/// Reads that may fail in a row before the wait is given up: API servers are replaced now and then.
+const FAULTS: u32 = 3;
+
+/// Of what is missing, in an error.
+const SHOWN: usize = 10;
+
+impl Wait {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// The deadline, with what is missing; a read that failed.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let line = ctx.term.progress(self.condition.word());
+        let mut missing = Vec::new();
+        match self.until(ctx, &line, &mut missing).await {
+            Ok(how) => {
+                line.done(&how);
+                self.render(ctx, Some(&how), &[])?;
+                Ok(Code::Ok)
+            }
+            Err(failure) => {
+                line.clear();
+                if failure.code == Code::TimedOut {
+                    self.render(ctx, None, &missing)?;
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn until(&self, ctx: &Context, line: &Progress, missing: &mut Vec<String>) -> Result<String> {
+        let what = format!("waiting until {} is {}", self.subject, self.words());
+        let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+        // Who cannot be asked at all is told at once, and not after the whole deadline.
+        let (mut faults, mut answered) = (0, false);
+        loop {
+            match self.look(ctx, line).await {
+                Ok(Look::Holds(how)) => return Ok(how),
+                Ok(Look::Missing(now)) => {
+                    (faults, answered) = (0, true);
+                    line.update(now.first().map_or_else(String::new, |first| match now.len() {
+                        1 => first.clone(),
+                        more => format!("{first}, and {} more", more - 1),
+                    }));
+                    *missing = now;
+                }
+                Err(failure) if failure.code == Code::Failed && answered && faults < FAULTS => {
+                    faults += 1;
+                    line.update(format!("a look failed: {failure}"));
+                }
+                Err(failure) if failure.code == Code::TimedOut => return Err(self.late(failure, missing)),
+                Err(failure) => return Err(ctx.explain_kube(failure, false).await),
+            }
+            if let Err(failure) = ctx.guard.pause(&what, backoff.step()).await {
+                return Err(self.late(failure, missing));
+            }
+        }
+    }
+
+    /// The deadline's failure, with what is missing.
+    fn late(&self, failure: Failure, missing: &mut Vec<String>) -> Failure {
+        if failure.code != Code::TimedOut {
+            return failure;
+        }
+        // What a probe waited for is said by its own failure.
+        if !failure.causes.is_empty() {
+            missing.clone_from(&failure.causes);
+            return self.hinted(failure);
+        }
+        let more = missing.len().saturating_sub(SHOWN);
+        let mut failure = missing.iter().take(SHOWN).cloned().fold(failure, Failure::because);
+        if more > 0 {
+            failure = failure.because(format!("and {more} more"));
+        }
+        self.hinted(failure)
+    }
+
+    fn hinted(&self, failure: Failure) -> Failure {
+        let subject = &self.subject;
+        if failure.causes.iter().any(|cause| cause.contains("is not associated")) {
+            return failure.hint(format!("associate it with `podid associate {subject} --create-role`"));
+        }
+        failure.hint(match self.condition {
+            Condition::Effective => format!("see what there is with `podid show {subject}`"),
+            Condition::Injected => format!("restart the pods without it with `podid recycle {subject}`"),
+            Condition::Agent => "see why with `podid agent status`".to_owned(),
+        })
+    }
+
+    fn words(&self) -> &'static str {
+        match self.condition {
+            Condition::Effective => "effective",
+            Condition::Injected => "injected in all its pods",
+            Condition::Agent => "served by a ready agent",
+        }
+    }
+
+    async fn look(&self, ctx: &Context, line: &Progress) -> Result<Look> {
+        match self.condition {
+            Condition::Effective => self.effective(ctx, line).await,
+            Condition::Injected => self.injected(ctx).await,
+            Condition::Agent => self.agent(ctx).await,
+        }
+    }
+
+    async fn effective(&self, ctx: &Context, line: &Progress) -> Result<Look> {
+        let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
+        let (association, pods) = futures::try_join!(
+            ctx.guard.run("reading the association", observe::association(eks, &cluster.name, &self.subject)),
+            // A pod of it would be proof at once; without the permission to see one, a probe is.
+            ctx.guard.run("listing the pods", async {
+                match kube.pods(&self.subject).await {
+                    Err(failure) if observe::forbidden(&failure) => Ok(None),
+                    pods => pods.map(Some),
+                }
+            }),
+        )?;
+        let Some(association) = association else { return Ok(self.not_associated(&cluster.name)) };
+        let pods = pods.as_deref();
+        let proved = effective::prove(kube, &ctx.guard, line, &self.subject, &association, Change::Nothing, pods).await;
+        let proved = proved.map_err(|failure| match failure.code {
+            Code::TimedOut if failure.causes.is_empty() => {
+                failure.because(format!("new pods of {} are not injected by every API server", self.subject))
+            }
+            _ => failure,
+        })?;
+        Ok(match proved.effect {
+            Effect::Observed => Look::Holds(format!("observed: {}", proved.how)),
+            Effect::Assumed => Look::Holds(format!("assumed: {}", proved.how)),
+            Effect::No => Look::Missing(vec![proved.how]),
+        })
+    }
+
+    async fn injected(&self, ctx: &Context) -> Result<Look> {
+        let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
+        let filter = AssociationFilter::from(&self.subject);
+        let (associations, (pods, workloads)) = futures::try_join!(
+            ctx.guard.run("reading the association", eks.associations(&cluster.name, &filter)),
+            ctx.guard.run("reading the workloads and pods", users(kube, &self.subject)),
+        )?;
+        if associations.is_empty() {
+            return Ok(self.not_associated(&cluster.name));
+        }
+        let live: Vec<&Pod> = pods.iter().filter(|pod| pod.live()).collect();
+        let mut missing: Vec<String> = live
+            .iter()
+            .filter_map(|pod| match pod.injection() {
+                Injection::Injected => None,
+                Injection::No => Some(format!("pod {} is not injected", pod.name)),
+                Injection::Partly(lacking) => {
+                    Some(format!("pod {} is injected but for {}", pod.name, lacking.join(", ")))
+                }
+            })
+            .collect();
+        let waited = workloads.iter().filter(|w| w.replicas > 0 && !live.iter().any(|pod| w.owns(pod)));
+        missing.extend(waited.map(|workload| format!("{} has no pods yet", workload.id)));
+        if !missing.is_empty() {
+            return Ok(Look::Missing(missing));
+        }
+        Ok(Look::Holds(match live.len() {
+            0 => "no pod runs, and none is to".to_owned(),
+            1 => "its pod is injected".to_owned(),
+            n => format!("all {n} pods are injected"),
+        }))
+    }
+
+    async fn agent(&self, ctx: &Context) -> Result<Look> {
+        let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
+        let (state, (pods, workloads)) = futures::try_join!(
+            ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
+            ctx.guard.run("reading the workloads and pods", users(kube, &self.subject)),
+        )?;
+        let state = match state {
+            Seen::Read(state) => state,
+            Seen::Unreadable(why) => {
+                return Err(Failure::new(Code::Denied, format!("the agent could not be read: {why}")));
+            }
+            Seen::NotAsked => return Err(Failure::failed("the agent was not read")),
+        };
+        let lacking = |nodes: Vec<(String, String)>| {
+            Look::Missing(nodes.into_iter().map(|(node, why)| format!("{node}: {why}")).collect())
+        };
+        Ok(match state.reach(&pods, &workloads) {
+            Reach::Everywhere(nodes) => {
+                Look::Holds(format!("ready on {} where its pods run or could run", count(nodes, "node")))
+            }
+            Reach::Lacking(nodes) => lacking(nodes),
+            Reach::NoNodes => Look::Missing(vec!["there is no node that its pods could run on".to_owned()]),
+            Reach::NoPods(nodes) if !nodes.is_empty() => lacking(nodes),
+            Reach::NoPods(_) if !state.installed() && !state.auto_mode => {
+                Look::Missing(vec!["the agent is not installed".to_owned()])
+            }
+            Reach::NoPods(_) => Look::Holds("nothing uses it yet; ready on every node that needs it".to_owned()),
+        })
+    }
+
+    fn not_associated(&self, cluster: &str) -> Look {
+        Look::Missing(vec![format!("{} is not associated in cluster {cluster}", self.subject)])
+    }
+
+    fn render(&self, ctx: &Context, how: Option<&str>, missing: &[String]) -> Result<()> {
+        let document = json!({
+            "namespace": self.subject.namespace,
+            "serviceAccount": self.subject.name,
+            "condition": self.condition.word(),
+            "holds": how.is_some(),
+            "how": how,
+            "missing": missing,
+        });
+        match ctx.term.format() {
+            Format::Json => ctx.term.emit_json(&document),
+            Format::Yaml => ctx.term.emit_yaml(&document),
+            Format::Name if how.is_some() => ctx.term.emit_line(&self.subject),
+            Format::Name | Format::Table | Format::Wide => Ok(()),
+        }
+    }
+}
+
+/// The pods and workloads that use a service account. Not being allowed to read them is a failure: nothing holds of what was not seen.
+async fn users(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<(Vec<Pod>, Vec<Workload>)> {
+    let (pods, mut workloads) = futures::try_join!(kube.pods(subject), kube.workloads(&subject.namespace))?;
+    workloads.retain(|workload| workload.service_account == subject.name);
+    Ok((pods, workloads))
+}

@@ -1,0 +1,290 @@
+//! `podid wait`.
+
+use podid_sandbox::faults::{Action, Fault};
+use serde_json::{Value, json};
+
+use crate::support::{Env, SOON, denying, finish, forbidding};
+
+const NODE: &str = "ip-10-42-10-11.us-west-2.compute.internal";
+
+/// The first node's label that keeps the agent's DaemonSet off it.
+fn hybrid() -> (&'static str, Value) {
+    ("/manifests/3/metadata/labels/eks.amazonaws.com~1compute-type", json!("hybrid"))
+}
+
+#[test]
+fn what_holds_already() {
+    let env = Env::new("carts-associated");
+    insta::assert_snapshot!(env.podid("wait carts/carts --for effective").ok().steady(), @"
+    exit 0
+    --- stderr
+    effective: observed: pod carts-[pod] is injected
+    ");
+    insta::assert_snapshot!(env.podid("wait carts/carts --for agent").ok().steady(), @"
+    exit 0
+    --- stderr
+    agent: ready on 3 nodes where its pods run or could run
+    ");
+    let _ = env.podid("recycle carts/carts").ok();
+    insta::assert_snapshot!(env.podid("wait carts/carts --for injected").ok().steady(), @"
+    exit 0
+    --- stderr
+    injected: all 2 pods are injected
+    ");
+    insta::assert_snapshot!(env.podid("wait carts/carts --for effective").ok().steady(), @"
+    exit 0
+    --- stderr
+    effective: observed: pod carts-[pod] is injected
+    ");
+    insta::assert_snapshot!(env.podid("wait carts/carts --for injected -o json").ok().steady(), @r#"
+    exit 0
+    --- stdout
+    {
+      "namespace": "carts",
+      "serviceAccount": "carts",
+      "condition": "injected",
+      "holds": true,
+      "how": "all 2 pods are injected",
+      "missing": []
+    }
+    --- stderr
+    injected: all 2 pods are injected
+    "#);
+    insta::assert_snapshot!(env.podid("wait carts/carts --for agent -q -o yaml").ok().steady(), @"
+    exit 0
+    --- stdout
+    namespace: carts
+    serviceAccount: carts
+    condition: agent
+    holds: true
+    how: ready on 3 nodes where its pods run or could run
+    missing: []
+    ");
+    insta::assert_snapshot!(env.podid("wait carts/carts --for effective -o name").ok().steady(), @"
+    exit 0
+    --- stdout
+    carts/carts
+    --- stderr
+    effective: observed: pod carts-[pod] is injected
+    ");
+    insta::assert_snapshot!(env.tty(80, &["wait", "carts/carts", "--for", "agent"], "").ok().steady(), @"
+    exit 0
+    --- stdout
+    ✔ agent: ready on 3 nodes where its pods run or could run
+    ");
+    assert_eq!(env.writes(), ["kubernetes patch deployments"], "a wait writes nothing");
+}
+
+#[test]
+fn what_never_comes() {
+    let env = Env::new("carts-agent");
+    insta::assert_snapshot!(env.podid("wait carts/carts --for effective --timeout 4s").code(5).steady(), @"
+    exit 5
+    --- stderr
+    effective: carts/carts is not associated in cluster eks-workshop
+    error: timed out after 4s while waiting until carts/carts is effective
+      caused by: carts/carts is not associated in cluster eks-workshop
+
+    hint: give it more time with `--timeout`
+    hint: associate it with `podid associate carts/carts --create-role`
+    ");
+    insta::assert_snapshot!(env.podid("wait carts/carts --for injected --timeout 4s -o json").code(5).steady(), @r#"
+    exit 5
+    --- stdout
+    {
+      "namespace": "carts",
+      "serviceAccount": "carts",
+      "condition": "injected",
+      "holds": false,
+      "how": null,
+      "missing": [
+        "carts/carts is not associated in cluster eks-workshop"
+      ]
+    }
+    --- stderr
+    injected: carts/carts is not associated in cluster eks-workshop
+    {"error":{"code":"timed-out","message":"timed out after 4s while waiting until carts/carts is injected in all its pods: carts/carts is not associated in cluster eks-workshop","requestId":null,"hints":["give it more time with `--timeout`","associate it with `podid associate carts/carts --create-role`"]}}
+    "#);
+    let env = Env::with("carts-associated", &[("/webhook", json!({ "enabled": false }))]);
+    insta::assert_snapshot!(env.podid("wait carts/carts --for effective --timeout 4s").code(5).steady(), @"
+    exit 5
+    --- stderr
+    error: timed out after 4s while waiting for new pods to be injected
+      caused by: new pods of carts/carts are not injected by every API server
+
+    hint: give it more time with `--timeout`
+    hint: see what there is with `podid show carts/carts`
+    ");
+    // Its pods are ten minutes old.
+    let env = Env::with("carts-associated", &[("/associations/0/age_s", json!(60))]);
+    insta::assert_snapshot!(env.podid("wait carts/carts --for injected --timeout 4s").code(5).steady(), @"
+    exit 5
+    --- stderr
+    injected: pod carts-[pod] is not injected, and 1 more
+    error: timed out after 4s while waiting until carts/carts is injected in all its pods
+      caused by: pod carts-[pod] is not injected
+      caused by: pod carts-[pod] is not injected
+
+    hint: give it more time with `--timeout`
+    hint: restart the pods without it with `podid recycle carts/carts`
+    ");
+    let env = Env::with("carts-associated", &[hybrid()]);
+    insta::assert_snapshot!(env.podid("wait carts/carts --for agent --timeout 4s").code(5).steady(), @"
+    exit 5
+    --- stderr
+    agent: ip-10-42-10-11.us-west-2.compute.internal: a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)
+    error: timed out after 4s while waiting until carts/carts is served by a ready agent
+      caused by: ip-10-42-10-11.us-west-2.compute.internal: a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)
+
+    hint: give it more time with `--timeout`
+    hint: see why with `podid agent status`
+    ");
+    insta::assert_snapshot!(env.podid("wait carts/carts --for agent --timeout 4s -q -o json").code(5).steady(), @r#"
+    exit 5
+    --- stdout
+    {
+      "namespace": "carts",
+      "serviceAccount": "carts",
+      "condition": "agent",
+      "holds": false,
+      "how": null,
+      "missing": [
+        "ip-10-42-10-11.us-west-2.compute.internal: a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)"
+      ]
+    }
+    --- stderr
+    {"error":{"code":"timed-out","message":"timed out after 4s while waiting until carts/carts is served by a ready agent: ip-10-42-10-11.us-west-2.compute.internal: a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)","requestId":null,"hints":["give it more time with `--timeout`","see why with `podid agent status`"]}}
+    "#);
+}
+
+/// A Terraform run associates, and the script is there first.
+#[test]
+fn what_comes_meanwhile() {
+    let env = Env::new("carts-role");
+    let effective = env.start(&["wait", "carts/carts", "--for", "effective"]);
+    let injected = env.start(&["wait", "carts/carts", "--for", "injected"]);
+    let listed = |env: &Env| env.world.journal().count("eks", "ListPodIdentityAssociations");
+    let start = std::time::Instant::now();
+    while listed(&env) < 2 {
+        assert!(start.elapsed() < SOON, "{:?}", env.operations());
+        std::thread::yield_now();
+    }
+    let _ = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --recycle").ok();
+    let run = finish(effective).ok();
+    assert!(run.stderr.contains("carts/carts is not associated in cluster eks-workshop"), "{run}");
+    assert!(run.stderr.contains("effective: observed"), "{run}");
+    let run = finish(injected).ok();
+    assert!(run.stderr.contains("all 2 pods are injected"), "{run}");
+}
+
+#[test]
+fn an_agent_that_comes_meanwhile() {
+    let env = Env::new("carts-before");
+    let child = env.start(&["wait", "carts/carts", "--for", "agent"]);
+    let _ = env.podid("agent install").ok();
+    let _ = finish(child).ok().says("ready on 3 nodes where its pods run or could run");
+}
+
+#[test]
+fn nobody_uses_it() {
+    let env = Env::new("carts-agent");
+    insta::assert_snapshot!(env.podid("wait carts/nobody --for agent").ok().steady(), @"
+    exit 0
+    --- stderr
+    agent: nothing uses it yet; ready on every node that needs it
+    ");
+    let env = Env::new("carts-before");
+    insta::assert_snapshot!(env.podid("wait carts/nobody --for agent --timeout 4s").code(5).steady(), @"
+    exit 5
+    --- stderr
+    agent: ip-10-42-10-11.us-west-2.compute.internal: the agent is not installed, and 2 more
+    error: timed out after 4s while waiting until carts/nobody is served by a ready agent
+      caused by: ip-10-42-10-11.us-west-2.compute.internal: the agent is not installed
+      caused by: ip-10-42-11-12.us-west-2.compute.internal: the agent is not installed
+      caused by: ip-10-42-12-13.us-west-2.compute.internal: the agent is not installed
+
+    hint: give it more time with `--timeout`
+    hint: see why with `podid agent status`
+    ");
+    let env = Env::with("carts-associated", &[("/manifests/8/spec/replicas", json!(0))]);
+    insta::assert_snapshot!(env.podid("wait carts/carts --for injected").ok().steady(), @"
+    exit 0
+    --- stderr
+    injected: no pod runs, and none is to
+    ");
+}
+
+#[test]
+fn a_missing_service_account() {
+    let env = Env::with("carts-associated", &[("/associations/0/service_account", json!("cartz"))]);
+    insta::assert_snapshot!(env.podid("wait carts/cartz --for effective --timeout 4s").code(5).steady(), @r#"
+    exit 5
+    --- stderr
+    effective: cannot take effect until it exists: pods "podid-probe-" is forbidden: error looking up service account carts/cartz: serviceaccount "cartz" not found
+    error: timed out after 4s while waiting until carts/cartz is effective
+      caused by: cannot take effect until it exists: pods "podid-probe-" is forbidden: error looking up service account carts/cartz: serviceaccount "cartz" not found
+
+    hint: give it more time with `--timeout`
+    hint: see what there is with `podid show carts/cartz`
+    "#);
+}
+
+#[test]
+fn denied() {
+    let env = Env::with("carts-associated", &[denying("eks:ListPodIdentityAssociations")]);
+    insta::assert_snapshot!(env.podid("wait carts/carts --for effective").code(4).steady(), @"
+    exit 4
+    --- stderr
+    error: cannot list associations of `carts/carts` in cluster `eks-workshop`
+      caused by: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:ListPodIdentityAssociations on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy
+      caused by: a policy denies `eks:ListPodIdentityAssociations` to the caller, whatever else allows it
+      request id: [uuid]
+
+    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    ");
+    let env = Env::with("carts-associated", &[forbidding(&["list pods"])]);
+    insta::assert_snapshot!(env.podid("wait carts/carts --for injected").code(4).steady(), @r#"
+    exit 4
+    --- stderr
+    error: cannot list pods of `carts/carts`
+      caused by: pods is forbidden: User "arn:aws:iam::111122223333:user/workshop" cannot list resource "pods" in API group "" in the namespace "carts"
+    "#);
+    let _ = env.podid("wait carts/carts --for effective").ok();
+    let env = Env::with("carts-associated", &[forbidding(&["list nodes"])]);
+    insta::assert_snapshot!(env.podid("wait carts/carts --for agent").code(4).steady(), @"
+    exit 4
+    --- stderr
+    error: the agent could not be read: not allowed: list nodes
+    ");
+}
+
+#[test]
+fn interrupted() {
+    let env = Env::new("carts-agent");
+    let asked = |world: &podid_sandbox::Sandbox| world.journal().count("eks", "ListPodIdentityAssociations") > 1;
+    insta::assert_snapshot!(env.signalled("wait carts/carts --for effective", "INT", asked).code(130).steady(), @"
+    exit 130
+    --- stderr
+    effective: carts/carts is not associated in cluster eks-workshop
+    error: interrupted
+    ");
+}
+
+/// An API server that is replaced drops what it was asked; the wait goes on.
+#[test]
+fn lost_answers() {
+    let env = Env::with("carts-associated", &[hybrid()]);
+    let child = env.start(&["wait", "carts/carts", "--for", "agent", "--timeout", "20s"]);
+    let start = std::time::Instant::now();
+    while env.world.journal().count("eks", "DescribeAddon") < 2 {
+        assert!(start.elapsed() < SOON, "{:?}", env.operations());
+        std::thread::yield_now();
+    }
+    env.world.faults().add(Fault::once("eks", "DescribeAddon", Action::Drop));
+    env.world.with(|state| {
+        assert!(state.kube.edit("nodes", "", NODE, |node| {
+            node["metadata"]["labels"]["eks.amazonaws.com/compute-type"] = json!("ec2");
+        }));
+    });
+    let _ = finish(child).ok();
+}
