@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{
-    commands::{agent, associate, completions, disassociate, list, policy, recycle, show, wait},
+    commands::{agent, associate, completions, disassociate, list, policy, recycle, role, show, wait},
     output::{ColorChoice, Format},
 };
 
@@ -39,7 +39,7 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done, or nothing to do"),
     ("1", "failed"),
     ("2", "wrong usage, or refused before any write"),
-    ("3", "a difference was found (--dry-run --exit-code)"),
+    ("3", "a difference or a mistake was found (--dry-run --exit-code, role trust)"),
     ("4", "credentials or permission"),
     ("5", "timed out"),
     ("6", "stopped after at least one write: run the same command again"),
@@ -116,6 +116,7 @@ pub enum Command {
     #[command(alias = "get", alias = "describe")]
     Show(show::Show),
     Recycle(recycle::Recycle),
+    Role(role::Role),
     Policy(policy::Policy),
     Agent(agent::Agent),
     Wait(wait::Wait),

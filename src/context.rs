@@ -67,6 +67,23 @@ impl Context {
         Ok(self.target.get_or_init(|| target))
     }
 
+    /// Which cluster, if any is named: for what can do without one.
+    ///
+    /// # Errors
+    /// When sources contradict each other.
+    pub fn optional_target(&self) -> Result<Option<&Target>> {
+        match self.target() {
+            Ok(target) => Ok(Some(target)),
+            Err(_) if self.names_no_cluster() => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Neither a flag, nor the environment, nor a kube context names one. A kubeconfig that cannot be read names none.
+    fn names_no_cluster(&self) -> bool {
+        self.global.cluster.is_none() && self.global.context.is_none() && !matches!(self.unit(), Ok(Some(_)))
+    }
+
     fn unit(&self) -> Result<Option<ContextUnit>> {
         let found = read_context(self.global.kubeconfig.as_deref(), self.global.context.as_deref())?;
         Ok(found.map(|found| {
@@ -82,7 +99,7 @@ impl Context {
         // Roles and tables can be asked for without a cluster; who needs one asks for it, and hears what is missing.
         let region = match self.target() {
             Ok(target) => target.region.as_ref().map(|region| region.value.clone()),
-            Err(_) if self.global.cluster.is_none() && self.global.context.is_none() => self.global.region.clone(),
+            Err(_) if self.names_no_cluster() => self.global.region.clone(),
             Err(failure) => return Err(failure),
         };
         let settings = Settings { profile: self.global.profile.clone(), region, ..Settings::default() };

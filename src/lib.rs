@@ -86,6 +86,7 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
                 Command::List(command) => command.run(&ctx).await,
                 Command::Show(command) => Box::pin(command.run(&ctx)).await,
                 Command::Recycle(command) => Box::pin(command.run(&ctx)).await,
+                Command::Role(command) => Box::pin(command.run(&ctx)).await,
                 Command::Policy(command) => Box::pin(command.run(&ctx)).await,
                 Command::Wait(command) => Box::pin(command.run(&ctx)).await,
                 Command::Agent(command) => Box::pin(command.run(&ctx)).await,

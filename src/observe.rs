@@ -288,7 +288,7 @@ pub async fn agent_in_cluster(kube: &dyn Cluster) -> Result<Seen<InCluster>> {
 
 /// A read that was refused for lack of a permission becomes unread, naming it; any other failure stays one. An
 /// unknown caller (401, bad credentials) can read nothing at all and stays a failure too.
-fn seen<T>(read: Result<T>, permission: &str) -> Result<Seen<T>> {
+pub fn seen<T>(read: Result<T>, permission: &str) -> Result<Seen<T>> {
     match read {
         Ok(value) => Ok(Seen::Read(value)),
         Err(failure) if forbidden(&failure) => Ok(Seen::Unreadable(format!("not allowed: {permission}"))),

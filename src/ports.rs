@@ -20,7 +20,7 @@ use crate::{
         document::Document,
         have::ServiceAccountState,
         names::ServiceAccount,
-        role::{NewRole, Role},
+        role::{ListedRole, NewRole, Role},
         table::Table,
         workload::{CronJob, Pod, Workload, WorkloadRef},
     },
@@ -82,6 +82,8 @@ pub trait Iam: Send + Sync {
     async fn caller(&self) -> Result<Caller>;
     /// GetRole, its document percent-decoded; `None` when it does not exist.
     async fn role(&self, name: &str) -> Result<Option<Role>>;
+    /// ListRoles, page by page as they come (1,000 roles each), documents percent-decoded. One page needs the one before.
+    fn roles(&self) -> BoxStream<'_, Result<Vec<ListedRole>>>;
     /// CreateRole.
     async fn create_role(&self, role: &NewRole) -> Result<Role>;
     /// UpdateAssumeRolePolicy.

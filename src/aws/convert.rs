@@ -17,7 +17,7 @@ use crate::{
         cluster::Cluster,
         document::Document,
         names::ServiceAccount,
-        role::Role,
+        role::{ListedRole, Role},
     },
 };
 
@@ -165,6 +165,15 @@ pub(super) fn role(from: &iam::Role) -> Result<Role> {
         permissions_boundary: owned(
             from.permissions_boundary().and_then(iam::AttachedPermissionsBoundary::permissions_boundary_arn),
         ),
+        created_at: time(Some(from.create_date())),
+    })
+}
+
+pub(super) fn listed_role(from: &iam::Role) -> Result<ListedRole> {
+    Ok(ListedRole {
+        name: from.role_name().to_owned(),
+        arn: arn(from.arn())?,
+        trust: document(need(from.assume_role_policy_document(), "AssumeRolePolicyDocument")?)?,
         created_at: time(Some(from.create_date())),
     })
 }

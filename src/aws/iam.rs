@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use super::{Aws, convert};
 use crate::{
     failure::{Failure, Result},
     model::{
         document::Document,
-        role::{NewRole, Role},
+        role::{ListedRole, NewRole, Role},
     },
     ports::{Caller, Iam},
 };
@@ -46,6 +47,26 @@ impl Iam for Aws {
             Err(error) if absent(&error) => Ok(None),
             Err(error) => Err(iam.told.failure("GetRole", &what, &error)),
         }
+    }
+
+    fn roles(&self) -> BoxStream<'_, Result<Vec<ListedRole>>> {
+        let what = "cannot list the roles of the account";
+        let pages = async move {
+            let iam = self.iam(what).await?;
+            // The most that IAM gives at a time: an account has a thousand roles, and often more.
+            let pages = iam.api.list_roles().max_items(1000).into_paginator().send();
+            Ok(stream::unfold(pages, move |mut pages| async move {
+                let page = match pages.next().await? {
+                    Ok(page) => page.roles().iter().map(convert::listed_role).collect::<Result<Vec<_>>>(),
+                    Err(error) => Err(iam.told.failure("ListRoles", what, &error)),
+                };
+                Some((
+                    page.map_err(|failure| if failure.service.is_some() { failure } else { failure.context(what) }),
+                    pages,
+                ))
+            }))
+        };
+        stream::once(pages).try_flatten().boxed()
     }
 
     async fn create_role(&self, role: &NewRole) -> Result<Role> {

@@ -32,6 +32,7 @@ pub fn found<'a>(asked: &RoleRef, role: Option<&'a Role>) -> Result<&'a Role> {
 /// There is no such role.
 pub fn missing(asked: &RoleRef) -> Failure {
     Failure::failed(format!("no role `{}` in this account", asked.name()))
+        .hint("see those that trust Pod Identity: `podid role list`")
 }
 
 /// The caller's account has another role of that name.
@@ -51,7 +52,7 @@ pub async fn carry_out(ctx: &Context, arn: &Arn, plan: Plan, changing: &Changing
     for warning in &plan.warnings {
         ctx.term.warn(warning);
     }
-    if plan.is_empty() {
+    if plan.is_empty() && !nothing.is_empty() {
         ctx.term.status(nothing);
     }
     if !plan.steps.is_empty() {
@@ -101,7 +102,11 @@ async fn consent(ctx: &Context, arn: &Arn, changing: &Changing) -> Result<()> {
     }
 }
 
-fn render(ctx: &Context, arn: &Arn, outcome: &Outcome) -> Result<()> {
+/// Renders what came of a plan for a role.
+///
+/// # Errors
+/// When standard output cannot be written to.
+pub fn render(ctx: &Context, arn: &Arn, outcome: &Outcome) -> Result<()> {
     let mut value = shared::steps_json(outcome);
     if let Value::Object(map) = &mut value {
         map.insert("roleName".to_owned(), json!(arn.name()));

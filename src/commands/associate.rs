@@ -94,7 +94,7 @@ Examples:
 
 /// `--scope`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum ScopeArg {
+pub enum ScopeArg {
     /// This service account of this cluster
     ServiceAccount,
     /// This namespace of this cluster

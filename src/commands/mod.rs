@@ -10,6 +10,7 @@ pub mod input;
 pub mod list;
 pub mod policy;
 pub mod recycle;
+pub mod role;
 pub mod select;
 pub mod shared;
 pub mod show;

@@ -29,6 +29,19 @@ pub struct Role {
     pub created_at: Option<Timestamp>,
 }
 
+/// A role as ListRoles gives it: without tags and boundary, which cost a call each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedRole {
+    /// Name without path.
+    pub name: String,
+    /// ARN, with the path.
+    pub arn: Arn,
+    /// Trust policy.
+    pub trust: Document,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+}
+
 /// What CreateRole is given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -1,14 +1,18 @@
 //! Trust policies: whom a role trusts, read and edited as untyped JSON. What a permission policy grants is not here.
 
+mod admits;
 mod conditions;
 mod evaluate;
+mod lint;
 mod reach;
 
 use serde_json::{Value, json};
 
 pub use self::{
+    admits::{admits, others, trusts_pods},
     conditions::TAGS as SESSION_TAGS,
     evaluate::evaluate,
+    lint::{Finding, Lint, corrected, lint},
     reach::{Reach, reach},
 };
 use super::{

@@ -8,6 +8,7 @@ mod policies;
 mod recycle;
 mod restart;
 mod role;
+mod role_create;
 mod role_delete;
 mod role_policies;
 mod step;
@@ -23,6 +24,7 @@ pub use self::{
     disassociate::{Disassociate, RoleUse, Target, disassociate},
     recycle::{Recycle, recycle},
     restart::{StalePod, cron_jobs, stale_pods},
+    role_create::{CreateRole, create_role},
     role_delete::delete_role,
     role_policies::{Attach, Detach, attach, detach},
     step::Kind,

@@ -16,8 +16,10 @@ use crate::model::{
 /// What is to be on a role, and what is.
 #[derive(Debug, Clone, Copy)]
 pub struct Attach<'a> {
-    /// The role.
-    pub role: &'a Role,
+    /// Name of the role.
+    pub role: &'a str,
+    /// Whose role it is.
+    pub holder: Holder,
     /// ARNs attached to it.
     pub attached: &'a Seen<Vec<String>>,
     /// All its inline policies.
@@ -53,7 +55,7 @@ pub struct Detach<'a> {
 /// When its inline policies could not be read, or would be larger than IAM takes.
 pub fn attach(ask: &Attach<'_>) -> Result<Plan, Refusal> {
     let mut plan = Plan::default();
-    let role = &ask.role.name;
+    let role = ask.role;
     managed(ask, &mut plan);
     if ask.tables.is_empty() && ask.files.is_empty() {
         return Ok(plan);
@@ -77,11 +79,11 @@ pub fn attach(ask: &Attach<'_>) -> Result<Plan, Refusal> {
         .iter()
         .filter(|(name, document)| !before.get(*name).is_some_and(|before| policy::same_meaning(before, document)))
         .map(|(name, document)| Step::PutPolicy {
-            role: role.clone(),
+            role: role.to_owned(),
             name: name.clone(),
             before: before.get(name).cloned(),
             after: document.clone(),
-            holder: Holder::Shared,
+            holder: ask.holder,
         })
         .collect();
     let size: usize = after.values().map(Document::size).sum();
@@ -96,7 +98,7 @@ fn managed(ask: &Attach<'_>, plan: &mut Plan) {
     if ask.policy_arns.is_empty() {
         return;
     }
-    let role = &ask.role.name;
+    let role = ask.role;
     if let Seen::Unreadable(why) = ask.attached {
         // Attaching twice is no error, so that not knowing does no harm.
         plan.warn(format!("attached policies not checked: {why}"));
@@ -106,9 +108,9 @@ fn managed(ask: &Attach<'_>, plan: &mut Plan) {
         if !attached.contains(&policy_arn) {
             attached.push(policy_arn);
             plan.steps.push(Step::AttachPolicy {
-                role: role.clone(),
+                role: role.to_owned(),
                 policy_arn: policy_arn.clone(),
-                holder: Holder::Shared,
+                holder: ask.holder,
             });
         }
     }
@@ -238,13 +240,13 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_or_differs_is_written() {
-        let role = role();
         let (tables, files, arns) = ([grant("carts")], [file("s3", "arn:aws:s3:::b/*")], [ARN.to_owned()]);
         let plan = |attached: &[&str], there: &[(&str, Document)]| {
             let attached = Seen::Read(attached.iter().map(|arn| (*arn).to_owned()).collect());
             let inline = inline(there);
             let ask = Attach {
-                role: &role,
+                role: "app",
+                holder: Holder::Shared,
                 attached: &attached,
                 inline: &inline,
                 tables: &tables,
@@ -266,12 +268,12 @@ mod tests {
 
     #[test]
     fn the_limit_is_one_over_all_inline_policies() {
-        let role = role();
         let large = |characters: usize| file("x", &"x".repeat(characters)).document;
         let plan = |there: &[(&str, Document)]| {
             let (attached, inline, files) = (Seen::NotAsked, inline(there), [file("s3", "arn:aws:s3:::b/*")]);
             let ask = Attach {
-                role: &role,
+                role: "app",
+                holder: Holder::Shared,
                 attached: &attached,
                 inline: &inline,
                 tables: &[],
@@ -296,7 +298,8 @@ mod tests {
         let (role, unread) = (role(), Seen::Unreadable("not allowed: x".to_owned()));
         let tables = [grant("carts")];
         let ask = Attach {
-            role: &role,
+            role: "app",
+            holder: Holder::Shared,
             attached: &Seen::NotAsked,
             inline: &unread,
             tables: &tables,

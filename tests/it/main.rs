@@ -15,6 +15,7 @@ mod list;
 mod messages;
 mod policy;
 mod recycle;
+mod role;
 mod show;
 mod support;
 mod terminal;

@@ -16,7 +16,7 @@ use crate::{
         want::Access,
     },
     observe,
-    plan::{self, Attach as AttachAsk, Detach as DetachAsk},
+    plan::{self, Attach as AttachAsk, Detach as DetachAsk, Holder},
 };
 
 /// Put policies on a role
@@ -109,7 +109,8 @@ impl Attach {
         let view = view?;
         let role = account::found(&self.role, view.role.as_ref())?;
         let ask = AttachAsk {
-            role,
+            role: &role.name,
+            holder: Holder::Shared,
             attached: &view.attached,
             inline: &view.inline,
             tables: &tables?,

@@ -53,6 +53,12 @@ const ABSENT: [&str; 9] = [
     "aws:username",
 ];
 
+/// Whether EKS never sends this key, given in lower case.
+pub(super) fn is_absent(key: &str) -> bool {
+    // The last two are the claims of an OIDC provider: `oidc.eks.…:sub`.
+    ABSENT.contains(&key) || key.starts_with("aws:principaltag/") || key.ends_with(":sub") || key.ends_with(":aud")
+}
+
 /// Looks up a key, whose case does not matter (IAM reference, Condition element).
 fn context(request: &Request<'_>, key: &str) -> Context {
     let key = key.to_ascii_lowercase();
@@ -79,15 +85,13 @@ fn context(request: &Request<'_>, key: &str) -> Context {
         "aws:principalisawsservice" => Context::One("true".to_owned()),
         "aws:principalservicename" => Context::One(PRINCIPAL.to_owned()),
         "sts:rolesessionname" => Context::Present,
-        key if ABSENT.contains(&key) || key.starts_with("aws:principaltag/") => Context::Absent,
-        // The claims of an OIDC provider: `oidc.eks.…:sub`.
-        key if key.ends_with(":sub") || key.ends_with(":aud") => Context::Absent,
+        key if is_absent(key) => Context::Absent,
         _ => Context::Unknown,
     }
 }
 
 /// A condition operator taken apart.
-struct Operator<'a> {
+pub(super) struct Operator<'a> {
     /// `forallvalues`, `foranyvalue` or nothing.
     set: Option<&'a str>,
     /// `stringequals`, …, in lower case, without `Not`.
@@ -99,7 +103,7 @@ struct Operator<'a> {
 }
 
 impl<'a> Operator<'a> {
-    fn parse(text: &'a str) -> Self {
+    pub(super) fn parse(text: &'a str) -> Self {
         let (set, rest) = match text.split_once(':') {
             Some((set, rest)) => (Some(set), rest),
             None => (None, text),
@@ -112,6 +116,24 @@ impl<'a> Operator<'a> {
         // `Null` and `NumericEquals` hold no `not`; `Not` is always in the middle: `StringNotEquals`, `ArnNotLike`, `NotIpAddress`.
         let negated = base.contains("not");
         Self { set, base: base.replacen("not", "", 1), negated, if_exists }
+    }
+
+    /// It tests that a value is one of those listed, in whatever way.
+    pub(super) fn is_plain(&self) -> bool {
+        !self.negated && !self.is_set("ForAllValues") && self.base != "null"
+    }
+
+    /// It takes a `*` literally.
+    pub(super) fn is_exact(&self) -> bool {
+        matches!(self.base.as_str(), "stringequals" | "stringequalsignorecase")
+    }
+
+    /// It does not hold where its key is not sent.
+    pub(super) fn fails_when_absent(&self, values: &[&str]) -> bool {
+        if self.base == "null" {
+            return !values.iter().any(|value| value.eq_ignore_ascii_case("true"));
+        }
+        !(self.if_exists || self.is_set("ForAllValues") || self.negated && self.set.is_none())
     }
 
     fn is_set(&self, name: &str) -> bool {
@@ -199,9 +221,8 @@ fn one(operator: &Operator<'_>, name: &str, key: &str, wanted: &Value, request: 
         Context::Unknown | Context::Present => return unknown(),
         Context::Absent => {
             // An absent key passes a negated test, IfExists and ForAllValues, and fails every other (IAM reference).
-            let passes =
-                operator.if_exists || operator.is_set("ForAllValues") || operator.negated && operator.set.is_none();
-            return if passes { Truth::Yes } else { Truth::No(vec![missing(key, request, who)]) };
+            let fails = operator.fails_when_absent(&wanted);
+            return if fails { Truth::No(vec![missing(key, request, who)]) } else { Truth::Yes };
         }
         Context::Many(_) if operator.set.is_none() => return unknown(),
         Context::Many(values) => values,

@@ -60,6 +60,17 @@ fn show_without_pods() {
 }
 
 #[test]
+fn roles() {
+    let env = associated();
+    costs(
+        &env,
+        "role list",
+        &["1 eks DescribePodIdentityAssociation", "1 eks ListPodIdentityAssociations", "1 iam ListRoles"],
+    );
+    costs(&env, "role list -o name", &["1 iam ListRoles"]);
+}
+
+#[test]
 fn agent_status() {
     costs(
         &ready(&[]),

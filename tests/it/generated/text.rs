@@ -127,6 +127,34 @@ const DOCUMENT: Rows = &[
     ("Statement[].Effect, Action, Resource, Condition", "what is allowed"),
 ];
 
+const LISTED_ROLE: Rows =
+    &[("roleName, roleArn, createdAt", "the role"), ("admits[]", "whom its trust policy admits, in words")];
+
+const ROLE_USERS: Rows = &[
+    ("associations[]", "the associations that use the role; null when that was not asked or could not be read"),
+    ("associations[].clusterName, namespace, serviceAccount, associationId", "which"),
+    ("associations[].asTarget", "true when it is the target role"),
+];
+
+const ROLE_SHOW: Rows = &[
+    ("role", "name, path, arn, trust (the document), tags, permissionsBoundary and createdAt"),
+    ("trust.admits[], trust.others[]", "whom its trust policy admits by Pod Identity, and whom else"),
+    ("trust.findings[]", "mistakes, with the fields that podid-role-trust(1) explains"),
+    ("attachedPolicies[], inlinePolicies[]", "ARNs of managed policies, and names of inline ones"),
+    ("unread[].what, unread[].why", "what could not be read; its field is null then"),
+];
+
+const ROLE_TRUST: Rows = &[
+    (
+        "findings[].id",
+        "principal, assume-role, tag-session, web-identity, wildcard, case, account, source-arn, absent-key, deny, session-tags or not-admitted",
+    ),
+    ("findings[].statement", "Sid or number of the statement, or null"),
+    ("findings[].message", "what is wrong"),
+    ("verdict", "whether the service account is admitted: admits, refuses or unknown; null without --service-account"),
+    ("trust, corrected", "the document, and the document without its mistakes, or null"),
+];
+
 const ROLE_OF_STEPS: Rows = &[("roleName, roleArn", "the role")];
 
 /// What a command prints with `-o json`; `None` for a command without data.
@@ -141,7 +169,16 @@ pub(super) fn output(command: &str) -> Option<Output> {
             ("One object, also when the command failed after the plan:", &[STEPS, EFFECTIVE, ROLLOUTS])
         }
         "podid policy dynamodb" => ("The policy document itself:", &[DOCUMENT]),
-        "podid policy attach" | "podid policy detach" => {
+        "podid role list" => (
+            "One object with one list, empty when there is nothing: {\"roles\": [...]}. Each has:",
+            &[LISTED_ROLE, ROLE_USERS],
+        ),
+        "podid role show" => ("One object:", &[ROLE_SHOW, ROLE_USERS]),
+        "podid role trust" => (
+            "One object; with --fix steps[] instead of findings, verdict, trust and corrected:",
+            &[ROLE_OF_STEPS, ROLE_TRUST, STEPS],
+        ),
+        "podid role create" | "podid role delete" | "podid policy attach" | "podid policy detach" => {
             ("One object, also when the command failed after the plan:", &[STEPS, ROLE_OF_STEPS])
         }
         "podid disassociate" => (

@@ -49,6 +49,8 @@ fn roles_that_are_not_there_or_elsewhere() {
     exit 1
     --- stderr
     error: no role `nobody` in this account
+
+    hint: see those that trust Pod Identity: `podid role list`
     ");
     insta::assert_snapshot!(env.podid(&format!("policy attach arn:aws:iam::444455556666:role/{ROLE} --policy-arn {MANAGED}")).code(2), @"
     exit 2

@@ -1,0 +1,171 @@
+//! `podid role create`: a role that trusts Pod Identity, for a service account or a cluster.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    cli::Changing,
+    commands::{
+        account,
+        associate::ScopeArg,
+        input,
+        policy::grants,
+        shared::{self, Consent},
+    },
+    context::Context,
+    execute::Outcome,
+    failure::{Code, Failure, Result},
+    model::{
+        arn::{self, Arn},
+        have::Seen,
+        names::ServiceAccount,
+        policy::TableText,
+        want::{Access, InlinePolicy, Scope},
+    },
+    observe,
+    plan::{self, CreateRole},
+};
+
+/// Create a role that trusts Pod Identity, for a service account or the whole cluster
+///
+/// The role is tagged as podid's. One that podid made before is completed; one of that name that others made is refused,
+/// unless --adopt says to take it over: podid's tags and statement are added then, and all else stays.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Create {
+    /// Name of the role
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// Whom it is for [default: every service account of the cluster]
+    #[arg(long, value_name = "NAMESPACE/SERVICE_ACCOUNT")]
+    service_account: Option<ServiceAccount>,
+    /// Whom the trust policy admits [default: service-account with --service-account, else cluster]
+    #[arg(long, value_enum, value_name = "SCOPE")]
+    scope: Option<ScopeArg>,
+    /// For associations that send no session tags: trust the cluster by its ARN
+    #[arg(long)]
+    disable_session_tags: bool,
+    /// Path [default: /podid/]
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+    /// Permissions boundary
+    #[arg(long, value_name = "ARN")]
+    permissions_boundary: Option<String>,
+    /// Tag on the role (can be repeated)
+    #[arg(long, value_name = "KEY=VALUE")]
+    tag: Vec<String>,
+    /// Take over a role of that name that podid did not create
+    #[arg(long)]
+    adopt: bool,
+    /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
+    #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
+    dynamodb: Vec<TableText>,
+    /// Attach a managed policy (can be repeated)
+    #[arg(long, value_name = "ARN", help_heading = "Permissions")]
+    policy_arn: Vec<String>,
+    /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
+    #[arg(long, value_name = "FILE", help_heading = "Permissions")]
+    policy_file: Vec<PathBuf>,
+    #[command(flatten)]
+    changing: Changing,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid role create carts-role --service-account carts/carts --dynamodb carts=read-write
+  podid role create tools --scope cluster --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess
+  podid role create carts-role --service-account carts/carts --adopt --dry-run";
+
+impl Create {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let (tags, files) = self.check()?;
+        let inline = !self.dynamodb.is_empty() || !files.is_empty();
+        let tables = async {
+            let mut grants = grants::complete(ctx, &self.dynamodb, Access::Read).await?;
+            grants::look(ctx, &mut grants).await?;
+            Ok::<_, Failure>(grants)
+        };
+        let iam = ctx.iam()?;
+        let read = observe::role_policies(iam, &self.name, !self.policy_arn.is_empty(), inline);
+        let read = ctx.guard.run("reading the role", read);
+        let (cluster, view, tables) = futures::join!(ctx.cluster(), read, tables);
+        let (cluster, view, tables) = (cluster?, view?, tables?);
+        let plan = plan::create_role(&CreateRole {
+            cluster,
+            subject: self.service_account.as_ref(),
+            name: &self.name,
+            path: self.path.as_deref(),
+            scope: self.scope.map(Scope::from),
+            session_tags: !self.disable_session_tags,
+            boundary: self.permissions_boundary.as_deref(),
+            tags: &tags,
+            adopt: self.adopt,
+            tables: &tables,
+            policy_arns: &self.policy_arn,
+            files: &files,
+            role: view.role.as_ref(),
+            attached: &or_nothing(view.attached),
+            inline: &or_nothing(view.inline),
+        })
+        .map_err(shared::refused)?;
+        let home = &cluster.arn;
+        let path = self.path.as_deref().unwrap_or(crate::model::role::PATH);
+        let arn = match &view.role {
+            Some(role) => role.arn.clone(),
+            None => Arn::iam(&home.partition, &home.account, "role", path, &self.name),
+        };
+        for warning in &plan.warnings {
+            ctx.term.warn(warning);
+        }
+        if plan.is_empty() {
+            ctx.term.status(format!("role {} is as wanted: nothing to change", self.name));
+        } else {
+            shared::show_plan(ctx, &plan, &self.changing).await?;
+        }
+        if self.changing.dry_run {
+            account::render(ctx, &arn, &Outcome::planned(&plan.steps))?;
+            return Ok(shared::dry_run_code(&self.changing, &plan));
+        }
+        shared::consent(ctx, &self.changing, Consent::of(&plan)).await?;
+        let changed = !plan.is_empty();
+        let code = account::finish(ctx, &arn, plan).await?;
+        if let (true, Some(subject)) = (changed, &self.service_account) {
+            let name = &self.name;
+            ctx.term.hint(format!("let it act as the role with `podid associate {subject} --role {name}`"));
+        }
+        Ok(code)
+    }
+
+    /// Everything that can be wrong without asking anybody.
+    fn check(&self) -> Result<(std::collections::BTreeMap<String, String>, Vec<InlinePolicy>)> {
+        arn::check_role_name(&self.name).map_err(|e| Failure::usage(e.to_string()))?;
+        if let Some(path) = &self.path {
+            arn::check_path(path).map_err(|e| Failure::usage(format!("--path: {e}")))?;
+        }
+        if let Some(boundary) = &self.permissions_boundary {
+            input::policy_arn("--permissions-boundary", boundary)?;
+        }
+        for arn in &self.policy_arn {
+            input::policy_arn("--policy-arn", arn)?;
+        }
+        let files = self.policy_file.iter().map(|path| input::policy_file(path)).collect::<Result<Vec<_>>>()?;
+        input::distinct(files.iter().map(|p| p.name.as_str()), |name| {
+            Failure::usage(format!("two `--policy-file` make the same inline policy `{name}`"))
+        })?;
+        Ok((input::tags("--tag", &self.tag)?, files))
+    }
+}
+
+/// What was not asked for is not wanted either.
+fn or_nothing<T: Default>(seen: Seen<T>) -> Seen<T> {
+    match seen {
+        Seen::NotAsked => Seen::Read(T::default()),
+        other => other,
+    }
+}

@@ -1,0 +1,182 @@
+//! `podid role show`: one role in full: whom it admits, what it may do, who uses it.
+
+use clap::Args;
+use serde_json::json;
+
+use super::users::{self, Users};
+use crate::{
+    commands::account,
+    context::Context,
+    failure::{Code, Result},
+    model::{
+        arn::RoleRef,
+        have::Seen,
+        policy,
+        role::Role,
+        trust::{self, Finding, Lint},
+    },
+    observe,
+    output::{Format, block::Block},
+};
+
+/// Show one role: trust, whom it admits, policies, tags, and the associations that use it
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Show {
+    /// The role, by name or ARN
+    #[arg(value_name = "ROLE")]
+    role: RoleRef,
+    /// Look for users in every cluster of the region, instead of one
+    #[arg(long, conflicts_with = "cluster")]
+    all_clusters: bool,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid role show eks-workshop-carts-dynamo
+  podid role show eks-workshop-carts-dynamo -o json";
+
+struct View {
+    role: Role,
+    attached: Seen<Vec<String>>,
+    inline: Seen<Vec<String>>,
+    users: Users,
+    findings: Vec<Finding>,
+}
+
+impl Show {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let iam = ctx.iam()?;
+        let name = self.role.name();
+        let users = async {
+            let clusters = users::clusters(ctx, self.all_clusters).await?;
+            let line = ctx.term.progress("users");
+            let users = users::users(ctx, clusters, &line).await;
+            line.clear();
+            users
+        };
+        let inline = async { observe::seen(iam.inline_policies(name).await, "iam:ListRolePolicies") };
+        let attached = async { observe::seen(iam.attached_policies(name).await, "iam:ListAttachedRolePolicies") };
+        let role = ctx.guard.run("reading the role", async { futures::try_join!(iam.role(name), attached, inline) });
+        let (role, users) = futures::join!(role, users);
+        let (role, attached, inline) = role?;
+        let role = account::found(&self.role, role.as_ref())?.clone();
+        let findings = trust::lint(&role.trust, &Lint { role: &role.arn, request: None });
+        let view = View { role, attached, inline, users: users?, findings };
+        match ctx.term.format() {
+            Format::Json => ctx.term.emit_json(&view.json())?,
+            Format::Yaml => ctx.term.emit_yaml(&view.json())?,
+            Format::Name => ctx.term.emit_line(&view.role.name)?,
+            Format::Table | Format::Wide => {
+                ctx.term.emit_block(&view.block())?;
+                if view.users.clusters.is_empty() {
+                    ctx.term.note("no cluster is named: who uses the role was not asked");
+                }
+                if !view.findings.is_empty() {
+                    ctx.term.hint(format!("see the corrected trust policy with `podid role trust {name}`"));
+                }
+            }
+        }
+        view.users.warn(ctx);
+        Ok(Code::Ok)
+    }
+}
+
+impl View {
+    fn known_users(&self) -> Option<&[users::User]> {
+        (self.users.complete() && !self.users.clusters.is_empty()).then(|| self.users.of(&self.role.arn.to_string()))
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let mut unread = Vec::new();
+        for (what, seen) in
+            [("attachedPolicies", unreadable(&self.attached)), ("inlinePolicies", unreadable(&self.inline))]
+        {
+            unread.extend(seen.map(|why| json!({ "what": what, "why": why })));
+        }
+        let clusters = self.users.unread.iter();
+        unread
+            .extend(clusters.map(|(cluster, why)| json!({ "what": format!("associations of {cluster}"), "why": why })));
+        json!({
+            "role": self.role,
+            "trust": {
+                "admits": trust::admits(&self.role.trust),
+                "others": trust::others(&self.role.trust),
+                "findings": self.findings,
+            },
+            "attachedPolicies": self.attached.read(),
+            "inlinePolicies": self.inline.read(),
+            "associations": self.known_users(),
+            "unread": unread,
+        })
+    }
+
+    fn block(&self) -> Block {
+        let role = &self.role;
+        let admits = trust::admits(&role.trust);
+        let admits = if admits.is_empty() { vec!["nobody by Pod Identity".to_owned()] } else { admits };
+        let others = trust::others(&role.trust);
+        let mut block = Block::new()
+            .field("Role", &role.name)
+            .field("ARN", role.arn.to_string())
+            .maybe("Permissions boundary", role.permissions_boundary.clone())
+            .list("Admits", admits);
+        if !others.is_empty() {
+            block = block.list("Trusts also", others);
+        }
+        if !self.findings.is_empty() {
+            block = block.list("Mistakes", self.findings.iter().map(line));
+        }
+        block = block.list("Policies", self.policies());
+        if let Some(users) = self.known_users() {
+            let several = self.users.clusters.len() > 1;
+            let shown = users.iter().map(|user| {
+                let how = if user.as_target { " (as target role)" } else { "" };
+                format!("{}{how}", user.shown(several))
+            });
+            let shown: Vec<String> = shown.collect();
+            let none = vec![format!("nobody in {}", self.users.place())];
+            block = block.list("Used by", if shown.is_empty() { none } else { shown });
+        }
+        block
+            .list("Tags", role.tags.iter().map(|(key, value)| format!("{key}={value}")))
+            .time("Created", role.created_at)
+    }
+
+    fn policies(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        match &self.attached {
+            Seen::Read(arns) => lines.extend(arns.iter().cloned()),
+            Seen::Unreadable(why) => lines.push(format!("attached ones could not be read ({why})")),
+            Seen::NotAsked => {}
+        }
+        match &self.inline {
+            Seen::Read(names) => lines.extend(names.iter().map(|name| {
+                let whose = if name == policy::DYNAMODB { "inline, podid's" } else { "inline" };
+                format!("{name} ({whose})")
+            })),
+            Seen::Unreadable(why) => lines.push(format!("inline ones could not be read ({why})")),
+            Seen::NotAsked => {}
+        }
+        if lines.is_empty() { vec!["none: the role may do nothing".to_owned()] } else { lines }
+    }
+}
+
+fn unreadable<T>(seen: &Seen<T>) -> Option<&str> {
+    match seen {
+        Seen::Unreadable(why) => Some(why),
+        Seen::Read(_) | Seen::NotAsked => None,
+    }
+}
+
+fn line(finding: &Finding) -> String {
+    match &finding.statement {
+        Some(statement) => format!("statement {statement}: {}", finding.message),
+        None => finding.message.clone(),
+    }
+}

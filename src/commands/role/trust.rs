@@ -1,0 +1,240 @@
+//! `podid role trust`: the mistakes in a role's trust policy, its correction, and on request its mending.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::Changing,
+    commands::account,
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::{
+        arn::RoleRef,
+        document::Document,
+        names::ServiceAccount,
+        role::Role,
+        trust::{self, Finding, Lint, Request, Verdict},
+    },
+    observe,
+    output::{
+        Format, diff, json,
+        table::{Cell, Column, Table},
+    },
+    plan::{Plan, Step},
+};
+
+/// Find the mistakes in a role's trust policy, and mend them
+///
+/// Without --service-account: what can admit nobody, whoever asks. With it: also whether this service account of the
+/// cluster is admitted. The corrected policy is shown as a diff and keeps every other statement, in order; --fix writes
+/// it. Exits with 3 when there is a mistake.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Trust {
+    /// The role, by name or ARN
+    #[arg(value_name = "ROLE")]
+    role: RoleRef,
+    /// Whom it has to admit
+    #[arg(long, value_name = "NAMESPACE/SERVICE_ACCOUNT")]
+    service_account: Option<ServiceAccount>,
+    /// Write the corrected trust policy
+    #[arg(long)]
+    fix: bool,
+    /// With --fix: show the plan and send no write
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
+    /// With --dry-run: exit 3 when anything would change
+    #[arg(long, requires = "dry_run")]
+    exit_code: bool,
+    /// With --fix: do not ask
+    #[arg(long, short, requires = "fix")]
+    yes: bool,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid role trust eks-workshop-carts-dynamo
+  podid role trust eks-workshop-carts-dynamo --service-account carts/carts
+  podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix";
+
+/// What was found.
+struct View {
+    role: Role,
+    findings: Vec<Finding>,
+    corrected: Option<Document>,
+    /// For the service account that was asked about.
+    verdict: Option<Verdict>,
+}
+
+impl Trust {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let view = self.look(ctx).await?;
+        if self.fix {
+            return self.mend(ctx, view).await;
+        }
+        view.render(ctx)?;
+        if view.findings.is_empty() {
+            self.fine(ctx, &view);
+            return Ok(Code::Ok);
+        }
+        if view.corrected.is_some() {
+            let subject = self.service_account.as_ref().map_or(String::new(), |s| format!(" --service-account {s}"));
+            ctx.term.hint(format!("write the corrected one with `podid role trust {}{subject} --fix`", view.role.name));
+        } else {
+            self.helpless(ctx, &view);
+        }
+        Ok(Code::Difference)
+    }
+
+    async fn look(&self, ctx: &Context) -> Result<View> {
+        let name = self.role.name();
+        let role = async { ctx.guard.run("reading the role", ctx.iam()?.role(name)).await };
+        let about = async {
+            let Some(subject) = &self.service_account else { return Ok(None) };
+            let (cluster, association) = futures::try_join!(ctx.cluster(), async {
+                let read = observe::association(ctx.eks()?, &ctx.target()?.cluster.value, subject);
+                ctx.guard.run("reading the association", read).await
+            })?;
+            Ok(Some((cluster, association)))
+        };
+        let (role, about) = futures::join!(role, about);
+        let role = role?;
+        let role = account::found(&self.role, role.as_ref())?.clone();
+        let about = about?;
+        let request = match (&about, &self.service_account) {
+            (Some((cluster, association)), Some(subject)) => {
+                if let Some(other) = association.as_ref().filter(|a| a.role_arn != role.arn.to_string()) {
+                    ctx.term.note(format!("{subject} is associated with another role: {}", other.role_arn));
+                }
+                let session_tags = !association.as_ref().is_some_and(|a| a.disable_session_tags);
+                Some(Request { cluster, subject, session_tags })
+            }
+            _ => None,
+        };
+        let ask = Lint { role: &role.arn, request: request.as_ref() };
+        let findings = trust::lint(&role.trust, &ask);
+        let corrected = if findings.is_empty() { None } else { trust::corrected(&role.trust, &ask) };
+        let verdict = request.as_ref().map(|request| trust::evaluate(&role.trust, request));
+        if let Some(size) = corrected.as_ref().map(Document::size).filter(|size| *size > trust::MAX_SIZE) {
+            return Err(Failure::usage(format!(
+                "the corrected trust policy of role `{}` would have {size} characters, IAM takes {}",
+                role.name,
+                trust::MAX_SIZE
+            ))
+            .hint("widen a statement that is already in it, or use another role"));
+        }
+        Ok(View { role, findings, corrected, verdict })
+    }
+
+    fn fine(&self, ctx: &Context, view: &View) {
+        let name = &view.role.name;
+        match (&view.verdict, &self.service_account) {
+            (Some(Verdict::Unknown(reasons)), Some(subject)) => {
+                for reason in reasons {
+                    ctx.term.warn(format!("whether role {name} admits {subject} cannot be told: {reason}"));
+                }
+            }
+            (Some(_), Some(subject)) => ctx.term.status(format!("role {name} admits {subject}: no mistake found")),
+            _ => ctx.term.status(format!("no mistake found in the trust policy of role {name}")),
+        }
+    }
+
+    /// What a person has to decide.
+    fn helpless(&self, ctx: &Context, view: &View) {
+        if view.findings.iter().any(|finding| finding.id == "deny") {
+            ctx.term.hint("take the statement that denies it away: no added statement overrules a Deny");
+        } else if self.service_account.is_none() {
+            ctx.term.hint("whom it should admit only you know: name one with `--service-account NS/SA`");
+        }
+    }
+
+    async fn mend(&self, ctx: &Context, view: View) -> Result<Code> {
+        let changing = Changing { dry_run: self.dry_run, exit_code: self.exit_code, yes: self.yes };
+        for finding in &view.findings {
+            ctx.term.status(line(finding));
+        }
+        let mut plan = Plan::default();
+        if let Some(after) = &view.corrected {
+            let before = view.role.trust.clone();
+            plan.steps.push(Step::PutTrust { role: view.role.name.clone(), before, after: after.clone() });
+        } else if view.findings.is_empty() {
+            self.fine(ctx, &view);
+        } else {
+            self.helpless(ctx, &view);
+        }
+        let empty = plan.is_empty();
+        let nothing = match view.findings[..] {
+            [] => String::new(),
+            _ => format!("nothing that podid can change in the trust policy of role {}", view.role.name),
+        };
+        let code = account::carry_out(ctx, &view.role.arn, plan, &changing, &nothing).await?;
+        Ok(if code == Code::Ok && empty && !view.findings.is_empty() { Code::Difference } else { code })
+    }
+}
+
+impl View {
+    fn json(&self) -> Value {
+        let verdict = self.verdict.as_ref().map(|verdict| match verdict {
+            Verdict::Admits => "admits",
+            Verdict::Refuses(_) => "refuses",
+            Verdict::Unknown(_) => "unknown",
+        });
+        json!({
+            "roleName": self.role.name,
+            "roleArn": self.role.arn,
+            "findings": self.findings,
+            "verdict": verdict,
+            "trust": self.role.trust,
+            "corrected": self.corrected,
+        })
+    }
+
+    fn render(&self, ctx: &Context) -> Result<()> {
+        match ctx.term.format() {
+            Format::Json => return ctx.term.emit_json(&self.json()),
+            Format::Yaml => return ctx.term.emit_yaml(&self.json()),
+            Format::Name => {
+                for finding in &self.findings {
+                    ctx.term.emit_line(finding.id)?;
+                }
+                return Ok(());
+            }
+            Format::Table | Format::Wide => {}
+        }
+        if !self.findings.is_empty() {
+            ctx.term.emit_table(&table(&self.findings))?;
+        }
+        if let Some(after) = &self.corrected {
+            let name = &self.role.name;
+            let names = (format!("trust policy of {name}"), format!("trust policy of {name}, corrected"));
+            let (before, after) = (json::pretty(&self.role.trust)?, json::pretty(after)?);
+            ctx.term.emit(&diff::unified(&before, &after, (&names.0, &names.1), ctx.term.out_paint()))?;
+        }
+        Ok(())
+    }
+}
+
+fn table(findings: &[Finding]) -> Table {
+    let mut table = Table::new(&[Column::new("RULE"), Column::new("STATEMENT").priority(5), Column::new("MISTAKE")]);
+    for finding in findings {
+        table.row([
+            Cell::new(finding.id),
+            Cell::new(finding.statement.clone().unwrap_or_default()),
+            Cell::new(&finding.message),
+        ]);
+    }
+    table
+}
+
+fn line(finding: &Finding) -> String {
+    match &finding.statement {
+        Some(statement) => format!("statement {statement}: {} ({})", finding.message, finding.id),
+        None => format!("{} ({})", finding.message, finding.id),
+    }
+}

@@ -1,0 +1,170 @@
+//! Whom a trust policy lets in, in words: statement by statement, for people to read. Whether it lets in one in
+//! particular is `evaluate`'s.
+
+use serde_json::Value;
+
+use super::{
+    PRINCIPAL,
+    conditions::{Operator, TAGS},
+};
+use crate::model::{
+    arn::Arn,
+    document::{Document, strings},
+};
+
+/// Whether any statement allows anything to the service principal by name.
+pub fn trusts_pods(document: &Document) -> bool {
+    document.statements().into_iter().any(|s| allows(s) && services(s).contains(&PRINCIPAL))
+}
+
+/// Whom the statements for the service principal admit, one phrase each: `carts/carts of cluster eks-workshop`.
+pub fn admits(document: &Document) -> Vec<String> {
+    let mut phrases = Vec::new();
+    for statement in document.statements().into_iter().filter(|s| allows(s) && services(s).contains(&PRINCIPAL)) {
+        let phrase = phrase(statement);
+        if !phrases.contains(&phrase) {
+            phrases.push(phrase);
+        }
+    }
+    phrases
+}
+
+/// Whom else the role trusts: `service ec2.amazonaws.com`, `aws arn:…`, `federated arn:…`.
+pub fn others(document: &Document) -> Vec<String> {
+    let mut found = Vec::new();
+    for statement in document.statements().into_iter().filter(|s| allows(s)) {
+        match statement.get("Principal") {
+            Some(Value::Object(kinds)) => {
+                for (kind, ids) in kinds {
+                    let ids = strings(Some(ids)).into_iter().filter(|id| kind != "Service" || *id != PRINCIPAL);
+                    found.extend(ids.map(|id| format!("{} {id}", kind.to_lowercase())));
+                }
+            }
+            Some(Value::String(all)) => found.push(format!("everyone ({all})")),
+            _ => {}
+        }
+    }
+    found.dedup();
+    found
+}
+
+pub(super) fn allows(statement: &Value) -> bool {
+    statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+}
+
+pub(super) fn services(statement: &Value) -> Vec<&str> {
+    strings(statement.get("Principal").and_then(|principal| principal.get("Service")))
+}
+
+/// A condition taken apart: operator, key and values.
+pub(super) fn conditions(statement: &Value) -> Vec<(&String, &String, &Value)> {
+    let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
+    operators
+        .flat_map(|(operator, keys)| {
+            keys.as_object().into_iter().flatten().map(move |(key, value)| (operator, key, value))
+        })
+        .collect()
+}
+
+/// What the plain tests of a statement say; all else is only counted.
+fn phrase(statement: &Value) -> String {
+    let (mut cluster, mut namespace, mut account, mut name) = (None, None, None, None);
+    let mut more = 0;
+    for (operator, key, value) in conditions(statement) {
+        let plain = Operator::parse(operator).is_plain();
+        let values = strings(Some(value)).join(" or ");
+        match key.to_ascii_lowercase().as_str() {
+            _ if !plain => more += 1,
+            "aws:requesttag/eks-cluster-arn" | "aws:sourcearn" => cluster = Some(cluster_name(&values)),
+            "aws:requesttag/eks-cluster-name" => cluster = cluster.or(Some(values)),
+            "aws:requesttag/kubernetes-namespace" => namespace = Some(values),
+            "aws:requesttag/kubernetes-service-account" => name = Some(values),
+            "aws:sourceaccount" => account = Some(values),
+            _ => more += 1,
+        }
+    }
+    let place = match (&cluster, &account) {
+        (Some(cluster), _) => format!("of cluster {cluster}"),
+        (None, Some(account)) => format!("of account {account}"),
+        (None, None) => "of any cluster".to_owned(),
+    };
+    let who = match (namespace, name) {
+        (Some(namespace), Some(name)) => format!("{namespace}/{name}"),
+        (Some(namespace), None) => format!("{namespace}/*"),
+        (None, Some(name)) => format!("*/{name}"),
+        (None, None) => "every service account".to_owned(),
+    };
+    let more = match more {
+        0 => String::new(),
+        1 => " (one more condition)".to_owned(),
+        n => format!(" ({n} more conditions)"),
+    };
+    format!("{who} {place}{more}")
+}
+
+/// The name in a cluster's ARN; any other text as it is.
+fn cluster_name(text: &str) -> String {
+    match text.parse::<Arn>() {
+        Ok(arn) if arn.service == "eks" && !text.contains(" or ") => {
+            arn.resource.strip_prefix("cluster/").map_or_else(|| text.to_owned(), str::to_owned)
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// Whether EKS sends a session tag of this key.
+pub(super) fn is_session_tag(tag: &str) -> bool {
+    TAGS.contains(&tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::{
+        fixtures::{cluster, subject},
+        trust::{document, statement},
+        want::Scope,
+    };
+
+    #[test]
+    fn podids_statements_in_words() {
+        let (cluster, subject) = (cluster(), subject("carts/carts"));
+        for (scope, tags, words) in [
+            (Scope::ServiceAccount, true, "carts/carts of cluster eks-workshop"),
+            (Scope::Namespace, true, "carts/* of cluster eks-workshop"),
+            (Scope::Cluster, true, "every service account of cluster eks-workshop"),
+            (Scope::Cluster, false, "every service account of cluster eks-workshop"),
+            (Scope::None, true, "every service account of any cluster"),
+        ] {
+            assert_eq!(admits(&document(statement(&cluster, &subject, scope, tags))), [words]);
+        }
+    }
+
+    #[test]
+    fn of_others_hands() {
+        let of = |condition: Value| {
+            let mut own = statement(&cluster(), &subject("a/b"), Scope::None, true);
+            own["Condition"] = condition;
+            admits(&document(own)).remove(0)
+        };
+        for (condition, words) in [
+            (json!({"StringEquals": {"aws:SourceAccount": "1"}}), "every service account of account 1"),
+            (json!({"StringLike": {"aws:RequestTag/kubernetes-namespace": ["a", "b-*"]}}), "a or b-*/* of any cluster"),
+            (json!({"StringEquals": {"aws:RequestTag/kubernetes-service-account": "x"}}), "*/x of any cluster"),
+            (
+                json!({"StringNotEquals": {"aws:RequestTag/kubernetes-namespace": "a"}, "Bool": {"x": "true"}}),
+                "every service account of any cluster (2 more conditions)",
+            ),
+        ] {
+            assert_eq!(of(condition), words);
+        }
+        let mixed = Document(json!({"Statement": [
+            {"Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com", PRINCIPAL], "AWS": "arn:aws:iam::1:root"}, "Action": "sts:AssumeRole"},
+            {"Effect": "Deny", "Principal": "*", "Action": "*"}]}));
+        assert_eq!(others(&mixed), ["service ec2.amazonaws.com", "aws arn:aws:iam::1:root"]);
+        assert!(trusts_pods(&mixed));
+        assert!(!trusts_pods(&Document(json!({"Statement": {"Effect": "Deny", "Principal": {"Service": PRINCIPAL}}}))));
+    }
+}

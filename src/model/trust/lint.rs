@@ -1,0 +1,324 @@
+//! Mistakes in a trust policy that keep Pod Identity from working, and the document without them.
+//!
+//! The rules: EKS User Guide, pod-id-role and pod-id-abac; what EKS does not send, IAM User Guide, global condition keys;
+//! the form of `aws:SourceArn`, awslabs/mountpoint-s3-csi-driver#781.
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use super::{
+    ACTIONS, PRINCIPAL, Request, Verdict,
+    admits::{allows, conditions, is_session_tag, services},
+    conditions::Operator,
+    correction, default_scope, evaluate,
+};
+use crate::model::{
+    arn::Arn,
+    document::{Document, strings},
+    text::wildcard,
+};
+
+/// A mistake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Stable id of the rule: `principal`, `tag-session`, …
+    pub id: &'static str,
+    /// The statement, by its Sid or its number; `None` for the whole document.
+    pub statement: Option<String>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// What a document is linted for.
+#[derive(Debug, Clone, Copy)]
+pub struct Lint<'a> {
+    /// The role that has it.
+    pub role: &'a Arn,
+    /// Whom it has to admit, when that was asked.
+    pub request: Option<&'a Request<'a>>,
+}
+
+/// Keys that a call of EKS does not have, beside those that `evaluate` knows: where a call comes from.
+const NOWHERE: [&str; 4] = ["aws:sourceip", "aws:vpcsourceip", "aws:sourcevpc", "aws:sourcevpce"];
+
+/// The mistakes of a document, in the order of its statements.
+pub fn lint(document: &Document, ask: &Lint<'_>) -> Vec<Finding> {
+    let statements = document.statements();
+    let mut found = Vec::new();
+    let tagging = statements.iter().any(|s| for_pods(s) && covers(s, ACTIONS[1]));
+    for (at, statement) in statements.iter().enumerate() {
+        let mut add = |id, message: String| found.push(Finding { id, statement: Some(name(statement, at)), message });
+        if allows(statement) {
+            for service in services(statement).into_iter().filter(|service| is_typo(service)) {
+                add(
+                    "principal",
+                    format!("there is no service `{service}`: it is called {PRINCIPAL}, in every partition"),
+                );
+            }
+        }
+        if for_pods(statement) {
+            actions(statement, tagging, &mut add);
+            for (operator, key, value) in conditions(statement) {
+                condition(ask, operator, key, &strings(Some(value)), &mut add);
+            }
+        }
+    }
+    if !statements.iter().any(|s| for_pods(s)) && found.is_empty() {
+        found.push(Finding { id: "principal", statement: None, message: nobody(&statements) });
+    }
+    if let Some(request) = ask.request {
+        admission(document, request, &mut found);
+    }
+    found
+}
+
+/// Whether the request is admitted, where the rules of form have not told already why not.
+fn admission(document: &Document, request: &Request<'_>, found: &mut Vec<Finding>) {
+    if let Verdict::Refuses(reasons) = evaluate(document, request) {
+        for reason in reasons {
+            let id = if reason.contains(" denies ") {
+                "deny"
+            } else if reason.contains("session tags are disabled") {
+                "session-tags"
+            } else {
+                "not-admitted"
+            };
+            let message = format!("does not admit {}: {reason}", request.subject);
+            found.push(Finding { id, statement: None, message });
+        }
+    }
+}
+
+/// An Allow statement for the service principal.
+fn for_pods(statement: &Value) -> bool {
+    allows(statement) && services(statement).contains(&PRINCIPAL)
+}
+
+/// A service principal that somebody meant to be EKS's: `eks-pods.amazonaws.com`, `pods.eks.amazonaws.com.cn`.
+fn is_typo(service: &str) -> bool {
+    let lower = service.to_ascii_lowercase();
+    service != PRINCIPAL && lower.contains("eks") && lower.contains("pod")
+}
+
+fn covers(statement: &Value, action: &str) -> bool {
+    strings(statement.get("Action"))
+        .iter()
+        .any(|pattern| wildcard(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase()))
+}
+
+/// As a finding names it: the Sid, else the number, from 1.
+fn name(statement: &Value, at: usize) -> String {
+    let sid = statement.get("Sid").and_then(Value::as_str).filter(|sid| !sid.is_empty());
+    sid.map_or_else(|| (at + 1).to_string(), str::to_owned)
+}
+
+fn nobody(statements: &[&Value]) -> String {
+    let base = format!("no statement trusts the service {PRINCIPAL}");
+    let named: Vec<String> =
+        statements.iter().filter(|s| allows(s)).flat_map(|s| services(s)).map(|s| format!("`{s}`")).collect();
+    let federated = statements.iter().any(|s| s.get("Principal").is_some_and(|p| p.get("Federated").is_some()));
+    match (named.is_empty(), federated) {
+        (false, _) => format!("{base}, only {}", named.join(", ")),
+        (true, true) => format!("{base}, only an OIDC provider (IRSA)"),
+        (true, false) => base,
+    }
+}
+
+fn actions(statement: &Value, tagging: bool, add: &mut impl FnMut(&'static str, String)) {
+    let web = covers(statement, "sts:AssumeRoleWithWebIdentity");
+    let assumes = covers(statement, ACTIONS[0]);
+    if !assumes && web {
+        add("web-identity", format!("allows sts:AssumeRoleWithWebIdentity, which is IRSA's; EKS calls {}", ACTIONS[0]));
+    } else if !assumes && !covers(statement, ACTIONS[1]) && statement.get("NotAction").is_none() {
+        add("assume-role", format!("does not allow {}", ACTIONS[0]));
+    }
+    if assumes && !tagging {
+        add("tag-session", format!("lacks {}, without which EKS refuses the association", ACTIONS[1]));
+    }
+}
+
+/// What no request of EKS for a role of this account can meet.
+fn condition(ask: &Lint<'_>, operator: &str, key: &str, values: &[&str], add: &mut impl FnMut(&'static str, String)) {
+    let parsed = Operator::parse(operator);
+    let lower = key.to_ascii_lowercase();
+    let shown = || values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ");
+    if absent(&lower) {
+        if parsed.fails_when_absent(values) {
+            add("absent-key", format!("asks for {key}, which EKS does not send"));
+        }
+        return;
+    }
+    if !parsed.is_plain() {
+        return;
+    }
+    if parsed.is_exact() && values.iter().any(|value| value.contains('*')) {
+        add("wildcard", format!("{operator} takes the `*` in {key} = {} literally", shown()));
+        return;
+    }
+    let home = &ask.role.account;
+    let account_of = |value: &str| value.parse::<Arn>().ok().map(|arn| (arn.partition, arn.account));
+    match lower.as_str() {
+        "aws:sourcearn" if values.iter().all(|value| !is_cluster(value)) => {
+            add("source-arn", format!("aws:SourceArn is {}, EKS sends the cluster's ARN", shown()));
+        }
+        "aws:sourcearn" | "aws:requesttag/eks-cluster-arn"
+            if values.iter().all(|value| {
+                account_of(value).is_some_and(|(partition, account)| {
+                    !wildcard(&account, home) || !wildcard(&partition, &ask.role.partition)
+                })
+            }) =>
+        {
+            add(
+                "account",
+                format!("names cluster {}, and EKS assumes roles of the cluster's own account only", shown()),
+            );
+        }
+        "aws:sourceaccount" if values.iter().all(|value| !wildcard(value, home)) => {
+            add(
+                "account",
+                format!("wants account {}, and EKS assumes roles of the cluster's own account ({home}) only", shown()),
+            );
+        }
+        "aws:requesttag/kubernetes-namespace" | "aws:requesttag/kubernetes-service-account"
+            if values.iter().any(|value| value.chars().any(|c| c.is_ascii_uppercase())) =>
+        {
+            add("case", format!("wants {key} = {}, and Kubernetes names are lower-case", shown()));
+        }
+        _ => {}
+    }
+}
+
+fn absent(lower: &str) -> bool {
+    let unknown_tag = lower.strip_prefix("aws:requesttag/").is_some_and(|tag| !is_session_tag(tag));
+    unknown_tag || NOWHERE.contains(&lower) || super::conditions::is_absent(lower)
+}
+
+fn is_cluster(text: &str) -> bool {
+    text.parse::<Arn>().map_or_else(
+        |_| text.contains('*') && !text.contains("podidentityassociation"),
+        |arn| arn.service == "eks" && arn.resource.starts_with("cluster/") || arn.resource == "*",
+    )
+}
+
+/// The document without the mistakes that can be mended without admitting anybody who was not meant: all statements stay,
+/// in order. `None` when nothing can be mended.
+pub fn corrected(document: &Document, ask: &Lint<'_>) -> Option<Document> {
+    let mut after = document.clone();
+    let tagging = document.statements().iter().any(|s| for_pods(s) && covers(s, ACTIONS[1]));
+    let list: Vec<&mut Value> = match after.0.get_mut("Statement") {
+        Some(Value::Array(list)) => list.iter_mut().collect(),
+        Some(one @ Value::Object(_)) => vec![one],
+        _ => Vec::new(),
+    };
+    for statement in list.into_iter().filter(|s| allows(s)) {
+        mend(statement, tagging, ask);
+    }
+    if let Some(request) = ask.request
+        && matches!(evaluate(&after, request), Verdict::Refuses(_))
+    {
+        after = correction(&after, request, default_scope(request.session_tags))?;
+    }
+    (after != *document).then_some(after)
+}
+
+fn mend(statement: &mut Value, tagging: bool, ask: &Lint<'_>) {
+    if let Some(service) = statement.pointer_mut("/Principal/Service") {
+        each(service, &mut |one| {
+            if is_typo(one) {
+                PRINCIPAL.clone_into(one);
+            }
+        });
+    }
+    if !for_pods(statement) {
+        return;
+    }
+    // Another principal of the same statement may rightly use what is not EKS's.
+    let alone = statement["Principal"].as_object().is_some_and(|kinds| kinds.len() == 1)
+        && services(statement).iter().all(|service| *service == PRINCIPAL);
+    if alone && statement.get("Action").is_some() {
+        let mut actions: Vec<String> = strings(statement.get("Action")).into_iter().map(str::to_owned).collect();
+        if !covers(statement, ACTIONS[0]) {
+            let web = covers(statement, "sts:AssumeRoleWithWebIdentity");
+            actions.retain(|action| !action.eq_ignore_ascii_case("sts:AssumeRoleWithWebIdentity"));
+            // One that allows TagSession alone completes another.
+            if web || !covers(statement, ACTIONS[1]) {
+                actions.insert(0, ACTIONS[0].to_owned());
+            }
+        }
+        let assumes = actions.iter().any(|a| wildcard(&a.to_ascii_lowercase(), "sts:assumerole"));
+        if assumes && !tagging && !covers(statement, ACTIONS[1]) {
+            actions.push(ACTIONS[1].to_owned());
+        }
+        if actions != strings(statement.get("Action")) {
+            statement["Action"] = json!(actions);
+        }
+    }
+    if let Some(Value::Object(operators)) = statement.get_mut("Condition") {
+        source_arns(operators, ask);
+        wildcards(operators);
+    }
+}
+
+/// Does something to a string, or to each of a list.
+fn each(value: &mut Value, change: &mut impl FnMut(&mut String)) {
+    match value {
+        Value::String(one) => change(one),
+        Value::Array(list) => list.iter_mut().for_each(|value| each(value, change)),
+        _ => {}
+    }
+}
+
+/// The ARN of an association names its cluster.
+fn source_arns(operators: &mut Map<String, Value>, ask: &Lint<'_>) {
+    for (_, keys) in operators.iter_mut().filter(|(operator, _)| Operator::parse(operator).is_plain()) {
+        let Some(keys) = keys.as_object_mut() else { continue };
+        for (_, value) in keys.iter_mut().filter(|(key, _)| key.eq_ignore_ascii_case("aws:SourceArn")) {
+            each(value, &mut |one| {
+                let Ok(arn) = one.parse::<Arn>() else { return };
+                let cluster =
+                    arn.resource.strip_prefix("podidentityassociation/").and_then(|rest| rest.split('/').next());
+                if let (Some(cluster), "eks") = (cluster, arn.service.as_str()) {
+                    *one = Arn { resource: format!("cluster/{cluster}"), ..arn }.to_string();
+                } else if let (Some(request), true) = (ask.request, one.as_str() == ask.role.to_string()) {
+                    *one = request.cluster.arn.to_string();
+                }
+            });
+        }
+    }
+}
+
+/// A key whose value has a `*` moves from StringEquals to StringLike.
+fn wildcards(operators: &mut Map<String, Value>) {
+    let mut moved: Vec<(String, Value)> = Vec::new();
+    let mut at = None;
+    for (index, (operator, keys)) in operators.iter_mut().enumerate() {
+        let Some(keys) = keys.as_object_mut().filter(|_| operator == "StringEquals") else { continue };
+        let starred: Vec<String> = keys
+            .iter()
+            .filter(|(_, value)| strings(Some(value)).iter().any(|one| one.contains('*')))
+            .map(|(key, _)| key.clone())
+            .collect();
+        moved.extend(starred.into_iter().filter_map(|key| keys.shift_remove_entry(&key)));
+        at = Some((index, keys.is_empty()));
+    }
+    if moved.is_empty() {
+        return;
+    }
+    let like = operators.get("StringLike").and_then(Value::as_object);
+    if like.is_some_and(|like| moved.iter().any(|(key, _)| like.contains_key(key))) {
+        // Both would have to hold; one key cannot stand there twice.
+        if let Some(Value::Object(equals)) = operators.get_mut("StringEquals") {
+            equals.extend(moved);
+        }
+        return;
+    }
+    if let Some((_, true)) = at {
+        operators.shift_remove("StringEquals");
+    }
+    if let Value::Object(like) = operators.entry("StringLike").or_insert_with(|| json!({})) {
+        like.extend(moved);
+    }
+}
+
+#[cfg(test)]
+mod tests;
