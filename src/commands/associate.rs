@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::{
     cli::Changing,
-    commands::{apply, input, shared},
+    commands::{apply, input, policy::grants, shared},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -15,7 +15,7 @@ use crate::{
         have::{Have, Seen},
         names::ServiceAccount,
         policy,
-        want::{Field, InlinePolicy, Scope, Want, WantRole},
+        want::{Field, InlinePolicy, Scope, TableGrant, Want, WantRole},
     },
     observe,
 };
@@ -161,7 +161,7 @@ impl Associate {
         Ok(Input { tags, policy_files })
     }
 
-    fn tables(&self, partition: &str, region: &str, account: &str) -> Result<Vec<crate::model::want::TableGrant>> {
+    fn tables(&self, partition: &str, region: &str, account: &str) -> Result<Vec<TableGrant>> {
         self.dynamodb
             .iter()
             .map(|text| {
@@ -189,8 +189,8 @@ impl Associate {
                 None => Ok(None),
             }
         };
-        let (cluster, association, early_role, kube) =
-            futures::join!(ctx.cluster(), association, early_role, self.observe_kube(ctx));
+        let (cluster, association, early_role, kube, tables) =
+            futures::join!(ctx.cluster(), association, early_role, self.observe_kube(ctx), self.look(ctx));
         // The cluster first: without it the other failures are only its consequences.
         let cluster = cluster?;
         let association = association?;
@@ -201,7 +201,7 @@ impl Associate {
             Seen::Read(state) if state.installed() => Some(String::new()),
             _ => Some(shared::agent_version(ctx, None).await?),
         };
-        let want = self.want(cluster, input, version)?;
+        let want = self.want(cluster, input, version, tables?);
         let role = match early_role? {
             Some(view) => view,
             None => guard.run("reading the role", observe::role(iam, want.role.role.name(), attached, inline)).await?,
@@ -214,6 +214,17 @@ impl Associate {
             ..have
         };
         Ok((want, have))
+    }
+
+    /// The tables as ARNs, with their keys; DynamoDB is asked while everything else is.
+    async fn look(&self, ctx: &Context) -> Result<Vec<TableGrant>> {
+        if self.dynamodb.is_empty() {
+            return Ok(Vec::new());
+        }
+        let arn = &ctx.cluster().await?.arn;
+        let mut grants = self.tables(&arn.partition, &arn.region, &arn.account)?;
+        grants::look(ctx, &mut grants).await?;
+        Ok(grants)
     }
 
     async fn observe_kube(&self, ctx: &Context) -> Result<Have> {
@@ -242,13 +253,12 @@ impl Associate {
         })
     }
 
-    fn want(&self, cluster: &EksCluster, input: Input, agent_version: Option<String>) -> Result<Want> {
-        let arn = &cluster.arn;
+    fn want(&self, cluster: &EksCluster, input: Input, agent_version: Option<String>, tables: Vec<TableGrant>) -> Want {
         let role = match &self.role {
             Some(role) => role.clone(),
             None => RoleRef::Name(crate::model::role::derived_name(cluster, &self.subject)),
         };
-        Ok(Want {
+        Want {
             cluster: cluster.clone(),
             subject: self.subject.clone(),
             role: WantRole {
@@ -258,7 +268,7 @@ impl Associate {
                 path: self.path.clone(),
                 scope: self.scope.map(Scope::from),
                 boundary: self.permissions_boundary.clone(),
-                tables: self.tables(&arn.partition, &arn.region, &arn.account)?,
+                tables,
                 policy_arns: self.policy_arn.clone(),
                 policy_files: input.policy_files,
             },
@@ -268,6 +278,6 @@ impl Associate {
             install_agent: agent_version,
             allow_missing_agent: self.allow_missing_agent,
             recycle: self.recycle,
-        })
+        }
     }
 }

@@ -66,6 +66,9 @@ fn inline(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(
             return Err(Refusal::new(format!("two policies would have the name `{}`", file.name))
                 .hint("the name comes from the file's: rename one"));
         }
+        for broad in policy::broad(&file.name, &file.document) {
+            plan.warn(broad);
+        }
         after.push((&file.name, file.document.clone()));
     }
     let size = after.iter().map(|(_, document)| document.size()).sum::<usize>()

@@ -27,10 +27,10 @@ fn names() {
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(refused("recycle carts/-carts"), @r"
+    insta::assert_snapshot!(refused("recycle carts/-carts"), @"
     exit 2
     --- stderr
-    error: invalid value 'carts/-carts' for '<NAMESPACE/SERVICE_ACCOUNT>': service account `-carts` must begin and end with a letter or digit
+    error: invalid value 'carts/-carts' for '[NAMESPACE/SERVICE_ACCOUNT]...': service account `-carts` must begin and end with a letter or digit
 
     For more information, try '--help'.
     ");

@@ -24,13 +24,16 @@ pub fn broad(name: &str, document: &Document) -> Vec<String> {
         if statement.get("NotAction").is_some() {
             wide.push("every action but some (`NotAction`)".to_owned());
         }
-        if strings(statement.get("Resource")).contains(&"*") {
-            wide.push("on every resource (`*`)".to_owned());
-        } else if statement.get("NotResource").is_some() {
-            wide.push("on every resource but some (`NotResource`)".to_owned());
-        }
-        if !wide.is_empty() {
-            found.push(format!("{name}: {who} allows {}", wide.join(", ")));
+        let resource = if strings(statement.get("Resource")).contains(&"*") {
+            Some("every resource (`*`)")
+        } else {
+            statement.get("NotResource").map(|_| "every resource but some (`NotResource`)")
+        };
+        match (wide.is_empty(), resource) {
+            (true, None) => {}
+            (true, Some(resource)) => found.push(format!("{name}: {who} is for {resource}")),
+            (false, None) => found.push(format!("{name}: {who} allows {}", wide.join(", "))),
+            (false, Some(resource)) => found.push(format!("{name}: {who} allows {} on {resource}", wide.join(", "))),
         }
     }
     found
@@ -48,7 +51,7 @@ mod tests {
         for (statement, found) in [
             (
                 json!({"Sid": "A", "Effect": "Allow", "Action": "*", "Resource": "*"}),
-                "p: statement `A` allows every action of every service (`*`), on every resource (`*`)",
+                "p: statement `A` allows every action of every service (`*`) on every resource (`*`)",
             ),
             (
                 json!({"Effect": "Allow", "Action": ["s3:GetObject", "s3:*"], "Resource": "arn:aws:s3:::b"}),
@@ -56,11 +59,11 @@ mod tests {
             ),
             (
                 json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": ["x", "*"]}),
-                "p: statement 1 allows on every resource (`*`)",
+                "p: statement 1 is for every resource (`*`)",
             ),
             (
                 json!({"Effect": "Allow", "NotAction": "iam:*", "NotResource": "x"}),
-                "p: statement 1 allows every action but some (`NotAction`), on every resource but some (`NotResource`)",
+                "p: statement 1 allows every action but some (`NotAction`) on every resource but some (`NotResource`)",
             ),
         ] {
             assert_eq!(of(statement), [found]);

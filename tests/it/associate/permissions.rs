@@ -41,6 +41,20 @@ fn tables() {
 }
 
 #[test]
+fn tables_with_a_key_and_tables_that_are_not_there() {
+    let key = "arn:aws:kms:us-west-2:111122223333:key/0d1f3b2a-aaaa-4bbb-8ccc-000011112222";
+    let line = "--dynamodb eks-workshop-carts --dry-run -v";
+    let with_key = Env::with("carts-agent", &[("/tables/0/kms_key", json!(key))]);
+    let run = tried(&with_key, line).ok().says("is encrypted with KMS key").says("dynamodb.us-west-2.amazonaws.com");
+    assert!(run.stderr.contains(key), "{run}");
+    let run = tried(&Env::new("carts-agent"), line).ok();
+    assert!(!run.stderr.contains("kms:"), "{run}");
+    let _ = tried(&Env::new("carts-agent"), "--dynamodb cards --dry-run").ok().says("table/cards does not exist");
+    let denied = Env::with("carts-agent", &[crate::support::denying("dynamodb:DescribeTable")]);
+    let _ = tried(&denied, line).ok().says("not allowed: dynamodb:DescribeTable");
+}
+
+#[test]
 fn wrong_tables() {
     let env = Env::new("carts-agent");
     insta::assert_snapshot!(tried(&env, "--dynamodb carts=admin").code(2).steady(), @r"
@@ -115,13 +129,18 @@ fn managed_policies() {
     ");
 }
 
-#[test]
-fn policy_files() {
-    let env = Env::new("carts-agent");
-    let good = env.file(
+/// A policy file that grants one action.
+fn queue(env: &Env) -> String {
+    env.file(
         "queue.json",
         r#"{ "Version": "2012-10-17", "Statement": { "Effect": "Allow", "Action": "sqs:SendMessage", "Resource": "*" } }"#,
-    );
+    )
+}
+
+#[test]
+fn wrong_policy_files() {
+    let env = Env::new("carts-agent");
+    let good = queue(&env);
     let broken = env.file("broken.json", "{\n  \"Version\": \"2012-10-17\",\n  \"Statement\": [,]\n}\n");
     let other = env.file("other.json", r#"{ "hello": "world" }"#);
     insta::assert_snapshot!(tried(&env, &format!("--policy-file {broken}")).code(2).steady(), @r"
@@ -147,10 +166,17 @@ fn policy_files() {
     error: two `--policy-file` make the same inline policy `queue`
     ");
     assert!(env.world.journal().calls().is_empty(), "not even a read");
+}
+
+#[test]
+fn policy_files() {
+    let env = Env::new("carts-agent");
+    let good = queue(&env);
     insta::assert_snapshot!(tried(&env, &format!("--policy-file {good} --dry-run -v --no-wait")).ok().steady(), @r#"
     exit 0
     --- stderr
     warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: queue: statement 1 is for every resource (`*`)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
           @@ -0,0 +1,23 @@
@@ -201,6 +227,7 @@ fn policy_files() {
     exit 2
     --- stderr
     warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: queue: statement 1 allows every action of sqs (`sqs:*`) on every resource (`*`)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update inline policy queue of role eks-workshop-carts-carts-8233eca5
           @@ -2,7 +2,7 @@

@@ -115,6 +115,7 @@ fn associate_with_nothing_to_change() {
         &associated(),
         ASSOCIATE,
         &[
+            "1 dynamodb DescribeTable",
             "1 eks DescribeAddon",
             "1 eks DescribeCluster",
             "1 eks DescribePodIdentityAssociation",
@@ -154,6 +155,7 @@ fn associate_dry_run_writes_nothing() {
         &env,
         &format!("{ASSOCIATE} --dry-run"),
         &[
+            "1 dynamodb DescribeTable",
             "1 eks DescribeAddon",
             "1 eks DescribeCluster",
             "1 eks ListPodIdentityAssociations",
@@ -251,6 +253,7 @@ fn associate_from_nothing() {
         .filter(|c| !c.ends_with("create pods (dry-run)") && !c.ends_with("list replicasets"))
         .collect();
     let wanted = [
+        "1 dynamodb DescribeTable",
         "1 eks CreatePodIdentityAssociation",
         "1 eks DescribeAddon",
         "1 eks DescribeCluster",
