@@ -12,6 +12,7 @@ use crate::model::{
     document::Document,
     have::Seen,
     names::ServiceAccount,
+    policy,
     role::{NewRole, PATH, Role, tags as keys},
     tags,
     trust::{self, Request, Verdict},
@@ -100,8 +101,10 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
             (&unread, &nothing, Holder::New)
         }
         Some(role) => {
+            // An interrupted run goes on without asking anew: nobody else acts under it.
+            let alone = own(ask, role) && policy::same_meaning(&role.trust, &trust::document(statement.clone()));
             existing(ask, role, statement, &mut plan)?;
-            (ask.attached, ask.inline, Holder::Shared)
+            (ask.attached, ask.inline, if alone { Holder::Own } else { Holder::Shared })
         }
     };
     let policies = role_policies::attach(&Attach {
@@ -154,9 +157,14 @@ fn new(ask: &CreateRole<'_>, trust: Document, plan: &mut Plan) -> Result<(), Ref
     Ok(())
 }
 
+/// podid made it for whom it is asked for.
+fn own(ask: &CreateRole<'_>, role: &Role) -> bool {
+    ask.own_tags().iter().all(|(key, value)| role.tags.get(key) == Some(value))
+}
+
 fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, plan: &mut Plan) -> Result<(), Refusal> {
-    let (name, own) = (&role.name, ask.own_tags());
-    if own.iter().any(|(key, value)| role.tags.get(key) != Some(value)) {
+    let name = &role.name;
+    if !own(ask, role) {
         if role.tags.get(keys::MANAGED_BY).is_some_and(|by| by == "podid") {
             let of = |key: &str| role.tags.get(key).map_or("?", String::as_str);
             return Err(Refusal::new(format!(
@@ -173,7 +181,7 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
                 .hint("to take it over, with podid's tags on it, add `--adopt`")
                 .hint("or choose another name"));
         }
-        plan.steps.push(Step::TagRole { role: name.clone(), tags: own });
+        plan.steps.push(Step::TagRole { role: name.clone(), tags: ask.own_tags() });
     }
     let mut differs = |what: &str, have: &str, wanted: &str| {
         plan.warn(format!("role `{name}` exists already: its {what} stays {have} (wanted: {wanted})"));
@@ -192,7 +200,7 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
     let request = Request { cluster: ask.cluster, subject: &subject, session_tags: tagged };
     let admits = ask.subject.is_some() && trust::evaluate(&role.trust, &request) == Verdict::Admits;
     // A scope that was asked for is written also where another one admits already.
-    if admits && ask.scope.is_none() || crate::model::policy::same_meaning(&after, &role.trust) {
+    if admits && ask.scope.is_none() || policy::same_meaning(&after, &role.trust) {
         return Ok(());
     }
     if let Verdict::Refuses(reasons) = trust::evaluate(&after, &request) {

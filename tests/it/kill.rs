@@ -127,7 +127,7 @@ fn frozen(env: &Env, child: &mut Child) -> bool {
 }
 
 /// Kills the command after each of its requests in turn, runs it again, and has the end looked at. Answers the number of requests.
-fn kill_after_each(make: impl Fn() -> Env + Sync, line: &str, look: impl Fn(u64, &Env, &Run) + Sync) -> u64 {
+pub(crate) fn kill_after_each(make: impl Fn() -> Env + Sync, line: &str, look: impl Fn(u64, &Env, &Run) + Sync) -> u64 {
     let args: Vec<&str> = line.split_whitespace().collect();
     let (next, last) = (AtomicU64::new(1), AtomicU64::new(u64::MAX));
     std::thread::scope(|scope| {

@@ -152,6 +152,20 @@ fn by_arn_without_a_cluster() {
 }
 
 #[test]
+fn in_other_partitions() {
+    for (partition, region) in
+        [("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1"), ("aws-eusc", "eusc-de-east-1")]
+    {
+        let key = format!("arn:{partition}:kms:{region}:111122223333:key/k");
+        let fields = [("/partition", json!(partition)), ("/region", json!(region)), ("/tables/0/kms_key", json!(key))];
+        let run = Env::with("carts-before", &fields).podid("policy dynamodb eks-workshop-carts").ok();
+        let statements = &run.json()["Statement"];
+        let arn = format!("arn:{partition}:dynamodb:{region}:111122223333:table/eks-workshop-carts");
+        assert_eq!((&statements[0]["Resource"], &statements[2]["Resource"]), (&json!(arn), &json!(key)), "{run}");
+    }
+}
+
+#[test]
 fn of_a_table_with_a_key() {
     let env = Env::with("carts-before", &[("/tables/0/kms_key", json!(KEY))]);
     insta::assert_snapshot!(env.podid("policy dynamodb eks-workshop-carts").ok(), @r#"

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod killed;
 mod list;
 mod show;
 mod trust;

@@ -29,7 +29,7 @@ pub struct List {
     #[arg(long)]
     unused: bool,
     /// Look for users in every cluster of the region, instead of one
-    #[arg(long, conflicts_with = "cluster")]
+    #[arg(long)]
     all_clusters: bool,
 }
 

@@ -27,7 +27,7 @@ pub struct Show {
     #[arg(value_name = "ROLE")]
     role: RoleRef,
     /// Look for users in every cluster of the region, instead of one
-    #[arg(long, conflicts_with = "cluster")]
+    #[arg(long)]
     all_clusters: bool,
 }
 

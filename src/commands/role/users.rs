@@ -7,10 +7,11 @@ use serde::Serialize;
 
 use crate::{
     context::Context,
-    failure::Result,
+    failure::{Failure, Result},
     model::association::{AssociationFilter, AssociationSummary},
     observe::{self, CONCURRENCY, forbidden},
     output::Progress,
+    settings::{Origin, Sourced, Target},
 };
 
 /// An association that uses a role.
@@ -88,6 +89,12 @@ impl Users {
 /// When they cannot be listed, or flags contradict each other.
 pub async fn clusters(ctx: &Context, all: bool) -> Result<Vec<String>> {
     if all {
+        // PODID_CLUSTER is a default; a flag is meant.
+        if let Some(Target { cluster: Sourced { from: Origin::Flag(flag), .. }, .. }) = ctx.optional_target()? {
+            return Err(
+                Failure::usage(format!("`--all-clusters` and `{flag}` contradict each other")).hint("give one of them")
+            );
+        }
         return ctx.guard.run("listing the clusters", ctx.eks()?.clusters()).await;
     }
     let Some(target) = ctx.optional_target()? else { return Ok(Vec::new()) };

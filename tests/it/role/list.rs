@@ -176,6 +176,39 @@ fn without_a_cluster() {
 }
 
 #[test]
+fn in_every_cluster() {
+    let blue = json!({"cluster": "blue", "namespace": "carts", "service_account": "carts", "role": OTHER});
+    let env = Env::with(
+        "carts-associated",
+        &[
+            ("/clusters/-", json!({"name": "blue", "version": "1.33"})),
+            ("/roles/-", json!({"name": "orders", "path": "/team/", "trust": trusting(&Value::Null)})),
+            ("/associations/-", blue),
+        ],
+    );
+    insta::assert_snapshot!(env.podid("role list").ok().steady(), @"
+    exit 0
+    --- stdout
+    eks-workshop-carts-dynamo	carts/carts	every service account of any cluster	[time]
+    orders		every service account of any cluster	[time]
+    ");
+    // PODID_CLUSTER does not stand in the way, a flag does.
+    insta::assert_snapshot!(env.podid("role list --all-clusters").ok().steady(), @"
+    exit 0
+    --- stdout
+    eks-workshop-carts-dynamo	eks-workshop:carts/carts	every service account of any cluster	[time]
+    orders	blue:carts/carts	every service account of any cluster	[time]
+    ");
+    insta::assert_snapshot!(env.podid("role list --all-clusters --cluster blue").code(2), @"
+    exit 2
+    --- stderr
+    error: `--all-clusters` and `--cluster` contradict each other
+
+    hint: give one of them
+    ");
+}
+
+#[test]
 fn many_roles_and_many_associations() {
     let mut roles: Vec<Value> = (0..1200)
         .map(|n| {
