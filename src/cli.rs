@@ -57,8 +57,8 @@ fn after_help() -> String {
 #[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Name or ARN of the EKS cluster [default: the kube context, when it is an EKS one]
-    #[arg(long, short, global = true, env = "PODID_CLUSTER", value_name = "CLUSTER", hide_env_values = true)]
-    pub cluster: Option<String>,
+    #[arg(long, short, global = true, env = "PODID_CLUSTER", value_name = "CLUSTER", hide_env_values = true, action = ArgAction::Append)]
+    pub cluster: Vec<String>,
     /// AWS region [default: the kube context's, else the AWS configuration's]
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,

@@ -56,13 +56,13 @@ impl Context {
             return Ok(target);
         }
         let given = Given {
-            cluster_flag: self.global.cluster.clone().filter(|_| self.cluster_flag),
-            cluster_env: self.global.cluster.clone().filter(|_| !self.cluster_flag),
+            cluster_flag: self.global.cluster.first().cloned().filter(|_| self.cluster_flag),
+            cluster_env: self.global.cluster.first().cloned().filter(|_| !self.cluster_flag),
             region_flag: self.global.region.clone(),
             context_flag: self.global.context.is_some(),
         };
         // A named cluster needs no kubeconfig, and a broken one must not get in its way.
-        let unit = if self.global.cluster.is_none() || given.context_flag { self.unit()? } else { None };
+        let unit = if self.global.cluster.is_empty() || given.context_flag { self.unit()? } else { None };
         let target = settings::resolve(&given, unit.as_ref())?;
         Ok(self.target.get_or_init(|| target))
     }
@@ -81,7 +81,7 @@ impl Context {
 
     /// Neither a flag, nor the environment, nor a kube context names one. A kubeconfig that cannot be read names none.
     fn names_no_cluster(&self) -> bool {
-        self.global.cluster.is_none() && self.global.context.is_none() && !matches!(self.unit(), Ok(Some(_)))
+        self.global.cluster.is_empty() && self.global.context.is_none() && !matches!(self.unit(), Ok(Some(_)))
     }
 
     fn unit(&self) -> Result<Option<ContextUnit>> {
@@ -104,6 +104,23 @@ impl Context {
         };
         let settings = Settings { profile: self.global.profile.clone(), region, ..Settings::default() };
         Ok(self.aws.get_or_init(|| Aws::new(settings)))
+    }
+
+    /// AWS for a command over many clusters, in the region that the flag or the configuration names. No cluster needs to be
+    /// named for it, and no kube context has a say.
+    pub fn aws_of_many(&self) -> Aws {
+        let (profile, region) = (self.global.profile.clone(), self.global.region.clone());
+        Aws::new(Settings { profile, region, ..Settings::default() })
+    }
+
+    /// The clusters that were named by flag, in order.
+    pub fn clusters_by_flag(&self) -> &[String] {
+        if self.cluster_flag { &self.global.cluster } else { &[] }
+    }
+
+    /// What was given by flag besides a cluster, and so contradicts a search for clusters elsewhere: region and context.
+    pub fn place_by_flag(&self) -> (Option<&str>, Option<&str>) {
+        (self.global.region.as_deref(), self.global.context.as_deref())
     }
 
     /// EKS.

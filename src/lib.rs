@@ -75,6 +75,12 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
         .enable_all()
         .build()
         .map_err(|e| Failure::failed("cannot start").because(e.to_string()))?;
+    if let [first, second, ..] = &cli.global.cluster[..]
+        && !matches!(cli.command, Command::List(_))
+    {
+        return Err(Failure::usage(format!("--cluster is given more than once: `{first}`, `{second}`"))
+            .hint("only `podid list` takes several clusters; run the command once for each"));
+    }
     let (sender, receiver) = watch::channel(None);
     let guard = Guard::new(cli.global.timeout, receiver);
     let ctx = Context::new(cli.global, cluster_flag, term.clone(), guard);

@@ -84,6 +84,14 @@ pub(super) struct Loaded {
     pub(super) who: Who,
 }
 
+impl Loaded {
+    /// The same in another region.
+    pub(super) fn in_region(&self, region: &str) -> Self {
+        let sdk = self.sdk.to_builder().region(Region::new(region.to_owned())).build();
+        Self { sdk, who: self.who.clone() }
+    }
+}
+
 /// The profile in use, for hints.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Who {

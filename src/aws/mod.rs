@@ -35,6 +35,8 @@ pub struct Aws(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
+    /// Whose configuration and credentials are used, in the settings' region.
+    of: Option<Aws>,
     loaded: OnceCell<Loaded>,
     eks: OnceCell<Client<aws_sdk_eks::Client>>,
     iam: OnceCell<Client<aws_sdk_iam::Client>>,
@@ -62,10 +64,26 @@ impl Aws {
     pub fn new(settings: Settings) -> Self {
         Self(Arc::new(Inner {
             settings,
+            of: None,
             loaded: OnceCell::new(),
             eks: OnceCell::new(),
             iam: OnceCell::new(),
             dynamodb: OnceCell::new(),
+            sts: OnceCell::new(),
+        }))
+    }
+
+    /// The same configuration and credentials in another region. Sources of credentials are not asked again.
+    #[must_use]
+    pub fn in_region(&self, region: &str) -> Self {
+        let settings = Settings { region: Some(region.to_owned()), ..self.0.settings.clone() };
+        Self(Arc::new(Inner {
+            settings,
+            of: Some(self.clone()),
+            loaded: OnceCell::new(),
+            dynamodb: OnceCell::new(),
+            eks: OnceCell::new(),
+            iam: OnceCell::new(),
             sts: OnceCell::new(),
         }))
     }
@@ -86,7 +104,15 @@ impl Aws {
     }
 
     async fn loaded(&self) -> Result<&Loaded> {
-        self.0.loaded.get_or_try_init(|| config::load(&self.0.settings)).await
+        self.0
+            .loaded
+            .get_or_try_init(|| async {
+                match (&self.0.of, &self.0.settings.region) {
+                    (Some(of), Some(region)) => Ok(Box::pin(of.loaded()).await?.in_region(region)),
+                    _ => config::load(&self.0.settings).await,
+                }
+            })
+            .await
     }
 
     /// The configuration for calling a regional service. Credentials are got here, since a source that asks the user for

@@ -92,6 +92,7 @@ pub(super) fn aws_with(url: &str, key: &str, secret: &str) -> Aws {
         .build();
     let who = Who { profile: Some("dev".into()), sso: true };
     Aws(Arc::new(Inner {
+        of: None,
         settings: Settings::default(),
         loaded: OnceCell::new_with(Some(Loaded { sdk, who })),
         eks: OnceCell::new(),

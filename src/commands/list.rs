@@ -1,4 +1,6 @@
-//! `podid list`: the associations of a cluster with their roles.
+//! `podid list`: the associations of a cluster, or of many, with their roles.
+
+mod many;
 
 use std::pin::pin;
 
@@ -10,9 +12,10 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     model::{
-        arn::{Arn, RoleRef},
+        arn::{Arn, RoleRef, last},
         association::{Association, AssociationFilter, AssociationSummary},
-        names,
+        glob::{self, Glob, Pattern},
+        names::ServiceAccount,
     },
     observe,
     output::{
@@ -23,16 +26,26 @@ use crate::{
 
 /// List the associations of the cluster with their roles
 ///
-/// Costs one List per 100 associations and one Describe each; `-o name` makes no Describe call.
+/// Costs one List per 100 associations and one Describe each; `-o name` makes no Describe call. With --cluster repeated,
+/// --all-clusters or --all-regions it lists many clusters: what cannot be read is named at the end, and the rest is shown.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct List {
-    /// Only this namespace
+    /// Only these service accounts, by name or pattern ('team-*/*')
+    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
+    subjects: Vec<Pattern>,
+    /// Only this namespace, by name or pattern
     #[arg(long, short, value_name = "NAMESPACE")]
     namespace: Option<String>,
     /// Only associations with this role or target role, by name or ARN
     #[arg(long, value_name = "NAME|ARN")]
     role: Option<RoleRef>,
+    /// Every cluster of the region
+    #[arg(long, help_heading = "Clusters")]
+    all_clusters: bool,
+    /// Every cluster of every region that the account has
+    #[arg(long, help_heading = "Clusters")]
+    all_regions: bool,
 }
 
 /// Examples of this command.
@@ -40,8 +53,18 @@ pub const EXAMPLES: &str = "\
 Examples:
   podid list
   podid list -n carts -o wide
+  podid list 'team-*/*'
   podid list --role eks-workshop-carts-dynamo -o json
+  podid list --cluster blue --cluster green
+  podid list --all-regions --role eks-workshop-carts-dynamo
   podid list -o name";
+
+/// What is asked for, checked.
+struct Ask<'a> {
+    subjects: &'a [Pattern],
+    namespace: Option<Glob>,
+    role: Option<&'a RoleRef>,
+}
 
 impl List {
     /// Runs the command.
@@ -49,15 +72,18 @@ impl List {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        if let Some(namespace) = &self.namespace {
-            names::check_namespace(namespace).map_err(|e| Failure::usage(format!("--namespace: {e}")))?;
+        let namespace = self.namespace.as_deref().map(Glob::namespace).transpose();
+        let namespace = namespace.map_err(|e| Failure::usage(format!("--namespace: {e}")))?;
+        let ask = Ask { subjects: &self.subjects, namespace, role: self.role.as_ref() };
+        if self.all_regions || self.all_clusters || ctx.clusters_by_flag().len() > 1 {
+            return many::run(&ask, ctx, self.all_clusters, self.all_regions).await;
         }
         let target = ctx.target()?;
         let eks = ctx.eks()?;
-        let filter = AssociationFilter { namespace: self.namespace.clone(), service_account: None };
+        let filter = ask.filter();
         let list = ctx.guard.run("listing associations", eks.associations(&target.cluster.value, &filter));
         // A cluster that a kube context or an ARN named must be the one that the credentials lead to.
-        let summaries = if target.named() && target.account.is_none() {
+        let mut summaries = if target.named() && target.account.is_none() {
             match list.await {
                 Ok(summaries) => summaries,
                 Err(failure) => return Err(ctx.no_cluster(failure).await),
@@ -67,11 +93,27 @@ impl List {
             cluster?;
             summaries?
         };
-        if ctx.term.format() == Format::Name && self.role.is_none() {
-            return self.names(ctx, &summaries);
+        summaries.retain(|summary| ask.wants(&summary.subject));
+        let place = format!("cluster {}", target.cluster.value);
+        if ctx.term.format() == Format::Name && ask.role.is_none() {
+            return names(ctx, &ask, &place, &summaries);
         }
-        let associations = self.describe(ctx, summaries).await?;
-        self.render(ctx, &associations)
+        let associations = ask.describe(ctx, summaries).await?;
+        ask.render(ctx, &place, &associations)
+    }
+}
+
+impl Ask<'_> {
+    /// The API's own filters, as far as they go.
+    fn filter(&self) -> AssociationFilter {
+        let filter = glob::filter(self.subjects);
+        let own = self.namespace.as_ref().and_then(Glob::literal).map(str::to_owned);
+        AssociationFilter { namespace: filter.namespace.or(own), ..filter }
+    }
+
+    fn wants(&self, subject: &ServiceAccount) -> bool {
+        self.namespace.as_ref().is_none_or(|namespace| namespace.matches(&subject.namespace))
+            && (self.subjects.is_empty() || self.subjects.iter().any(|pattern| pattern.matches(subject)))
     }
 
     async fn describe(&self, ctx: &Context, summaries: Vec<AssociationSummary>) -> Result<Vec<Association>> {
@@ -96,39 +138,34 @@ impl List {
     }
 
     fn matches(&self, association: &Association) -> bool {
-        let is = |arn: &str| match &self.role {
+        let is = |arn: &str| match self.role {
             None => true,
             Some(RoleRef::Arn(wanted)) => arn == wanted.to_string(),
-            Some(RoleRef::Name(wanted)) => role_name(arn) == wanted,
+            Some(RoleRef::Name(wanted)) => last(arn) == wanted,
         };
         is(&association.role_arn) || self.role.is_some() && association.target_role_arn.as_deref().is_some_and(is)
     }
 
-    fn names(&self, ctx: &Context, summaries: &[AssociationSummary]) -> Result<Code> {
-        let mut lines: Vec<String> = summaries.iter().map(|s| s.subject.to_string()).collect();
-        lines.sort();
-        for line in &lines {
-            ctx.term.emit_line(line)?;
+    /// `place` is where nothing was found.
+    fn note_if_empty(&self, ctx: &Context, place: &str, empty: bool) {
+        if !empty {
+            return;
         }
-        self.note_if_empty(ctx, lines.is_empty())
+        let mut what = String::new();
+        if !self.subjects.is_empty() {
+            let subjects: Vec<String> = self.subjects.iter().map(ToString::to_string).collect();
+            what = format!(" of {}", subjects.join(", "));
+        }
+        if let Some(namespace) = &self.namespace {
+            what = format!("{what} in namespace {namespace}");
+        }
+        if let Some(role) = self.role {
+            what = format!("{what} with role {}", role.name());
+        }
+        ctx.term.note(format!("no associations{what} in {place}"));
     }
 
-    fn note_if_empty(&self, ctx: &Context, empty: bool) -> Result<Code> {
-        if empty {
-            let cluster = &ctx.target()?.cluster.value;
-            let mut place = String::new();
-            if let Some(namespace) = &self.namespace {
-                place = format!(" in namespace {namespace}");
-            }
-            if let Some(role) = &self.role {
-                place = format!("{place} with role {}", role.name());
-            }
-            ctx.term.note(format!("no associations{place} in cluster {cluster}"));
-        }
-        Ok(Code::Ok)
-    }
-
-    fn render(&self, ctx: &Context, associations: &[Association]) -> Result<Code> {
+    fn render(&self, ctx: &Context, place: &str, associations: &[Association]) -> Result<Code> {
         match ctx.term.format() {
             Format::Json => ctx.term.emit_json(&json!({ "associations": associations }))?,
             Format::Yaml => ctx.term.emit_yaml(&json!({ "associations": associations }))?,
@@ -139,17 +176,31 @@ impl List {
             }
             Format::Table | Format::Wide if associations.is_empty() => {}
             Format::Table | Format::Wide => {
-                ctx.term.emit_table(&table(associations, ctx.term.format() == Format::Wide))?;
+                let wide = ctx.term.format() == Format::Wide;
+                let mut table = Table::new(&columns());
+                for association in associations {
+                    table.row(cells(association, wide));
+                }
+                ctx.term.emit_table(&table)?;
             }
         }
-        self.note_if_empty(ctx, associations.is_empty())
+        self.note_if_empty(ctx, place, associations.is_empty());
+        Ok(Code::Ok)
     }
 }
 
-/// Role names in the table, ARNs in `wide`.
-fn table(associations: &[Association], wide: bool) -> Table {
-    let role = |arn: &str| if wide { arn.to_owned() } else { role_name(arn).to_owned() };
-    let mut table = Table::new(&[
+fn names(ctx: &Context, ask: &Ask<'_>, place: &str, summaries: &[AssociationSummary]) -> Result<Code> {
+    let mut lines: Vec<String> = summaries.iter().map(|s| s.subject.to_string()).collect();
+    lines.sort();
+    for line in &lines {
+        ctx.term.emit_line(line)?;
+    }
+    ask.note_if_empty(ctx, place, lines.is_empty());
+    Ok(Code::Ok)
+}
+
+fn columns() -> Vec<Column> {
+    vec![
         Column::new("NAMESPACE"),
         Column::new("SERVICE ACCOUNT"),
         Column::new("ROLE").priority(4),
@@ -157,24 +208,21 @@ fn table(associations: &[Association], wide: bool) -> Table {
         Column::new("OWNER").priority(1),
         Column::new("AGE").priority(3),
         Column::new("ID").wide(),
-    ]);
-    for a in associations {
-        table.row([
-            Cell::new(&a.summary.subject.namespace),
-            Cell::new(&a.summary.subject.name),
-            Cell::new(role(&a.role_arn)),
-            Cell::new(a.target_role_arn.as_deref().map(role).unwrap_or_default()),
-            Cell::new(a.summary.owner_arn.as_deref().map(owner).unwrap_or_default()),
-            Cell::maybe_time(a.created_at),
-            Cell::new(&a.summary.association_id),
-        ]);
-    }
-    table
+    ]
 }
 
-/// Name at the end of a role ARN.
-pub fn role_name(arn: &str) -> &str {
-    crate::model::arn::last(arn)
+/// Role names in the table, ARNs in `wide`.
+fn cells(a: &Association, wide: bool) -> Vec<Cell> {
+    let role = |arn: &str| if wide { arn.to_owned() } else { last(arn).to_owned() };
+    vec![
+        Cell::new(&a.summary.subject.namespace),
+        Cell::new(&a.summary.subject.name),
+        Cell::new(role(&a.role_arn)),
+        Cell::new(a.target_role_arn.as_deref().map(role).unwrap_or_default()),
+        Cell::new(a.summary.owner_arn.as_deref().map(owner).unwrap_or_default()),
+        Cell::maybe_time(a.created_at),
+        Cell::new(&a.summary.association_id),
+    ]
 }
 
 /// `arn:…:addon/CLUSTER/NAME/UUID` gives `NAME`.

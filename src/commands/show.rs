@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    commands::list::role_name,
     context::Context,
     failure::{Code, Failure, Result},
     model::{
+        arn::last,
         association::{Association, AssociationFilter},
         cluster::Cluster as EksCluster,
         have::{Seen, ServiceAccountState},
@@ -115,7 +115,7 @@ impl Show {
 
     async fn role(&self, ctx: &Context, association: &Association) -> Result<RoleParts> {
         let iam = ctx.iam()?;
-        let name = role_name(&association.role_arn);
+        let name = last(&association.role_arn);
         let inline = async {
             match iam.inline_policies(name).await {
                 Ok(names) => Ok(Seen::Read(names)),

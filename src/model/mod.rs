@@ -15,6 +15,7 @@ pub mod have;
 pub mod names;
 pub mod placement;
 pub mod policy;
+pub mod regions;
 pub mod role;
 pub mod rollout;
 pub mod staleness;

@@ -1,5 +1,7 @@
 //! `podid list`.
 
+mod many;
+
 use podid_sandbox::faults::{Action, Fault};
 use serde_json::{Value, json};
 
@@ -277,4 +279,28 @@ fn many() {
     let table = env.podid("list").ok().stdout;
     let rows: Vec<String> = table.lines().map(|row| row.split('\t').take(2).collect::<Vec<_>>().join("/")).collect();
     assert_eq!(rows, names);
+}
+
+#[test]
+fn by_name_and_pattern() {
+    let env = several();
+    assert_eq!(env.podid("list */orders ca*/* -o name").ok().stdout, "carts/carts\norders/orders\n");
+    assert_eq!(env.podid("list -n *-system -o name").ok().stdout, "kube-system/ebs-csi-controller-sa\n");
+    assert_eq!(env.podid("list carts/carts orders/x -o name").ok().stdout, "carts/carts\n");
+    insta::assert_snapshot!(env.podid("list sh?p/* -n *p").ok().steady(), @"
+    exit 0
+    --- stderr
+    note: no associations of sh?p/* in namespace *p in cluster eks-workshop
+    ");
+    insta::assert_snapshot!(env.podid("list -n sh[oi]p").code(2).steady(), @"
+    exit 2
+    --- stderr
+    error: --namespace: namespace `sh[oi]p` may have only lower-case letters, digits and `-`
+    ");
+    let _ = env.podid("list carts").code(2).says("`carts` is not NAMESPACE/SERVICE_ACCOUNT");
+    // A name is filtered by EKS itself: two associations are not read.
+    env.world.journal().clear();
+    let _ = env.podid("list carts/carts").ok();
+    assert_eq!(env.world.journal().count("eks", "DescribePodIdentityAssociation"), 1);
+    assert_eq!(env.podid("list */* -o name").ok().stdout.lines().count(), 3);
 }

@@ -22,6 +22,11 @@ const ASSOCIATION: Rows = &[
     ("createdAt, modifiedAt", "times, as in RFC 3339"),
 ];
 
+const MANY: Rows = &[
+    ("clusterArn", "of a list of many clusters: the ARN of the association's cluster"),
+    ("unread[].what, unread[].why", "beside associations, of a list of many clusters: what could not be read, and why"),
+];
+
 const STEPS: Rows = &[
     ("steps[]", "the writes of the plan, in its order; empty when there was nothing to change"),
     ("steps[].id", "stable name of the step within the plan"),
@@ -162,7 +167,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
     let (intro, fields): (_, &'static [Rows]) = match command {
         "podid list" => (
             "One object with one list, empty when there is nothing: {\"associations\": [...]}. Each has:",
-            &[ASSOCIATION],
+            &[ASSOCIATION, MANY],
         ),
         "podid show" => ("One object:", &[SHOW]),
         "podid associate" => {

@@ -26,6 +26,9 @@ pub struct Scenario {
     pub account: String,
     /// Region of everything.
     pub region: String,
+    /// Regions that the account has not enabled: nobody is known there.
+    #[serde(default)]
+    pub disabled_regions: Vec<String>,
     /// `aws`, `aws-cn`, `aws-us-gov`, …
     #[serde(default = "aws")]
     pub partition: String,
@@ -97,6 +100,9 @@ pub struct Cluster {
     /// `ACTIVE` unless told.
     #[serde(default = "active")]
     pub status: String,
+    /// Another region than the scenario's; not for the first, whose Kubernetes side is served.
+    #[serde(default)]
+    pub region: Option<String>,
 }
 
 /// An IAM role.
@@ -303,7 +309,13 @@ impl Scenario {
 
     /// ARN of a cluster of this scenario.
     pub fn cluster_arn(&self, name: &str) -> String {
-        format!("arn:{}:eks:{}:{}:cluster/{name}", self.partition, self.region, self.account)
+        format!("arn:{}:eks:{}:{}:cluster/{name}", self.partition, self.region_of(name), self.account)
+    }
+
+    /// Region of a cluster of this scenario.
+    pub fn region_of(&self, cluster: &str) -> &str {
+        let own = self.clusters.iter().find(|c| c.name == cluster).and_then(|c| c.region.as_deref());
+        own.unwrap_or(&self.region)
     }
 
     /// The cluster whose Kubernetes API is served.

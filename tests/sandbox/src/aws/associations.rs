@@ -58,7 +58,7 @@ impl Association {
     pub(super) fn external_id(&self, aws: &Aws) -> Option<String> {
         self.target_role_arn.as_ref()?;
         let (cluster, namespace, account) = (&self.cluster, &self.namespace, &self.service_account);
-        Some(format!("{}/{}/{cluster}/{namespace}/{account}", aws.region, aws.account))
+        Some(format!("{}/{}/{cluster}/{namespace}/{account}", aws.region_of(cluster), aws.account))
     }
 
     fn whole(&self, aws: &Aws) -> Value {
@@ -174,7 +174,7 @@ impl Aws {
     }
 
     fn association_arn(&self, cluster: &str, id: &str) -> String {
-        self.arn("eks", true, &format!("podidentityassociation/{cluster}/{id}"))
+        self.regional("eks", self.region_of(cluster), &format!("podidentityassociation/{cluster}/{id}"))
     }
 
     /// The association of a service account of the first cluster.

@@ -115,21 +115,21 @@ impl Aws {
     }
 
     pub(super) fn cluster_arn(&self, name: &str) -> String {
-        self.arn("eks", true, &format!("cluster/{name}"))
+        self.regional("eks", self.region_of(name), &format!("cluster/{name}"))
     }
 
     /// The cluster that a request names; in another region there is none.
     pub(super) fn cluster<'w>(ctx: &Ctx<'w>, name: &str) -> Result<&'w Cluster, AwsError> {
-        let here = ctx.region == ctx.scenario.region;
-        let found = ctx.scenario.clusters.iter().find(|c| here && c.name == name);
+        let here = |c: &&Cluster| ctx.region == ctx.scenario.region_of(&c.name);
+        let found = ctx.scenario.clusters.iter().find(|c| c.name == name && here(c));
         found.ok_or_else(|| not_found(format!("No cluster found for name: {name}.")))
     }
 
     fn list_clusters(&self, ctx: &Ctx<'_>) -> Answer {
-        self.permit_on(ctx, &self.cluster_arn("*"))?;
-        let here = ctx.region == ctx.scenario.region;
+        self.permit_on(ctx, &self.regional("eks", &ctx.region, "cluster/*"))?;
+        let here = |c: &&Cluster| ctx.region == ctx.scenario.region_of(&c.name);
         let mut names: Vec<_> =
-            ctx.scenario.clusters.iter().filter(|_| here).map(|c| (c.name.clone(), c.name.clone())).collect();
+            ctx.scenario.clusters.iter().filter(here).map(|c| (c.name.clone(), c.name.clone())).collect();
         names.sort();
         let (clusters, next) = page(names, max_results(ctx)?, ctx.call.param("nextToken"), bad_token)?;
         Ok(Reply::Json(json!({"clusters": clusters, "nextToken": next})))
@@ -148,7 +148,7 @@ impl Aws {
         let cluster = Self::cluster(ctx, name)?;
         let first = ctx.scenario.cluster().name == cluster.name;
         let id = hex::encode(Sha256::digest(self.cluster_arn(name))).to_uppercase();
-        let region = &self.region;
+        let region = self.region_of(name);
         let endpoint =
             if first { self.kube_url.clone() } else { format!("https://{}.gr7.{region}.eks.amazonaws.com", &id[..32]) };
         let auto = cluster.auto_mode;

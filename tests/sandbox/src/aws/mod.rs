@@ -64,6 +64,8 @@ pub struct Aws {
     /// The cluster whose Kubernetes API is served.
     first_cluster: String,
     region: String,
+    /// Regions of clusters that are elsewhere, by name.
+    regions: BTreeMap<String, String>,
     partition: String,
     kube_url: String,
     ca_pem: String,
@@ -88,6 +90,7 @@ impl Aws {
             account: scenario.account.clone(),
             first_cluster: scenario.cluster().name.clone(),
             region: scenario.region.clone(),
+            regions: scenario.clusters.iter().filter_map(|c| Some((c.name.clone(), c.region.clone()?))).collect(),
             partition: scenario.partition.clone(),
             kube_url: kube_url.to_owned(),
             ca_pem: ca_pem.to_owned(),
@@ -120,7 +123,15 @@ impl Aws {
     }
 
     fn arn(&self, service: &str, region: bool, resource: &str) -> String {
-        let region = if region { self.region.as_str() } else { "" };
+        self.regional(service, if region { self.region.as_str() } else { "" }, resource)
+    }
+
+    /// Region of a cluster.
+    fn region_of(&self, cluster: &str) -> &str {
+        self.regions.get(cluster).unwrap_or(&self.region)
+    }
+
+    fn regional(&self, service: &str, region: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{region}:{}:{resource}", self.partition, self.account)
     }
 
@@ -152,7 +163,9 @@ struct Ctx<'w> {
 impl Ctx<'_> {
     /// Refuses what the caller's policies do not allow.
     fn permit(&self, aws: &Aws, action: &str, resource: &str, facts: &policy::Facts) -> Result<(), wire::AwsError> {
-        let Err(why) = aws.permits(&self.who, action, resource, facts) else { return Ok(()) };
+        let mut facts = facts.clone();
+        facts.push(policy::fact("aws:RequestedRegion", &self.region));
+        let Err(why) = aws.permits(&self.who, action, resource, &facts) else { return Ok(()) };
         let reason = match (&why, self.call.service) {
             (policy::Why::NoIdentityPolicy, "eks") => String::new(),
             _ => why.text(action),
@@ -186,6 +199,10 @@ pub(crate) async fn handle(world: &Arc<World>, req: Req) -> Response<Body> {
     let now = world.clock.now();
     let mut state = world.state();
     let answer = state.aws.authenticate(&world.scenario, &req, service, now).and_then(|(who, region)| {
+        if world.scenario.disabled_regions.contains(&region) {
+            let message = "The security token included in the request is invalid.";
+            return Err(wire::err(403, "UnrecognizedClientException", message));
+        }
         let ctx = Ctx { scenario: &world.scenario, call, who, region, now };
         match service {
             "iam" => state.aws.iam(&ctx),

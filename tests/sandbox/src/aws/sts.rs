@@ -156,7 +156,9 @@ impl Aws {
         let mut all = facts.clone();
         all.push(fact("aws:PrincipalArn", who.principal_arn()));
         all.push(fact("aws:PrincipalAccount", who.account()));
-        all.push(fact("aws:RequestedRegion", self.region.as_str()));
+        if !all.iter().any(|(key, _)| key == "aws:RequestedRegion") {
+            all.push(fact("aws:RequestedRegion", self.region.as_str()));
+        }
         let speaking = match &who.access {
             Access::All => return Ok(()),
             Access::Policies(policies) => Speaking { identity: policies.clone(), ..Speaking::default() },
