@@ -203,6 +203,8 @@ impl<'a> Run<'a> {
             Step::CreateAssociation { cluster, association } => {
                 self.create_association(flight, cluster, association).await
             }
+            Step::ReplaceAssociation { .. } => self.replace_association(flight, step).await,
+            Step::PutTargetTrust { .. } => self.put_target_trust(flight, step).await,
             Step::DeleteAssociation { .. } => self.delete_association(flight, step).await,
             Step::UpdateAssociation { .. } => self.update_association(flight, step).await,
             Step::TagAssociation { association_arn, tags, .. } => {

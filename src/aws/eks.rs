@@ -96,6 +96,7 @@ impl Eks for Aws {
         if new.disable_session_tags {
             call = call.disable_session_tags(true);
         }
+        call = call.set_target_role_arn(new.target_role_arn.clone()).set_policy(new.policy.clone());
         for (key, value) in &new.tags {
             call = call.tags(key, value);
         }
@@ -120,6 +121,8 @@ impl Eks for Aws {
             .association_id(id)
             .set_role_arn(change.role_arn.clone())
             .set_disable_session_tags(change.disable_session_tags)
+            .set_target_role_arn(change.target_role_arn.clone())
+            .set_policy(change.policy.clone())
             .client_request_token(token);
         let answer = call.send().await;
         let answer = answer.map_err(|error| eks.told.failure("UpdatePodIdentityAssociation", &what, &error))?;

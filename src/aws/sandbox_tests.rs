@@ -58,6 +58,8 @@ async fn associate(aws: &Aws, subject: &str, role: &Role) -> Result<crate::model
         subject: subject.parse().unwrap(),
         role_arn: role.arn.to_string(),
         disable_session_tags: false,
+        target_role_arn: None,
+        policy: None,
         tags: BTreeMap::from([("team".into(), "carts".into())]),
     };
     loop {
@@ -102,7 +104,7 @@ fn an_association_lives() {
         assert_eq!(aws.association(CLUSTER, &id).await.unwrap().unwrap(), made);
         assert_eq!(aws.association(CLUSTER, "a-00000000000000000").await, Ok(None));
 
-        let change = AssociationChange { disable_session_tags: Some(true), role_arn: None };
+        let change = AssociationChange { disable_session_tags: Some(true), ..AssociationChange::default() };
         let changed = aws.update_association(CLUSTER, &id, &change, "token-2").await.unwrap();
         assert!(changed.disable_session_tags && changed.role_arn == made.role_arn);
         let tags = BTreeMap::from([("more".into(), "tags".into())]);
@@ -113,6 +115,8 @@ fn an_association_lives() {
             subject: made.summary.subject.clone(),
             role_arn: made.role_arn.clone(),
             disable_session_tags: false,
+            target_role_arn: None,
+            policy: None,
             tags: BTreeMap::new(),
         };
         let failure = aws.create_association(CLUSTER, &again, "another").await.unwrap_err();

@@ -169,6 +169,8 @@ async fn an_association_is_created_and_read() {
         subject: carts(),
         role_arn: "arn:aws:iam::111122223333:role/carts".into(),
         disable_session_tags: false,
+        target_role_arn: None,
+        policy: None,
         tags: BTreeMap::from([("k".into(), "v".into())]),
     };
     let made = aws(&server.url).create_association("c", &new, "token-1").await.unwrap();
@@ -183,7 +185,7 @@ async fn an_association_is_created_and_read() {
 #[tokio::test]
 async fn an_update_sends_only_what_changes() {
     let server = Server::new(vec![(200, ASSOCIATION.into())]);
-    let change = AssociationChange { disable_session_tags: Some(true), role_arn: None };
+    let change = AssociationChange { disable_session_tags: Some(true), ..AssociationChange::default() };
     aws(&server.url).update_association("c", "a-1", &change, "t").await.unwrap();
     assert_eq!(
         server.asked(),

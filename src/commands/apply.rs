@@ -15,8 +15,10 @@ use crate::{
     model::{
         association::Association,
         have::{Have, Seen, ServiceAccountState},
+        policy::same_meaning,
         staleness,
-        want::Want,
+        trust::target,
+        want::{Field, Want},
         workload::{Injection, Pod},
     },
     observe::{self, SubjectView},
@@ -45,6 +47,8 @@ struct Ending {
     effective: Option<Effective>,
     rollouts: Vec<Rollout>,
     stale: Vec<String>,
+    /// Statements that the target role's trust policy needs.
+    target_trust: Vec<Value>,
 }
 
 /// Plans, asks, carries out and proves one association.
@@ -63,7 +67,8 @@ pub async fn associate(ctx: &Context, want: &Want, have: &Have, changing: &Chang
     }
     let present = have.association.read().and_then(Clone::clone);
     if changing.dry_run {
-        let ending = Ending { outcome: Outcome::planned(&plan.steps), association: present, ..Ending::default() };
+        let mut ending = Ending { outcome: Outcome::planned(&plan.steps), association: present, ..Ending::default() };
+        target_trust(ctx, want, have, &mut ending);
         render(ctx, want, &ending)?;
         return Ok(shared::dry_run_code(changing, &plan));
     }
@@ -112,6 +117,13 @@ async fn carry_out(
     let Some(association) = ending.association.clone() else {
         return Err(Failure::failed(format!("no association of {} came of this", want.subject)));
     };
+    if let (Field::Set(_), true, None) = (&want.target_role, association.disable_session_tags, &association.external_id)
+    {
+        // The external id is read back, never built.
+        let read = ctx.eks()?.association(&association.summary.cluster_name, &association.summary.association_id);
+        ending.association = ctx.guard.run("reading the association's external id", read).await?;
+    }
+    target_trust(ctx, want, have, ending);
     let Some(kube) = kube else {
         if change != Change::Nothing {
             ctx.term
@@ -270,6 +282,44 @@ async fn agent(ctx: &Context, state: &crate::model::agent::AgentState) -> Result
     }
 }
 
+/// What the target role has to trust: said unless it does already, or is made to.
+fn target_trust(ctx: &Context, want: &Want, have: &Have, ending: &mut Ending) {
+    let Field::Set(target_arn) = &want.target_role else { return };
+    let association = ending.association.as_ref();
+    let planned = ending.outcome.reports.iter().find_map(|report| match &report.step {
+        Step::CreateAssociation { association, .. } => {
+            Some((association.role_arn.clone(), association.disable_session_tags))
+        }
+        _ => None,
+    });
+    let Some((primary, off)) = association.map(|a| (a.role_arn.clone(), a.disable_session_tags)).or(planned) else {
+        return;
+    };
+    let Ok(primary) = primary.parse() else { return };
+    let link = target::Link {
+        cluster: &want.cluster,
+        subject: &want.subject,
+        primary: &primary,
+        session_tags: !off,
+        external_id: association.and_then(|a| a.external_id.as_deref()),
+    };
+    ending.target_trust = target::target_statements(&link);
+    let trusted = have
+        .target
+        .read()
+        .and_then(Option::as_ref)
+        .is_some_and(|role| same_meaning(&role.trust, &target::with_target(&role.trust, &ending.target_trust)));
+    let written = ending.outcome.reports.iter().any(|report| matches!(report.step, Step::PutTargetTrust { .. }));
+    if !trusted && !written {
+        let statements: Vec<String> = ending
+            .target_trust
+            .iter()
+            .map(|statement| serde_json::to_string_pretty(statement).unwrap_or_default())
+            .collect();
+        ctx.term.note(format!("the trust policy of {target_arn} needs:\n{}", statements.join(",\n")));
+    }
+}
+
 /// The explanations' commands for this service account and role.
 fn addressed(failure: Failure, want: &Want) -> Failure {
     let role = want.role.role.name();
@@ -282,7 +332,7 @@ fn change(steps: &[Step]) -> Change {
     for step in steps {
         match step {
             Step::CreateAssociation { .. } => change = Change::Created,
-            Step::UpdateAssociation { .. } => change = Change::Updated,
+            Step::UpdateAssociation { .. } | Step::ReplaceAssociation { .. } => change = Change::Updated,
             _ => {}
         }
     }
@@ -297,6 +347,9 @@ fn render(ctx: &Context, want: &Want, ending: &Ending) -> Result<()> {
         map.insert("effectiveHow".to_owned(), json!(ending.effective.as_ref().map(|e| &e.how)));
         map.insert("rollouts".to_owned(), recycle::rollouts_json(&ending.rollouts));
         map.insert("stalePods".to_owned(), json!(ending.stale));
+        if !ending.target_trust.is_empty() {
+            map.insert("targetTrust".to_owned(), json!(ending.target_trust));
+        }
     }
     match ctx.term.format() {
         Format::Json => ctx.term.emit_json(&value),

@@ -10,8 +10,9 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     model::{
-        arn::RoleRef,
+        arn::{Arn, RoleRef},
         cluster::Cluster as EksCluster,
+        document::Document,
         have::{Have, Seen},
         names::ServiceAccount,
         policy,
@@ -59,6 +60,30 @@ pub struct Associate {
     /// Whom the trust policy admits [default: service-account; with --disable-session-tags: cluster]
     #[arg(long, value_enum, value_name = "SCOPE")]
     scope: Option<ScopeArg>,
+    /// Role to assume from the association's role, of this or another account: the pods get its credentials
+    #[arg(long, value_name = "ARN", help_heading = "Target role and session", conflicts_with = "no_target_role")]
+    target_role: Option<String>,
+    /// Write podid's statement to the trust policy of a target role in the caller's account
+    #[arg(long, help_heading = "Target role and session", requires = "target_role")]
+    fix_target_trust: bool,
+    /// Have no target role any more
+    #[arg(long, help_heading = "Target role and session")]
+    no_target_role: bool,
+    /// Limit the pods' sessions to this policy document (at most 2,048 characters; needs --disable-session-tags)
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Target role and session",
+        requires = "disable_session_tags",
+        conflicts_with = "no_session_policy"
+    )]
+    session_policy: Option<PathBuf>,
+    /// Have no session policy any more
+    #[arg(long, help_heading = "Target role and session")]
+    no_session_policy: bool,
+    /// Delete and create the association again where an update does not clear a field
+    #[arg(long, help_heading = "Target role and session")]
+    replace: bool,
     /// Send no session tags (they count against the packed policy size, and cannot be used in policies then)
     #[arg(long)]
     disable_session_tags: bool,
@@ -120,6 +145,8 @@ impl From<ScopeArg> for Scope {
 struct Input {
     tags: BTreeMap<String, String>,
     policy_files: Vec<InlinePolicy>,
+    target_role: Field<Arn>,
+    session_policy: Field<Document>,
 }
 
 impl Associate {
@@ -158,7 +185,23 @@ impl Associate {
         input::distinct(policy_files.iter().map(|p| p.name.as_str()), |name| {
             Failure::usage(format!("two `--policy-file` make the same inline policy `{name}`"))
         })?;
-        Ok(Input { tags, policy_files })
+        if self.replace && !self.no_target_role && !self.no_session_policy {
+            return Err(Failure::usage("`--replace` is for `--no-target-role` and `--no-session-policy` only"));
+        }
+        let target_role = match &self.target_role {
+            Some(text) => Field::Set(
+                Arn::parse_iam(text, "role", "an IAM role")
+                    .map_err(|e| Failure::usage(format!("--target-role: {e}")))?,
+            ),
+            None if self.no_target_role => Field::Cleared,
+            None => Field::Unmanaged,
+        };
+        let session_policy = match &self.session_policy {
+            Some(path) => Field::Set(input::session_policy(path)?),
+            None if self.no_session_policy => Field::Cleared,
+            None => Field::Unmanaged,
+        };
+        Ok(Input { tags, policy_files, target_role, session_policy })
     }
 
     fn tables(&self, partition: &str, region: &str, account: &str) -> Result<Vec<TableGrant>> {
@@ -175,7 +218,11 @@ impl Associate {
     async fn observe(&self, ctx: &Context, input: Input) -> Result<(Want, Have)> {
         let (eks, iam) = (ctx.eks()?, ctx.iam()?);
         let target = ctx.target()?;
-        let inline = !self.dynamodb.is_empty() || !self.policy_file.is_empty();
+        // Session tags that are off, and a target role, concern what the role may do already.
+        let inline = !self.dynamodb.is_empty()
+            || !self.policy_file.is_empty()
+            || self.target_role.is_some()
+            || self.disable_session_tags;
         let attached = !self.policy_arn.is_empty();
         let guard = &ctx.guard;
         let named = self.role.as_ref().map(|role| role.name().to_owned());
@@ -206,7 +253,14 @@ impl Associate {
             Some(view) => view,
             None => guard.run("reading the role", observe::role(iam, want.role.role.name(), attached, inline)).await?,
         };
+        let target = match &want.target_role {
+            Field::Set(arn) if arn.account == cluster.arn.account => {
+                guard.run("reading the target role", observe::role(iam, arn.name(), false, false)).await?.role
+            }
+            _ => Seen::NotAsked,
+        };
         let have = Have {
+            target,
             association: Seen::Read(association),
             role: role.role,
             attached: role.attached,
@@ -273,6 +327,10 @@ impl Associate {
                 policy_files: input.policy_files,
             },
             disable_session_tags: if self.disable_session_tags { Field::Set(true) } else { Field::Unmanaged },
+            target_role: input.target_role,
+            fix_target_trust: self.fix_target_trust,
+            session_policy: input.session_policy,
+            replace: self.replace,
             tags: input.tags,
             create_service_account: self.create_service_account,
             install_agent: agent_version,

@@ -7,7 +7,10 @@ use sha2::{Digest, Sha256};
 use super::{Answer, Run, changed};
 use crate::{
     failure::{Failure, Result},
-    model::association::{Association, NewAssociation},
+    model::{
+        association::{Association, NewAssociation},
+        trust::target,
+    },
     observe,
     plan::Step,
     wait::{Backoff, Flight},
@@ -45,7 +48,10 @@ impl Run<'_> {
             };
             match observe::association(eks, cluster, &new.subject).await? {
                 Some(found)
-                    if found.role_arn == new.role_arn && found.disable_session_tags == new.disable_session_tags =>
+                    if found.role_arn == new.role_arn
+                        && found.disable_session_tags == new.disable_session_tags
+                        && found.target_role_arn == new.target_role_arn
+                        && found.policy == new.policy =>
                 {
                     return Ok(Answer::Association(Box::new(found)));
                 }
@@ -81,7 +87,60 @@ impl Run<'_> {
         let role = change.role_arn.as_deref().unwrap_or(from_role);
         let update = || flight.send(eks.update_association(cluster, association_id, change, &token));
         let updated = self.patient_with_eks(role, update).await?;
-        Ok(Answer::Association(Box::new(updated)))
+        let cleared = |field: &Option<String>| field.as_deref() == Some("");
+        if !cleared(&change.target_role_arn) && !cleared(&change.policy) {
+            return Ok(Answer::Association(Box::new(updated)));
+        }
+        // How a field is cleared is not documented: what Describe says counts.
+        let Some(present) = eks.association(cluster, association_id).await? else {
+            return Err(changed(&what, "deleted"));
+        };
+        let full = |field: &Option<String>| field.as_deref().is_some_and(|text| !text.is_empty());
+        for (name, sent, kept) in [
+            ("target role", &change.target_role_arn, &present.target_role_arn),
+            ("session policy", &change.policy, &present.policy),
+        ] {
+            if cleared(sent) && full(kept) {
+                return Err(Failure::failed(format!("the service kept the {name} of {what}"))
+                    .because("EKS took the update, and DescribePodIdentityAssociation still shows it")
+                    .hint("`--replace` deletes the association and creates it again without it"));
+            }
+        }
+        Ok(Answer::Association(Box::new(present)))
+    }
+
+    /// DeletePodIdentityAssociation, then CreatePodIdentityAssociation with all that is to stay.
+    pub(super) async fn replace_association(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+        let Step::ReplaceAssociation { cluster, association_id, from_role, association } = step else {
+            return Ok(Answer::Skipped);
+        };
+        let eks = self.ports.eks;
+        let what = format!("the association of {}", association.subject);
+        match eks.association(cluster, association_id).await? {
+            Some(present) if present.role_arn == *from_role => {}
+            Some(present) => return Err(changed(&what, &present.role_arn)),
+            None => return Err(changed(&what, "deleted")),
+        }
+        flight.send(eks.delete_association(cluster, association_id)).await?;
+        self.create_association(flight, cluster, association).await.map_err(|failure| {
+            failure.hint(format!("{what} was deleted and is not there now: run the same command again"))
+        })
+    }
+
+    /// The trust policy of the target role, with the external id that the association has by now.
+    pub(super) async fn put_target_trust(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+        let Step::PutTargetTrust { role, cluster, subject, before, after } = step else { return Ok(Answer::Skipped) };
+        let found = observe::association(self.ports.eks, cluster, subject).await?;
+        let external_id = found.and_then(|association| association.external_id);
+        let after = match &external_id {
+            Some(id) => target::with_external_id(after, id),
+            None if after.0.to_string().contains(target::EXTERNAL_ID) => {
+                return Err(Failure::failed(format!("EKS gives no external id for the association of {subject}"))
+                    .hint("leave session tags on: the target role can trust them instead"));
+            }
+            None => after.clone(),
+        };
+        self.put_trust(flight, role, before, &after).await
     }
 
     /// DeletePodIdentityAssociation, when it still is as it was planned from.

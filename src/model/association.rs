@@ -66,6 +66,12 @@ pub struct NewAssociation {
     pub role_arn: String,
     /// True: no session tags.
     pub disable_session_tags: bool,
+    /// Role to assume from there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_role_arn: Option<String>,
+    /// Session policy, as JSON text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -80,6 +86,12 @@ pub struct AssociationChange {
     /// Session tags on or off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disable_session_tags: Option<bool>,
+    /// New target role ARN; empty to have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target_role_arn: Option<String>,
+    /// New session policy, as JSON text; empty to have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
 }
 
 /// Which associations to list; both filters are the API's own.

@@ -196,6 +196,10 @@ pub(crate) fn want(role: &str) -> Want {
             policy_files: Vec::new(),
         },
         disable_session_tags: Field::Unmanaged,
+        target_role: Field::Unmanaged,
+        fix_target_trust: false,
+        session_policy: Field::Unmanaged,
+        replace: false,
         tags: BTreeMap::new(),
         create_service_account: false,
         install_agent: None,
@@ -208,6 +212,7 @@ pub(crate) fn want(role: &str) -> Want {
 pub(crate) fn have() -> Have {
     let carts = workload(WorkloadKind::Deployment, "carts");
     Have {
+        target: Seen::NotAsked,
         association: Seen::Read(None),
         role: Seen::Read(None),
         attached: Seen::Read(Vec::new()),

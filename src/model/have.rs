@@ -63,6 +63,8 @@ pub struct Have {
     pub attached: Seen<Vec<String>>,
     /// All inline policies of the wanted role, when some are wanted.
     pub inline: Seen<BTreeMap<String, Document>>,
+    /// The wanted target role, when it is in the cluster's account.
+    pub target: Seen<Option<Role>>,
     /// The agent.
     pub agent: Seen<AgentState>,
     /// The service account in Kubernetes.

@@ -5,6 +5,7 @@ mod conditions;
 mod evaluate;
 mod lint;
 mod reach;
+pub mod target;
 
 use serde_json::{Value, json};
 

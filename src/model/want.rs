@@ -149,6 +149,7 @@ pub struct WantRole {
 }
 
 /// Everything wanted for one service account.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Want {
     /// The cluster.
@@ -159,6 +160,14 @@ pub struct Want {
     pub role: WantRole,
     /// `--disable-session-tags`.
     pub disable_session_tags: Field<bool>,
+    /// `--target-role`, `--no-target-role`.
+    pub target_role: Field<Arn>,
+    /// `--fix-target-trust`.
+    pub fix_target_trust: bool,
+    /// `--session-policy`, `--no-session-policy`.
+    pub session_policy: Field<Document>,
+    /// `--replace`: delete and create again what an update does not clear.
+    pub replace: bool,
     /// `--tag`: on the role podid creates and on the association.
     pub tags: BTreeMap<String, String>,
     /// `--create-service-account`.

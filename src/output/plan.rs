@@ -77,7 +77,9 @@ impl PlanLine {
     pub fn of(step: &Step, all: bool) -> Result<Self> {
         let line = Self::new(Sign::of(step), step.describe());
         Ok(match step {
-            Step::PutTrust { before, after, .. } | Step::PutPolicy { before: Some(before), after, .. } => {
+            Step::PutTrust { before, after, .. }
+            | Step::PutTargetTrust { before, after, .. }
+            | Step::PutPolicy { before: Some(before), after, .. } => {
                 line.detail(diff::documents(Some(before), Some(after))?)
             }
             Step::PutPolicy { before: None, after, .. } if all => line.detail(diff::documents(None, Some(after))?),

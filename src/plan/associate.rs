@@ -1,7 +1,7 @@
 //! Plans `associate`: agent, service account, role, permissions, association, restarts, in that order.
 //! Each part's rules are in its own file.
 
-use super::{Plan, Refusal, Step, agent, association, policies, restart, role};
+use super::{Plan, Refusal, Step, agent, association, policies, restart, role, target};
 use crate::model::{
     have::{Have, Seen, ServiceAccountState},
     want::Want,
@@ -17,6 +17,7 @@ pub fn associate(want: &Want, have: &Have) -> Result<Plan, Refusal> {
     service_account(want, have, &mut plan)?;
     let role = role::plan(want, have, &mut plan)?;
     policies::plan(want, have, &role, &mut plan)?;
+    target::plan(want, have, &role, role::session_tags(want, have), &mut plan)?;
     association::plan(want, have, &role, &mut plan)?;
     irsa(have, &role, &mut plan);
     restart::plan(want, have, &mut plan);

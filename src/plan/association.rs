@@ -3,7 +3,9 @@
 use super::{Plan, Refusal, Step, role::Planned};
 use crate::model::{
     association::{Association, AssociationChange, NewAssociation},
+    document::Document,
     have::{Have, Seen},
+    policy::same_meaning,
     tags,
     want::{Field, Want},
 };
@@ -20,6 +22,8 @@ pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) ->
                     subject: want.subject.clone(),
                     role_arn: role.arn.to_string(),
                     disable_session_tags: want.disable_session_tags.set().copied().unwrap_or_default(),
+                    target_role_arn: want.target_role.set().map(ToString::to_string),
+                    policy: want.session_policy.set().map(|document| document.0.to_string()),
                     tags: all,
                 },
             });
@@ -46,7 +50,12 @@ fn existing(want: &Want, association: &Association, role: &Planned, plan: &mut P
         .filter(|(key, value)| association.tags.get(*key) != Some(value))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    let change = AssociationChange { role_arn, disable_session_tags };
+    let change = AssociationChange {
+        role_arn,
+        disable_session_tags,
+        target_role_arn: target(want, association),
+        policy: policy(want, association),
+    };
     let changes = change != AssociationChange::default();
     if !changes && missing.is_empty() {
         return Ok(());
@@ -54,14 +63,25 @@ fn existing(want: &Want, association: &Association, role: &Planned, plan: &mut P
     if let Some(owner) = &summary.owner_arn {
         return Err(owned(want, owner, role));
     }
-    if change.disable_session_tags == Some(false) && association.policy.is_some() {
+    if change.disable_session_tags == Some(false) && association.policy.is_some() && change.policy.is_none() {
         return Err(Refusal::new(format!(
             "the association of {} has a session policy, which needs session tags to be disabled",
             want.subject
         )));
     }
     if changes {
-        if let (Some(_), Some(target)) = (&change.role_arn, &association.target_role_arn) {
+        let clears = [&change.target_role_arn, &change.policy].iter().any(|field| field.as_deref() == Some(""));
+        if want.replace && clears {
+            plan.steps.push(Step::ReplaceAssociation {
+                cluster: want.cluster.name.clone(),
+                association_id: summary.association_id.clone(),
+                from_role: association.role_arn.clone(),
+                association: Box::new(replacement(want, association, change)),
+            });
+            return Ok(());
+        }
+        if let (Some(_), Some(target), None) = (&change.role_arn, &association.target_role_arn, &change.target_role_arn)
+        {
             plan.warn(format!("the association's target role stays {target}: the new role must be able to assume it"));
         }
         plan.steps.push(Step::UpdateAssociation {
@@ -80,6 +100,46 @@ fn existing(want: &Want, association: &Association, role: &Planned, plan: &mut P
         });
     }
     Ok(())
+}
+
+/// The target role to send: empty to have none.
+fn target(want: &Want, association: &Association) -> Option<String> {
+    match &want.target_role {
+        Field::Unmanaged => None,
+        Field::Set(arn) => Some(arn.to_string()).filter(|arn| association.target_role_arn.as_ref() != Some(arn)),
+        Field::Cleared => association.target_role_arn.as_ref().map(|_| String::new()),
+    }
+}
+
+/// The session policy to send: empty to have none. One of the same meaning is no change.
+fn policy(want: &Want, association: &Association) -> Option<String> {
+    match &want.session_policy {
+        Field::Unmanaged => None,
+        Field::Set(wanted) => {
+            let present = association.policy.as_deref().and_then(|text| serde_json::from_str(text).ok()).map(Document);
+            let same = present.is_some_and(|present| same_meaning(&present, wanted));
+            (!same).then(|| wanted.0.to_string())
+        }
+        Field::Cleared => association.policy.as_ref().map(|_| String::new()),
+    }
+}
+
+/// The association as it is, with the change made: what a delete takes is given back.
+fn replacement(want: &Want, association: &Association, change: AssociationChange) -> NewAssociation {
+    let changed = |new: Option<String>, old: &Option<String>| match new {
+        Some(new) => Some(new).filter(|new| !new.is_empty()),
+        None => old.clone(),
+    };
+    let mut tags = association.tags.clone();
+    tags.extend(want.tags.clone());
+    NewAssociation {
+        subject: want.subject.clone(),
+        role_arn: change.role_arn.unwrap_or_else(|| association.role_arn.clone()),
+        disable_session_tags: change.disable_session_tags.unwrap_or(association.disable_session_tags),
+        target_role_arn: changed(change.target_role_arn, &association.target_role_arn),
+        policy: changed(change.policy, &association.policy),
+        tags,
+    }
 }
 
 /// What an EKS add-on owns is changed through the add-on (EKS User Guide, add-ons-iam).

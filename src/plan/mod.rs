@@ -12,6 +12,7 @@ mod role_create;
 mod role_delete;
 mod role_policies;
 mod step;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -156,6 +157,30 @@ pub enum Step {
         from_role: String,
         /// What is sent.
         change: AssociationChange,
+    },
+    /// DeletePodIdentityAssociation and CreatePodIdentityAssociation: for what an update does not clear.
+    ReplaceAssociation {
+        /// Cluster name.
+        cluster: String,
+        /// Association id.
+        association_id: String,
+        /// Role before.
+        from_role: String,
+        /// What is sent then: all of the old one but what is cleared or changed.
+        association: Box<NewAssociation>,
+    },
+    /// UpdateAssumeRolePolicy of the target role, once the association's external id is known.
+    PutTargetTrust {
+        /// Name of the target role.
+        role: String,
+        /// Cluster name.
+        cluster: String,
+        /// Whose association.
+        subject: ServiceAccount,
+        /// As it was read.
+        before: Document,
+        /// As it will be; `trust::target::EXTERNAL_ID` stands for what is not known yet.
+        after: Document,
     },
     /// TagResource on the association.
     TagAssociation {

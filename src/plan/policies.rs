@@ -7,6 +7,7 @@ use crate::model::{
     document::Document,
     have::{Have, Seen},
     policy::{self, MAX_ATTACHED, MAX_INLINE},
+    trust::target,
     want::Want,
 };
 
@@ -42,7 +43,8 @@ fn managed(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) {
 
 fn inline(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(), Refusal> {
     let wanted = &want.role;
-    if wanted.tables.is_empty() && wanted.policy_files.is_empty() {
+    let target = want.target_role.set().map(ToString::to_string);
+    if wanted.tables.is_empty() && wanted.policy_files.is_empty() && target.is_none() {
         return Ok(());
     }
     let none = BTreeMap::new();
@@ -70,6 +72,11 @@ fn inline(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(
             plan.warn(broad);
         }
         after.push((&file.name, file.document.clone()));
+    }
+    if let Some(target) = &target
+        && !before.values().chain(after.iter().map(|(_, document)| document)).any(|d| target::grants(d, target))
+    {
+        after.push((target::POLICY, target::granting(before.get(target::POLICY), target)));
     }
     let size = after.iter().map(|(_, document)| document.size()).sum::<usize>()
         + before.iter().filter(|(name, _)| !after.iter().any(|(a, _)| a == name)).map(|(_, d)| d.size()).sum::<usize>();

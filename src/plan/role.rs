@@ -29,7 +29,7 @@ impl Planned {
 }
 
 /// Whether session tags will be sent once the plan is carried out.
-fn session_tags(want: &Want, have: &Have) -> bool {
+pub(super) fn session_tags(want: &Want, have: &Have) -> bool {
     let now = have.association.read().and_then(Option::as_ref).is_some_and(|a| a.disable_session_tags);
     !match want.disable_session_tags {
         crate::model::want::Field::Set(wanted) => wanted,

@@ -43,6 +43,8 @@ impl Step {
             Self::TagRole { .. } => "tag-role".to_owned(),
             Self::CreateAssociation { .. } => "create-association".to_owned(),
             Self::UpdateAssociation { .. } => "update-association".to_owned(),
+            Self::ReplaceAssociation { .. } => "replace-association".to_owned(),
+            Self::PutTargetTrust { .. } => "put-target-trust".to_owned(),
             Self::TagAssociation { .. } => "tag-association".to_owned(),
         }
     }
@@ -64,6 +66,8 @@ impl Step {
             Self::DeleteRole { .. } => "deleteRole",
             Self::CreateAssociation { .. } => "createAssociation",
             Self::UpdateAssociation { .. } => "updateAssociation",
+            Self::ReplaceAssociation { .. } => "replaceAssociation",
+            Self::PutTargetTrust { .. } => "putTargetTrust",
             Self::TagAssociation { .. } => "tagAssociation",
             Self::DeleteAssociation { .. } => "deleteAssociation",
             Self::Restart { .. } => "restart",
@@ -82,10 +86,14 @@ impl Step {
             | Self::DeleteAssociation { subject, .. }
             | Self::TagAssociation { subject, .. } => subject.to_string(),
             Self::CreateRole(role) => role.name.clone(),
-            Self::PutTrust { role, .. } | Self::TagRole { role, .. } | Self::DeleteRole { role, .. } => role.clone(),
+            Self::PutTrust { role, .. }
+            | Self::PutTargetTrust { role, .. }
+            | Self::TagRole { role, .. }
+            | Self::DeleteRole { role, .. } => role.clone(),
             Self::AttachPolicy { policy_arn, .. } | Self::DetachPolicy { policy_arn, .. } => policy_arn.clone(),
             Self::PutPolicy { role, name, .. } | Self::DeletePolicy { role, name, .. } => format!("{role}/{name}"),
             Self::CreateAssociation { association, .. } => association.subject.to_string(),
+            Self::ReplaceAssociation { association, .. } => association.subject.to_string(),
             Self::Restart { workload, .. } | Self::RollBack { workload, .. } => workload.to_string(),
         }
     }
@@ -95,6 +103,7 @@ impl Step {
         match self {
             Self::CreateRole(new) => Some(&new.name),
             Self::PutTrust { role, .. }
+            | Self::PutTargetTrust { role, .. }
             | Self::TagRole { role, .. }
             | Self::AttachPolicy { role, .. }
             | Self::PutPolicy { role, .. }
@@ -135,7 +144,21 @@ impl Step {
             Self::DeletePolicy { role, name, .. } => format!("delete inline policy {name} of role {role}"),
             Self::DeleteRole { role, .. } => format!("delete role {role}"),
             Self::CreateAssociation { association, .. } => {
-                format!("associate {} with role {}", association.subject, last(&association.role_arn))
+                format!(
+                    "associate {} with role {}{}",
+                    association.subject,
+                    last(&association.role_arn),
+                    extras(association)
+                )
+            }
+            Self::ReplaceAssociation { association, .. } => format!(
+                "delete the association of {} and create it again, with role {}{}",
+                association.subject,
+                last(&association.role_arn),
+                extras(association)
+            ),
+            Self::PutTargetTrust { role, subject, .. } => {
+                format!("update the trust policy of target role {role} for {subject}")
             }
             Self::UpdateAssociation { subject, from_role, change, .. } => {
                 let mut parts = Vec::new();
@@ -144,6 +167,16 @@ impl Step {
                 }
                 if let Some(disabled) = change.disable_session_tags {
                     parts.push(format!("session tags {}", if disabled { "off" } else { "on" }));
+                }
+                match change.target_role_arn.as_deref() {
+                    None => {}
+                    Some("") => parts.push("no target role".to_owned()),
+                    Some(target) => parts.push(format!("target role {target}")),
+                }
+                match change.policy.as_deref() {
+                    None => {}
+                    Some("") => parts.push("no session policy".to_owned()),
+                    Some(_) => parts.push("another session policy".to_owned()),
                 }
                 format!("update the association of {subject} ({})", parts.join(", "))
             }
@@ -183,6 +216,10 @@ impl Step {
                 format!("associated {} with role {}", association.subject, last(&association.role_arn))
             }
             Self::UpdateAssociation { subject, .. } => format!("updated the association of {subject}"),
+            Self::ReplaceAssociation { association, .. } => {
+                format!("deleted the association of {} and created it again", association.subject)
+            }
+            Self::PutTargetTrust { role, .. } => format!("updated the trust policy of target role {role}"),
             Self::TagAssociation { subject, .. } => format!("tagged the association of {subject}"),
             Self::Restart { workload, spread, .. } => format!("asked {} to restart", shown(workload, *spread)),
             Self::RollBack { workload, spread } => {
@@ -207,11 +244,13 @@ impl Step {
             | Self::PutPolicy { .. }
             | Self::UpdateAssociation { .. }
             | Self::UpdateAgent { .. }
+            | Self::PutTargetTrust { .. }
             | Self::TagAssociation { .. } => Kind::Update,
             Self::DetachPolicy { .. }
             | Self::DeletePolicy { .. }
             | Self::DeleteRole { .. }
             | Self::DeleteAssociation { .. }
+            | Self::ReplaceAssociation { .. }
             | Self::RemoveAgent { .. } => Kind::Delete,
             Self::Restart { .. } | Self::RollBack { .. } => Kind::Restart,
         }
@@ -227,8 +266,11 @@ impl Step {
             | Self::CreateRole(_) => 0,
             Self::PutTrust { .. } | Self::TagRole { .. } | Self::AttachPolicy { .. } | Self::PutPolicy { .. } => 1,
             // After its trust statement: killed in between, the association still tells the next run which role it was.
-            Self::CreateAssociation { .. } | Self::UpdateAssociation { .. } | Self::DeleteAssociation { .. } => 2,
-            Self::TagAssociation { .. } => 3,
+            Self::CreateAssociation { .. }
+            | Self::UpdateAssociation { .. }
+            | Self::ReplaceAssociation { .. }
+            | Self::DeleteAssociation { .. } => 2,
+            Self::TagAssociation { .. } | Self::PutTargetTrust { .. } => 3,
             // What an association used goes once the association is gone.
             Self::DetachPolicy { .. } | Self::DeletePolicy { .. } => 4,
             Self::DeleteRole { .. } => 5,
@@ -251,6 +293,8 @@ impl Step {
             | Self::CreateAssociation { .. }
             | Self::UpdateAssociation { .. }
             | Self::DeleteAssociation { .. }
+            | Self::ReplaceAssociation { .. }
+            | Self::PutTargetTrust { .. }
             | Self::TagAssociation { .. } => true,
             Self::InstallAgent { .. }
             | Self::UpdateAgent { .. }
@@ -282,4 +326,11 @@ fn with(settings: &Settings, from: Option<&Addon>) -> String {
     let conflicts = settings.conflicts.filter(|mode| *mode == crate::model::addon::Conflicts::Overwrite);
     let conflicts = conflicts.map(|_| "overwriting what others changed".to_owned());
     configuration.into_iter().chain(conflicts).fold(String::new(), |text, part| format!("{text}, {part}"))
+}
+
+/// What an association has beside its role.
+fn extras(association: &crate::model::association::NewAssociation) -> String {
+    let target = association.target_role_arn.as_ref().map_or(String::new(), |arn| format!(", target role {arn}"));
+    let policy = if association.policy.is_some() { ", with a session policy" } else { "" };
+    format!("{target}{policy}")
 }

@@ -4,6 +4,7 @@ mod associate;
 mod disassociate;
 mod properties;
 mod recycle;
+mod target;
 
 use super::*;
 use crate::model::{
@@ -88,6 +89,8 @@ fn apply(step: &Step, have: &mut Have) {
             assert_eq!(association.role_arn, arn(role_mut(have)));
             let mut made = fixtures::association(&association.role_arn);
             made.disable_session_tags = association.disable_session_tags;
+            made.target_role_arn.clone_from(&association.target_role_arn);
+            made.policy.clone_from(&association.policy);
             made.tags = association.tags.clone();
             (made.created_at, made.modified_at) = (Some(fixtures::at(100)), Some(fixtures::at(100)));
             have.association = Seen::Read(Some(made));
@@ -96,7 +99,27 @@ fn apply(step: &Step, have: &mut Have) {
             let made = association_mut(have);
             made.role_arn = change.role_arn.clone().unwrap_or_else(|| made.role_arn.clone());
             made.disable_session_tags = change.disable_session_tags.unwrap_or(made.disable_session_tags);
+            let cleared = |new: &Option<String>, old: Option<String>| match new.as_deref() {
+                Some("") => None,
+                Some(new) => Some(new.to_owned()),
+                None => old,
+            };
+            made.target_role_arn = cleared(&change.target_role_arn, made.target_role_arn.take());
+            made.policy = cleared(&change.policy, made.policy.take());
             made.modified_at = Some(fixtures::at(100));
+        }
+        Step::ReplaceAssociation { association, .. } => {
+            let made = association_mut(have);
+            made.role_arn.clone_from(&association.role_arn);
+            made.disable_session_tags = association.disable_session_tags;
+            made.target_role_arn.clone_from(&association.target_role_arn);
+            made.policy.clone_from(&association.policy);
+            made.tags.clone_from(&association.tags);
+        }
+        Step::PutTargetTrust { before, after, .. } => {
+            let Seen::Read(Some(role)) = &mut have.target else { panic!() };
+            assert_eq!(role.trust, *before);
+            role.trust = after.clone();
         }
         Step::TagAssociation { tags, .. } => association_mut(have).tags.extend(tags.clone()),
         Step::RollBack { .. } => panic!("never planned: {step:?}"),

@@ -5,6 +5,7 @@ mod consent;
 mod permissions;
 mod roles;
 mod stops;
+mod target;
 
 use podid_sandbox::Sandbox;
 use serde_json::json;

@@ -32,7 +32,7 @@ const STEPS: Rows = &[
     ("steps[].id", "stable name of the step within the plan"),
     (
         "steps[].action",
-        "installAgent, updateAgent, removeAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, deleteAssociation, restart or rollBack (after one that failed)",
+        "installAgent, updateAgent, removeAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, replaceAssociation, putTargetTrust, deleteAssociation, restart or rollBack (after one that failed)",
     ),
     ("steps[].resource", "what the step writes to"),
     (
@@ -54,6 +54,7 @@ const EFFECTIVE: Rows = &[
     ("effective", "observed, assumed or no; null when it was not asked (--no-wait, --dry-run)"),
     ("effectiveHow", "what that rests on"),
     ("stalePods[]", "names of running pods that still lack the association and were not restarted"),
+    ("targetTrust[]", "with --target-role: the statements that the target role's trust policy needs"),
 ];
 
 const GONE: Rows = &[

@@ -242,7 +242,7 @@ impl Aws {
             let message = format!("You've reached the quota of {PER_CLUSTER} pod identity associations per cluster.");
             return Err(err(400, "ResourceLimitExceededException", message));
         }
-        let wanted = Wanted::read(&call.json, None)?;
+        let wanted = Wanted::read(&call.json, None, false)?;
         self.check_role(ctx, role)?;
         wanted.check()?;
         let mut association = self.new_association(cluster, namespace, account, role, ctx.now);
@@ -324,7 +324,7 @@ impl Aws {
             self.check_role(ctx, role)?;
             role.clone_into(&mut association.role_arn);
         }
-        let wanted = Wanted::read(&ctx.call.json, Some(&association))?;
+        let wanted = Wanted::read(&ctx.call.json, Some(&association), self.keeps_cleared)?;
         wanted.check()?;
         wanted.apply(&mut association);
         association.modified_at = ctx.now;
@@ -358,8 +358,10 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(body: &Map<String, Value>, before: Option<&Association>) -> Result<Self, AwsError> {
+    fn read(body: &Map<String, Value>, before: Option<&Association>, keeps: bool) -> Result<Self, AwsError> {
+        // What an empty string does to a field that is there is not documented.
         let text = |name: &str, old: Option<String>| match body.get(name) {
+            Some(Value::String(new)) if new.is_empty() && before.is_some() => old.filter(|_| keeps),
             Some(Value::String(new)) => Some(new.clone()),
             _ => old,
         };

@@ -52,6 +52,8 @@ pub struct Aws {
     pub tables: BTreeMap<String, Table>,
     /// Tags of clusters, by name.
     pub cluster_tags: BTreeMap<String, BTreeMap<String, String>>,
+    /// An update with an empty string leaves a field as it was, instead of clearing it.
+    pub keeps_cleared: bool,
     /// Associations that are gone, as long as an API server may still know them.
     gone: Vec<Association>,
     /// Creates that were asked with an idempotency token: token, fingerprint of the request, id.
@@ -80,6 +82,7 @@ impl Aws {
             roles: BTreeMap::new(),
             policies: scenario.policies.iter().map(|p| (p.arn.clone(), p.document.clone())).collect(),
             associations: BTreeMap::new(),
+            keeps_cleared: false,
             addons: BTreeMap::new(),
             tables: scenario.tables.iter().map(|t| (t.name.clone(), t.clone())).collect(),
             cluster_tags: BTreeMap::new(),
