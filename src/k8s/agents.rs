@@ -11,7 +11,7 @@ use super::{
     list::list,
     workloads::{Restartable, selector_text},
 };
-use crate::model::agent::AgentDaemonSet;
+use crate::model::agent::{AgentDaemonSet, AgentPod};
 
 const NAMES: [&str; 3] =
     ["eks-pod-identity-agent", "eks-pod-identity-agent-hybrid", "eks-pod-identity-agent-hybrid-bottlerocket"];
@@ -76,17 +76,30 @@ async fn agent(client: &Client, set: DaemonSet, pods: Option<&[ApiPod]>) -> Resu
             own.as_slice()
         }
     };
-    let ready = pods
-        .iter()
-        .map(convert::pod)
-        .filter(|pod| pod.ready && pod.live() && pod.owner.as_ref().is_some_and(|owner| owner.uid == workload.uid));
+    let own = pods.iter().map(|pod| (meant_for(pod), convert::pod(pod)));
+    let own = own.filter(|(_, pod)| pod.live() && pod.owner.as_ref().is_some_and(|owner| owner.uid == workload.uid));
+    let (ready, unready): (Vec<_>, Vec<_>) = own.partition(|(_, pod)| pod.ready);
+    let unready = unready.into_iter().filter_map(|(node, pod)| Some((node?, AgentPod::of(&pod))));
     Ok(AgentDaemonSet {
         desired: workload.replicas,
         ready: workload.status.ready,
         observed: workload.status.observed_generation >= workload.generation,
-        ready_nodes: ready.filter_map(|pod| pod.node).collect(),
+        ready_nodes: ready.into_iter().filter_map(|(node, _)| node).collect(),
+        unready: unready.collect(),
         placement: workload.placement,
         namespace: workload.id.namespace,
         name: workload.id.name,
     })
+}
+
+/// The node of a DaemonSet's pod: until the scheduler has bound it, the one that its affinity names.
+fn meant_for(pod: &ApiPod) -> Option<String> {
+    let spec = pod.spec.as_ref()?;
+    if let Some(node) = spec.node_name.as_ref().filter(|name| !name.is_empty()) {
+        return Some(node.clone());
+    }
+    let required = spec.affinity.as_ref()?.node_affinity.as_ref()?;
+    let terms = &required.required_during_scheduling_ignored_during_execution.as_ref()?.node_selector_terms;
+    let mut fields = terms.iter().flat_map(|term| term.match_fields.iter().flatten());
+    fields.find(|field| field.key == "metadata.name")?.values.as_ref()?.first().cloned()
 }

@@ -1,8 +1,12 @@
 //! The agent on the nodes: the add-on, its DaemonSets, and which nodes need one.
 
+mod pod;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+
+pub use self::pod::{AgentPod, Trouble};
 
 use super::{
     addon::Addon,
@@ -44,6 +48,9 @@ pub struct AgentDaemonSet {
     /// Nodes with a ready pod of it.
     #[serde(skip)]
     pub ready_nodes: BTreeSet<String>,
+    /// Its pods that are not ready, by the node that they run on or are meant for.
+    #[serde(skip)]
+    pub unready: BTreeMap<String, AgentPod>,
 }
 
 /// What is known of the agent in a cluster.
@@ -143,6 +150,39 @@ impl AgentState {
         }
     }
 
+    /// The agent's pod on a node, when it is not ready.
+    pub fn pod_on(&self, node: &str) -> Option<&AgentPod> {
+        self.daemon_sets.iter().find_map(|set| set.unready.get(node))
+    }
+
+    /// What to do about the nodes that lack the agent, each thing once.
+    pub fn remedies(&self) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for (name, _) in self.missing() {
+            let node = self.nodes.iter().find(|node| node.name == name);
+            let Some(node) = node.filter(|node| node.ready && !self.daemon_sets.is_empty()) else { continue };
+            let remedy = if self.meant_for(node) {
+                self.pod_on(&name).and_then(AgentPod::remedy)
+            } else if node.compute_type() == "hybrid" {
+                Some("let hybrid nodes have it: `podid agent upgrade --configuration-values '{\"daemonsets\":{\"hybrid\":{\"create\":true}}}'`".to_owned())
+            } else if self.tainted(node) {
+                Some("let the agent tolerate every taint: `podid agent upgrade --configuration-values '{\"tolerations\":[{\"operator\":\"Exists\"}]}'`".to_owned())
+            } else {
+                None
+            };
+            // Only the add-on has a configuration.
+            let fits = |remedy: &String| self.addon.is_some() || !remedy.contains("--configuration-values");
+            found.extend(remedy.filter(|remedy| fits(remedy) && !found.contains(remedy)));
+        }
+        found
+    }
+
+    /// A taint keeps the DaemonSets off the node.
+    fn tainted(&self, node: &Node) -> bool {
+        let without = Node { taints: Vec::new(), ..node.clone() };
+        self.daemon_sets.iter().any(|set| set.placement.refuses(&without, true).is_none())
+    }
+
     /// Why a node that could have an agent has none.
     fn why_missing(&self, node: &Node) -> String {
         if !self.installed() {
@@ -165,7 +205,8 @@ impl AgentState {
             })
             .collect();
         if refusals.len() < self.daemon_sets.len() {
-            return "its agent pod is not ready".to_owned();
+            let pod = self.pod_on(&node.name);
+            return pod.map_or_else(|| "its agent pod is not ready".to_owned(), AgentPod::why);
         }
         if node.compute_type() == "hybrid" {
             return "a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)"

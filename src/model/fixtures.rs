@@ -66,6 +66,7 @@ pub(crate) fn agent(nodes: &[Node], ready: &[&str]) -> AgentState {
         observed: true,
         placement: Placement::default(),
         ready_nodes: ready.iter().map(|name| (*name).to_owned()).collect(),
+        unready: BTreeMap::new(),
     };
     let addon = Addon {
         name: "eks-pod-identity-agent".to_owned(),

@@ -218,6 +218,11 @@ impl Term {
         self.0.out_closed.load(Ordering::Relaxed)
     }
 
+    /// Writes data that takes the place of what is on the screen; the same as [`Term::emit`] where there is no screen.
+    pub fn redraw(&self, data: &str) -> Result<()> {
+        if self.0.streams.out_tty { self.emit(&format!("\u{1b}[2J\u{1b}[H{data}")) } else { self.emit(data) }
+    }
+
     /// Writes a line of data.
     pub fn emit_line(&self, line: impl fmt::Display) -> Result<()> {
         self.emit(&format!("{line}\n"))

@@ -70,16 +70,18 @@ async fn active(how: &Wait<'_>, state: AgentState) -> Result<AgentState> {
     }
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
     loop {
-        let addon = look(how.eks, how.guard, how.line, how.cluster).await?;
+        let looked = look(how.eks, how.guard, how.line, how.cluster).await;
+        let addon = looked.map_err(|failure| late(failure, state.addon.as_ref()))?;
         let active = addon.status == "ACTIVE";
-        let late = addon.issues.iter().all(|issue| issue.code == "InsufficientNumberOfReplicas");
+        let replicas = addon.issues.iter().all(|issue| issue.code == "InsufficientNumberOfReplicas");
         let suspect = addon.status == "DEGRADED" || state.nodes.iter().any(|node| !node.ready);
         state.addon = Some(addon);
         if active {
             return Ok(state);
         }
-        if late && suspect {
-            match how.guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(how.kube)).await? {
+        if replicas && suspect {
+            let read = how.guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(how.kube)).await;
+            match read.map_err(|failure| late(failure, state.addon.as_ref()))? {
                 Seen::Read((daemon_sets, nodes)) => state = AgentState { daemon_sets, nodes, ..state },
                 Seen::Unreadable(_) | Seen::NotAsked => {}
             }
@@ -179,14 +181,18 @@ pub async fn gone(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCl
 /// Between two looks at the add-on. When time is over, its last health issues are why.
 async fn pause(guard: &Guard, backoff: &mut Backoff, addon: Option<&Addon>) -> Result<()> {
     let waited = guard.pause("waiting for the agent add-on to be ACTIVE", backoff.step()).await;
-    waited.map_err(|mut failure| {
-        if let Some(addon) = addon.filter(|_| failure.code == Code::TimedOut) {
-            failure.causes.push(format!("it is {}", addon.status));
-            failure.causes.extend(addon.issues.iter().map(said));
-            failure = addon.issues.iter().fold(failure, explained);
-        }
-        failure
-    })
+    waited.map_err(|failure| late(failure, addon))
+}
+
+/// When time is over, the add-on as it was seen last is why.
+fn late(failure: Failure, addon: Option<&Addon>) -> Failure {
+    let mut failure = failure;
+    if let Some(addon) = addon.filter(|_| failure.code == Code::TimedOut) {
+        failure.causes.push(format!("it is {}", addon.status));
+        failure.causes.extend(addon.issues.iter().map(said));
+        failure = addon.issues.iter().fold(failure, explained);
+    }
+    failure
 }
 
 /// One look at the add-on; a failure when it failed or is gone.

@@ -1,10 +1,12 @@
 //! `podid agent install` and `podid agent status`.
 
 mod nodes;
+mod reasons;
 mod status;
 mod stops;
 mod uninstall;
 mod upgrade;
+mod watch;
 
 use serde_json::{Value, json};
 

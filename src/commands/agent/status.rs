@@ -1,6 +1,9 @@
 //! `podid agent status`.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use clap::Args;
+use futures::stream::{self, StreamExt};
 
 use super::view;
 use crate::{
@@ -8,32 +11,47 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{addon::AGENT, agent::AgentState, have::Seen},
     observe,
-    output::Format,
+    output::{Format, mask},
+    wait,
 };
 
-/// Show the agent: the add-on, its DaemonSet, and nodes without a ready one
+/// Show the agent: the add-on, its DaemonSet, and why nodes have no ready one
+///
+/// With --watch, the table is drawn anew until Ctrl-C; in a pipe each node that changes is a line, and with -o json each
+/// change a document on a line of its own. --timeout counts for each look then.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-pub(super) struct Status {}
+pub(super) struct Status {
+    /// Go on, and show each change, until Ctrl-C
+    #[arg(long, short)]
+    watch: bool,
+    /// Leave the agent's log lines out
+    #[arg(long)]
+    no_logs: bool,
+}
 
 /// Examples of this command.
 pub(super) const EXAMPLES: &str = "\
 Examples:
   podid agent status
+  podid agent status --watch
   podid agent status -o json";
+
+/// Between two looks of `--watch`.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Looks that may fail in a row before the watch is given up: API servers are replaced now and then.
+const FAULTS: u32 = 3;
+
+/// Lines of a crashed agent's log that are read; the last is shown.
+const LOG_LINES: u32 = 5;
 
 impl Status {
     pub(super) async fn run(self, ctx: &Context) -> Result<Code> {
-        let (cluster, eks) = (ctx.cluster().await?, ctx.eks()?);
-        let kube = ctx.kube().await?;
-        let state = match ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)).await {
-            Ok(Seen::Read(state)) => state,
-            Ok(Seen::Unreadable(why)) => {
-                return Err(Failure::new(Code::Denied, format!("the agent could not be read: {why}")));
-            }
-            Ok(Seen::NotAsked) => return Err(Failure::failed("the agent was not read")),
-            Err(failure) => return Err(ctx.explain_kube(failure, false).await),
-        };
+        if self.watch {
+            return self.watch(ctx).await;
+        }
+        let state = self.look(ctx).await?;
         match ctx.term.format() {
             Format::Json => ctx.term.emit_json(&view::json(&state))?,
             Format::Yaml => ctx.term.emit_yaml(&view::json(&state))?,
@@ -49,33 +67,167 @@ impl Status {
         }
         Ok(Code::Ok)
     }
-}
 
-fn notes(ctx: &Context, state: &AgentState) {
-    match &state.addon {
-        None if state.addon_unread.is_some() => {
-            ctx.term
-                .warn(format!("the add-on could not be read ({})", state.addon_unread.as_deref().unwrap_or_default()));
+    async fn look(&self, ctx: &Context) -> Result<AgentState> {
+        let (cluster, eks) = (ctx.cluster().await?, ctx.eks()?);
+        let kube = ctx.kube().await?;
+        let mut state = match ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)).await {
+            Ok(Seen::Read(state)) => state,
+            Ok(Seen::Unreadable(why)) => {
+                return Err(Failure::new(Code::Denied, format!("the agent could not be read: {why}")));
+            }
+            Ok(Seen::NotAsked) => return Err(Failure::failed("the agent was not read")),
+            Err(failure) => return Err(ctx.explain_kube(failure, false).await),
+        };
+        if !self.no_logs {
+            read_logs(ctx, &mut state).await?;
         }
-        Some(addon) => {
-            ctx.term.note(format!("add-on {AGENT} {}: {}", addon.version, addon.status));
-            for issue in &addon.issues {
-                ctx.term.warn(format!("{}: {}", issue.code, issue.message));
+        Ok(state)
+    }
+
+    async fn watch(&self, ctx: &Context) -> Result<Code> {
+        let mut before: Option<AgentState> = None;
+        let mut faults = 0;
+        loop {
+            // Each look has the whole of --timeout: a watch ends when it is told to.
+            let looked = match ctx.guard.apart(Box::pin(self.look(ctx))).await {
+                Ok(looked) => looked,
+                Err(stopped) => return Ok(stopped.code),
+            };
+            match looked {
+                Ok(state) => {
+                    faults = 0;
+                    if before.as_ref() != Some(&state) {
+                        show(ctx, before.as_ref(), &state)?;
+                        before = Some(state);
+                    }
+                }
+                Err(failure) if matches!(failure.code, Code::Interrupted | Code::Terminated) => {
+                    return Ok(failure.code);
+                }
+                Err(failure) if failure.code == Code::Failed && before.is_some() && faults < FAULTS => {
+                    faults += 1;
+                    ctx.term.warn(format!("a look failed: {failure}"));
+                }
+                Err(failure) => return Err(failure),
+            }
+            if ctx.term.out_closed() {
+                return Ok(Code::Ok);
+            }
+            if let Err(stopped) = ctx.guard.apart(wait::pause(EVERY)).await {
+                return Ok(stopped.code);
             }
         }
-        None if state.daemon_sets.is_empty() => ctx.term.note("the add-on is not installed"),
-        None => ctx.term.note("the add-on is not installed; the agent is self-managed"),
+    }
+}
+
+/// What is new since the look before.
+fn show(ctx: &Context, before: Option<&AgentState>, state: &AgentState) -> Result<()> {
+    match ctx.term.format() {
+        Format::Json => ctx.term.emit_line(view::json(state)),
+        Format::Yaml => {
+            ctx.term.emit("---\n")?;
+            ctx.term.emit_yaml(&view::json(state))
+        }
+        Format::Table | Format::Wide if ctx.term.streams().out_tty => {
+            ctx.term.redraw(&view::table(state).render(&ctx.term.table_view()))?;
+            notes(ctx, state);
+            Ok(())
+        }
+        Format::Table | Format::Wide | Format::Name => changes(ctx, before, state),
+    }
+}
+
+/// A line for each node that is not as it was.
+fn changes(ctx: &Context, before: Option<&AgentState>, state: &AgentState) -> Result<()> {
+    let rows = |state: &AgentState| -> BTreeMap<String, String> {
+        state.nodes.iter().map(|node| (node.name.clone(), view::row(state, &node.name).join("\t"))).collect()
+    };
+    let (old, new) = (before.map(rows).unwrap_or_default(), rows(state));
+    for (node, row) in &new {
+        if old.get(node) != Some(row) {
+            ctx.term.emit_line(mask::visible(&format!("{node}\t{row}")))?;
+        }
+    }
+    for node in old.keys().filter(|node| !new.contains_key(*node)) {
+        ctx.term.emit_line(mask::visible(&format!("{node}\tgone\t")))?;
+    }
+    let (was, is) = (before.map(|before| lines(before, ctx)), lines(state, ctx));
+    for line in is.iter().filter(|line| was.as_ref().is_none_or(|was| !was.contains(line))) {
+        ctx.term.note(line);
+    }
+    Ok(())
+}
+
+/// Reads the last log line of each agent that crashes; the kubelet's refusal to give one leaves it out.
+async fn read_logs(ctx: &Context, state: &mut AgentState) -> Result<()> {
+    let kube = ctx.kube().await?;
+    let crashed = state.daemon_sets.iter_mut().flat_map(|set| set.unready.values_mut());
+    let reads = crashed.filter_map(|pod| {
+        let container = pod.crashed()?.to_owned();
+        Some(async move {
+            let read = |previous| kube.log(&pod.namespace, &pod.name, &container, previous, LOG_LINES);
+            // The container that crashed may be waiting to start again, and its log is then the previous one.
+            let log = match read(true).await {
+                Ok(log) => Ok(log),
+                Err(_) => read(false).await,
+            };
+            pod.log = match log {
+                // Masked as a whole: a private key is more than one line.
+                Ok(log) => mask::mask(&log).lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned),
+                Err(unread) => Some(format!("its log could not be read: {unread}")),
+            };
+        })
+    });
+    let reads: Vec<_> = reads.collect();
+    let all = stream::iter(reads).buffer_unordered(observe::CONCURRENCY).collect::<Vec<()>>();
+    ctx.guard
+        .run("reading the logs of agents that crash", async {
+            all.await;
+            Ok(())
+        })
+        .await
+}
+
+/// The add-on and the DaemonSets, each in a line.
+fn lines(state: &AgentState, ctx: &Context) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &state.addon {
+        None if state.addon_unread.is_some() => {}
+        Some(addon) => lines.push(format!("add-on {AGENT} {}: {}", addon.version, addon.status)),
+        None if state.daemon_sets.is_empty() => lines.push("the add-on is not installed".to_owned()),
+        None => lines.push("the add-on is not installed; the agent is self-managed".to_owned()),
     }
     for set in &state.daemon_sets {
         let older = if set.observed { "" } else { " (counts of an older generation)" };
-        ctx.term.note(format!(
+        lines.push(format!(
             "DaemonSet {}/{}: {} of {} pods ready{older}",
             set.namespace, set.name, set.ready, set.desired
         ));
     }
-    let missing = state.missing();
-    ctx.term.note(format!("agent: {}", view::summary(state)));
-    if !missing.is_empty() && state.daemon_sets.is_empty() && state.addon.is_none() {
+    if ctx.term.verbosity() > 0
+        && let Some(configuration) = state.addon.as_ref().and_then(|addon| addon.configuration.as_ref())
+    {
+        lines.push(format!("configuration: {configuration}"));
+    }
+    lines.push(format!("agent: {}", view::summary(state)));
+    lines
+}
+
+fn notes(ctx: &Context, state: &AgentState) {
+    if let Some(why) = &state.addon_unread {
+        ctx.term.warn(format!("the add-on could not be read ({why})"));
+    }
+    for (at, line) in lines(state, ctx).iter().enumerate() {
+        ctx.term.note(line);
+        for issue in state.addon.iter().flat_map(|addon| &addon.issues).filter(|_| at == 0) {
+            ctx.term.warn(format!("{}: {}", issue.code, issue.message));
+        }
+    }
+    if !state.missing().is_empty() && !state.installed() && state.addon_unread.is_none() {
         ctx.term.hint("install it with `podid agent install`");
+    }
+    for remedy in state.remedies() {
+        ctx.term.hint(remedy);
     }
 }

@@ -41,6 +41,12 @@ fn words(coverage: &Coverage) -> (&'static str, String) {
     }
 }
 
+/// What is said of one node: a word and why.
+pub(super) fn row(state: &AgentState, node: &str) -> [String; 2] {
+    let (word, why) = words(&state.ready_on(node));
+    [word.to_owned(), why]
+}
+
 /// A row for each node.
 pub(super) fn table(state: &AgentState) -> Table {
     let mut table = Table::new(&[Column::new("NODE"), Column::new("AGENT"), Column::new("REASON").priority(1)]);

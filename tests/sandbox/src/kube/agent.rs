@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    Kube, defaults,
+    Kube,
+    app::Outcome,
+    defaults,
     json::{entry, list, object, text},
     kinds,
 };
@@ -127,6 +129,44 @@ pub(crate) fn set(kube: &mut Kube, version: Option<&str>, configuration: Option<
             set["spec"]["template"]["metadata"]["annotations"] = kept;
         }
     });
+}
+
+/// What is amiss with a pod's node: `no-ipv6`, `port-80-taken` (by a service of the node), `no-registry`.
+fn amiss<'k>(kube: &'k Kube, pod: &Value) -> &'k str {
+    let node = kube.store.get("nodes", "", text(pod, "/spec/nodeName"));
+    node.and_then(|node| entry(node, "/metadata/labels", "sandbox.podid.dev/amiss")).unwrap_or_default()
+}
+
+/// Whether the node's kubelet cannot reach any registry.
+pub(crate) fn unreachable_registry(kube: &Kube, pod: &Value) -> bool {
+    amiss(kube, pod) == "no-registry"
+}
+
+/// Whether a pod is one of the agent's.
+pub(crate) fn is_agent(pod: &Value) -> bool {
+    entry(pod, "/metadata/labels", "app.kubernetes.io/name").is_some_and(|name| name.starts_with(NAME))
+}
+
+/// Starts the agent: it binds port 80 of both addresses, unless its arguments name one (`-b`).
+pub(crate) fn start(kube: &Kube, pod: &Value, now: Timestamp) -> Outcome {
+    let args: Vec<&str> = list(pod, "/spec/containers/0/args").iter().filter_map(Value::as_str).collect();
+    let bound = args.iter().position(|arg| *arg == "-b" || *arg == "--bind-hosts").and_then(|at| args.get(at + 1));
+    let ipv6 = bound.is_none_or(|hosts| hosts.contains("fd00:ec2::23"));
+    let error = match amiss(kube, pod) {
+        "port-80-taken" => "listen tcp 169.254.170.23:80: bind: address already in use",
+        "no-ipv6" if ipv6 => "listen tcp [fd00:ec2::23]:80: bind: cannot assign requested address",
+        _ => return Outcome::Ready(Vec::new()),
+    };
+    Outcome::Crash(vec![said(now, "fatal", &format!("Unable to start server: {error}"))])
+}
+
+/// What it writes first.
+pub(crate) fn greeting(now: Timestamp) -> String {
+    said(now, "info", "Starting server...")
+}
+
+fn said(now: Timestamp, level: &str, message: &str) -> String {
+    json!({"level": level, "msg": message, "time": now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()}).to_string()
 }
 
 /// Whether pods on this node reach an agent.

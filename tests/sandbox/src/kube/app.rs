@@ -34,6 +34,12 @@ pub(crate) enum Outcome {
 /// Starts the app of a pod.
 pub(crate) fn start(state: &mut State, scenario: &Scenario, pod: &Value, now: Timestamp) -> Outcome {
     let app = entry(pod, "/metadata/annotations", "sandbox.podid.dev/app").unwrap_or_default().to_owned();
+    if agent::unreachable_registry(&state.kube, pod) {
+        return Outcome::Image;
+    }
+    if agent::is_agent(pod) {
+        return agent::start(&state.kube, pod, now);
+    }
     let (what, rest) = app.split_once(' ').unwrap_or((&app, ""));
     let container = &pod["spec"]["containers"][0];
     let environment = match environment(&state.kube, pod, container) {

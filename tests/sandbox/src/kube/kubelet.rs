@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
-    Kube,
+    Kube, agent,
     app::{self, Outcome},
     controllers::terminating,
     failure::Failure,
@@ -243,9 +243,14 @@ fn start(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, now
     match outcome {
         Outcome::Image => {
             let image = text(pod, "/spec/containers/0/image");
-            let message = format!(
-                "failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": {image}: not found"
-            );
+            let why = if agent::unreachable_registry(&state.kube, pod) {
+                let host = image.split('/').next().unwrap_or(image);
+                format!("failed to do request: Head \"https://{host}/v2/\": dial tcp 10.42.0.2:443: i/o timeout")
+            } else {
+                format!("{image}: not found")
+            };
+            let message =
+                format!("failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": {why}");
             run.stage = Stage::Waiting("ErrImagePull", message);
             run.due = Some(now + ms(scenario.delays.back_off));
         }
@@ -256,7 +261,8 @@ fn start(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, now
         outcome => {
             run.stage = Stage::Running;
             run.started = Some(now);
-            run.log = vec![(now, app::greeting(now))];
+            let greeting = if agent::is_agent(pod) { agent::greeting(now) } else { app::greeting(now) };
+            run.log = vec![(now, greeting)];
             run.outcome = Some(outcome);
             run.due = Some(now + ms(scenario.delays.pod.max(1)));
         }
