@@ -234,9 +234,7 @@ impl Recycle {
                 ("no service account has an association".to_owned(), None)
             }
             _ if view.subjects.is_empty() => ("no association matches".to_owned(), None),
-            _ if used && self.stale => {
-                (format!("no workload of {whom} has stale pods that a restart would renew"), None)
-            }
+            _ if used && self.stale => (format!("no workload of {whom} has stale pods"), None),
             // The warnings name what uses it.
             _ if used => (format!("nothing of what uses {whom} can be restarted"), None),
             Some((subject, Seen::Read(ServiceAccountState::NoNamespace { near }))) => {

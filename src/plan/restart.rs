@@ -146,9 +146,23 @@ fn ordinal(pod: &Pod) -> Option<u64> {
     pod.name.rsplit('-').next()?.parse().ok()
 }
 
+/// The Argo Rollout behind a pod's ReplicaSet, which is named after it and the hash of its template.
+fn argo_rollout(pod: &Pod) -> Option<&str> {
+    let hash = pod.labels.get("rollouts-pod-template-hash")?;
+    let owner = pod.owner.as_ref().filter(|owner| owner.kind == "ReplicaSet")?;
+    owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')
+}
+
 /// A pod that no workload of podid's kinds owns.
 fn loose(pod: &Pod) -> String {
     let name = format!("{}/{}", pod.namespace, pod.name);
+    if let Some(rollout) = argo_rollout(pod) {
+        return format!(
+            "pod {name} belongs to the Argo Rollout {rollout}, which is not restarted: \
+             `kubectl argo rollouts restart {rollout} -n {}`",
+            pod.namespace
+        );
+    }
     match &pod.owner {
         None => format!("pod {name} has no controller and is not restarted: delete it and create it again"),
         Some(owner) if owner.kind == "Job" => {

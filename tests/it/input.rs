@@ -81,12 +81,12 @@ fn flags() {
 
     For more information, try '--help'.
     ");
-    insta::assert_snapshot!(refused("list -q -v"), @r"
+    insta::assert_snapshot!(refused("list -q -v"), @"
     exit 2
     --- stderr
     error: the argument '--quiet' cannot be used with '--verbose...'
 
-    Usage: podid list --quiet --cluster <CLUSTER>
+    Usage: podid list --quiet --cluster <CLUSTER> [NAMESPACE/SERVICE_ACCOUNT]...
 
     For more information, try '--help'.
     ");

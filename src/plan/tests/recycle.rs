@@ -133,7 +133,10 @@ fn what_cannot_be_restarted_is_named_with_what_to_do() {
     let mut rollout = bare.clone();
     rollout.labels.clear();
     rollout.owner = Some(Owner { kind: "ReplicaSet".to_owned(), name: "canary".to_owned(), uid: String::new() });
-    world.pods.extend([bare, job, rollout]);
+    let mut argo = rollout.clone();
+    argo.labels.insert("rollouts-pod-template-hash".to_owned(), "7d9f".to_owned());
+    argo.owner = Some(Owner { kind: "ReplicaSet".to_owned(), name: "blue-green-7d9f".to_owned(), uid: String::new() });
+    world.pods.extend([bare, job, rollout, argo]);
     let plan = world.ask(false).unwrap();
     assert!(plan.is_empty(), "{plan:?}");
     for part in [
@@ -143,6 +146,7 @@ fn what_cannot_be_restarted_is_named_with_what_to_do() {
         "pod carts/bare has no controller",
         "belongs to job/nightly",
         "belongs to replicaset/canary",
+        "belongs to the Argo Rollout blue-green, which is not restarted: `kubectl argo rollouts restart blue-green -n carts`",
     ] {
         assert!(plan.warnings.iter().any(|w| w.contains(part)), "{:#?}\nlacks {part}", plan.warnings);
     }

@@ -166,7 +166,7 @@ fn only_the_stale() {
     exit 0
     --- stderr
     `*/*` matches carts/carts, team-a/api, team-b/api
-    nothing to restart: no workload of any service account has stale pods that a restart would renew
+    nothing to restart: no workload of any service account has stale pods
     ");
     assert!(fresh.writes().is_empty());
     let env = teams(&[(STALE, json!(300))]);
