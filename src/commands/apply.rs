@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::Changing,
     commands::{
+        agent,
         recycle::{self, Rollout},
         shared::{self, Consent, count},
     },
@@ -101,7 +102,12 @@ async fn carry_out(
     ending.outcome = execute::run(&ports, &ctx.guard, agent_first, |report| shared::tell(ctx, report)).await;
     let installed = match (ending.outcome.failure(), &have.agent) {
         (Some(failure), _) => Err(failure.clone()),
-        (None, Seen::Read(state)) if proof.wait && want.install_agent.is_some() => agent(ctx, state).await,
+        (None, Seen::Read(state)) if proof.wait && want.install_agent.is_some() => {
+            let installed = ending.outcome.reports.iter().any(|r| matches!(r.step, Step::InstallAgent { .. }));
+            // Where its pods run or could run; without any yet, everywhere.
+            let only = have.pods.read().zip(have.workloads.read()).and_then(|(pods, all)| state.nodes_for(pods, all));
+            agent::settle(ctx, state.clone(), installed, only.as_ref()).await.map(|_| ())
+        }
         (None, _) => Ok(()),
     };
     if let Err(failure) = installed {
@@ -258,27 +264,6 @@ fn say_stale(ctx: &Context, want: &Want, association: &Association, pods: &[Pod]
     // Those that a restart does not reach were named before it, with what to do.
     if !want.recycle {
         ctx.term.hint(format!("restart them with `podid recycle {}`", want.subject));
-    }
-}
-
-async fn agent(ctx: &Context, state: &crate::model::agent::AgentState) -> Result<()> {
-    let line = ctx.term.progress("agent");
-    let proved = async {
-        // A self-managed agent has no add-on to wait for.
-        if state.addon.is_some() || state.daemon_sets.is_empty() && state.needed() {
-            prove::agent::addon(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?, state.addon.as_ref()).await?;
-        }
-        prove::agent::nodes(ctx.kube().await?, &ctx.guard, &line, state.clone()).await
-    };
-    match proved.await {
-        Ok(_) => {
-            line.done("ready on every node that needs it");
-            Ok(())
-        }
-        Err(failure) => {
-            line.clear();
-            Err(failure)
-        }
     }
 }
 

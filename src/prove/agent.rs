@@ -238,18 +238,6 @@ fn explained(failure: Failure, issue: &Issue) -> Failure {
     said.into_iter().fold(failure, |failure, said| said.added_to(failure))
 }
 
-/// Waits until every node that can get an agent has a ready one.
-///
-/// # Errors
-/// As [`ready`].
-pub async fn nodes(kube: &dyn Cluster, guard: &Guard, line: &Progress, state: AgentState) -> Result<Seen<AgentState>> {
-    let ready = covered(kube, guard, line, None, state).await?;
-    Ok(match ready.unread {
-        Some(why) => Seen::Unreadable(why),
-        None => Seen::Read(ready.state),
-    })
-}
-
 /// Waits until each node that matters, and can get an agent, has a ready one. `state` was read a moment ago, and is not read again when it says so.
 async fn covered(
     kube: &dyn Cluster,

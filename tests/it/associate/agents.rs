@@ -133,3 +133,16 @@ fn one_that_does_not_come_leaves_the_rest_undone() {
     assert_eq!(status, [r#""install-agent" "done""#, r#""create-association" "not-started""#], "{run}");
     assert_eq!(env.writes(), ["eks CreateAddon"], "{run}");
 }
+
+/// Only nodes where the pods run or could run are waited for: on one that is down, neither is so.
+#[test]
+fn a_node_that_is_not_ready_is_not_waited_for() {
+    let ready = json!({ "type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown" });
+    let down = ("/manifests/3/status", json!({ "conditions": [ready] }));
+    let env = Env::with("carts-role", &[("/addons", json!([])), down]);
+    let run = env.podid(&format!("{LINE} --install-agent --timeout 60s")).ok();
+    let _ = run.says("agent: ready on every node that needs it");
+    assert_eq!(env.writes(), ["eks CreateAddon", "eks CreatePodIdentityAssociation"]);
+    let status = env.podid("agent status").ok();
+    assert!(status.stdout.contains("missing\tthe node is not ready"), "{status}");
+}
