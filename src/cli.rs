@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{
-    commands::{agent, associate, completions, disassociate, list, policy, recycle, role, show, wait},
+    commands::{agent, associate, completions, disassociate, iam_policy, list, policy, recycle, role, show, wait},
     output::{ColorChoice, Format},
 };
 
@@ -120,6 +120,7 @@ pub enum Command {
     Policy(policy::Policy),
     Agent(agent::Agent),
     Wait(wait::Wait),
+    IamPolicy(iam_policy::IamPolicy),
     Completions(completions::Completions),
 }
 

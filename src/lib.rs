@@ -96,6 +96,7 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
                 Command::Policy(command) => Box::pin(command.run(&ctx)).await,
                 Command::Wait(command) => Box::pin(command.run(&ctx)).await,
                 Command::Agent(command) => Box::pin(command.run(&ctx)).await,
+                Command::IamPolicy(command) => command.run(&ctx).await,
                 Command::Completions(command) => command.run(&ctx),
             }
         };

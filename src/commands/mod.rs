@@ -6,6 +6,7 @@ pub mod apply;
 pub mod associate;
 pub mod completions;
 pub mod disassociate;
+pub mod iam_policy;
 pub mod input;
 pub mod list;
 pub mod policy;

@@ -13,6 +13,7 @@ pub(crate) mod fixtures;
 pub mod glob;
 pub mod have;
 pub mod names;
+pub mod permissions;
 pub mod placement;
 pub mod policy;
 pub mod regions;

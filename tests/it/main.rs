@@ -9,6 +9,7 @@ mod connect;
 mod disassociate;
 mod generated;
 mod hints;
+mod iam_policy;
 mod input;
 mod kill;
 mod list;

@@ -126,6 +126,11 @@ const SHOW: Rows = &[
     ("unread[].what, unread[].why", "what could not be read; its field is null then"),
 ];
 
+const CALLERS: Rows = &[
+    ("Version, Statement[]", "the policy, in IAM's own form; one statement for each kind of resource"),
+    ("apiVersion, kind, items[]", "with --rbac: the roles and their bindings"),
+];
+
 const DOCUMENT: Rows = &[
     ("Version", "2012-10-17"),
     ("Statement[]", "the statements"),
@@ -174,6 +179,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
         "podid associate" => {
             ("One object, also when the command failed after the plan:", &[STEPS, EFFECTIVE, ROLLOUTS])
         }
+        "podid iam-policy" => ("The policy, or with --rbac a List of Kubernetes objects:", &[CALLERS]),
         "podid policy dynamodb" => ("The policy document itself:", &[DOCUMENT]),
         "podid role list" => (
             "One object with one list, empty when there is nothing: {\"roles\": [...]}. Each has:",

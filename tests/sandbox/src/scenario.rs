@@ -81,6 +81,19 @@ pub struct Caller {
     /// What Kubernetes RBAC refuses, as `VERB RESOURCE` (`create pods`, `* secrets`), `VERB GROUP/RESOURCE` not needed.
     #[serde(default)]
     pub rbac_denies: Vec<String>,
+    /// What Kubernetes RBAC allows; without it, everything that is not refused.
+    #[serde(default)]
+    pub rbac: Option<Rbac>,
+}
+
+/// A caller's Kubernetes permissions.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rbac {
+    /// Groups of the access entry.
+    pub groups: Vec<String>,
+    /// ClusterRole, Role, ClusterRoleBinding and RoleBinding objects.
+    pub objects: Vec<Value>,
 }
 
 /// An EKS cluster.

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    auth::{self, User},
+    auth::{self, Ask, User},
     discovery,
     failure::{Failure, json_answer, typed_answer},
     json::text,
@@ -151,7 +151,14 @@ fn resource(
     now: Timestamp,
 ) -> Result<Response<Body>, Failure> {
     let full = place.resource();
-    if !user.may(call.verb, &full) {
+    let ask = Ask {
+        verb: call.verb,
+        group: place.kind.group,
+        resource: &full,
+        namespace: &place.namespace,
+        name: &place.name,
+    };
+    if !user.may(ask) {
         let why = user.refusal(call.verb, &full, place.kind.group, &place.namespace);
         return Err(Failure::forbidden(place.kind, &place.name, &why));
     }

@@ -1,0 +1,191 @@
+//! `podid iam-policy`: the permissions that the caller of podid's commands needs, as an IAM policy or as Kubernetes roles.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::{
+        arn::{self, RoleRef},
+        names,
+        permissions::{self, COMMANDS, Need, Rbac, Scope},
+        policy::MAX_MANAGED,
+        role,
+        text::nearest,
+    },
+    output::Format,
+};
+
+/// Print the least-privilege permissions that the caller of a command needs
+///
+/// Without a command: those of all. The IAM policy goes to stdout, with --rbac the Kubernetes roles and their bindings
+/// instead; no service is called. A cluster given by its ARN narrows the resources most; what is not known is a
+/// wildcard. What only makes error messages better (near names, other clusters) is not asked for.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct IamPolicy {
+    /// Commands, such as `recycle` or `agent install`; `agent` stands for all of its own
+    #[arg(value_name = "COMMAND")]
+    commands: Vec<String>,
+    /// Print the Kubernetes roles instead
+    #[arg(long)]
+    rbac: bool,
+    /// With --rbac: only these namespaces of service accounts [default: all]
+    #[arg(long, short, value_name = "NAMESPACE", requires = "rbac")]
+    namespace: Vec<String>,
+    /// With --rbac: the group to bind the roles to, as an access entry of the cluster names it
+    #[arg(long, value_name = "GROUP", default_value = "podid", requires = "rbac")]
+    group: String,
+    /// Only these roles may be read, changed and handed to pods, besides those that podid creates [default: all]
+    #[arg(long, value_name = "NAME|ARN", conflicts_with = "rbac")]
+    role: Vec<RoleRef>,
+    /// Path of the roles that podid creates
+    #[arg(long, value_name = "PATH", default_value = role::PATH, conflicts_with = "rbac")]
+    path: String,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid iam-policy associate recycle --cluster eks-workshop --region us-west-2
+  podid iam-policy agent install
+  podid iam-policy list show --region us-west-2
+  podid iam-policy associate --rbac -n carts | kubectl apply -f -";
+
+impl IamPolicy {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Usage, and when stdout cannot be written.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let rows = permissions::commands(&self.commands).map_err(|word| unknown(&word))?;
+        let needs = permissions::needs(&rows);
+        if self.rbac {
+            for namespace in &self.namespace {
+                names::check_namespace(namespace).map_err(|e| Failure::usage(format!("--namespace: {e}")))?;
+            }
+            let cut = Rbac { namespaces: self.namespace, group: self.group };
+            let objects = permissions::rbac(&needs, &cut);
+            if objects.is_empty() {
+                ctx.term.note("these commands do not call Kubernetes");
+            }
+            match ctx.term.format() {
+                Format::Json => {
+                    ctx.term.emit_json(&json!({"apiVersion": "v1", "kind": "List", "items": objects}))?;
+                }
+                Format::Table | Format::Wide | Format::Yaml => {
+                    for (i, object) in objects.iter().enumerate() {
+                        if i > 0 {
+                            ctx.term.emit_line("---")?;
+                        }
+                        ctx.term.emit_yaml(object)?;
+                    }
+                }
+                Format::Name => {
+                    for need in &needs {
+                        if let Need::Kube(verb, group, resource, _) = need {
+                            let dot = if group.is_empty() { "" } else { "." };
+                            ctx.term.emit_line(format!("{verb} {resource}{dot}{group}"))?;
+                        }
+                    }
+                }
+            }
+            return Ok(Code::Ok);
+        }
+        let scope = self.scope(ctx).await?;
+        let document = permissions::iam_policy(&needs, &scope);
+        if document.statements().is_empty() {
+            ctx.term.note("these commands do not call AWS");
+        }
+        let size = document.size();
+        if size > MAX_MANAGED {
+            ctx.term.warn(format!(
+                "the policy has {size} characters: IAM takes {MAX_MANAGED} for a managed policy; print it for fewer commands at a time"
+            ));
+        }
+        match ctx.term.format() {
+            Format::Table | Format::Wide | Format::Json => ctx.term.emit_json(&document)?,
+            Format::Yaml => ctx.term.emit_yaml(&document)?,
+            Format::Name => {
+                for need in &needs {
+                    if let Need::Iam(action, _) = need {
+                        ctx.term.emit_line(action)?;
+                    }
+                }
+            }
+        }
+        Ok(Code::Ok)
+    }
+
+    /// What is known without a call.
+    async fn scope(&self, ctx: &Context) -> Result<Scope> {
+        arn::check_path(&self.path).map_err(|e| Failure::usage(format!("--path: {e}")))?;
+        let target = ctx.optional_target()?;
+        let region = ctx.region().await.map(|region| region.value);
+        let mut partition = region.as_deref().map_or("aws", Scope::partition_of).to_owned();
+        let account = target.and_then(|target| target.account.as_ref()).map(|account| account.value.clone());
+        let mut roles = Vec::new();
+        for role in &self.role {
+            match role {
+                // The path of a role that is named alone is not known.
+                RoleRef::Name(name) => roles.extend([name.clone(), format!("*/{name}")]),
+                RoleRef::Arn(arn) => {
+                    if account.as_ref().is_some_and(|account| *account != arn.account) {
+                        return Err(Failure::usage(format!(
+                            "--role: `{arn}` is not in the cluster's account, {}",
+                            account.unwrap_or_default()
+                        )));
+                    }
+                    if region.is_none() {
+                        partition.clone_from(&arn.partition);
+                    }
+                    roles.push(arn.resource.trim_start_matches("role/").to_owned());
+                }
+            }
+        }
+        let cluster = target.map(|target| target.cluster.value.clone());
+        Ok(Scope { region, account, cluster, partition, path: self.path.clone(), roles })
+    }
+}
+
+fn unknown(word: &str) -> Failure {
+    let failure = Failure::usage(format!("`{word}` is not a command that calls a service"));
+    let first = COMMANDS.iter().flat_map(|(name, _)| [*name, name.split(' ').next().unwrap_or(name)]);
+    match nearest(word, first).first() {
+        Some(near) => failure.hint(format!("did you mean `podid iam-policy {near}`?")),
+        None => failure.hint("see the commands: `podid --help`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn leaves(command: &clap::Command, before: &str, found: &mut BTreeSet<String>) {
+        for sub in command.get_subcommands() {
+            let name = format!("{before}{}", sub.get_name());
+            if sub.has_subcommands() {
+                leaves(sub, &format!("{name} "), found);
+            } else {
+                found.insert(name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_its_row() {
+        let mut there = BTreeSet::new();
+        leaves(&Cli::command(), "", &mut there);
+        for offline in ["completions", "iam-policy"] {
+            assert!(there.remove(offline));
+        }
+        let rows: BTreeSet<String> = COMMANDS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(rows, there, "COMMANDS in model/permissions.rs and the subcommands");
+    }
+}

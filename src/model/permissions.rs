@@ -1,0 +1,305 @@
+//! What the caller of each command needs: which IAM actions and Kubernetes verbs each call of the ports takes, and which
+//! calls each command makes. What only makes a message better (near names, who the caller is) is not asked for.
+//!
+//! Actions, their resources and condition keys: Service Authorization Reference (Amazon EKS, IAM, DynamoDB); what reads
+//! Kubernetes' own discovery and reviews itself needs nothing (Kubernetes documentation, "Default roles and role bindings").
+
+mod grants;
+
+use std::collections::BTreeSet;
+
+pub use self::grants::{Rbac, Scope, iam_policy, rbac};
+
+/// On what IAM checks an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum On {
+    /// Actions without a resource.
+    Everything,
+    /// The cluster.
+    Cluster,
+    /// The cluster's associations.
+    Associations,
+    /// The agent add-on of the cluster.
+    Agent,
+    /// Any role that the caller may name.
+    Role,
+    /// Roles below the path that podid writes to.
+    OwnRole,
+    /// Roles that are handed to EKS.
+    PassedRole,
+    /// Tables.
+    Table,
+}
+
+/// Where Kubernetes checks a verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Within {
+    /// The whole cluster: nodes.
+    Cluster,
+    /// The namespace of the service accounts.
+    Namespace,
+    /// Where the agent is.
+    System,
+}
+
+/// One permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// An IAM action.
+    Iam(&'static str, On),
+    /// A verb of an API group's resource.
+    Kube(&'static str, &'static str, &'static str, Within),
+}
+
+use Need::{Iam, Kube};
+
+/// A port's method and what it needs.
+pub type Port = (&'static str, &'static [Need]);
+
+/// Every method of the ports.
+pub const PORTS: &[Port] = &[
+    ("Eks::cluster", &[Iam("eks:DescribeCluster", On::Cluster)]),
+    ("Eks::clusters", &[Iam("eks:ListClusters", On::Everything)]),
+    ("Eks::associations", &[Iam("eks:ListPodIdentityAssociations", On::Cluster)]),
+    ("Eks::association", &[Iam("eks:DescribePodIdentityAssociation", On::Associations)]),
+    (
+        "Eks::create_association",
+        &[
+            Iam("eks:CreatePodIdentityAssociation", On::Cluster),
+            Iam("eks:TagResource", On::Associations),
+            Iam("iam:PassRole", On::PassedRole),
+        ],
+    ),
+    (
+        "Eks::update_association",
+        &[Iam("eks:UpdatePodIdentityAssociation", On::Associations), Iam("iam:PassRole", On::PassedRole)],
+    ),
+    ("Eks::delete_association", &[Iam("eks:DeletePodIdentityAssociation", On::Associations)]),
+    ("Eks::tag", &[Iam("eks:TagResource", On::Associations)]),
+    ("Eks::addon", &[Iam("eks:DescribeAddon", On::Agent)]),
+    ("Eks::addon_versions", &[Iam("eks:DescribeAddonVersions", On::Everything)]),
+    ("Eks::create_addon", &[Iam("eks:CreateAddon", On::Cluster)]),
+    ("Eks::update_addon", &[Iam("eks:UpdateAddon", On::Agent)]),
+    ("Eks::addon_update", &[Iam("eks:DescribeUpdate", On::Agent)]),
+    ("Eks::delete_addon", &[Iam("eks:DeleteAddon", On::Agent)]),
+    ("Eks::addon_schema", &[Iam("eks:DescribeAddonConfiguration", On::Everything)]),
+    ("Iam::caller", &[]),
+    ("Iam::role", &[Iam("iam:GetRole", On::Role)]),
+    ("Iam::roles", &[Iam("iam:ListRoles", On::Everything)]),
+    ("Iam::create_role", &[Iam("iam:CreateRole", On::OwnRole), Iam("iam:TagRole", On::OwnRole)]),
+    ("Iam::put_trust", &[Iam("iam:UpdateAssumeRolePolicy", On::Role)]),
+    ("Iam::tag_role", &[Iam("iam:TagRole", On::Role)]),
+    ("Iam::attached_policies", &[Iam("iam:ListAttachedRolePolicies", On::Role)]),
+    ("Iam::attach_policy", &[Iam("iam:AttachRolePolicy", On::Role)]),
+    ("Iam::inline_policies", &[Iam("iam:ListRolePolicies", On::Role)]),
+    ("Iam::inline_policy", &[Iam("iam:GetRolePolicy", On::Role)]),
+    ("Iam::detach_policy", &[Iam("iam:DetachRolePolicy", On::Role)]),
+    ("Iam::delete_inline_policy", &[Iam("iam:DeleteRolePolicy", On::Role)]),
+    ("Iam::instance_profiles", &[Iam("iam:ListInstanceProfilesForRole", On::Role)]),
+    ("Iam::delete_role", &[Iam("iam:DeleteRole", On::Role)]),
+    ("Iam::put_inline_policy", &[Iam("iam:PutRolePolicy", On::Role)]),
+    ("Tables::table", &[Iam("dynamodb:DescribeTable", On::Table)]),
+    ("Cluster::reach", &[]),
+    ("Cluster::service_account", &[Kube("get", "", "serviceaccounts", Within::Namespace)]),
+    ("Cluster::create_service_account", &[Kube("create", "", "serviceaccounts", Within::Namespace)]),
+    ("Cluster::pods", &[Kube("list", "", "pods", Within::Namespace)]),
+    ("Cluster::all_pods", &[Kube("list", "", "pods", Within::Namespace)]),
+    ("Cluster::workloads", WORKLOADS),
+    ("Cluster::all_workloads", WORKLOADS),
+    ("Cluster::cron_jobs", &[Kube("list", "batch", "cronjobs", Within::Namespace)]),
+    (
+        "Cluster::workload",
+        &[
+            Kube("get", "apps", "deployments", Within::Namespace),
+            Kube("get", "apps", "statefulsets", Within::Namespace),
+            Kube("get", "apps", "daemonsets", Within::Namespace),
+        ],
+    ),
+    (
+        "Cluster::restart",
+        &[
+            Kube("patch", "apps", "deployments", Within::Namespace),
+            Kube("patch", "apps", "statefulsets", Within::Namespace),
+            Kube("patch", "apps", "daemonsets", Within::Namespace),
+        ],
+    ),
+    (
+        "Cluster::roll_back",
+        &[
+            Kube("get", "apps", "deployments", Within::Namespace),
+            Kube("get", "apps", "statefulsets", Within::Namespace),
+            Kube("get", "apps", "daemonsets", Within::Namespace),
+            Kube("patch", "apps", "deployments", Within::Namespace),
+            Kube("patch", "apps", "statefulsets", Within::Namespace),
+            Kube("patch", "apps", "daemonsets", Within::Namespace),
+            Kube("list", "apps", "replicasets", Within::Namespace),
+            Kube("list", "apps", "controllerrevisions", Within::Namespace),
+            // A StatefulSet waits for its failed pod until that is deleted.
+            Kube("list", "", "pods", Within::Namespace),
+            Kube("delete", "", "pods", Within::Namespace),
+        ],
+    ),
+    (
+        "Cluster::follow",
+        &[
+            Kube("get", "apps", "deployments", Within::Namespace),
+            Kube("get", "apps", "statefulsets", Within::Namespace),
+            Kube("get", "apps", "daemonsets", Within::Namespace),
+            Kube("list", "apps", "deployments", Within::Namespace),
+            Kube("list", "apps", "statefulsets", Within::Namespace),
+            Kube("list", "apps", "daemonsets", Within::Namespace),
+            Kube("watch", "apps", "deployments", Within::Namespace),
+            Kube("watch", "apps", "statefulsets", Within::Namespace),
+            Kube("watch", "apps", "daemonsets", Within::Namespace),
+            Kube("list", "", "pods", Within::Namespace),
+            Kube("watch", "", "pods", Within::Namespace),
+            Kube("list", "apps", "replicasets", Within::Namespace),
+            Kube("list", "apps", "controllerrevisions", Within::Namespace),
+        ],
+    ),
+    ("Cluster::nodes", &[Kube("list", "", "nodes", Within::Cluster)]),
+    (
+        "Cluster::agents",
+        &[Kube("list", "apps", "daemonsets", Within::System), Kube("list", "", "pods", Within::System)],
+    ),
+    ("Cluster::addresses", &[]),
+    ("Cluster::probe", &[Kube("create", "", "pods", Within::Namespace)]),
+    ("Cluster::log", &[Kube("get", "", "pods/log", Within::Namespace)]),
+    ("Cluster::may", &[]),
+];
+
+const WORKLOADS: &[Need] = &[
+    Kube("list", "apps", "deployments", Within::Namespace),
+    Kube("list", "apps", "statefulsets", Within::Namespace),
+    Kube("list", "apps", "daemonsets", Within::Namespace),
+];
+
+/// A command and the ports it calls.
+pub type Row = (&'static str, &'static [&'static [&'static str]]);
+
+const FIND: &[&str] = &["Eks::cluster", "Eks::associations", "Eks::association"];
+const READ_ROLE: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"];
+const DOOMED: &[&str] =
+    &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy", "Iam::instance_profiles"];
+const SUBJECT: &[&str] = &["Cluster::reach", "Cluster::service_account", "Cluster::pods", "Cluster::workloads"];
+const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Cluster::reach", "Cluster::agents", "Cluster::nodes"];
+const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
+const RESTART: &[&str] =
+    &["Cluster::cron_jobs", "Cluster::workload", "Cluster::restart", "Cluster::follow", "Cluster::log"];
+const EFFECT: &[&str] = &["Cluster::addresses", "Cluster::probe", "Cluster::may"];
+
+/// Every command that calls a service, in the order of the help.
+pub const COMMANDS: &[Row] = &[
+    (
+        "associate",
+        &[
+            FIND,
+            READ_ROLE,
+            SUBJECT,
+            AGENT,
+            INSTALL,
+            EFFECT,
+            RESTART,
+            &[
+                "Iam::caller",
+                "Tables::table",
+                "Iam::create_role",
+                "Iam::put_trust",
+                "Iam::put_inline_policy",
+                "Iam::attach_policy",
+            ],
+            &["Eks::create_association", "Eks::update_association", "Eks::tag"],
+            &["Cluster::create_service_account"],
+        ],
+    ),
+    (
+        "disassociate",
+        &[
+            FIND,
+            SUBJECT,
+            AGENT,
+            EFFECT,
+            RESTART,
+            DOOMED,
+            &["Eks::delete_association", "Eks::clusters", "Iam::put_trust"],
+            &["Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"],
+        ],
+    ),
+    ("list", &[FIND, &["Eks::clusters"]]),
+    ("show", &[FIND, &["Iam::role", "Iam::attached_policies", "Iam::inline_policies"], SUBJECT]),
+    (
+        "recycle",
+        &[FIND, SUBJECT, &["Cluster::all_pods", "Cluster::all_workloads", "Cluster::roll_back"], AGENT, RESTART],
+    ),
+    (
+        "role create",
+        &[
+            READ_ROLE,
+            &["Eks::cluster", "Iam::caller", "Tables::table", "Iam::create_role", "Iam::put_trust", "Iam::tag_role"],
+            &["Iam::put_inline_policy", "Iam::attach_policy"],
+        ],
+    ),
+    ("role list", &[FIND, &["Eks::clusters", "Iam::roles"]]),
+    ("role show", &[FIND, &["Eks::clusters", "Iam::role", "Iam::attached_policies", "Iam::inline_policies"]]),
+    (
+        "role delete",
+        &[FIND, DOOMED, &["Eks::clusters", "Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"]],
+    ),
+    ("role trust", &[FIND, &["Iam::role", "Iam::put_trust"]]),
+    ("policy dynamodb", &[&["Eks::cluster", "Tables::table"]]),
+    ("policy attach", &[READ_ROLE, &["Eks::cluster", "Tables::table", "Iam::put_inline_policy", "Iam::attach_policy"]]),
+    (
+        "policy detach",
+        &[READ_ROLE, &["Eks::cluster", "Iam::put_inline_policy", "Iam::detach_policy", "Iam::delete_inline_policy"]],
+    ),
+    ("agent install", &[AGENT, INSTALL]),
+    ("agent status", &[AGENT, &["Cluster::log"]]),
+    (
+        "agent upgrade",
+        &[AGENT, &["Eks::addon_versions", "Eks::update_addon", "Eks::addon_update", "Eks::addon_schema"]],
+    ),
+    ("agent uninstall", &[AGENT, &["Eks::associations", "Eks::delete_addon"]]),
+    ("wait", &[FIND, AGENT, EFFECT, &["Cluster::pods", "Cluster::workloads"]]),
+];
+
+/// The commands that the words name: `list`, `agent install`, or `agent` for all of that name; all, when there are none.
+///
+/// # Errors
+/// The words that name no command.
+pub fn commands(words: &[String]) -> Result<Vec<&'static Row>, String> {
+    if words.is_empty() {
+        return Ok(COMMANDS.iter().collect());
+    }
+    let mut found: Vec<&'static Row> = Vec::new();
+    let words: Vec<&str> = words.iter().flat_map(|word| word.split_whitespace()).collect();
+    let mut rest = words.as_slice();
+    while let [first, after @ ..] = rest {
+        let both = after.first().map(|second| format!("{first} {second}"));
+        let whole = |name: &str| COMMANDS.iter().find(|(command, _)| *command == name);
+        if let Some(row) = whole(first) {
+            found.push(row);
+            rest = after;
+        } else if let Some(row) = both.as_deref().and_then(whole) {
+            found.push(row);
+            rest = &after[1..];
+        } else {
+            let group = format!("{first} ");
+            let below: Vec<_> = COMMANDS.iter().filter(|(command, _)| command.starts_with(&group)).collect();
+            if below.is_empty() {
+                return Err((*first).to_owned());
+            }
+            found.extend(below);
+            rest = after;
+        }
+    }
+    Ok(found)
+}
+
+/// What these commands need.
+pub fn needs(rows: &[&Row]) -> BTreeSet<Need> {
+    let called: BTreeSet<&str> = rows.iter().flat_map(|(_, ports)| ports.iter().copied().flatten().copied()).collect();
+    PORTS.iter().filter(|(name, _)| called.contains(name)).flat_map(|(_, needs)| needs.iter().copied()).collect()
+}
+
+#[cfg(test)]
+mod tests;
