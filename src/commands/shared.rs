@@ -84,7 +84,7 @@ pub async fn consent(ctx: &Context, changing: &Changing, consent: Consent) -> Re
     if !ctx.term.can_prompt() {
         let why = match consent {
             Consent::Changes => "it changes something that exists",
-            Consent::Sweeping => "it reaches further than what was named one by one",
+            Consent::Sweeping => "it deletes a role, or reaches further than what was named one by one",
             Consent::Creates | Consent::Nothing => "the cluster comes from the kube context",
         };
         return Err(Failure::usage(format!("this needs a yes ({why}) and there is no terminal to ask on"))

@@ -179,8 +179,7 @@ pub type Row = (&'static str, &'static [&'static [&'static str]]);
 
 const FIND: &[&str] = &["Eks::cluster", "Eks::associations", "Eks::association"];
 const READ_ROLE: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"];
-const DOOMED: &[&str] =
-    &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy", "Iam::instance_profiles"];
+const DOOMED: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::instance_profiles"];
 const SUBJECT: &[&str] = &["Cluster::reach", "Cluster::service_account", "Cluster::pods", "Cluster::workloads"];
 const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Cluster::reach", "Cluster::agents", "Cluster::nodes"];
 const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
@@ -217,11 +216,10 @@ pub const COMMANDS: &[Row] = &[
         &[
             FIND,
             SUBJECT,
-            AGENT,
             EFFECT,
             RESTART,
             DOOMED,
-            &["Eks::delete_association", "Eks::clusters", "Iam::put_trust"],
+            &["Eks::delete_association", "Iam::put_trust"],
             &["Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"],
         ],
     ),

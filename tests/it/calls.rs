@@ -48,8 +48,9 @@ fn slow(env: &Env, service: &str, by: Duration) {
 #[test]
 fn associate_needs_three_round_trips_before_the_first_probe() {
     let env = ready(&[("/roles/-", role())]);
-    // Long enough that making connections on a busy machine does not look like a dependency.
-    slow(&env, "*", Duration::from_millis(500));
+    // Long enough that making connections on a busy machine does not look like a dependency; only what comes first counts.
+    let delay = Action::Delay(Duration::from_millis(1500));
+    env.world.faults().add(Fault { times: 16, ..Fault::once("*", "*", delay) });
     let run = env.podid("associate carts/carts --role carts-role").ok();
     let calls = env.world.journal().calls();
     let before: Vec<Call> = calls.into_iter().take_while(|c| c.operation != "create pods (dry-run)").collect();

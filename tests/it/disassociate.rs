@@ -277,7 +277,7 @@ fn patterns_are_expanded_and_asked_about_by_name() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/cart-db (role eks-workshop-carts-dynamo)
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
-    error: this needs a yes (it reaches further than what was named one by one) and there is no terminal to ask on
+    error: this needs a yes (it deletes a role, or reaches further than what was named one by one) and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
     hint: say it with `--yes`, after looking at the plan with `--dry-run`

@@ -101,7 +101,7 @@ fn by_pattern() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart team-a/deployment/api (1 replica, RollingUpdate)
       * restart team-b/deployment/api (1 replica, RollingUpdate)
-    error: this needs a yes (it reaches further than what was named one by one) and there is no terminal to ask on
+    error: this needs a yes (it deletes a role, or reaches further than what was named one by one) and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
     hint: say it with `--yes`, after looking at the plan with `--dry-run`
@@ -176,7 +176,7 @@ fn only_the_stale() {
     `*/*` matches carts/carts, team-a/api, team-b/api
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/api (1 replica, RollingUpdate)
-    error: this needs a yes (it reaches further than what was named one by one) and there is no terminal to ask on
+    error: this needs a yes (it deletes a role, or reaches further than what was named one by one) and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
     hint: say it with `--yes`, after looking at the plan with `--dry-run`

@@ -40,7 +40,7 @@ fn in_the_right_order() {
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
       - delete role eks-workshop-carts-dynamo
-    error: this needs a yes (it reaches further than what was named one by one) and there is no terminal to ask on
+    error: this needs a yes (it deletes a role, or reaches further than what was named one by one) and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
     hint: say it with `--yes`, after looking at the plan with `--dry-run`
