@@ -84,6 +84,12 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
     let (sender, receiver) = watch::channel(None);
     let guard = Guard::new(cli.global.timeout, receiver);
     let ctx = Context::new(cli.global, cluster_flag, term.clone(), guard);
+    // Before the first request goes out: from then on a signal must not end the process unheard.
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::listen()
+            .map_err(|e| Failure::failed("cannot start").because(format!("signals cannot be heard: {e}")))?
+    };
     let result = runtime.block_on(async {
         let command = async {
             match cli.command {
@@ -102,7 +108,7 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
         };
         tokio::select! {
             result = command => result,
-            signal = signals(&sender) => Err(Failure::new(signal.code(), "stopped at once; what was in flight is unknown")),
+            signal = signals.pass_on(&sender) => Err(Failure::new(signal.code(), "stopped at once; what was in flight is unknown")),
         }
     });
     // A prompt that still waits for a line must not hold the process.
@@ -110,32 +116,49 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
     result
 }
 
-/// Passes the first signal on; returns with the second.
-async fn signals(sender: &watch::Sender<Option<Signal>>) -> Signal {
-    let first = next_signal().await;
-    sender.send_replace(Some(first));
-    next_signal().await
+/// The signals that ask podid to stop, heard from when this is made.
+struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
 }
 
-#[cfg(unix)]
-async fn next_signal() -> Signal {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => Signal::Interrupt,
-        _ = terminate.recv() => Signal::Terminate,
+impl Signals {
+    /// Passes the first signal on; returns with the second.
+    async fn pass_on(mut self, sender: &watch::Sender<Option<Signal>>) -> Signal {
+        let first = self.next().await;
+        sender.send_replace(Some(first));
+        self.next().await
     }
-}
 
-#[cfg(not(unix))]
-async fn next_signal() -> Signal {
-    if tokio::signal::ctrl_c().await.is_err() {
-        return std::future::pending().await;
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
-    Signal::Interrupt
+
+    #[cfg(unix)]
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
+        }
+    }
+
+    #[cfg(not(unix))]
+    #[expect(clippy::unnecessary_wraps, reason = "where there are Unix signals, listening can fail")]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) -> Signal {
+        if tokio::signal::ctrl_c().await.is_err() {
+            return std::future::pending().await;
+        }
+        Signal::Interrupt
+    }
 }
 
 /// What clap has to say: help and version as they are; a wrong usage also as JSON when that was asked for.
