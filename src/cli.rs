@@ -5,8 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{
-    commands::{agent, associate, completions, disassociate, iam_policy, list, policy, recycle, role, show, wait},
-    output::{ColorChoice, Format},
+    commands::{
+        agent, associate, completions, disassociate, iam_policy, list, policy, recycle, role, show, verify, wait,
+    },
+    output::{ColorChoice, Output},
 };
 
 /// Give Kubernetes service accounts on Amazon EKS working AWS credentials, and prove it
@@ -39,7 +41,7 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done, or nothing to do"),
     ("1", "failed"),
     ("2", "wrong usage, or refused before any write"),
-    ("3", "a difference or a mistake was found (--dry-run --exit-code, role trust)"),
+    ("3", "a difference, a mistake or a broken link was found (--dry-run --exit-code, role trust, verify)"),
     ("4", "credentials or permission"),
     ("5", "timed out"),
     ("6", "stopped after at least one write: run the same command again"),
@@ -72,8 +74,8 @@ pub struct Global {
     #[arg(long, global = true, value_name = "CONTEXT")]
     pub context: Option<String>,
     /// Output format
-    #[arg(long, short, global = true, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
-    pub output: Format,
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
+    pub output: Output,
     /// Print only data, warnings and errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
@@ -119,6 +121,7 @@ pub enum Command {
     Role(role::Role),
     Policy(policy::Policy),
     Agent(agent::Agent),
+    Verify(Box<verify::Verify>),
     Wait(wait::Wait),
     IamPolicy(iam_policy::IamPolicy),
     Completions(completions::Completions),

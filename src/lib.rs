@@ -5,6 +5,7 @@
 //! command [proves](prove) its postconditions, and [`output`] renders the outcome.
 
 pub mod aws;
+pub mod checks;
 pub mod cli;
 pub mod commands;
 pub mod context;
@@ -53,7 +54,8 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     let global = &cli.global;
     let term = Term::new(TermSettings {
-        format: global.output,
+        format: global.output.format(),
+        ci: global.output.ci(),
         quiet: global.quiet,
         verbose: global.verbose,
         color: global.color,
@@ -81,6 +83,10 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
         return Err(Failure::usage(format!("--cluster is given more than once: `{first}`, `{second}`"))
             .hint("only `podid list` takes several clusters; run the command once for each"));
     }
+    if let (Some(_), false) = (cli.global.output.ci(), matches!(cli.command, Command::Verify(_))) {
+        return Err(Failure::usage("--output: `junit` and `github` are reports of `podid verify`")
+            .hint("other commands print table, wide, json, yaml or name"));
+    }
     let (sender, receiver) = watch::channel(None);
     let guard = Guard::new(cli.global.timeout, receiver);
     let ctx = Context::new(cli.global, cluster_flag, term.clone(), guard);
@@ -100,6 +106,7 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
                 Command::Recycle(command) => Box::pin(command.run(&ctx)).await,
                 Command::Role(command) => Box::pin(command.run(&ctx)).await,
                 Command::Policy(command) => Box::pin(command.run(&ctx)).await,
+                Command::Verify(command) => Box::pin(command.run(&ctx)).await,
                 Command::Wait(command) => Box::pin(command.run(&ctx)).await,
                 Command::Agent(command) => Box::pin(command.run(&ctx)).await,
                 Command::IamPolicy(command) => command.run(&ctx).await,

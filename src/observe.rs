@@ -1,5 +1,7 @@
 //! Reads Have through the ports, concurrently, and only as far as a command needs. A read that failed is kept as unread, never as nothing.
 
+pub mod verify;
+
 use std::collections::BTreeMap;
 
 use futures::{
@@ -22,6 +24,7 @@ use crate::{
         want::TableGrant,
         workload::{Pod, Workload},
     },
+    output::mask,
     ports::{Cluster, Eks, Iam, Tables},
 };
 
@@ -267,6 +270,32 @@ pub async fn agent(eks: &dyn Eks, kube: &dyn Cluster, cluster: &EksCluster) -> R
         Seen::Unreadable(why) => Seen::Unreadable(why),
         Seen::NotAsked => Seen::NotAsked,
     })
+}
+
+/// Lines of a crashed agent's log that are read; the last is kept.
+const CRASH_LINES: u32 = 5;
+
+/// Reads the last log line of each agent that crashes, masked; the kubelet's refusal to give one leaves it out.
+pub async fn crash_logs(kube: &dyn Cluster, state: &mut AgentState) {
+    let crashed = state.daemon_sets.iter_mut().flat_map(|set| set.unready.values_mut());
+    let reads = crashed.filter_map(|pod| {
+        let container = pod.crashed()?.to_owned();
+        Some(async move {
+            let read = |previous| kube.log(&pod.namespace, &pod.name, &container, previous, CRASH_LINES);
+            // The container that crashed may be waiting to start again, and its log is then the previous one.
+            let log = match read(true).await {
+                Ok(log) => Ok(log),
+                Err(_) => read(false).await,
+            };
+            pod.log = match log {
+                // Masked as a whole: a private key is more than one line.
+                Ok(log) => mask::mask(&log).lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned),
+                Err(unread) => Some(format!("its log could not be read: {unread}")),
+            };
+        })
+    });
+    let reads: Vec<_> = reads.collect();
+    stream::iter(reads).buffer_unordered(CONCURRENCY).collect::<Vec<()>>().await;
 }
 
 type InCluster = (Vec<crate::model::agent::AgentDaemonSet>, Vec<crate::model::agent::Node>);

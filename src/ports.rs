@@ -20,6 +20,8 @@ use crate::{
         document::Document,
         have::ServiceAccountState,
         names::ServiceAccount,
+        network::{NetworkDaemon, NetworkPolicy},
+        pod_spec,
         role::{ListedRole, NewRole, Role},
         table::Table,
         workload::{CronJob, Pod, Workload, WorkloadRef},
@@ -52,6 +54,8 @@ pub trait Eks: Send + Sync {
     async fn delete_association(&self, cluster: &str, id: &str) -> Result<bool>;
     /// TagResource.
     async fn tag(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<()>;
+    /// The node role of a managed node group, by DescribeNodegroup; `None` when the group is gone.
+    async fn node_role(&self, cluster: &str, node_group: &str) -> Result<Option<String>>;
     /// DescribeAddon; `None` when it is not installed.
     async fn addon(&self, cluster: &str, name: &str) -> Result<Option<Addon>>;
     /// DescribeAddonVersions for one Kubernetes version, every page, newest first.
@@ -98,6 +102,9 @@ pub trait Iam: Send + Sync {
     async fn inline_policies(&self, role: &str) -> Result<Vec<String>>;
     /// GetRolePolicy, its document percent-decoded; `None` when there is none of that name, or no such role.
     async fn inline_policy(&self, role: &str, name: &str) -> Result<Option<Document>>;
+    /// The document of a managed policy's default version, by GetPolicy and GetPolicyVersion, percent-decoded; `None` when
+    /// it does not exist.
+    async fn managed_policy(&self, arn: &str) -> Result<Option<Document>>;
     /// DetachRolePolicy; false when it was not attached, or the role is gone.
     async fn detach_policy(&self, role: &str, policy_arn: &str) -> Result<bool>;
     /// DeleteRolePolicy; false when there was none of that name, or the role is gone.
@@ -162,6 +169,14 @@ pub trait Cluster: Send + Sync {
     async fn nodes(&self) -> Result<Vec<Node>>;
     /// DaemonSets of the agent in every namespace, with the nodes on which they are ready.
     async fn agents(&self) -> Result<Vec<AgentDaemonSet>>;
+    /// A ConfigMap: its keys, and the values that cannot be secrets; `None` when it does not exist.
+    async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<pod_spec::Settings>>;
+    /// The names of a Secret's keys, never their values; `None` when it does not exist.
+    async fn secret_keys(&self, namespace: &str, name: &str) -> Result<Option<Vec<String>>>;
+    /// NetworkPolicies of a namespace.
+    async fn network_policies(&self, namespace: &str) -> Result<Vec<NetworkPolicy>>;
+    /// The network plugins' DaemonSets in kube-system, as far as podid knows them.
+    async fn network_daemons(&self) -> Result<Vec<NetworkDaemon>>;
     /// Addresses that the API's name resolves to; empty behind a proxy.
     async fn addresses(&self) -> Result<Vec<SocketAddr>>;
     /// Creates, as a server-side dry run, a pod with this service account, over a new connection to `address` (any, when `None`).

@@ -149,6 +149,16 @@ impl Eks for Aws {
         Ok(())
     }
 
+    async fn node_role(&self, cluster: &str, node_group: &str) -> Result<Option<String>> {
+        let what = format!("cannot read node group `{node_group}` of cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
+        match eks.api.describe_nodegroup().cluster_name(cluster).nodegroup_name(node_group).send().await {
+            Ok(answer) => Ok(answer.nodegroup().and_then(|group| group.node_role()).map(str::to_owned)),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(eks.told.failure("DescribeNodegroup", &what, &error)),
+        }
+    }
+
     async fn addon(&self, cluster: &str, name: &str) -> Result<Option<Addon>> {
         let what = format!("cannot read add-on `{name}` of cluster `{cluster}`");
         let eks = self.eks(&what).await?;

@@ -149,6 +149,27 @@ impl Iam for Aws {
         }
     }
 
+    async fn managed_policy(&self, arn: &str) -> Result<Option<Document>> {
+        let what = format!("cannot read managed policy `{arn}`");
+        let iam = self.iam(&what).await?;
+        let version = match iam.api.get_policy().policy_arn(arn).send().await {
+            Ok(answer) => {
+                let version = answer.policy().and_then(|policy| policy.default_version_id());
+                convert::need(version, "DefaultVersionId").map_err(|failure| failure.context(&what))?.to_owned()
+            }
+            Err(error) if absent(&error) => return Ok(None),
+            Err(error) => return Err(iam.told.failure("GetPolicy", &what, &error)),
+        };
+        match iam.api.get_policy_version().policy_arn(arn).version_id(version).send().await {
+            Ok(answer) => convert::need(answer.policy_version().and_then(|version| version.document()), "Document")
+                .and_then(convert::document)
+                .map(Some)
+                .map_err(|failure| failure.context(what)),
+            Err(error) if absent(&error) => Ok(None),
+            Err(error) => Err(iam.told.failure("GetPolicyVersion", &what, &error)),
+        }
+    }
+
     async fn put_inline_policy(&self, role: &str, name: &str, document: &Document) -> Result<()> {
         let what = format!("cannot write inline policy `{name}` of role `{role}`");
         let iam = self.iam(&what).await?;

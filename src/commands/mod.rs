@@ -15,4 +15,5 @@ pub mod role;
 pub mod select;
 pub mod shared;
 pub mod show;
+pub mod verify;
 pub mod wait;

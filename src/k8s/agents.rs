@@ -11,7 +11,10 @@ use super::{
     list::list,
     workloads::{Restartable, selector_text},
 };
-use crate::model::agent::{AgentDaemonSet, AgentPod};
+use crate::model::{
+    agent::{AgentDaemonSet, AgentPod},
+    workload::Pod,
+};
 
 const NAMES: [&str; 3] =
     ["eks-pod-identity-agent", "eks-pod-identity-agent-hybrid", "eks-pod-identity-agent-hybrid-bottlerocket"];
@@ -84,12 +87,18 @@ async fn agent(client: &Client, set: DaemonSet, pods: Option<&[ApiPod]>) -> Resu
         desired: workload.replicas,
         ready: workload.status.ready,
         observed: workload.status.observed_generation >= workload.generation,
-        ready_nodes: ready.into_iter().filter_map(|(node, _)| node).collect(),
+        ready_nodes: ready.into_iter().filter_map(|(node, pod)| Some((node?, named(pod)))).collect(),
         unready: unready.collect(),
         placement: workload.placement,
         namespace: workload.id.namespace,
         name: workload.id.name,
     })
+}
+
+/// Its name, and that of its main container.
+fn named(pod: Pod) -> (String, String) {
+    let main = pod.containers.into_iter().find(|container| !container.init).map(|container| container.name);
+    (pod.name, main.unwrap_or_default())
 }
 
 /// The node of a DaemonSet's pod: until the scheduler has bound it, the one that its affinity names.

@@ -255,6 +255,7 @@ pub(super) fn pod(it: &ApiPod) -> Pod {
         revision: ["pod-template-hash", "controller-revision-hash"].iter().find_map(|key| labels.get(*key).cloned()),
         token_volume: spec.volumes.iter().flatten().any(|v| v.name == TOKEN_VOLUME),
         containers: inits.chain(mains).collect(),
+        spec: super::spec::spec(it),
         labels,
     }
 }

@@ -7,10 +7,12 @@ mod error;
 mod follow;
 mod kubeconfig;
 mod list;
+mod network;
 mod probe;
 mod proxy;
 mod rollback;
 mod service_accounts;
+mod spec;
 mod wire;
 mod workloads;
 
@@ -51,6 +53,8 @@ use crate::{
         cluster::Cluster as EksCluster,
         have::ServiceAccountState,
         names::ServiceAccount,
+        network::{NetworkDaemon, NetworkPolicy},
+        pod_spec::Settings,
         workload::{CronJob, Pod, Workload, WorkloadKind, WorkloadRef},
     },
     ports::{Cluster, Probe, RolloutView},
@@ -249,6 +253,26 @@ impl Cluster for Kube {
             Ok(found) => Ok(found),
             Err(error) => Err(self.failed("list the agent's DaemonSets", error)),
         }
+    }
+
+    async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<Settings>> {
+        let read = spec::config_map(&self.connection().await?.client, namespace, name).await;
+        read.map_err(|error| self.failed(&format!("read ConfigMap `{namespace}/{name}`"), error))
+    }
+
+    async fn secret_keys(&self, namespace: &str, name: &str) -> Result<Option<Vec<String>>> {
+        let read = spec::secret_keys(&self.connection().await?.client, namespace, name).await;
+        read.map_err(|error| self.failed(&format!("read the names of the keys of Secret `{namespace}/{name}`"), error))
+    }
+
+    async fn network_policies(&self, namespace: &str) -> Result<Vec<NetworkPolicy>> {
+        let read = network::policies(&self.connection().await?.client, namespace).await;
+        read.map_err(|error| self.failed(&format!("list network policies of namespace `{namespace}`"), error))
+    }
+
+    async fn network_daemons(&self) -> Result<Vec<NetworkDaemon>> {
+        let read = network::daemons(&self.connection().await?.client).await;
+        read.map_err(|error| self.failed("list the DaemonSets of kube-system", error))
     }
 
     async fn addresses(&self) -> Result<Vec<SocketAddr>> {

@@ -45,9 +45,9 @@ pub struct AgentDaemonSet {
     /// Where its pods may run.
     #[serde(skip)]
     pub placement: Placement,
-    /// Nodes with a ready pod of it.
+    /// Nodes with a ready pod of it: the pod's name and that of its main container.
     #[serde(skip)]
-    pub ready_nodes: BTreeSet<String>,
+    pub ready_nodes: BTreeMap<String, (String, String)>,
     /// Its pods that are not ready, by the node that they run on or are meant for.
     #[serde(skip)]
     pub unready: BTreeMap<String, AgentPod>,
@@ -135,7 +135,7 @@ impl AgentState {
 
     /// What pods on this node find.
     pub fn ready_on(&self, name: &str) -> Coverage {
-        let ready = self.daemon_sets.iter().any(|set| set.ready_nodes.contains(name));
+        let ready = self.daemon_sets.iter().any(|set| set.ready_nodes.contains_key(name));
         let Some(node) = self.nodes.iter().find(|node| node.name == name) else {
             return if ready { Coverage::Ready } else { Coverage::Missing("the node is not known".to_owned()) };
         };
@@ -153,6 +153,17 @@ impl AgentState {
     /// The agent's pod on a node, when it is not ready.
     pub fn pod_on(&self, node: &str) -> Option<&AgentPod> {
         self.daemon_sets.iter().find_map(|set| set.unready.get(node))
+    }
+
+    /// Where the log of the agent on a node is: namespace, pod, container, and whether it is that of the run before.
+    pub fn log_of(&self, node: &str) -> Option<(String, String, String, bool)> {
+        self.daemon_sets.iter().find_map(|set| {
+            if let Some((pod, container)) = set.ready_nodes.get(node) {
+                return Some((set.namespace.clone(), pod.clone(), container.clone(), false));
+            }
+            let pod = set.unready.get(node)?;
+            Some((pod.namespace.clone(), pod.name.clone(), pod.crashed()?.to_owned(), true))
+        })
     }
 
     /// What to do about the nodes that lack the agent, each thing once.

@@ -13,6 +13,7 @@ use super::{
     document::Document,
     have::{Have, Seen, ServiceAccountState},
     names::ServiceAccount,
+    pod_spec::PodSpec,
     role::Role,
     want::{Field, Want, WantRole},
     workload::{Container, Owner, Placement, Pod, RolloutStatus, Strategy, Workload, WorkloadKind, WorkloadRef},
@@ -65,7 +66,10 @@ pub(crate) fn agent(nodes: &[Node], ready: &[&str]) -> AgentState {
         ready: ready.len() as u64,
         observed: true,
         placement: Placement::default(),
-        ready_nodes: ready.iter().map(|name| (*name).to_owned()).collect(),
+        ready_nodes: ready
+            .iter()
+            .map(|name| ((*name).to_owned(), (format!("agent-{name}"), "agent".to_owned())))
+            .collect(),
         unready: BTreeMap::new(),
     };
     let addon = Addon {
@@ -143,6 +147,7 @@ pub(crate) fn pod(workload: &Workload, name: &str, injected: bool) -> Pod {
             running: true,
             terminated: None,
         }],
+        spec: PodSpec::default(),
     }
 }
 

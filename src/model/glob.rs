@@ -138,6 +138,11 @@ impl Pattern {
         Self { namespace: Glob("*".to_owned()), name: Glob("*".to_owned()) }
     }
 
+    /// Every service account of these namespaces.
+    pub fn of(namespace: Glob) -> Self {
+        Self { namespace, name: Glob("*".to_owned()) }
+    }
+
     /// The one service account, when it is a name and no pattern.
     pub fn literal(&self) -> Option<ServiceAccount> {
         Some(ServiceAccount { namespace: self.namespace.literal()?.to_owned(), name: self.name.literal()?.to_owned() })

@@ -2,6 +2,7 @@
 //!
 //! No I/O, no clock, no client and no printing here.
 
+pub mod access;
 pub mod addon;
 pub mod agent;
 pub mod arn;
@@ -13,12 +14,15 @@ pub(crate) mod fixtures;
 pub mod glob;
 pub mod have;
 pub mod names;
+pub mod network;
 pub mod permissions;
 pub mod placement;
+pub mod pod_spec;
 pub mod policy;
 pub mod regions;
 pub mod role;
 pub mod rollout;
+pub mod snapshot;
 pub mod staleness;
 pub mod table;
 pub mod tags;

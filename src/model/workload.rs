@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::pod_spec::PodSpec;
+
 /// Kinds that `kubectl rollout restart` restarts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum WorkloadKind {
@@ -274,6 +276,9 @@ pub struct Pod {
     pub token_volume: bool,
     /// Containers, init containers first.
     pub containers: Vec<Container>,
+    /// What its spec says of credentials.
+    #[serde(skip)]
+    pub spec: PodSpec,
 }
 
 /// A container of a pod.

@@ -16,7 +16,8 @@ const MAY: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("aws", &["explain", "failure", "model", "ports", "wait"]),
     ("k8s", &["explain", "failure", "model", "ports", "wait"]),
-    ("observe", &["failure", "model", "ports"]),
+    ("checks", &["model"]),
+    ("observe", &["failure", "model", "output::mask", "ports"]),
     ("execute", &["failure", "model", "observe", "plan", "ports", "wait"]),
     ("prove", &["explain", "failure", "model", "observe", "output::Progress", "output::mask", "ports", "wait"]),
     ("output", &["failure", "model", "plan"]),
@@ -53,6 +54,7 @@ const CRATES: &[(&str, &[&str])] = &[
 const PURE: &[(&str, &[&str])] = &[
     ("model", &["jiff", "serde", "serde_json", "sha2", "std", "thiserror"]),
     ("plan", &["serde", "serde_json", "std"]),
+    ("checks", &["jiff", "serde", "serde_json", "std"]),
 ];
 
 /// The longest file.

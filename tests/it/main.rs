@@ -20,4 +20,5 @@ mod role;
 mod show;
 mod support;
 mod terminal;
+mod verify;
 mod wait;

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use clap::Args;
-use futures::stream::{self, StreamExt};
 
 use super::view;
 use crate::{
@@ -43,9 +42,6 @@ const EVERY: Duration = Duration::from_secs(2);
 /// Looks that may fail in a row before the watch is given up: API servers are replaced now and then.
 const FAULTS: u32 = 3;
 
-/// Lines of a crashed agent's log that are read; the last is shown.
-const LOG_LINES: u32 = 5;
-
 impl Status {
     pub(super) async fn run(self, ctx: &Context) -> Result<Code> {
         if self.watch {
@@ -80,7 +76,11 @@ impl Status {
             Err(failure) => return Err(ctx.explain_kube(failure, false).await),
         };
         if !self.no_logs {
-            read_logs(ctx, &mut state).await?;
+            let logs = async {
+                observe::crash_logs(kube, &mut state).await;
+                Ok(())
+            };
+            ctx.guard.run("reading the logs of agents that crash", logs).await?;
         }
         Ok(state)
     }
@@ -157,36 +157,6 @@ fn changes(ctx: &Context, before: Option<&AgentState>, state: &AgentState) -> Re
         ctx.term.note(line);
     }
     Ok(())
-}
-
-/// Reads the last log line of each agent that crashes; the kubelet's refusal to give one leaves it out.
-async fn read_logs(ctx: &Context, state: &mut AgentState) -> Result<()> {
-    let kube = ctx.kube().await?;
-    let crashed = state.daemon_sets.iter_mut().flat_map(|set| set.unready.values_mut());
-    let reads = crashed.filter_map(|pod| {
-        let container = pod.crashed()?.to_owned();
-        Some(async move {
-            let read = |previous| kube.log(&pod.namespace, &pod.name, &container, previous, LOG_LINES);
-            // The container that crashed may be waiting to start again, and its log is then the previous one.
-            let log = match read(true).await {
-                Ok(log) => Ok(log),
-                Err(_) => read(false).await,
-            };
-            pod.log = match log {
-                // Masked as a whole: a private key is more than one line.
-                Ok(log) => mask::mask(&log).lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned),
-                Err(unread) => Some(format!("its log could not be read: {unread}")),
-            };
-        })
-    });
-    let reads: Vec<_> = reads.collect();
-    let all = stream::iter(reads).buffer_unordered(observe::CONCURRENCY).collect::<Vec<()>>();
-    ctx.guard
-        .run("reading the logs of agents that crash", async {
-            all.await;
-            Ok(())
-        })
-        .await
 }
 
 /// The add-on and the DaemonSets, each in a line.

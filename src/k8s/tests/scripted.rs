@@ -282,7 +282,7 @@ async fn agents_where_the_caller_may_look() {
         (agent.name.as_str(), agent.desired, agent.ready, agent.observed),
         ("eks-pod-identity-agent", 2, 1, true)
     );
-    assert_eq!(agent.ready_nodes.iter().collect::<Vec<_>>(), ["node-1"]);
+    assert_eq!(agent.ready_nodes.keys().collect::<Vec<_>>(), ["node-1"]);
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ const FILES: &[(&str, &str)] = &[
     ("carts-agent", include_str!("../scenarios/carts-agent.yaml")),
     ("carts-role", include_str!("../scenarios/carts-role.yaml")),
     ("carts-associated", include_str!("../scenarios/carts-associated.yaml")),
+    ("carts-verified", include_str!("../scenarios/carts-verified.yaml")),
 ];
 
 /// A world at its start.

@@ -1,0 +1,276 @@
+//! The nouns of a verification: links, checks, findings.
+
+use serde::{Serialize, Serializer, ser::SerializeStruct};
+
+/// A link of the chain, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Link {
+    /// The cluster.
+    Cluster,
+    /// The agent add-on.
+    Agent,
+    /// The nodes that the pods run on.
+    Nodes,
+    /// The association.
+    Association,
+    /// The service account.
+    ServiceAccount,
+    /// What uses it.
+    Workload,
+    /// What the webhook put into the pods.
+    PodSpec,
+    /// Credentials that the SDKs find before those of Pod Identity.
+    Shadowed,
+    /// The way from the pod to the agent, and from there to EKS Auth.
+    Network,
+    /// The role.
+    Role,
+    /// Its trust policy.
+    Trust,
+    /// What it may do.
+    Permissions,
+    /// The target role.
+    TargetRole,
+    /// Whether running pods have the newest settings.
+    Freshness,
+    /// What the application itself says.
+    App,
+}
+
+impl Link {
+    /// Every link, in order.
+    pub const ALL: [Self; 15] = [
+        Self::Cluster,
+        Self::Agent,
+        Self::Nodes,
+        Self::Association,
+        Self::ServiceAccount,
+        Self::Workload,
+        Self::PodSpec,
+        Self::Shadowed,
+        Self::Network,
+        Self::Role,
+        Self::Trust,
+        Self::Permissions,
+        Self::TargetRole,
+        Self::Freshness,
+        Self::App,
+    ];
+
+    /// As the ids of its checks begin.
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Agent => "agent",
+            Self::Nodes => "nodes",
+            Self::Association => "association",
+            Self::ServiceAccount => "service-account",
+            Self::Workload => "workload",
+            Self::PodSpec => "pod-spec",
+            Self::Shadowed => "shadowed",
+            Self::Network => "network",
+            Self::Role => "role",
+            Self::Trust => "trust",
+            Self::Permissions => "permissions",
+            Self::TargetRole => "target-role",
+            Self::Freshness => "freshness",
+            Self::App => "app",
+        }
+    }
+
+    /// As the tree names it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Agent => "agent",
+            Self::Nodes => "nodes",
+            Self::Association => "association",
+            Self::ServiceAccount => "service account",
+            Self::Workload => "workload",
+            Self::PodSpec => "pod spec",
+            Self::Shadowed => "shadowed credentials",
+            Self::Network => "network",
+            Self::Role => "role",
+            Self::Trust => "trust",
+            Self::Permissions => "permissions",
+            Self::TargetRole => "target role",
+            Self::Freshness => "freshness",
+            Self::App => "application",
+        }
+    }
+
+    /// Without having seen this link nobody can say that the credentials work.
+    pub fn is_core(self) -> bool {
+        matches!(self, Self::Association | Self::Agent | Self::Role | Self::Trust | Self::PodSpec)
+    }
+}
+
+/// Something that is looked at.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Stable: `trust.missing-tag-session`.
+    pub id: &'static str,
+    /// The link that it belongs to.
+    pub link: Link,
+    /// What it finds, in a few words.
+    pub title: &'static str,
+    /// What lies behind it, for `--explain`: a few sentences.
+    pub background: &'static str,
+    /// Pages and issues that it rests on.
+    pub sources: &'static [&'static str],
+    /// It shows what a broken link before it brings about too: after a failure before it, it is no failure of its own.
+    pub symptom: bool,
+}
+
+/// How a check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Ok,
+    /// Works, or may work, and is worth a look.
+    Warning,
+    /// Broken.
+    Failed,
+    /// Not looked at: a permission is missing, or a broken link before it decides.
+    Skipped,
+    /// Looked at, and cannot be told.
+    Unknown,
+}
+
+impl Status {
+    /// `ok`, `warning`, …
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What was read, and from where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// `DescribeCluster`, `pod carts/carts-5d9c, container carts, log`.
+    pub source: String,
+    /// What it said.
+    pub text: String,
+}
+
+/// What to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Remedy {
+    /// A command, as it is typed.
+    Command(String),
+    /// A change, in a sentence.
+    Change(String),
+}
+
+impl Remedy {
+    /// Its words; a command in backticks.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Command(command) => format!("`{command}`"),
+            Self::Change(change) => change.clone(),
+        }
+    }
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The check.
+    pub check: &'static Check,
+    /// How it came out.
+    pub status: Status,
+    /// On what: `role eks-workshop-carts-dynamo`.
+    pub subject: String,
+    /// What was found, in one sentence without a full stop.
+    pub message: String,
+    /// What it rests on.
+    pub evidence: Vec<Evidence>,
+    /// What to do.
+    pub remedies: Vec<Remedy>,
+}
+
+impl Check {
+    /// A finding of it. One that is skipped names the missing permission, or what decides instead.
+    pub fn finds(&'static self, status: Status, subject: impl Into<String>, message: impl Into<String>) -> Finding {
+        Finding {
+            check: self,
+            status,
+            subject: subject.into(),
+            message: message.into(),
+            evidence: Vec::new(),
+            remedies: Vec::new(),
+        }
+    }
+
+    /// As it should be.
+    pub fn ok(&'static self, subject: impl Into<String>, message: impl Into<String>) -> Finding {
+        self.finds(Status::Ok, subject, message)
+    }
+
+    /// Worth a look.
+    pub fn warns(&'static self, subject: impl Into<String>, message: impl Into<String>) -> Finding {
+        self.finds(Status::Warning, subject, message)
+    }
+
+    /// Broken.
+    pub fn fails(&'static self, subject: impl Into<String>, message: impl Into<String>) -> Finding {
+        self.finds(Status::Failed, subject, message)
+    }
+
+    /// Not looked at; `why` names the permission, or what decides instead.
+    pub fn skips(&'static self, subject: impl Into<String>, why: impl Into<String>) -> Finding {
+        self.finds(Status::Skipped, subject, why)
+    }
+
+    /// Cannot be told.
+    pub fn cannot_tell(&'static self, subject: impl Into<String>, why: impl Into<String>) -> Finding {
+        self.finds(Status::Unknown, subject, why)
+    }
+}
+
+impl Finding {
+    /// Adds what it rests on.
+    #[must_use]
+    pub fn evidence(mut self, source: impl Into<String>, text: impl Into<String>) -> Self {
+        self.evidence.push(Evidence { source: source.into(), text: text.into() });
+        self
+    }
+
+    /// Adds a command that mends it.
+    #[must_use]
+    pub fn command(mut self, command: impl Into<String>) -> Self {
+        self.remedies.push(Remedy::Command(command.into()));
+        self
+    }
+
+    /// Adds a change that mends it, in a sentence.
+    #[must_use]
+    pub fn change(mut self, change: impl Into<String>) -> Self {
+        self.remedies.push(Remedy::Change(change.into()));
+        self
+    }
+}
+
+impl Serialize for Finding {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Finding", 8)?;
+        fields.serialize_field("id", self.check.id)?;
+        fields.serialize_field("link", &self.check.link)?;
+        fields.serialize_field("status", &self.status)?;
+        fields.serialize_field("subject", &self.subject)?;
+        fields.serialize_field("message", &self.message)?;
+        fields.serialize_field("evidence", &self.evidence)?;
+        fields.serialize_field("remedies", &self.remedies)?;
+        fields.serialize_field("sources", self.check.sources)?;
+        fields.end()
+    }
+}

@@ -1,0 +1,79 @@
+//! Checks: the chain from the cluster to the credentials, link by link, over one snapshot. Pure: nothing is read here.
+//!
+//! A link's file defines its checks and looks at the snapshot for them. A finding names the check that it comes from; the
+//! first one that failed, in the order of the chain, is the cause to mend. What a failure before it brings about as well is
+//! no failure of its own.
+
+mod agent;
+mod app;
+mod association;
+mod cluster;
+mod finding;
+mod freshness;
+pub mod modes;
+mod network;
+mod nodes;
+mod permissions;
+mod pod_spec;
+mod report;
+mod role;
+mod service_account;
+mod shadowed;
+mod target;
+mod trust;
+mod workload;
+
+pub use self::{
+    finding::{Check, Evidence, Finding, Link, Remedy, Status},
+    report::{Outcome, Report},
+};
+use crate::model::snapshot::Snapshot;
+
+/// What one link's file offers.
+struct Room {
+    link: Link,
+    checks: &'static [&'static Check],
+    look: fn(&Snapshot) -> Vec<Finding>,
+}
+
+/// The links in the order of the chain.
+static CHAIN: &[Room] = &[
+    Room { link: Link::Cluster, checks: cluster::CHECKS, look: cluster::look },
+    Room { link: Link::Agent, checks: agent::CHECKS, look: agent::look },
+    Room { link: Link::Nodes, checks: nodes::CHECKS, look: nodes::look },
+    Room { link: Link::Association, checks: association::CHECKS, look: association::look },
+    Room { link: Link::ServiceAccount, checks: service_account::CHECKS, look: service_account::look },
+    Room { link: Link::Workload, checks: workload::CHECKS, look: workload::look },
+    Room { link: Link::PodSpec, checks: pod_spec::CHECKS, look: pod_spec::look },
+    Room { link: Link::Shadowed, checks: shadowed::CHECKS, look: shadowed::look },
+    Room { link: Link::Network, checks: network::CHECKS, look: network::look },
+    Room { link: Link::Role, checks: role::CHECKS, look: role::look },
+    Room { link: Link::Trust, checks: trust::CHECKS, look: trust::look },
+    Room { link: Link::Permissions, checks: permissions::CHECKS, look: permissions::look },
+    Room { link: Link::TargetRole, checks: target::CHECKS, look: target::look },
+    Room { link: Link::Freshness, checks: freshness::CHECKS, look: freshness::look },
+    Room { link: Link::App, checks: app::CHECKS, look: app::look },
+];
+
+/// Every check, in the order of the chain.
+pub fn all() -> impl Iterator<Item = &'static Check> {
+    CHAIN.iter().flat_map(|room| room.checks.iter().copied())
+}
+
+/// The check of this id.
+pub fn named(id: &str) -> Option<&'static Check> {
+    all().find(|check| check.id == id)
+}
+
+/// Walks the chain.
+pub fn check(snapshot: &Snapshot) -> Report {
+    let findings = CHAIN.iter().flat_map(|room| {
+        let found = (room.look)(snapshot);
+        debug_assert!(found.iter().all(|finding| finding.check.link == room.link), "{found:?}");
+        found
+    });
+    Report::new(snapshot.subject.clone(), findings.collect())
+}
+
+#[cfg(test)]
+mod tests;

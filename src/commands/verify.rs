@@ -1,0 +1,185 @@
+//! `podid verify`: walks the chain of each service account, and names the first broken link with its cause and remedy.
+
+mod catalog;
+mod ci;
+mod view;
+
+use std::sync::Arc;
+
+use clap::Args;
+use serde_json::json;
+
+use crate::{
+    checks::{self, Outcome, Report},
+    commands::select::select,
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::{
+        association::AssociationSummary,
+        glob::{Glob, Pattern},
+        names::ServiceAccount,
+    },
+    observe::verify::Asking,
+    output::Format,
+    ports::Cluster,
+};
+
+/// Walk the whole chain of service accounts, and name the first broken link, its cause and its remedy
+///
+/// From the cluster to the credentials: agent, nodes, association, service account, workload, pods, credentials that
+/// shadow those of Pod Identity, network, role, trust policy, permissions, target role. Reads only. What the caller may
+/// not read is skipped, naming the permission. Exits with 3 when a link is broken, and with 4 when none is but the
+/// association, the agent, the role, its trust policy or the pods could not be looked at: a 0 means that they were seen.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Verify {
+    /// Service accounts, by name or pattern (`'team-*/*'`); a pattern stands for those that have an association
+    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required_unless_present_any = ["namespace", "all", "explain", "list_checks"])]
+    subjects: Vec<Pattern>,
+    /// Every service account of this namespace that has an association; a pattern too
+    #[arg(long, short, value_name = "NAMESPACE", value_parser = Glob::namespace, conflicts_with_all = ["subjects", "all"])]
+    namespace: Option<Glob>,
+    /// Every service account that has an association
+    #[arg(long, conflicts_with = "subjects")]
+    all: bool,
+    /// Look for static keys in Secrets too: the names of their keys are read, never a value
+    #[arg(long)]
+    read_secrets: bool,
+    /// Read no logs
+    #[arg(long)]
+    no_logs: bool,
+    /// Warnings count as broken links
+    #[arg(long)]
+    strict: bool,
+    /// Exit with 0 also when a core link could not be looked at
+    #[arg(long)]
+    allow_incomplete: bool,
+    /// Tell what lies behind a check, and look at nothing
+    #[arg(long, value_name = "ID", conflicts_with_all = ["subjects", "namespace", "all", "list_checks"])]
+    explain: Option<String>,
+    /// List every check, and what no check can see
+    #[arg(long, conflicts_with_all = ["subjects", "namespace", "all"])]
+    list_checks: bool,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid verify carts/carts
+  podid verify --all --strict -o junit
+  podid verify -n carts -o json
+  podid verify --explain trust.missing-tag-session
+  podid verify --list-checks";
+
+type Subjects = Vec<(ServiceAccount, Option<AssociationSummary>)>;
+
+impl Verify {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        if let Some(id) = &self.explain {
+            return catalog::explain(ctx, id);
+        }
+        if self.list_checks {
+            return catalog::list(ctx);
+        }
+        let reports = self.look(ctx).await?;
+        let cluster = ctx.cluster().await?;
+        match (ctx.term.ci(), ctx.term.format()) {
+            (Some(ci), _) => ctx.term.emit(&ci::text(ci, &reports, self.strict))?,
+            (None, Format::Json) => ctx.term.emit_json(&json!({"cluster": cluster.arn, "reports": reports}))?,
+            (None, Format::Yaml) => ctx.term.emit_yaml(&json!({"cluster": cluster.arn, "reports": reports}))?,
+            (None, Format::Name) => {
+                for report in &reports {
+                    for finding in report.findings.iter().filter(|finding| ci::counts(finding, self.strict)) {
+                        ctx.term.emit_line(format!("{} {}", report.subject, finding.check.id))?;
+                    }
+                }
+            }
+            (None, Format::Table | Format::Wide) => ctx.term.emit(&view::text(&reports, &cluster.name, &ctx.term))?,
+        }
+        self.verdict(ctx, &reports)
+    }
+
+    async fn look(&self, ctx: &Context) -> Result<Vec<Report>> {
+        let progress = ctx.term.progress("verify");
+        progress.update("reading the cluster, the agent and the nodes");
+        let cluster = ctx.cluster().await?;
+        let kube = self.kube(ctx).await?;
+        let asking = Asking { eks: ctx.eks()?, iam: ctx.iam()?, kube, secrets: self.read_secrets, logs: !self.no_logs };
+        let (subjects, view) =
+            futures::join!(self.subjects(ctx), ctx.guard.run("reading the cluster", asking.cluster(cluster)));
+        let (subjects, view) = (subjects?, Arc::new(view?));
+        progress.update(format!("reading {}", crate::model::text::count(subjects.len(), "service account")));
+        let read = asking.snapshots(&subjects, &view, ctx.term.now());
+        let snapshots = ctx.guard.run("reading the service accounts", read).await?;
+        progress.clear();
+        Ok(snapshots.iter().map(checks::check).collect())
+    }
+
+    /// Kubernetes, or why it cannot be asked: what hangs on it is skipped then, and the rest still told.
+    async fn kube<'a>(&self, ctx: &'a Context) -> Result<Result<&'a dyn Cluster, String>> {
+        let reached = async {
+            let kube = ctx.kube().await?;
+            ctx.guard.run("reaching the Kubernetes API", kube.reach()).await?;
+            Ok::<_, Failure>(kube)
+        };
+        match reached.await {
+            Ok(kube) => Ok(Ok(kube)),
+            Err(failure)
+                if matches!(failure.code, Code::Interrupted | Code::Terminated | Code::TimedOut | Code::Usage) =>
+            {
+                Err(failure)
+            }
+            Err(failure) => {
+                let failure = ctx.explain_kube(failure, false).await;
+                for hint in &failure.hints {
+                    ctx.term.hint(hint);
+                }
+                Ok(Err(failure.to_string()))
+            }
+        }
+    }
+
+    /// Whom to look at. One that is named is looked at whether it has an association or not.
+    async fn subjects(&self, ctx: &Context) -> Result<Subjects> {
+        let patterns = match &self.namespace {
+            Some(namespace) => vec![Pattern::of(namespace.clone())],
+            None if self.all => vec![Pattern::all()],
+            None => self.subjects.clone(),
+        };
+        // A name needs no list: whether there is an association is part of what is looked at.
+        if let Some(named) = patterns.iter().map(Pattern::literal).collect::<Option<Vec<_>>>() {
+            let named = named.into_iter().enumerate();
+            let first = |at: usize, subject: &ServiceAccount| {
+                self.subjects.iter().position(|pattern| pattern.literal().as_ref() == Some(subject)) == Some(at)
+            };
+            return Ok(named.filter(|(at, s)| first(*at, s)).map(|(_, subject)| (subject, None)).collect());
+        }
+        let found = select(ctx, &patterns).await?;
+        if found.is_empty() {
+            return Err(Failure::usage("there is no association to look at").hint("see what there is: `podid list`"));
+        }
+        Ok(found.into_iter().map(|meant| (meant.subject, meant.association)).collect())
+    }
+
+    fn verdict(&self, ctx: &Context, reports: &[Report]) -> Result<Code> {
+        let any = |outcome| reports.iter().any(|report| report.outcome == outcome);
+        if any(Outcome::Failed) || self.strict && reports.iter().any(Report::warns) {
+            return Ok(Code::Difference);
+        }
+        if !any(Outcome::Incomplete) {
+            return Ok(Code::Ok);
+        }
+        if self.allow_incomplete {
+            ctx.term.warn("could not tell: core links were not seen, and --allow-incomplete was given");
+            return Ok(Code::Ok);
+        }
+        Err(Failure::new(Code::Denied, "could not tell whether the credentials work: core links were not seen")
+            .hint("see what it needs to read: `podid iam-policy verify` and `podid iam-policy verify --rbac`")
+            .hint("where less is enough: `--allow-incomplete`"))
+    }
+}

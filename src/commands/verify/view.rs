@@ -1,0 +1,122 @@
+//! The tree of a verification: links that are sound in one line, what is worth a look, and last the first broken link.
+
+use std::fmt::Write as _;
+
+use crate::{
+    checks::{Finding, Link, Outcome, Report, Status},
+    model::text::count,
+    output::{
+        Term, mask,
+        styles::{Paint, Tone},
+    },
+};
+
+/// Width of the column of statuses.
+const STATUS: usize = 8;
+
+/// Every report, and last what is to be done.
+pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
+    let paint = term.out_paint();
+    let all = term.verbosity() > 0;
+    let mut out = String::new();
+    for report in reports {
+        // Of many, those that are sound are a line each.
+        if reports.len() > 1 && report.outcome == Outcome::Ok && !all {
+            let _ = writeln!(out, "{} {}", status(Status::Ok, paint), report.subject);
+            continue;
+        }
+        let _ = writeln!(out, "{} in cluster {cluster}", paint.paint(Tone::Strong, &report.subject));
+        tree(&mut out, report, all, paint);
+    }
+    if reports.len() > 1 {
+        let of = |outcome| reports.iter().filter(|report| report.outcome == outcome).count();
+        let counts = [
+            (of(Outcome::Ok), "ok"),
+            (of(Outcome::Warning), "with warnings"),
+            (of(Outcome::Failed), "broken"),
+            (of(Outcome::Incomplete), "not told"),
+        ];
+        let counts: Vec<String> =
+            counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+        let _ = writeln!(out, "\n{}: {}", count(reports.len(), "service account"), counts.join(", "));
+    }
+    for report in reports {
+        ending(&mut out, report, reports.len() > 1, paint);
+    }
+    out
+}
+
+fn status(status: Status, paint: Paint) -> String {
+    let tone = match status {
+        Status::Ok => Tone::Good,
+        Status::Warning | Status::Unknown => Tone::Warn,
+        Status::Failed => Tone::Bad,
+        Status::Skipped => Tone::Dim,
+    };
+    paint.paint(tone, format!("{:<STATUS$}", status.as_str()))
+}
+
+fn tree(out: &mut String, report: &Report, all: bool, paint: Paint) {
+    let sound = |link: Link| {
+        let mut findings = report.of(link).peekable();
+        findings.peek().is_some() && findings.all(|finding| finding.status == Status::Ok)
+    };
+    let mut folded: Vec<&str> = Vec::new();
+    let fold = |folded: &mut Vec<&str>, out: &mut String| {
+        if !folded.is_empty() {
+            let _ = writeln!(out, "  {} {}", status(Status::Ok, paint), folded.join(", "));
+            folded.clear();
+        }
+    };
+    for link in Link::ALL {
+        if sound(link) && !all {
+            folded.push(link.title());
+            continue;
+        }
+        for finding in report.of(link).filter(|finding| all || finding.status != Status::Ok) {
+            fold(&mut folded, out);
+            line(out, finding, paint);
+        }
+    }
+    fold(&mut folded, out);
+}
+
+fn line(out: &mut String, finding: &Finding, paint: Paint) {
+    let id = paint.paint(Tone::Dim, format!("({})", finding.check.id));
+    let words = mask::visible(&format!("{}: {}", finding.subject, finding.message));
+    let _ = writeln!(out, "  {} {}: {words} {id}", status(finding.status, paint), finding.check.link.title());
+}
+
+/// The first broken link and its remedy, or how it stands.
+fn ending(out: &mut String, report: &Report, many: bool, paint: Paint) {
+    let who = if many { format!("{}: ", report.subject) } else { String::new() };
+    let Some(finding) = report.first_broken() else {
+        if many && report.outcome != Outcome::Incomplete {
+            return;
+        }
+        let verdict = match report.outcome {
+            Outcome::Ok => paint.paint(Tone::Good, "every link that was looked at is sound"),
+            Outcome::Warning => paint.paint(Tone::Warn, "no link is broken; look at the warnings"),
+            Outcome::Failed | Outcome::Incomplete => {
+                let unseen: Vec<&str> = report.unseen().into_iter().map(|(link, _)| link.title()).collect();
+                paint.paint(Tone::Warn, format!("could not tell: {} not seen", unseen.join(", ")))
+            }
+        };
+        let _ = writeln!(out, "\n{who}{verdict}");
+        return;
+    };
+    let title = paint.paint(Tone::Bad, "first broken link");
+    let _ = writeln!(out, "\n{who}{title}: {} ({})", finding.check.link.title(), finding.check.id);
+    let _ = writeln!(out, "  {}", mask::visible(&format!("{}: {}", finding.subject, finding.message)));
+    for evidence in &finding.evidence {
+        let _ = writeln!(
+            out,
+            "  {}",
+            paint.paint(Tone::Dim, mask::visible(&format!("{}: {}", evidence.source, evidence.text)))
+        );
+    }
+    for remedy in &finding.remedies {
+        let label = paint.paint(Tone::Accent, "remedy");
+        let _ = writeln!(out, "  {label}: {}", mask::visible(&remedy.text()));
+    }
+}

@@ -1,0 +1,87 @@
+//! NetworkPolicies and the network plugin's DaemonSets in the model's words.
+
+use k8s_openapi::{
+    api::{
+        apps::v1::DaemonSet,
+        networking::v1::{NetworkPolicy as ApiPolicy, NetworkPolicyEgressRule, NetworkPolicyPeer, NetworkPolicyPort},
+    },
+    apimachinery::pkg::util::intstr::IntOrString,
+};
+use kube::{Api, Client, api::ListParams};
+
+use super::list::list;
+use crate::model::{
+    network::{DAEMONS, EgressRule, NetworkDaemon, NetworkPolicy, Peer, Port, SETTINGS},
+    workload::Expression,
+};
+
+/// Every NetworkPolicy of a namespace.
+pub(super) async fn policies(client: &Client, namespace: &str) -> Result<Vec<NetworkPolicy>, kube::Error> {
+    let api = Api::<ApiPolicy>::namespaced(client.clone(), namespace);
+    Ok(list(&api, &ListParams::default()).await?.items.iter().map(policy).collect())
+}
+
+fn policy(it: &ApiPolicy) -> NetworkPolicy {
+    let spec = it.spec.clone().unwrap_or_default();
+    let selector = spec.pod_selector.unwrap_or_default();
+    // Left out, the types follow from what the policy has (kubernetes.io/docs/concepts/services-networking/network-policies).
+    let of_egress = match &spec.policy_types {
+        Some(types) if !types.is_empty() => types.iter().any(|kind| kind == "Egress"),
+        _ => spec.egress.as_ref().is_some_and(|rules| !rules.is_empty()),
+    };
+    NetworkPolicy {
+        name: it.metadata.name.clone().unwrap_or_default(),
+        labels: selector.match_labels.unwrap_or_default(),
+        expressions: selector
+            .match_expressions
+            .unwrap_or_default()
+            .into_iter()
+            .map(|e| Expression { key: e.key, operator: e.operator, values: e.values.unwrap_or_default() })
+            .collect(),
+        egress: of_egress.then(|| spec.egress.iter().flatten().map(rule).collect()),
+    }
+}
+
+fn rule(it: &NetworkPolicyEgressRule) -> EgressRule {
+    EgressRule { to: it.to.iter().flatten().map(peer).collect(), ports: it.ports.iter().flatten().map(port).collect() }
+}
+
+fn peer(it: &NetworkPolicyPeer) -> Peer {
+    it.ip_block.as_ref().map_or(Peer::Pods, |block| Peer::IpBlock {
+        cidr: block.cidr.clone(),
+        except: block.except.clone().unwrap_or_default(),
+    })
+}
+
+fn port(it: &NetworkPolicyPort) -> Port {
+    let number = |port: i32| u16::try_from(port).ok();
+    Port {
+        protocol: it.protocol.clone().unwrap_or_else(|| "TCP".to_owned()),
+        port: match &it.port {
+            Some(IntOrString::Int(port)) => number(*port),
+            // A named port is one of a pod; the agent's address is none of a pod's.
+            Some(IntOrString::String(_)) => Some(0),
+            None => None,
+        },
+        end: it.end_port.and_then(number),
+    }
+}
+
+/// The network plugins' DaemonSets that podid knows.
+pub(super) async fn daemons(client: &Client) -> Result<Vec<NetworkDaemon>, kube::Error> {
+    let api = Api::<DaemonSet>::namespaced(client.clone(), "kube-system");
+    let found = list(&api, &ListParams::default()).await?.items;
+    Ok(found.into_iter().filter_map(daemon).collect())
+}
+
+fn daemon(it: DaemonSet) -> Option<NetworkDaemon> {
+    let name = it.metadata.name.filter(|name| DAEMONS.contains(&name.as_str()))?;
+    let containers = it.spec.and_then(|spec| spec.template.spec).map(|spec| spec.containers).unwrap_or_default();
+    let env = containers.iter().flat_map(|container| container.env.iter().flatten());
+    let settings = env
+        .filter(|variable| SETTINGS.contains(&variable.name.as_str()))
+        .map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default()))
+        .collect();
+    let images = containers.iter().filter_map(|container| container.image.clone()).collect();
+    Some(NetworkDaemon { name, images, settings })
+}

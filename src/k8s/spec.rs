@@ -1,0 +1,113 @@
+//! Pod specs, ConfigMaps and Secrets in the model's words: what decides about credentials, and no value that may be one.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    ConfigMap, Container as ApiContainer, EnvFromSource, EnvVar, Pod as ApiPod, Secret, Volume as ApiVolume,
+};
+use kube::{Api, Client};
+
+use crate::model::pod_spec::{
+    ContainerSpec, EnvFrom, EnvValue, KeyRef, Mount, PodSpec, ProjectedToken, Settings, Variable, Volume, VolumeSource,
+    kept,
+};
+
+/// Annotations that are kept.
+const PREFIXES: [&str; 2] = ["eks.amazonaws.com/", "vpc.amazonaws.com/"];
+
+/// Flags of a JVM that give it keys.
+const JAVA_KEYS: &str = "-Daws.accessKeyId";
+
+/// The spec of a pod.
+pub(super) fn spec(it: &ApiPod) -> PodSpec {
+    let Some(spec) = &it.spec else { return PodSpec::default() };
+    let annotations = it.metadata.annotations.iter().flatten();
+    let inits = spec.init_containers.iter().flatten().map(|c| container(c, true));
+    PodSpec {
+        host_network: spec.host_network.unwrap_or_default(),
+        annotations: annotations
+            .filter(|(key, _)| PREFIXES.iter().any(|prefix| key.starts_with(prefix)))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        containers: inits.chain(spec.containers.iter().map(|c| container(c, false))).collect(),
+        volumes: spec.volumes.iter().flatten().map(volume).collect(),
+    }
+}
+
+fn container(it: &ApiContainer, init: bool) -> ContainerSpec {
+    let words = it.command.iter().flatten().chain(it.args.iter().flatten());
+    let options = it.env.iter().flatten().filter(|v| v.name == "JAVA_TOOL_OPTIONS").filter_map(|v| v.value.as_ref());
+    ContainerSpec {
+        name: it.name.clone(),
+        init,
+        image: it.image.clone().unwrap_or_default(),
+        env: it.env.iter().flatten().map(variable).collect(),
+        env_from: it.env_from.iter().flatten().filter_map(env_from).collect(),
+        mounts: it
+            .volume_mounts
+            .iter()
+            .flatten()
+            .map(|m| Mount { volume: m.name.clone(), path: m.mount_path.clone() })
+            .collect(),
+        java_keys: words.chain(options).any(|word| word.contains(JAVA_KEYS)),
+    }
+}
+
+fn variable(it: &EnvVar) -> Variable {
+    let from = it.value_from.as_ref();
+    let config_map = from.and_then(|from| from.config_map_key_ref.as_ref());
+    let secret = from.and_then(|from| from.secret_key_ref.as_ref());
+    let value = match (config_map, secret) {
+        (Some(key), _) => EnvValue::ConfigMap(KeyRef { name: key.name.clone(), key: key.key.clone() }),
+        (_, Some(key)) => EnvValue::Secret(KeyRef { name: key.name.clone(), key: key.key.clone() }),
+        _ if from.is_some() => EnvValue::Elsewhere,
+        _ => EnvValue::Text(kept(&it.name).then(|| it.value.clone().unwrap_or_default())),
+    };
+    Variable { name: it.name.clone(), value }
+}
+
+fn env_from(it: &EnvFromSource) -> Option<EnvFrom> {
+    let prefix = it.prefix.clone().unwrap_or_default();
+    match (&it.config_map_ref, &it.secret_ref) {
+        (Some(map), _) => Some(EnvFrom { prefix, secret: false, name: map.name.clone() }),
+        (_, Some(secret)) => Some(EnvFrom { prefix, secret: true, name: secret.name.clone() }),
+        (None, None) => None,
+    }
+}
+
+fn volume(it: &ApiVolume) -> Volume {
+    let projected = it.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
+    let tokens: Vec<ProjectedToken> = projected
+        .filter_map(|source| source.service_account_token.as_ref())
+        .map(|token| ProjectedToken { audience: token.audience.clone().unwrap_or_default(), path: token.path.clone() })
+        .collect();
+    let source = if let Some(secret) = &it.secret {
+        VolumeSource::Secret(secret.secret_name.clone().unwrap_or_default())
+    } else if let Some(map) = &it.config_map {
+        VolumeSource::ConfigMap(map.name.clone())
+    } else if tokens.is_empty() {
+        VolumeSource::Other
+    } else {
+        VolumeSource::Tokens(tokens)
+    };
+    Volume { name: it.name.clone(), source }
+}
+
+/// A ConfigMap, if it exists.
+pub(super) async fn config_map(client: &Client, namespace: &str, name: &str) -> Result<Option<Settings>, kube::Error> {
+    let found = Api::<ConfigMap>::namespaced(client.clone(), namespace).get_opt(name).await?;
+    Ok(found.map(|map| {
+        let data = map.data.unwrap_or_default().into_iter();
+        data.map(|(key, value)| (key.clone(), kept(&key).then_some(value))).collect::<BTreeMap<_, _>>()
+    }))
+}
+
+/// The names of a Secret's keys, if it exists. Its values are dropped here.
+pub(super) async fn secret_keys(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<Vec<String>>, kube::Error> {
+    let found = Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name).await?;
+    Ok(found.map(|secret| secret.data.unwrap_or_default().into_keys().collect()))
+}

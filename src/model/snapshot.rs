@@ -1,0 +1,133 @@
+//! Snapshot: all that `verify` looks at, read once. What could not be read says so, and is never taken for nothing.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::{
+    access::{Need, RoleDocuments},
+    agent::AgentState,
+    association::{Association, AssociationSummary},
+    cluster::Cluster,
+    have::{Seen, ServiceAccountState},
+    names::ServiceAccount,
+    network::{NetworkDaemon, NetworkPolicy},
+    pod_spec::Settings,
+    role::Role,
+    workload::{Pod, Workload},
+};
+
+/// What is the same for every service account of a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterView {
+    /// DescribeCluster.
+    pub cluster: Seen<Cluster>,
+    /// The agent: add-on, DaemonSets, nodes.
+    pub agent: Seen<AgentState>,
+    /// The association of the agent's own service account, which should have none.
+    pub agents_own: Seen<Option<AssociationSummary>>,
+    /// DaemonSets of network plugins in kube-system.
+    pub network: Seen<Vec<NetworkDaemon>>,
+    /// The roles of the managed node groups that nodes belong to, by the group's name.
+    pub node_groups: BTreeMap<String, Seen<String>>,
+}
+
+/// The log lines of one container that has trouble.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodLog {
+    /// The pod; one of the agent's, or of the service account.
+    pub pod: String,
+    /// The container.
+    pub container: String,
+    /// The last lines, oldest first, masked.
+    pub lines: Seen<Vec<String>>,
+}
+
+/// The role and what speaks about it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoleView {
+    /// GetRole.
+    pub role: Seen<Option<Role>>,
+    /// Its policies; asked for only when IAM cannot be asked to simulate.
+    pub documents: Seen<RoleDocuments>,
+}
+
+/// One service account, with all that its credentials hang on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Whose.
+    pub subject: ServiceAccount,
+    /// When it was read.
+    pub now: Timestamp,
+    /// The cluster.
+    pub cluster: Arc<ClusterView>,
+    /// Its association.
+    pub association: Seen<Option<Association>>,
+    /// When it has none: all associations of the cluster.
+    pub others: Seen<Vec<AssociationSummary>>,
+    /// When it has none: other clusters of the region that have one for it, by name.
+    pub elsewhere: Seen<Vec<String>>,
+    /// The service account in Kubernetes.
+    pub service_account: Seen<ServiceAccountState>,
+    /// Its pods.
+    pub pods: Seen<Vec<Pod>>,
+    /// All workloads of its namespace.
+    pub workloads: Seen<Vec<Workload>>,
+    /// ConfigMaps that its pods take variables from.
+    pub config_maps: BTreeMap<String, Seen<Option<Settings>>>,
+    /// The names of the keys of Secrets that its pods take variables from, when Secrets may be read.
+    pub secrets: BTreeMap<String, Seen<Option<Vec<String>>>>,
+    /// NetworkPolicies of its namespace.
+    pub network_policies: Seen<Vec<NetworkPolicy>>,
+    /// The association's role.
+    pub role: RoleView,
+    /// The association's target role, when it has one.
+    pub target: RoleView,
+    /// Logs of its pods' containers that have trouble.
+    pub logs: Vec<PodLog>,
+    /// Logs of the agents on the nodes of pods that have trouble.
+    pub agent_logs: Vec<PodLog>,
+    /// What the workload needs.
+    pub needs: Vec<Need>,
+}
+
+impl Snapshot {
+    /// A snapshot in which nothing was read.
+    pub fn unread(subject: ServiceAccount, now: Timestamp, cluster: Arc<ClusterView>) -> Self {
+        Self {
+            subject,
+            now,
+            cluster,
+            association: Seen::NotAsked,
+            others: Seen::NotAsked,
+            elsewhere: Seen::NotAsked,
+            service_account: Seen::NotAsked,
+            pods: Seen::NotAsked,
+            workloads: Seen::NotAsked,
+            config_maps: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            network_policies: Seen::NotAsked,
+            role: RoleView::default(),
+            target: RoleView::default(),
+            logs: Vec::new(),
+            agent_logs: Vec::new(),
+            needs: Vec::new(),
+        }
+    }
+
+    /// Its association, when it was read and there is one.
+    pub fn associated(&self) -> Option<&Association> {
+        self.association.read()?.as_ref()
+    }
+
+    /// Its pods that neither ended nor are ending.
+    pub fn live_pods(&self) -> Vec<&Pod> {
+        self.pods.read().into_iter().flatten().filter(|pod| pod.live()).collect()
+    }
+
+    /// The workloads whose template names it.
+    pub fn own_workloads(&self) -> Vec<&Workload> {
+        let own = |workload: &&Workload| workload.service_account == self.subject.name;
+        self.workloads.read().into_iter().flatten().filter(own).collect()
+    }
+}

@@ -1,0 +1,384 @@
+//! Reads the snapshot that `verify` looks at: what is the same for a whole cluster once, and the rest for each service
+//! account, as far as a check can use it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::Arc,
+};
+
+use futures::{
+    future::join_all,
+    stream::{self, StreamExt, TryStreamExt},
+};
+use jiff::Timestamp;
+
+use super::{CONCURRENCY, agent, association, seen};
+use crate::{
+    failure::Result,
+    model::{
+        agent::AgentState,
+        arn::last,
+        association::{Association, AssociationFilter, AssociationSummary},
+        cluster::Cluster as EksCluster,
+        have::Seen,
+        names::ServiceAccount,
+        network::NetworkPolicy,
+        pod_spec::{EnvValue, Settings},
+        snapshot::{ClusterView, PodLog, RoleView, Snapshot},
+        workload::{Container, Pod, Workload},
+    },
+    output::mask,
+    ports::{Cluster, Eks, Iam},
+};
+
+/// What is asked, and of whom.
+pub struct Asking<'a> {
+    /// EKS.
+    pub eks: &'a dyn Eks,
+    /// IAM.
+    pub iam: &'a dyn Iam,
+    /// Kubernetes; or why it cannot be asked.
+    pub kube: Result<&'a dyn Cluster, String>,
+    /// The names of the keys of Secrets may be read.
+    pub secrets: bool,
+    /// Logs may be read.
+    pub logs: bool,
+}
+
+/// Lines of a log that are looked through for known texts.
+const LOG_LINES: u32 = 100;
+
+/// The service account that the agent's own pods run as (the chart of eks-pod-identity-agent names none).
+fn agents_own() -> AssociationFilter {
+    AssociationFilter { namespace: Some("kube-system".to_owned()), service_account: Some("default".to_owned()) }
+}
+
+/// Label that EKS puts on the nodes of a managed node group.
+const NODE_GROUP: &str = "eks.amazonaws.com/nodegroup";
+
+impl Asking<'_> {
+    /// A read of Kubernetes; unread where that cannot be asked.
+    async fn kube<'k, T, F>(&'k self, permission: &str, read: impl FnOnce(&'k dyn Cluster) -> F) -> Result<Seen<T>>
+    where
+        F: Future<Output = Result<T>>,
+    {
+        match &self.kube {
+            Ok(kube) => seen(read(*kube).await, permission),
+            Err(why) => Ok(Seen::Unreadable(why.clone())),
+        }
+    }
+
+    /// What is the same for every service account of the cluster.
+    ///
+    /// # Errors
+    /// When a read failed for another reason than a missing permission.
+    pub async fn cluster(&self, cluster: &EksCluster) -> Result<ClusterView> {
+        let agent = async {
+            match &self.kube {
+                Ok(kube) => {
+                    let mut state = agent(self.eks, *kube, cluster).await?;
+                    if let (Seen::Read(state), true) = (&mut state, self.logs) {
+                        super::crash_logs(*kube, state).await;
+                    }
+                    Ok(state)
+                }
+                Err(why) => Ok(Seen::Unreadable(why.clone())),
+            }
+        };
+        let own = agents_own();
+        let own = async {
+            let read = seen(self.eks.associations(&cluster.name, &own).await, "eks:ListPodIdentityAssociations")?;
+            Ok(match read {
+                Seen::Read(found) => Seen::Read(found.into_iter().next()),
+                Seen::Unreadable(why) => Seen::Unreadable(why),
+                Seen::NotAsked => Seen::NotAsked,
+            })
+        };
+        let network = self.kube("list daemonsets in kube-system", |kube| kube.network_daemons());
+        let (agent, agents_own, network) = futures::try_join!(agent, own, network)?;
+        Ok(ClusterView {
+            cluster: Seen::Read(cluster.clone()),
+            agent,
+            agents_own,
+            network,
+            node_groups: BTreeMap::new(),
+        })
+    }
+
+    /// The roles of the managed node groups of these nodes.
+    ///
+    /// # Errors
+    /// As [`cluster`](Self::cluster).
+    pub async fn node_roles(
+        &self,
+        cluster: &str,
+        agent: &AgentState,
+        nodes: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, Seen<String>>> {
+        let used = agent.nodes.iter().filter(|node| nodes.contains(&node.name));
+        let groups: BTreeSet<&String> = used.filter_map(|node| node.labels.get(NODE_GROUP)).collect();
+        let reads = groups.into_iter().map(|group| async move {
+            Ok(match seen(self.eks.node_role(cluster, group).await, "eks:DescribeNodegroup")? {
+                Seen::Read(Some(role)) => (group.clone(), Seen::Read(role)),
+                Seen::Read(None) => (group.clone(), Seen::Unreadable("the node group is gone".to_owned())),
+                Seen::Unreadable(why) => (group.clone(), Seen::Unreadable(why)),
+                Seen::NotAsked => (group.clone(), Seen::NotAsked),
+            })
+        });
+        stream::iter(reads).buffered(CONCURRENCY).try_collect().await
+    }
+
+    /// Service accounts, each with what List told of its association already. What several of them share (a namespace, a
+    /// role) is read once.
+    ///
+    /// # Errors
+    /// As [`cluster`](Self::cluster).
+    pub async fn snapshots(
+        &self,
+        subjects: &[(ServiceAccount, Option<AssociationSummary>)],
+        view: &Arc<ClusterView>,
+        now: Timestamp,
+    ) -> Result<Vec<Snapshot>> {
+        let cluster = view.cluster.read().map_or_else(String::new, |cluster| cluster.name.clone());
+        let associations = stream::iter(subjects)
+            .map(|(subject, listed)| self.association(&cluster, subject, listed.as_ref()))
+            .buffered(CONCURRENCY)
+            .try_collect::<Vec<_>>();
+        let accounts = stream::iter(subjects)
+            .map(|(subject, _)| self.kube("get serviceaccounts", move |kube| kube.service_account(subject)))
+            .buffered(CONCURRENCY)
+            .try_collect::<Vec<_>>();
+        let spaces = self.namespaces(subjects.iter().map(|(subject, _)| subject));
+        let (associations, accounts, spaces) = futures::try_join!(associations, accounts, spaces)?;
+        let mut snapshots = Vec::new();
+        for (((subject, _), association), account) in subjects.iter().zip(associations).zip(accounts) {
+            let mut it = Snapshot::unread(subject.clone(), now, Arc::clone(view));
+            (it.association, it.service_account) = (association, account);
+            if let Some(space) = spaces.get(&subject.namespace) {
+                it.pods = space.pods_of(&subject.name);
+                (it.workloads, it.network_policies) = (space.workloads.clone(), space.policies.clone());
+            }
+            snapshots.push(it);
+        }
+        let mut roles = self.roles(&snapshots).await?;
+        let more = stream::iter(&snapshots)
+            .map(|it| async {
+                futures::try_join!(self.settings(it), self.logs(it), self.agent_logs(it), self.around(it, &cluster))
+            })
+            .buffered(CONCURRENCY)
+            .try_collect::<Vec<_>>()
+            .await?;
+        for (it, (settings, logs, agent_logs, around)) in snapshots.iter_mut().zip(more) {
+            (it.config_maps, it.secrets) = settings;
+            (it.logs, it.agent_logs) = (logs, agent_logs);
+            (it.others, it.elsewhere) = around;
+            if let Some(association) = it.associated().cloned() {
+                let mut role = |arn: &str| roles.entry(arn.to_owned()).or_default().clone();
+                it.role = role(&association.role_arn);
+                it.target = association.target_role_arn.as_deref().map(role).unwrap_or_default();
+            }
+        }
+        Ok(snapshots)
+    }
+
+    async fn association(
+        &self,
+        cluster: &str,
+        subject: &ServiceAccount,
+        listed: Option<&AssociationSummary>,
+    ) -> Result<Seen<Option<Association>>> {
+        let Some(listed) = listed else {
+            return seen(
+                association(self.eks, cluster, subject).await,
+                "eks:ListPodIdentityAssociations and eks:DescribePodIdentityAssociation",
+            );
+        };
+        seen(self.eks.association(cluster, &listed.association_id).await, "eks:DescribePodIdentityAssociation")
+    }
+
+    async fn namespaces(&self, subjects: impl Iterator<Item = &ServiceAccount>) -> Result<BTreeMap<String, Space>> {
+        let mut names: BTreeMap<&String, Vec<&ServiceAccount>> = BTreeMap::new();
+        for subject in subjects {
+            names.entry(&subject.namespace).or_default().push(subject);
+        }
+        let reads = names.into_iter().map(|(namespace, subjects)| async move {
+            let pods = self.kube("list pods", |kube| async move {
+                match subjects[..] {
+                    [one] => kube.pods(one).await,
+                    _ => kube.all_pods(Some(namespace)).await,
+                }
+            });
+            let kinds = "list deployments, statefulsets and daemonsets";
+            let workloads = self.kube(kinds, |kube| kube.workloads(namespace));
+            let policies = self.kube("list networkpolicies", |kube| kube.network_policies(namespace));
+            let (pods, workloads, policies) = futures::try_join!(pods, workloads, policies)?;
+            Ok((namespace.clone(), Space { pods, workloads, policies }))
+        });
+        stream::iter(reads).buffered(CONCURRENCY).try_collect().await
+    }
+
+    /// The roles and target roles of the snapshots, by ARN. One of another account cannot be read from here.
+    async fn roles(&self, snapshots: &[Snapshot]) -> Result<BTreeMap<String, RoleView>> {
+        let associations = snapshots.iter().filter_map(Snapshot::associated);
+        let wanted: BTreeSet<&String> =
+            associations.flat_map(|it| std::iter::once(&it.role_arn).chain(&it.target_role_arn)).collect();
+        let home = snapshots.first().and_then(|it| it.cluster.cluster.read()).map(|cluster| &cluster.arn.account);
+        let reads = wanted.into_iter().map(|arn| async move {
+            let account = arn.split(':').nth(4).unwrap_or_default();
+            let role = if home.is_some_and(|home| home == account) {
+                seen(self.iam.role(last(arn)).await, "iam:GetRole")?
+            } else {
+                Seen::Unreadable(format!("it is in account {account}, which these credentials do not reach"))
+            };
+            Ok((arn.clone(), RoleView { role, documents: Seen::NotAsked }))
+        });
+        stream::iter(reads).buffered(CONCURRENCY).try_collect().await
+    }
+
+    /// The ConfigMaps, and where allowed the Secrets, that the pods take variables from.
+    async fn settings(&self, it: &Snapshot) -> Result<SettingsRead> {
+        let (mut maps, mut secrets) = (BTreeSet::new(), BTreeSet::new());
+        for pod in it.live_pods() {
+            for container in &pod.spec.containers {
+                for from in &container.env_from {
+                    if from.secret { &mut secrets } else { &mut maps }.insert(from.name.clone());
+                }
+                for variable in container.env.iter().filter(|variable| variable.name.starts_with("AWS_")) {
+                    match &variable.value {
+                        EnvValue::ConfigMap(key) => maps.insert(key.name.clone()),
+                        EnvValue::Secret(key) => secrets.insert(key.name.clone()),
+                        EnvValue::Text(_) | EnvValue::Elsewhere => false,
+                    };
+                }
+            }
+        }
+        let namespace = it.subject.namespace.as_str();
+        let maps = maps.into_iter().map(|name| async move {
+            let read = self.kube("get configmaps", |kube| kube.config_map(namespace, &name)).await?;
+            Ok((name, read))
+        });
+        let secrets = secrets.into_iter().map(|name| async move {
+            let read = if self.secrets {
+                self.kube("get secrets", |kube| kube.secret_keys(namespace, &name)).await?
+            } else {
+                Seen::NotAsked
+            };
+            Ok((name, read))
+        });
+        futures::try_join!(
+            stream::iter(maps).buffered(CONCURRENCY).try_collect(),
+            stream::iter(secrets).buffered(CONCURRENCY).try_collect()
+        )
+    }
+
+    /// The logs of the containers that have trouble.
+    async fn logs(&self, it: &Snapshot) -> Result<Vec<PodLog>> {
+        if !self.logs {
+            return Ok(Vec::new());
+        }
+        let pods = it.live_pods();
+        let troubled =
+            pods.iter().flat_map(|pod| pod.containers.iter().filter(|c| troubled(pod, c)).map(move |c| (*pod, c)));
+        let reads = troubled.map(|(pod, container)| {
+            let previous = !container.running && container.terminated.is_some() && container.restarts > 0;
+            self.log(&pod.namespace, &pod.name, &container.name, previous)
+        });
+        Ok(join_all(reads).await)
+    }
+
+    /// The logs of the agents on the nodes of pods that have trouble, and of agents there that crash.
+    async fn agent_logs(&self, it: &Snapshot) -> Result<Vec<PodLog>> {
+        let (true, Some(agent)) = (self.logs, it.cluster.agent.read()) else { return Ok(Vec::new()) };
+        let pods = it.live_pods();
+        let troubled = pods.iter().filter(|pod| pod.containers.iter().any(|c| troubled(pod, c)));
+        let nodes: BTreeSet<&String> = troubled.filter_map(|pod| pod.node.as_ref()).collect();
+        let reads =
+            nodes.into_iter().filter_map(|node| agent.log_of(node)).map(
+                |(namespace, pod, container, previous)| async move {
+                    self.log(&namespace, &pod, &container, previous).await
+                },
+            );
+        Ok(join_all(reads).await)
+    }
+
+    /// The last lines of a container's log; of the run before when that is the one that ended.
+    async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> PodLog {
+        let read = self
+            .kube("get pods/log", |kube| async move {
+                let read = kube.log(namespace, pod, container, previous, LOG_LINES).await;
+                // The kubelet may not have the other run's log any more, or not have it yet.
+                if read.is_err() { kube.log(namespace, pod, container, !previous, LOG_LINES).await } else { read }
+            })
+            .await;
+        let lines = match read {
+            // Masked as a whole: a private key is more than one line.
+            Ok(Seen::Read(text)) => Seen::Read(mask::mask(&text).lines().map(str::to_owned).collect()),
+            Ok(Seen::Unreadable(why)) => Seen::Unreadable(why),
+            Ok(Seen::NotAsked) => Seen::NotAsked,
+            Err(failure) => Seen::Unreadable(failure.to_string()),
+        };
+        PodLog { pod: format!("{namespace}/{pod}"), container: container.to_owned(), lines }
+    }
+
+    /// Where there is no association: the others of the cluster, and clusters of the region that have one of that name.
+    async fn around(&self, it: &Snapshot, cluster: &str) -> Result<(Seen<Vec<AssociationSummary>>, Seen<Vec<String>>)> {
+        if it.association != Seen::Read(None) {
+            return Ok((Seen::NotAsked, Seen::NotAsked));
+        }
+        let everything = AssociationFilter::default();
+        let others =
+            async { seen(self.eks.associations(cluster, &everything).await, "eks:ListPodIdentityAssociations") };
+        let elsewhere = async {
+            let names = match seen(self.eks.clusters().await, "eks:ListClusters")? {
+                Seen::Read(names) => names,
+                Seen::Unreadable(why) => return Ok(Seen::Unreadable(why)),
+                Seen::NotAsked => return Ok(Seen::NotAsked),
+            };
+            let filter = AssociationFilter::from(&it.subject);
+            let reads = names.into_iter().filter(|name| name != cluster).map(|name| {
+                let filter = &filter;
+                async move {
+                    let read = self.eks.associations(&name, filter).await;
+                    Ok(match seen(read, "eks:ListPodIdentityAssociations")? {
+                        Seen::Read(found) if !found.is_empty() => Some(name),
+                        _ => None,
+                    })
+                }
+            });
+            let found: Vec<Option<String>> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+            Ok(Seen::Read(found.into_iter().flatten().collect()))
+        };
+        futures::try_join!(others, elsewhere)
+    }
+}
+
+/// What the service accounts of a namespace share.
+struct Space {
+    pods: Seen<Vec<Pod>>,
+    workloads: Seen<Vec<Workload>>,
+    policies: Seen<Vec<NetworkPolicy>>,
+}
+
+impl Space {
+    fn pods_of(&self, name: &str) -> Seen<Vec<Pod>> {
+        match &self.pods {
+            Seen::Read(pods) => Seen::Read(pods.iter().filter(|pod| pod.service_account == name).cloned().collect()),
+            Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
+            Seen::NotAsked => Seen::NotAsked,
+        }
+    }
+}
+
+type SettingsRead = (BTreeMap<String, Seen<Option<Settings>>>, BTreeMap<String, Seen<Option<Vec<String>>>>);
+
+/// A container that does not do its work: waiting for anything but its turn, ended badly, restarted, or not ready long after its start.
+fn troubled(pod: &Pod, container: &Container) -> bool {
+    container.restarts > 0
+        || container
+            .waiting
+            .as_ref()
+            .is_some_and(|waiting| !matches!(waiting.reason.as_str(), "" | "ContainerCreating" | "PodInitializing"))
+        || container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0)
+        || !container.init && container.running && !pod.ready
+}

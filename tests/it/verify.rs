@@ -1,0 +1,103 @@
+//! `podid verify`: every failure that it knows, each in a world that differs from a healthy one in one field; and worlds in
+//! which nothing is broken.
+
+mod access;
+mod chain;
+mod pods;
+mod trust;
+
+use serde_json::Value;
+
+use crate::support::{Env, Run};
+
+/// One broken field, and what has to be said of it.
+pub(crate) struct Row {
+    /// Number of the failure in `checks::modes`.
+    pub(crate) mode: u8,
+    /// The world that is healthy without it: a scenario and what differs from that.
+    pub(crate) base: &'static str,
+    pub(crate) healthy: Vec<(&'static str, Value)>,
+    /// The field that breaks it.
+    pub(crate) field: (&'static str, Value),
+    /// More arguments of `verify carts/carts`.
+    pub(crate) args: &'static str,
+    /// The check that finds it.
+    pub(crate) id: &'static str,
+    /// `failed`, or `warning` where it may still work.
+    pub(crate) status: &'static str,
+}
+
+impl Row {
+    /// A field of `carts-verified` that breaks it.
+    pub(crate) fn new(mode: u8, field: (&'static str, Value), id: &'static str) -> Self {
+        Self { mode, base: "carts-verified", healthy: Vec::new(), field, args: "", id, status: "failed" }
+    }
+
+    /// In a healthy world that differs in these.
+    pub(crate) fn when(mut self, healthy: &[(&'static str, Value)]) -> Self {
+        self.healthy = healthy.to_vec();
+        self
+    }
+
+    /// With more arguments.
+    pub(crate) fn with(mut self, args: &'static str) -> Self {
+        self.args = args;
+        self
+    }
+
+    /// It may still work.
+    pub(crate) fn warns(mut self) -> Self {
+        self.status = "warning";
+        self
+    }
+
+    fn run(&self, fields: &[(&str, Value)]) -> Run {
+        let env = Env::with(self.base, fields);
+        env.podid(&format!("verify carts/carts -o json {}", self.args))
+    }
+}
+
+/// Ids of the findings of this status, in order.
+pub(crate) fn ids(run: &Run, status: &str) -> Vec<String> {
+    let findings = run.json()["reports"][0]["findings"].as_array().unwrap().clone();
+    findings.iter().filter(|f| f["status"] == status).map(|f| f["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Each row's check finds it, first and alone, and finds nothing once the field is restored.
+#[track_caller]
+pub(crate) fn prove(rows: &[Row]) {
+    for row in rows {
+        let name = format!("mode {} {} = {}", row.mode, row.field.0, row.field.1);
+        let mut fields: Vec<(&str, Value)> = row.healthy.clone();
+        let restored = row.run(&fields);
+        assert_eq!(ids(&restored, "failed"), [""; 0], "{name}: the healthy world\n{restored}");
+        assert!(!ids(&restored, row.status).iter().any(|id| id == row.id), "{name}: found without it\n{restored}");
+        assert_eq!(restored.code, 0, "{name}: the healthy world\n{restored}");
+        fields.push((row.field.0, row.field.1.clone()));
+        let broken = row.run(&fields);
+        let failed = ids(&broken, "failed");
+        if row.status == "failed" {
+            assert_eq!(failed, [row.id], "{name}\n{broken}");
+            assert_eq!(broken.code, 3, "{name}\n{broken}");
+        } else {
+            assert_eq!(failed, [""; 0], "{name}\n{broken}");
+            assert!(ids(&broken, row.status).iter().any(|id| id == row.id), "{name}\n{broken}");
+        }
+    }
+}
+
+/// Nothing is broken in a world that is healthy in its own way, and every core link is seen.
+#[track_caller]
+pub(crate) fn healthy(name: &str, base: &str, fields: &[(&str, Value)]) -> Run {
+    let env = Env::with(base, fields);
+    let run = env.podid("verify carts/carts -o json");
+    assert_eq!(ids(&run, "failed"), [""; 0], "{name}\n{run}");
+    assert_eq!(run.code, 0, "{name}\n{run}");
+    run
+}
+
+#[test]
+fn the_lab_is_sound() {
+    let run = healthy("the lab", "carts-verified", &[]);
+    assert_eq!(ids(&run, "warning"), [""; 0], "{run}");
+}

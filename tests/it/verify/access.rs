@@ -1,0 +1,1 @@
+//! What the role may do, against what the workload needs.

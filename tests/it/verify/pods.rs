@@ -1,0 +1,1 @@
+//! Pod spec, shadowed credentials, network, and what the application says.

@@ -1,0 +1,1 @@
+//! Role, trust policy and target role.
