@@ -11,7 +11,7 @@ use crate::{
     k8s::{Access, EksContext, Kube, read_context, same_cluster},
     model::{cluster::Cluster as EksCluster, text},
     output::Term,
-    ports::{Cluster, Eks, Iam, Tables},
+    ports::{Cluster, Eks, EksAuth, Iam, Tables},
     settings::{self, ContextUnit, Given, Origin, Sourced, Target},
     wait::Guard,
 };
@@ -136,6 +136,14 @@ impl Context {
     /// # Errors
     /// When the AWS configuration cannot be read.
     pub fn iam(&self) -> Result<&dyn Iam> {
+        Ok(self.aws()?)
+    }
+
+    /// EKS Auth.
+    ///
+    /// # Errors
+    /// When the AWS configuration cannot be read.
+    pub fn eks_auth(&self) -> Result<&dyn EksAuth> {
         Ok(self.aws()?)
     }
 

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use jiff::Timestamp;
+use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::{
@@ -117,6 +118,26 @@ pub trait Iam: Send + Sync {
     async fn put_inline_policy(&self, role: &str, name: &str, document: &Document) -> Result<()>;
 }
 
+/// Amazon EKS Auth: credentials as a pod's agent gets them.
+#[async_trait]
+pub trait EksAuth: Send + Sync {
+    /// AssumeRoleForPodIdentity with a pod's token. Every failure to assume the role has the same words.
+    async fn as_pod(&self, cluster: &str, token: &SecretString) -> Result<Box<dyn AsPod>>;
+}
+
+/// A pod's session. The credentials stay inside.
+#[async_trait]
+pub trait AsPod: Send + Sync {
+    /// ARN of the session, `…:assumed-role/ROLE/eks-…`.
+    fn session(&self) -> &str;
+    /// GetCallerIdentity.
+    async fn caller(&self) -> Result<Caller>;
+    /// DescribeTable; `None` when it does not exist.
+    async fn table(&self, table: &Arn) -> Result<Option<Table>>;
+    /// Query of one item of a table, or of an index of it: how many there were. What is in it, nobody sees.
+    async fn query(&self, resource: &Arn) -> Result<usize>;
+}
+
 /// Amazon DynamoDB, as far as granting access to a table needs it.
 #[async_trait]
 pub trait Tables: Send + Sync {
@@ -169,6 +190,9 @@ pub trait Cluster: Send + Sync {
     async fn nodes(&self) -> Result<Vec<Node>>;
     /// DaemonSets of the agent in every namespace, with the nodes on which they are ready.
     async fn agents(&self) -> Result<Vec<AgentDaemonSet>>;
+    /// A token for a pod of a service account, as the kubelet asks for one (TokenRequest): for this audience and ten minutes,
+    /// bound to the pod, whose name and UID these are.
+    async fn pod_token(&self, subject: &ServiceAccount, pod: (&str, &str), audience: &str) -> Result<SecretString>;
     /// A ConfigMap: its keys, and the values that cannot be secrets; `None` when it does not exist.
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<pod_spec::Settings>>;
     /// The names of a Secret's keys, never their values; `None` when it does not exist.

@@ -85,6 +85,12 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    /// The same for whoever these credentials are of. Nobody chose a profile for them.
+    pub(super) fn with_credentials(&self, credentials: Credentials) -> Self {
+        let provider = SharedCredentialsProvider::new(credentials);
+        Self { sdk: self.sdk.to_builder().credentials_provider(provider).build(), who: Who::default() }
+    }
+
     /// The same in another region.
     pub(super) fn in_region(&self, region: &str) -> Self {
         let sdk = self.sdk.to_builder().region(Region::new(region.to_owned())).build();

@@ -6,6 +6,7 @@ pub mod config;
 mod convert;
 mod dynamodb;
 mod eks;
+mod eks_auth;
 mod error;
 mod iam;
 #[cfg(test)]
@@ -39,9 +40,25 @@ struct Inner {
     of: Option<Aws>,
     loaded: OnceCell<Loaded>,
     eks: OnceCell<Client<aws_sdk_eks::Client>>,
+    eks_auth: OnceCell<Client<aws_sdk_eksauth::Client>>,
     iam: OnceCell<Client<aws_sdk_iam::Client>>,
     dynamodb: OnceCell<Client<aws_sdk_dynamodb::Client>>,
     sts: OnceCell<Client<aws_sdk_sts::Client>>,
+}
+
+impl Inner {
+    fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            of: None,
+            loaded: OnceCell::new(),
+            eks: OnceCell::new(),
+            eks_auth: OnceCell::new(),
+            iam: OnceCell::new(),
+            dynamodb: OnceCell::new(),
+            sts: OnceCell::new(),
+        }
+    }
 }
 
 /// A client with what its failures need to be told well.
@@ -62,30 +79,20 @@ struct Teller {
 impl Aws {
     /// AWS as the settings say. Loads nothing yet.
     pub fn new(settings: Settings) -> Self {
-        Self(Arc::new(Inner {
-            settings,
-            of: None,
-            loaded: OnceCell::new(),
-            eks: OnceCell::new(),
-            iam: OnceCell::new(),
-            dynamodb: OnceCell::new(),
-            sts: OnceCell::new(),
-        }))
+        Self(Arc::new(Inner::new(settings)))
     }
 
     /// The same configuration and credentials in another region. Sources of credentials are not asked again.
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
         let settings = Settings { region: Some(region.to_owned()), ..self.0.settings.clone() };
-        Self(Arc::new(Inner {
-            settings,
-            of: Some(self.clone()),
-            loaded: OnceCell::new(),
-            dynamodb: OnceCell::new(),
-            eks: OnceCell::new(),
-            iam: OnceCell::new(),
-            sts: OnceCell::new(),
-        }))
+        Self(Arc::new(Inner { of: Some(self.clone()), ..Inner::new(settings) }))
+    }
+
+    /// The same configuration with other credentials, which no source is asked for.
+    async fn acting_as(&self, credentials: aws_credential_types::Credentials) -> Result<Self> {
+        let loaded = self.loaded().await?.with_credentials(credentials);
+        Ok(Self(Arc::new(Inner { loaded: OnceCell::new_with(Some(loaded)), ..Inner::new(self.0.settings.clone()) })))
     }
 
     /// The region in use: flag, environment, profile, instance; `None` when nothing names one.
@@ -151,6 +158,21 @@ impl Aws {
                     .retry_classifier(NoSuchHost)
                     .build();
                 Ok(Client { api: aws_sdk_eks::Client::from_conf(config), told })
+            })
+            .await
+    }
+
+    async fn eks_auth(&self, what: &str) -> Result<&Client<aws_sdk_eksauth::Client>> {
+        self.0
+            .eks_auth
+            .get_or_try_init(|| async {
+                let loaded = self.regional(what).await?;
+                let (told, endpoint) = Teller::new("EKS Auth", loaded);
+                let config = aws_sdk_eksauth::config::Builder::from(&loaded.sdk)
+                    .interceptor(endpoint)
+                    .retry_classifier(NoSuchHost)
+                    .build();
+                Ok(Client { api: aws_sdk_eksauth::Client::from_conf(config), told })
             })
             .await
     }

@@ -34,13 +34,15 @@ pub enum Link {
     TargetRole,
     /// Whether running pods have the newest settings.
     Freshness,
+    /// What came of asking for the credentials in a pod's name.
+    Live,
     /// What the application itself says.
     App,
 }
 
 impl Link {
     /// Every link, in order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Cluster,
         Self::Agent,
         Self::Nodes,
@@ -55,6 +57,7 @@ impl Link {
         Self::Permissions,
         Self::TargetRole,
         Self::Freshness,
+        Self::Live,
         Self::App,
     ];
 
@@ -75,6 +78,7 @@ impl Link {
             Self::Permissions => "permissions",
             Self::TargetRole => "target-role",
             Self::Freshness => "freshness",
+            Self::Live => "live",
             Self::App => "app",
         }
     }
@@ -96,6 +100,7 @@ impl Link {
             Self::Permissions => "permissions",
             Self::TargetRole => "target role",
             Self::Freshness => "freshness",
+            Self::Live => "live",
             Self::App => "application",
         }
     }

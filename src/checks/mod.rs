@@ -10,6 +10,7 @@ mod association;
 mod cluster;
 mod finding;
 mod freshness;
+mod live;
 pub mod modes;
 mod network;
 mod nodes;
@@ -52,6 +53,7 @@ static CHAIN: &[Room] = &[
     Room { link: Link::Permissions, checks: permissions::CHECKS, look: permissions::look },
     Room { link: Link::TargetRole, checks: target::CHECKS, look: target::look },
     Room { link: Link::Freshness, checks: freshness::CHECKS, look: freshness::look },
+    Room { link: Link::Live, checks: live::CHECKS, look: live::look },
     Room { link: Link::App, checks: app::CHECKS, look: app::look },
 ];
 

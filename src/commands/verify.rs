@@ -7,6 +7,7 @@ mod view;
 use std::sync::Arc;
 
 use clap::Args;
+use futures::stream::{self, StreamExt};
 use serde_json::json;
 
 use crate::{
@@ -16,10 +17,13 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         association::AssociationSummary,
+        cluster::Cluster as EksCluster,
         glob::{Glob, Pattern},
+        live::Live,
         names::ServiceAccount,
+        snapshot::Snapshot,
     },
-    observe::verify::Asking,
+    observe::{self, live, verify::Asking},
     output::Format,
     ports::Cluster,
 };
@@ -49,6 +53,12 @@ pub struct Verify {
     /// Read no logs
     #[arg(long)]
     no_logs: bool,
+    /// Ask EKS Auth for the credentials of a running pod, as its agent does, and call AWS with them; nothing is written
+    #[arg(long)]
+    live: bool,
+    /// With --live: also query one item of the tables and indexes that --needs names for dynamodb:Query
+    #[arg(long, requires = "live")]
+    live_query: bool,
     /// Warnings count as broken links
     #[arg(long)]
     strict: bool,
@@ -115,9 +125,38 @@ impl Verify {
         let (subjects, view) = (subjects?, Arc::new(view?));
         progress.update(format!("reading {}", crate::model::text::count(subjects.len(), "service account")));
         let read = asking.snapshots(&subjects, &view, ctx.term.now());
-        let snapshots = ctx.guard.run("reading the service accounts", read).await?;
+        let mut snapshots = ctx.guard.run("reading the service accounts", read).await?;
+        if self.live {
+            self.walk(ctx, cluster, &asking, &mut snapshots).await?;
+        }
         progress.clear();
         Ok(snapshots.iter().map(checks::check).collect())
+    }
+
+    /// Walks the way to the credentials for each that has an association.
+    async fn walk(
+        &self,
+        ctx: &Context,
+        cluster: &EksCluster,
+        asking: &Asking<'_>,
+        snapshots: &mut [Snapshot],
+    ) -> Result<()> {
+        let auth = ctx.eks_auth()?;
+        let kube = match &asking.kube {
+            Ok(kube) => *kube,
+            Err(why) => {
+                snapshots.iter_mut().for_each(|it| it.live = Some(Live::unasked(why)));
+                return Ok(());
+            }
+        };
+        let walks = stream::iter(snapshots.iter_mut()).for_each_concurrent(observe::CONCURRENCY, |it| async move {
+            it.live = Some(live::walk(auth, kube, cluster, it, self.live_query).await);
+        });
+        let walks = async {
+            walks.await;
+            Ok(())
+        };
+        ctx.guard.run("asking EKS Auth for credentials", walks).await
     }
 
     /// Kubernetes, or why it cannot be asked: what hangs on it is skipped then, and the rest still told.

@@ -240,6 +240,7 @@ pub(super) fn pod(it: &ApiPod) -> Pod {
     Pod {
         namespace: meta.namespace.clone().unwrap_or_default(),
         name: meta.name.clone().unwrap_or_default(),
+        uid: meta.uid.clone().unwrap_or_default(),
         service_account: service_account(&spec),
         node: spec.node_name.clone().filter(|name| !name.is_empty()),
         created_at: meta.creation_timestamp.as_ref().map(|t| t.0),

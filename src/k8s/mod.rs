@@ -34,6 +34,7 @@ use kube::{
     Api,
     api::{ListParams, LogParams, PostParams},
 };
+use secrecy::SecretString;
 use tokio::{sync::OnceCell, time::timeout};
 
 pub use self::{
@@ -253,6 +254,11 @@ impl Cluster for Kube {
             Ok(found) => Ok(found),
             Err(error) => Err(self.failed("list the agent's DaemonSets", error)),
         }
+    }
+
+    async fn pod_token(&self, subject: &ServiceAccount, pod: (&str, &str), audience: &str) -> Result<SecretString> {
+        let asked = service_accounts::token(&self.connection().await?.client, subject, pod, audience).await;
+        asked.map_err(|error| self.failed(&format!("get a token of service account `{subject}`"), error))
     }
 
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<Settings>> {

@@ -2,11 +2,15 @@
 
 use std::fmt::Debug;
 
-use k8s_openapi::api::core::v1::{Namespace, ServiceAccount as ApiServiceAccount};
+use k8s_openapi::api::{
+    authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
+    core::v1::{Namespace, ServiceAccount as ApiServiceAccount},
+};
 use kube::{
     Api, Client, Resource, ResourceExt,
     api::{ListParams, PostParams},
 };
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use super::{list::list, wire::repeated};
@@ -51,3 +55,30 @@ pub(super) async fn create(client: &Client, subject: &ServiceAccount) -> Result<
         Err(error) => Err(error),
     }
 }
+
+/// A token as the kubelet asks for one, bound to a pod: it ends with the pod, or after the shortest time there is.
+pub(super) async fn token(
+    client: &Client,
+    subject: &ServiceAccount,
+    (pod, uid): (&str, &str),
+    audience: &str,
+) -> Result<SecretString, kube::Error> {
+    let api: Api<ApiServiceAccount> = Api::namespaced(client.clone(), &subject.namespace);
+    let bound = BoundObjectReference {
+        api_version: Some("v1".to_owned()),
+        kind: Some("Pod".to_owned()),
+        name: Some(pod.to_owned()),
+        uid: Some(uid.to_owned()),
+    };
+    let spec = TokenRequestSpec {
+        audiences: vec![audience.to_owned()],
+        bound_object_ref: Some(bound),
+        expiration_seconds: Some(TOKEN_SECONDS),
+    };
+    let request = TokenRequest { spec, ..TokenRequest::default() };
+    let answer = api.create_token_request(&subject.name, &PostParams::default(), &request).await?;
+    Ok(SecretString::from(answer.status.map(|status| status.token).unwrap_or_default()))
+}
+
+/// The shortest that the API server gives (kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1).
+const TOKEN_SECONDS: i64 = 600;

@@ -126,6 +126,7 @@ pub(crate) fn pod(workload: &Workload, name: &str, injected: bool) -> Pod {
     Pod {
         namespace: workload.id.namespace.clone(),
         name: name.to_owned(),
+        uid: format!("uid-{name}"),
         service_account: workload.service_account.clone(),
         node: Some("n1".to_owned()),
         created_at: Some(at(0)),

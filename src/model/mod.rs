@@ -13,6 +13,7 @@ pub mod document;
 pub(crate) mod fixtures;
 pub mod glob;
 pub mod have;
+pub mod live;
 pub mod names;
 pub mod network;
 pub mod permissions;

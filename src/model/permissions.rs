@@ -21,6 +21,10 @@ pub enum On {
     Associations,
     /// The agent add-on of the cluster.
     Agent,
+    /// The managed node groups of the cluster.
+    NodeGroups,
+    /// Managed policies.
+    Policy,
     /// Any role that the caller may name.
     Role,
     /// Roles below the path that podid writes to.
@@ -76,6 +80,7 @@ pub const PORTS: &[Port] = &[
     ),
     ("Eks::delete_association", &[Iam("eks:DeletePodIdentityAssociation", On::Associations)]),
     ("Eks::tag", &[Iam("eks:TagResource", On::Associations)]),
+    ("Eks::node_role", &[Iam("eks:DescribeNodegroup", On::NodeGroups)]),
     ("Eks::addon", &[Iam("eks:DescribeAddon", On::Agent)]),
     ("Eks::addon_versions", &[Iam("eks:DescribeAddonVersions", On::Everything)]),
     ("Eks::create_addon", &[Iam("eks:CreateAddon", On::Cluster)]),
@@ -93,11 +98,18 @@ pub const PORTS: &[Port] = &[
     ("Iam::attach_policy", &[Iam("iam:AttachRolePolicy", On::Role)]),
     ("Iam::inline_policies", &[Iam("iam:ListRolePolicies", On::Role)]),
     ("Iam::inline_policy", &[Iam("iam:GetRolePolicy", On::Role)]),
+    ("Iam::managed_policy", &[Iam("iam:GetPolicy", On::Policy), Iam("iam:GetPolicyVersion", On::Policy)]),
     ("Iam::detach_policy", &[Iam("iam:DetachRolePolicy", On::Role)]),
     ("Iam::delete_inline_policy", &[Iam("iam:DeleteRolePolicy", On::Role)]),
     ("Iam::instance_profiles", &[Iam("iam:ListInstanceProfilesForRole", On::Role)]),
     ("Iam::delete_role", &[Iam("iam:DeleteRole", On::Role)]),
     ("Iam::put_inline_policy", &[Iam("iam:PutRolePolicy", On::Role)]),
+    ("EksAuth::as_pod", &[Iam("eks-auth:AssumeRoleForPodIdentity", On::Cluster)]),
+    // With the pod's credentials, not the caller's.
+    ("AsPod::session", &[]),
+    ("AsPod::caller", &[]),
+    ("AsPod::table", &[]),
+    ("AsPod::query", &[]),
     ("Tables::table", &[Iam("dynamodb:DescribeTable", On::Table)]),
     ("Cluster::reach", &[]),
     ("Cluster::service_account", &[Kube("get", "", "serviceaccounts", Within::Namespace)]),
@@ -162,6 +174,11 @@ pub const PORTS: &[Port] = &[
         "Cluster::agents",
         &[Kube("list", "apps", "daemonsets", Within::System), Kube("list", "", "pods", Within::System)],
     ),
+    ("Cluster::pod_token", &[Kube("create", "", "serviceaccounts/token", Within::Namespace)]),
+    ("Cluster::config_map", &[Kube("get", "", "configmaps", Within::Namespace)]),
+    ("Cluster::secret_keys", &[Kube("get", "", "secrets", Within::Namespace)]),
+    ("Cluster::network_policies", &[Kube("list", "networking.k8s.io", "networkpolicies", Within::Namespace)]),
+    ("Cluster::network_daemons", &[Kube("list", "apps", "daemonsets", Within::System)]),
     ("Cluster::addresses", &[]),
     ("Cluster::probe", &[Kube("create", "", "pods", Within::Namespace)]),
     ("Cluster::log", &[Kube("get", "", "pods/log", Within::Namespace)]),
@@ -257,6 +274,22 @@ pub const COMMANDS: &[Row] = &[
         &[AGENT, &["Eks::addon_versions", "Eks::update_addon", "Eks::addon_update", "Eks::addon_schema"]],
     ),
     ("agent uninstall", &[AGENT, &["Eks::associations", "Eks::delete_addon"]]),
+    (
+        "verify",
+        &[
+            FIND,
+            SUBJECT,
+            AGENT,
+            &["Eks::clusters", "Iam::role"],
+            &[
+                "Cluster::all_pods",
+                "Cluster::config_map",
+                "Cluster::network_policies",
+                "Cluster::network_daemons",
+                "Cluster::log",
+            ],
+        ],
+    ),
     ("wait", &[FIND, AGENT, EFFECT, &["Cluster::pods", "Cluster::workloads"]]),
 ];
 

@@ -10,6 +10,7 @@ use super::{
     association::{Association, AssociationSummary},
     cluster::Cluster,
     have::{Seen, ServiceAccountState},
+    live::Live,
     names::ServiceAccount,
     network::{NetworkDaemon, NetworkPolicy},
     pod_spec::Settings,
@@ -89,6 +90,8 @@ pub struct Snapshot {
     pub agent_logs: Vec<PodLog>,
     /// What the workload needs.
     pub needs: Vec<Need>,
+    /// What came of asking for the credentials, when that was asked for.
+    pub live: Option<Live>,
 }
 
 impl Snapshot {
@@ -112,6 +115,7 @@ impl Snapshot {
             logs: Vec::new(),
             agent_logs: Vec::new(),
             needs: Vec::new(),
+            live: None,
         }
     }
 

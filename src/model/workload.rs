@@ -251,6 +251,9 @@ pub struct Pod {
     pub namespace: String,
     /// Name.
     pub name: String,
+    /// UID.
+    #[serde(skip)]
+    pub uid: String,
     /// Service account.
     pub service_account: String,
     /// Node, once scheduled.

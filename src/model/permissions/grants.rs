@@ -56,6 +56,9 @@ impl Scope {
             On::Cluster => vec![self.arn("eks", &format!("cluster/{cluster}"))],
             On::Associations => vec![self.arn("eks", &format!("podidentityassociation/{cluster}/*"))],
             On::Agent => vec![self.arn("eks", &format!("addon/{cluster}/{AGENT}/*"))],
+            On::NodeGroups => vec![self.arn("eks", &format!("nodegroup/{cluster}/*/*"))],
+            // AWS's own and the account's.
+            On::Policy => vec![format!("arn:{}:iam::*:policy/*", self.partition)],
             On::Role | On::PassedRole => roles(),
             On::OwnRole => vec![self.arn("iam", &format!("role{}*", self.path))],
             // A table may be of another region, and of another account.
@@ -70,6 +73,8 @@ fn sid(on: On) -> &'static str {
         On::Cluster => "PodidCluster",
         On::Associations => "PodidAssociations",
         On::Agent => "PodidAgent",
+        On::NodeGroups => "PodidNodeGroups",
+        On::Policy => "PodidPolicies",
         On::Role => "PodidRoles",
         On::OwnRole => "PodidOwnRoles",
         On::PassedRole => "PodidPassRole",

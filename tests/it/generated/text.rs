@@ -75,6 +75,21 @@ const WAIT: Rows = &[
     ("missing[]", "what is missing when time is over"),
 ];
 
+const VERIFY: Rows = &[
+    ("cluster", "ARN of the cluster"),
+    ("reports[]", "one for each service account"),
+    ("reports[].namespace, serviceAccount", "whose"),
+    ("reports[].outcome", "ok, warning, failed or incomplete (a core link was not seen)"),
+    ("reports[].findings[]", "what was found, in the order of the chain; the first that failed is what to mend"),
+    ("reports[].findings[].id", "stable id of the check, as podid verify --list-checks has them"),
+    ("reports[].findings[].link", "the link of the chain"),
+    ("reports[].findings[].status", "ok, warning, failed, skipped or unknown"),
+    ("reports[].findings[].subject, message", "on what, and what was found"),
+    ("reports[].findings[].evidence[].source, text", "what was read, and from where"),
+    ("reports[].findings[].remedies[].command, change", "what to do: a command, or a change in words"),
+    ("reports[].findings[].sources[]", "pages and issues that it rests on"),
+];
+
 const DEPENDENTS: Rows = &[(
     "associations[].clusterName, namespace, serviceAccount, associationArn, associationId, ownerArn",
     "the associations that stop working; ownerArn is absent without an owner",
@@ -206,6 +221,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
             "One object, also when the command failed after the plan. addon is the add-on as it was, or null.",
             &[STEPS, ADDON, DEPENDENTS],
         ),
+        "podid verify" => ("One object, with one of several forms for each remedy:", &[VERIFY]),
         "podid wait" => ("One object, also when time is over:", &[WAIT]),
         "podid agent status" => ("One object:", &[AGENT, ADDON]),
         _ => return None,

@@ -1,0 +1,65 @@
+//! `--live`: podid asks for the credentials in a pod's name.
+
+use podid_sandbox::faults::{Action, Fault};
+use serde_json::json;
+
+use super::ids;
+use crate::support::{Env, Run, denying, forbidding};
+
+/// What only the holder of credentials may know: how the world's keys and tokens begin.
+fn assert_no_secret(run: &Run) {
+    // A key's id is shown as `ASIA***`.
+    let secret = regex::Regex::new(r"ASIA[A-Z0-9]|IQoJb3JpZ2luX2Vj|eyJ[A-Za-z0-9_-]{10}").unwrap();
+    for text in [&run.stdout, &run.stderr] {
+        assert!(secret.find(text).is_none(), "{:?}", secret.find(text));
+    }
+}
+
+#[test]
+fn a_pods_own_way() {
+    let env = Env::new("carts-verified");
+    let run = env.podid("verify carts/carts --live -o json -vvv").ok();
+    assert_eq!(ids(&run, "failed"), [""; 0], "{run}");
+    let report = run.json();
+    let finding =
+        report["reports"][0]["findings"].as_array().unwrap().iter().find(|f| f["id"] == "live.sound").cloned();
+    let finding = finding.unwrap();
+    assert_eq!(finding["status"], "ok", "{run}");
+    let said = finding["evidence"].to_string();
+    assert!(said.contains("assumed-role/eks-workshop-carts-dynamo/eks-eks-worksh"), "{said}");
+    assert_no_secret(&run);
+    // Neither changes anything; the journal counts what is no GET.
+    assert_eq!(env.world.journal().count("eks-auth", "AssumeRoleForPodIdentity"), 1);
+    assert_eq!(env.world.journal().count("sts", "GetCallerIdentity"), 1);
+}
+
+#[test]
+fn a_refusal_after_a_broken_link_is_no_second_one() {
+    let trust = json!(["sts:AssumeRole"]);
+    let env = Env::with("carts-verified", &[("/roles/1/trust/Statement/0/Action", trust)]);
+    let run = env.podid("verify carts/carts --live -o json").code(3);
+    assert_eq!(ids(&run, "failed").len(), 1, "{run}");
+    assert!(ids(&run, "failed")[0].starts_with("trust."), "{run}");
+    assert!(ids(&run, "skipped").contains(&"live.refused".to_owned()), "{run}");
+}
+
+#[test]
+fn a_refusal_that_nothing_else_shows() {
+    let env = Env::new("carts-verified");
+    let words = "Unauthorized Exception! EKS does not have permissions to assume the associated role.";
+    let refuse = Action::error(400, "AccessDeniedException", words);
+    env.world.faults().add(Fault::always("eks-auth", "AssumeRoleForPodIdentity", refuse));
+    let run = env.podid("verify carts/carts --live -o json").code(3);
+    assert_eq!(ids(&run, "failed"), ["live.refused"], "{run}");
+    env.world.faults().clear();
+    let _ = env.podid("verify carts/carts --live").ok();
+}
+
+#[test]
+fn permissions_that_are_missing_are_named() {
+    let env = Env::with("carts-verified", &[denying("eks-auth:AssumeRoleForPodIdentity")]);
+    let run = env.podid("verify carts/carts --live").ok().says("not allowed: eks-auth:AssumeRoleForPodIdentity");
+    assert_no_secret(&run);
+    let env = Env::with("carts-verified", &[forbidding(&["create serviceaccounts/token"])]);
+    let _ = env.podid("verify carts/carts --live").ok().says("not allowed: create serviceaccounts/token");
+}
