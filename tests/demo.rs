@@ -46,6 +46,9 @@ fn story(sandbox: &Sandbox) -> ExitCode {
         line.contains("AccessDenied") && line.contains("is not authorized to perform")
     });
 
+    stage.say("Where is the way to their credentials broken?");
+    good &= stage.podid_ends("verify carts/carts", Some(3));
+
     stage.say("EKS Pod Identity hands credentials to pods through an agent on every node:");
     good &= stage.podid("agent install");
 
@@ -67,6 +70,9 @@ fn story(sandbox: &Sandbox) -> ExitCode {
         })
         .is_ok();
     stage.logs(" --tail 1", |line| line.contains("dynamodb:"));
+
+    stage.say("The whole way once more, with the credentials that a pod gets:");
+    good &= stage.podid("verify carts/carts --live");
 
     if !(good && served) {
         println!("\nSomething went wrong: carts does not work.");
@@ -94,6 +100,7 @@ fn play(sandbox: &Sandbox) -> ExitCode {
     println!("  export PATH={}:$PATH\n", quoted(Path::new(PODID).parent().expect("a directory")));
     println!("Then, for example:\n");
     println!("  kubectl -n carts get pods");
+    println!("  podid verify carts/carts");
     println!("  podid agent install");
     println!("  podid associate carts/carts --create-role --dynamodb eks-workshop-carts=read-write --recycle");
     println!("  aws eks list-pod-identity-associations --cluster-name {CLUSTER}\n");
@@ -140,8 +147,13 @@ impl Stage<'_> {
         let _ = io::stdout().flush();
     }
 
-    /// Runs podid, its output on this terminal, with nothing of this machine's settings.
+    /// Runs podid, its output on this terminal; it has to succeed.
     fn podid(&self, line: &str) -> bool {
+        self.podid_ends(line, Some(0))
+    }
+
+    /// Runs podid with nothing of this machine's settings; whether it ends with this code.
+    fn podid_ends(&self, line: &str, code: Option<i32>) -> bool {
         self.typed(&format!("podid {line}"));
         let mut command = Command::new(PODID);
         command.args(line.split(' '));
@@ -154,7 +166,7 @@ impl Stage<'_> {
         }
         command.envs(self.sandbox.exports()).env("PODID_CLUSTER", CLUSTER);
         command.env("AWS_CONFIG_FILE", "").env("AWS_SHARED_CREDENTIALS_FILE", "");
-        command.status().expect("podid runs").success()
+        command.status().expect("podid runs").code() == code
     }
 
     /// What the pods of carts log, as kubectl shows it, folded to the width; of a line too long for that, the beginning.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::checks::modes::{Coverage, MODES};
 
 #[test]
 fn ids_are_well_formed_and_told_once() {
@@ -27,4 +28,18 @@ fn ids_are_well_formed_and_told_once() {
         }
     }
     assert_eq!(CHAIN.iter().map(|room| room.link).collect::<Vec<_>>(), Link::ALL);
+}
+
+#[test]
+fn every_known_failure_has_its_checks() {
+    assert_eq!(MODES.iter().map(|mode| mode.number).collect::<Vec<_>>(), (1..=70).collect::<Vec<_>>());
+    let mut seen = 0;
+    for mode in MODES {
+        let (Coverage::Detected { checks } | Coverage::Given { checks, .. }) = mode.coverage else { continue };
+        seen += 1;
+        for id in checks {
+            assert!(named(id).is_some(), "mode {}: there is no check {id}", mode.number);
+        }
+    }
+    assert!(seen >= 60, "{seen}");
 }

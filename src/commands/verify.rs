@@ -22,6 +22,7 @@ use crate::{
         live::Live,
         names::ServiceAccount,
         snapshot::Snapshot,
+        text::count,
     },
     observe::{self, live, verify::Asking},
     output::Format,
@@ -82,6 +83,9 @@ Examples:
   podid verify --explain trust.missing-tag-session
   podid verify --list-checks";
 
+/// So many service accounts take a while to read.
+const MANY: usize = 20;
+
 type Subjects = Vec<(ServiceAccount, Option<AssociationSummary>)>;
 
 impl Verify {
@@ -115,15 +119,17 @@ impl Verify {
     }
 
     async fn look(&self, ctx: &Context) -> Result<Vec<Report>> {
-        let progress = ctx.term.progress("verify");
-        progress.update("reading the cluster, the agent and the nodes");
         let cluster = ctx.cluster().await?;
         let kube = self.kube(ctx).await?;
         let asking = Asking { eks: ctx.eks()?, iam: ctx.iam()?, kube, secrets: self.read_secrets, logs: !self.no_logs };
         let (subjects, view) =
             futures::join!(self.subjects(ctx), ctx.guard.run("reading the cluster", asking.cluster(cluster)));
         let (subjects, view) = (subjects?, Arc::new(view?));
-        progress.update(format!("reading {}", crate::model::text::count(subjects.len(), "service account")));
+        let progress = ctx.term.progress("verify");
+        // A few are there before anybody could read it.
+        if subjects.len() > MANY {
+            progress.update(format!("reading {}", count(subjects.len(), "service account")));
+        }
         let read = asking.snapshots(&subjects, &view, ctx.term.now());
         let mut snapshots = ctx.guard.run("reading the service accounts", read).await?;
         if self.live {

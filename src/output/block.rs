@@ -156,6 +156,12 @@ fn write_lines(out: &mut String, lines: &[String], tone: Tone, column: usize, wi
     }
 }
 
+/// Prose behind a prefix, whose width is `indent`: at a terminal of this width it goes on below itself.
+pub fn hanging(text: &str, indent: usize, width: Option<usize>) -> String {
+    let room = width.map(|width| width.saturating_sub(indent)).filter(|&room| room >= NARROW);
+    wrap(&visible(text), room).join(&format!("\n{}", " ".repeat(indent)))
+}
+
 /// Breaks at spaces only, so that an id that is too long for the room still stands on one line.
 fn wrap(line: &str, room: Option<usize>) -> Vec<String> {
     let Some(room) = room.filter(|&room| line.width() > room) else { return vec![line.to_owned()] };

@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::{
-    checks::{self, Check},
+    checks::{
+        self, Check,
+        modes::{Coverage, MODES, Mode},
+    },
     context::Context,
     failure::{Code, Failure, Result},
     model::text::nearest,
@@ -16,7 +19,7 @@ use crate::{
 
 /// Every check.
 pub(super) fn list(ctx: &Context) -> Result<Code> {
-    let document = json!({"checks": checks::all().map(document).collect::<Vec<_>>()});
+    let document = json!({"checks": checks::all().map(document).collect::<Vec<_>>(), "failures": MODES});
     let table = || {
         let mut table = Table::new(&[Column::new("ID"), Column::new("WHAT IT FINDS")]);
         for check in checks::all() {
@@ -25,6 +28,15 @@ pub(super) fn list(ctx: &Context) -> Result<Code> {
         table
     };
     ctx.term.render(&document, table, checks::all().map(|check| check.id))?;
+    if !ctx.term.is_structured() && ctx.term.format() != Format::Name {
+        for mode in MODES {
+            match mode.coverage {
+                Coverage::Unseen { look } => ctx.term.note(format!("no check can see that {}: {look}", mode.title)),
+                Coverage::AtCreation { told } => ctx.term.note(format!("{}: {told}", mode.title)),
+                Coverage::Detected { .. } | Coverage::Given { .. } => {}
+            }
+        }
+    }
     Ok(Code::Ok)
 }
 
@@ -47,6 +59,8 @@ pub(super) fn explain(ctx: &Context, id: &str) -> Result<Code> {
                 .field("Link", check.link.title())
                 .field("Finds", check.title)
                 .field("Background", check.background)
+                .list("Seen in", modes(check).map(|mode| mode.title))
+                .list("Needs", needs(check))
                 .list("Sources", check.sources.iter().copied());
             ctx.term.emit_block(&block)?;
         }
@@ -54,12 +68,32 @@ pub(super) fn explain(ctx: &Context, id: &str) -> Result<Code> {
     Ok(Code::Ok)
 }
 
-fn document(check: &Check) -> Value {
+/// The failures that a check sees.
+fn modes(check: &'static Check) -> impl Iterator<Item = &'static Mode> {
+    MODES.iter().filter(|mode| match mode.coverage {
+        Coverage::Detected { checks } | Coverage::Given { checks, .. } => checks.contains(&check.id),
+        Coverage::AtCreation { .. } | Coverage::Unseen { .. } => false,
+    })
+}
+
+/// What it needs beside what every verification reads.
+fn needs(check: &'static Check) -> Vec<&'static str> {
+    let mut found = Vec::new();
+    for mode in modes(check) {
+        if let Coverage::Given { needs, .. } = mode.coverage {
+            found.extend(needs.iter().copied().filter(|need| !found.contains(need)).collect::<Vec<_>>());
+        }
+    }
+    found
+}
+
+fn document(check: &'static Check) -> Value {
     json!({
         "id": check.id,
         "link": check.link,
         "title": check.title,
         "background": check.background,
+        "needs": needs(check),
         "sources": check.sources,
     })
 }

@@ -6,7 +6,8 @@ use crate::{
     checks::{Finding, Link, Outcome, Report, Status},
     model::text::count,
     output::{
-        Term, mask,
+        Term,
+        block::hanging,
         styles::{Paint, Tone},
     },
 };
@@ -14,9 +15,18 @@ use crate::{
 /// Width of the column of statuses.
 const STATUS: usize = 8;
 
+/// How it is shown.
+#[derive(Clone, Copy)]
+struct Look {
+    paint: Paint,
+    /// Of the terminal.
+    width: Option<usize>,
+}
+
 /// Every report, and last what is to be done.
 pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
     let paint = term.out_paint();
+    let look = Look { paint, width: term.streams().width };
     let all = term.verbosity() > 0;
     let mut out = String::new();
     for report in reports {
@@ -26,7 +36,7 @@ pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
             continue;
         }
         let _ = writeln!(out, "{} in cluster {cluster}", paint.paint(Tone::Strong, &report.subject));
-        tree(&mut out, report, all, paint);
+        tree(&mut out, report, all, look);
     }
     if reports.len() > 1 {
         let of = |outcome| reports.iter().filter(|report| report.outcome == outcome).count();
@@ -41,7 +51,7 @@ pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
         let _ = writeln!(out, "\n{}: {}", count(reports.len(), "service account"), counts.join(", "));
     }
     for report in reports {
-        ending(&mut out, report, reports.len() > 1, paint);
+        ending(&mut out, report, reports.len() > 1, look);
     }
     out
 }
@@ -56,39 +66,43 @@ fn status(status: Status, paint: Paint) -> String {
     paint.paint(tone, format!("{:<STATUS$}", status.as_str()))
 }
 
-fn tree(out: &mut String, report: &Report, all: bool, paint: Paint) {
+fn tree(out: &mut String, report: &Report, all: bool, look: Look) {
     let sound = |link: Link| {
         let mut findings = report.of(link).peekable();
         findings.peek().is_some() && findings.all(|finding| finding.status == Status::Ok)
     };
     let mut folded: Vec<&str> = Vec::new();
-    let fold = |folded: &mut Vec<&str>, out: &mut String| {
-        if !folded.is_empty() {
-            let _ = writeln!(out, "  {} {}", status(Status::Ok, paint), folded.join(", "));
-            folded.clear();
-        }
-    };
     for link in Link::ALL {
         if sound(link) && !all {
             folded.push(link.title());
             continue;
         }
         for finding in report.of(link).filter(|finding| all || finding.status != Status::Ok) {
-            fold(&mut folded, out);
-            line(out, finding, paint);
+            fold(&mut folded, out, look);
+            line(out, finding, look);
         }
     }
-    fold(&mut folded, out);
+    fold(&mut folded, out, look);
 }
 
-fn line(out: &mut String, finding: &Finding, paint: Paint) {
-    let id = paint.paint(Tone::Dim, format!("({})", finding.check.id));
-    let words = mask::visible(&format!("{}: {}", finding.subject, finding.message));
-    let _ = writeln!(out, "  {} {}: {words} {id}", status(finding.status, paint), finding.check.link.title());
+/// Links that are sound, in one line.
+fn fold(folded: &mut Vec<&str>, out: &mut String, look: Look) {
+    if !folded.is_empty() {
+        let titles = hanging(&folded.join(", "), STATUS + 3, look.width);
+        let _ = writeln!(out, "  {} {titles}", status(Status::Ok, look.paint));
+        folded.clear();
+    }
+}
+
+fn line(out: &mut String, finding: &Finding, look: Look) {
+    let title = finding.check.link.title();
+    let words = format!("{title}: {}: {} ({})", finding.subject, finding.message, finding.check.id);
+    let _ = writeln!(out, "  {} {}", status(finding.status, look.paint), hanging(&words, STATUS + 3, look.width));
 }
 
 /// The first broken link and its remedy, or how it stands.
-fn ending(out: &mut String, report: &Report, many: bool, paint: Paint) {
+fn ending(out: &mut String, report: &Report, many: bool, look: Look) {
+    let paint = look.paint;
     let who = if many { format!("{}: ", report.subject) } else { String::new() };
     let Some(finding) = report.first_broken() else {
         if many && report.outcome != Outcome::Incomplete {
@@ -107,16 +121,20 @@ fn ending(out: &mut String, report: &Report, many: bool, paint: Paint) {
     };
     let title = paint.paint(Tone::Bad, "first broken link");
     let _ = writeln!(out, "\n{who}{title}: {} ({})", finding.check.link.title(), finding.check.id);
-    let _ = writeln!(out, "  {}", mask::visible(&format!("{}: {}", finding.subject, finding.message)));
-    for evidence in &finding.evidence {
+    let mut say = |indent: usize, label: &str, tone: Tone, text: &str| {
         let _ = writeln!(
             out,
-            "  {}",
-            paint.paint(Tone::Dim, mask::visible(&format!("{}: {}", evidence.source, evidence.text)))
+            "{}{}{}",
+            " ".repeat(indent - label.len()),
+            paint.paint(tone, label),
+            hanging(text, indent, look.width)
         );
+    };
+    say(2, "", Tone::Plain, &format!("{}: {}", finding.subject, finding.message));
+    for evidence in &finding.evidence {
+        say(8, "seen: ", Tone::Dim, &format!("{}: {}", evidence.source, evidence.text));
     }
     for remedy in &finding.remedies {
-        let label = paint.paint(Tone::Accent, "remedy");
-        let _ = writeln!(out, "  {label}: {}", mask::visible(&remedy.text()));
+        say(10, "remedy: ", Tone::Accent, &remedy.text());
     }
 }
