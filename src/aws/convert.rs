@@ -65,6 +65,7 @@ pub(super) fn cluster(from: &eks::Cluster) -> Result<Cluster> {
             .to_owned(),
         oidc_issuer: owned(from.identity().and_then(eks::Identity::oidc).and_then(eks::Oidc::issuer)),
         auto_mode: from.compute_config().and_then(eks::ComputeConfigResponse::enabled).unwrap_or(false),
+        on_outpost: from.outpost_config().is_some(),
         created_at: time(from.created_at()),
     })
 }
@@ -121,6 +122,7 @@ pub(super) fn addon(from: Option<&eks::Addon>) -> Result<Addon> {
             })
             .collect(),
         configuration: owned(from.configuration_values()),
+        service_account_role: owned(from.service_account_role_arn()),
     })
 }
 

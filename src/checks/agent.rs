@@ -1,16 +1,22 @@
-//! The agent as a whole: installed and healthy. Where it runs is `nodes`'.
+//! The agent as a whole: installed, healthy, and left alone. Where it runs is `nodes`'.
 
 use super::{Check, Finding, Link};
-use crate::model::{addon::AGENT, have::Seen, snapshot::Snapshot};
+use crate::model::{
+    addon::{AGENT, Addon},
+    have::Seen,
+    snapshot::Snapshot,
+};
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING];
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &UNHEALTHY, &VERSION, &OWN];
+
+const SETUP: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html";
 
 static SOUND: Check = Check {
     id: "agent.sound",
     link: Link::Agent,
     title: "the agent is installed and healthy",
     background: "The agent runs on every node and answers the SDKs' question for credentials at 169.254.170.23: it hands a pod's token to EKS Auth and gives back what that answers. EKS Auto Mode has it built into its nodes; elsewhere it is the add-on eks-pod-identity-agent, or a DaemonSet that somebody else manages.",
-    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
+    sources: &[SETUP],
     symptom: false,
 };
 
@@ -19,7 +25,34 @@ static MISSING: Check = Check {
     link: Link::Agent,
     title: "no agent is installed",
     background: "Pods of an association are told to ask the agent for credentials. Without one they get no answer: most SDKs then end in a timeout or a refused connection, and not even the node's role is left to them.",
-    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
+    sources: &[SETUP],
+    symptom: false,
+};
+
+static UNHEALTHY: Check = Check {
+    id: "agent.unhealthy",
+    link: Link::Agent,
+    title: "the add-on failed, or is degraded",
+    background: "EKS tells an add-on's health by issues with codes: too few ready pods, settings that somebody else changed, a cluster that it cannot reach. A degraded add-on may still work on some nodes.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_AddonIssue.html"],
+    symptom: false,
+};
+
+static VERSION: Check = Check {
+    id: "agent.version",
+    link: Link::Agent,
+    title: "the add-on's version is not one that EKS offers for this cluster",
+    background: "An add-on stays at its version when the cluster is upgraded. A version that is not made for the cluster's Kubernetes version may fail at its next update, or already has.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_DescribeAddonVersions.html"],
+    symptom: false,
+};
+
+static OWN: Check = Check {
+    id: "agent.own-association",
+    link: Link::Agent,
+    title: "the agent's own service account has an association",
+    background: "The agent asks EKS Auth with the node's credentials. An association for the service account that it runs as (kube-system/default) makes its SDK ask the agent itself instead.",
+    sources: &["https://github.com/aws/eks-pod-identity-agent/pull/83"],
     symptom: false,
 };
 
@@ -29,31 +62,66 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         Seen::Unreadable(why) => return vec![SOUND.skips("the agent", why)],
         Seen::NotAsked => return Vec::new(),
     };
+    let mut found = Vec::new();
+    if let (Some(own), true) = (snapshot.cluster.agents_own.read().and_then(Option::as_ref), state.needed()) {
+        found.push(
+            OWN.fails(
+                format!("association {}", own.association_id),
+                "it gives the agent itself a role, so that it cannot ask with the node's",
+            )
+            .evidence("ListPodIdentityAssociations", own.subject.to_string())
+            .command(format!("podid disassociate {}", own.subject)),
+        );
+    }
     if let Some(addon) = &state.addon {
-        let said = format!("add-on {} is {}", addon.version, addon.status);
-        return vec![SOUND.ok(format!("add-on {AGENT}"), &said).evidence("DescribeAddon", said)];
+        found.push(addon_of(snapshot, addon, state.missing().is_empty()));
+        return found;
     }
     if let Some(set) = state.daemon_sets.first() {
         let name = format!("{}/{}", set.namespace, set.name);
         let said = format!("self-managed DaemonSet {name}, {} of {} pods ready", set.ready, set.desired);
-        return vec![SOUND.ok(format!("DaemonSet {name}"), &said).evidence("the DaemonSets of the agent", said)];
-    }
-    if !state.needed() && state.auto_mode {
-        return vec![
+        found.push(SOUND.ok(format!("DaemonSet {name}"), &said).evidence("the DaemonSets of the agent", said));
+    } else if !state.needed() && state.auto_mode {
+        found.push(
             SOUND.ok("EKS Auto Mode", "built into the nodes").evidence("DescribeCluster", "computeConfig.enabled"),
-        ];
+        );
+    } else if let Some(why) = &state.addon_unread {
+        found.push(SOUND.skips(format!("add-on {AGENT}"), why));
+    } else {
+        found.push(
+            MISSING
+                .fails(
+                    format!("add-on {AGENT}"),
+                    "no agent is installed, and pods with an association get no credentials without one",
+                )
+                .evidence("DescribeAddon", "no such add-on")
+                .evidence("the DaemonSets of the cluster", "none is the agent's")
+                .command("podid agent install"),
+        );
     }
-    if let Some(why) = &state.addon_unread {
-        return vec![SOUND.skips(format!("add-on {AGENT}"), why)];
+    found
+}
+
+/// How the add-on is. One that is being changed works as long as the nodes have it.
+fn addon_of(snapshot: &Snapshot, addon: &Addon, everywhere: bool) -> Finding {
+    let subject = format!("add-on {AGENT}");
+    let state = format!("{} is {}", addon.version, addon.status);
+    let with_issues = |finding: Finding| {
+        let finding = finding.evidence("DescribeAddon", &state);
+        addon.issues.iter().fold(finding, |finding, issue| finding.evidence(&issue.code, &issue.message))
+    };
+    let offered = snapshot.cluster.offered.read();
+    if offered.is_some_and(|offered| !offered.iter().any(|version| version.version == addon.version)) {
+        let said = format!("{}, which is not made for this cluster's Kubernetes version", state);
+        return with_issues(VERSION.fails(subject, said)).command("podid agent upgrade");
     }
-    vec![
-        MISSING
-            .fails(
-                format!("add-on {AGENT}"),
-                "no agent is installed, and pods with an association get no credentials without one",
-            )
-            .evidence("DescribeAddon", "no such add-on")
-            .evidence("the DaemonSets of the cluster", "none is the agent's")
-            .command("podid agent install"),
-    ]
+    match addon.status.as_str() {
+        "ACTIVE" if addon.issues.is_empty() => SOUND.ok(subject, &state).evidence("DescribeAddon", state),
+        "CREATE_FAILED" | "DELETE_FAILED" | "DELETING" => {
+            with_issues(UNHEALTHY.fails(subject, &state)).command("podid agent status").command("podid agent upgrade")
+        }
+        // Whether the pods' own nodes have it is the next link's.
+        _ if everywhere => with_issues(UNHEALTHY.warns(subject, format!("{state}, and every node has a ready agent"))),
+        _ => with_issues(UNHEALTHY.fails(subject, &state)).command("podid agent status"),
+    }
 }

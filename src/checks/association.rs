@@ -1,16 +1,25 @@
 //! The association: there is one, and it is the service account's own.
 
 use super::{Check, Finding, Link};
-use crate::model::{have::Seen, snapshot::Snapshot};
+use crate::model::{
+    association::{Association, AssociationSummary},
+    have::Seen,
+    snapshot::Snapshot,
+    text::nearest,
+    workload::Injection,
+};
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING];
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &DELETED, &ELSEWHERE, &QUOTA, &OWNED, &ADDON_IRSA];
+
+const PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html";
+const ADDONS: &str = "https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html";
 
 static SOUND: Check = Check {
     id: "association.sound",
     link: Link::Association,
     title: "the service account has an association",
     background: "An association says which role the pods of a service account get. EKS keeps it, nothing of it is in Kubernetes.",
-    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html"],
+    sources: &[PAGE],
     symptom: false,
 };
 
@@ -19,28 +28,131 @@ static MISSING: Check = Check {
     link: Link::Association,
     title: "the service account has no association",
     background: "Without an association the webhook leaves the pods as they are, and the SDKs go on to the next credentials in their order: mostly the node's role, whose AccessDenied then names `assumed-role/NODE-ROLE/i-…`.",
-    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html"],
+    sources: &[PAGE],
     symptom: false,
 };
 
+static DELETED: Check = Check {
+    id: "association.deleted",
+    link: Link::Association,
+    title: "the association was deleted under running pods",
+    background: "Pods keep the settings that they were made with. With the association gone, EKS Auth answers their next question with `The token included in the request has no service account role association for it`.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_DeletePodIdentityAssociation.html"],
+    symptom: false,
+};
+
+static ELSEWHERE: Check = Check {
+    id: "association.elsewhere",
+    link: Link::Association,
+    title: "another cluster of the region has the association",
+    background: "An association belongs to one cluster. One that was made with the wrong cluster name looks right in every list but this cluster's.",
+    sources: &[PAGE],
+    symptom: false,
+};
+
+static QUOTA: Check = Check {
+    id: "association.quota",
+    link: Link::Association,
+    title: "the cluster has as many associations as EKS allows",
+    background: "A cluster can have 5,000 associations, and the quota cannot be raised. One more is refused with ResourceLimitExceededException.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html"],
+    symptom: false,
+};
+
+static OWNED: Check = Check {
+    id: "association.owned",
+    link: Link::Association,
+    title: "the association belongs to an EKS add-on",
+    background: "What an add-on owns is changed through the add-on: its next update writes its own associations over whatever was changed by hand.",
+    sources: &[ADDONS],
+    symptom: false,
+};
+
+static ADDON_IRSA: Check = Check {
+    id: "association.addon-irsa",
+    link: Link::Association,
+    title: "the add-on has both a role by IRSA and an association",
+    background: "When an add-on has both, its association wins as soon as the agent is there, and the other role is ignored. Whoever changes that other role changes nothing.",
+    sources: &[ADDONS],
+    symptom: false,
+};
+
+/// Associations of a cluster (EKS User Guide, service quotas).
+const MOST: usize = 5_000;
+
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
-    let subject = format!("service account {}", snapshot.subject);
     match &snapshot.association {
-        Seen::Read(Some(association)) => vec![
-            SOUND
-                .ok(
-                    format!("association {}", association.summary.association_id),
-                    format!("role {}", association.role_arn),
-                )
-                .evidence("DescribePodIdentityAssociation", association.role_arn.clone()),
-        ],
-        Seen::Read(None) => vec![
-            MISSING
-                .fails(subject, "the cluster has no association for it")
-                .evidence("ListPodIdentityAssociations", "none with this namespace and service account")
-                .command(format!("podid associate {} --create-role", snapshot.subject)),
-        ],
-        Seen::Unreadable(why) => vec![SOUND.skips(subject, why)],
+        Seen::Read(Some(association)) => there(snapshot, association),
+        Seen::Read(None) => vec![absent(snapshot)],
+        Seen::Unreadable(why) => vec![SOUND.skips(format!("service account {}", snapshot.subject), why)],
         Seen::NotAsked => Vec::new(),
     }
+}
+
+fn there(snapshot: &Snapshot, association: &Association) -> Vec<Finding> {
+    let subject = format!("association {}", association.summary.association_id);
+    let mut found = vec![
+        SOUND
+            .ok(&subject, format!("role {}", association.role_arn))
+            .evidence("DescribePodIdentityAssociation", association.role_arn.clone()),
+    ];
+    let Some(owner) = &association.summary.owner_arn else { return found };
+    let name = owner.split('/').nth(2).unwrap_or(owner);
+    found.push(
+        OWNED
+            .warns(&subject, format!("it belongs to add-on {name}, which writes it anew"))
+            .evidence("DescribePodIdentityAssociation", owner)
+            .change(format!(
+                "change it through the add-on: `aws eks update-addon --addon-name {name} --pod-identity-associations …`"
+            )),
+    );
+    let addon = snapshot.owner.read().and_then(Option::as_ref);
+    if let Some(role) = addon.and_then(|addon| addon.service_account_role.as_ref()) {
+        found.push(
+            ADDON_IRSA
+                .warns(format!("add-on {name}"), format!("its role by IRSA, {role}, is ignored: the association wins"))
+                .evidence("DescribeAddon", format!("serviceAccountRoleArn {role}"))
+                .change("take the role by IRSA away from the add-on, or the association"),
+        );
+    }
+    found
+}
+
+fn absent(snapshot: &Snapshot) -> Finding {
+    let who = &snapshot.subject;
+    let subject = format!("service account {who}");
+    let create = format!("podid associate {who} --create-role");
+    let none = |finding: Finding| {
+        finding.evidence("ListPodIdentityAssociations", "none with this namespace and service account")
+    };
+    let others: &[AssociationSummary] = snapshot.others.read().map_or(&[], Vec::as_slice);
+    if others.len() >= MOST {
+        let said =
+            format!("it has no association, and the cluster has {} already, as many as EKS allows", others.len());
+        return none(QUOTA.fails(subject, said))
+            .change("let service accounts share an association, or delete what nobody uses (`podid list`)");
+    }
+    let injected = snapshot.live_pods().into_iter().find(|pod| pod.injection() == Injection::Injected);
+    if let Some(pod) = injected {
+        return none(DELETED.fails(subject, "the association is gone, while pods still have its settings"))
+            .evidence(format!("pod {}/{}", pod.namespace, pod.name), "the settings of Pod Identity")
+            .command(create);
+    }
+    if let Some([first, ..]) = snapshot.elsewhere.read().map(Vec::as_slice) {
+        return none(ELSEWHERE.fails(subject, format!("it has none here, and one in cluster {first}")))
+            .evidence(
+                format!("ListPodIdentityAssociations of cluster {first}"),
+                "one for this namespace and service account",
+            )
+            .command(create)
+            .command(format!("podid disassociate {who} --cluster {first}"));
+    }
+    let names: Vec<String> = others.iter().map(|other| other.subject.to_string()).collect();
+    let near = nearest(&who.to_string(), names.iter().map(String::as_str));
+    let finding = none(MISSING.fails(subject, "the cluster has no association for it"));
+    let finding = match near.first() {
+        Some(near) => finding.evidence("ListPodIdentityAssociations", format!("a name like it: {near}")),
+        None => finding,
+    };
+    finding.command(create)
 }

@@ -1,17 +1,42 @@
-//! Whether running pods have the newest settings of the association.
+//! Whether running pods have the settings of the association as it is now.
 
 use super::{Check, Finding, Link};
-use crate::model::{snapshot::Snapshot, staleness};
+use crate::model::{
+    association::Association,
+    snapshot::Snapshot,
+    staleness,
+    workload::{Injection, Pod},
+};
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &STALE];
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &BEFORE, &RACE, &STALE];
+
+const PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html";
 
 static SOUND: Check = Check {
     id: "freshness.sound",
     link: Link::Freshness,
     title: "the pods started under the association as it is now",
     background: "Pods keep the settings that they were made with, and the agent keeps credentials for up to three hours.",
-    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html"],
+    sources: &[PAGE],
     symptom: false,
+};
+
+static BEFORE: Check = Check {
+    id: "freshness.before-association",
+    link: Link::Freshness,
+    title: "pods are older than the association",
+    background: "The webhook sees a pod once, when it is made. A pod of before the association has none of its settings, and a restart of its containers does not change that.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html"],
+    symptom: true,
+};
+
+static RACE: Check = Check {
+    id: "freshness.race",
+    link: Link::Freshness,
+    title: "pods were made in the seconds in which the association was not known everywhere",
+    background: "The answer to the creation of an association comes some seconds before every API server's webhook knows of it. A Deployment that is applied right after it makes pods that are not injected, some of them or all.",
+    sources: &[PAGE, "https://github.com/aws/eks-pod-identity-agent/issues/52"],
+    symptom: true,
 };
 
 static STALE: Check = Check {
@@ -23,24 +48,68 @@ static STALE: Check = Check {
     symptom: true,
 };
 
+/// Seconds after an association was made in which pods were seen to miss it (aws/eks-pod-identity-agent#52).
+const RACE_S: i64 = 30;
+
+/// A pod that was made too early for the association, by which of the checks.
+pub(super) fn too_early(pod: &Pod, association: &Association) -> Option<&'static Check> {
+    if staleness::opted_out(pod) || pod.injection() != Injection::No {
+        return None;
+    }
+    let (born, made) = (pod.created_at?, association.created_at?);
+    // Kubernetes keeps whole seconds.
+    match born.as_second() - made.as_second() {
+        ..0 => Some(&BEFORE),
+        0..=RACE_S => Some(&RACE),
+        _ => None,
+    }
+}
+
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(association) = snapshot.associated() else { return Vec::new() };
     let pods = snapshot.live_pods();
-    let stale: Vec<Finding> = pods
+    let early: Vec<(&Pod, &'static Check)> =
+        pods.iter().filter_map(|pod| Some((*pod, too_early(pod, association)?))).collect();
+    let stale: Vec<&Pod> = pods
         .iter()
-        .filter_map(|pod| {
-            let why = staleness::stale(pod, association)?;
-            let name = format!("pod {}/{}", pod.namespace, pod.name);
-            Some(
-                STALE
-                    .fails(name, why)
-                    .evidence("its creation time", "before the association's")
-                    .command(format!("podid recycle {}", snapshot.subject)),
-            )
-        })
+        .copied()
+        .filter(|pod| pod.injection() != Injection::No && staleness::stale(pod, association).is_some())
         .collect();
-    if stale.is_empty() && !pods.is_empty() {
-        return vec![SOUND.ok("the pods", "newer than the association").evidence("creation times", "newer")];
+    if early.is_empty() && stale.is_empty() {
+        let fresh = SOUND
+            .ok("the pods", "newer than the association")
+            .evidence("creation times", "later than the association's");
+        return if pods.is_empty() { Vec::new() } else { vec![fresh] };
     }
-    stale
+    let mut found = Vec::new();
+    for (check, what) in
+        [(&BEFORE, "older than the association"), (&RACE, "made before every API server knew of the association")]
+    {
+        let these: Vec<&Pod> = early.iter().filter(|(_, by)| std::ptr::eq(*by, check)).map(|(pod, _)| *pod).collect();
+        if !these.is_empty() {
+            found.push(told(snapshot, check, &these, &format!("{what}, and not injected"), association.created_at));
+        }
+    }
+    if !stale.is_empty() {
+        let changed = association.modified_at.or(association.created_at);
+        found.push(told(snapshot, &STALE, &stale, "older than the association's last change", changed));
+    }
+    found
+}
+
+fn told(
+    snapshot: &Snapshot,
+    check: &'static Check,
+    pods: &[&Pod],
+    what: &str,
+    since: Option<jiff::Timestamp>,
+) -> Finding {
+    let names: Vec<String> = pods.iter().take(5).map(|pod| pod.name.clone()).collect();
+    let more = if pods.len() > 5 { format!(" and {} more", pods.len() - 5) } else { String::new() };
+    let at = |at: Option<jiff::Timestamp>| at.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
+    check
+        .fails(format!("pods of {}", snapshot.subject), format!("{}{more}: {what}", names.join(", ")))
+        .evidence(format!("pod {}", pods[0].name), format!("created {}", at(pods[0].created_at)))
+        .evidence("the association", at(since))
+        .command(format!("podid recycle {}", snapshot.subject))
 }

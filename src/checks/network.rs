@@ -1,19 +1,372 @@
 //! The way from the pods to the agent, and from there to EKS Auth. Whether there is an agent at all is `agent`'s and `nodes`'.
 
-use super::{Check, Finding, Link};
-use crate::model::snapshot::Snapshot;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND];
+use super::{Check, Finding, Link};
+use crate::model::{
+    addon::numbers,
+    have::Seen,
+    network::{EgressRule, NetworkPolicy, Peer},
+    pod_spec::EnvValue,
+    snapshot::{PodLog, Snapshot},
+    workload::{Expression, Pod},
+};
+
+pub(super) static CHECKS: &[&Check] =
+    &[&SOUND, &POLICY, &CILIUM, &PROXY, &GROUPS, &UNREACHABLE, &SLOW, &IMDS, &THROTTLED];
 
 static SOUND: Check = Check {
     id: "network.sound",
     link: Link::Network,
-    title: "the pods reach the agent, and the agent EKS Auth",
+    title: "nothing known stands between the pods and their credentials",
     background: "A pod asks the agent over the link-local address 169.254.170.23 (or [fd00:ec2::23]), port 80; the agent asks EKS Auth over the node's network.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
     symptom: false,
 };
 
-pub(super) fn look(_: &Snapshot) -> Vec<Finding> {
-    Vec::new()
+static POLICY: Check = Check {
+    id: "network.policy",
+    link: Link::Network,
+    title: "a NetworkPolicy keeps the pods from the agent",
+    background: "As soon as one policy of type Egress selects a pod, it may reach only what some policy allows. The agent's address is none of a pod's, so only an ipBlock rule can allow it.",
+    sources: &["https://kubernetes.io/docs/concepts/services-networking/network-policies/"],
+    symptom: false,
+};
+
+static CILIUM: Check = Check {
+    id: "network.cilium",
+    link: Link::Network,
+    title: "Cilium may keep the pods from the agent",
+    background: "Cilium counts the agent's address to the node itself (the entity `host`): an ipBlock of a NetworkPolicy does not allow it, a CiliumNetworkPolicy with toEntities: [host] does. Versions from 1.16 on lost packets to link-local addresses with BPF host routing.",
+    sources: &[
+        "https://github.com/cilium/cilium/issues/34387",
+        "https://github.com/cilium/cilium/issues/35989",
+        "https://github.com/cilium/cilium/issues/40273",
+    ],
+    symptom: false,
+};
+
+static PROXY: Check = Check {
+    id: "network.proxy",
+    link: Link::Network,
+    title: "a proxy takes the pods' question to the agent",
+    background: "With HTTP_PROXY set, SDKs ask even the agent through the proxy, which cannot reach a link-local address. NO_PROXY has to name 169.254.170.23 and [fd00:ec2::23].",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
+    symptom: false,
+};
+
+static GROUPS: Check = Check {
+    id: "network.pod-security-groups",
+    link: Link::Network,
+    title: "security groups for pods in strict mode keep them from the agent",
+    background: "In strict mode, traffic of a pod with security groups of its own goes through its branch interface only, and never to the node. Pod Identity needs POD_SECURITY_GROUP_ENFORCING_MODE=standard.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
+    symptom: false,
+};
+
+const AGENT: &str = "https://github.com/aws/eks-pod-identity-agent";
+
+static UNREACHABLE: Check = Check {
+    id: "network.eks-auth-unreachable",
+    link: Link::Network,
+    title: "the agent does not reach EKS Auth",
+    background: "The agent calls eks-auth.REGION.api.aws. In subnets without a way to the internet that takes the interface endpoint com.amazonaws.REGION.eks-auth, with private DNS, and a security group that lets port 443 in.",
+    sources: &[
+        "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html",
+        "https://docs.aws.amazon.com/eks/latest/userguide/vpc-interface-endpoints.html",
+    ],
+    symptom: false,
+};
+
+static SLOW: Check = Check {
+    id: "network.eks-auth-slow",
+    link: Link::Network,
+    title: "SDKs give up before EKS Auth has answered",
+    background: "SDKs wait a second or two for credentials. When the first answer of EKS Auth takes longer, the agent's log says `context canceled`, and the application fails at its start and works later. Older agents gave EKS Auth even less time.",
+    sources: &["https://github.com/aws/eks-pod-identity-agent/issues/50"],
+    symptom: false,
+};
+
+static IMDS: Check = Check {
+    id: "network.imds",
+    link: Link::Network,
+    title: "the agent gets no credentials of its node",
+    background: "The agent calls EKS Auth as the node's role, which it gets from the instance's metadata service. With that switched off there is nothing to call with.",
+    sources: &[AGENT],
+    symptom: false,
+};
+
+static THROTTLED: Check = Check {
+    id: "network.throttled",
+    link: Link::Network,
+    title: "the agent or EKS Auth throttles",
+    background: "Each new pod is a call of EKS Auth. Many short-lived pods at once are answered with 429, and work when they ask again.",
+    sources: &[AGENT],
+    symptom: false,
+};
+
+/// Where the agent listens.
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 23);
+const PORT: u16 = 80;
+
+pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+    let pods = snapshot.live_pods();
+    let mut found = Vec::new();
+    for pod in &pods {
+        for finding in [policies(snapshot, pod), proxy(snapshot, pod), groups(snapshot, pod)].into_iter().flatten() {
+            if !found.iter().any(|other: &Finding| other.check == finding.check) {
+                found.push(finding);
+            }
+        }
+    }
+    found.extend(cilium(snapshot));
+    found.extend(snapshot.agent_logs.iter().filter_map(agents_words));
+    if found.is_empty() && !pods.is_empty() {
+        found.push(match &snapshot.network_policies {
+            Seen::Unreadable(why) => SOUND.skips("network policies", why),
+            _ => SOUND
+                .ok("the pods", "no policy, proxy or plugin that is known to be in the way")
+                .evidence("NetworkPolicies, env, DaemonSets of kube-system", "looked through"),
+        });
+    }
+    found
+}
+
+/// Whether policies that select the pod leave the agent out.
+fn policies(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
+    // A pod on the node's network is none that policies select.
+    if pod.spec.host_network {
+        return None;
+    }
+    let all = snapshot.network_policies.read()?;
+    let speaking: Vec<&NetworkPolicy> =
+        all.iter().filter(|policy| policy.egress.is_some() && selects(policy, &pod.labels)).collect();
+    let first = speaking.first()?;
+    let allowed = speaking.iter().flat_map(|policy| policy.egress.iter().flatten()).any(allows);
+    let name = format!("pod {}/{}", pod.namespace, pod.name);
+    let names = || speaking.iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>().join(", ");
+    if !allowed {
+        return Some(
+            POLICY
+                .fails(name, format!("no egress rule of NetworkPolicy {} lets it reach the agent", names()))
+                .evidence(format!("NetworkPolicy {}", first.name), format!("nothing for {ADDRESS}, TCP {PORT}"))
+                .change(format!("add an egress rule: to ipBlock {ADDRESS}/32, TCP port {PORT}")),
+        );
+    }
+    let by_address = !speaking
+        .iter()
+        .flat_map(|policy| policy.egress.iter().flatten())
+        .any(|rule| rule.to.is_empty() && allows(rule));
+    (by_address && daemon(snapshot, "cilium").is_some()).then(|| {
+        CILIUM
+            .warns(name, format!("NetworkPolicy {} allows the agent by an ipBlock, which Cilium does not take for the node's own addresses", names()))
+            .evidence("DaemonSet kube-system/cilium", "there")
+            .change("allow it with a CiliumNetworkPolicy: egress, toEntities: [host]")
+    })
+}
+
+fn selects(policy: &NetworkPolicy, labels: &BTreeMap<String, String>) -> bool {
+    policy.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+        && policy.expressions.iter().all(|e| holds(e, labels))
+}
+
+fn holds(expression: &Expression, labels: &BTreeMap<String, String>) -> bool {
+    let value = labels.get(&expression.key);
+    let among = value.is_some_and(|value| expression.values.contains(value));
+    match expression.operator.as_str() {
+        "In" => among,
+        "NotIn" => !among,
+        "Exists" => value.is_some(),
+        "DoesNotExist" => value.is_none(),
+        _ => false,
+    }
+}
+
+/// Whether a rule lets a pod reach the agent.
+fn allows(rule: &EgressRule) -> bool {
+    let port = rule.ports.is_empty()
+        || rule.ports.iter().any(|port| {
+            port.protocol == "TCP" && port.port.is_none_or(|first| (first..=port.end.unwrap_or(first)).contains(&PORT))
+        });
+    let peer = rule.to.is_empty()
+        || rule.to.iter().any(|peer| match peer {
+            Peer::IpBlock { cidr, except } => within(cidr) && !except.iter().any(|cidr| within(cidr)),
+            Peer::Pods => false,
+        });
+    port && peer
+}
+
+/// Whether the agent's address is in a block.
+fn within(cidr: &str) -> bool {
+    let (address, bits) = cidr.split_once('/').unwrap_or((cidr, "32"));
+    let (Ok(address), Ok(bits)) = (address.parse::<Ipv4Addr>(), bits.parse::<u32>()) else { return false };
+    let mask = u32::MAX.checked_shl(32_u32.saturating_sub(bits)).unwrap_or(0);
+    u32::from(address) & mask == u32::from(ADDRESS) & mask
+}
+
+/// A container that would ask the agent through a proxy.
+fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
+    pod.spec.containers.iter().find_map(|container| {
+        let mut names: BTreeMap<String, (Option<String>, String)> = BTreeMap::new();
+        for from in container.env_from.iter().filter(|from| !from.secret) {
+            let settings = snapshot.config_maps.get(&from.name).and_then(Seen::read).and_then(Option::as_ref);
+            for (key, value) in settings.into_iter().flatten() {
+                names.insert(format!("{}{key}", from.prefix), (value.clone(), format!("ConfigMap {}", from.name)));
+            }
+        }
+        for variable in &container.env {
+            let value = match &variable.value {
+                EnvValue::Text(value) => value.clone(),
+                EnvValue::ConfigMap(_) | EnvValue::Secret(_) | EnvValue::Elsewhere => None,
+            };
+            names.insert(variable.name.clone(), (value, "env".to_owned()));
+        }
+        // The agent speaks plain HTTP: only the proxy for that, or for all, is asked.
+        let (proxy, (_, source)) = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+            .iter()
+            .find_map(|name| names.get_key_value(*name))?;
+        let spared = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| names.get(*name)).any(|(value, _)| {
+            let hosts = value.as_deref().unwrap_or_default().split(',').map(str::trim);
+            // What is not known (a value from elsewhere) may well spare it.
+            value.is_none()
+                || hosts
+                    .into_iter()
+                    .any(|host| host == "*" || host == "169.254.170.23" || host.contains('/') && within(host))
+        });
+        (!spared).then(|| {
+            PROXY
+                .fails(
+                    format!("pod {}/{}, container {}", pod.namespace, pod.name, container.name),
+                    format!("{proxy} is set, and NO_PROXY does not spare the agent"),
+                )
+                .evidence(source, proxy)
+                .change("add 169.254.170.23 and [fd00:ec2::23] to NO_PROXY of the container")
+        })
+    })
+}
+
+fn daemon<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a crate::model::network::NetworkDaemon> {
+    snapshot.cluster.network.read()?.iter().find(|daemon| daemon.name == name)
+}
+
+/// Security groups of the pod's own, in strict mode, which is what the plugin does unless told otherwise.
+fn groups(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
+    let own = pod.spec.annotations.contains_key("vpc.amazonaws.com/pod-eni");
+    let plugin = daemon(snapshot, "aws-node").filter(|_| own)?;
+    let mode = plugin.settings.get("POD_SECURITY_GROUP_ENFORCING_MODE").map_or("strict", String::as_str);
+    (mode != "standard").then(|| {
+        GROUPS
+            .fails(format!("pod {}/{}", pod.namespace, pod.name), "it has security groups of its own, and the VPC CNI enforces them strictly")
+            .evidence("DaemonSet kube-system/aws-node", format!("POD_SECURITY_GROUP_ENFORCING_MODE={mode}"))
+            .evidence("its annotations", "vpc.amazonaws.com/pod-eni")
+            .change("set it: `kubectl set env daemonset/aws-node -n kube-system POD_SECURITY_GROUP_ENFORCING_MODE=standard`, then make the pods anew")
+    })
+}
+
+/// A version of Cilium that is known to lose packets to the agent.
+fn cilium(snapshot: &Snapshot) -> Option<Finding> {
+    let plugin = daemon(snapshot, "cilium")?;
+    let image = plugin.images.first()?;
+    let tag = image.rsplit_once(':').map_or("", |(_, tag)| tag.split('@').next().unwrap_or_default());
+    let version = numbers(tag);
+    (version >= vec![1, 16]).then(|| {
+        CILIUM
+            .warns(
+                "DaemonSet kube-system/cilium",
+                format!("Cilium {tag} may lose packets to the agent with BPF host routing"),
+            )
+            .evidence("its image", image)
+            .change("if pods cannot reach 169.254.170.23, set bpf.hostLegacyRouting, or upgrade Cilium")
+    })
+}
+
+/// What the agent's log is known to say when it cannot do its work.
+fn agents_words(log: &PodLog) -> Option<Finding> {
+    let lines = log.lines.read()?;
+    let with = |words: &[&str]| {
+        lines.iter().rev().find(|line| {
+            let lower = line.to_lowercase();
+            words.iter().all(|word| lower.contains(word))
+        })
+    };
+    let subject = format!("agent pod {}", log.pod);
+    let source = format!("log of pod {}", log.pod);
+    if let Some(line) = with(&["no ec2 imds role found"]).or_else(|| with(&["ec2imds", "failed"])) {
+        return Some(
+            IMDS.fails(subject, "it gets no credentials of its node")
+                .evidence(source, line)
+                .change("switch the metadata service (IMDSv2) of the node on"),
+        );
+    }
+    if let Some(line) = with(&["assumeroleforpodidentity", "i/o timeout"])
+        .or_else(|| with(&["assumeroleforpodidentity", "no such host"]))
+        .or_else(|| with(&["assumeroleforpodidentity", "connection refused"]))
+    {
+        return Some(
+            UNREACHABLE
+                .fails(subject, "it does not reach EKS Auth")
+                .evidence(source, line)
+                .change("give the subnets a way to EKS Auth: the interface endpoint com.amazonaws.REGION.eks-auth with private DNS and port 443, or a NAT gateway"),
+        );
+    }
+    if let Some(line) = with(&["too many requests"]).or_else(|| with(&["throttlingexception"])) {
+        return Some(
+            THROTTLED
+                .warns(subject, "it was throttled")
+                .evidence(source, line)
+                .change("start fewer pods at once; what was refused asks again by itself"),
+        );
+    }
+    let line = with(&["assumeroleforpodidentity", "context canceled"])?;
+    Some(
+        SLOW.warns(subject, "SDKs gave up before EKS Auth had answered")
+            .evidence(source, line)
+            .command("podid agent upgrade")
+            .change("give the SDK more time: AWS_METADATA_SERVICE_TIMEOUT=5 and AWS_METADATA_SERVICE_NUM_ATTEMPTS=3, or its own setting"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::network::Port;
+
+    #[test]
+    fn blocks() {
+        for (cidr, wanted) in [
+            ("169.254.170.23/32", true),
+            ("169.254.170.23", true),
+            ("169.254.0.0/16", true),
+            ("0.0.0.0/0", true),
+            ("169.254.170.2/32", false),
+            ("10.0.0.0/8", false),
+            ("fd00:ec2::23/128", false),
+        ] {
+            assert_eq!(within(cidr), wanted, "{cidr}");
+        }
+    }
+
+    #[test]
+    fn rules() {
+        let block = |cidr: &str, except: &[&str]| Peer::IpBlock {
+            cidr: cidr.to_owned(),
+            except: except.iter().map(|cidr| (*cidr).to_owned()).collect(),
+        };
+        let port =
+            |protocol: &str, port: Option<u16>, end: Option<u16>| Port { protocol: protocol.to_owned(), port, end };
+        let all = block("0.0.0.0/0", &[]);
+        for (to, ports, wanted) in [
+            (vec![], vec![], true),
+            (vec![all.clone()], vec![], true),
+            (vec![all.clone()], vec![port("TCP", Some(443), None)], false),
+            (vec![all.clone()], vec![port("TCP", Some(1), Some(1024))], true),
+            (vec![all.clone()], vec![port("UDP", Some(80), None)], false),
+            (vec![all.clone()], vec![port("TCP", None, None)], true),
+            (vec![block("0.0.0.0/0", &["169.254.0.0/16"])], vec![], false),
+            (vec![Peer::Pods], vec![], false),
+            (vec![Peer::Pods, all], vec![port("TCP", Some(80), None)], true),
+        ] {
+            assert_eq!(allows(&EgressRule { to: to.clone(), ports: ports.clone() }), wanted, "{to:?} {ports:?}");
+        }
+    }
 }

@@ -2,12 +2,12 @@
 
 use super::{Check, Finding, Link};
 use crate::model::{
-    agent::{Reach, grouped},
+    agent::{Coverage, Reach, grouped},
     have::Seen,
     snapshot::Snapshot,
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &NO_AGENT];
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &NO_AGENT, &UNSUPPORTED];
 
 static SOUND: Check = Check {
     id: "nodes.sound",
@@ -31,27 +31,49 @@ static NO_AGENT: Check = Check {
     symptom: true,
 };
 
+static UNSUPPORTED: Check = Check {
+    id: "nodes.unsupported",
+    link: Link::Nodes,
+    title: "a pod runs on a node that Pod Identity does not support",
+    background: "Pod Identity works on Linux nodes of EC2, of EKS Auto Mode, and on hybrid nodes with a DaemonSet of their own; neither on Fargate nor on Windows.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
+    symptom: false,
+};
+
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     let Seen::Read(state) = &snapshot.cluster.agent else { return Vec::new() };
-    let (Some(pods), Some(_)) = (snapshot.pods.read(), snapshot.workloads.read()) else { return Vec::new() };
+    let Some(pods) = snapshot.pods.read() else { return Vec::new() };
     let workloads: Vec<_> = snapshot.own_workloads().into_iter().cloned().collect();
-    match state.reach(pods, &workloads) {
+    let lacking = match state.reach(pods, &workloads) {
         Reach::Everywhere(count) => {
-            vec![
+            return vec![
                 SOUND
                     .ok("the pods' nodes", format!("a ready agent on each of {count}"))
                     .evidence("the agent's pods", "ready"),
-            ]
+            ];
         }
-        Reach::Lacking(lacking) => {
-            let mut finding = NO_AGENT
-                .fails("the pods' nodes", format!("no ready agent on {}", grouped(&lacking)))
-                .evidence("the agent's pods and the nodes", grouped(&lacking));
-            for remedy in state.remedies() {
-                finding = finding.change(remedy);
-            }
-            vec![finding.command("podid agent status")]
-        }
-        Reach::NoPods(_) | Reach::NoNodes => Vec::new(),
+        Reach::Lacking(lacking) => lacking,
+        Reach::NoPods(_) | Reach::NoNodes => return Vec::new(),
+    };
+    let (never, missing): (Vec<_>, Vec<_>) =
+        lacking.into_iter().partition(|(node, _)| matches!(state.ready_on(node), Coverage::NotSupported(_)));
+    let mut found = Vec::new();
+    if !never.is_empty() {
+        found.push(
+            UNSUPPORTED
+                .fails("the pods' nodes", format!("pods run on {}", grouped(&never)))
+                .evidence("labels of the nodes", grouped(&never))
+                .change(
+                    "move the pods to Linux nodes of EC2 or Auto Mode, or use IAM roles for service accounts (IRSA)",
+                ),
+        );
     }
+    if !missing.is_empty() {
+        let finding = NO_AGENT
+            .fails("the pods' nodes", format!("no ready agent on {}", grouped(&missing)))
+            .evidence("the agent's pods and the nodes", grouped(&missing));
+        let finding = state.remedies().into_iter().fold(finding, Finding::change);
+        found.push(finding.command("podid agent status"));
+    }
+    found
 }

@@ -1,16 +1,28 @@
 //! What the webhook put into the pods: the credentials variables and the token, in every container that should have them.
 
-use super::{Check, Finding, Link};
-use crate::model::{have::Seen, snapshot::Snapshot, staleness, text::count, workload::Injection};
+use super::{Check, Finding, Link, freshness};
+use crate::model::{
+    association::Association,
+    have::Seen,
+    pod_spec::{ContainerSpec, EnvValue, VolumeSource},
+    snapshot::Snapshot,
+    staleness::SKIP_LABEL,
+    text::count,
+    trust::PRINCIPAL,
+    workload::{Injection, Pod},
+};
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &NOT_INJECTED];
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &NOT_INJECTED, &SKIP, &ALL_SKIPPED, &PRESET, &AUDIENCE, &HOST_NETWORK];
+
+const HOW: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html";
+const WEBHOOK: &str = "https://github.com/aws/amazon-eks-pod-identity-webhook";
 
 static SOUND: Check = Check {
     id: "pod-spec.sound",
     link: Link::PodSpec,
     title: "the pods have the settings of Pod Identity",
     background: "When a pod is made, EKS's webhook adds two variables and a token to each of its containers. Only new pods get them: a running pod, and a restarted container of it, stay as they are.",
-    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html"],
+    sources: &[HOW],
     symptom: false,
 };
 
@@ -23,34 +35,224 @@ static NOT_INJECTED: Check = Check {
     symptom: true,
 };
 
+static SKIP: Check = Check {
+    id: "pod-spec.skip-label",
+    link: Link::PodSpec,
+    title: "a label keeps the webhook away",
+    background: "The webhook does not look at pods with the label eks.amazonaws.com/skip-pod-identity-webhook, whatever its value.",
+    sources: &[WEBHOOK],
+    symptom: false,
+};
+
+static ALL_SKIPPED: Check = Check {
+    id: "pod-spec.all-skipped",
+    link: Link::PodSpec,
+    title: "an annotation leaves every container out",
+    background: "The annotation eks.amazonaws.com/skip-containers names containers that get no settings: meant for sidecars that bring credentials of their own. A pod all of whose containers are named gets nothing.",
+    sources: &[WEBHOOK],
+    symptom: false,
+};
+
+static PRESET: Check = Check {
+    id: "pod-spec.preset",
+    link: Link::PodSpec,
+    title: "the manifest sets the variables or the volume of Pod Identity itself",
+    background: "Where a container has one of the two variables already, the webhook adds neither; where there is a volume or mount of the token's name, it adds none. What the manifest says stays then, and mostly leads nowhere.",
+    sources: &[WEBHOOK],
+    symptom: false,
+};
+
+static AUDIENCE: Check = Check {
+    id: "pod-spec.token-audience",
+    link: Link::PodSpec,
+    title: "the token is for another audience",
+    background: "EKS Auth takes tokens for the audience pods.eks.amazonaws.com only. A volume of the token's name that the manifest brings for another audience stays, and every token in it is refused.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html"],
+    symptom: false,
+};
+
+static HOST_NETWORK: Check = Check {
+    id: "pod-spec.host-network",
+    link: Link::PodSpec,
+    title: "the pod shares the network of its node",
+    background: "Pod Identity works there, but the node's metadata service can always be reached too: an SDK that does not take the container's credentials goes on with the node's role.",
+    sources: &["https://github.com/aws/eks-pod-identity-agent/issues/139"],
+    symptom: true,
+};
+
+/// The volume and mount that the webhook adds.
+const VOLUME: &str = "eks-pod-identity-token";
+const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
+const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
+/// What the webhook sets; IPv6 clusters get the other address.
+const URIS: [&str; 2] = ["http://169.254.170.23/v1/credentials", "http://[fd00:ec2::23]/v1/credentials"];
+const FILE: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
+
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
-    if let Seen::Unreadable(why) = &snapshot.pods {
-        return vec![SOUND.skips("the pods", why)];
+    match &snapshot.pods {
+        Seen::Unreadable(why) => return vec![SOUND.skips("the pods", why)],
+        Seen::NotAsked => return Vec::new(),
+        Seen::Read(_) => {}
     }
-    let Some(association) = snapshot.associated() else { return Vec::new() };
+    let Some(association) = snapshot.associated() else {
+        return vec![SOUND.skips("the pods", "without an association they get no settings")];
+    };
     let pods = snapshot.live_pods();
-    let lacking: Vec<_> = pods
-        .iter()
-        .filter(|pod| pod.injection() == Injection::No && !staleness::opted_out(pod))
-        .filter(|pod| pod.created_at > association.created_at)
-        .collect();
-    if lacking.is_empty() {
-        return vec![
-            SOUND
-                .ok("the pods", format!("{} injected", count(pods.len(), "pod")))
-                .evidence("the pods' specs", "variables and token"),
-        ];
+    if pods.is_empty() {
+        return vec![SOUND.cannot_tell("the pods", "there is no pod to look at")];
     }
-    lacking
-        .into_iter()
-        .map(|pod| {
-            NOT_INJECTED
-                .fails(
-                    format!("pod {}/{}", pod.namespace, pod.name),
-                    "it was made after the association and lacks its settings",
-                )
-                .evidence("its spec", "no AWS_CONTAINER_CREDENTIALS_FULL_URI")
-                .command(format!("podid recycle {}", snapshot.subject))
-        })
-        .collect()
+    let mut found: Vec<Finding> = Vec::new();
+    let (mut sound, mut early) = (0, 0);
+    for pod in &pods {
+        match judged(snapshot, pod, association) {
+            Judged::Sound(warning) => {
+                sound += 1;
+                found.extend(warning);
+            }
+            Judged::Early => early += 1,
+            Judged::Broken(finding) => found.push(finding),
+        }
+    }
+    // One finding for each thing that is wrong: the pods of a workload are alike.
+    found.dedup_by(|a, b| {
+        let same = a.check == b.check && a.message == b.message && a.status == b.status;
+        if same {
+            b.evidence.push(super::Evidence { source: a.subject.clone(), text: "the same".to_owned() });
+        }
+        same
+    });
+    if sound > 0 {
+        found.insert(
+            0,
+            SOUND
+                .ok("the pods", format!("{} injected", count(sound, "pod")))
+                .evidence("the pods' specs", "variables, mount and token"),
+        );
+    } else if early > 0 && found.is_empty() {
+        found.push(SOUND.skips("the pods", format!("{} made too early for the association", count(early, "pod"))));
+    }
+    found
+}
+
+enum Judged {
+    Sound(Option<Finding>),
+    /// `freshness` tells of it.
+    Early,
+    Broken(Finding),
+}
+
+fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
+    let name = format!("pod {}/{}", pod.namespace, pod.name);
+    let recycle = format!("podid recycle {}", snapshot.subject);
+    if pod.labels.contains_key(SKIP_LABEL) {
+        let finding = SKIP.fails(name, "its label keeps the webhook away").evidence("its labels", SKIP_LABEL);
+        return Judged::Broken(finding.change(format!("take the label {SKIP_LABEL} out of the pod template")));
+    }
+    if !pod.containers.is_empty() && pod.containers.iter().filter(|c| !c.init).all(|c| c.skipped) {
+        let said = pod.spec.annotations.get("eks.amazonaws.com/skip-containers").cloned().unwrap_or_default();
+        let finding = ALL_SKIPPED.fails(name, "its annotation leaves every container out");
+        return Judged::Broken(
+            finding
+                .evidence("its annotation eks.amazonaws.com/skip-containers", said)
+                .change("take the containers that need credentials out of the annotation of the pod template"),
+        );
+    }
+    if let Some(finding) = preset(pod, &name) {
+        return Judged::Broken(finding);
+    }
+    if freshness::too_early(pod, association).is_some() {
+        return Judged::Early;
+    }
+    let lacking = match pod.injection() {
+        Injection::Injected => return Judged::Sound(host_network(pod, &name)),
+        Injection::No => "it was made after the association and has none of its settings".to_owned(),
+        Injection::Partly(containers) => {
+            format!(
+                "it was made after the association, and these containers lack its settings: {}",
+                containers.join(", ")
+            )
+        }
+    };
+    Judged::Broken(
+        NOT_INJECTED
+            .fails(name, lacking)
+            .evidence("its spec", format!("no {FULL_URI}"))
+            .command(recycle)
+            .change("if new pods lack it too, look at the MutatingWebhookConfiguration pod-identity-webhook"),
+    )
+}
+
+fn host_network(pod: &Pod, name: &str) -> Option<Finding> {
+    pod.spec.host_network.then(|| {
+        HOST_NETWORK
+            .warns(name, "it shares the network of its node, and can reach the node's role")
+            .evidence("its spec", "hostNetwork: true")
+    })
+}
+
+/// What the manifest brings itself in place of what the webhook would add.
+fn preset(pod: &Pod, name: &str) -> Option<Finding> {
+    for volume in pod.spec.volumes.iter().filter(|volume| volume.name == VOLUME) {
+        match &volume.source {
+            VolumeSource::Tokens(tokens) if tokens.iter().all(|token| token.audience != PRINCIPAL) => {
+                let audience = tokens.first().map_or("", |token| token.audience.as_str());
+                let shown = if audience.is_empty() { "the API server's own" } else { audience };
+                return Some(
+                    AUDIENCE
+                        .fails(
+                            name,
+                            format!("its token is for the audience {shown}, and EKS Auth takes {PRINCIPAL} only"),
+                        )
+                        .evidence(format!("its volume {VOLUME}"), format!("audience {shown}"))
+                        .change(format!("take the volume {VOLUME} out of the pod template: the webhook adds its own")),
+                );
+            }
+            VolumeSource::Tokens(_) => {}
+            _ => {
+                return Some(
+                    PRESET
+                        .fails(name, format!("its manifest brings a volume {VOLUME} that holds no token"))
+                        .evidence("its volumes", VOLUME)
+                        .change("rename that volume in the pod template"),
+                );
+            }
+        }
+    }
+    let skipped = |container: &&ContainerSpec| pod.containers.iter().any(|c| c.name == container.name && c.skipped);
+    for container in pod.spec.containers.iter().filter(|container| !skipped(container)) {
+        for (variable, wanted) in [(FULL_URI, &URIS[..]), (TOKEN_FILE, &[FILE][..])] {
+            let Some(set) = container.env.iter().find(|it| it.name == variable) else { continue };
+            let shown = match &set.value {
+                EnvValue::Text(Some(value)) if wanted.contains(&value.as_str()) => continue,
+                EnvValue::Text(Some(value)) => value.clone(),
+                EnvValue::Text(None) | EnvValue::ConfigMap(_) | EnvValue::Secret(_) | EnvValue::Elsewhere => {
+                    "set from elsewhere".to_owned()
+                }
+            };
+            return Some(
+                PRESET
+                    .fails(name, format!("container {} sets {variable} itself", container.name))
+                    .evidence(format!("container {}, env {variable}", container.name), shown)
+                    .change(format!("take {FULL_URI} and {TOKEN_FILE} out of the pod template: the webhook sets them")),
+            );
+        }
+        // One variable of the two, with the right value, keeps the webhook from adding the other.
+        let has = |name: &str| container.env.iter().any(|it| it.name == name);
+        if has(FULL_URI) != has(TOKEN_FILE) {
+            let one = if has(FULL_URI) { FULL_URI } else { TOKEN_FILE };
+            return Some(
+                PRESET
+                    .fails(
+                        name,
+                        format!(
+                            "container {} sets {one} itself, and so does not get the other variable",
+                            container.name
+                        ),
+                    )
+                    .evidence(format!("container {}, env", container.name), one)
+                    .change(format!("take {one} out of the pod template: the webhook sets both")),
+            );
+        }
+    }
+    None
 }

@@ -12,7 +12,7 @@ static SOUND: Check = Check {
     id: "service-account.sound",
     link: Link::ServiceAccount,
     title: "the service account exists",
-    background: "An association can be made for a service account that does not exist: it takes effect when both the namespace and the service account do.",
+    background: "An association can be made for a service account that does not exist: it takes effect when both the namespace and the service account do. An annotation of IRSA on it does no harm: the association wins.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html"],
     symptom: false,
 };
@@ -27,22 +27,27 @@ static MISSING: Check = Check {
 };
 
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
-    let subject = format!("service account {}", snapshot.subject);
-    match &snapshot.service_account {
-        Seen::Read(ServiceAccountState::Exists { .. }) => {
-            vec![SOUND.ok(&subject, "it exists").evidence(&subject, "read")]
+    let who = &snapshot.subject;
+    let subject = format!("service account {who}");
+    let (what, near) = match &snapshot.service_account {
+        Seen::Read(ServiceAccountState::Exists { irsa_role: None }) => {
+            return vec![SOUND.ok(&subject, "it exists").evidence("the Kubernetes API", "found")];
         }
-        Seen::Read(ServiceAccountState::Missing { .. }) => {
-            vec![MISSING.fails(&subject, "it does not exist").evidence("the Kubernetes API", "no such service account")]
+        Seen::Read(ServiceAccountState::Exists { irsa_role: Some(role) }) => {
+            let said = format!("it exists; its annotation for IRSA names {role}, and an association wins over that");
+            return vec![SOUND.ok(&subject, said).evidence("its annotation eks.amazonaws.com/role-arn", role)];
         }
-        Seen::Read(ServiceAccountState::NoNamespace { .. }) => {
-            vec![
-                MISSING
-                    .fails(&subject, "its namespace does not exist")
-                    .evidence("the Kubernetes API", "no such namespace"),
-            ]
-        }
-        Seen::Unreadable(why) => vec![SOUND.skips(subject, why)],
-        Seen::NotAsked => Vec::new(),
-    }
+        Seen::Read(ServiceAccountState::Missing { near }) => ("it does not exist", near),
+        Seen::Read(ServiceAccountState::NoNamespace { near }) => ("its namespace does not exist", near),
+        Seen::Unreadable(why) => return vec![SOUND.skips(subject, why)],
+        Seen::NotAsked => return Vec::new(),
+    };
+    let finding = MISSING.fails(&subject, what).evidence("the Kubernetes API", "not found");
+    let finding = match near.first() {
+        Some(near) => finding
+            .evidence("the Kubernetes API", format!("a name like it: {near}"))
+            .change("if the association was mistyped, make another for the right name: it cannot be renamed"),
+        None => finding,
+    };
+    vec![finding.command(format!("kubectl create serviceaccount {} -n {}", who.name, who.namespace))]
 }

@@ -1,19 +1,311 @@
-//! Credentials that the SDKs find before those of Pod Identity. Whether Pod Identity's own settings are there is `pod_spec`'s.
+//! Credentials that the SDKs find before those of Pod Identity, container by container. Whether Pod Identity's own settings
+//! are there is `pod_spec`'s.
+
+use std::collections::BTreeMap;
 
 use super::{Check, Finding, Link};
-use crate::model::snapshot::Snapshot;
+use crate::model::{
+    have::Seen,
+    pod_spec::{ContainerSpec, EnvValue, VolumeSource},
+    snapshot::Snapshot,
+    text::count,
+    workload::Pod,
+};
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND];
+pub(super) static CHECKS: &[&Check] =
+    &[&SOUND, &STATIC_KEYS, &JAVA_KEYS, &WEB_IDENTITY, &PROFILE, &FILES, &RELATIVE_URI, &ENDPOINT, &REGION];
+
+const ORDER: &str = "https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html";
+const HOW: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html";
 
 static SOUND: Check = Check {
     id: "shadowed.sound",
     link: Link::Shadowed,
     title: "nothing stands before Pod Identity in the SDKs' order",
     background: "SDKs look for credentials in a fixed order and take the first that they find. Those of Pod Identity come late: after keys in the environment, web identities and profiles.",
-    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html"],
+    sources: &[HOW, ORDER],
     symptom: false,
 };
 
-pub(super) fn look(_: &Snapshot) -> Vec<Finding> {
-    Vec::new()
+static STATIC_KEYS: Check = Check {
+    id: "shadowed.static-keys",
+    link: Link::Shadowed,
+    title: "access keys in the environment win over Pod Identity",
+    background: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY come first in every SDK, whether they stand in the manifest or come from a ConfigMap or Secret. Keys that were put there for a local DynamoDB are the classic: AWS does not know them.",
+    sources: &[ORDER],
+    symptom: false,
+};
+
+static JAVA_KEYS: Check = Check {
+    id: "shadowed.java-keys",
+    link: Link::Shadowed,
+    title: "access keys in the JVM's properties win over Pod Identity",
+    background: "The AWS SDK for Java looks at the system properties aws.accessKeyId and aws.secretAccessKey before everything else.",
+    sources: &["https://docs.aws.amazon.com/sdk-for-java/latest/developer-guide/credentials-chain.html"],
+    symptom: false,
+};
+
+static WEB_IDENTITY: Check = Check {
+    id: "shadowed.web-identity",
+    link: Link::Shadowed,
+    title: "a web identity (IRSA) wins over Pod Identity",
+    background: "AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE comes before the container's credentials. The webhook sets them for an annotated service account without an association; in a manifest they stay.",
+    sources: &[HOW, ORDER],
+    symptom: false,
+};
+
+static PROFILE: Check = Check {
+    id: "shadowed.profile",
+    link: Link::Shadowed,
+    title: "a profile wins over Pod Identity",
+    background: "AWS_PROFILE makes the SDKs look into configuration files first, and some fail when the profile is not there.",
+    sources: &[ORDER],
+    symptom: false,
+};
+
+static FILES: Check = Check {
+    id: "shadowed.files",
+    link: Link::Shadowed,
+    title: "a credentials file wins over Pod Identity",
+    background: "A credentials file that is mounted where the SDKs look (`.aws` in a home directory, or where AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE lead) comes before the container's credentials, if its profile has any.",
+    sources: &[ORDER],
+    symptom: false,
+};
+
+static RELATIVE_URI: Check = Check {
+    id: "shadowed.relative-uri",
+    link: Link::Shadowed,
+    title: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI wins over Pod Identity's address",
+    background: "The relative URI is for Amazon ECS. Where it is set, the full URI that the webhook adds is not looked at.",
+    sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"],
+    symptom: false,
+};
+
+static ENDPOINT: Check = Check {
+    id: "shadowed.endpoint",
+    link: Link::Shadowed,
+    title: "the SDK is pointed at another endpoint",
+    background: "AWS_ENDPOINT_URL and its siblings lead the calls elsewhere: to an emulator for tests, or to a VPC endpoint. With the first, the best credentials reach no table.",
+    sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"],
+    symptom: false,
+};
+
+static REGION: Check = Check {
+    id: "shadowed.region",
+    link: Link::Shadowed,
+    title: "the container's region is not the cluster's",
+    background: "The webhook sets the region only where the manifest sets none. In another region, a table of this one does not exist.",
+    sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html"],
+    symptom: false,
+};
+
+/// The environment of one container, as far as it is known: each name with its value (where that may be kept) and its source.
+type Environment = BTreeMap<String, (Option<String>, String)>;
+
+/// A Secret that could not be looked into, and why.
+type Unread = (String, String);
+
+pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+    let pods = snapshot.live_pods();
+    if pods.is_empty() {
+        return Vec::new();
+    }
+    let mut found: Vec<Finding> = Vec::new();
+    let mut unread: Vec<Unread> = Vec::new();
+    for pod in &pods {
+        for container in &pod.spec.containers {
+            let (environment, unseen) = environment(snapshot, container);
+            unread.extend(unseen);
+            for finding in of_container(snapshot, pod, container, &environment) {
+                // The pods of a workload are alike: what one of them has is said once.
+                if !found.iter().any(|other| other.check == finding.check && other.message == finding.message) {
+                    found.push(finding);
+                }
+            }
+        }
+    }
+    unread.sort();
+    unread.dedup();
+    if found.iter().all(|finding| finding.status != super::Status::Failed) {
+        let said = format!("nothing in {}", count(pods.len(), "pod"));
+        if unread.is_empty() {
+            found.insert(
+                0,
+                SOUND
+                    .ok("the pods", said)
+                    .evidence("env, envFrom, mounts and arguments of every container", "looked through"),
+            );
+        }
+        found.extend(unread.into_iter().map(|(what, why)| SOUND.skips(what, why)));
+    }
+    found
+}
+
+/// What a container's variables are, `env` over `envFrom`.
+fn environment(snapshot: &Snapshot, container: &ContainerSpec) -> (Environment, Vec<Unread>) {
+    let (mut all, mut unread) = (Environment::new(), Vec::new());
+    for from in &container.env_from {
+        if from.secret {
+            let source = format!("Secret {}", from.name);
+            match snapshot.secrets.get(&from.name) {
+                Some(Seen::Read(keys)) => {
+                    for key in keys.iter().flatten() {
+                        all.insert(format!("{}{key}", from.prefix), (None, source.clone()));
+                    }
+                }
+                Some(Seen::Unreadable(why)) => unread.push((source, why.clone())),
+                Some(Seen::NotAsked) | None => {
+                    unread.push((source, "not read; `--read-secrets` looks at the names of its keys".to_owned()));
+                }
+            }
+            continue;
+        }
+        let source = format!("ConfigMap {}", from.name);
+        match snapshot.config_maps.get(&from.name) {
+            Some(Seen::Read(settings)) => {
+                for (key, value) in settings.iter().flatten() {
+                    all.insert(format!("{}{key}", from.prefix), (value.clone(), source.clone()));
+                }
+            }
+            Some(Seen::Unreadable(why)) => unread.push((source, why.clone())),
+            Some(Seen::NotAsked) | None => {}
+        }
+    }
+    for variable in &container.env {
+        let (value, source) = match &variable.value {
+            EnvValue::Text(value) => (value.clone(), "env".to_owned()),
+            EnvValue::ConfigMap(key) => {
+                let settings = snapshot.config_maps.get(&key.name).and_then(Seen::read).and_then(Option::as_ref);
+                let value = settings.and_then(|settings| settings.get(&key.key)).cloned().flatten();
+                (value, format!("ConfigMap {}", key.name))
+            }
+            EnvValue::Secret(key) => (None, format!("Secret {}", key.name)),
+            EnvValue::Elsewhere => (None, "env".to_owned()),
+        };
+        // An empty value is none to the SDKs.
+        if value.as_deref() == Some("") {
+            all.remove(&variable.name);
+        } else {
+            all.insert(variable.name.clone(), (value, source));
+        }
+    }
+    (all, unread)
+}
+
+fn of_container(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, environment: &Environment) -> Vec<Finding> {
+    let name = &container.name;
+    let subject = format!("pod {}/{}, container {name}", pod.namespace, pod.name);
+    let source = |variable: &str| environment.get(variable).map(|(_, source)| source.clone());
+    let value = |variable: &str| environment.get(variable).and_then(|(value, _)| value.clone()).unwrap_or_default();
+    let mut found = Vec::new();
+    let mut shadow = |check: &'static Check, variable: &str, from: &str, what: &str| {
+        found.push(
+            check
+                .fails(&subject, format!("container {name}: {what} from {from} wins over Pod Identity"))
+                .evidence(from, variable)
+                .change(removal(snapshot, variable, from)),
+        );
+    };
+    if container.java_keys {
+        shadow(&JAVA_KEYS, "-Daws.accessKeyId", "the JVM's arguments", "aws.accessKeyId");
+    }
+    if let (Some(from), Some(_)) = (source("AWS_ACCESS_KEY_ID"), source("AWS_SECRET_ACCESS_KEY")) {
+        shadow(&STATIC_KEYS, "AWS_ACCESS_KEY_ID", &from, "AWS_ACCESS_KEY_ID");
+    }
+    if let (Some(from), Some(_)) = (source("AWS_WEB_IDENTITY_TOKEN_FILE"), source("AWS_ROLE_ARN")) {
+        shadow(&WEB_IDENTITY, "AWS_WEB_IDENTITY_TOKEN_FILE", &from, "AWS_WEB_IDENTITY_TOKEN_FILE");
+    }
+    for variable in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"] {
+        if let Some(from) = source(variable) {
+            shadow(&PROFILE, variable, &from, variable);
+        }
+    }
+    for variable in ["AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"] {
+        // Pointed at nothing, it keeps the SDKs from files: no harm.
+        if let Some(from) = source(variable).filter(|_| value(variable) != "/dev/null") {
+            shadow(&FILES, variable, &from, variable);
+        }
+    }
+    if let Some(from) = source("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI") {
+        shadow(
+            &RELATIVE_URI,
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            &from,
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        );
+    }
+    found.extend(files(pod, container, &subject));
+    found.extend(endpoint(environment, &subject, name));
+    found.extend(region(snapshot, environment, &subject, name));
+    found
+}
+
+/// How to take a variable away, where it comes from.
+fn removal(snapshot: &Snapshot, variable: &str, from: &str) -> String {
+    let namespace = &snapshot.subject.namespace;
+    match (from.split_once(' '), snapshot.own_workloads().first()) {
+        _ if variable.starts_with("-D") => format!("take {variable} out of the container's arguments"),
+        (Some((kind @ ("ConfigMap" | "Secret"), object)), _) => {
+            format!(
+                "take {variable} out of {kind} {object}, then restart the pods: `podid recycle {}`",
+                snapshot.subject
+            )
+        }
+        (_, Some(workload)) => format!("take it out: `kubectl -n {namespace} set env {} {variable}-`", workload.id),
+        (_, None) => format!("take {variable} out of the pod's manifest"),
+    }
+}
+
+/// Files that are mounted where the SDKs look.
+fn files(pod: &Pod, container: &ContainerSpec, subject: &str) -> Option<Finding> {
+    let at_home = |path: &str| path.trim_end_matches('/').ends_with("/.aws") || path.contains("/.aws/");
+    let mount = container.mounts.iter().find(|mount| at_home(&mount.path))?;
+    let volume = pod.spec.volumes.iter().find(|volume| volume.name == mount.volume)?;
+    let source = match &volume.source {
+        VolumeSource::Secret(name) => format!("Secret {name}"),
+        VolumeSource::ConfigMap(name) => format!("ConfigMap {name}"),
+        VolumeSource::Tokens(_) | VolumeSource::Other => return None,
+    };
+    Some(
+        FILES
+            .fails(
+                subject,
+                format!(
+                    "container {}: files of {source} are mounted at {}, where the SDKs look first",
+                    container.name, mount.path
+                ),
+            )
+            .evidence(format!("mount {}", mount.path), source)
+            .change(format!("take the mount {} out of the pod template", mount.path)),
+    )
+}
+
+fn endpoint(environment: &Environment, subject: &str, container: &str) -> Option<Finding> {
+    let known = |name: &str| {
+        name.starts_with("AWS_ENDPOINT_URL")
+            || name.starts_with("AWS_") && name.ends_with("_ENDPOINT")
+            || name.ends_with("_DYNAMODB_ENDPOINT")
+    };
+    let (name, (_, source)) = environment.iter().find(|(name, _)| known(name))?;
+    Some(
+        ENDPOINT
+            .warns(subject, format!("container {container}: {name} from {source} leads the calls elsewhere"))
+            .evidence(source, name)
+            .change(format!("if it is an emulator's address, take {name} out")),
+    )
+}
+
+fn region(snapshot: &Snapshot, environment: &Environment, subject: &str, container: &str) -> Option<Finding> {
+    let home = &snapshot.cluster.cluster.read()?.arn.region;
+    let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| {
+        let (value, source) = environment.get(*name)?;
+        Some((*name, value.clone()?, source))
+    });
+    let (name, value, source) = named.filter(|(_, value, _)| value != home)?;
+    Some(
+        REGION
+            .warns(subject, format!("container {container}: {name} is {value}, the cluster is in {home}"))
+            .evidence(source, format!("{name}={value}"))
+            .change(format!("if what it calls is in {home}, set {name} to that")),
+    )
 }

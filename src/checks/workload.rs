@@ -1,16 +1,18 @@
 //! What uses the service account: workloads and pods.
 
 use super::{Check, Finding, Link};
-use crate::model::{have::Seen, snapshot::Snapshot, text::count};
+use crate::model::{have::Seen, snapshot::Snapshot, text::count, workload::Workload};
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &NONE];
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &NONE, &OTHER];
+
+const POD: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html";
 
 static SOUND: Check = Check {
     id: "workload.sound",
     link: Link::Workload,
     title: "something uses the service account",
     background: "Pods get what the association of their own service account gives, and no other.",
-    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html"],
+    sources: &[POD],
     symptom: false,
 };
 
@@ -19,8 +21,17 @@ static NONE: Check = Check {
     link: Link::Workload,
     title: "nothing uses the service account",
     background: "Neither a pod nor a Deployment, StatefulSet or DaemonSet names it. What runs now and then (a CronJob) is not seen between two runs.",
-    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html"],
-    symptom: false,
+    sources: &[POD],
+    symptom: true,
+};
+
+static OTHER: Check = Check {
+    id: "workload.other-service-account",
+    link: Link::Workload,
+    title: "the workload that was meant runs as another service account",
+    background: "A pod whose spec names no service account runs as `default` of its namespace, and gets nothing of an association for another.",
+    sources: &[POD],
+    symptom: true,
 };
 
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
@@ -32,12 +43,7 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     }
     let (pods, own) = (snapshot.live_pods(), snapshot.own_workloads());
     if pods.is_empty() && own.is_empty() {
-        return vec![
-            NONE.warns(&subject, "no pod and no workload uses it").evidence(
-                format!("the pods and workloads of namespace {}", snapshot.subject.namespace),
-                "none names it",
-            ),
-        ];
+        return vec![unused(snapshot, &subject)];
     }
     let names: Vec<String> = own.iter().map(|workload| workload.id.to_string()).collect();
     let by = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
@@ -46,4 +52,35 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
             .ok(&subject, format!("{}{by}", count(pods.len(), "pod")))
             .evidence("the pods and workloads of its namespace", names.join(", ")),
     ]
+}
+
+/// Nothing uses it. Whether another was meant, only names tell: one that runs as `default` and is called like it.
+fn unused(snapshot: &Snapshot, subject: &str) -> Finding {
+    let who = &snapshot.subject;
+    let place = format!("the workloads of namespace {}", who.namespace);
+    let strays: Vec<&Workload> = snapshot
+        .workloads
+        .read()
+        .into_iter()
+        .flatten()
+        .filter(|workload| workload.service_account == "default")
+        .collect();
+    let alike = |name: &str| name.contains(&who.name) || who.name.contains(name);
+    let meant = strays.iter().find(|workload| alike(&workload.id.name)).or(match &strays[..] {
+        [only] => Some(only),
+        _ => None,
+    });
+    let Some(meant) = meant else {
+        return NONE.warns(subject, "no pod and no workload uses it").evidence(place, "none names it");
+    };
+    OTHER
+        .fails(
+            meant.id.full(),
+            format!("it runs as service account {}, and nothing runs as {}", meant.service_account, who.name),
+        )
+        .evidence(place, format!("{} names serviceAccountName {}", meant.id, meant.service_account))
+        .change(format!(
+            "set its service account: `kubectl set serviceaccount {} {} -n {}`",
+            meant.id, who.name, who.namespace
+        ))
 }

@@ -23,6 +23,9 @@ pub struct Addon {
     /// Its configuration as it was given, JSON or YAML.
     #[serde(rename = "configurationValues", skip_serializing_if = "Option::is_none")]
     pub configuration: Option<String>,
+    /// The role that its pods get by IRSA.
+    #[serde(rename = "serviceAccountRoleArn", skip_serializing_if = "Option::is_none")]
+    pub service_account_role: Option<String>,
 }
 
 /// What an install or an update gives besides the version.

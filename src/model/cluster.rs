@@ -27,6 +27,8 @@ pub struct Cluster {
     pub oidc_issuer: Option<String>,
     /// EKS Auto Mode: `computeConfig.enabled`. Its nodes have the agent built in.
     pub auto_mode: bool,
+    /// It runs on an AWS Outpost.
+    pub on_outpost: bool,
     /// When it was made.
     pub created_at: Option<Timestamp>,
 }

@@ -31,6 +31,7 @@ pub(crate) fn cluster() -> Cluster {
         certificate_authority: String::new(),
         oidc_issuer: None,
         auto_mode: false,
+        on_outpost: false,
         created_at: None,
     }
 }
@@ -78,6 +79,7 @@ pub(crate) fn agent(nodes: &[Node], ready: &[&str]) -> AgentState {
         status: "ACTIVE".to_owned(),
         issues: Vec::new(),
         configuration: None,
+        service_account_role: None,
     };
     AgentState {
         auto_mode: false,

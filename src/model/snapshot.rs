@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     access::{Need, RoleDocuments},
+    addon::{Addon, AddonVersion},
     agent::AgentState,
     association::{Association, AssociationSummary},
     cluster::Cluster,
@@ -25,6 +26,8 @@ pub struct ClusterView {
     pub cluster: Seen<Cluster>,
     /// The agent: add-on, DaemonSets, nodes.
     pub agent: Seen<AgentState>,
+    /// The versions of the agent's add-on for this cluster; asked for only when the add-on has trouble.
+    pub offered: Seen<Vec<AddonVersion>>,
     /// The association of the agent's own service account, which should have none.
     pub agents_own: Seen<Option<AssociationSummary>>,
     /// DaemonSets of network plugins in kube-system.
@@ -64,6 +67,8 @@ pub struct Snapshot {
     pub cluster: Arc<ClusterView>,
     /// Its association.
     pub association: Seen<Option<Association>>,
+    /// The add-on that owns the association, when one does.
+    pub owner: Seen<Option<Addon>>,
     /// When it has none: all associations of the cluster.
     pub others: Seen<Vec<AssociationSummary>>,
     /// When it has none: other clusters of the region that have one for it, by name.
@@ -102,6 +107,7 @@ impl Snapshot {
             now,
             cluster,
             association: Seen::NotAsked,
+            owner: Seen::NotAsked,
             others: Seen::NotAsked,
             elsewhere: Seen::NotAsked,
             service_account: Seen::NotAsked,

@@ -17,6 +17,7 @@ use super::{CONCURRENCY, agent, association, seen};
 use crate::{
     failure::Result,
     model::{
+        addon::Addon,
         agent::AgentState,
         arn::last,
         association::{Association, AssociationFilter, AssociationSummary},
@@ -97,9 +98,18 @@ impl Asking<'_> {
         };
         let network = self.kube("list daemonsets in kube-system", |kube| kube.network_daemons());
         let (agent, agents_own, network) = futures::try_join!(agent, own, network)?;
+        // Which versions there are matters only where the one installed has trouble.
+        let addon = agent.read().and_then(|state| state.addon.as_ref());
+        let offered = match addon.filter(|addon| addon.status != "ACTIVE" || !addon.issues.is_empty()) {
+            Some(addon) => {
+                seen(self.eks.addon_versions(&addon.name, &cluster.version).await, "eks:DescribeAddonVersions")?
+            }
+            None => Seen::NotAsked,
+        };
         Ok(ClusterView {
             cluster: Seen::Read(cluster.clone()),
             agent,
+            offered,
             agents_own,
             network,
             node_groups: BTreeMap::new(),
@@ -164,15 +174,22 @@ impl Asking<'_> {
         let mut roles = self.roles(&snapshots).await?;
         let more = stream::iter(&snapshots)
             .map(|it| async {
-                futures::try_join!(self.settings(it), self.logs(it), self.agent_logs(it), self.around(it, &cluster))
+                futures::try_join!(
+                    self.settings(it),
+                    self.logs(it),
+                    self.agent_logs(it),
+                    self.around(it, &cluster),
+                    self.owner(it, &cluster)
+                )
             })
             .buffered(CONCURRENCY)
             .try_collect::<Vec<_>>()
             .await?;
-        for (it, (settings, logs, agent_logs, around)) in snapshots.iter_mut().zip(more) {
+        for (it, (settings, logs, agent_logs, around, owner)) in snapshots.iter_mut().zip(more) {
             (it.config_maps, it.secrets) = settings;
             (it.logs, it.agent_logs) = (logs, agent_logs);
             (it.others, it.elsewhere) = around;
+            it.owner = owner;
             if let Some(association) = it.associated().cloned() {
                 let mut role = |arn: &str| roles.entry(arn.to_owned()).or_default().clone();
                 it.role = role(&association.role_arn);
@@ -319,6 +336,15 @@ impl Asking<'_> {
             Err(failure) => Seen::Unreadable(failure.to_string()),
         };
         PodLog { pod: format!("{namespace}/{pod}"), container: container.to_owned(), lines }
+    }
+
+    /// The add-on that owns the association: `…:addon/CLUSTER/NAME/ID`.
+    async fn owner(&self, it: &Snapshot, cluster: &str) -> Result<Seen<Option<Addon>>> {
+        let owner = it.associated().and_then(|association| association.summary.owner_arn.as_ref());
+        match owner.and_then(|arn| arn.split('/').nth(2)) {
+            Some(name) => seen(self.eks.addon(cluster, name).await, "eks:DescribeAddon"),
+            None => Ok(Seen::NotAsked),
+        }
     }
 
     /// Where there is no association: the others of the cluster, and clusters of the region that have one of that name.

@@ -1,1 +1,225 @@
 //! Pod spec, shadowed credentials, network, and what the application says.
+
+use serde_json::{Value, json};
+
+use super::{Row, healthy, ids, prove};
+use crate::support::Env;
+
+const ENV: &str = "/manifests/8/spec/template/spec/containers/0/env";
+const MAP: &str = "/manifests/7/data";
+
+/// Variables of the container.
+fn env(variables: &[(&str, &str)]) -> Value {
+    variables.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+}
+
+/// What the app's container writes before it ends.
+fn log(text: &str) -> (&'static str, Value) {
+    ("/manifests/8/spec/template/metadata/annotations/sandbox.podid.dev~1app", json!(format!("crash {text}")))
+}
+
+/// What the agent on the first node writes.
+fn agents_log(line: &str) -> (&'static str, Value) {
+    ("/manifests/3/metadata/annotations", json!({ "sandbox.podid.dev/agent-log": line }))
+}
+
+#[test]
+fn pod_spec() {
+    let labels = json!({ "app.kubernetes.io/name": "carts", "eks.amazonaws.com/skip-pod-identity-webhook": "" });
+    let annotations = |more: &str| json!({ "sandbox.podid.dev/app": "dynamodb:Query eks-workshop-carts/index/idx_global_customerId", "eks.amazonaws.com/skip-containers": more });
+    let volume = json!([{ "name": "eks-pod-identity-token", "projected": { "sources": [
+        { "serviceAccountToken": { "audience": "sts.amazonaws.com", "path": "eks-pod-identity-token", "expirationSeconds": 86400 } },
+    ] } }]);
+    prove(&[
+        Row::new(12, ("/webhook", json!({ "enabled": false })), "pod-spec.not-injected"),
+        Row::new(12, ("/manifests/8/spec/template/metadata/labels", labels), "pod-spec.skip-label"),
+        Row::new(13, ("/manifests/8/spec/template/metadata/annotations", annotations("carts")), "pod-spec.all-skipped"),
+        Row::new(
+            14,
+            (ENV, env(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/creds")])),
+            "pod-spec.preset",
+        ),
+        Row::new(
+            14,
+            (ENV, env(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials")])),
+            "pod-spec.preset",
+        ),
+        Row::new(15, ("/manifests/8/spec/template/spec/volumes", volume), "pod-spec.token-audience"),
+    ]);
+}
+
+#[test]
+fn shadowed_credentials() {
+    let keys = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")];
+    let map = json!({ "RETAIL_CART_PERSISTENCE_PROVIDER": "dynamodb", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret" });
+    let irsa =
+        [("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/old"), ("AWS_WEB_IDENTITY_TOKEN_FILE", "/var/run/token")];
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "keys", "namespace": "carts" }, "data": { "AWS_ACCESS_KEY_ID": "a2V5", "AWS_SECRET_ACCESS_KEY": "c2VjcmV0" } });
+    let from = ("/manifests/8/spec/template/spec/containers/0/envFrom", json!([{ "secretRef": { "name": "keys" } }]));
+    let home = json!([{ "name": "home", "mountPath": "/root/.aws" }]);
+    let volume =
+        ("/manifests/8/spec/template/spec/volumes", json!([{ "name": "home", "secret": { "secretName": "keys" } }]));
+    prove(&[
+        Row::new(60, (ENV, env(&keys)), "shadowed.static-keys"),
+        Row::new(60, (MAP, map), "shadowed.static-keys"),
+        Row::new(60, from, "shadowed.static-keys").when(&[("/manifests/-", secret.clone())]).with("--read-secrets"),
+        Row::new(61, (ENV, env(&[("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb-local:8000")])), "shadowed.endpoint")
+            .warns(),
+        Row::new(62, (ENV, env(&irsa)), "shadowed.web-identity"),
+        Row::new(63, (ENV, env(&[("AWS_PROFILE", "dev")])), "shadowed.profile"),
+        Row::new(63, (ENV, env(&[("AWS_SHARED_CREDENTIALS_FILE", "/etc/aws/credentials")])), "shadowed.files"),
+        Row::new(63, ("/manifests/8/spec/template/spec/containers/0/volumeMounts", home), "shadowed.files")
+            .when(&[("/manifests/-", secret), volume]),
+        Row::new(
+            64,
+            (ENV, env(&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials")])),
+            "shadowed.relative-uri",
+        ),
+        Row::new(
+            60,
+            ("/manifests/8/spec/template/spec/containers/0/args", json!(["-Daws.accessKeyId=key"])),
+            "shadowed.java-keys",
+        ),
+        Row::new(67, (ENV, env(&[("AWS_REGION", "eu-west-1")])), "shadowed.region").warns(),
+    ]);
+}
+
+#[test]
+fn network() {
+    let policy = |egress: Value| {
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": { "name": "closed", "namespace": "carts" },
+            "spec": { "podSelector": {}, "policyTypes": ["Egress"], "egress": egress },
+        })
+    };
+    let daemon = |name: &str, image: &str, env: Value| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": { "name": name, "namespace": "kube-system" },
+            "spec": { "selector": { "matchLabels": { "k8s-app": name } }, "template": {
+                "metadata": { "labels": { "k8s-app": name } }, "spec": { "hostNetwork": true, "containers": [{ "name": name, "image": image, "env": env }] },
+            } },
+        })
+    };
+    let strict = json!([{ "name": "POD_SECURITY_GROUP_ENFORCING_MODE", "value": "strict" }]);
+    let eni = ("/manifests/8/spec/template/metadata/annotations/vpc.amazonaws.com~1pod-eni", json!("[]"));
+    prove(&[
+        Row::new(31, ("/manifests/-", policy(json!([{ "to": [{ "podSelector": {} }] }]))), "network.policy"),
+        Row::new(32, ("/manifests/-", daemon("cilium", "quay.io/cilium/cilium:v1.16.3", json!([]))), "network.cilium")
+            .warns(),
+        Row::new(34, (ENV, env(&[("HTTP_PROXY", "http://proxy:3128")])), "network.proxy"),
+        Row::new(
+            35,
+            ("/manifests/-", daemon("aws-node", "amazon/aws-node:v1.20.4", strict)),
+            "network.pod-security-groups",
+        )
+        .when(&[eni]),
+    ]);
+    let agents = json!([{ "ipBlock": { "cidr": "169.254.170.23/32" } }]);
+    let _ = healthy(
+        "a policy with the agent's address",
+        "carts-verified",
+        &[("/manifests/-", policy(json!([{ "to": agents, "ports": [{ "port": 80 }] }])))],
+    );
+    let spared = env(&[("HTTP_PROXY", "http://proxy:3128"), ("NO_PROXY", "10.0.0.0/8, 169.254.170.23")]);
+    let _ = healthy("a proxy that spares the agent", "carts-verified", &[(ENV, spared)]);
+}
+
+#[test]
+fn the_agents_log() {
+    let crash = log("Unable to load credentials from any of the providers in the chain");
+    let row = |mode: u8, line: &str, id: &'static str| Row {
+        base: "carts-verified",
+        ..Row::new(mode, agents_log(line), id).when(std::slice::from_ref(&crash))
+    };
+    prove(&[
+        row(27, "operation error EKS Auth: AssumeRoleForPodIdentity, https response error StatusCode: 0, dial tcp 10.0.0.7:443: i/o timeout", "network.eks-auth-unreachable"),
+        row(28, "operation error EKS Auth: AssumeRoleForPodIdentity, https response error StatusCode: 0, RequestID: , canceled, context canceled", "network.eks-auth-slow").warns(),
+        row(29, "failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata", "network.imds"),
+        row(36, "operation error EKS Auth: AssumeRoleForPodIdentity, ThrottlingException: Rate exceeded", "network.throttled").warns(),
+    ]);
+}
+
+#[test]
+fn the_applications_log() {
+    let node = "User: arn:aws:sts::111122223333:assumed-role/eks-workshop-nodes/i-0a11b22c33d44e551 is not authorized to perform: dynamodb:Query on resource: arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts because no identity-based policy allows the dynamodb:Query action";
+    prove(&[
+        Row::new(
+            16,
+            log(
+                "Service account token cannot be parsed: token is malformed: token contains an invalid number of segments",
+            ),
+            "app.bearer",
+        ),
+        Row::new(
+            43,
+            log(
+                "(AccessDeniedException): Unauthorized Exception! EKS does not have permissions to assume the associated role., fault: client",
+            ),
+            "app.refused",
+        ),
+        Row::new(
+            45,
+            log("PackedPolicyTooLarge: Packed size of session tags consumes 112% of allotted space."),
+            "app.packed-policy",
+        ),
+        Row::new(
+            65,
+            log(
+                "ValueError: Unsupported host '169.254.170.23'.  Can only retrieve metadata from these hosts: 169.254.170.2, localhost, 127.0.0.1",
+            ),
+            "app.old-sdk",
+        ),
+        Row::new(
+            66,
+            log(
+                "open /var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token: permission denied",
+            ),
+            "app.token-unreadable",
+        ),
+        Row::new(68, log(node), "app.node-role"),
+    ]);
+}
+
+#[test]
+fn healthy_in_their_own_way() {
+    let sidecar = json!([
+        { "name": "carts", "image": "carts:1", "envFrom": [{ "configMapRef": { "name": "carts" } }] },
+        { "name": "proxy", "image": "envoy:1" },
+    ]);
+    let skip = ("/manifests/8/spec/template/metadata/annotations/eks.amazonaws.com~1skip-containers", json!("proxy"));
+    let _ = healthy(
+        "a container skipped on purpose",
+        "carts-verified",
+        &[("/manifests/8/spec/template/spec/containers", sidecar), skip],
+    );
+    let _ = healthy(
+        "the node's network",
+        "carts-verified",
+        &[("/manifests/8/spec/template/spec/hostNetwork", json!(true))],
+    );
+    let _ =
+        healthy("a region of its own, the cluster's", "carts-verified", &[(ENV, env(&[("AWS_REGION", "us-west-2")]))]);
+}
+
+#[test]
+fn secrets_are_left_alone() {
+    let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "keys", "namespace": "carts" }, "data": { "PASSWORD": "c2VudGluZWwtc2VjcmV0" } });
+    let from = ("/manifests/8/spec/template/spec/containers/0/envFrom", json!([{ "secretRef": { "name": "keys" } }]));
+    let env = Env::with("carts-verified", &[("/manifests/-", secret), from]);
+    let run = env.podid("verify carts/carts -o json").ok();
+    assert!(ids(&run, "skipped").contains(&"shadowed.sound".to_owned()), "{run}");
+    assert_eq!(env.world.journal().count("kubernetes", "get secrets"), 0);
+    let run = env.podid("verify carts/carts --read-secrets -o json -vvv").ok();
+    assert_eq!(env.world.journal().count("kubernetes", "get secrets"), 1);
+    for secret in ["sentinel-secret", "c2VudGluZWwtc2VjcmV0"] {
+        assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn nothing_to_look_at() {
+    let env = Env::with("carts-verified", &[("/manifests/8/spec/replicas", json!(0))]);
+    let run = env.podid("verify carts/carts").code(4);
+    assert!(run.stdout.contains("could not tell: pod spec not seen"), "{run}");
+    let _ = env.podid("verify carts/carts --allow-incomplete").ok();
+}

@@ -114,6 +114,9 @@ pub struct Cluster {
     /// `ACTIVE` unless told.
     #[serde(default = "active")]
     pub status: String,
+    /// It runs on an Outpost.
+    #[serde(default)]
+    pub outpost: bool,
     /// Another region than the scenario's; not for the first, whose Kubernetes side is served.
     #[serde(default)]
     pub region: Option<String>,
@@ -188,6 +191,12 @@ pub struct Association {
     /// Seconds before the start at which it was made (and last changed).
     #[serde(default = "hour")]
     pub age_s: i64,
+    /// Seconds before the start at which it was last changed, when that was later.
+    #[serde(default)]
+    pub changed_s: Option<i64>,
+    /// It was deleted right before the start: pods of before still have its settings.
+    #[serde(default)]
+    pub deleted: bool,
 }
 
 /// An installed add-on.
@@ -207,6 +216,12 @@ pub struct Addon {
     /// `configurationValues`.
     #[serde(default)]
     pub configuration: Option<String>,
+    /// Health issues: code and message.
+    #[serde(default)]
+    pub issues: Vec<(String, String)>,
+    /// `serviceAccountRoleArn`.
+    #[serde(default)]
+    pub service_account_role: Option<String>,
 }
 
 /// A DynamoDB table.

@@ -39,6 +39,7 @@ impl World {
         let now = clock.now();
         let mut state = State { aws: Aws::new(&scenario, &kube_url, &ca_pem, now)?, kube: Kube::new(&scenario, now)? };
         crate::kube::settle(&mut state, &scenario, now);
+        state.aws.forget_deleted(&scenario);
         Ok(Self {
             scenario,
             clock,

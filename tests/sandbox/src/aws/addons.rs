@@ -26,6 +26,8 @@ impl Aws {
         let mut addon = self.new_addon(&cluster, &from.name, &from.version, at);
         addon.status.clone_from(&from.status);
         addon.configuration.clone_from(&from.configuration);
+        addon.service_account_role.clone_from(&from.service_account_role);
+        addon.issues = from.issues.iter().map(|(code, message)| (code.clone(), message.clone(), Vec::new())).collect();
         self.addons.insert((cluster, from.name.clone()), addon);
         Ok(())
     }

@@ -142,8 +142,18 @@ impl Aws {
             disable_session_tags: from.disable_session_tags,
             ..self.new_association(&cluster, &from.namespace, &from.service_account, &from.role, at)
         };
+        let changed = from.changed_s.map(|seconds| now - SignedDuration::from_secs(seconds));
+        let association = Association { modified_at: changed.unwrap_or(association.modified_at), ..association };
         self.associations.insert(association.id.clone(), association);
         Ok(())
+    }
+
+    /// Takes away what the scenario says was deleted right before the world began: new pods get nothing of it any more.
+    pub(crate) fn forget_deleted(&mut self, world: &Scenario) {
+        for from in world.associations.iter().filter(|from| from.deleted) {
+            self.associations
+                .retain(|_, a| !(a.namespace == from.namespace && a.service_account == from.service_account));
+        }
     }
 
     pub(super) fn new_association(

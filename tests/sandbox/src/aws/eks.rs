@@ -193,6 +193,10 @@ impl Aws {
             });
             answer["storageConfig"] = json!({"blockStorage": {"enabled": true}});
         }
+        if cluster.outpost {
+            let outpost = self.arn("outposts", true, "outpost/op-0a1b2c3d4e5f60001");
+            answer["outpostConfig"] = json!({"outpostArns": [outpost], "controlPlaneInstanceType": "m5.large"});
+        }
         if cluster.status == "CREATING" {
             for unknown in ["endpoint", "certificateAuthority", "identity"] {
                 answer[unknown] = Value::Null;

@@ -155,9 +155,16 @@ pub(crate) fn start(kube: &Kube, pod: &Value, now: Timestamp) -> Outcome {
     let error = match amiss(kube, pod) {
         "port-80-taken" => "listen tcp 169.254.170.23:80: bind: address already in use",
         "no-ipv6" if ipv6 => "listen tcp [fd00:ec2::23]:80: bind: cannot assign requested address",
-        _ => return Outcome::Ready(Vec::new()),
+        _ => return Outcome::Ready(own_words(kube, pod, now)),
     };
     Outcome::Crash(vec![said(now, "fatal", &format!("Unable to start server: {error}"))])
+}
+
+/// What the agent of this node has to say, as an annotation of the node has it.
+fn own_words(kube: &Kube, pod: &Value, now: Timestamp) -> Vec<String> {
+    let node = kube.store.get("nodes", "", text(pod, "/spec/nodeName"));
+    let words = node.and_then(|node| entry(node, "/metadata/annotations", "sandbox.podid.dev/agent-log"));
+    words.map(|words| said(now, "error", words)).into_iter().collect()
 }
 
 /// What it writes first.
