@@ -126,10 +126,12 @@ fn network() {
 
 #[test]
 fn the_agents_log() {
+    // One pod on each node, whose agents' logs are read when it has trouble.
+    let everywhere = ("/manifests/8/spec/replicas", json!(3));
     let crash = log("Unable to load credentials from any of the providers in the chain");
     let row = |mode: u8, line: &str, id: &'static str| Row {
         base: "carts-verified",
-        ..Row::new(mode, agents_log(line), id).when(std::slice::from_ref(&crash))
+        ..Row::new(mode, agents_log(line), id).when(&[crash.clone(), everywhere.clone()])
     };
     prove(&[
         row(27, "operation error EKS Auth: AssumeRoleForPodIdentity, https response error StatusCode: 0, dial tcp 10.0.0.7:443: i/o timeout", "network.eks-auth-unreachable"),
