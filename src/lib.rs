@@ -8,6 +8,7 @@ pub mod aws;
 pub mod checks;
 pub mod cli;
 pub mod commands;
+pub mod complete;
 pub mod context;
 pub mod execute;
 pub mod explain;
@@ -34,11 +35,6 @@ use crate::{
     output::{Format, Term, TermSettings},
     wait::{Guard, Signal},
 };
-
-/// Answers a shell that asks for completions, and ends the process then; does nothing otherwise.
-pub fn complete() {
-    clap_complete::CompleteEnv::with_factory(Cli::command).var(commands::completions::VARIABLE).complete();
-}
 
 /// Runs podid with these arguments, the program's name first.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
@@ -90,6 +86,7 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
     let (sender, receiver) = watch::channel(None);
     let guard = Guard::new(cli.global.timeout, receiver);
     let ctx = Context::new(cli.global, cluster_flag, term.clone(), guard);
+    let renames = matches!(cli.command, Command::Associate(_) | Command::Disassociate(_) | Command::Role(_));
     // Before the first request goes out: from then on a signal must not end the process unheard.
     let signals = {
         let _entered = runtime.enter();
@@ -118,6 +115,9 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
             signal = signals.pass_on(&sender) => Err(Failure::new(signal.code(), "stopped at once; what was in flight is unknown")),
         }
     });
+    if renames {
+        complete::forget();
+    }
     // A prompt that still waits for a line must not hold the process.
     runtime.shutdown_background();
     result

@@ -3,6 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    podid::complete();
-    podid::run(std::env::args_os())
+    podid::complete::answer().unwrap_or_else(|| podid::run(std::env::args_os()))
 }

@@ -161,6 +161,10 @@ pub trait Cluster: Send + Sync {
     async fn reach(&self) -> Result<()>;
     /// Whether the service account exists, with near names when it does not.
     async fn service_account(&self, subject: &ServiceAccount) -> Result<ServiceAccountState>;
+    /// Names of all namespaces, every page.
+    async fn namespaces(&self) -> Result<Vec<String>>;
+    /// Names of a namespace's service accounts, every page; none when there is no such namespace.
+    async fn service_accounts(&self, namespace: &str) -> Result<Vec<String>>;
     /// Creates a service account; one that exists is no error.
     async fn create_service_account(&self, subject: &ServiceAccount) -> Result<()>;
     /// Pods of a service account, every page, those that are ending too.

@@ -98,6 +98,12 @@ impl Guard {
         Self { started: Instant::now(), timeout, apart: Arc::default(), signal }
     }
 
+    /// A guard that nothing stops early: for what has a watchdog of its own. The sender is to be kept as long as the guard.
+    pub fn unhurried() -> (watch::Sender<Option<Signal>>, Self) {
+        let (sender, receiver) = watch::channel(None);
+        (sender, Self::new(Duration::from_hours(1), receiver))
+    }
+
     /// Time left.
     pub fn left(&self) -> Duration {
         let apart = Duration::from_millis(self.apart.load(Ordering::Relaxed));
@@ -215,6 +221,14 @@ impl Guard {
 /// Pauses in something that is dropped when nobody waits for it any more; everything else pauses through its [`Guard`].
 pub async fn pause(pause: Duration) {
     tokio::time::sleep(pause).await;
+}
+
+/// Does something once the time is over, whatever else the process is busy with.
+pub fn watchdog(left: Duration, bite: impl FnOnce() + Send + 'static) {
+    std::thread::spawn(move || {
+        std::thread::sleep(left);
+        bite();
+    });
 }
 
 /// Pauses that grow, with a ceiling.

@@ -28,7 +28,10 @@ use aws_credential_types::{
     Credentials,
     provider::{self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
-use aws_types::service_config::ServiceConfigKey;
+use aws_types::{
+    os_shim_internal::{Env, Fs},
+    service_config::ServiceConfigKey,
+};
 use tokio::sync::Mutex;
 
 use crate::failure::{Failure, Result};
@@ -157,6 +160,15 @@ pub(super) async fn load(settings: &Settings) -> Result<Loaded> {
     let provider = SharedCredentialsProvider::new(Cached::new(source));
     let builder = sdk.into_builder().retry_config(retry).credentials_provider(provider);
     Ok(Loaded { sdk: builder.build(), who })
+}
+
+/// Names of the profiles in the configuration files, sorted.
+pub async fn profiles() -> Result<Vec<String>> {
+    let read = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None).await;
+    let read = read.map_err(|e| Failure::usage("cannot read the AWS configuration").because(e.to_string()))?;
+    let mut names: Vec<String> = read.profiles().map(str::to_owned).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// Flag, environment, profile, instance.

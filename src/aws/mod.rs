@@ -21,7 +21,7 @@ use std::sync::{Arc, OnceLock};
 use aws_credential_types::provider::ProvideCredentials;
 use tokio::sync::OnceCell;
 
-pub use config::Settings;
+pub use config::{Settings, profiles};
 pub use token::EksToken;
 
 use crate::failure::{Failure, Result};

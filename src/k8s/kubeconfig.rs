@@ -46,6 +46,13 @@ pub fn read_context(path: Option<&Path>, context: Option<&str>) -> Result<Option
     Ok(Entry::of(&file, context)?.and_then(|entry| recognise(&entry)))
 }
 
+/// Names of a kubeconfig's contexts; none when there is no kubeconfig.
+pub fn contexts(path: Option<&Path>) -> Result<Vec<String>> {
+    let env: Env = Arc::new(|name| std::env::var(name).ok());
+    let file = load(path, &env)?.unwrap_or_default();
+    Ok(file.contexts.into_iter().map(|context| context.name).collect())
+}
+
 /// Reads and merges: a named file must be there; files of `KUBECONFIG` that are not are passed over, as kubectl does.
 pub(super) fn load(path: Option<&Path>, env: &Env) -> Result<Option<Kubeconfig>> {
     if let Some(path) = path {

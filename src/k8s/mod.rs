@@ -39,7 +39,7 @@ use tokio::{sync::OnceCell, time::timeout};
 
 pub use self::{
     connect::{Access, same_cluster},
-    kubeconfig::{EksContext, read_context},
+    kubeconfig::{EksContext, contexts, read_context},
     proxy::proxy_for,
 };
 use self::{
@@ -168,6 +168,20 @@ impl Cluster for Kube {
         match read {
             Ok(state) => Ok(state),
             Err(error) => Err(self.failed(&format!("read service account `{subject}`"), error)),
+        }
+    }
+
+    async fn namespaces(&self) -> Result<Vec<String>> {
+        match service_accounts::namespaces(&self.connection().await?.client).await {
+            Ok(names) => Ok(names),
+            Err(error) => Err(self.failed("list namespaces", error)),
+        }
+    }
+
+    async fn service_accounts(&self, namespace: &str) -> Result<Vec<String>> {
+        match service_accounts::of(&self.connection().await?.client, namespace).await {
+            Ok(names) => Ok(names),
+            Err(error) => Err(self.failed(&format!("list service accounts of `{namespace}`"), error)),
         }
     }
 

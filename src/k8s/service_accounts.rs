@@ -1,4 +1,4 @@
-//! Service accounts: whether one is there, what was probably meant when it is not, and creating one.
+//! Service accounts: whether one is there, what was probably meant when it is not, which there are, and creating one.
 
 use std::fmt::Debug;
 
@@ -38,8 +38,26 @@ async fn near<K>(api: &Api<K>, wanted: &str) -> Vec<String>
 where
     K: Resource + Clone + Debug + DeserializeOwned,
 {
-    let Ok(found) = list(api, &ListParams::default()).await else { return Vec::new() };
-    nearest(wanted, found.items.iter().filter_map(|item| item.meta().name.as_deref()))
+    let Ok(names) = names(api).await else { return Vec::new() };
+    nearest(wanted, names.iter().map(String::as_str))
+}
+
+async fn names<K>(api: &Api<K>) -> Result<Vec<String>, kube::Error>
+where
+    K: Resource + Clone + Debug + DeserializeOwned,
+{
+    let found = list(api, &ListParams::default()).await?;
+    Ok(found.items.iter().filter_map(|item| item.meta().name.clone()).collect())
+}
+
+/// Names of all namespaces.
+pub(super) async fn namespaces(client: &Client) -> Result<Vec<String>, kube::Error> {
+    names::<Namespace>(&Api::all(client.clone())).await
+}
+
+/// Names of a namespace's service accounts.
+pub(super) async fn of(client: &Client, namespace: &str) -> Result<Vec<String>, kube::Error> {
+    names::<ApiServiceAccount>(&Api::namespaced(client.clone(), namespace)).await
 }
 
 /// Creates it; one that is there already is as good.

@@ -113,6 +113,8 @@ pub const PORTS: &[Port] = &[
     ("Tables::table", &[Iam("dynamodb:DescribeTable", On::Table)]),
     ("Cluster::reach", &[]),
     ("Cluster::service_account", &[Kube("get", "", "serviceaccounts", Within::Namespace)]),
+    ("Cluster::namespaces", &[Kube("list", "", "namespaces", Within::Cluster)]),
+    ("Cluster::service_accounts", &[Kube("list", "", "serviceaccounts", Within::Namespace)]),
     ("Cluster::create_service_account", &[Kube("create", "", "serviceaccounts", Within::Namespace)]),
     ("Cluster::pods", &[Kube("list", "", "pods", Within::Namespace)]),
     ("Cluster::all_pods", &[Kube("list", "", "pods", Within::Namespace)]),

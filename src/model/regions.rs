@@ -65,6 +65,12 @@ const OTHERS: &[(&str, Regions)] = &[
     ("us-isof-", (&["us-isof-east-1", "us-isof-south-1"], &[])),
 ];
 
+/// The regions of every partition, the commercial ones first.
+pub fn all() -> Vec<Region> {
+    let firsts = std::iter::once("").chain(OTHERS.iter().map(|(first, _)| *first));
+    firsts.flat_map(beside).collect()
+}
+
 /// The regions of the partition that `region` is in: credentials are of one partition.
 pub fn beside(region: &str) -> Vec<Region> {
     let found = OTHERS.iter().find(|(first, _)| region.starts_with(first));
@@ -91,6 +97,14 @@ mod tests {
         let mut unique = all.clone();
         unique.dedup();
         assert_eq!(unique, all);
+    }
+
+    #[test]
+    fn regions_of_all_partitions() {
+        let names: Vec<&str> = all().iter().map(|region| region.name).collect();
+        assert!(["us-west-2", "cn-north-1", "us-isof-south-1"].iter().all(|name| names.contains(name)), "{names:?}");
+        let unique: std::collections::BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(unique.len(), names.len());
     }
 
     #[test]

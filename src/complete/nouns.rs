@@ -1,0 +1,276 @@
+//! Which arguments take which names, and the names that fit what is typed.
+
+use std::{ffi::OsStr, sync::Arc, time::Instant};
+
+use clap::{Arg, Command};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use serde::{Deserialize, Serialize};
+
+use super::{cache::Name, line::Line, reader, typed::Typed};
+use crate::model::{glob::Glob, glob::Pattern, regions};
+
+/// Names that have to be read, somewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Noun {
+    /// Clusters of the region.
+    Clusters,
+    /// Service accounts of the cluster that have an association.
+    Associations,
+    /// Namespaces in Kubernetes.
+    Namespaces,
+    /// Service accounts of a namespace in Kubernetes.
+    ServiceAccounts(String),
+    /// Roles of the account; those that do not trust Pod Identity aside.
+    Roles,
+    /// Workloads of the service accounts that one of these patterns stands for; of all, without any.
+    Workloads(Vec<String>),
+    /// Profiles of the AWS configuration.
+    Profiles,
+    /// Contexts of the kubeconfig.
+    Contexts,
+}
+
+/// What an argument takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    Association,
+    AssociatedNamespace,
+    Cluster,
+    Context,
+    Namespace,
+    Profile,
+    Region,
+    Role,
+    ServiceAccount,
+    Workload,
+}
+
+impl Takes {
+    /// Told by the name that the help gives the value: every command uses the same words.
+    fn of(command: &str, arg: &Arg) -> Option<Self> {
+        let value = arg.get_value_names()?.first()?.as_str();
+        Some(match (value, command) {
+            ("CLUSTER", _) => Self::Cluster,
+            ("REGION", _) => Self::Region,
+            ("PROFILE", _) => Self::Profile,
+            ("CONTEXT", _) => Self::Context,
+            // These come before the association.
+            ("NAMESPACE/SERVICE_ACCOUNT", "associate" | "role create" | "role trust") => Self::ServiceAccount,
+            ("NAMESPACE/SERVICE_ACCOUNT", _) => Self::Association,
+            ("NAMESPACE", "list") => Self::AssociatedNamespace,
+            ("NAMESPACE", _) => Self::Namespace,
+            ("ROLE" | "NAME|ARN", _) => Self::Role,
+            ("KIND/NAME", _) => Self::Workload,
+            _ => return None,
+        })
+    }
+}
+
+/// Lets the arguments of a built command answer with names. Where a name or a command can be typed and nothing is yet, flags
+/// stand back.
+pub(super) fn attach(root: &mut Command, line: &Line, until: Instant) {
+    let typed = Arc::new(Typed::read(root, line.before()));
+    let bare = line.current().is_empty();
+    each(root, "", &mut |path, arg| {
+        let arg = if bare && !arg.is_positional() { arg.hide(true) } else { arg };
+        let Some(takes) = Takes::of(path, &arg) else { return arg };
+        let typed = Arc::clone(&typed);
+        arg.add(ArgValueCompleter::new(move |current: &OsStr| {
+            // A flag that is being typed is tried as an argument too.
+            let current = current.to_str().filter(|current| !current.starts_with('-'));
+            current.map_or_else(Vec::new, |current| candidates(takes, &typed, current, until))
+        }))
+    });
+}
+
+/// Changes every argument of every command; `path` is the command's, without `podid`.
+fn each(command: &mut Command, path: &str, change: &mut impl FnMut(&str, Arg) -> Arg) {
+    *command = std::mem::take(command).mut_args(|arg| change(path, arg));
+    for below in command.get_subcommands_mut() {
+        let path = format!("{path} {}", below.get_name()).trim().to_owned();
+        each(below, &path, change);
+    }
+}
+
+fn candidates(takes: Takes, typed: &Typed, current: &str, until: Instant) -> Vec<CompletionCandidate> {
+    let read = |noun: Noun| reader::names(&noun, typed, until);
+    let mut names = match takes {
+        Takes::Region => regions(typed),
+        Takes::Cluster => without(read(Noun::Clusters), typed.values("cluster")),
+        Takes::Profile => read(Noun::Profiles),
+        Takes::Context => read(Noun::Contexts),
+        Takes::Role => read(Noun::Roles),
+        Takes::Workload => without(read(Noun::Workloads(typed.arguments.clone())), typed.values("workload")),
+        Takes::Namespace => without(read(Noun::Namespaces), typed.values("namespace")),
+        Takes::AssociatedNamespace => namespaces(&read(Noun::Associations)),
+        Takes::Association => {
+            let names = without(read(Noun::Associations), typed.arguments.iter().map(String::as_str));
+            within(names, typed.flag("namespace"))
+        }
+        Takes::ServiceAccount => match current.split_once('/') {
+            Some((namespace, _)) => {
+                prefixed(read(Noun::ServiceAccounts(namespace.to_owned())), &format!("{namespace}/"), "")
+            }
+            None => prefixed(read(Noun::Namespaces), "", "/"),
+        },
+    };
+    names.retain(|name| name.text.starts_with(current));
+    names.into_iter().map(|name| CompletionCandidate::new(name.text).hide(name.aside)).collect()
+}
+
+/// Those that are not typed yet.
+fn without<'a>(mut names: Vec<Name>, typed: impl Iterator<Item = &'a str>) -> Vec<Name> {
+    let typed: Vec<&str> = typed.collect();
+    names.retain(|name| !typed.contains(&name.text.as_str()));
+    names
+}
+
+/// Those of a namespace that is named or a pattern; what is neither lets all pass.
+fn within(mut names: Vec<Name>, namespace: Option<&str>) -> Vec<Name> {
+    if let Some(Ok(glob)) = namespace.map(Glob::namespace) {
+        names.retain(|name| name.text.split_once('/').is_some_and(|(namespace, _)| glob.matches(namespace)));
+    }
+    names
+}
+
+fn namespaces(associations: &[Name]) -> Vec<Name> {
+    let mut all: Vec<&str> = associations.iter().filter_map(|name| Some(name.text.split_once('/')?.0)).collect();
+    all.sort_unstable();
+    all.dedup();
+    all.into_iter().filter_map(Name::new).collect()
+}
+
+fn prefixed(names: Vec<Name>, before: &str, after: &str) -> Vec<Name> {
+    names.into_iter().map(|name| Name { text: format!("{before}{}{after}", name.text), ..name }).collect()
+}
+
+/// Every region; those of other partitions than the one at hand aside.
+fn regions(typed: &Typed) -> Vec<Name> {
+    let at_hand = typed.flag("cluster").and_then(|cluster| cluster.split(':').nth(3)).map(str::to_owned);
+    let configured = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| std::env::var(name).ok());
+    let here = regions::beside(&at_hand.or(configured).unwrap_or_default());
+    let aside = |region: &regions::Region| !here.contains(region);
+    regions::all().iter().filter_map(|region| Some(Name { aside: aside(region), ..Name::new(region.name)? })).collect()
+}
+
+/// The patterns among what is typed.
+pub(super) fn patterns(typed: &[String]) -> Vec<Pattern> {
+    typed.iter().filter_map(|text| text.parse().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn names(texts: &[&str]) -> Vec<Name> {
+        texts.iter().filter_map(|text| Name::new(*text)).collect()
+    }
+
+    /// Values that are free text, or that clap completes itself: files, and what has a list of possible values.
+    const OTHERS: &[&str] = &[
+        "ARN",
+        "COMMAND",
+        "CONDITION",
+        "DURATION",
+        "FILE",
+        "FORMAT",
+        "GROUP",
+        "JSON|FILE",
+        "KEY=VALUE",
+        "MODE",
+        "N",
+        "NAME",
+        "PATH",
+        "SCOPE",
+        "SHELL",
+        "TABLE",
+        "TABLE[=ACCESS]",
+        "TAG",
+        "VERSION",
+        "WHEN",
+    ];
+
+    /// A new argument is to be looked at: does it take a name that podid can read?
+    #[test]
+    fn every_argument_is_known() {
+        let mut root = Cli::command();
+        root.build();
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        each(&mut root, "", &mut |path, arg| {
+            let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+            match (Takes::of(path, &arg), value) {
+                (Some(takes), _) => {
+                    let at = format!("{path} {}", arg.get_id()).trim().to_owned();
+                    found.entry(format!("{takes:?}")).or_default().push(at);
+                }
+                (None, Some(value)) if arg.get_action().takes_values() && !path.starts_with("help") => {
+                    assert!(OTHERS.contains(&value.as_str()), "{path} {}: {value} takes what?", arg.get_id());
+                }
+                _ => {}
+            }
+            arg
+        });
+        let of = |takes: &str| found[takes].iter().map(String::as_str).collect::<Vec<_>>();
+        assert_eq!(
+            of("Association"),
+            ["disassociate subjects", "list subjects", "recycle subjects", "show subject", "wait subject"]
+        );
+        assert_eq!(
+            of("ServiceAccount"),
+            ["associate subject", "role create service_account", "role trust service_account"]
+        );
+        assert_eq!(
+            of("Role"),
+            [
+                "associate role",
+                "iam-policy role",
+                "list role",
+                "policy attach role",
+                "policy detach role",
+                "role delete role",
+                "role show role",
+                "role trust role",
+            ]
+        );
+        assert_eq!(of("AssociatedNamespace"), ["list namespace"]);
+        assert_eq!(of("Namespace"), ["iam-policy namespace"]);
+        assert_eq!(of("Workload"), ["recycle workload"]);
+        for global in ["Cluster", "Region", "Profile", "Context"] {
+            assert!(of(global).contains(&global.to_lowercase().as_str()), "{found:?}");
+            assert!(of(global).contains(&format!("role trust {}", global.to_lowercase()).as_str()), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_typed_narrows() {
+        let all = || names(&["a/one", "a/two", "b/one"]);
+        assert_eq!(without(all(), ["a/two", "x/y"].into_iter()), names(&["a/one", "b/one"]));
+        assert_eq!(within(all(), Some("b")), names(&["b/one"]));
+        assert_eq!(within(all(), Some("?")), all());
+        assert_eq!(within(all(), Some("NO NAME")), all());
+        assert_eq!(within(all(), None), all());
+        assert_eq!(namespaces(&all()), names(&["a", "b"]));
+        assert_eq!(prefixed(names(&["one"]), "a/", ""), names(&["a/one"]));
+    }
+
+    #[test]
+    fn regions_of_the_clusters_partition_come_first() {
+        let mut root = Cli::command();
+        root.build();
+        let words = ["list", "--cluster", "arn:aws-cn:eks:cn-north-1:999900001111:cluster/big"].map(str::to_owned);
+        let first: Vec<String> =
+            regions(&Typed::read(&root, &words)).into_iter().filter(|name| !name.aside).map(|name| name.text).collect();
+        assert_eq!(first, ["cn-north-1", "cn-northwest-1"]);
+    }
+
+    #[test]
+    fn what_is_no_pattern_is_passed_over() {
+        assert_eq!(patterns(&["carts/carts".into(), "team-*/*".into(), "carts".into()]).len(), 2);
+    }
+}
