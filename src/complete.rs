@@ -34,14 +34,23 @@ use crate::{
 /// How long an answer may take, all in all.
 const BUDGET: Duration = Duration::from_millis(800);
 
+/// Variable by which a user far from the cluster gives it more.
+const TIMEOUT: &str = "PODID_COMPLETE_TIMEOUT";
+
+/// The budget; what is no duration counts as none given.
+fn budget(given: Option<&str>) -> Duration {
+    given.and_then(|text| humantime::parse_duration(text).ok()).unwrap_or(BUDGET)
+}
+
 /// Answers a shell, or reads names for an answer; `None` when podid was called for anything else.
 pub fn answer() -> Option<ExitCode> {
-    let until = Instant::now() + BUDGET;
+    let started = Instant::now();
     if let Some(request) = reader::request() {
         return Some(reader::run(&request));
     }
     let shell = env::var_os(VARIABLE).filter(|shell| !shell.is_empty() && shell != "0")?;
     let words: Vec<OsString> = env::args_os().skip_while(|arg| arg != "--").skip(1).collect();
+    let until = started + budget(env::var(TIMEOUT).ok().as_deref());
     if words.is_empty() { register() } else { Some(offer(&shell, &words, until)) }
 }
 
@@ -76,4 +85,17 @@ fn offer(shell: &OsString, words: &[OsString], until: Instant) -> ExitCode {
         }
     }
     ExitCode::SUCCESS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget() {
+        for none in [None, Some(""), Some("soon"), Some("5")] {
+            assert_eq!(budget(none), Duration::from_millis(800), "{none:?}");
+        }
+        assert_eq!(budget(Some("2s")), Duration::from_secs(2));
+    }
 }

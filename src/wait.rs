@@ -308,6 +308,13 @@ mod tests {
     }
 
     #[test]
+    fn the_watchdog_waits_for_nobody() {
+        let (sender, bitten) = std::sync::mpsc::channel();
+        watchdog(Duration::from_millis(1), move || sender.send(()).unwrap());
+        bitten.recv_timeout(Duration::from_mins(1)).unwrap();
+    }
+
+    #[test]
     fn back_off_grows_to_its_ceiling() {
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(400));
         let pauses: Vec<u128> = (0..4).map(|_| backoff.step().as_millis()).collect();

@@ -163,6 +163,7 @@ pub(super) async fn load(settings: &Settings) -> Result<Loaded> {
 }
 
 /// Names of the profiles in the configuration files, sorted.
+#[expect(clippy::default_trait_access, reason = "the type is of a crate that nothing else here needs")]
 pub async fn profiles() -> Result<Vec<String>> {
     let read = aws_config::profile::load(&Fs::real(), &Env::real(), &Default::default(), None).await;
     let read = read.map_err(|e| Failure::usage("cannot read the AWS configuration").because(e.to_string()))?;

@@ -19,7 +19,7 @@ pub(super) struct Line {
 impl Line {
     /// Reads it from the arguments, and the environment that the shell's script sets.
     pub(super) fn read(shell: &str, words: &[OsString], env: impl Fn(&str) -> Option<String>) -> Self {
-        let words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+        let mut words: Vec<String> = words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         let last = words.len().saturating_sub(1);
         let number = |name: &str| env(name).and_then(|text| text.parse().ok());
         match shell {
@@ -35,7 +35,13 @@ impl Line {
                 words.resize(words.len().max(index + 1), String::new());
                 Self { words, index, ..Self::default() }
             }
-            _ => Self { words, index: last, ..Self::default() },
+            _ => {
+                if let Some(current) = words.last_mut().filter(|_| shell == "fish") {
+                    // Only this one is as it is typed.
+                    *current = unquoted(current);
+                }
+                Self { words, index: last, ..Self::default() }
+            }
         }
     }
 
@@ -177,8 +183,8 @@ mod tests {
         assert_eq!((line.words.len(), line.current(), line.before()), (3, "", &["show".to_owned()][..]));
         let line = Line::read("zsh", &words(&["podid", "show", "'ca", "--no-pods"]), index);
         assert_eq!((line.current(), line.before()), ("ca", &["show".to_owned()][..]));
-        let line = Line::read("fish", &words(&["podid", "show", "it's"]), |_| None);
-        assert_eq!((line.current(), line.index), ("it's", 2));
+        let line = Line::read("fish", &words(&["podid", "it's", "'ca"]), |_| None);
+        assert_eq!((line.before(), line.current(), line.index), (&["it's".to_owned()][..], "ca", 2));
     }
 
     #[test]

@@ -174,6 +174,7 @@ mod tests {
 
     /// Values that are free text, or that clap completes itself: files, and what has a list of possible values.
     const OTHERS: &[&str] = &[
+        "ACCESS",
         "ARN",
         "COMMAND",
         "CONDITION",
@@ -181,7 +182,8 @@ mod tests {
         "FILE",
         "FORMAT",
         "GROUP",
-        "JSON|FILE",
+        "INDEX",
+        "JSON|@FILE",
         "KEY=VALUE",
         "MODE",
         "N",
@@ -189,7 +191,6 @@ mod tests {
         "PATH",
         "SCOPE",
         "SHELL",
-        "TABLE",
         "TABLE[=ACCESS]",
         "TAG",
         "VERSION",

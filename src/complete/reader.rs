@@ -22,12 +22,12 @@ use super::{
     typed::Typed,
 };
 use crate::{
-    aws,
+    aws::profiles,
     cli::{Cli, Global},
     commands::completions::VARIABLE,
     context::Context,
     failure::{Failure, Result},
-    k8s,
+    k8s::contexts,
     model::{association::AssociationFilter, names::ServiceAccount, trust},
     output::{Term, TermSettings},
     ports::Eks,
@@ -68,7 +68,7 @@ pub(super) fn names(noun: &Noun, typed: &Typed, until: Instant) -> Vec<Name> {
 
 /// The flags that are typed, for the reader. Which clusters there are is asked without one.
 fn flags(noun: &Noun, typed: &Typed) -> Vec<String> {
-    let matter = FLAGS.iter().filter(|flag| *noun != Noun::Clusters || !["cluster", "context"].contains(flag));
+    let matter = FLAGS.iter().filter(|flag| *noun != Noun::Clusters || ["region", "profile"].contains(flag));
     let given = matter.filter_map(|flag| Some(format!("--{flag}={}", at_home(typed.flag(flag)?))));
     given.collect()
 }
@@ -136,13 +136,11 @@ pub(super) fn run(request: &str) -> ExitCode {
     let Some((left, noun)) = parsed else { return ExitCode::FAILURE };
     stand_alone();
     watchdog(left, end);
-    match read_all(&noun, env::args_os()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => {
-            end();
-            ExitCode::FAILURE
-        }
+    if read_all(&noun, env::args_os()).is_ok() {
+        return ExitCode::SUCCESS;
     }
+    end();
+    ExitCode::FAILURE
 }
 
 /// Makes a session: no terminal to ask anybody on, and a group with all that is started from here.
@@ -185,9 +183,8 @@ fn read_all(noun: &Noun, args: impl Iterator<Item = OsString>) -> Result<()> {
 
 /// Reads through the ports, as the command itself would.
 async fn read(noun: &Noun, global: Global, cluster_flag: bool, term: &Term) -> Result<()> {
-    let tell = |mark: char, names: Vec<String>| {
-        term.emit(&names.iter().map(|name| format!("{mark}{name}\n")).collect::<String>())
-    };
+    let tell =
+        |mark: char, names: Vec<String>| names.iter().try_for_each(|name| term.emit_line(format_args!("{mark}{name}")));
     let kubeconfig: Option<PathBuf> = global.kubeconfig.clone();
     // The watchdog is the deadline.
     let (_signals, guard) = Guard::unhurried();
@@ -211,8 +208,8 @@ async fn read(noun: &Noun, global: Global, cluster_flag: bool, term: &Term) -> R
             Ok(())
         }
         Noun::Workloads(of) => tell(NAME, workloads(&ctx, of).await?),
-        Noun::Profiles => tell(NAME, Box::pin(aws::profiles()).await?),
-        Noun::Contexts => tell(NAME, k8s::contexts(kubeconfig.as_deref())?),
+        Noun::Profiles => tell(NAME, Box::pin(profiles()).await?),
+        Noun::Contexts => tell(NAME, contexts(kubeconfig.as_deref())?),
     }
 }
 
@@ -253,7 +250,7 @@ mod tests {
             flags(&Noun::Associations, &typed(line)),
             ["--cluster=blue", "--region=eu-west-1", "--profile=dev", "--kubeconfig=/k", "--context=work"]
         );
-        assert_eq!(flags(&Noun::Clusters, &typed(line)), ["--region=eu-west-1", "--profile=dev", "--kubeconfig=/k"]);
+        assert_eq!(flags(&Noun::Clusters, &typed(line)), ["--region=eu-west-1", "--profile=dev"]);
         let home = env::home_dir().unwrap().join("k").display().to_string();
         assert_eq!(flags(&Noun::Namespaces, &typed("list --kubeconfig ~/k")), [format!("--kubeconfig={home}")]);
     }

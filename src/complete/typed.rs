@@ -32,7 +32,8 @@ impl Typed {
                 short(command, letters)
             } else if let Some(below) = command.find_subcommand(word).filter(|_| typed.arguments.is_empty()) {
                 command = below;
-                typed.command = format!("{} {}", typed.command, below.get_name()).trim().to_owned();
+                let space = if typed.command.is_empty() { "" } else { " " };
+                typed.command.extend([space, below.get_name()]);
                 None
             } else {
                 typed.arguments.push(word.clone());

@@ -24,6 +24,22 @@ const MAY: &[(&str, &[&str])] = &[
     ("settings", &["failure", "model"]),
     ("cli", &["commands", "output"]),
     ("context", &["aws", "cli", "failure", "k8s", "model", "output", "ports", "settings", "wait"]),
+    // It stands above the commands' arguments, and reads through the context as they do.
+    (
+        "complete",
+        &[
+            "aws::profiles",
+            "cli",
+            "commands::completions::VARIABLE",
+            "context",
+            "failure",
+            "k8s::contexts",
+            "model",
+            "output",
+            "ports",
+            "wait",
+        ],
+    ),
     // The last two stand above everything.
     ("commands", &["*"]),
     ("lib", &["*"]),
@@ -37,8 +53,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("k8s_openapi", &["k8s"]),
     ("hyper", &["k8s"]),
     ("tower", &["k8s"]),
-    ("clap", &["cli", "commands", "lib", "output"]),
-    ("clap_complete", &["cli", "commands", "lib"]),
+    ("clap", &["cli", "commands", "complete", "lib", "output"]),
+    ("clap_complete", &["complete"]),
     ("comfy_table", &["output"]),
     ("indicatif", &["output"]),
     ("terminal_size", &["output"]),
@@ -46,7 +62,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("anstyle", &["output"]),
     ("similar", &["output"]),
     ("tracing_subscriber", &["output"]),
-    ("tokio", &["aws", "context", "k8s", "lib", "output", "wait"]),
+    ("tokio", &["aws", "complete", "context", "k8s", "lib", "output", "wait"]),
+    ("rustix", &["complete"]),
     ("podid_sandbox", &[]),
 ];
 

@@ -6,7 +6,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use clap::{CommandFactory, ValueEnum};
@@ -270,39 +270,6 @@ fn every_shell_gets_a_registration() {
         assert!(output.status.success() && script.contains("podid"), "{name}: {script}");
         assert!(shell.stub().contains(VARIABLE), "{name}");
     }
-}
-
-/// What bash offers for the words, the last of them being completed.
-fn bash(words: &[&str]) -> Vec<String> {
-    let script = r#"
-        source "$1"; shift
-        COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_TYPE=9
-        completer=$(complete -p podid | sed 's/.* -F \([^ ]*\) .*/\1/')
-        "$completer" podid "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}" 2>/dev/null
-        printf '%s\n' "${COMPREPLY[@]}"
-    "#;
-    let bin = Path::new(PODID).parent().unwrap().display();
-    let output = Command::new("bash")
-        .args(["--noprofile", "--norc", "-c", script, "bash"])
-        .arg(root().join("completions/podid.bash"))
-        .args(words)
-        .env_clear()
-        .env("PATH", format!("{bin}:/usr/bin:/bin"))
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let offered = String::from_utf8(output.stdout).unwrap();
-    offered.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect()
-}
-
-#[test]
-fn bash_completes() {
-    assert_eq!(bash(&["podid", "as"]), ["associate"]);
-    assert_eq!(bash(&["podid", "agent", "in"]), ["install"]);
-    assert_eq!(bash(&["podid", "list", "--out"]), ["--output"]);
-    assert_eq!(bash(&["podid", "list", "-o", "j"]), ["json"]);
-    assert_eq!(bash(&["podid", "completions", "z"]), ["zsh"]);
 }
 
 /// The text with what stands between the markers replaced.

@@ -5,6 +5,7 @@ mod agent;
 mod architecture;
 mod associate;
 mod calls;
+mod completion;
 mod connect;
 mod disassociate;
 mod generated;

@@ -249,6 +249,8 @@ pub(super) const ENVIRONMENT: Rows = &[
     ("KUBECONFIG", "Files whose current context names the cluster when nothing else does, if it is an EKS one."),
     ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "Proxies on the way to AWS and to Kubernetes, in either case."),
     ("SSL_CERT_FILE, SSL_CERT_DIR", "Certificates to trust instead of the system's."),
+    ("PODID_COMPLETE_TIMEOUT", "How long completion in a shell may take: 800ms unless set."),
+    ("XDG_CACHE_HOME", "Where names for completion are kept for a minute, in podid/completion; ~/.cache unless set."),
     ("NO_COLOR, CLICOLOR_FORCE", "Whether to use colour where --color does not say."),
 ];
 
