@@ -1,9 +1,14 @@
 //! The role: it exists, in the cluster's account. Whom it trusts is `trust`'s, what it may do `permissions`'.
 
 use super::{Check, Finding, Link};
-use crate::model::{arn::last, have::Seen, snapshot::Snapshot};
+use crate::model::{
+    arn::{Arn, last},
+    have::Seen,
+    role::Role,
+    snapshot::Snapshot,
+};
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING];
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &OTHER_PATH, &OTHER_ACCOUNT, &JUST_CREATED];
 
 static SOUND: Check = Check {
     id: "role.sound",
@@ -23,18 +28,98 @@ static MISSING: Check = Check {
     symptom: false,
 };
 
+static OTHER_PATH: Check = Check {
+    id: "role.other-path",
+    link: Link::Role,
+    title: "the role of this name has another path than the association's",
+    background: "A role's name is unique in its account, its ARN has the path too. One that was deleted and made again under another path has another ARN, and the association still names the old one.",
+    sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"],
+    symptom: false,
+};
+
+static OTHER_ACCOUNT: Check = Check {
+    id: "role.other-account",
+    link: Link::Role,
+    title: "the association's role is in another account or partition than the cluster",
+    background: "Making an association passes the role to EKS, and a role can be passed within its own account only. A role of another account is reached as the target role: EKS assumes a role of the cluster's account first, and from there the target.",
+    sources: &[
+        "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html",
+    ],
+    symptom: false,
+};
+
+static JUST_CREATED: Check = Check {
+    id: "role.just-created",
+    link: Link::Role,
+    title: "the role is so new that EKS may not see it yet",
+    background: "IAM tells other services of a new role, or of a changed trust policy, with some delay. Until then EKS refuses as if the role were not there. Pods ask again, so it passes.",
+    sources: &[
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html",
+        "https://github.com/hashicorp/terraform-provider-aws/issues/34711",
+    ],
+    symptom: false,
+};
+
+/// Seconds in which IAM has told everybody, as a rule.
+const SETTLES: i64 = 60;
+
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(association) = snapshot.associated() else { return Vec::new() };
-    let subject = format!("role {}", last(&association.role_arn));
+    let (arn, subject) = (&association.role_arn, format!("role {}", last(&association.role_arn)));
+    if let Some(finding) = elsewhere(snapshot, arn, &subject) {
+        return vec![finding];
+    }
     match &snapshot.role.role {
-        Seen::Read(Some(role)) => vec![SOUND.ok(subject, "it exists").evidence("GetRole", role.arn.to_string())],
+        Seen::Read(Some(role)) if role.arn.to_string() != *arn => vec![
+            OTHER_PATH
+                .fails(subject, format!("the association names {arn}, the role is {}", role.arn))
+                .evidence("DescribePodIdentityAssociation", arn)
+                .evidence("GetRole", role.arn.to_string())
+                .command(format!("podid associate {} --role {}", snapshot.subject, role.arn)),
+        ],
+        Seen::Read(Some(role)) => {
+            let mut found = vec![SOUND.ok(&subject, "it exists").evidence("GetRole", role.arn.to_string())];
+            found.extend(young(snapshot, role, &subject));
+            found
+        }
         Seen::Read(None) => vec![
             MISSING
                 .fails(subject, "it does not exist")
+                .evidence("DescribePodIdentityAssociation", arn)
                 .evidence("GetRole", "NoSuchEntity")
                 .command(format!("podid associate {} --create-role", snapshot.subject)),
         ],
         Seen::Unreadable(why) => vec![SOUND.skips(subject, why)],
         Seen::NotAsked => Vec::new(),
     }
+}
+
+fn elsewhere(snapshot: &Snapshot, arn: &str, subject: &str) -> Option<Finding> {
+    let home = &snapshot.cluster.cluster.read()?.arn;
+    let role: Arn = arn.parse().ok()?;
+    if role.account == home.account && role.partition == home.partition {
+        return None;
+    }
+    let place = |arn: &Arn| format!("account {} of partition {}", arn.account, arn.partition);
+    let finding = OTHER_ACCOUNT
+        .fails(subject, format!("it is in {}, the cluster in {}", place(&role), place(home)))
+        .evidence("DescribePodIdentityAssociation", arn)
+        .evidence("DescribeCluster", home.to_string());
+    Some(if role.partition == home.partition {
+        finding.command(format!("podid associate {} --create-role --target-role {arn}", snapshot.subject))
+    } else {
+        finding.command(format!("podid associate {} --create-role", snapshot.subject))
+    })
+}
+
+fn young(snapshot: &Snapshot, role: &Role, subject: &str) -> Option<Finding> {
+    let created = role.created_at?;
+    let age = snapshot.now.as_second() - created.as_second();
+    (age < SETTLES).then(|| {
+        JUST_CREATED
+            .warns(subject, format!("it was made {} seconds ago, and EKS may not see it yet", age.max(0)))
+            .evidence("GetRole", format!("CreateDate {created}"))
+            .change("wait a minute and verify again")
+    })
 }

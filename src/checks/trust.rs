@@ -1,20 +1,84 @@
-//! Whom the role trusts: whether its trust policy lets EKS assume it for this service account.
+//! Whom the role trusts: whether its trust policy lets EKS assume it for this service account. Whether the target role
+//! trusts the role is `target`'s.
 
 use super::{Check, Finding, Link};
 use crate::model::{
     have::Seen,
+    role::Role,
     snapshot::Snapshot,
-    trust::{Request, Verdict, evaluate},
+    trust::{self, Cause, Lint, MAX_SIZE, Reason, Request, Verdict},
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND];
+pub(super) static CHECKS: &[&Check] =
+    &[&SOUND, &PRINCIPAL, &MISSING_ASSUME_ROLE, &MISSING_TAG_SESSION, &CONDITION, &SESSION_TAGS_OFF, &DENIED];
+
+const ROLE_PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html";
+const TAGS_PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html";
 
 static SOUND: Check = Check {
     id: "trust.sound",
     link: Link::Trust,
     title: "the role's trust policy admits the service account",
     background: "EKS assumes the role as the service pods.eks.amazonaws.com, with six session tags that name cluster, namespace, service account and pod. Whatever the trust policy refuses, pods hear only `EKS does not have permissions to assume the associated role`.",
-    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"],
+    sources: &[ROLE_PAGE],
+    symptom: false,
+};
+
+static PRINCIPAL: Check = Check {
+    id: "trust.principal",
+    link: Link::Trust,
+    title: "the role does not trust Pod Identity",
+    background: "No Allow statement names the service pods.eks.amazonaws.com, which is called so in every partition. A role that was made for IRSA trusts an OIDC provider, one for nodes trusts ec2.amazonaws.com: neither lets Pod Identity in.",
+    sources: &[ROLE_PAGE, "https://github.com/hashicorp/terraform-provider-aws/issues/41483"],
+    symptom: false,
+};
+
+static MISSING_ASSUME_ROLE: Check = Check {
+    id: "trust.missing-assume-role",
+    link: Link::Trust,
+    title: "the trust policy does not allow sts:AssumeRole",
+    background: "Pod Identity calls sts:AssumeRole. sts:AssumeRoleWithWebIdentity, which IRSA calls, is another action.",
+    sources: &[ROLE_PAGE],
+    symptom: false,
+};
+
+static MISSING_TAG_SESSION: Check = Check {
+    id: "trust.missing-tag-session",
+    link: Link::Trust,
+    title: "the trust policy does not allow sts:TagSession",
+    background: "EKS passes session tags when it assumes the role, and that takes a permission of its own. With session tags off STS does not ask for it, but EKS may, when an association is made or changed: that is not documented, so it is a warning then.",
+    sources: &[ROLE_PAGE, "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html"],
+    symptom: false,
+};
+
+static CONDITION: Check = Check {
+    id: "trust.condition",
+    link: Link::Trust,
+    title: "a condition of the trust policy keeps the service account out",
+    background: "Conditions are compared with what EKS sends: the session tags as aws:RequestTag/…, aws:SourceAccount, and aws:SourceArn, which is the cluster's ARN and not the association's. StringEquals minds the case and takes `*` literally. Keys that a service's call does not have, such as sts:ExternalId or aws:PrincipalArn, never match.",
+    sources: &[
+        TAGS_PAGE,
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html",
+        "https://github.com/awslabs/mountpoint-s3-csi-driver/issues/781",
+    ],
+    symptom: false,
+};
+
+static SESSION_TAGS_OFF: Check = Check {
+    id: "trust.session-tags-off",
+    link: Link::Trust,
+    title: "the trust policy asks for session tags, and the association has them off",
+    background: "With disableSessionTags EKS sends none of the six tags, so a condition on aws:RequestTag/… cannot hold. What is left to tell callers apart by is aws:SourceArn, the cluster's ARN, and aws:SourceAccount.",
+    sources: &[TAGS_PAGE],
+    symptom: false,
+};
+
+static DENIED: Check = Check {
+    id: "trust.denied",
+    link: Link::Trust,
+    title: "a statement of the trust policy denies it",
+    background: "A Deny that matches wins over every Allow. One with NotPrincipal, or with a negated condition on a key that EKS does not send, matches more than it seems to.",
+    sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"],
     symptom: false,
 };
 
@@ -23,22 +87,73 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         return Vec::new();
     };
     let role = match &snapshot.role.role {
+        // Another role than the association's says nothing of it.
+        Seen::Read(Some(role)) if role.arn.to_string() != association.role_arn => return Vec::new(),
         Seen::Read(Some(role)) => role,
         Seen::Unreadable(why) => return vec![SOUND.skips("the role", why)],
         Seen::Read(None) | Seen::NotAsked => return Vec::new(),
     };
-    let request = Request { cluster, subject: &snapshot.subject, session_tags: !association.disable_session_tags };
+    let session_tags = !association.disable_session_tags;
+    let request = Request { cluster, subject: &snapshot.subject, session_tags, now: Some(snapshot.now) };
     let subject = format!("trust policy of role {}", role.name);
-    match evaluate(&role.trust, &request) {
-        Verdict::Admits => vec![
-            SOUND.ok(subject, format!("admits {}", snapshot.subject)).evidence("GetRole", "AssumeRolePolicyDocument"),
-        ],
-        Verdict::Unknown(reasons) => vec![SOUND.cannot_tell(subject, reasons.join("; "))],
-        Verdict::Refuses(reasons) => vec![
-            SOUND
-                .fails(subject, reasons.join("; "))
-                .evidence("GetRole", "AssumeRolePolicyDocument")
-                .command(format!("podid role trust {} --service-account {} --fix", role.name, snapshot.subject)),
-        ],
+    let finding = match trust::at_run_time(&role.trust, &request) {
+        Verdict::Admits => return admitted(&subject, role, &request),
+        Verdict::Unknown(reasons) => {
+            return vec![
+                SOUND.cannot_tell(subject, reasons.join("; ")).evidence("GetRole", "AssumeRolePolicyDocument"),
+            ];
+        }
+        Verdict::Refuses(reasons) => of(&reasons).fails(subject, trust::in_words(&reasons)),
+    };
+    vec![mended(finding, role, &request)]
+}
+
+/// The check that the most telling reason belongs to.
+fn of(reasons: &[Reason]) -> &'static Check {
+    let any = |wanted: fn(&Cause) -> bool| reasons.iter().any(|reason| wanted(&reason.cause));
+    if any(|cause| *cause == Cause::Denied) {
+        &DENIED
+    } else if any(|cause| *cause == Cause::Principal) {
+        &PRINCIPAL
+    } else if any(|cause| *cause == Cause::MissingAction(trust::ACTIONS[0])) {
+        &MISSING_ASSUME_ROLE
+    } else if any(|cause| matches!(cause, Cause::MissingAction(_))) {
+        &MISSING_TAG_SESSION
+    } else if any(|cause| *cause == Cause::SessionTagsOff) {
+        &SESSION_TAGS_OFF
+    } else {
+        &CONDITION
+    }
+}
+
+/// EKS gets in; where it sends no tags, whether it would also when it looks at the role anew.
+fn admitted(subject: &str, role: &Role, request: &Request<'_>) -> Vec<Finding> {
+    let sound =
+        SOUND.ok(subject, format!("admits {}", request.subject)).evidence("GetRole", "AssumeRolePolicyDocument");
+    let mut found = vec![sound];
+    if let Verdict::Refuses(reasons) = trust::evaluate(&role.trust, request) {
+        let told = format!("{}: EKS may refuse the next change of the association", trust::in_words(&reasons));
+        found.push(mended(MISSING_TAG_SESSION.warns(subject, told), role, request));
+    }
+    found
+}
+
+/// Adds what it rests on, and the correction where there is one.
+fn mended(finding: Finding, role: &Role, request: &Request<'_>) -> Finding {
+    let tags = if request.session_tags { "session tags are sent" } else { "disableSessionTags: true" };
+    let finding = finding
+        .evidence("GetRole", "AssumeRolePolicyDocument")
+        .evidence("DescribePodIdentityAssociation", tags)
+        .evidence("DescribeCluster", request.cluster.arn.to_string());
+    let lint = Lint { role: &role.arn, request: Some(request) };
+    match trust::corrected(&role.trust, &lint) {
+        Some(after) if after.size() <= MAX_SIZE => {
+            finding.command(format!("podid role trust {} --service-account {} --fix", role.name, request.subject))
+        }
+        Some(after) => finding.change(format!(
+            "the corrected trust policy would have {} characters, IAM takes {MAX_SIZE}: widen one of its statements, or use another role",
+            after.size()
+        )),
+        None => finding.change("take the statement that denies it out of the trust policy: no added statement overrules a Deny"),
     }
 }

@@ -75,8 +75,12 @@ impl Show {
         let Some(association) = association? else { return Err(self.missing(ctx).await) };
         let (role, attached, inline) = self.role(ctx, &association).await?;
         let verdict = role.read().and_then(Option::as_ref).map(|role| {
-            let request =
-                trust::Request { cluster, subject: &self.subject, session_tags: !association.disable_session_tags };
+            let request = trust::Request {
+                cluster,
+                subject: &self.subject,
+                session_tags: !association.disable_session_tags,
+                now: Some(ctx.term.now()),
+            };
             trust::evaluate(&role.trust, &request)
         });
         let view = View { association, role, attached, inline, subject, verdict, hints };
@@ -225,7 +229,7 @@ impl View {
             .map(|pods| pods.iter().map(|pod| pod_json(pod, &self.association)).collect::<Vec<_>>());
         let (verdict, reasons) = match &self.verdict {
             Some(Verdict::Admits) => (Some("admits"), Vec::new()),
-            Some(Verdict::Refuses(why)) => (Some("refuses"), why.clone()),
+            Some(Verdict::Refuses(why)) => (Some("refuses"), why.iter().map(ToString::to_string).collect()),
             Some(Verdict::Unknown(why)) => (Some("unknown"), why.clone()),
             None => (None, Vec::new()),
         };

@@ -1,18 +1,22 @@
 //! Trust policies: whom a role trusts, read and edited as untyped JSON. What a permission policy grants is not here.
 
 mod admits;
-mod conditions;
+pub(in crate::model) mod conditions;
 mod evaluate;
+pub mod hop;
 mod lint;
 mod reach;
 pub mod target;
 
+use std::fmt;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub use self::{
     admits::{admits, others, trusts_pods},
     conditions::TAGS as SESSION_TAGS,
-    evaluate::evaluate,
+    evaluate::{at_run_time, evaluate},
     lint::{Finding, Lint, corrected, lint},
     reach::{Reach, reach},
 };
@@ -42,6 +46,43 @@ pub struct Request<'a> {
     pub subject: &'a ServiceAccount,
     /// Whether the six session tags are sent.
     pub session_tags: bool,
+    /// When it is asked; without it, conditions on the time cannot be told.
+    pub now: Option<Timestamp>,
+}
+
+/// What kind of reason keeps a request out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// No statement allows anything to the one who asks.
+    Principal,
+    /// The statements that fit do not allow this action.
+    MissingAction(&'static str),
+    /// A condition does not hold; the key that it asks for, in lower case.
+    Condition(String),
+    /// A condition asks for a session tag, and they are off.
+    SessionTagsOff,
+    /// A statement denies it.
+    Denied,
+}
+
+/// Why a request is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// Of what kind it is.
+    pub cause: Cause,
+    /// One line, without a full stop.
+    pub text: String,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// All reasons in one line.
+pub fn in_words(reasons: &[Reason]) -> String {
+    reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 /// Whether a trust policy lets EKS assume the role for a request.
@@ -49,8 +90,8 @@ pub struct Request<'a> {
 pub enum Verdict {
     /// It does.
     Admits,
-    /// It does not; why, one line each.
-    Refuses(Vec<String>),
+    /// It does not; why.
+    Refuses(Vec<Reason>),
     /// It depends on something podid cannot know; what.
     Unknown(Vec<String>),
 }

@@ -1,6 +1,8 @@
 //! Reads the snapshot that `verify` looks at: what is the same for a whole cluster once, and the rest for each service
 //! account, as far as a check can use it.
 
+mod policies;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
@@ -235,9 +237,16 @@ impl Asking<'_> {
         stream::iter(reads).buffered(CONCURRENCY).try_collect().await
     }
 
-    /// The roles and target roles of the snapshots, by ARN. One of another account cannot be read from here.
+    /// The roles and target roles of the snapshots, by ARN. One of another account cannot be read from here. The policies are
+    /// read of those that go on to a target role.
     async fn roles(&self, snapshots: &[Snapshot]) -> Result<BTreeMap<String, RoleView>> {
         let associations = snapshots.iter().filter_map(Snapshot::associated);
+        let on: BTreeSet<&String> = associations
+            .clone()
+            .filter(|association| association.target_role_arn.is_some())
+            .map(|association| &association.role_arn)
+            .collect();
+        let on = &on;
         let wanted: BTreeSet<&String> =
             associations.flat_map(|it| std::iter::once(&it.role_arn).chain(&it.target_role_arn)).collect();
         let home = snapshots.first().and_then(|it| it.cluster.cluster.read()).map(|cluster| &cluster.arn.account);
@@ -248,7 +257,11 @@ impl Asking<'_> {
             } else {
                 Seen::Unreadable(format!("it is in account {account}, which these credentials do not reach"))
             };
-            Ok((arn.clone(), RoleView { role, documents: Seen::NotAsked }))
+            let documents = match &role {
+                Seen::Read(Some(role)) if on.contains(arn) => self.policies_of(role).await?,
+                _ => Seen::NotAsked,
+            };
+            Ok((arn.clone(), RoleView { role, documents }))
         });
         stream::iter(reads).buffered(CONCURRENCY).try_collect().await
     }

@@ -7,7 +7,7 @@ use crate::model::{
     have::{Have, Seen},
     role::{NewRole, PATH, Role, tags as keys},
     tags,
-    trust::{self, Request, Verdict},
+    trust::{self, Reason, Request, Verdict},
     want::{Scope, Want},
 };
 
@@ -196,7 +196,7 @@ fn differences(want: &Want, role: &Role, plan: &mut Plan) {
 }
 
 fn trust(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut Plan) -> Result<(), Refusal> {
-    let request = Request { cluster: &want.cluster, subject: &want.subject, session_tags };
+    let request = Request { cluster: &want.cluster, subject: &want.subject, session_tags, now: None };
     let statement = trust::statement(&want.cluster, &want.subject, scope, session_tags);
     let ours = podid_made(want, role);
     let own = trust::podid_statement(&role.trust, &want.cluster, &want.subject);
@@ -239,12 +239,12 @@ fn trust(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut 
 }
 
 /// A trust policy that podid may not touch: what is wrong with it, and the whole of what it should be.
-fn broken(want: &Want, role: &Role, request: &Request<'_>, scope: Scope, reasons: &[String]) -> Refusal {
+fn broken(want: &Want, role: &Role, request: &Request<'_>, scope: Scope, reasons: &[Reason]) -> Refusal {
     let refusal = Refusal::new(format!(
         "the trust policy of role `{}` does not admit {}: {}",
         role.name,
         want.subject,
-        reasons.join("; ")
+        trust::in_words(reasons)
     ));
     let Some(after) = trust::correction(&role.trust, request, scope) else {
         return refusal.hint("take that statement away, or name another role: no added statement overrules a Deny");

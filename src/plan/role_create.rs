@@ -197,7 +197,7 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
     }
     let after = trust::with_statement(&role.trust, statement);
     let (subject, tagged) = (ask.subject(), ask.session_tags);
-    let request = Request { cluster: ask.cluster, subject: &subject, session_tags: tagged };
+    let request = Request { cluster: ask.cluster, subject: &subject, session_tags: tagged, now: None };
     let admits = ask.subject.is_some() && trust::evaluate(&role.trust, &request) == Verdict::Admits;
     // A scope that was asked for is written also where another one admits already.
     if admits && ask.scope.is_none() || policy::same_meaning(&after, &role.trust) {
@@ -207,7 +207,7 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
         return Err(Refusal::new(format!(
             "the trust policy of role `{name}` would still not admit {}: {}",
             ask.who(),
-            reasons.join("; ")
+            trust::in_words(&reasons)
         ))
         .hint("take the statement that denies it away, or choose another name"));
     }

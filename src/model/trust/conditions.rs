@@ -1,23 +1,27 @@
 //! Condition blocks of a trust policy against what EKS sends, in three values: true, false, cannot be known.
 
+use std::cmp::Ordering;
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::Value;
 
-use super::{PRINCIPAL, Request};
-use crate::model::{document::strings, text::wildcard};
+use super::{Cause, PRINCIPAL, Reason, Request};
+use crate::model::{cluster::Cluster, names::ServiceAccount, text::wildcard};
 
 /// What a condition block says of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Truth {
+pub(in crate::model) enum Truth {
     /// It holds.
     Yes,
     /// It does not; why.
-    No(Vec<String>),
+    No(Vec<Reason>),
     /// It depends on what podid cannot know; on what.
     Maybe(Vec<String>),
 }
 
 /// What a key holds in the request's context.
-enum Context {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::model) enum Context {
     /// One value.
     One(String),
     /// Several values.
@@ -30,6 +34,18 @@ enum Context {
     Unknown,
 }
 
+/// Where the keys of a condition are looked up: the request that it is asked about.
+pub(in crate::model) trait Keys {
+    /// What a key holds; its case does not matter.
+    fn context(&self, key: &str) -> Context;
+    /// Why a key that `who` asks for is not there.
+    fn missing(&self, key: &str, who: &str) -> String;
+    /// What kind of reason that is.
+    fn cause(&self, key: &str) -> Cause {
+        Cause::Condition(key.to_ascii_lowercase())
+    }
+}
+
 /// The session tags that EKS sends (EKS User Guide, pod-id-abac).
 pub const TAGS: [&str; 6] = [
     "eks-cluster-arn",
@@ -40,8 +56,9 @@ pub const TAGS: [&str; 6] = [
     "kubernetes-pod-uid",
 ];
 
-/// Keys that a call by a service principal does not have (IAM User Guide, global condition keys).
-const ABSENT: [&str; 9] = [
+/// Keys that a call by a service principal does not have (IAM User Guide, global condition keys). The last four tell where
+/// a call comes from: it comes from AWS itself, over no endpoint of a VPC.
+const ABSENT: [&str; 13] = [
     "sts:externalid",
     "aws:principalorgid",
     "aws:principalorgpaths",
@@ -51,43 +68,102 @@ const ABSENT: [&str; 9] = [
     "aws:multifactorauthage",
     "aws:userid",
     "aws:username",
+    "aws:sourceip",
+    "aws:vpcsourceip",
+    "aws:sourcevpc",
+    "aws:sourcevpce",
 ];
 
 /// Whether EKS never sends this key, given in lower case.
 pub(super) fn is_absent(key: &str) -> bool {
-    // The last two are the claims of an OIDC provider: `oidc.eks.…:sub`.
-    ABSENT.contains(&key) || key.starts_with("aws:principaltag/") || key.ends_with(":sub") || key.ends_with(":aud")
+    // The last ones are the claims of an OIDC provider: `oidc.eks.…:sub`.
+    ABSENT.contains(&key)
+        || key.starts_with("aws:principaltag/")
+        || key.ends_with(":sub")
+        || key.ends_with(":aud")
+        || key.ends_with(":amr")
 }
 
-/// Looks up a key, whose case does not matter (IAM reference, Condition element).
-fn context(request: &Request<'_>, key: &str) -> Context {
-    let key = key.to_ascii_lowercase();
+/// A session tag, given in lower case, when they are sent.
+pub(super) fn session_tag(cluster: &Cluster, subject: &ServiceAccount, tag: &str) -> Context {
+    match tag {
+        "eks-cluster-arn" => Context::One(cluster.arn.to_string()),
+        "eks-cluster-name" => Context::One(cluster.name.clone()),
+        "kubernetes-namespace" => Context::One(subject.namespace.clone()),
+        "kubernetes-service-account" => Context::One(subject.name.clone()),
+        "kubernetes-pod-name" | "kubernetes-pod-uid" => Context::Present,
+        _ => Context::Absent,
+    }
+}
+
+/// What is the same in each call that EKS makes for a pod, whoever it makes it as: the session tags and the time.
+pub(super) fn shared(
+    cluster: &Cluster,
+    subject: &ServiceAccount,
+    session_tags: bool,
+    now: Option<Timestamp>,
+    key: &str,
+) -> Option<Context> {
     if let Some(tag) = key.strip_prefix("aws:requesttag/") {
-        if !request.session_tags {
-            return Context::Absent;
-        }
-        return match tag {
-            "eks-cluster-arn" => Context::One(request.cluster.arn.to_string()),
-            "eks-cluster-name" => Context::One(request.cluster.name.clone()),
-            "kubernetes-namespace" => Context::One(request.subject.namespace.clone()),
-            "kubernetes-service-account" => Context::One(request.subject.name.clone()),
-            "kubernetes-pod-name" | "kubernetes-pod-uid" => Context::Present,
-            _ => Context::Absent,
-        };
+        return Some(if session_tags { session_tag(cluster, subject, tag) } else { Context::Absent });
     }
-    match key.as_str() {
-        "aws:tagkeys" | "sts:transitivetagkeys" if request.session_tags => {
-            Context::Many(TAGS.iter().map(|tag| (*tag).to_owned()).collect())
+    let time = |text: fn(Timestamp) -> String| now.map_or(Context::Present, |now| Context::One(text(now)));
+    match key {
+        "aws:tagkeys" | "sts:transitivetagkeys" if session_tags => {
+            Some(Context::Many(TAGS.iter().map(|tag| (*tag).to_owned()).collect()))
         }
-        "aws:tagkeys" | "sts:transitivetagkeys" => Context::Absent,
-        "aws:sourceaccount" => Context::One(request.cluster.arn.account.clone()),
-        "aws:sourcearn" => Context::One(request.cluster.arn.to_string()),
-        "aws:principalisawsservice" => Context::One("true".to_owned()),
-        "aws:principalservicename" => Context::One(PRINCIPAL.to_owned()),
-        "sts:rolesessionname" => Context::Present,
-        key if is_absent(key) => Context::Absent,
-        _ => Context::Unknown,
+        "aws:tagkeys" | "sts:transitivetagkeys" => Some(Context::Absent),
+        "sts:rolesessionname" => Some(Context::Present),
+        "aws:currenttime" => Some(time(|now| now.to_string())),
+        "aws:epochtime" => Some(time(|now| now.as_second().to_string())),
+        _ => None,
     }
+}
+
+/// Whether a key, given in lower case, is there only when session tags are sent.
+pub(super) fn is_of_tags(key: &str) -> bool {
+    key.starts_with("aws:requesttag/") || key == "aws:tagkeys" || key == "sts:transitivetagkeys"
+}
+
+impl Keys for Request<'_> {
+    fn context(&self, key: &str) -> Context {
+        let key = key.to_ascii_lowercase();
+        if let Some(found) = shared(self.cluster, self.subject, self.session_tags, self.now, &key) {
+            return found;
+        }
+        match key.as_str() {
+            "aws:sourcearn" => Context::One(self.cluster.arn.to_string()),
+            // The role is in the cluster's account: EKS takes no other.
+            "aws:sourceaccount" | "aws:resourceaccount" => Context::One(self.cluster.arn.account.clone()),
+            "aws:principalisawsservice" => Context::One("true".to_owned()),
+            "aws:principalservicename" => Context::One(PRINCIPAL.to_owned()),
+            key if is_absent(key) => Context::Absent,
+            _ => Context::Unknown,
+        }
+    }
+
+    fn missing(&self, key: &str, who: &str) -> String {
+        missing(key, self.session_tags, who)
+    }
+
+    fn cause(&self, key: &str) -> Cause {
+        cause(key, self.session_tags)
+    }
+}
+
+/// Why a key that is asked for is not there.
+pub(super) fn missing(key: &str, session_tags: bool, who: &str) -> String {
+    if cause(key, session_tags) == Cause::SessionTagsOff {
+        format!("{who} wants {key}, but session tags are disabled, so {key} is never sent")
+    } else {
+        format!("{who} wants {key}, which EKS does not send")
+    }
+}
+
+pub(super) fn cause(key: &str, session_tags: bool) -> Cause {
+    let lower = key.to_ascii_lowercase();
+    let sent = lower.strip_prefix("aws:requesttag/").is_none_or(|tag| TAGS.contains(&tag));
+    if is_of_tags(&lower) && sent && !session_tags { Cause::SessionTagsOff } else { Cause::Condition(lower) }
 }
 
 /// A condition operator taken apart.
@@ -133,55 +209,174 @@ impl<'a> Operator<'a> {
         if self.base == "null" {
             return !values.iter().any(|value| value.eq_ignore_ascii_case("true"));
         }
-        !(self.if_exists || self.is_set("ForAllValues") || self.negated && self.set.is_none())
+        self.is_known() && !(self.if_exists || self.is_set("ForAllValues") || self.negated && self.set.is_none())
     }
 
     fn is_set(&self, name: &str) -> bool {
         self.set.is_some_and(|set| set.eq_ignore_ascii_case(name))
     }
 
-    /// Whether one value matches one of the policy's, the negation left out; `None` when podid cannot tell.
-    fn matches(&self, wanted: &[&str], value: &str) -> Option<bool> {
-        // A policy variable stands for a value that podid does not know.
-        if wanted.iter().any(|one| one.contains("${")) {
-            return None;
+    /// It is one that IAM has.
+    fn is_known(&self) -> bool {
+        let set = self.set.is_none() || self.is_set("ForAllValues") || self.is_set("ForAnyValue");
+        set && match self.base.as_str() {
+            "null" => !self.negated && !self.if_exists && self.set.is_none(),
+            "bool" | "binaryequals" => !self.negated,
+            "stringequals" | "stringequalsignorecase" | "stringlike" | "arnequals" | "arnlike" | "ipaddress" => true,
+            base => base
+                .strip_prefix("numeric")
+                .or_else(|| base.strip_prefix("date"))
+                .is_some_and(|rest| rest == "equals" || !self.negated && comparison(rest).is_some()),
         }
-        let hit = |test: &dyn Fn(&str) -> bool| Some(wanted.iter().any(|one| test(one)));
-        match self.base.as_str() {
-            "stringequals" => hit(&|one| one == value),
-            "stringequalsignorecase" => hit(&|one| one.to_lowercase() == value.to_lowercase()),
-            "bool" => hit(&|one| one.eq_ignore_ascii_case(value)),
-            "stringlike" => hit(&|one| wildcard(one, value)),
+    }
+
+    /// It takes policy variables (IAM reference, policy variables).
+    fn takes_variables(&self) -> bool {
+        self.base.starts_with("string") || self.base.starts_with("arn")
+    }
+
+    /// It takes `*` and `?` for other characters.
+    fn is_pattern(&self) -> bool {
+        matches!(self.base.as_str(), "stringlike" | "arnequals" | "arnlike")
+    }
+
+    /// Whether one value matches one of the policy's, the negation left out; `None` when podid cannot tell. One of the
+    /// policy's that is `None` has a variable that podid does not know.
+    fn matches(&self, wanted: &[Option<String>], value: &str, is_time: bool) -> Option<bool> {
+        let mut doubt = false;
+        for one in wanted {
+            match one.as_deref().and_then(|one| self.compares(one, value, is_time)) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => doubt = true,
+            }
+        }
+        (!doubt).then_some(false)
+    }
+
+    fn compares(&self, one: &str, value: &str, is_time: bool) -> Option<bool> {
+        let base = self.base.as_str();
+        if is_time {
+            // How the time is written as text is nowhere said.
+            return if let Some(rest) = base.strip_prefix("date") {
+                compared(rest, moment(value)?.cmp(&moment(one)?))
+            } else {
+                compared(base.strip_prefix("numeric")?, number(value)?.partial_cmp(&number(one)?)?)
+            };
+        }
+        match base {
+            "stringequals" => Some(one == value),
+            "stringequalsignorecase" => Some(one.to_lowercase() == value.to_lowercase()),
+            "stringlike" => Some(wildcard(one, value)),
             // The two are the same: IAM reference, ARN condition operators.
-            "arnequals" | "arnlike" => hit(&|one| arn_like(one, value)),
-            _ => None,
+            "arnequals" | "arnlike" => arn_like(one, value),
+            "bool" => Some(truth(one)? == truth(value)?),
+            _ => compared(base.strip_prefix("numeric")?, number(value)?.partial_cmp(&number(one)?)?),
         }
     }
 }
 
-/// Compares ARNs part by part: a `*` does not reach over a colon, but in the resource.
-fn arn_like(pattern: &str, text: &str) -> bool {
-    let pattern: Vec<&str> = pattern.splitn(6, ':').collect();
-    let text: Vec<&str> = text.splitn(6, ':').collect();
-    pattern.len() == text.len() && pattern.iter().zip(&text).all(|(p, t)| wildcard(p, t))
+/// What has to come out of comparing the request's value with the policy's.
+fn comparison(name: &str) -> Option<&'static [Ordering]> {
+    match name {
+        "equals" => Some(&[Ordering::Equal]),
+        "lessthan" => Some(&[Ordering::Less]),
+        "lessthanequals" => Some(&[Ordering::Less, Ordering::Equal]),
+        "greaterthan" => Some(&[Ordering::Greater]),
+        "greaterthanequals" => Some(&[Ordering::Greater, Ordering::Equal]),
+        _ => None,
+    }
 }
 
-/// Evaluates a statement's `Condition`; `who` names the statement in the reasons.
-pub(super) fn holds(condition: Option<&Value>, request: &Request<'_>, who: &str) -> Truth {
+fn compared(name: &str, ordering: Ordering) -> Option<bool> {
+    comparison(name).map(|wanted| wanted.contains(&ordering))
+}
+
+fn truth(text: &str) -> Option<bool> {
+    text.to_ascii_lowercase().parse().ok()
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+/// A time as policies write it: ISO 8601, or seconds since 1970 (IAM reference, date condition operators).
+fn moment(text: &str) -> Option<Timestamp> {
+    if let Ok(seconds) = text.parse::<i64>()
+        && seconds.unsigned_abs() > 9999
+    {
+        return Timestamp::from_second(seconds).ok();
+    }
+    let midnight = |date: Date| date.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    text.parse::<Timestamp>()
+        .ok()
+        .or_else(|| if text.contains('T') { None } else { text.parse().ok().and_then(midnight) })
+}
+
+/// Compares ARNs part by part: a `*` does not reach over a colon, but in the resource (IAM reference, ARN condition
+/// operators). What one with fewer parts matches is nowhere said.
+fn arn_like(pattern: &str, text: &str) -> Option<bool> {
+    let parts: Vec<&str> = pattern.splitn(6, ':').collect();
+    let values: Vec<&str> = text.splitn(6, ':').collect();
+    if parts.len() == values.len() {
+        return Some(parts.iter().zip(&values).all(|(p, t)| wildcard(p, t)));
+    }
+    (!wildcard(pattern, text)).then_some(false)
+}
+
+/// The values of a condition key as texts: IAM takes `true` for `"true"`, and numbers too.
+pub(super) fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Bool(_) | Value::Number(_) => vec![value.to_string()],
+        Value::Array(list) => list.iter().flat_map(texts).collect(),
+        Value::Null | Value::Object(_) => Vec::new(),
+    }
+}
+
+/// A value with its policy variables filled in; `None` when one has no value that podid knows (IAM reference, policy
+/// variables: `${key}`, `${key, 'default'}`, and `${*}`, `${?}`, `${$}` for the characters themselves).
+fn filled(text: &str, keys: &dyn Keys, pattern: bool) -> Option<String> {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once("${") {
+        let (inside, end) = after.split_once('}')?;
+        out.push_str(before);
+        rest = end;
+        let (key, default) = match inside.split_once(',') {
+            Some((key, default)) => (key.trim(), default.trim().strip_prefix('\'').and_then(|d| d.strip_suffix('\''))),
+            None => (inside.trim(), None),
+        };
+        match (key, keys.context(key)) {
+            // A pattern would take them for what they are not meant to be.
+            ("*" | "?", _) if pattern => return None,
+            ("*" | "?" | "$", _) => out.push_str(key),
+            (_, Context::One(value)) => out.push_str(&value),
+            (_, Context::Absent) => out.push_str(default?),
+            _ => return None,
+        }
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+/// Evaluates a statement's `Condition`; `who` names the statement in the reasons. Without `variables`, as in a document of a
+/// version before 2012-10-17, they are plain text (IAM reference, Version element).
+pub(in crate::model) fn holds(condition: Option<&Value>, keys: &dyn Keys, who: &str, variables: bool) -> Truth {
     let (mut no, mut maybe) = (Vec::new(), Vec::new());
     let operators = match condition {
         None => return Truth::Yes,
         Some(Value::Object(operators)) => operators,
         Some(_) => return Truth::Maybe(vec![format!("{who} has a condition that is no object")]),
     };
-    for (name, keys) in operators {
+    for (name, wants) in operators {
         let operator = Operator::parse(name);
-        let Some(keys) = keys.as_object() else {
+        let Some(wants) = wants.as_object() else {
             maybe.push(format!("{who} has a condition `{name}` that is no object"));
             continue;
         };
-        for (key, wanted) in keys {
-            match one(&operator, name, key, wanted, request, who) {
+        for (key, wanted) in wants {
+            let test = Test { operator: &operator, name, key, wanted: texts(wanted), who, variables };
+            match test.holds(keys) {
                 Truth::Yes => {}
                 Truth::No(reasons) => no.extend(reasons),
                 Truth::Maybe(reasons) => maybe.extend(reasons),
@@ -198,74 +393,118 @@ pub(super) fn holds(condition: Option<&Value>, request: &Request<'_>, who: &str)
 }
 
 /// One key of one operator.
-fn one(operator: &Operator<'_>, name: &str, key: &str, wanted: &Value, request: &Request<'_>, who: &str) -> Truth {
-    let truth = wanted.as_bool().map(|b| if b { "true" } else { "false" });
-    let wanted: Vec<&str> = truth.map_or_else(|| strings(Some(wanted)), |text| vec![text]);
-    let shown = || wanted.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(" or ");
-    let unknown = || Truth::Maybe(vec![format!("{who} asks for {key} ({name} {}), which podid cannot know", shown())]);
-    let context = context(request, key);
-    if operator.base == "null" {
+struct Test<'a> {
+    operator: &'a Operator<'a>,
+    /// The operator as written.
+    name: &'a str,
+    key: &'a str,
+    wanted: Vec<String>,
+    /// The statement.
+    who: &'a str,
+    variables: bool,
+}
+
+impl Test<'_> {
+    fn shown(&self) -> String {
+        self.wanted.iter().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(" or ")
+    }
+
+    fn unknown(&self) -> Truth {
+        let (who, key, name) = (self.who, self.key, self.name);
+        Truth::Maybe(vec![format!("{who} asks for {key} ({name} {}), which podid cannot know", self.shown())])
+    }
+
+    fn no(&self, text: String) -> Truth {
+        Truth::No(vec![Reason { cause: Cause::Condition(self.key.to_ascii_lowercase()), text }])
+    }
+
+    fn missing(&self, keys: &dyn Keys) -> Truth {
+        Truth::No(vec![Reason { cause: keys.cause(self.key), text: keys.missing(self.key, self.who) }])
+    }
+
+    fn holds(&self, keys: &dyn Keys) -> Truth {
+        let (operator, who, key) = (self.operator, self.who, self.key);
+        if !operator.is_known() {
+            return self.unknown();
+        }
+        let context = keys.context(key);
+        // A service's call may have its name where others have their address: no address matches it, more is not known.
+        if key.eq_ignore_ascii_case("aws:SourceIp") && (operator.base == "null" || operator.if_exists) {
+            return self.unknown();
+        }
+        if operator.base == "null" {
+            return self.is_null(&context, keys);
+        }
+        let values = match context {
+            Context::Present if operator.base == "stringlike" && self.wanted.iter().any(|one| one == "*") => {
+                let excluded = || self.no(format!("{who} excludes every {key}, EKS sends one"));
+                return if operator.negated { excluded() } else { Truth::Yes };
+            }
+            Context::Unknown | Context::Present => return self.unknown(),
+            Context::Absent => {
+                // An absent key passes a negated test, IfExists and ForAllValues, and fails every other (IAM reference).
+                let wanted: Vec<&str> = self.wanted.iter().map(String::as_str).collect();
+                return if operator.fails_when_absent(&wanted) { self.missing(keys) } else { Truth::Yes };
+            }
+            // Without a set operator what a key with several values comes to is nowhere said.
+            Context::Many(_) if operator.set.is_none() => return self.unknown(),
+            Context::Many(values) => values,
+            Context::One(value) => vec![value],
+        };
+        let fills = self.variables && operator.takes_variables();
+        let wanted: Vec<Option<String>> = self
+            .wanted
+            .iter()
+            .map(|one| if fills { filled(one, keys, operator.is_pattern()) } else { Some(one.clone()) })
+            .collect();
+        let is_time = matches!(key.to_ascii_lowercase().as_str(), "aws:currenttime" | "aws:epochtime");
+        let hits: Vec<Option<bool>> = values
+            .iter()
+            .map(|value| operator.matches(&wanted, value, is_time).map(|hit| hit != operator.negated))
+            .collect();
+        let decisive = operator.is_set("ForAnyValue");
+        if hits.contains(&Some(decisive)) == decisive && (decisive || !hits.contains(&None)) {
+            return Truth::Yes;
+        }
+        if hits.contains(&None) && (decisive || !hits.contains(&Some(false))) {
+            return self.unknown();
+        }
+        let sent = values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
+        let verb = if operator.negated { "excludes" } else { "wants" };
+        let compared = if is_time { format!(" ({})", self.name) } else { String::new() };
+        self.no(format!("{who} {verb} {key} = {}{compared}, EKS sends {sent}{}", self.shown(), self.note(&values)))
+    }
+
+    fn is_null(&self, context: &Context, keys: &dyn Keys) -> Truth {
         let absent = match context {
             Context::One(_) | Context::Many(_) | Context::Present => false,
             Context::Absent => true,
-            Context::Unknown => return unknown(),
+            Context::Unknown => return self.unknown(),
         };
-        let want_absent = wanted.iter().any(|one| one.eq_ignore_ascii_case("true"));
-        return match (absent, want_absent) {
-            (true, true) | (false, false) => Truth::Yes,
-            (true, false) => Truth::No(vec![missing(key, request, who)]),
-            (false, true) => Truth::No(vec![format!("{who} wants {key} to be absent, EKS sends it")]),
-        };
-    }
-    let values = match context {
-        Context::Unknown | Context::Present => return unknown(),
-        Context::Absent => {
-            // An absent key passes a negated test, IfExists and ForAllValues, and fails every other (IAM reference).
-            let fails = operator.fails_when_absent(&wanted);
-            return if fails { Truth::No(vec![missing(key, request, who)]) } else { Truth::Yes };
-        }
-        Context::Many(_) if operator.set.is_none() => return unknown(),
-        Context::Many(values) => values,
-        Context::One(value) => vec![value],
-    };
-    let mut hits = Vec::new();
-    for value in &values {
-        match operator.matches(&wanted, value) {
-            Some(hit) => hits.push(hit != operator.negated),
-            None => return unknown(),
+        let wanted: Option<Vec<bool>> = self.wanted.iter().map(|one| truth(one)).collect();
+        match wanted {
+            Some(wanted) if wanted.contains(&absent) => Truth::Yes,
+            Some(wanted) if !wanted.is_empty() && absent => self.missing(keys),
+            Some(wanted) if !wanted.is_empty() => {
+                self.no(format!("{} wants {} to be absent, EKS sends it", self.who, self.key))
+            }
+            _ => self.unknown(),
         }
     }
-    let holds = if operator.is_set("ForAnyValue") { hits.contains(&true) } else { !hits.contains(&false) };
-    if holds {
-        return Truth::Yes;
-    }
-    let sent = values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
-    let reason = if operator.negated {
-        format!("{who} excludes {key} = {}, EKS sends {sent}", shown())
-    } else {
-        format!("{who} wants {key} = {}, EKS sends {sent}", shown())
-    };
-    Truth::No(vec![reason + note(operator, &wanted, &values)])
-}
 
-/// What commonly lies behind a value that does not match.
-fn note(operator: &Operator<'_>, wanted: &[&str], values: &[String]) -> &'static str {
-    if operator.base == "stringequals" && wanted.iter().any(|one| values.iter().any(|value| wildcard(one, value))) {
-        " (StringEquals takes `*` literally, StringLike does not)"
-    } else if wanted.iter().any(|one| values.iter().any(|value| one.eq_ignore_ascii_case(value))) {
-        " (the case differs)"
-    } else {
-        ""
-    }
-}
-
-/// Why a key that is asked for is not there.
-fn missing(key: &str, request: &Request<'_>, who: &str) -> String {
-    let lower = key.to_ascii_lowercase();
-    let of_tags = lower.starts_with("aws:requesttag/") || lower == "aws:tagkeys" || lower == "sts:transitivetagkeys";
-    if of_tags && !request.session_tags {
-        format!("{who} wants {key}, but session tags are disabled, so {key} is never sent")
-    } else {
-        format!("{who} wants {key}, which EKS does not send")
+    /// What commonly lies behind a value that does not match.
+    fn note(&self, values: &[String]) -> &'static str {
+        let any = |test: &dyn Fn(&str, &str) -> bool| {
+            self.wanted.iter().any(|one| values.iter().any(|value| test(one, value)))
+        };
+        if self.operator.base == "stringequals" && any(&wildcard) {
+            " (StringEquals takes `*` literally, StringLike does not)"
+        } else if any(&str::eq_ignore_ascii_case) {
+            " (the case differs)"
+        } else if !self.variables && any(&|one, _| one.contains("${")) {
+            " (policy variables need the policy's Version to be 2012-10-17)"
+        } else {
+            ""
+        }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ACTIONS, PRINCIPAL, Request, Verdict,
+    ACTIONS, Cause, PRINCIPAL, Request, Verdict,
     admits::{allows, conditions, is_session_tag, services},
     conditions::Operator,
     correction, default_scope, evaluate,
@@ -37,9 +37,6 @@ pub struct Lint<'a> {
     /// Whom it has to admit, when that was asked.
     pub request: Option<&'a Request<'a>>,
 }
-
-/// Keys that a call of EKS does not have, beside those that `evaluate` knows: where a call comes from.
-const NOWHERE: [&str; 4] = ["aws:sourceip", "aws:vpcsourceip", "aws:sourcevpc", "aws:sourcevpce"];
 
 /// The mistakes of a document, in the order of its statements.
 pub fn lint(document: &Document, ask: &Lint<'_>) -> Vec<Finding> {
@@ -76,12 +73,10 @@ pub fn lint(document: &Document, ask: &Lint<'_>) -> Vec<Finding> {
 fn admission(document: &Document, request: &Request<'_>, found: &mut Vec<Finding>) {
     if let Verdict::Refuses(reasons) = evaluate(document, request) {
         for reason in reasons {
-            let id = if reason.contains(" denies ") {
-                "deny"
-            } else if reason.contains("session tags are disabled") {
-                "session-tags"
-            } else {
-                "not-admitted"
+            let id = match reason.cause {
+                Cause::Denied => "deny",
+                Cause::SessionTagsOff => "session-tags",
+                Cause::Principal | Cause::MissingAction(_) | Cause::Condition(_) => "not-admitted",
             };
             let message = format!("does not admit {}: {reason}", request.subject);
             found.push(Finding { id, statement: None, message });
@@ -190,7 +185,7 @@ fn condition(ask: &Lint<'_>, operator: &str, key: &str, values: &[&str], add: &m
 
 fn absent(lower: &str) -> bool {
     let unknown_tag = lower.strip_prefix("aws:requesttag/").is_some_and(|tag| !is_session_tag(tag));
-    unknown_tag || NOWHERE.contains(&lower) || super::conditions::is_absent(lower)
+    unknown_tag || super::conditions::is_absent(lower)
 }
 
 fn is_cluster(text: &str) -> bool {

@@ -14,7 +14,7 @@ fn ask(statements: Value) -> Verdict {
 fn ask_with(statements: Value, session_tags: bool) -> Verdict {
     let (cluster, subject) = (cluster(), subject("carts/carts"));
     let document = Document(json!({"Version": "2012-10-17", "Statement": statements}));
-    evaluate(&document, &Request { cluster: &cluster, subject: &subject, session_tags })
+    evaluate(&document, &Request { cluster: &cluster, subject: &subject, session_tags, now: None })
 }
 
 /// The documented minimum, with changes on top.
@@ -31,7 +31,7 @@ fn minimum(changes: Value) -> Value {
 
 fn refuses(verdict: &Verdict, wanted: &str) {
     match verdict {
-        Verdict::Refuses(reasons) => assert!(reasons.iter().any(|r| r == wanted), "{reasons:#?}\nlacks {wanted}"),
+        Verdict::Refuses(reasons) => assert!(reasons.iter().any(|r| r.text == wanted), "{reasons:#?}\nlacks {wanted}"),
         other => panic!("{other:?} where {wanted}"),
     }
 }
@@ -186,7 +186,7 @@ fn each_scope_admits_what_it_says() {
             [(&home, "carts/carts"), (&home, "carts/other"), (&home, "orders/carts"), (&away, "carts/carts")];
         for ((cluster, name), admitted) in requests.into_iter().zip(wanted) {
             let subject = subject(name);
-            let verdict = evaluate(&document, &Request { cluster, subject: &subject, session_tags: tags });
+            let verdict = evaluate(&document, &Request { cluster, subject: &subject, session_tags: tags, now: None });
             assert_eq!(verdict == Verdict::Admits, admitted, "{scope:?} {tags} {name} {}: {verdict:?}", cluster.name);
         }
     }
@@ -214,7 +214,7 @@ fn editing_keeps_what_others_wrote() {
 #[test]
 fn a_correction_adds_the_least() {
     let (cluster, own) = (cluster(), subject("carts/carts"));
-    let request = Request { cluster: &cluster, subject: &own, session_tags: true };
+    let request = Request { cluster: &cluster, subject: &own, session_tags: true, now: None };
     let lacking = Document(json!({"Statement": minimum(json!({"Action": "sts:AssumeRole"}))}));
     assert_eq!(
         correction(&lacking, &request, Scope::ServiceAccount).unwrap().0,

@@ -148,6 +148,9 @@ pub struct Role {
     /// Names of the instance profiles that hold it.
     #[serde(default)]
     pub instance_profiles: Vec<String>,
+    /// Seconds before the start at which it was made.
+    #[serde(default = "day")]
+    pub age_s: i64,
 }
 
 /// A managed policy.
@@ -407,6 +410,9 @@ fn active() -> String {
 }
 fn slash() -> String {
     "/".to_owned()
+}
+fn day() -> i64 {
+    86_400
 }
 fn hour() -> i64 {
     3600

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Aws, Ctx, LOWER, UPPER,
@@ -122,6 +122,52 @@ fn verified(
     Ok(claims)
 }
 
+/// The six session tags of a pod: of a cluster's ARN, of namespace and service account, of its name and uid.
+pub fn session_tags(cluster_arn: &str, account: [&str; 2], pod: [&str; 2]) -> BTreeMap<String, String> {
+    let name = cluster_arn.rsplit('/').next().unwrap_or_default();
+    let tags = [
+        ("eks-cluster-arn", cluster_arn),
+        ("eks-cluster-name", name),
+        ("kubernetes-namespace", account[0]),
+        ("kubernetes-service-account", account[1]),
+        ("kubernetes-pod-name", pod[0]),
+        ("kubernetes-pod-uid", pod[1]),
+    ];
+    tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into()
+}
+
+/// Whether a trust policy lets EKS do all of `actions` for a pod of a cluster; with these session tags, or none.
+pub fn trust_admits(
+    trust: &Value,
+    cluster_arn: &str,
+    tags: &BTreeMap<String, String>,
+    now: Timestamp,
+    actions: &[&str],
+) -> bool {
+    let account = cluster_arn.split(':').nth(4).unwrap_or_default();
+    let mut facts = tag_facts(tags);
+    facts.extend(time_facts(now));
+    facts.push(fact("aws:SourceAccount", account));
+    facts.push(fact("aws:SourceArn", cluster_arn));
+    facts.push(fact("aws:ResourceAccount", account));
+    facts.push(("aws:PrincipalIsAWSService".to_owned(), Fact::Flag(true)));
+    facts.push(fact("aws:PrincipalServiceName", SERVICE));
+    actions.iter().all(|action| trust_allows_service(trust, SERVICE, action, &facts))
+}
+
+fn tag_facts(tags: &BTreeMap<String, String>) -> Facts {
+    let mut facts: Facts = tags.iter().map(|(key, value)| fact(&format!("aws:RequestTag/{key}"), value)).collect();
+    if !tags.is_empty() {
+        facts.push(("aws:TagKeys".to_owned(), Fact::Many(tags.keys().cloned().collect())));
+        facts.push(("sts:TransitiveTagKeys".to_owned(), Fact::Many(tags.keys().cloned().collect())));
+    }
+    facts
+}
+
+fn time_facts(now: Timestamp) -> Facts {
+    vec![fact("aws:CurrentTime", now.to_string()), fact("aws:EpochTime", now.as_second().to_string())]
+}
+
 /// The session that an association leads to.
 pub(super) fn assume(
     aws: &mut Aws,
@@ -136,27 +182,15 @@ pub(super) fn assume(
     let (pod, uid) = claims.pod.clone().unwrap_or_default();
     let mut tags = BTreeMap::new();
     if !association.disable_session_tags {
-        tags.insert("eks-cluster-arn".to_owned(), aws.cluster_arn(cluster));
-        tags.insert("eks-cluster-name".to_owned(), cluster.to_owned());
-        tags.insert("kubernetes-namespace".to_owned(), claims.namespace.clone());
-        tags.insert("kubernetes-service-account".to_owned(), claims.service_account.clone());
-        tags.insert("kubernetes-pod-name".to_owned(), pod.clone());
-        tags.insert("kubernetes-pod-uid".to_owned(), uid);
+        let who = [claims.namespace.as_str(), claims.service_account.as_str()];
+        tags = session_tags(&aws.cluster_arn(cluster), who, [&pod, &uid]);
     }
-    let mut facts: Facts = tags.iter().map(|(key, value)| fact(&format!("aws:RequestTag/{key}"), value)).collect();
-    if !tags.is_empty() {
-        facts.push(("aws:TagKeys".to_owned(), Fact::Many(tags.keys().cloned().collect())));
-        facts.push(("sts:TransitiveTagKeys".to_owned(), Fact::Many(tags.keys().cloned().collect())));
-    }
-    let mut source = facts.clone();
-    source.push(fact("aws:SourceAccount", aws.account.as_str()));
-    source.push(fact("aws:SourceArn", aws.cluster_arn(cluster)));
-    source.push(fact("aws:PrincipalIsAWSService", "true"));
+    let facts = [tag_facts(&tags), time_facts(now)].concat();
     // STS asks for sts:TagSession only where there are tags.
     let actions: &[&str] = if tags.is_empty() { &["sts:AssumeRole"] } else { &["sts:AssumeRole", "sts:TagSession"] };
     let trust =
         aws.role_by_arn(&association.role_arn).and_then(|role| role.trust_seen(now)).ok_or_else(unauthorized)?;
-    if !actions.iter().all(|action| trust_allows_service(&trust, SERVICE, action, &source)) {
+    if !trust_admits(&trust, &aws.cluster_arn(cluster), &tags, now, actions) {
         return Err(unauthorized());
     }
     let name = session_name(cluster, &pod);

@@ -206,7 +206,7 @@ impl Aws {
             path: from.path.clone(),
             id: format!("AROA{}", self.mint(UPPER, 17)),
             arn: self.role_arn(&from.path, &from.name),
-            created_at: now - SignedDuration::from_hours(24),
+            created_at: now - SignedDuration::from_secs(from.age_s),
             description: None,
             max_session: 3600,
             boundary: from.boundary.clone(),

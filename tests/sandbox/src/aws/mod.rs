@@ -28,6 +28,7 @@ pub(crate) use self::{addon_life::step, dynamodb::app_call, eks_auth::agent_cred
 pub use self::{
     addon_life::{Addon, Update},
     associations::Association,
+    eks_auth::{session_tags, trust_admits},
     iam::Role,
     sts::{AppCredentials, Session},
 };

@@ -14,6 +14,7 @@ pub(super) type Facts = Vec<(String, Fact)>;
 pub(super) enum Fact {
     One(String),
     Many(Vec<String>),
+    Flag(bool),
 }
 
 /// One condition key with one value.
@@ -125,6 +126,7 @@ fn decide(documents: &[Value], who: &Principal, action: &str, resource: Option<&
         let value = match value {
             Fact::One(text) => ContextValue::String(text.clone()),
             Fact::Many(list) => ContextValue::StringList(list.clone()),
+            Fact::Flag(flag) => ContextValue::Boolean(*flag),
         };
         context.insert(key.clone(), value);
     }
@@ -146,13 +148,20 @@ fn statements(document: &Value) -> Vec<IAMPolicy> {
     prepare(document).into_iter().filter_map(|policy| serde_json::from_value(policy).ok()).collect()
 }
 
-/// Writes a document the one way that `iam-rs` reads: one kind of principal per statement, condition values as text.
+/// Writes a document the one way that `iam-rs` reads: one kind of principal per statement, condition values as text, and
+/// `ArnLike` for `ArnEquals`, which it takes for a comparison of texts though both are the same (IAM reference, ARN condition
+/// operators).
 fn prepare(document: &Value) -> Vec<Value> {
     let mut statements = Vec::new();
     for statement in document.get("Statement").map(one_or_many).unwrap_or_default() {
         let Value::Object(mut statement) = statement else { continue };
         if let Some(condition) = statement.get_mut("Condition") {
             stringify(condition);
+            like(condition);
+        }
+        // `{"AWS": "*"}` and `"*"` mean the same here too.
+        if statement.get("NotPrincipal").is_some_and(|others| many(others, "AWS").iter().any(|id| id == "*")) {
+            statement.insert("NotPrincipal".to_owned(), json!("*"));
         }
         match statement.get("Principal").cloned() {
             Some(Value::Object(kinds)) => {
@@ -169,6 +178,29 @@ fn prepare(document: &Value) -> Vec<Value> {
     }
     let version = document.get("Version").cloned().unwrap_or_else(|| json!("2008-10-17"));
     statements.into_iter().map(|statement| json!({"Version": version, "Statement": [statement]})).collect()
+}
+
+fn many(principal: &Value, kind: &str) -> Vec<Value> {
+    principal.get(kind).map(one_or_many).unwrap_or_default()
+}
+
+fn like(condition: &mut Value) {
+    let Value::Object(operators) = condition else { return };
+    let mut all = Map::new();
+    for (operator, keys) in std::mem::take(operators) {
+        let name = operator.replace("ArnEquals", "ArnLike").replace("ArnNotEquals", "ArnNotLike");
+        match (all.get_mut(&name).and_then(Value::as_object_mut), keys) {
+            // Both have to hold; a key that stands in both would need two statements.
+            (Some(there), Value::Object(more)) if !more.keys().any(|key| there.contains_key(key)) => there.extend(more),
+            (Some(_), keys) => {
+                all.insert(operator, keys);
+            }
+            (None, keys) => {
+                all.insert(name, keys);
+            }
+        }
+    }
+    *operators = all;
 }
 
 fn stringify(condition: &mut Value) {

@@ -1,0 +1,42 @@
+//! Reads the policies of a role, where what it may do next to it hangs on them: of one that goes on to a target role.
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::Asking;
+use crate::{
+    failure::{Failure, Result},
+    model::{access::RoleDocuments, document::Document, have::Seen, role::Role},
+    observe::{CONCURRENCY, inline_policies, seen},
+};
+
+/// What reading them takes.
+const PERMISSIONS: &str =
+    "iam:ListRolePolicies, iam:GetRolePolicy, iam:ListAttachedRolePolicies, iam:GetPolicy and iam:GetPolicyVersion";
+
+impl Asking<'_> {
+    /// The inline and managed policies of a role, and its boundary.
+    ///
+    /// # Errors
+    /// When a read failed for another reason than a missing permission.
+    pub(super) async fn policies_of(&self, role: &Role) -> Result<Seen<RoleDocuments>> {
+        let read = async {
+            let (inline, attached) =
+                futures::try_join!(inline_policies(self.iam, &role.name), self.iam.attached_policies(&role.name))?;
+            let managed = attached.into_iter().map(|arn| self.managed(arn));
+            let managed: Vec<_> = stream::iter(managed).buffered(CONCURRENCY).try_collect().await?;
+            let boundary = match &role.permissions_boundary {
+                Some(arn) => Some(self.managed(arn.clone()).await?),
+                None => None,
+            };
+            Ok(RoleDocuments { identity: inline.into_iter().chain(managed).collect(), boundary })
+        };
+        seen(read.await, PERMISSIONS)
+    }
+
+    async fn managed(&self, arn: String) -> Result<(String, Document)> {
+        match self.iam.managed_policy(&arn).await? {
+            Some(document) => Ok((arn, document)),
+            None => Err(Failure::failed(format!("policy {arn} went away while it was read"))),
+        }
+    }
+}
