@@ -5,6 +5,7 @@ pub(in crate::model) mod conditions;
 mod evaluate;
 pub mod hop;
 mod lint;
+mod operator;
 mod reach;
 pub mod target;
 

@@ -21,5 +21,6 @@ mod role;
 mod show;
 mod support;
 mod terminal;
+mod trust_evaluator;
 mod verify;
 mod wait;

@@ -3,10 +3,7 @@
 
 use serde_json::Value;
 
-use super::{
-    PRINCIPAL,
-    conditions::{Operator, TAGS},
-};
+use super::{PRINCIPAL, conditions::TAGS, operator::Operator};
 use crate::model::{
     arn::Arn,
     document::{Document, strings},

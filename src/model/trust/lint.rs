@@ -9,8 +9,8 @@ use serde_json::{Map, Value, json};
 use super::{
     ACTIONS, Cause, PRINCIPAL, Request, Verdict,
     admits::{allows, conditions, is_session_tag, services},
-    conditions::Operator,
     correction, default_scope, evaluate,
+    operator::Operator,
 };
 use crate::model::{
     arn::Arn,

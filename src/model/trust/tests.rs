@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::model::fixtures::{cluster, subject};
+use crate::model::fixtures::{at, cluster, subject};
 
 /// Evaluates a policy with these statements for carts/carts, session tags on.
 fn ask(statements: Value) -> Verdict {
@@ -14,7 +14,7 @@ fn ask(statements: Value) -> Verdict {
 fn ask_with(statements: Value, session_tags: bool) -> Verdict {
     let (cluster, subject) = (cluster(), subject("carts/carts"));
     let document = Document(json!({"Version": "2012-10-17", "Statement": statements}));
-    evaluate(&document, &Request { cluster: &cluster, subject: &subject, session_tags, now: None })
+    evaluate(&document, &Request { cluster: &cluster, subject: &subject, session_tags, now: Some(at(0)) })
 }
 
 /// The documented minimum, with changes on top.
@@ -48,6 +48,10 @@ fn forms_that_admit() {
         json!([{"Effect": "Allow", "Principal": "*", "NotAction": "sts:SetSourceIdentity"}]),
         json!([minimum(json!({"Principal": {"AWS": "*"}}))]),
         json!([minimum(json!({"Principal": {"Service": ["ec2.amazonaws.com", PRINCIPAL]}}))]),
+        json!([{"Effect": "Allow", "NotPrincipal": {"AWS": "arn:aws:iam::111122223333:user/x"}, "Action": "sts:*"}]),
+        json!([minimum(json!({})), {"Effect": "Deny", "Principal": {"AWS": "arn:aws:iam::1:root"}, "Action": "*"}]),
+        json!([minimum(json!({})), {"Effect": "Deny", "NotPrincipal": {"Service": PRINCIPAL}, "Action": "*"}]),
+        json!([minimum(json!({})), {"Effect": "Deny", "Principal": "*", "NotAction": "sts:*"}]),
     ] {
         assert_eq!(ask(statements.clone()), Verdict::Admits, "{statements}");
     }
@@ -70,6 +74,23 @@ fn conditions_that_admit() {
         json!({"Bool": {"aws:PrincipalIsAWSService": "true"}}),
         json!({"ForAnyValue:StringEquals": {"aws:TagKeys": ["kubernetes-namespace"]}}),
         json!({"ForAllValues:StringLike": {"aws:TagKeys": ["eks-*", "kubernetes-*"]}}),
+        json!({"ForAllValues:StringNotLike": {"aws:TagKeys": "aws:*"}}),
+        json!({"StringLikeIfExists": {"aws:RequestTag/kubernetes-namespace": ["x", "car?s"]}}),
+        json!({"StringNotEqualsIgnoreCase": {"aws:RequestTag/kubernetes-namespace": "orders"}}),
+        json!({"StringLike": {"aws:RequestTag/kubernetes-pod-name": "*"}}),
+        json!({"Null": {"aws:RequestTag/kubernetes-pod-uid": [true, false]}}),
+        json!({"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}),
+        json!({"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
+        json!({"StringNotEquals": {"aws:SourceVpce": "vpce-1"}}),
+        json!({"NumericEquals": {"aws:SourceAccount": 111_122_223_333_u64}}),
+        json!({"NumericLessThanEqualsIfExists": {"aws:MultiFactorAuthAge": "3600"}}),
+        json!({"StringEquals": {"aws:SourceAccount": "${aws:ResourceAccount}"}}),
+        json!({"StringLike": {"aws:SourceArn": "arn:aws:eks:*:${aws:SourceAccount}:cluster/${aws:requesttag/eks-cluster-name}"}}),
+        json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "${aws:PrincipalTag/team, 'carts'}"}}),
+        json!({"DateLessThan": {"aws:CurrentTime": "2026-11-23T12:00:01Z"}}),
+        json!({"DateGreaterThanEquals": {"aws:CurrentTime": "2026-11-23T14:00:00+02:00", "aws:EpochTime": 1_700_000_000}}),
+        json!({"DateNotEquals": {"aws:CurrentTime": "2026-11-23"}}),
+        json!({"NumericGreaterThan": {"aws:EpochTime": "1700000000"}}),
     ] {
         assert_eq!(ask(minimum(json!({"Condition": condition}))), Verdict::Admits, "{condition}");
     }
@@ -122,6 +143,26 @@ fn refusals_name_the_precise_cause() {
             wants("NumericLessThan", "aws:MultiFactorAuthAge", "3600"),
             "statement `X` wants aws:MultiFactorAuthAge, which EKS does not send",
         ),
+        (wants("IpAddress", "aws:SourceIp", "10.0.0.0/8"), "statement `X` wants aws:SourceIp, which EKS does not send"),
+        (
+            wants("DateLessThan", "aws:CurrentTime", "2026-01-01"),
+            "statement `X` wants aws:CurrentTime = `2026-01-01` (DateLessThan), EKS sends `2026-11-23T12:00:00Z`",
+        ),
+        (
+            wants("ForAllValues:StringEquals", "aws:TagKeys", "kubernetes-namespace"),
+            "statement `X` wants aws:TagKeys = `kubernetes-namespace`, EKS sends `eks-cluster-arn`, `eks-cluster-name`, \
+             `kubernetes-namespace`, `kubernetes-service-account`, `kubernetes-pod-name`, `kubernetes-pod-uid`",
+        ),
+        (
+            wants("StringNotLike", "aws:RequestTag/kubernetes-pod-name", "*"),
+            "statement `X` excludes every aws:RequestTag/kubernetes-pod-name, EKS sends one",
+        ),
+        (
+            minimum(
+                json!({"Action": "sts:SetSourceIdentity", "Condition": {"StringEquals": {"aws:SourceAccount": "1"}}}),
+            ),
+            "sts:AssumeRole is not allowed by any statement",
+        ),
         (
             wants("StringNotLike", "aws:RequestTag/kubernetes-service-account", "c*"),
             "statement `X` excludes aws:RequestTag/kubernetes-service-account = `c*`, EKS sends `carts`",
@@ -148,10 +189,23 @@ fn refusals_name_the_precise_cause() {
 fn what_podid_cannot_know_is_neither_yes_nor_no() {
     for condition in [
         json!({"StringEquals": {"aws:SourceOrgId": "o-1"}}),
-        json!({"StringEquals": {"aws:SourceAccount": "${aws:ResourceAccount}"}}),
-        json!({"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}),
-        json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}}),
+        json!({"StringEquals": {"aws:SourceOrgID": "${aws:ResourceOrgID}"}}),
+        json!({"ForAnyValue:StringLike": {"aws:SourceOrgPaths": "o-1/*"}}),
+        json!({"StringEquals": {"aws:SourceAccount": "${aws:ResourceOrgID}"}}),
+        json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "${aws:PrincipalTag/team}"}}),
+        json!({"StringLike": {"aws:RequestTag/kubernetes-namespace": "${*}"}}),
         json!({"StringLike": {"aws:RequestTag/kubernetes-pod-name": "carts-*"}}),
+        json!({"StringEquals": {"aws:TagKeys": "kubernetes-namespace"}}),
+        json!({"StringEquals": {"aws:CurrentTime": "2026-11-23T12:00:00Z"}}),
+        json!({"DateLessThan": {"aws:CurrentTime": "next year"}}),
+        json!({"NumericLessThan": {"aws:RequestTag/kubernetes-namespace": "5"}}),
+        json!({"ArnLike": {"aws:SourceArn": "arn:aws:eks:*"}}),
+        json!({"IpAddressIfExists": {"aws:SourceIp": "10.0.0.0/8"}}),
+        json!({"Null": {"aws:SourceIp": "true"}}),
+        json!({"Null": {"aws:RequestTag/kubernetes-namespace": "maybe"}}),
+        json!({"StringResembles": {"sts:ExternalId": "x"}}),
+        json!({"SomeValue:StringEquals": {"sts:ExternalId": "x"}}),
+        json!("a text"),
     ] {
         let verdict = ask(minimum(json!({"Condition": condition})));
         assert!(matches!(verdict, Verdict::Unknown(_)), "{condition}: {verdict:?}");
@@ -162,6 +216,61 @@ fn what_podid_cannot_know_is_neither_yes_nor_no() {
     let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "sts:*",
         "Condition": {"StringNotEquals": {"aws:SourceOrgId": "o-1"}}});
     assert!(matches!(ask(json!([minimum(json!({})), deny])), Verdict::Unknown(_)));
+}
+
+#[test]
+fn variables_are_texts_in_old_documents_and_time_is_unknown_without_a_clock() {
+    let (cluster, own) = (cluster(), subject("carts/carts"));
+    let request = Request { cluster: &cluster, subject: &own, session_tags: true, now: None };
+    let own_account = minimum(json!({"Condition": {"StringEquals": {"aws:SourceAccount": "${aws:ResourceAccount}"}}}));
+    let old = Document(json!({"Version": "2008-10-17", "Statement": own_account}));
+    refuses(
+        &evaluate(&old, &request),
+        "statement `X` wants aws:SourceAccount = `${aws:ResourceAccount}`, EKS sends `111122223333` \
+         (policy variables need the policy's Version to be 2012-10-17)",
+    );
+    let until = minimum(json!({"Condition": {"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}}));
+    let dated = Document(json!({"Version": "2012-10-17", "Statement": until}));
+    assert!(matches!(evaluate(&dated, &request), Verdict::Unknown(_)));
+    assert_eq!(evaluate(&dated, &Request { now: Some(at(0)), ..request }), Verdict::Admits);
+}
+
+#[test]
+fn reasons_are_of_a_kind() {
+    let cause = |statements: Value, tags| match ask_with(statements, tags) {
+        Verdict::Refuses(reasons) => reasons[0].cause.clone(),
+        other => panic!("{other:?}"),
+    };
+    let condition = |value: Value| minimum(json!({"Condition": value}));
+    let tag = "aws:RequestTag/kubernetes-namespace";
+    let denied = json!([minimum(json!({})), {"Effect": "Deny", "Principal": "*", "Action": "sts:*"}]);
+    for (statements, tags, wanted) in [
+        (json!([]), true, Cause::Principal),
+        (minimum(json!({"Action": "sts:AssumeRole"})), true, Cause::MissingAction("sts:TagSession")),
+        (minimum(json!({"Action": "sts:TagSession"})), true, Cause::MissingAction("sts:AssumeRole")),
+        (condition(json!({"StringEquals": {tag: "x"}})), true, Cause::Condition(tag.to_ascii_lowercase())),
+        (condition(json!({"StringEquals": {tag: "carts"}})), false, Cause::SessionTagsOff),
+        (condition(json!({"Null": {"aws:TagKeys": "false"}})), false, Cause::SessionTagsOff),
+        (
+            condition(json!({"StringEquals": {"aws:RequestTag/team": "x"}})),
+            false,
+            Cause::Condition("aws:requesttag/team".to_owned()),
+        ),
+        (denied, true, Cause::Denied),
+    ] {
+        assert_eq!(cause(statements.clone(), tags), wanted, "{statements}");
+    }
+}
+
+#[test]
+fn without_tags_sts_does_not_ask_for_tag_session() {
+    let (cluster, own) = (cluster(), subject("carts/carts"));
+    let document = Document(json!({"Statement": minimum(json!({"Action": "sts:AssumeRole"}))}));
+    for (session_tags, admits) in [(true, false), (false, true)] {
+        let request = Request { cluster: &cluster, subject: &own, session_tags, now: None };
+        assert_eq!(at_run_time(&document, &request) == Verdict::Admits, admits);
+        assert!(matches!(evaluate(&document, &request), Verdict::Refuses(_)), "EKS may ask for it at the creation");
+    }
 }
 
 #[test]
@@ -186,7 +295,8 @@ fn each_scope_admits_what_it_says() {
             [(&home, "carts/carts"), (&home, "carts/other"), (&home, "orders/carts"), (&away, "carts/carts")];
         for ((cluster, name), admitted) in requests.into_iter().zip(wanted) {
             let subject = subject(name);
-            let verdict = evaluate(&document, &Request { cluster, subject: &subject, session_tags: tags, now: None });
+            let verdict =
+                evaluate(&document, &Request { cluster, subject: &subject, session_tags: tags, now: Some(at(0)) });
             assert_eq!(verdict == Verdict::Admits, admitted, "{scope:?} {tags} {name} {}: {verdict:?}", cluster.name);
         }
     }
