@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::{
     failure::Result,
     model::{
+        access::{Decision, Simulation},
         addon::{Addon, AddonUpdate, AddonVersion, Settings},
         agent::{AgentDaemonSet, Node},
         arn::Arn,
@@ -116,6 +117,9 @@ pub trait Iam: Send + Sync {
     async fn delete_role(&self, name: &str) -> Result<bool>;
     /// PutRolePolicy.
     async fn put_inline_policy(&self, role: &str, name: &str, document: &Document) -> Result<()>;
+    /// SimulatePrincipalPolicy of some actions on one resource, every page: one answer for each action. Trust policies,
+    /// session policies, resource policies and key policies are not part of it.
+    async fn simulate(&self, asked: &Simulation) -> Result<Vec<Decision>>;
 }
 
 /// Amazon EKS Auth: credentials as a pod's agent gets them.
@@ -143,6 +147,8 @@ pub trait AsPod: Send + Sync {
 pub trait Tables: Send + Sync {
     /// DescribeTable in the table's own region; `None` when it does not exist.
     async fn table(&self, table: &Arn) -> Result<Option<Table>>;
+    /// GetResourcePolicy: the table's own policy; `None` when it has none, or does not exist.
+    async fn table_policy(&self, table: &Arn) -> Result<Option<Document>>;
 }
 
 /// Who calls.

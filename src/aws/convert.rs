@@ -11,6 +11,7 @@ use percent_encoding::percent_decode_str;
 use crate::{
     failure::{Failure, Result},
     model::{
+        access::{Decision, Effect},
         addon::{Addon, AddonUpdate, AddonVersion, Issue, numbers},
         arn::Arn,
         association::{Association, AssociationSummary},
@@ -190,6 +191,35 @@ pub(super) fn document(text: &str) -> Result<Document> {
     let decoded =
         if plain { text.into() } else { percent_decode_str(text).decode_utf8().map_err(|error| unreadable(&error))? };
     serde_json::from_str(&decoded).map(Document).map_err(|error| unreadable(&error))
+}
+
+/// An answer of the simulation of one resource: what is told of all resources is told of that one.
+pub(super) fn decision(resource: &str, from: &iam::EvaluationResult) -> Result<Decision> {
+    let effect = match from.eval_decision().as_str() {
+        "allowed" => Effect::Allowed,
+        "implicitDeny" => Effect::Implicit,
+        "explicitDeny" => Effect::Explicit,
+        other => return Err(Failure::failed(format!("IAM decided `{other}`, which podid does not know"))),
+    };
+    let boundary = from.permissions_boundary_decision_detail();
+    let organization = from.organizations_decision_detail();
+    let own = from.resource_specific_results().iter().filter(|one| one.eval_resource_name() == resource);
+    let mut missing: Vec<String> = from.missing_context_values().to_vec();
+    missing.extend(own.flat_map(|one| one.missing_context_values().to_vec()));
+    missing.sort();
+    missing.dedup();
+    let mut policies: Vec<String> =
+        from.matched_statements().iter().filter_map(|one| owned(one.source_policy_id())).collect();
+    policies.dedup();
+    Ok(Decision {
+        action: from.eval_action_name().to_owned(),
+        resource: resource.to_owned(),
+        effect,
+        boundary: boundary.map(iam::PermissionsBoundaryDecisionDetail::allowed_by_permissions_boundary),
+        organization: organization.map(iam::OrganizationsDecisionDetail::allowed_by_organizations),
+        missing,
+        policies,
+    })
 }
 
 pub(super) fn iam_tags(tags: &BTreeMap<String, String>) -> Result<Vec<iam::Tag>> {

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 use super::{Aws, convert};
 use crate::{
     failure::Result,
-    model::{arn::Arn, table::Table},
+    model::{arn::Arn, document::Document, table::Table},
     ports::Tables,
 };
 
@@ -27,6 +27,25 @@ impl Tables for Aws {
             }
             Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(dynamodb.told.failure("DescribeTable", &what, &error)),
+        }
+    }
+
+    async fn table_policy(&self, table: &Arn) -> Result<Option<Document>> {
+        let what = format!("cannot read the policy of table `{table}`");
+        let dynamodb = self.dynamodb(&what).await?;
+        let region = Builder::new().region(Region::new(table.region.clone()));
+        let call = dynamodb.api.get_resource_policy().resource_arn(table.to_string());
+        match call.customize().config_override(region).send().await {
+            Ok(answer) => convert::need(answer.policy(), "Policy")
+                .and_then(convert::document)
+                .map(Some)
+                .map_err(|failure| failure.context(what)),
+            Err(error)
+                if matches!(error.code(), Some("PolicyNotFoundException" | "ResourceNotFoundException")) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(dynamodb.told.failure("GetResourcePolicy", &what, &error)),
         }
     }
 }

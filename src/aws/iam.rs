@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::{
+    error::{ProvideErrorMetadata, SdkError},
+    types::{ContextEntry, ContextKeyTypeEnum as Kind},
+};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use super::{Aws, convert};
 use crate::{
     failure::{Failure, Result},
     model::{
+        access::{Decision, Simulation},
+        arn::last,
         document::Document,
         role::{ListedRole, NewRole, Role},
     },
@@ -176,6 +181,28 @@ impl Iam for Aws {
         let call = iam.api.put_role_policy().role_name(role).policy_name(name).policy_document(document.0.to_string());
         call.send().await.map_err(|error| iam.told.failure("PutRolePolicy", &what, &error))?;
         Ok(())
+    }
+
+    async fn simulate(&self, asked: &Simulation) -> Result<Vec<Decision>> {
+        let what = format!("cannot ask IAM what role `{}` may do on {}", last(&asked.role), asked.resource);
+        let iam = self.iam(&what).await?;
+        let context = asked.context.iter().map(|(key, value)| {
+            // Tags are text, whatever they say.
+            let truth = (value == "true" || value == "false") && !key.contains('/');
+            let kind = if truth { Kind::Boolean } else { Kind::String };
+            ContextEntry::builder().context_key_name(key).context_key_values(value).context_key_type(kind).build()
+        });
+        let call = iam
+            .api
+            .simulate_principal_policy()
+            .policy_source_arn(&asked.role)
+            .set_action_names(Some(asked.actions.clone()))
+            .resource_arns(&asked.resource)
+            .set_context_entries(Some(context.collect::<Vec<_>>()).filter(|context| !context.is_empty()));
+        let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
+        let found = found.map_err(|error| iam.told.failure("SimulatePrincipalPolicy", &what, &error))?;
+        let read = found.into_iter().map(|result| convert::decision(&asked.resource, &result)).collect::<Result<_>>();
+        read.map_err(|failure| failure.context(what))
     }
 
     async fn detach_policy(&self, role: &str, policy_arn: &str) -> Result<bool> {

@@ -1,5 +1,7 @@
 //! The nodes that the pods run on or could run on: each has a ready agent, and may ask EKS Auth.
 
+mod role;
+
 use super::{Check, Finding, Link};
 use crate::model::{
     agent::{Coverage, Reach, grouped},
@@ -7,7 +9,7 @@ use crate::model::{
     snapshot::Snapshot,
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &NO_AGENT, &UNSUPPORTED];
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &NO_AGENT, &UNSUPPORTED, &role::PERMISSION, &role::BOUNDARY];
 
 static SOUND: Check = Check {
     id: "nodes.sound",
@@ -41,6 +43,10 @@ static UNSUPPORTED: Check = Check {
 };
 
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+    agents(snapshot).into_iter().chain(role::look(snapshot)).collect()
+}
+
+fn agents(snapshot: &Snapshot) -> Vec<Finding> {
     let Seen::Read(state) = &snapshot.cluster.agent else { return Vec::new() };
     let Some(pods) = snapshot.pods.read() else { return Vec::new() };
     let workloads: Vec<_> = snapshot.own_workloads().into_iter().cloned().collect();

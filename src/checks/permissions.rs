@@ -1,19 +1,284 @@
 //! What the role may do, against what the workload needs. Whom the role trusts is `trust`'s.
 
-use super::{Check, Finding, Link};
-use crate::model::snapshot::Snapshot;
+mod judge;
+mod keys;
+mod remedy;
+#[cfg(test)]
+mod tests;
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND];
+use self::judge::{Cause, Judged, Outcome};
+use super::{Check, Finding, Link};
+use crate::model::{
+    access::{Need, Session},
+    arn::last,
+    have::Seen,
+    snapshot::{RoleView, Snapshot},
+    text::count,
+};
+
+pub(super) static CHECKS: &[&Check] = &[
+    &SOUND,
+    &MISSING,
+    &INDEX,
+    &WRONG_ARN,
+    &SESSION_TAGS,
+    &EXPLICIT_DENY,
+    &BOUNDARY,
+    &SCP,
+    &SESSION_POLICY,
+    &RESOURCE_POLICY,
+    &KMS,
+];
 
 static SOUND: Check = Check {
     id: "permissions.sound",
     link: Link::Permissions,
     title: "the role may do what the workload needs",
-    background: "With credentials in hand, each call is still judged: by the role's policies, its permissions boundary, the organisation's policies, the association's session policy, and the resource's own.",
-    sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"],
+    background: "With credentials in hand, each call is still judged: by the role's policies, its permissions boundary, the organisation's policies, the association's session policy, and the resource's own. IAM is asked with the session tags that EKS sends. Where it may not be asked, podid reads the policies and predicts; an organisation's policies are not seen then.",
+    sources: &[
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html",
+        "https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html",
+    ],
     symptom: false,
 };
 
-pub(super) fn look(_: &Snapshot) -> Vec<Finding> {
-    Vec::new()
+static MISSING: Check = Check {
+    id: "permissions.missing",
+    link: Link::Permissions,
+    title: "no policy of the role allows an action that the workload needs",
+    background: "The credentials work, and the service answers AccessDenied `because no identity-based policy allows` the action. What nothing allows is denied.",
+    sources: &[
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html",
+        "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html",
+    ],
+    symptom: false,
+};
+
+static INDEX: Check = Check {
+    id: "permissions.index",
+    link: Link::Permissions,
+    title: "the role may use the table and not its indexes",
+    background: "An index has an ARN of its own, `table/NAME/index/INDEX`: a policy for the table alone does not cover a Query or Scan of its indexes.",
+    sources: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/using-identity-based-policies.html"],
+    symptom: false,
+};
+
+static WRONG_ARN: Check = Check {
+    id: "permissions.wrong-arn",
+    link: Link::Permissions,
+    title: "the role's policy names another table, region or account than the workload uses",
+    background: "A policy that names a table of another region or account, or a name with a typing error, is valid and allows nothing of what is needed. The same is so of a need that names a table or index that does not exist.",
+    sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html"],
+    symptom: false,
+};
+
+static SESSION_TAGS: Check = Check {
+    id: "permissions.session-tags",
+    link: Link::Permissions,
+    title: "the role's policy asks for session tags that the pods do not have",
+    background: "EKS sends six session tags, which policies see as aws:PrincipalTag. They are compared exactly; a session without them, since the association disables them, does not have the key at all.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html"],
+    symptom: false,
+};
+
+static EXPLICIT_DENY: Check = Check {
+    id: "permissions.explicit-deny",
+    link: Link::Permissions,
+    title: "a policy of the role denies an action that the workload needs",
+    background: "A Deny overrules every Allow, wherever that stands. Adding a permission changes nothing.",
+    sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_AccessPolicyLanguage_Interplay.html"],
+    symptom: false,
+};
+
+static BOUNDARY: Check = Check {
+    id: "permissions.boundary",
+    link: Link::Permissions,
+    title: "the role's permissions boundary does not allow an action that the workload needs",
+    background: "A permissions boundary is the most that a role may do: an action has to be allowed by it and by a policy of the role.",
+    sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"],
+    symptom: false,
+};
+
+static SCP: Check = Check {
+    id: "permissions.scp",
+    link: Link::Permissions,
+    title: "the organisation's service control policies do not allow an action that the workload needs",
+    background: "Service control policies are the most that any role of an account may do. They belong to the organisation's management account; IAM takes them into account when it simulates, and names no statement.",
+    sources: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html"],
+    symptom: false,
+};
+
+static SESSION_POLICY: Check = Check {
+    id: "permissions.session-policy",
+    link: Link::Permissions,
+    title: "the association's session policy does not allow an action that the workload needs",
+    background: "The session policy of an association narrows the sessions of its pods: an action has to be allowed by it and by the role's policies. With a target role it narrows the target role's sessions.",
+    sources: &["https://aws.amazon.com/blogs/containers/session-policies-for-amazon-eks-pod-identity/"],
+    symptom: false,
+};
+
+static RESOURCE_POLICY: Check = Check {
+    id: "permissions.resource-policy",
+    link: Link::Permissions,
+    title: "the table's own policy denies an action that the workload needs",
+    background: "A table can have a policy of its own. A Deny in it overrules the role's policies; and a table of another account can be used only when its policy allows it.",
+    sources: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/access-control-resource-based.html"],
+    symptom: false,
+};
+
+static KMS: Check = Check {
+    id: "permissions.kms",
+    link: Link::Permissions,
+    title: "the KMS key that the table is encrypted with cannot be used",
+    background: "DynamoDB decrypts the table's key in the name of the caller: readers and writers need kms:Decrypt on a customer managed key, by the role's policies or by the key's own. When DynamoDB cannot use the key at all, the table goes out of use (INACCESSIBLE_ENCRYPTION_CREDENTIALS).",
+    sources: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html"],
+    symptom: false,
+};
+
+/// Says with which words an answer came without IAM.
+const PREDICTED: &str = "predicted from the policies; IAM was not asked";
+
+pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+    let Some(session) = Session::of(snapshot) else { return Vec::new() };
+    if snapshot.needs.is_empty() {
+        return vec![SOUND.skips("what the workload needs", "name what it needs: --needs or --dynamodb")];
+    }
+    let subject = format!("role {}", last(&session.role));
+    let view = role(snapshot);
+    let answered = match (&snapshot.access.simulated, &view.documents) {
+        (Seen::NotAsked, _) => return Vec::new(),
+        (Seen::Read(_), _) => true,
+        (Seen::Unreadable(_), Seen::Read(_)) => false,
+        (Seen::Unreadable(why), Seen::Unreadable(more)) => {
+            return vec![SOUND.skips(subject, format!("{why}; and the policies cannot be read: {more}"))];
+        }
+        (Seen::Unreadable(why), Seen::NotAsked) => return vec![SOUND.skips(subject, why)],
+    };
+    let judged: Vec<Judged<'_>> = snapshot.needs.iter().map(|need| judge::judge(need, &session, snapshot)).collect();
+    let mut findings = broken(&subject, &judged, answered, &session, snapshot);
+    findings.extend(keys::look(snapshot));
+    findings.extend(keys::nowhere(snapshot));
+    findings.extend(unseen(snapshot));
+    let unknown: Vec<String> = judged.iter().filter_map(Judged::unknown).collect();
+    if !unknown.is_empty() {
+        findings.push(SOUND.cannot_tell(subject, unknown.join("; ")));
+    } else if judged.iter().all(|one| one.outcome == Outcome::Allowed) {
+        let message = format!("it may do what is needed: {}", count(judged.len(), "action"));
+        let finding = SOUND.ok(subject, if answered { message } else { format!("{message} ({PREDICTED})") });
+        findings.push(finding.evidence(source(answered), listed(judged.iter().map(|one| one.need))));
+    }
+    findings
+}
+
+/// The role whose credentials the pods get.
+fn role(snapshot: &Snapshot) -> &RoleView {
+    let through_target = snapshot.associated().is_some_and(|association| association.target_role_arn.is_some());
+    if through_target { &snapshot.target } else { &snapshot.role }
+}
+
+fn source(answered: bool) -> &'static str {
+    if answered { "SimulatePrincipalPolicy" } else { "GetRolePolicy, GetPolicyVersion" }
+}
+
+/// `dynamodb:Query on table/carts/index/byId`, the first few.
+fn listed<'a>(needs: impl Iterator<Item = &'a Need>) -> String {
+    let all: Vec<String> = needs.map(shown).collect();
+    let rest = all.len().saturating_sub(3);
+    let shown = all[..all.len() - rest].join(", ");
+    if rest == 0 { shown } else { format!("{shown} and {rest} more") }
+}
+
+fn shown(need: &Need) -> String {
+    if need.resource == "*" {
+        return need.action.clone();
+    }
+    let resource = if need.resource.contains(":dynamodb:") {
+        need.resource.splitn(6, ':').nth(5).unwrap_or(&need.resource)
+    } else {
+        &need.resource
+    };
+    format!("{} on {resource}", need.action)
+}
+
+/// One finding for each cause, with all needs that it breaks.
+fn broken(
+    subject: &str,
+    judged: &[Judged<'_>],
+    answered: bool,
+    session: &Session,
+    snapshot: &Snapshot,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for check in CHECKS {
+        let own: Vec<&Judged<'_>> = judged.iter().filter(|one| one.check().is_some_and(|c| c == *check)).collect();
+        let Some(cause) = own.iter().find_map(|one| one.cause()) else { continue };
+        let what = listed(own.iter().map(|one| one.need));
+        let mut message = format!("{what}: {}", why(cause));
+        if !answered {
+            message = format!("{message} ({PREDICTED})");
+        }
+        // Whether a key's own policy allows what the role's do not, only a refusal in a log tells.
+        let told = own.iter().any(|one| one.need.from.starts_with("the log"));
+        let may_work = matches!(cause, Cause::Key) && !told;
+        let status = if may_work { super::Status::Warning } else { super::Status::Failed };
+        let mut finding = check.finds(status, subject, message).evidence(source(answered), decided(&own));
+        for from in origins(&own) {
+            finding = finding.evidence(from, what.clone());
+        }
+        findings.push(remedy::remedies(finding, cause, &own, session, snapshot));
+    }
+    findings
+}
+
+/// Where the needs come from, each once.
+fn origins(own: &[&Judged<'_>]) -> Vec<String> {
+    let mut all: Vec<String> = own.iter().map(|one| one.need.from.clone()).collect();
+    all.dedup();
+    all
+}
+
+fn decided(own: &[&Judged<'_>]) -> String {
+    let mut words: Vec<&str> = own.iter().map(|one| one.decided).collect();
+    words.dedup();
+    words.join(", ")
+}
+
+fn why(cause: &Cause) -> String {
+    match cause {
+        Cause::Missing => "no policy of the role allows it".to_owned(),
+        Cause::Index => "the role's policies allow it on the table, and not on its indexes".to_owned(),
+        Cause::WrongArn { policy, names, differs } => {
+            format!("`{policy}` allows it on {names} only, which differs in {differs}")
+        }
+        Cause::Tags(reason) => reason.clone(),
+        Cause::Denied(policies) => match &policies[..] {
+            [] => "a policy of the role denies it".to_owned(),
+            names => format!("denied by {}", names.join(", ")),
+        },
+        Cause::Boundary(arn) => {
+            let named = arn.as_deref().map(|arn| format!(" {arn}")).unwrap_or_default();
+            format!("the role's permissions boundary{named} does not allow it")
+        }
+        Cause::Organization => "the organisation's service control policies do not allow it".to_owned(),
+        Cause::Session { denied: true } => "the association's session policy denies it".to_owned(),
+        Cause::Session { denied: false } => "the association's session policy does not allow it".to_owned(),
+        Cause::Table { denied: true } => "the table's own policy denies it".to_owned(),
+        Cause::Table { denied: false } => {
+            "the table is another account's, and its own policy does not allow it".to_owned()
+        }
+        Cause::Key => "no policy of the role allows it, and the key's own policy, which podid does not read, has to".to_owned(),
+    }
+}
+
+/// What of the tables could not be looked at.
+fn unseen(snapshot: &Snapshot) -> Vec<Finding> {
+    let policies = snapshot.access.table_policies.iter().filter_map(|(arn, seen)| match seen {
+        Seen::Unreadable(why) => Some(RESOURCE_POLICY.skips(format!("table {}", last(arn)), why)),
+        _ => None,
+    });
+    let tables = snapshot.access.tables.iter().filter_map(|(arn, seen)| match seen {
+        Seen::Unreadable(why) => Some(KMS.skips(format!("table {}", last(arn)), why)),
+        _ => None,
+    });
+    policies.chain(tables).collect()
 }

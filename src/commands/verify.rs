@@ -2,6 +2,7 @@
 
 mod catalog;
 mod ci;
+mod needs;
 mod view;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use clap::Args;
 use futures::stream::{self, StreamExt};
 use serde_json::json;
 
+use self::needs::Needs;
 use crate::{
     checks::{self, Outcome, Report},
     commands::select::select,
@@ -48,6 +50,8 @@ pub struct Verify {
     /// Every service account that has an association
     #[arg(long, conflicts_with = "subjects")]
     all: bool,
+    #[command(flatten)]
+    needs: Needs,
     /// Look for static keys in Secrets too: the names of their keys are read, never a value
     #[arg(long)]
     read_secrets: bool,
@@ -80,6 +84,8 @@ Examples:
   podid verify carts/carts
   podid verify --all --strict -o junit
   podid verify -n carts -o json
+  podid verify carts/carts --dynamodb eks-workshop-carts=read-write
+  podid verify carts/carts --needs 'dynamodb:Query@eks-workshop-carts/index/*'
   podid verify --explain trust.missing-tag-session
   podid verify --list-checks";
 
@@ -121,7 +127,15 @@ impl Verify {
     async fn look(&self, ctx: &Context) -> Result<Vec<Report>> {
         let cluster = ctx.cluster().await?;
         let kube = self.kube(ctx).await?;
-        let asking = Asking { eks: ctx.eks()?, iam: ctx.iam()?, kube, secrets: self.read_secrets, logs: !self.no_logs };
+        let asking = Asking {
+            eks: ctx.eks()?,
+            iam: ctx.iam()?,
+            tables: ctx.tables()?,
+            kube,
+            secrets: self.read_secrets,
+            logs: !self.no_logs,
+            needs: self.needs.at(&cluster.arn),
+        };
         let (subjects, view) =
             futures::join!(self.subjects(ctx), ctx.guard.run("reading the cluster", asking.cluster(cluster)));
         let (subjects, view) = (subjects?, Arc::new(view?));

@@ -1,8 +1,22 @@
 //! What a workload needs from AWS, and what IAM says of it. What the caller of podid needs is in `permissions`.
 
+mod dynamodb;
+mod evaluate;
+mod needs;
+mod session;
+
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::document::Document;
+pub use self::{
+    dynamodb::{covering, table_of, uses_key},
+    evaluate::{Verdict, predict, resources_for, session_allows, table_says},
+    needs::{NeedError, NeedText, from_log, of_grant},
+    session::Session,
+};
+pub(crate) use self::evaluate::{but_for_tags, resource_like, tags_asked};
+use super::{document::Document, have::Seen, table::Table};
 
 /// An action that a workload makes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -24,3 +38,85 @@ pub struct RoleDocuments {
     /// The permissions boundary, by ARN.
     pub boundary: Option<(String, Document)>,
 }
+
+/// What a policy, or all of them, come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Allowed, and nothing denies it.
+    Allowed,
+    /// Nothing allows it.
+    Implicit,
+    /// A statement denies it.
+    Explicit,
+}
+
+impl Effect {
+    /// As IAM says it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Implicit => "implicitDeny",
+            Self::Explicit => "explicitDeny",
+        }
+    }
+}
+
+/// What IAM answers of one action on one resource (IAM API reference, EvaluationResult).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// `dynamodb:Query`.
+    pub action: String,
+    /// ARN, or `*`.
+    pub resource: String,
+    /// What the policies together come to.
+    pub effect: Effect,
+    /// Whether the permissions boundary allows it; `None` without one.
+    pub boundary: Option<bool>,
+    /// Whether the organisation's service control policies allow it; `None` outside an organisation.
+    pub organization: Option<bool>,
+    /// Context keys that the policies ask for and nobody gave.
+    pub missing: Vec<String>,
+    /// Names of the policies whose statements decided.
+    pub policies: Vec<String>,
+}
+
+/// What SimulatePrincipalPolicy is asked: some actions on one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Simulation {
+    /// ARN of the role.
+    pub role: String,
+    /// Actions.
+    pub actions: Vec<String>,
+    /// ARN, or `*`.
+    pub resource: String,
+    /// Context keys, each with its value.
+    pub context: Vec<(String, String)>,
+}
+
+/// What was asked about the needs of one service account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccessView {
+    /// IAM's answers.
+    pub simulated: Seen<Vec<Decision>>,
+    /// The tables that the needs name, by ARN.
+    pub tables: BTreeMap<String, Seen<Option<Table>>>,
+    /// Their resource policies.
+    pub table_policies: BTreeMap<String, Seen<Option<Document>>>,
+}
+
+/// The role that nodes run as, and whether it may ask EKS Auth for credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeRole {
+    /// ARN.
+    pub arn: String,
+    /// IAM's answer.
+    pub simulated: Seen<Vec<Decision>>,
+    /// Its policies, when IAM could not be asked.
+    pub documents: Seen<RoleDocuments>,
+}
+
+/// What the agent of a node asks for, with its node's role (EKS User Guide, pod-id-agent-setup).
+pub const EKS_AUTH: &str = "eks-auth:AssumeRoleForPodIdentity";
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use jiff::Timestamp;
 
 use super::{
-    access::{Need, RoleDocuments},
+    access::{AccessView, Need, NodeRole, RoleDocuments},
     addon::{Addon, AddonVersion},
     agent::AgentState,
     association::{Association, AssociationSummary},
@@ -32,8 +32,6 @@ pub struct ClusterView {
     pub agents_own: Seen<Option<AssociationSummary>>,
     /// DaemonSets of network plugins in kube-system.
     pub network: Seen<Vec<NetworkDaemon>>,
-    /// The roles of the managed node groups that nodes belong to, by the group's name.
-    pub node_groups: BTreeMap<String, Seen<String>>,
 }
 
 /// The log lines of one container that has trouble.
@@ -97,6 +95,11 @@ pub struct Snapshot {
     pub needs: Vec<Need>,
     /// What came of asking for the credentials, when that was asked for.
     pub live: Option<Live>,
+    /// What was asked about that.
+    pub access: AccessView,
+    /// The roles of the managed node groups that its pods run on, by the group's name; asked for only when a pod has trouble,
+    /// or what it needs was named.
+    pub node_roles: BTreeMap<String, Seen<NodeRole>>,
 }
 
 impl Snapshot {
@@ -122,6 +125,8 @@ impl Snapshot {
             agent_logs: Vec::new(),
             needs: Vec::new(),
             live: None,
+            access: AccessView::default(),
+            node_roles: BTreeMap::new(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reads the snapshot that `verify` looks at: what is the same for a whole cluster once, and the rest for each service
 //! account, as far as a check can use it.
 
+mod access;
 mod policies;
 
 use std::{
@@ -19,6 +20,7 @@ use super::{CONCURRENCY, agent, association, seen};
 use crate::{
     failure::Result,
     model::{
+        access::Need,
         addon::Addon,
         agent::AgentState,
         arn::last,
@@ -32,7 +34,7 @@ use crate::{
         workload::{Container, Pod, Workload},
     },
     output::mask,
-    ports::{Cluster, Eks, Iam},
+    ports::{Cluster, Eks, Iam, Tables},
 };
 
 /// What is asked, and of whom.
@@ -41,12 +43,16 @@ pub struct Asking<'a> {
     pub eks: &'a dyn Eks,
     /// IAM.
     pub iam: &'a dyn Iam,
+    /// DynamoDB.
+    pub tables: &'a dyn Tables,
     /// Kubernetes; or why it cannot be asked.
     pub kube: Result<&'a dyn Cluster, String>,
     /// The names of the keys of Secrets may be read.
     pub secrets: bool,
     /// Logs may be read.
     pub logs: bool,
+    /// What the workloads need, as far as it was named.
+    pub needs: Vec<Need>,
 }
 
 /// Lines of a log that are looked through for known texts.
@@ -114,7 +120,6 @@ impl Asking<'_> {
             offered,
             agents_own,
             network,
-            node_groups: BTreeMap::new(),
         })
     }
 
@@ -198,6 +203,7 @@ impl Asking<'_> {
                 it.target = association.target_role_arn.as_deref().map(role).unwrap_or_default();
             }
         }
+        self.access(&mut snapshots).await?;
         Ok(snapshots)
     }
 

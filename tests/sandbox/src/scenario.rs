@@ -52,6 +52,12 @@ pub struct Scenario {
     /// DynamoDB tables.
     #[serde(default)]
     pub tables: Vec<Table>,
+    /// Service control policies of the account's organisation, one for each level; without any, it is in none.
+    #[serde(default)]
+    pub service_control_policies: Vec<Value>,
+    /// Managed node groups of the first cluster.
+    #[serde(default)]
+    pub node_groups: Vec<NodeGroup>,
     /// Kubernetes objects of the first cluster (Namespace, Node, ServiceAccount, ConfigMap, Deployment, …). Pods of workloads are made by the controllers.
     #[serde(default)]
     pub manifests: Vec<Value>,
@@ -153,6 +159,16 @@ pub struct Role {
     pub age_s: i64,
 }
 
+/// A managed node group.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeGroup {
+    /// Its name.
+    pub name: String,
+    /// ARN of its nodes' role.
+    pub role: String,
+}
+
 /// A managed policy.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -242,6 +258,9 @@ pub struct Table {
     /// It has a stream.
     #[serde(default)]
     pub stream: bool,
+    /// Its own policy.
+    #[serde(default)]
+    pub policy: Option<Value>,
     /// `ACTIVE` unless told.
     #[serde(default = "active")]
     pub status: String,

@@ -76,8 +76,8 @@ impl Aws {
             return Err(err(400, "SerializationException", "Unexpected token in the request body."));
         }
         let operation = ctx.call.operation.as_str();
-        // A table may also be named by its ARN.
-        let named = ctx.call.text("TableName").unwrap_or_default();
+        // A table may also be named by its ARN; its policy is asked for by that alone.
+        let named = ctx.call.text("TableName").or_else(|| ctx.call.text("ResourceArn")).unwrap_or_default();
         let table = named.rsplit('/').next().unwrap_or_default().to_owned();
         let resource = match ctx.call.text("IndexName") {
             Some(index) => format!("{table}/index/{index}"),
@@ -102,6 +102,7 @@ impl Aws {
                     indexes: listed.map(ToOwned::to_owned).collect(),
                     kms_key: None,
                     stream: false,
+                    policy: None,
                     status: "ACTIVE".to_owned(),
                 };
                 self.tables.insert(table.clone(), made);
@@ -110,6 +111,17 @@ impl Aws {
             "DescribeTable" if here && self.tables.contains_key(&table) => {
                 Ok(Reply::Json(json!({"Table": self.describe_table(&table)})))
             }
+            "GetResourcePolicy" if here && self.tables.contains_key(&table) => {
+                match self.tables.get(&table).and_then(|table| table.policy.as_ref()) {
+                    Some(policy) => Ok(Reply::Json(json!({"Policy": policy.to_string(), "RevisionId": "1700000000000"}))),
+                    None => Err(err(
+                        400,
+                        "PolicyNotFoundException",
+                        format!("Resource-based policy not found for the provided ResourceArn: {named}"),
+                    )),
+                }
+            }
+            "GetResourcePolicy" => Err(not_found(format!("Requested resource not found: Table: {table} not found"))),
             "DescribeTable" => Err(not_found(format!("Requested resource not found: Table: {table} not found"))),
             "Query" | "Scan" if here && self.has(&resource) => {
                 Ok(Reply::Json(json!({"Items": [], "Count": 0, "ScannedCount": 0})))

@@ -187,6 +187,7 @@ impl Aws {
             "UpdateAssumeRolePolicy" => self.update_trust(ctx),
             "TagRole" | "UntagRole" | "ListRoleTags" => self.role_tags(ctx),
             "PutRolePermissionsBoundary" | "DeleteRolePermissionsBoundary" => self.role_boundary(ctx),
+            "SimulatePrincipalPolicy" => self.simulate_principal(ctx),
             _ => self.iam_policies(ctx),
         }
     }

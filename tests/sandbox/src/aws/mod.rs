@@ -10,8 +10,10 @@ mod eks;
 mod eks_auth;
 mod iam;
 mod iam_policies;
+mod node_groups;
 mod policy;
 mod sigv4;
+mod simulate;
 mod sts;
 #[cfg(test)]
 mod tests;
@@ -34,7 +36,7 @@ pub use self::{
 };
 use crate::{
     http::{Body, Named, Req},
-    scenario::{Delays, Scenario, Table},
+    scenario::{Delays, NodeGroup, Scenario, Table},
     state::World,
 };
 
@@ -63,6 +65,10 @@ pub struct Aws {
     limits: BTreeMap<String, sts::Limits>,
     /// Credentials that EKS Auth handed out, by access key id.
     keys: BTreeMap<String, sts::Key>,
+    /// Service control policies, one for each level; empty outside an organisation.
+    organization: Vec<Value>,
+    /// Managed node groups of the first cluster.
+    node_groups: Vec<NodeGroup>,
     account: String,
     /// The cluster whose Kubernetes API is served.
     first_cluster: String,
@@ -91,6 +97,8 @@ impl Aws {
             tokens: BTreeMap::new(),
             limits: BTreeMap::new(),
             keys: BTreeMap::new(),
+            organization: scenario.service_control_policies.clone(),
+            node_groups: scenario.node_groups.clone(),
             account: scenario.account.clone(),
             first_cluster: scenario.cluster().name.clone(),
             region: scenario.region.clone(),
@@ -137,6 +145,13 @@ impl Aws {
 
     fn regional(&self, service: &str, region: &str, resource: &str) -> String {
         format!("arn:{}:{service}:{region}:{}:{resource}", self.partition, self.account)
+    }
+
+    /// The policy of the table that an ARN of DynamoDB belongs to.
+    fn table_policy(&self, arn: &str) -> Option<&Value> {
+        let resource = arn.splitn(6, ':').nth(5)?.strip_prefix("table/")?;
+        let table = self.tables.get(resource.split('/').next()?)?;
+        table.policy.as_ref().filter(|_| arn.starts_with(&self.arn("dynamodb", true, "table/")))
     }
 
     fn managed_policy(&self, arn: &str) -> Option<&Value> {

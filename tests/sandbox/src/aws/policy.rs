@@ -33,6 +33,8 @@ pub(super) enum Why {
     NoBoundary,
     /// The session policy does not allow it.
     NoSessionPolicy,
+    /// A service control policy does not allow it.
+    NoOrganization,
 }
 
 impl Why {
@@ -42,6 +44,7 @@ impl Why {
             Self::NoIdentityPolicy => format!(" because no identity-based policy allows the {action} action"),
             Self::ExplicitDeny(kind) => format!(" with an explicit deny in {kind}"),
             Self::NoBoundary => format!(" because no permissions boundary allows the {action} action"),
+            Self::NoOrganization => format!(" because no service control policy allows the {action} action"),
             Self::NoSessionPolicy => format!(" because no session policy allows the {action} action"),
         }
     }
@@ -53,14 +56,54 @@ pub(super) struct Speaking {
     pub identity: Vec<Value>,
     pub boundary: Option<Value>,
     pub session: Option<Value>,
+    /// Service control policies, one for each level.
+    pub organization: Vec<Value>,
+    /// The policy of the resource, and the role whose session asks for it.
+    pub resource: Option<(Value, String)>,
+}
+
+/// What policies of one kind come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ruling {
+    Allow,
+    Deny,
+    Silent,
+}
+
+/// What documents come to for a caller.
+pub(super) fn ruling(documents: &[Value], who: &str, action: &str, resource: &str, facts: &Facts) -> Ruling {
+    match decide(documents, &aws(who), action, Some(resource), facts) {
+        Decision::Allow => Ruling::Allow,
+        Decision::Deny => Ruling::Deny,
+        Decision::NotApplicable => Ruling::Silent,
+    }
+}
+
+/// What service control policies come to: each level has to allow it.
+pub(super) fn organization(levels: &[Value], who: &str, action: &str, resource: &str, facts: &Facts) -> Ruling {
+    let each: Vec<Ruling> =
+        levels.iter().map(|level| ruling(std::slice::from_ref(level), who, action, resource, facts)).collect();
+    let worst = [Ruling::Deny, Ruling::Silent].into_iter().find(|worst| each.contains(worst));
+    worst.unwrap_or(Ruling::Allow)
 }
 
 impl Speaking {
     /// Whether together they allow `action` on `resource`.
     pub(super) fn allow(&self, who: &str, action: &str, resource: &str, facts: &Facts) -> Result<(), Why> {
         let ask = |documents: &[Value]| decide(documents, &aws(who), action, Some(resource), facts);
+        match organization(&self.organization, who, action, resource, facts) {
+            Ruling::Deny => return Err(Why::ExplicitDeny("a service control policy")),
+            Ruling::Silent => return Err(Why::NoOrganization),
+            Ruling::Allow => {}
+        }
+        let of_resource = self.resource_ruling(who, action, resource, facts);
+        if of_resource == Ruling::Deny {
+            return Err(Why::ExplicitDeny("a resource-based policy"));
+        }
         match ask(&self.identity) {
             Decision::Deny => return Err(Why::ExplicitDeny("an identity-based policy")),
+            // What a resource's policy allows to a role of its account needs no policy of the role.
+            Decision::NotApplicable if of_resource == Ruling::Allow => {}
             Decision::NotApplicable => return Err(Why::NoIdentityPolicy),
             Decision::Allow => {}
         }
@@ -79,6 +122,24 @@ impl Speaking {
             }
         }
         Ok(())
+    }
+}
+
+impl Speaking {
+    /// What the resource's policy says to the session, its role, and, where it denies, its account.
+    fn resource_ruling(&self, who: &str, action: &str, resource: &str, facts: &Facts) -> Ruling {
+        let Some((policy, role)) = &self.resource else { return Ruling::Silent };
+        let ask = |who: &str| ruling(std::slice::from_ref(policy), who, action, resource, facts);
+        let mut parts = role.split(':');
+        let (partition, account) = (parts.nth(1).unwrap_or_default(), parts.nth(2).unwrap_or_default());
+        let named = [ask(who), ask(role)];
+        if named.contains(&Ruling::Deny) || ask(&format!("arn:{partition}:iam::{account}:root")) == Ruling::Deny {
+            Ruling::Deny
+        } else if named.contains(&Ruling::Allow) {
+            Ruling::Allow
+        } else {
+            Ruling::Silent
+        }
     }
 }
 
@@ -210,6 +271,23 @@ fn stringify(condition: &mut Value) {
         Value::Bool(_) | Value::Number(_) => *condition = Value::String(condition.to_string()),
         _ => {}
     }
+}
+
+/// The context keys that a document asks for: in its conditions and its variables.
+pub(super) fn keys_of(document: &Value) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    for statement in document.get("Statement").map(one_or_many).unwrap_or_default() {
+        let operators = statement.get("Condition").and_then(Value::as_object);
+        for asked in operators.into_iter().flatten().filter_map(|(_, keys)| keys.as_object()) {
+            keys.extend(asked.keys().cloned());
+        }
+        let text = statement.to_string();
+        let variables = text.split("${").skip(1).filter_map(|rest| rest.split(['}', ',']).next());
+        keys.extend(variables.map(str::trim).filter(|key| key.contains(':')).map(ToOwned::to_owned));
+    }
+    keys.sort();
+    keys.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+    keys
 }
 
 /// A value that may be a list or stand alone.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -159,8 +159,10 @@ impl Aws {
         if !all.iter().any(|(key, _)| key == "aws:RequestedRegion") {
             all.push(fact("aws:RequestedRegion", self.region.as_str()));
         }
-        let speaking = match &who.access {
-            Access::All => return Ok(()),
+        let everything = || vec![json!({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}})];
+        let mut speaking = match &who.access {
+            Access::All if self.organization.is_empty() => return Ok(()),
+            Access::All => Speaking { identity: everything(), ..Speaking::default() },
             Access::Policies(policies) => Speaking { identity: policies.clone(), ..Speaking::default() },
             Access::Role(session) => {
                 for (key, value) in self.principal_tags(session) {
@@ -169,6 +171,9 @@ impl Aws {
                 self.speaking(session)
             }
         };
+        speaking.organization.clone_from(&self.organization);
+        let policy = self.table_policy(resource).filter(|_| action.starts_with("dynamodb:"));
+        speaking.resource = policy.map(|policy| (policy.clone(), who.principal_arn().to_owned()));
         speaking.allow(&who.arn, action, resource, &all)
     }
 
@@ -188,6 +193,7 @@ impl Aws {
             identity: role.inline.values().filter_map(parse).chain(attached).collect(),
             boundary: role.boundary.as_ref().map(|arn| self.managed_policy(arn).cloned().unwrap_or(Value::Null)),
             session: self.limits.get(&session.arn).and_then(|limits| limits.policy.as_ref()).and_then(parse),
+            ..Speaking::default()
         }
     }
 }

@@ -1,0 +1,98 @@
+//! The nodes' role: whether their agents may ask EKS Auth for credentials.
+
+use super::super::{Check, Finding, Link};
+use crate::model::{
+    access::{self, Decision, EKS_AUTH, Effect, Need, NodeRole, Session},
+    arn::last,
+    have::Seen,
+    snapshot::Snapshot,
+};
+
+pub(super) static PERMISSION: Check = Check {
+    id: "nodes.role-permission",
+    link: Link::Nodes,
+    title: "the nodes' role may not ask EKS Auth for credentials",
+    background: "The agent asks for the pods' credentials with its node's own role, which needs eks-auth:AssumeRoleForPodIdentity. The managed policy AmazonEKSWorkerNodePolicy has it; a role with a policy of its own may lack it.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
+    symptom: false,
+};
+
+pub(super) static BOUNDARY: Check = Check {
+    id: "nodes.role-boundary",
+    link: Link::Nodes,
+    title: "a permissions boundary or service control policy keeps the nodes' role from EKS Auth",
+    background: "A policy that allows eks-auth:AssumeRoleForPodIdentity is not enough where the role has a permissions boundary, or its account is in an organisation: each of them has to allow it too.",
+    sources: &[
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html",
+        "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
+    ],
+    symptom: false,
+};
+
+pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for (group, role) in &snapshot.node_roles {
+        let finding = match role {
+            Seen::Read(role) => judged(role, snapshot),
+            Seen::Unreadable(why) => PERMISSION.skips(format!("node group {group}"), why),
+            Seen::NotAsked => continue,
+        };
+        // Node groups mostly share their role.
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    }
+    findings
+}
+
+fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
+    let name = last(&role.arn);
+    let subject = format!("node role {name}");
+    let cluster = snapshot.cluster.cluster.read().map(|cluster| cluster.arn.to_string()).unwrap_or_default();
+    let need = Need { action: EKS_AUTH.to_owned(), resource: cluster, from: String::new() };
+    let (decision, source, predicted) = match (&role.simulated, &role.documents) {
+        (Seen::Read(answers), _) => {
+            let answer = answers.iter().find(|one| one.action.eq_ignore_ascii_case(EKS_AUTH)).cloned();
+            (answer.ok_or_else(|| vec!["IAM gave no answer".to_owned()]), "SimulatePrincipalPolicy", "")
+        }
+        (Seen::Unreadable(_), Seen::Read(documents)) => {
+            let predicted = access::predict(documents, &Session::plain(&role.arn), &need);
+            (predicted, "GetRolePolicy, GetPolicyVersion", " (predicted from the policies; IAM was not asked)")
+        }
+        (Seen::Unreadable(why), _) => return PERMISSION.skips(subject, why),
+        (Seen::NotAsked, _) => return PERMISSION.skips(subject, "IAM was not asked"),
+    };
+    let decision = match decision {
+        Ok(decision) => decision,
+        Err(reasons) => return PERMISSION.cannot_tell(subject, reasons.join("; ")),
+    };
+    let finding = told(&decision, name, &subject, &role.arn, predicted);
+    finding.evidence(source, format!("{EKS_AUTH}: {}", decision.effect.as_str()))
+}
+
+fn told(decision: &Decision, name: &str, subject: &str, arn: &str, predicted: &str) -> Finding {
+    let cannot = |why: &str| format!("the agents on its nodes get no credentials: {why}{predicted}");
+    if decision.organization == Some(false) {
+        return BOUNDARY
+            .fails(subject, cannot(&format!("the organisation's service control policies do not allow {EKS_AUTH}")))
+            .change(format!("ask who administers the organisation to allow {EKS_AUTH} in its service control policies"));
+    }
+    if decision.boundary == Some(false) {
+        return BOUNDARY
+            .fails(subject, cannot(&format!("the role's permissions boundary does not allow {EKS_AUTH}")))
+            .change(format!("allow {EKS_AUTH} in the permissions boundary of role {name}"));
+    }
+    match decision.effect {
+        Effect::Allowed => PERMISSION.ok(subject, format!("its agents may ask EKS Auth for credentials{predicted}")),
+        Effect::Explicit => PERMISSION
+            .fails(subject, cannot(&format!("a policy of the role denies {EKS_AUTH}")))
+            .change("take the Deny out, or narrow it: a permission that is added does not overrule it"),
+        Effect::Implicit => {
+            let partition = arn.split(':').nth(1).unwrap_or("aws");
+            PERMISSION.fails(subject, cannot(&format!("no policy of the role allows {EKS_AUTH}"))).change(format!(
+                "attach the policy that has it: `aws iam attach-role-policy --role-name {name} --policy-arn \
+                 arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy`"
+            ))
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! One need: whether the credentials may, and what is in the way when not.
+
+use super::{
+    BOUNDARY, Check, EXPLICIT_DENY, INDEX, KMS, MISSING, RESOURCE_POLICY, SCP, SESSION_POLICY, SESSION_TAGS, WRONG_ARN,
+    role,
+};
+use crate::model::{
+    access::{self, Decision, Effect, Need, RoleDocuments, Session, Verdict},
+    arn::Arn,
+    snapshot::Snapshot,
+    text::nearest,
+};
+
+/// A need and how it came out.
+#[derive(Debug)]
+pub(super) struct Judged<'a> {
+    pub need: &'a Need,
+    pub outcome: Outcome,
+    /// `allowed`, `implicitDeny`, … as IAM says it.
+    pub decided: &'static str,
+}
+
+/// How a need came out.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Allowed,
+    Broken(Cause),
+    /// It depends on what podid cannot know; on what.
+    Unknown(Vec<String>),
+}
+
+/// What is in the way.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Nothing allows it.
+    Missing,
+    /// It is allowed on the table alone.
+    Index,
+    /// It is allowed on something else.
+    WrongArn { policy: String, names: String, differs: &'static str },
+    /// It would be allowed to a caller with other tags; why not to this one.
+    Tags(String),
+    /// The policies of these names deny it.
+    Denied(Vec<String>),
+    /// The boundary, by its ARN.
+    Boundary(Option<String>),
+    /// Service control policies.
+    Organization,
+    /// The session policy.
+    Session { denied: bool },
+    /// The table's own policy.
+    Table { denied: bool },
+    /// No policy of the role allows the use of a KMS key.
+    Key,
+}
+
+impl Judged<'_> {
+    pub(super) fn cause(&self) -> Option<&Cause> {
+        match &self.outcome {
+            Outcome::Broken(cause) => Some(cause),
+            Outcome::Allowed | Outcome::Unknown(_) => None,
+        }
+    }
+
+    pub(super) fn check(&self) -> Option<&'static Check> {
+        Some(match self.cause()? {
+            Cause::Missing => &MISSING,
+            Cause::Index => &INDEX,
+            Cause::WrongArn { .. } => &WRONG_ARN,
+            Cause::Tags(_) => &SESSION_TAGS,
+            Cause::Denied(_) => &EXPLICIT_DENY,
+            Cause::Boundary(_) => &BOUNDARY,
+            Cause::Organization => &SCP,
+            Cause::Session { .. } => &SESSION_POLICY,
+            Cause::Table { .. } => &RESOURCE_POLICY,
+            Cause::Key => &KMS,
+        })
+    }
+
+    pub(super) fn unknown(&self) -> Option<String> {
+        match &self.outcome {
+            Outcome::Unknown(reasons) => Some(format!("{}: {}", super::shown(self.need), reasons.join(", "))),
+            Outcome::Allowed | Outcome::Broken(_) => None,
+        }
+    }
+}
+
+pub(super) fn judge<'a>(need: &'a Need, session: &Session, snapshot: &Snapshot) -> Judged<'a> {
+    let documents = role(snapshot).documents.read();
+    let answer = snapshot.access.simulated.read().map(|all| {
+        all.iter().find(|one| one.action.eq_ignore_ascii_case(&need.action) && one.resource == need.resource)
+    });
+    let decision = match (answer, documents) {
+        (Some(Some(decision)), _) => Ok(decision.clone()),
+        (Some(None), _) => Err(vec!["IAM gave no answer".to_owned()]),
+        (None, Some(documents)) => access::predict(documents, session, need),
+        (None, None) => Err(vec!["neither IAM's answer nor the policies were seen".to_owned()]),
+    };
+    let (outcome, decided) = match decision {
+        Err(reasons) => (Outcome::Unknown(reasons), "unknown"),
+        Ok(decision) => (weigh(need, &decision, documents, session, snapshot), decision.effect.as_str()),
+    };
+    Judged { need, outcome, decided }
+}
+
+/// In the order in which AWS asks: whatever denies, the organisation, the resource, the role, the session.
+fn weigh(
+    need: &Need,
+    decision: &Decision,
+    documents: Option<&RoleDocuments>,
+    session: &Session,
+    snapshot: &Snapshot,
+) -> Outcome {
+    let table = access::table_of(&need.resource);
+    let policy = table.as_ref().and_then(|arn| snapshot.access.table_policies.get(&arn.to_string())?.read()?.as_ref());
+    let home = session.role.split(':').nth(4);
+    let foreign = table.as_ref().is_some_and(|arn| Some(arn.account.as_str()) != home);
+    let by_table = policy.map(|policy| access::table_says(policy, session, need, foreign));
+    if matches!(by_table, Some(Verdict::Is(Effect::Explicit, _))) {
+        return Outcome::Broken(Cause::Table { denied: true });
+    }
+    if decision.organization == Some(false) {
+        return Outcome::Broken(Cause::Organization);
+    }
+    if decision.boundary == Some(false) {
+        let boundary = role(snapshot).role.read().and_then(Option::as_ref);
+        return Outcome::Broken(Cause::Boundary(boundary.and_then(|role| role.permissions_boundary.clone())));
+    }
+    let given = matches!(by_table, Some(Verdict::Is(Effect::Allowed, _)));
+    match decision.effect {
+        Effect::Explicit => return Outcome::Broken(Cause::Denied(decision.policies.clone())),
+        // What a table's policy allows to a role of its own account needs no policy of the role.
+        Effect::Implicit if !(given && !foreign) => return lacking(need, decision, documents, session, snapshot),
+        Effect::Implicit | Effect::Allowed => {}
+    }
+    if foreign && matches!(by_table, Some(Verdict::Is(Effect::Implicit, _))) {
+        return Outcome::Broken(Cause::Table { denied: false });
+    }
+    let own = snapshot.associated().and_then(|association| association.policy.as_deref());
+    match own.map(|policy| access::session_allows(policy, session, need)) {
+        Some(Verdict::Is(Effect::Explicit, _)) => return Outcome::Broken(Cause::Session { denied: true }),
+        Some(Verdict::Is(Effect::Implicit, _)) => return Outcome::Broken(Cause::Session { denied: false }),
+        Some(Verdict::Unknown(reasons)) => return Outcome::Unknown(reasons),
+        Some(Verdict::Is(Effect::Allowed, _)) | None => {}
+    }
+    match by_table {
+        Some(Verdict::Unknown(reasons)) => Outcome::Unknown(reasons),
+        _ => Outcome::Allowed,
+    }
+}
+
+/// Why nothing allows it, as far as the role's policies tell.
+fn lacking(
+    need: &Need,
+    decision: &Decision,
+    documents: Option<&RoleDocuments>,
+    session: &Session,
+    snapshot: &Snapshot,
+) -> Outcome {
+    let Some(documents) = documents else {
+        let other: Vec<&String> = decision.missing.iter().filter(|key| !sent(key, session)).collect();
+        return if other.is_empty() {
+            Outcome::Broken(if need.action.starts_with("kms:") { Cause::Key } else { Cause::Missing })
+        } else {
+            let keys = other.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(", ");
+            Outcome::Unknown(vec![format!("the policies ask for {keys}, which podid cannot know")])
+        };
+    };
+    // IAM was not told what podid does not know; whether that could have let it through, the policies tell.
+    if let Err(reasons) = access::predict(documents, session, need) {
+        return Outcome::Unknown(reasons);
+    }
+    if access::but_for_tags(documents, session, need) {
+        return Outcome::Broken(Cause::Tags(tags(need, documents, session, snapshot)));
+    }
+    if need.action.starts_with("kms:") {
+        return Outcome::Broken(Cause::Key);
+    }
+    let Some(wanted) = access::table_of(&need.resource) else { return Outcome::Broken(Cause::Missing) };
+    let wrong = access::resources_for(documents, &need.action)
+        .into_iter()
+        .find_map(|(policy, names)| differs(&names, need, &wanted).map(|differs| Cause::WrongArn { policy, names, differs }));
+    if let Some(cause) = wrong {
+        return Outcome::Broken(cause);
+    }
+    let on_table = Need { resource: wanted.to_string(), ..need.clone() };
+    let index = need.resource.contains("/index/");
+    if index && access::predict(documents, session, &on_table).is_ok_and(|d| d.effect == Effect::Allowed) {
+        return Outcome::Broken(Cause::Index);
+    }
+    Outcome::Broken(Cause::Missing)
+}
+
+/// Whether a context key is one of which podid knows that it was told or is not there.
+fn sent(key: &str, session: &Session) -> bool {
+    let lower = key.to_ascii_lowercase();
+    lower.strip_prefix("aws:principaltag/").is_some_and(|tag| !(session.tagged && tag.starts_with("kubernetes-pod-")))
+}
+
+/// In what the resource of a policy differs from what is needed, when it is all but that.
+fn differs(names: &str, need: &Need, wanted: &Arn) -> Option<&'static str> {
+    let other: Arn = names.parse().ok()?;
+    if other.service != "dynamodb" || access::resource_like(names, &need.resource) {
+        return None;
+    }
+    let would = |it: Arn| access::resource_like(&it.to_string(), &need.resource);
+    let (region, account) = (wanted.region.clone(), wanted.account.clone());
+    if would(Arn { region: region.clone(), ..other.clone() }) {
+        return Some("its region");
+    }
+    if would(Arn { account: account.clone(), ..other.clone() }) {
+        return Some("its account");
+    }
+    if would(Arn { partition: wanted.partition.clone(), ..other.clone() }) {
+        return Some("its partition");
+    }
+    if would(Arn { region, account, ..other.clone() }) {
+        return Some("its region and account");
+    }
+    let (name, rest) = table_name(&other.resource)?;
+    let own = wanted.name();
+    let close = name.eq_ignore_ascii_case(own) || !nearest(own, [name]).is_empty();
+    let renamed = Arn { resource: format!("table/{own}{rest}"), ..other.clone() };
+    (name != own && close && would(renamed)).then_some("the table's name")
+}
+
+/// The table's name in a resource, and what comes after it.
+fn table_name(resource: &str) -> Option<(&str, &str)> {
+    let rest = resource.strip_prefix("table/")?;
+    Some(rest.find('/').map_or((rest, ""), |at| rest.split_at(at))).filter(|(name, _)| !name.contains('*'))
+}
+
+/// Why the caller's tags do not do.
+fn tags(need: &Need, documents: &RoleDocuments, session: &Session, snapshot: &Snapshot) -> String {
+    let keys = access::tags_asked(documents, &need.action);
+    let eks = keys.iter().any(|key| crate::model::trust::SESSION_TAGS.contains(&key.as_str()));
+    let disabled = snapshot.associated().is_some_and(|association| association.disable_session_tags);
+    let named = keys.iter().map(|key| format!("aws:PrincipalTag/{key}")).collect::<Vec<_>>().join(", ");
+    if disabled && eks {
+        return format!("the role's policy asks for {named}, and the association disables session tags");
+    }
+    let has: Vec<String> = keys
+        .iter()
+        .map(|key| match session.tags.iter().find(|(known, _)| known.eq_ignore_ascii_case(key)) {
+            Some((key, value)) => format!("{key} = `{value}`"),
+            None => format!("no {key}"),
+        })
+        .collect();
+    format!("the role's policy asks for other values of {named}: the session has {}", has.join(", "))
+}

@@ -1,0 +1,135 @@
+//! What to change: a command of podid's where one does it with the least that covers the needs, else the exact statement.
+
+use serde_json::{Value, json};
+
+use super::{
+    Finding, Session, Snapshot, listed, role,
+    judge::{Cause, Judged},
+};
+use crate::model::{
+    access::{self, Need},
+    arn::{Arn, last},
+    document::strings,
+};
+
+pub(super) fn remedies(
+    finding: Finding,
+    cause: &Cause,
+    own: &[&Judged<'_>],
+    session: &Session,
+    snapshot: &Snapshot,
+) -> Finding {
+    let needs: Vec<&Need> = own.iter().map(|one| one.need).collect();
+    let what = listed(needs.iter().copied());
+    match cause {
+        Cause::Missing | Cause::Index | Cause::WrongArn { .. } => granted(finding, &needs, session, snapshot),
+        Cause::Tags(_) => {
+            let association = snapshot.associated();
+            match association.filter(|association| association.disable_session_tags) {
+                Some(association) => finding.change(format!(
+                    "let EKS send session tags: `aws eks update-pod-identity-association --cluster-name {} --association-id {} \
+                     --no-disable-session-tags`, then `podid recycle {}`; or take the condition out of the policy",
+                    association.summary.cluster_name, association.summary.association_id, snapshot.subject
+                )),
+                None => finding.change(format!(
+                    "write into the policy's condition what the session has, or allow {what} without it"
+                )),
+            }
+        }
+        Cause::Denied(_) => {
+            finding.change("take the Deny out, or narrow it: a permission that is added does not overrule it")
+        }
+        Cause::Boundary(arn) => {
+            let boundary = arn.as_deref().unwrap_or("the role's permissions boundary");
+            finding.change(format!("allow it in {boundary} too: {}", statement(&needs)))
+        }
+        Cause::Organization => finding
+            .change(format!("ask who administers the organisation to allow {what} in its service control policies")),
+        Cause::Session { denied } => finding.change(if *denied {
+            format!("take the Deny out of the session policy: `podid associate {} --session-policy FILE`", snapshot.subject)
+        } else {
+            format!(
+                "allow it in the session policy too (`podid associate {} --session-policy FILE`): {}",
+                snapshot.subject,
+                statement(&needs)
+            )
+        }),
+        Cause::Table { .. } => {
+            let table = needs.first().and_then(|need| access::table_of(&need.resource));
+            let arn = table.map_or_else(|| "ARN".to_owned(), |arn| arn.to_string());
+            finding.change(format!(
+                "change the table's policy: `aws dynamodb get-resource-policy --resource-arn {arn}` shows it, \
+                 `aws dynamodb put-resource-policy` writes it"
+            ))
+        }
+        Cause::Key => finding.change(format!("allow it to role {}: {}", last(&session.role), statement(&needs))),
+    }
+}
+
+/// The smallest grants that cover the needs, table by table; statements for what no grant covers.
+fn granted(mut finding: Finding, needs: &[&Need], session: &Session, snapshot: &Snapshot) -> Finding {
+    let mut tables: Vec<Arn> = needs.iter().filter_map(|need| access::table_of(&need.resource)).collect();
+    tables.dedup();
+    for table in &tables {
+        let own: Vec<&Need> =
+            needs.iter().copied().filter(|need| access::table_of(&need.resource).as_ref() == Some(table)).collect();
+        finding = grant(finding, table, &own, session, snapshot);
+    }
+    let rest: Vec<&Need> = needs.iter().copied().filter(|need| access::table_of(&need.resource).is_none()).collect();
+    if rest.is_empty() { finding } else { allowed(finding, &rest, session) }
+}
+
+/// A grant of a table's access.
+pub(super) fn grant(finding: Finding, table: &Arn, needs: &[&Need], session: &Session, snapshot: &Snapshot) -> Finding {
+    let wanted: Vec<(&str, &str)> = needs.iter().map(|need| (need.action.as_str(), need.resource.as_str())).collect();
+    let tenant = tenant(table, snapshot);
+    // Held to partition keys, podid grants no Scan: adding it would give away what that policy keeps apart.
+    let scans = wanted.iter().any(|(action, _)| *action == "dynamodb:Scan");
+    let here = session.role.split(':').nth(4) == snapshot.cluster.cluster.read().map(|c| c.arn.account.as_str());
+    match access::covering(table, &wanted) {
+        Some(access) if here && !(scans && tenant.is_some()) => {
+            let held = tenant.map(|tag| format!(" --leading-keys {tag}")).unwrap_or_default();
+            let name = named(table, snapshot);
+            finding.command(format!("podid policy attach {} --dynamodb {name}={access}{held}", last(&session.role)))
+        }
+        _ => allowed(finding, needs, session),
+    }
+}
+
+fn allowed(finding: Finding, needs: &[&Need], session: &Session) -> Finding {
+    finding.change(format!("allow it in a policy of role {}: {}", last(&session.role), statement(needs)))
+}
+
+/// A table as `--dynamodb` takes it: as short as can be.
+fn named(table: &Arn, snapshot: &Snapshot) -> String {
+    match snapshot.cluster.cluster.read().map(|cluster| &cluster.arn) {
+        Some(home) if (&home.partition, &home.account) == (&table.partition, &table.account) => {
+            if home.region == table.region { table.name().to_owned() } else { format!("{}:{}", table.region, table.name()) }
+        }
+        _ => table.to_string(),
+    }
+}
+
+/// The tag to which the role's access to the table is held: one table, many tenants.
+fn tenant(table: &Arn, snapshot: &Snapshot) -> Option<String> {
+    let documents = role(snapshot).documents.read()?;
+    let arn = table.to_string();
+    documents.identity.iter().flat_map(|(_, document)| document.statements()).find_map(|statement| {
+        let condition = statement.get("Condition")?.to_string();
+        let about = strings(statement.get("Resource")).iter().any(|one| access::resource_like(one, &arn));
+        let (_, after) = condition.split_once("dynamodb:LeadingKeys").filter(|_| about)?;
+        let (_, key) = after.split_once("${aws:PrincipalTag/")?;
+        Some(key.split('}').next()?.to_owned())
+    })
+}
+
+/// A statement that allows the needs, and nothing else.
+fn statement(needs: &[&Need]) -> Value {
+    let each = |of: fn(&Need) -> &str| {
+        let mut all: Vec<&str> = needs.iter().map(|need| of(need)).collect();
+        all.sort_unstable();
+        all.dedup();
+        if let [one] = all[..] { json!(one) } else { json!(all) }
+    };
+    json!({"Effect": "Allow", "Action": each(|need| &need.action), "Resource": each(|need| &need.resource)})
+}

@@ -1,0 +1,175 @@
+//! What a workload needs, as it is told: by `--needs`, by an access to a table, or by a refusal in a log.
+
+use std::str::FromStr;
+
+use super::{Need, dynamodb};
+use crate::model::{
+    arn::{Arn, ArnError},
+    document::strings,
+    policy::{self, TableError, TableText},
+    want::TableGrant,
+};
+
+/// A `--needs` value: `ACTION@RESOURCE`. What a table's name leaves open is the cluster's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NeedText {
+    action: String,
+    on: On,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum On {
+    /// An ARN, or `*`.
+    Whole(String),
+    /// A table, with `/index/…` or `/stream/…` after it.
+    Table(TableText, String),
+}
+
+/// Why a `--needs` value is none.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NeedError {
+    /// It has no `@`.
+    #[error("`{0}` names no resource: ACTION@RESOURCE, such as dynamodb:Query@carts/index/*")]
+    Form(String),
+    /// Not an action.
+    #[error("`{0}` is no action: SERVICE:ACTION, such as dynamodb:Query")]
+    Action(String),
+    /// Several actions.
+    #[error("`{0}` stands for several actions; name each one, or with --dynamodb TABLE=ACCESS all of an access")]
+    Several(String),
+    /// The name of a call that IAM knows by another one.
+    #[error("dynamodb:{call} is no action of its own: IAM authorises that call as {action}")]
+    Call {
+        /// As given.
+        call: String,
+        /// What it is authorised as.
+        action: &'static str,
+    },
+    /// An action that works on something.
+    #[error("`{0}` works on a table: {0}@TABLE, or {0}@TABLE/index/INDEX")]
+    Nothing(String),
+    /// An action that works on nothing in particular.
+    #[error("`{0}` works on no table: {0}@*")]
+    Something(String),
+    /// A part that a table does not have.
+    #[error("`{0}` is no part of a table; there are TABLE/index/INDEX and TABLE/stream/LABEL")]
+    Part(String),
+    /// Not a table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// Not an ARN.
+    #[error(transparent)]
+    Arn(#[from] ArnError),
+}
+
+impl FromStr for NeedText {
+    type Err = NeedError;
+
+    fn from_str(text: &str) -> Result<Self, NeedError> {
+        let (action, resource) = text.split_once('@').ok_or_else(|| NeedError::Form(text.to_owned()))?;
+        if resource.is_empty() {
+            return Err(NeedError::Form(text.to_owned()));
+        }
+        check_action(action)?;
+        let on = match (action.split_once(':'), resource) {
+            (Some(("dynamodb", name)), "*") if !dynamodb::without_resource(name) => {
+                return Err(NeedError::Nothing(action.to_owned()));
+            }
+            (Some(("dynamodb", name)), given) if given != "*" && dynamodb::without_resource(name) => {
+                return Err(NeedError::Something(action.to_owned()));
+            }
+            (_, "*") => On::Whole("*".to_owned()),
+            (Some(("dynamodb", _)), given) if !given.starts_with("arn:") => {
+                let (table, part) = given.find('/').map_or((given, ""), |at| given.split_at(at));
+                if !part.is_empty() && !["/index/", "/stream/"].iter().any(|p| part.len() > p.len() && part.starts_with(p))
+                {
+                    return Err(NeedError::Part(part.to_owned()));
+                }
+                if table.contains('=') {
+                    return Err(TableError::Name {
+                        what: "table name",
+                        text: table.to_owned(),
+                        why: "may have only letters, digits, `_`, `.` and `-`",
+                    }
+                    .into());
+                }
+                On::Table(table.parse()?, part.to_owned())
+            }
+            (_, given) => On::Whole(given.parse::<Arn>()?.to_string()),
+        };
+        Ok(Self { action: action.to_owned(), on })
+    }
+}
+
+/// Checks `service:Action`, which SimulatePrincipalPolicy takes without wildcards.
+fn check_action(action: &str) -> Result<(), NeedError> {
+    let (service, name) = action.split_once(':').ok_or_else(|| NeedError::Action(action.to_owned()))?;
+    if action.contains(['*', '?']) {
+        return Err(NeedError::Several(action.to_owned()));
+    }
+    let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if !word(service) || !word(name) || service.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Err(NeedError::Action(action.to_owned()));
+    }
+    match dynamodb::authorised_as(name).filter(|_| service == "dynamodb") {
+        Some(action) => Err(NeedError::Call { call: name.to_owned(), action }),
+        None => Ok(()),
+    }
+}
+
+impl NeedText {
+    /// The need; what a table's name leaves open is taken from the cluster's ARN.
+    pub fn at(&self, cluster: &Arn) -> Need {
+        let resource = match &self.on {
+            On::Whole(resource) => resource.clone(),
+            On::Table(table, part) => {
+                format!("{}{part}", table.at(&cluster.partition, &cluster.region, &cluster.account))
+            }
+        };
+        Need { action: self.action.clone(), resource, from: "--needs".to_owned() }
+    }
+}
+
+/// What an access to a table comes to: every action of podid's policy for it.
+pub fn of_grant(grant: &TableGrant) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for statement in policy::statements(grant) {
+        for resource in strings(statement.get("Resource")) {
+            for action in strings(statement.get("Action")) {
+                let all = if action == "dynamodb:*" { dynamodb::every_action_on(resource) } else { Vec::new() };
+                let each = all.into_iter().map(|name| format!("dynamodb:{name}"));
+                let one = (action != "dynamodb:*").then(|| action.to_owned());
+                needs.extend(each.chain(one).map(|action| Need {
+                    action,
+                    resource: resource.to_owned(),
+                    from: format!("--dynamodb {}={}", grant.table.name(), grant.access),
+                }));
+            }
+        }
+    }
+    needs
+}
+
+/// What the refusals in a log say that the workload needs: those of a session that EKS Auth gave (`…/eks-…`), and those of
+/// a node's role (`…/i-…`), which an SDK falls back to without it.
+pub fn from_log<'a>(pod: &str, lines: impl IntoIterator<Item = &'a String>) -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::new();
+    for line in lines {
+        let Some((before, after)) = line.split_once(" is not authorized to perform: ") else { continue };
+        let session = before.rsplit(' ').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
+        let ours = before.contains(":assumed-role/") && (session.starts_with("eks-") || session.starts_with("i-"));
+        let Some((action, rest)) = after.split_once(" on resource: ") else { continue };
+        let resource = rest.split([' ', ',', '"', '\'']).next().unwrap_or_default().trim_end_matches(['.', ')']);
+        // What the agent itself is refused is no need of the workload.
+        let foreign = action.starts_with("eks-auth:") || check_action(action).is_err();
+        if !ours || foreign || resource.parse::<Arn>().is_err() && resource != "*" {
+            continue;
+        }
+        let known = needs.iter().any(|need| need.action == action && need.resource == resource);
+        if !known {
+            let from = format!("the log of pod {pod}");
+            needs.push(Need { action: action.to_owned(), resource: resource.to_owned(), from });
+        }
+    }
+    needs
+}

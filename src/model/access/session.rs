@@ -1,0 +1,139 @@
+//! The session that pods get: what conditions are asked about. Whom a role trusts is `trust`'s.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    arn::Arn,
+    snapshot::Snapshot,
+    trust::{
+        SESSION_TAGS,
+        conditions::{Context, Keys},
+    },
+};
+
+/// Who makes a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Session {
+    /// ARN of the role.
+    pub role: String,
+    /// Its tags, over which the session's win.
+    pub tags: BTreeMap<String, String>,
+    /// EKS sends the six session tags, those too whose value differs from pod to pod.
+    pub tagged: bool,
+}
+
+impl Session {
+    /// The session of a role without tags, such as a node's.
+    pub fn plain(role: &str) -> Self {
+        Self { role: role.to_owned(), ..Self::default() }
+    }
+
+    /// The session that the pods of a service account end up with: of the target role where there is one. `None` without an
+    /// association.
+    pub fn of(snapshot: &Snapshot) -> Option<Self> {
+        let association = snapshot.associated()?;
+        let (arn, view) = match &association.target_role_arn {
+            Some(target) => (target, &snapshot.target),
+            None => (&association.role_arn, &snapshot.role),
+        };
+        let role = view.role.read().and_then(Option::as_ref);
+        let mut tags = role.map(|role| role.tags.clone()).unwrap_or_default();
+        let tagged = !association.disable_session_tags;
+        if let (true, Some(cluster)) = (tagged, snapshot.cluster.cluster.read()) {
+            let values = [
+                cluster.arn.to_string(),
+                cluster.name.clone(),
+                snapshot.subject.namespace.clone(),
+                snapshot.subject.name.clone(),
+            ];
+            tags.extend(SESSION_TAGS.iter().map(|tag| (*tag).to_owned()).zip(values));
+            // One of the pods stands for all: which one is asking, nobody can tell.
+            if let Some(pod) = snapshot.live_pods().first() {
+                tags.insert(SESSION_TAGS[4].to_owned(), pod.name.clone());
+            }
+        }
+        Some(Self { role: arn.clone(), tags, tagged })
+    }
+
+    /// What is known of a call on a resource, as SimulatePrincipalPolicy is told it.
+    pub fn context(&self, action: &str, resource: &str) -> Vec<(String, String)> {
+        let mut context: Vec<(String, String)> =
+            self.tags.iter().map(|(key, value)| (format!("aws:PrincipalTag/{key}"), value.clone())).collect();
+        let known = ["aws:PrincipalArn", "aws:PrincipalAccount", "aws:RequestedRegion", "aws:ResourceAccount"];
+        for key in known.into_iter().chain(["aws:SecureTransport", "kms:ViaService", "kms:CallerAccount"]) {
+            if let Some(value) = self.global(&key.to_ascii_lowercase(), action, resource) {
+                context.push((key.to_owned(), value));
+            }
+        }
+        context
+    }
+
+    /// A global condition key's value, by its name in lower case.
+    fn global(&self, key: &str, action: &str, resource: &str) -> Option<String> {
+        let arn: Option<Arn> = resource.parse().ok();
+        let account = || self.role.split(':').nth(4).map(str::to_owned);
+        let kms = action.starts_with("kms:");
+        match key {
+            "aws:principalarn" => Some(self.role.clone()),
+            "aws:principalaccount" => account(),
+            "aws:principaltype" => Some("AssumedRole".to_owned()),
+            "aws:principalisawsservice" => Some("false".to_owned()),
+            "aws:securetransport" => Some("true".to_owned()),
+            "aws:requestedregion" => arn.map(|arn| arn.region).filter(|region| !region.is_empty()),
+            "aws:resourceaccount" => arn.map(|arn| arn.account).filter(|account| !account.is_empty()),
+            "kms:calleraccount" if kms => account(),
+            // DynamoDB asks for its key in the name of the caller.
+            "kms:viaservice" if kms => {
+                let arn = arn?;
+                let suffix = if arn.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+                Some(format!("dynamodb.{}.{suffix}", arn.region))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// One call of a session.
+pub(super) struct Call<'a> {
+    pub session: &'a Session,
+    pub action: &'a str,
+    pub resource: &'a str,
+    /// Whatever a policy says of the caller's tags holds: what would be without them.
+    pub any_tag: bool,
+}
+
+impl Call<'_> {
+    /// The value of a policy variable: `Some(None)` where it is known to have none.
+    pub(super) fn variable(&self, key: &str) -> Option<Option<String>> {
+        match self.context(key) {
+            Context::One(value) => Some(Some(value)),
+            Context::Absent => Some(None),
+            Context::Many(_) | Context::Present | Context::Unknown => None,
+        }
+    }
+}
+
+impl Keys for Call<'_> {
+    fn context(&self, key: &str) -> Context {
+        let key = key.to_ascii_lowercase();
+        if let Some(tag) = key.strip_prefix("aws:principaltag/") {
+            if self.any_tag {
+                return Context::Unknown;
+            }
+            // The value of these two differs from pod to pod.
+            if self.session.tagged && SESSION_TAGS[4..].contains(&tag) {
+                return Context::Present;
+            }
+            let found = self.session.tags.iter().find(|(known, _)| known.eq_ignore_ascii_case(tag));
+            return found.map_or(Context::Absent, |(_, value)| Context::One(value.clone()));
+        }
+        self.session.global(&key, self.action, self.resource).map_or(Context::Unknown, Context::One)
+    }
+
+    fn missing(&self, key: &str, who: &str) -> String {
+        if key.to_ascii_lowercase().starts_with("aws:principaltag/") && !self.session.tagged {
+            return format!("{who} wants {key}, and session tags are disabled");
+        }
+        format!("{who} wants {key}, which the session does not have")
+    }
+}

@@ -1,0 +1,260 @@
+//! What the pods' credentials may do, and what their nodes' roles may: IAM is asked to simulate; where it may not be asked,
+//! and where it denies and the policies can tell why, the policies are read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::{super::CONCURRENCY, Asking, NODE_GROUP, troubled};
+use crate::{
+    failure::{Failure, Result},
+    model::{
+        access::{self, AccessView, Decision, EKS_AUTH, Effect, Need, NodeRole, RoleDocuments, Session, Simulation},
+        arn::{Arn, last},
+        have::Seen,
+        snapshot::{RoleView, Snapshot},
+    },
+    observe::{inline_policies, seen},
+};
+
+/// What is read once for all service accounts: tables by ARN.
+type Tables = BTreeMap<String, TableView>;
+
+/// A table and its own policy.
+#[derive(Default, Clone)]
+struct TableView {
+    table: Seen<Option<crate::model::table::Table>>,
+    policy: Seen<Option<crate::model::document::Document>>,
+}
+
+impl Asking<'_> {
+    /// Finds out what each workload needs, and asks what its credentials may do, and its nodes' roles.
+    ///
+    /// # Errors
+    /// When a read failed for another reason than a missing permission.
+    pub(super) async fn access(&self, snapshots: &mut [Snapshot]) -> Result<()> {
+        for it in snapshots.iter_mut() {
+            it.needs = self.needs_of(it);
+        }
+        let tables = self.tables_of(snapshots).await?;
+        let nodes = self.node_roles_of(snapshots).await?;
+        let asked = stream::iter(snapshots.iter().map(|it| self.access_of(it, &tables)))
+            .buffered(CONCURRENCY)
+            .try_collect::<Vec<_>>()
+            .await?;
+        for (it, (view, documents)) in snapshots.iter_mut().zip(asked) {
+            it.access = view;
+            let through_target = it.associated().is_some_and(|association| association.target_role_arn.is_some());
+            let role = if through_target { &mut it.target } else { &mut it.role };
+            if documents != Seen::NotAsked {
+                role.documents = documents;
+            }
+            if self.looks_at_nodes(it) {
+                let groups = groups_of(it);
+                let own = nodes.iter().filter(|(group, _)| groups.contains(*group));
+                it.node_roles = own.map(|(group, role)| (group.clone(), role.clone())).collect();
+            }
+        }
+        Ok(())
+    }
+
+    /// What was named, and what the refusals in the logs tell.
+    fn needs_of(&self, it: &Snapshot) -> Vec<Need> {
+        let mut needs = self.needs.clone();
+        for log in &it.logs {
+            for need in access::from_log(&log.pod, log.lines.read().into_iter().flatten()) {
+                if !needs.iter().any(|known| known.action == need.action && known.resource == need.resource) {
+                    needs.push(need);
+                }
+            }
+        }
+        needs
+    }
+
+    async fn tables_of(&self, snapshots: &[Snapshot]) -> Result<Tables> {
+        let asked = snapshots.iter().filter(|it| it.associated().is_some());
+        let wanted: BTreeSet<Arn> =
+            asked.flat_map(|it| &it.needs).filter_map(|need| access::table_of(&need.resource)).collect();
+        let reads = wanted.into_iter().map(|arn| async move {
+            let table = async { seen(self.tables.table(&arn).await, "dynamodb:DescribeTable") };
+            let policy = async { seen(self.tables.table_policy(&arn).await, "dynamodb:GetResourcePolicy") };
+            let (table, policy) = futures::try_join!(table, policy)?;
+            Ok((arn.to_string(), TableView { table, policy }))
+        });
+        stream::iter(reads).buffered(CONCURRENCY).try_collect().await
+    }
+
+    /// IAM's answers to what one service account needs, and the policies of its role where they are of use.
+    async fn access_of(&self, it: &Snapshot, tables: &Tables) -> Result<(AccessView, Seen<RoleDocuments>)> {
+        let mut view = AccessView::default();
+        let Some(session) = Session::of(it).filter(|_| !it.needs.is_empty()) else {
+            return Ok((view, Seen::NotAsked));
+        };
+        let role = if it.associated().is_some_and(|a| a.target_role_arn.is_some()) { &it.target } else { &it.role };
+        for need in &it.needs {
+            if let Some((arn, table)) = access::table_of(&need.resource).and_then(|arn| tables.get_key_value(&arn.to_string())) {
+                view.tables.insert(arn.clone(), table.table.clone());
+                view.table_policies.insert(arn.clone(), table.policy.clone());
+            }
+        }
+        match &role.role {
+            Seen::Read(None) | Seen::NotAsked => return Ok((view, Seen::NotAsked)),
+            // What is in another account cannot be asked about from here.
+            Seen::Unreadable(why) if !same_account(it, &session.role) => {
+                view.simulated = Seen::Unreadable(why.clone());
+                return Ok((view, Seen::NotAsked));
+            }
+            Seen::Unreadable(_) | Seen::Read(Some(_)) => {}
+        }
+        let used = |arn: &str| {
+            let of_it = |need: &&Need| access::table_of(&need.resource).is_some_and(|table| table.to_string() == arn);
+            it.needs.iter().filter(of_it).any(|need| access::uses_key(&need.action))
+        };
+        let keys = view.tables.iter().filter(|(arn, _)| used(arn));
+        let keys = keys.filter_map(|(_, table)| table.read()?.as_ref()?.key.as_ref());
+        let mut asked: BTreeSet<(&str, &str)> =
+            it.needs.iter().map(|need| (need.resource.as_str(), need.action.as_str())).collect();
+        asked.extend(keys.map(|key| (key.as_str(), "kms:Decrypt")));
+        view.simulated = self.simulated(&session, &asked).await?;
+        let denied = |decision: &Decision| {
+            decision.effect == Effect::Implicit && decision.boundary != Some(false) && decision.organization != Some(false)
+        };
+        let of_use = match &view.simulated {
+            Seen::Read(decisions) => decisions.iter().any(denied),
+            Seen::Unreadable(_) => true,
+            Seen::NotAsked => false,
+        };
+        let documents = if of_use { self.documents(&session.role, role).await? } else { Seen::NotAsked };
+        Ok((view, documents))
+    }
+
+    /// One call for each resource: what actions of different services are asked about, IAM wants to be asked apart.
+    async fn simulated(&self, session: &Session, asked: &BTreeSet<(&str, &str)>) -> Result<Seen<Vec<Decision>>> {
+        let mut by_resource: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
+        for (resource, action) in asked {
+            let service = action.split(':').next().unwrap_or_default();
+            by_resource.entry((resource, service)).or_default().push(action);
+        }
+        let reads = by_resource.into_iter().map(|((resource, _), actions)| async move {
+            let asked = Simulation {
+                role: session.role.clone(),
+                context: session.context(actions.first().copied().unwrap_or_default(), resource),
+                actions: actions.into_iter().map(str::to_owned).collect(),
+                resource: resource.to_owned(),
+            };
+            self.simulate(&asked).await
+        });
+        let answers: Vec<Seen<Vec<Decision>>> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+        let mut all = Vec::new();
+        for answer in answers {
+            match answer {
+                Seen::Read(decisions) => all.extend(decisions),
+                other => return Ok(other),
+            }
+        }
+        Ok(Seen::Read(all))
+    }
+
+    async fn simulate(&self, asked: &Simulation) -> Result<Seen<Vec<Decision>>> {
+        match self.iam.simulate(asked).await {
+            // What IAM does not know how to simulate is no reason to tell nothing else.
+            Err(failure) if invalid(&failure) => Ok(Seen::Unreadable(failure.to_string())),
+            answer => seen(answer, "iam:SimulatePrincipalPolicy"),
+        }
+    }
+
+    /// The policies of a role, and its boundary.
+    async fn documents(&self, arn: &str, view: &RoleView) -> Result<Seen<RoleDocuments>> {
+        let name = last(arn);
+        let role = match &view.role {
+            Seen::Read(role) => Seen::Read(role.clone()),
+            Seen::NotAsked => seen(self.iam.role(name).await, "iam:GetRole")?,
+            Seen::Unreadable(why) => return Ok(Seen::Unreadable(why.clone())),
+        };
+        let boundary = match role {
+            Seen::Read(Some(role)) => role.permissions_boundary,
+            Seen::Read(None) | Seen::NotAsked => return Ok(Seen::NotAsked),
+            Seen::Unreadable(why) => return Ok(Seen::Unreadable(why)),
+        };
+        let read = async {
+            let (inline, attached) =
+                futures::try_join!(inline_policies(self.iam, name), self.iam.attached_policies(name))?;
+            let managed = attached.into_iter().map(|arn| async move {
+                let document = self.iam.managed_policy(&arn).await?;
+                Ok::<_, Failure>(document.map(|document| (arn, document)))
+            });
+            let managed: Vec<_> = stream::iter(managed).buffered(CONCURRENCY).try_collect().await?;
+            let boundary = match boundary {
+                Some(arn) => self.iam.managed_policy(&arn).await?.map(|document| (arn, document)),
+                None => None,
+            };
+            let identity = inline.into_iter().chain(managed.into_iter().flatten()).collect();
+            Ok(RoleDocuments { identity, boundary })
+        };
+        seen(
+            read.await,
+            "iam:ListRolePolicies, iam:GetRolePolicy, iam:ListAttachedRolePolicies, iam:GetPolicy and iam:GetPolicyVersion",
+        )
+    }
+
+    /// A node's role is looked at only where its lack could be what is wrong, or what the workload needs was named.
+    fn looks_at_nodes(&self, it: &Snapshot) -> bool {
+        let trouble = || it.live_pods().iter().any(|pod| pod.containers.iter().any(|c| troubled(pod, c)));
+        it.associated().is_some() && (!self.needs.is_empty() || trouble())
+    }
+
+    async fn node_roles_of(&self, snapshots: &[Snapshot]) -> Result<BTreeMap<String, Seen<NodeRole>>> {
+        let looked_at = || snapshots.iter().filter(|it| self.looks_at_nodes(it));
+        let Some((cluster, agent)) = looked_at().next().and_then(|it| Some((it.cluster.cluster.read()?, it.cluster.agent.read()?)))
+        else {
+            return Ok(BTreeMap::new());
+        };
+        let nodes: BTreeSet<String> =
+            looked_at().flat_map(|it| it.live_pods().into_iter().filter_map(|pod| pod.node.clone())).collect();
+        let roles = self.node_roles(&cluster.name, agent, &nodes).await?;
+        let arns: BTreeSet<&String> = roles.values().filter_map(Seen::read).collect();
+        let asked = BTreeSet::from([(cluster.arn.to_string(), EKS_AUTH)]);
+        let reads = arns.into_iter().map(|arn| {
+            let asked = asked.iter().map(|(resource, action)| (resource.as_str(), *action)).collect::<BTreeSet<_>>();
+            async move {
+                let simulated = self.simulated(&Session::plain(arn), &asked).await?;
+                let documents = match &simulated {
+                    Seen::Unreadable(_) => self.documents(arn, &RoleView::default()).await?,
+                    Seen::Read(_) | Seen::NotAsked => Seen::NotAsked,
+                };
+                Ok((arn.clone(), NodeRole { arn: arn.clone(), simulated, documents }))
+            }
+        });
+        let answers: BTreeMap<String, NodeRole> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+        let of = |arn: &String| answers.get(arn).cloned().map_or(Seen::NotAsked, Seen::Read);
+        Ok(roles
+            .iter()
+            .map(|(group, role)| {
+                let role = match role {
+                    Seen::Read(arn) => of(arn),
+                    Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
+                    Seen::NotAsked => Seen::NotAsked,
+                };
+                (group.clone(), role)
+            })
+            .collect())
+    }
+}
+
+/// The managed node groups that the pods run on.
+fn groups_of(it: &Snapshot) -> BTreeSet<String> {
+    let pods = it.live_pods();
+    let nodes: BTreeSet<&String> = pods.iter().filter_map(|pod| pod.node.as_ref()).collect();
+    let all = it.cluster.agent.read().into_iter().flat_map(|agent| &agent.nodes);
+    all.filter(|node| nodes.contains(&node.name)).filter_map(|node| node.labels.get(NODE_GROUP).cloned()).collect()
+}
+
+fn same_account(it: &Snapshot, role: &str) -> bool {
+    let home = it.cluster.cluster.read().map(|cluster| cluster.arn.account.as_str());
+    home == role.split(':').nth(4)
+}
+
+/// IAM refuses the question itself.
+fn invalid(failure: &Failure) -> bool {
+    failure.service.as_ref().is_some_and(|service| matches!(service.code.as_str(), "InvalidInput" | "PolicyEvaluation"))
+}
