@@ -162,6 +162,36 @@ check("PutRolePermissionsBoundary", iam.get_role(RoleName=ROLE)["Role"]["Permiss
 iam.delete_role_permissions_boundary(RoleName=ROLE)
 check("DeleteRolePermissionsBoundary", "PermissionsBoundary" not in iam.get_role(RoleName=ROLE)["Role"])
 
+# Simulation
+TABLE_ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/eks-workshop-carts"
+tagged = json.loads(QUERY)
+tagged["Statement"][0]["Condition"] = {"StringEquals": {"aws:PrincipalTag/team": "shop"}}
+iam.put_role_policy(RoleName=ROLE, PolicyName="tagged", PolicyDocument=json.dumps(tagged))
+team = [{"ContextKeyName": "aws:PrincipalTag/team", "ContextKeyType": "string", "ContextKeyValues": ["shop"]}]
+ask = dict(PolicySourceArn=made["Arn"], ActionNames=["dynamodb:Query"], ResourceArns=[TABLE_ARN])
+simulate = lambda **more: iam.simulate_principal_policy(**{**ask, **more})["EvaluationResults"][0]
+result = simulate(ContextEntries=team)
+check("SimulatePrincipalPolicy", result["EvalDecision"] == "allowed" and result["MissingContextValues"] == [])
+check("matched statements", result["MatchedStatements"][0]["SourcePolicyId"] == f"role_{ROLE}_tagged")
+check("missing context", simulate()["MissingContextValues"] == ["aws:PrincipalTag/team"])
+result = simulate(ContextEntries=team, ResourceArns=[TABLE_ARN, TABLE_ARN + "s"])
+check("one result for each action", result["EvalDecision"] == "implicitDeny")
+check("each resource apart", [r["EvalResourceDecision"] for r in result["ResourceSpecificResults"]] == ["allowed", "implicitDeny"])
+iam.put_role_permissions_boundary(RoleName=ROLE, PermissionsBoundary="arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy")
+result = simulate(ContextEntries=team)
+check("a boundary apart", result["EvalDecision"] == "implicitDeny" and not result["PermissionsBoundaryDecisionDetail"]["AllowedByPermissionsBoundary"])
+iam.delete_role_permissions_boundary(RoleName=ROLE)
+many = [f"dynamodb:Action{i}" for i in range(103)]
+pages = list(iam.get_paginator("simulate_principal_policy").paginate(**{**ask, "ActionNames": many}))
+check("SimulatePrincipalPolicy in pages", [r["EvalActionName"] for p in pages for r in p["EvaluationResults"]] == many and len(pages) == 2)
+refused("simulation of a wildcard", "InvalidInput", 400, iam.simulate_principal_policy, **{**ask, "ActionNames": ["dynamodb:*"]})
+refused("simulation of a session", "InvalidInput", 400, iam.simulate_principal_policy, "does not clearly define entity type and name.", **{**ask, "PolicySourceArn": sts.get_caller_identity()["Arn"].replace(":iam:", ":sts:").replace("user/", "assumed-role/x/")})
+refused("simulation of no role", "NoSuchEntity", 404, iam.simulate_principal_policy, **{**ask, "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:role/nope"})
+iam.delete_role_policy(RoleName=ROLE, PolicyName="tagged")
+check("DescribeNodegroup", eks.describe_nodegroup(clusterName=CLUSTER, nodegroupName="default")["nodegroup"]["nodeRole"] == f"arn:aws:iam::{ACCOUNT}:role/eks-workshop-nodes")
+refused("no node group", "ResourceNotFoundException", 404, eks.describe_nodegroup, clusterName=CLUSTER, nodegroupName="nope")
+refused("no table policy", "PolicyNotFoundException", 400, ddb.get_resource_policy, ResourceArn=TABLE_ARN)
+
 # Associations
 time.sleep(0.5)
 pod = dict(clusterName=CLUSTER, namespace="boto", serviceAccount="check")

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Row, ids, prove};
-use crate::support::{Env, Run, denying};
+use crate::support::{Env, Run, SOON, denying};
 
 const INDEX: &str = "--needs dynamodb:Query@eks-workshop-carts/index/idx_global_customerId";
 const TABLE: &str = "arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts";
@@ -185,8 +185,8 @@ fn session_tags() {
 #[test]
 fn what_is_needed_is_found_in_a_pods_log() {
     let env = Env::with("carts-verified", &[(RESOURCES, json!([TABLE]))]);
-    let crashed = |state: &podid_sandbox::State| state.kube.says("carts", "dynamodb:Query");
-    env.until(crashed);
+    let crashed = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64() > Some(0);
+    env.world.wait_until(SOON, |state| state.kube.list("pods", "carts").iter().any(|pod| crashed(&json!(pod)))).unwrap();
     let run = env.podid("verify carts/carts -o json");
     assert_eq!(ids(&run, "failed"), ["permissions.index"], "{run}");
     let found = finding(&run, "permissions.index");

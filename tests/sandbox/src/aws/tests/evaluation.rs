@@ -183,3 +183,88 @@ fn documents_are_checked_as_iam_checks_them() {
     assert!(identity(allow(json!("s3:*"), json!("bucket"))).unwrap_err().contains("must be in ARN format"));
     assert!(identity(allow(json!("s3:*"), json!([]))).unwrap_err().contains("must contain resources"));
 }
+
+#[test]
+fn a_simulation_tells_each_resource_boundary_and_organisation_apart() {
+    let table = "arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts";
+    let index = format!("{table}/index/i");
+    let mut tagged = allow(json!("dynamodb:Query"), json!(table));
+    tagged["Statement"][0]["Condition"] = json!({"StringEquals": {"aws:PrincipalTag/team": "shop"}});
+    let role = |more: Value| {
+        let mut role = json!({"name": "carts", "trust": pod(), "inline": {"query": tagged}});
+        for (key, value) in more.as_object().unwrap() {
+            role[key] = value.clone();
+        }
+        role
+    };
+    let ask = |set: &[(&str, Value)], more: &[(&str, &str)]| {
+        let sandbox = start(set);
+        let mut form = vec![
+            ("Action", "SimulatePrincipalPolicy"),
+            ("PolicySourceArn", "arn:aws:iam::111122223333:role/carts"),
+            ("ActionNames.member.1", "dynamodb:Query"),
+            ("ResourceArns.member.1", table),
+        ];
+        form.extend_from_slice(more);
+        iam(&sandbox, &form)
+    };
+    let shop = [
+        ("ContextEntries.member.1.ContextKeyName", "aws:PrincipalTag/team"),
+        ("ContextEntries.member.1.ContextKeyType", "string"),
+        ("ContextEntries.member.1.ContextKeyValues.member.1", "shop"),
+    ];
+    let plain = [("/roles/-", role(json!({})))];
+    let (status, text) = ask(&plain, &shop);
+    assert!(status == 200 && text.contains("<EvalDecision>allowed</EvalDecision>"), "{text}");
+    assert!(text.contains("<SourcePolicyId>role_carts_query</SourcePolicyId>"), "{text}");
+    assert!(!text.contains("Boundary") && !text.contains("Organizations"), "{text}");
+    let (_, text) = ask(&plain, &[]);
+    assert!(text.contains("<EvalDecision>implicitDeny</EvalDecision>"), "{text}");
+    assert!(text.contains("<MissingContextValues><member>aws:PrincipalTag/team</member></MissingContextValues>"), "{text}");
+    let both = [&shop[..], &[("ResourceArns.member.2", index.as_str())]].concat();
+    let (_, text) = ask(&plain, &both);
+    assert!(text.contains("<EvalDecision>implicitDeny</EvalDecision>"), "the strictest of both: {text}");
+    assert!(text.contains("<EvalResourceDecision>allowed</EvalResourceDecision>"), "{text}");
+    let bounded = [("/roles/-", role(json!({"boundary": "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"})))];
+    let (_, text) = ask(&bounded, &shop);
+    assert!(text.contains("<AllowedByPermissionsBoundary>false</AllowedByPermissionsBoundary>"), "{text}");
+    let levels = json!([allow(json!("*"), json!("*")), allow(json!("s3:*"), json!("*"))]);
+    let (_, text) = ask(&[plain[0].clone(), ("/service_control_policies", levels)], &shop);
+    assert!(text.contains("<AllowedByOrganizations>false</AllowedByOrganizations>"), "{text}");
+    for (more, said) in [
+        (("ActionNames.member.1", "dynamodb:*"), "Invalid Action"),
+        (("ResourceArns.member.1", "carts"), "Invalid Resource Arn"),
+        (("PolicySourceArn", "arn:aws:sts::111122223333:assumed-role/carts/x"), "does not clearly define entity type and name"),
+        (("PolicySourceArn", "arn:aws:iam::111122223333:role/nope"), "NoSuchEntity"),
+        (("ActionNames.member.2", "kms:Decrypt"), "require different authorization information"),
+    ] {
+        let (status, text) = ask(&plain, &[more]);
+        assert!(status >= 400 && text.contains(said), "{more:?}: {text}");
+    }
+}
+
+#[test]
+fn the_organisation_and_the_table_have_their_say_at_run_time() {
+    let who = "arn:aws:sts::111122223333:assumed-role/carts/eks-x";
+    let role = "arn:aws:iam::111122223333:role/carts";
+    let table = "arn:aws:dynamodb:us-west-2:111122223333:table/carts";
+    let none = Facts::new();
+    let all = || vec![allow(json!("*"), json!("*"))];
+    let ask = |speaking: Speaking| speaking.allow(who, "dynamodb:Query", table, &none);
+    let within = |levels: Vec<Value>| ask(Speaking { identity: all(), organization: levels, ..Speaking::default() });
+    assert_eq!(within(all()), Ok(()));
+    assert_eq!(within([all(), vec![allow(json!("s3:*"), json!("*"))]].concat()), Err(Why::NoOrganization));
+    let mut deny = allow(json!("dynamodb:*"), json!("*"));
+    deny["Statement"][0]["Effect"] = json!("Deny");
+    assert_eq!(within([all(), vec![deny.clone()]].concat()), Err(Why::ExplicitDeny("a service control policy")));
+    let by_table = |effect: &str, principal: Value, identity: Vec<Value>| {
+        let mut policy = allow(json!("dynamodb:*"), json!("*"));
+        policy["Statement"][0]["Effect"] = json!(effect);
+        policy["Statement"][0]["Principal"] = principal;
+        ask(Speaking { identity, resource: Some((policy, role.to_owned())), ..Speaking::default() })
+    };
+    assert_eq!(by_table("Allow", json!({"AWS": role}), vec![]), Ok(()));
+    assert_eq!(by_table("Allow", json!({"AWS": format!("{role}-2")}), vec![]), Err(Why::NoIdentityPolicy));
+    assert_eq!(by_table("Deny", json!({"AWS": role}), all()), Err(Why::ExplicitDeny("a resource-based policy")));
+    assert_eq!(by_table("Deny", json!("*"), all()), Err(Why::ExplicitDeny("a resource-based policy")));
+}
