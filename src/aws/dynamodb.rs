@@ -40,9 +40,7 @@ impl Tables for Aws {
                 .and_then(convert::document)
                 .map(Some)
                 .map_err(|failure| failure.context(what)),
-            Err(error)
-                if matches!(error.code(), Some("PolicyNotFoundException" | "ResourceNotFoundException")) =>
-            {
+            Err(error) if matches!(error.code(), Some("PolicyNotFoundException" | "ResourceNotFoundException")) => {
                 Ok(None)
             }
             Err(error) => Err(dynamodb.told.failure("GetResourcePolicy", &what, &error)),

@@ -86,7 +86,9 @@ static EXPLICIT_DENY: Check = Check {
     link: Link::Permissions,
     title: "a policy of the role denies an action that the workload needs",
     background: "A Deny overrules every Allow, wherever that stands. Adding a permission changes nothing.",
-    sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_AccessPolicyLanguage_Interplay.html"],
+    sources: &[
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_AccessPolicyLanguage_Interplay.html",
+    ],
     symptom: false,
 };
 
@@ -266,7 +268,9 @@ fn why(cause: &Cause) -> String {
         Cause::Table { denied: false } => {
             "the table is another account's, and its own policy does not allow it".to_owned()
         }
-        Cause::Key => "no policy of the role allows it, and the key's own policy, which podid does not read, has to".to_owned(),
+        Cause::Key => {
+            "no policy of the role allows it, and the key's own policy, which podid does not read, has to".to_owned()
+        }
     }
 }
 

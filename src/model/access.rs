@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+pub(crate) use self::evaluate::{but_for_tags, resource_like, tags_asked};
 pub use self::{
     dynamodb::{covering, table_of, uses_key},
     evaluate::{Verdict, predict, resources_for, session_allows, table_says},
     needs::{NeedError, NeedText, from_log, of_grant},
     session::Session,
 };
-pub(crate) use self::evaluate::{but_for_tags, resource_like, tags_asked};
 use super::{document::Document, have::Seen, table::Table};
 
 /// An action that a workload makes.

@@ -75,7 +75,9 @@ fn told(decision: &Decision, name: &str, subject: &str, arn: &str, predicted: &s
     if decision.organization == Some(false) {
         return BOUNDARY
             .fails(subject, cannot(&format!("the organisation's service control policies do not allow {EKS_AUTH}")))
-            .change(format!("ask who administers the organisation to allow {EKS_AUTH} in its service control policies"));
+            .change(format!(
+                "ask who administers the organisation to allow {EKS_AUTH} in its service control policies"
+            ));
     }
     if decision.boundary == Some(false) {
         return BOUNDARY

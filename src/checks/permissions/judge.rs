@@ -177,9 +177,9 @@ fn lacking(
         return Outcome::Broken(Cause::Key);
     }
     let Some(wanted) = access::table_of(&need.resource) else { return Outcome::Broken(Cause::Missing) };
-    let wrong = access::resources_for(documents, &need.action)
-        .into_iter()
-        .find_map(|(policy, names)| differs(&names, need, &wanted).map(|differs| Cause::WrongArn { policy, names, differs }));
+    let wrong = access::resources_for(documents, &need.action).into_iter().find_map(|(policy, names)| {
+        differs(&names, need, &wanted).map(|differs| Cause::WrongArn { policy, names, differs })
+    });
     if let Some(cause) = wrong {
         return Outcome::Broken(cause);
     }

@@ -11,7 +11,8 @@ use crate::model::{
 fn tables(snapshot: &Snapshot) -> Vec<(Arn, Option<&Table>, Vec<&Need>)> {
     let read = snapshot.access.tables.iter().filter_map(|(arn, seen)| Some((arn.parse::<Arn>().ok()?, seen.read()?)));
     read.map(|(arn, table)| {
-        let own = snapshot.needs.iter().filter(|need| access::table_of(&need.resource).as_ref() == Some(&arn)).collect();
+        let own =
+            snapshot.needs.iter().filter(|need| access::table_of(&need.resource).as_ref() == Some(&arn)).collect();
         (arn, table.as_ref(), own)
     })
     .collect()
@@ -28,7 +29,9 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
             findings.push(
                 KMS.fails(subject, format!("it is out of use: DynamoDB cannot use its key {key}"))
                     .evidence("DescribeTable", &table.status)
-                    .change(format!("enable the key, or let DynamoDB use it again: `aws kms describe-key --key-id {key}`")),
+                    .change(format!(
+                        "enable the key, or let DynamoDB use it again: `aws kms describe-key --key-id {key}`"
+                    )),
             );
             continue;
         }
@@ -37,7 +40,8 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         }
         let need = Need { action: "kms:Decrypt".to_owned(), resource: key.clone(), from: String::new() };
         let simulated = snapshot.access.simulated.read();
-        let answer = simulated.and_then(|all| all.iter().find(|one| one.action == need.action && one.resource == *key).cloned());
+        let answer =
+            simulated.and_then(|all| all.iter().find(|one| one.action == need.action && one.resource == *key).cloned());
         let predicted = || access::predict(super::role(snapshot).documents.read()?, &session, &need).ok();
         let Some(decision) = answer.or_else(predicted) else { continue };
         let source = super::source(simulated.is_some());
@@ -81,7 +85,8 @@ pub(super) fn nowhere(snapshot: &Snapshot) -> Vec<Finding> {
             continue;
         };
         let named = needs.iter().filter_map(|need| need.resource.split_once("/index/").map(|(_, index)| index));
-        let mut gone: Vec<&str> = named.filter(|i| !i.contains('*') && !table.indexes.iter().any(|known| known == i)).collect();
+        let mut gone: Vec<&str> =
+            named.filter(|i| !i.contains('*') && !table.indexes.iter().any(|known| known == i)).collect();
         gone.dedup();
         for index in gone {
             let have = if table.indexes.is_empty() { "none".to_owned() } else { table.indexes.join(", ") };

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{
-    Finding, Session, Snapshot, listed, role,
+    Finding, Session, Snapshot,
     judge::{Cause, Judged},
+    listed, role,
 };
 use crate::model::{
     access::{self, Need},
@@ -46,7 +47,10 @@ pub(super) fn remedies(
         Cause::Organization => finding
             .change(format!("ask who administers the organisation to allow {what} in its service control policies")),
         Cause::Session { denied } => finding.change(if *denied {
-            format!("take the Deny out of the session policy: `podid associate {} --session-policy FILE`", snapshot.subject)
+            format!(
+                "take the Deny out of the session policy: `podid associate {} --session-policy FILE`",
+                snapshot.subject
+            )
         } else {
             format!(
                 "allow it in the session policy too (`podid associate {} --session-policy FILE`): {}",
@@ -104,7 +108,11 @@ fn allowed(finding: Finding, needs: &[&Need], session: &Session) -> Finding {
 fn named(table: &Arn, snapshot: &Snapshot) -> String {
     match snapshot.cluster.cluster.read().map(|cluster| &cluster.arn) {
         Some(home) if (&home.partition, &home.account) == (&table.partition, &table.account) => {
-            if home.region == table.region { table.name().to_owned() } else { format!("{}:{}", table.region, table.name()) }
+            if home.region == table.region {
+                table.name().to_owned()
+            } else {
+                format!("{}:{}", table.region, table.name())
+            }
         }
         _ => table.to_string(),
     }

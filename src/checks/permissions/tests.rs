@@ -36,7 +36,8 @@ fn asked(decision: Decision) -> Snapshot {
     let mut it = Snapshot::unread(subject("carts/carts"), at(0), Arc::new(view));
     it.association = Seen::Read(Some(association(ROLE)));
     it.role.role = Seen::Read(Some(role("carts", Document(json!({})))));
-    let need = Need { action: decision.action.clone(), resource: decision.resource.clone(), from: "--needs".to_owned() };
+    let need =
+        Need { action: decision.action.clone(), resource: decision.resource.clone(), from: "--needs".to_owned() };
     it.needs = vec![need];
     it.access = AccessView { simulated: Seen::Read(vec![decision]), ..AccessView::default() };
     it
@@ -82,7 +83,10 @@ fn the_policies_tell_why_nothing_allows_it() {
     for (statement, id) in [
         (json!([]), "permissions.missing"),
         (on(TABLE), "permissions.index"),
-        (json!([on(TABLE), on(&format!("{}/index/*", TABLE.replace("us-west-2", "us-east-1")))]), "permissions.wrong-arn"),
+        (
+            json!([on(TABLE), on(&format!("{}/index/*", TABLE.replace("us-west-2", "us-east-1")))]),
+            "permissions.wrong-arn",
+        ),
         (on(&format!("{}/index/byId", TABLE.replace("1111", "4444"))), "permissions.wrong-arn"),
         (on(&format!("{}/index/byId", TABLE.replace("carts", "cart"))), "permissions.wrong-arn"),
         (on(&format!("{}/index/byId", TABLE.replace("carts", "payments"))), "permissions.missing"),

@@ -106,7 +106,5 @@ pub fn covering(table: &Arn, wanted: &[(&str, &str)]) -> Option<Access> {
 /// Whether an action reads or writes items, for which DynamoDB decrypts the table's key in the name of the caller.
 pub fn uses_key(action: &str) -> bool {
     let Some(name) = action.strip_prefix("dynamodb:") else { return false };
-    name.ends_with("Item")
-        || name.starts_with("PartiQL")
-        || ["Query", "Scan", "GetRecords"].contains(&name)
+    name.ends_with("Item") || name.starts_with("PartiQL") || ["Query", "Scan", "GetRecords"].contains(&name)
 }

@@ -53,7 +53,9 @@ pub fn predict(documents: &RoleDocuments, session: &Session, need: &Need) -> Res
 /// What a session policy, given as its text, comes to.
 pub fn session_allows(policy: &str, session: &Session, need: &Need) -> Verdict {
     match serde_json::from_str(policy) {
-        Ok(value) => evaluate(&[("the session policy".to_owned(), Document(value))], &call(session, need), Whom::Caller),
+        Ok(value) => {
+            evaluate(&[("the session policy".to_owned(), Document(value))], &call(session, need), Whom::Caller)
+        }
         Err(error) => Verdict::Unknown(vec![format!("the session policy is not JSON: {error}")]),
     }
 }

@@ -81,7 +81,8 @@ impl FromStr for NeedText {
             (_, "*") => On::Whole("*".to_owned()),
             (Some(("dynamodb", _)), given) if !given.starts_with("arn:") => {
                 let (table, part) = given.find('/').map_or((given, ""), |at| given.split_at(at));
-                if !part.is_empty() && !["/index/", "/stream/"].iter().any(|p| part.len() > p.len() && part.starts_with(p))
+                if !part.is_empty()
+                    && !["/index/", "/stream/"].iter().any(|p| part.len() > p.len() && part.starts_with(p))
                 {
                     return Err(NeedError::Part(part.to_owned()));
                 }

@@ -62,7 +62,10 @@ fn identity_policies() {
         (json!([allow(json!({})), {"Effect": "Deny", "Action": "*", "Resource": TABLE}]), "allowed"),
         (json!([allow(json!({})), {"Effect": "Deny", "Action": "*", "Resource": index}]), "explicitDeny"),
         // Variables.
-        (allow(json!({"Resource": "arn:aws:dynamodb:*:*:table/${aws:PrincipalTag/kubernetes-namespace}/*"})), "allowed"),
+        (
+            allow(json!({"Resource": "arn:aws:dynamodb:*:*:table/${aws:PrincipalTag/kubernetes-namespace}/*"})),
+            "allowed",
+        ),
         (allow(json!({"Resource": "arn:aws:dynamodb:*:*:table/${aws:PrincipalTag/team}/*"})), "implicitDeny"),
         (allow(json!({"Resource": "arn:aws:dynamodb:*:*:table/${aws:PrincipalTag/none}/*"})), "implicitDeny"),
         (allow(json!({"Resource": "arn:aws:dynamodb:*:*:table/${aws:PrincipalTag/none, 'carts'}/*"})), "allowed"),
@@ -79,9 +82,15 @@ fn identity_policies() {
         (when(json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/app/*"}})), "allowed"),
         (when(json!({"Bool": {"aws:SecureTransport": "true"}})), "allowed"),
         (when(json!({"IpAddress": {"aws:SourceIp": "10.0.0.0/8"}})), "unknown"),
-        (json!([allow(json!({})), {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}]), "unknown"),
+        (
+            json!([allow(json!({})), {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}]),
+            "unknown",
+        ),
         // What nothing allows needs no Deny.
-        (json!([{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}]), "implicitDeny"),
+        (
+            json!([{"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:SourceVpc": "vpc-1"}}}]),
+            "implicitDeny",
+        ),
     ] {
         assert_eq!(comes_to(statements.clone(), &query), wanted, "{statements}");
     }
@@ -89,7 +98,9 @@ fn identity_policies() {
 
 #[test]
 fn variables_are_plain_text_before_their_version() {
-    let mut old = documents(json!({"Effect": "Allow", "Action": "*", "Resource": format!("{}/*", TABLE.replace("carts", "${aws:PrincipalTag/kubernetes-namespace}"))}));
+    let mut old = documents(
+        json!({"Effect": "Allow", "Action": "*", "Resource": format!("{}/*", TABLE.replace("carts", "${aws:PrincipalTag/kubernetes-namespace}"))}),
+    );
     let query = need("dynamodb:Query", &format!("{TABLE}/index/i"));
     assert_eq!(predict(&old, &session(), &query).unwrap().effect, Effect::Allowed);
     old.identity[0].1.0["Version"] = json!("2008-10-17");
@@ -107,14 +118,19 @@ fn a_boundary_is_the_most_there_is() {
     };
     assert_eq!(within(all.clone()), (Effect::Allowed, Some(true)));
     assert_eq!(within(json!({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})), (Effect::Implicit, Some(false)));
-    assert_eq!(within(json!([all.clone(), {"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}])), (Effect::Explicit, Some(false)));
+    assert_eq!(
+        within(json!([all.clone(), {"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}])),
+        (Effect::Explicit, Some(false))
+    );
 }
 
 #[test]
 fn a_tables_policy_names_whom_it_speaks_of() {
     let query = need("dynamodb:Query", TABLE);
     let says = |effect: &str, principal: Value, foreign: bool| {
-        let document = Document(json!({"Version": "2012-10-17", "Statement": {"Effect": effect, "Principal": principal, "Action": "dynamodb:*", "Resource": TABLE}}));
+        let document = Document(
+            json!({"Version": "2012-10-17", "Statement": {"Effect": effect, "Principal": principal, "Action": "dynamodb:*", "Resource": TABLE}}),
+        );
         match table_says(&document, &session(), &query, foreign) {
             Verdict::Is(effect, _) => effect.as_str(),
             Verdict::Unknown(_) => "unknown",
@@ -133,18 +149,28 @@ fn a_tables_policy_names_whom_it_speaks_of() {
 
 #[test]
 fn needs_are_found_in_refusals() {
-    let line = |who: &str, rest: &str| format!("AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/{who} is not authorized to perform: {rest}");
-    let query = format!("dynamodb:Query on resource: {TABLE}/index/byId because no identity-based policy allows the dynamodb:Query action");
+    let line = |who: &str, rest: &str| {
+        format!(
+            "AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/{who} is not authorized to perform: {rest}"
+        )
+    };
+    let query = format!(
+        "dynamodb:Query on resource: {TABLE}/index/byId because no identity-based policy allows the dynamodb:Query action"
+    );
     let lines = [
         line("carts/eks-eks-worksh-carts-1", &query),
         line("carts/eks-eks-worksh-carts-2", &query),
         line("nodes/i-0a11b22c33d44e551", "s3:GetObject on resource: \"arn:aws:s3:::bucket/key\" because"),
         line("nodes/i-0a11b22c33d44e551", "dynamodb:ListTables on resource: *"),
-        line("nodes/i-0a11b22c33d44e551", "eks-auth:AssumeRoleForPodIdentity on resource: arn:aws:eks:us-west-2:111122223333:cluster/c"),
+        line(
+            "nodes/i-0a11b22c33d44e551",
+            "eks-auth:AssumeRoleForPodIdentity on resource: arn:aws:eks:us-west-2:111122223333:cluster/c",
+        ),
         line("other/session", "dynamodb:Scan on resource: arn:aws:dynamodb:us-west-2:111122223333:table/other"),
         "nothing of it".to_owned(),
     ];
-    let found: Vec<_> = from_log("carts/carts-1", &lines).into_iter().map(|need| (need.action, need.resource)).collect();
+    let found: Vec<_> =
+        from_log("carts/carts-1", &lines).into_iter().map(|need| (need.action, need.resource)).collect();
     let pair = |action: &str, resource: &str| (action.to_owned(), resource.to_owned());
     assert_eq!(found, [pair("dynamodb:Query", &format!("{TABLE}/index/byId")), pair("dynamodb:ListTables", "*")]);
 }
@@ -153,8 +179,14 @@ fn needs_are_found_in_refusals() {
 fn needs_are_completed_from_the_cluster() {
     let cluster: Arn = "arn:aws-us-gov:eks:us-gov-west-1:111122223333:cluster/c".parse().unwrap();
     let at = |text: &str| text.parse::<NeedText>().unwrap().at(&cluster).resource;
-    assert_eq!(at("dynamodb:Query@carts/index/*"), "arn:aws-us-gov:dynamodb:us-gov-west-1:111122223333:table/carts/index/*");
-    assert_eq!(at("dynamodb:GetItem@us-gov-east-1:carts"), "arn:aws-us-gov:dynamodb:us-gov-east-1:111122223333:table/carts");
+    assert_eq!(
+        at("dynamodb:Query@carts/index/*"),
+        "arn:aws-us-gov:dynamodb:us-gov-west-1:111122223333:table/carts/index/*"
+    );
+    assert_eq!(
+        at("dynamodb:GetItem@us-gov-east-1:carts"),
+        "arn:aws-us-gov:dynamodb:us-gov-east-1:111122223333:table/carts"
+    );
     assert_eq!(at("dynamodb:ListTables@*"), "*");
     assert_eq!(at("s3:GetObject@arn:aws-us-gov:s3:::b/*"), "arn:aws-us-gov:s3:::b/*");
 }

@@ -92,7 +92,9 @@ impl Asking<'_> {
         };
         let role = if it.associated().is_some_and(|a| a.target_role_arn.is_some()) { &it.target } else { &it.role };
         for need in &it.needs {
-            if let Some((arn, table)) = access::table_of(&need.resource).and_then(|arn| tables.get_key_value(&arn.to_string())) {
+            if let Some((arn, table)) =
+                access::table_of(&need.resource).and_then(|arn| tables.get_key_value(&arn.to_string()))
+            {
                 view.tables.insert(arn.clone(), table.table.clone());
                 view.table_policies.insert(arn.clone(), table.policy.clone());
             }
@@ -117,7 +119,9 @@ impl Asking<'_> {
         asked.extend(keys.map(|key| (key.as_str(), "kms:Decrypt")));
         view.simulated = self.simulated(&session, &asked).await?;
         let denied = |decision: &Decision| {
-            decision.effect == Effect::Implicit && decision.boundary != Some(false) && decision.organization != Some(false)
+            decision.effect == Effect::Implicit
+                && decision.boundary != Some(false)
+                && decision.organization != Some(false)
         };
         let of_use = match &view.simulated {
             Seen::Read(decisions) => decisions.iter().any(denied),
@@ -205,7 +209,8 @@ impl Asking<'_> {
 
     async fn node_roles_of(&self, snapshots: &[Snapshot]) -> Result<BTreeMap<String, Seen<NodeRole>>> {
         let looked_at = || snapshots.iter().filter(|it| self.looks_at_nodes(it));
-        let Some((cluster, agent)) = looked_at().next().and_then(|it| Some((it.cluster.cluster.read()?, it.cluster.agent.read()?)))
+        let Some((cluster, agent)) =
+            looked_at().next().and_then(|it| Some((it.cluster.cluster.read()?, it.cluster.agent.read()?)))
         else {
             return Ok(BTreeMap::new());
         };
@@ -213,11 +218,12 @@ impl Asking<'_> {
             looked_at().flat_map(|it| it.live_pods().into_iter().filter_map(|pod| pod.node.clone())).collect();
         let roles = self.node_roles(&cluster.name, agent, &nodes).await?;
         let arns: BTreeSet<&String> = roles.values().filter_map(Seen::read).collect();
-        let asked = BTreeSet::from([(cluster.arn.to_string(), EKS_AUTH)]);
+        let cluster = cluster.arn.to_string();
+        let asked = BTreeSet::from([(cluster.as_str(), EKS_AUTH)]);
         let reads = arns.into_iter().map(|arn| {
-            let asked = asked.iter().map(|(resource, action)| (resource.as_str(), *action)).collect::<BTreeSet<_>>();
+            let asked = &asked;
             async move {
-                let simulated = self.simulated(&Session::plain(arn), &asked).await?;
+                let simulated = self.simulated(&Session::plain(arn), asked).await?;
                 let documents = match &simulated {
                     Seen::Unreadable(_) => self.documents(arn, &RoleView::default()).await?,
                     Seen::Read(_) | Seen::NotAsked => Seen::NotAsked,

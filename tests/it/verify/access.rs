@@ -91,15 +91,26 @@ fn the_roles_policies() {
 #[test]
 fn what_bounds_the_role() {
     prove(&[
-        Row::new(53, ("/roles/1/boundary", json!("arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy")), "permissions.boundary")
-            .when(&[("/roles/1/boundary", json!(FULL))])
-            .with(INDEX),
+        Row::new(
+            53,
+            ("/roles/1/boundary", json!("arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy")),
+            "permissions.boundary",
+        )
+        .when(&[("/roles/1/boundary", json!(FULL))])
+        .with(INDEX),
         Row::new(54, ("/service_control_policies", json!([everything_but("dynamodb:Query")])), "permissions.scp")
             .when(&[("/service_control_policies", json!([everything()]))])
             .with(INDEX),
-        Row::new(54, ("/service_control_policies/1", policy(json!({"Effect": "Allow", "NotAction": "dynamodb:*", "Resource": "*"}))), "permissions.scp")
-            .when(&[("/service_control_policies", json!([everything(), everything()]))])
-            .with(INDEX),
+        Row::new(
+            54,
+            (
+                "/service_control_policies/1",
+                policy(json!({"Effect": "Allow", "NotAction": "dynamodb:*", "Resource": "*"})),
+            ),
+            "permissions.scp",
+        )
+        .when(&[("/service_control_policies", json!([everything(), everything()]))])
+        .with(INDEX),
     ]);
 }
 
@@ -114,7 +125,9 @@ fn the_session_policy() {
     ]));
     let field = "/associations/0/policy";
     prove(&[
-        Row::new(55, (field, json!(allows("dynamodb:GetItem"))), "permissions.session-policy").when(&healthy).with(INDEX),
+        Row::new(55, (field, json!(allows("dynamodb:GetItem"))), "permissions.session-policy")
+            .when(&healthy)
+            .with(INDEX),
         Row::new(55, (field, json!(denies.to_string())), "permissions.session-policy").when(&healthy).with(INDEX),
     ]);
     // With a target role, the session policy narrows that one's session, and the needs are asked of it.
@@ -136,7 +149,9 @@ fn the_session_policy() {
         ("/associations/0/policy", json!(allows("dynamodb:*"))),
     ];
     prove(&[
-        Row::new(55, (field, json!(allows("dynamodb:GetItem"))), "permissions.session-policy").when(&through).with(INDEX),
+        Row::new(55, (field, json!(allows("dynamodb:GetItem"))), "permissions.session-policy")
+            .when(&through)
+            .with(INDEX),
         Row::new(49, ("/roles/2/inline", json!({})), "permissions.missing").when(&through).with(INDEX),
     ]);
 }
@@ -147,7 +162,10 @@ fn the_tables_policy_and_key() {
         policy(json!([{"Effect": effect, "Principal": principal, "Action": "dynamodb:*", "Resource": "*"}]))
     };
     let role = json!({"AWS": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"});
-    let with_key = [("/tables/0/kms_key", json!(KEY)), ("/roles/1/inline/key", policy(json!({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": KEY})))];
+    let with_key = [
+        ("/tables/0/kms_key", json!(KEY)),
+        ("/roles/1/inline/key", policy(json!({"Effect": "Allow", "Action": "kms:Decrypt", "Resource": KEY}))),
+    ];
     prove(&[
         Row::new(56, ("/tables/0/policy", table("Deny", role.clone())), "permissions.resource-policy")
             .when(&[("/tables/0/policy", table("Allow", role))])
@@ -156,19 +174,29 @@ fn the_tables_policy_and_key() {
         Row::new(57, ("/tables/0/status", json!("INACCESSIBLE_ENCRYPTION_CREDENTIALS")), "permissions.kms")
             .when(&with_key)
             .with(INDEX),
-        Row::new(57, ("/roles/1/inline/key/Statement/Effect", json!("Deny")), "permissions.kms").when(&with_key).with(INDEX),
-        Row::new(57, ("/roles/1/inline/key", Value::Null), "permissions.kms").when(&with_key).with(INDEX).warns(),
-        Row::new(57, ("/roles/1/inline/key/Statement/Condition", json!({"StringEquals": {"kms:ViaService": "s3.us-west-2.amazonaws.com"}})), "permissions.kms")
+        Row::new(57, ("/roles/1/inline/key/Statement/Effect", json!("Deny")), "permissions.kms")
             .when(&with_key)
-            .with(INDEX)
-            .warns(),
+            .with(INDEX),
+        Row::new(57, ("/roles/1/inline/key", Value::Null), "permissions.kms").when(&with_key).with(INDEX).warns(),
+        Row::new(
+            57,
+            (
+                "/roles/1/inline/key/Statement/Condition",
+                json!({"StringEquals": {"kms:ViaService": "s3.us-west-2.amazonaws.com"}}),
+            ),
+            "permissions.kms",
+        )
+        .when(&with_key)
+        .with(INDEX)
+        .warns(),
     ]);
 }
 
 #[test]
 fn session_tags() {
     let namespace = |value: &str| json!({"StringEquals": {"aws:PrincipalTag/kubernetes-namespace": value}});
-    let by_variable = json!([TABLE, format!("{}/index/*", TABLE.replace("carts", "${aws:PrincipalTag/kubernetes-namespace}"))]);
+    let by_variable =
+        json!([TABLE, format!("{}/index/*", TABLE.replace("carts", "${aws:PrincipalTag/kubernetes-namespace}"))]);
     prove(&[
         Row::new(58, (CONDITION, namespace("Carts")), "permissions.session-tags")
             .when(&[(CONDITION, namespace("carts"))])
@@ -186,24 +214,32 @@ fn session_tags() {
 fn what_is_needed_is_found_in_a_pods_log() {
     let env = Env::with("carts-verified", &[(RESOURCES, json!([TABLE]))]);
     let crashed = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64() > Some(0);
-    env.world.wait_until(SOON, |state| state.kube.list("pods", "carts").iter().any(|pod| crashed(&json!(pod)))).unwrap();
+    env.world
+        .wait_until(SOON, |state| state.kube.list("pods", "carts").iter().any(|pod| crashed(&json!(pod))))
+        .unwrap();
     let run = env.podid("verify carts/carts -o json");
     assert_eq!(ids(&run, "failed"), ["permissions.index"], "{run}");
     let found = finding(&run, "permissions.index");
     assert!(found["evidence"].to_string().contains("the log of pod carts/carts-"), "{found}");
-    assert_eq!(found["remedies"], json!([{"command": "podid policy attach eks-workshop-carts-dynamo --dynamodb eks-workshop-carts=read"}]));
+    assert_eq!(
+        found["remedies"],
+        json!([{"command": "podid policy attach eks-workshop-carts-dynamo --dynamodb eks-workshop-carts=read"}])
+    );
 }
 
 #[test]
 fn every_access_of_podids_own_does_what_it_says() {
     for access in ["read", "write", "read-write", "stream", "full"] {
-        let env = Env::with("carts-verified", &[("/tables/0/kms_key", json!(KEY)), ("/roles/1/inline", json!({})), ("/tables/0/stream", json!(true))]);
+        let env = Env::with(
+            "carts-verified",
+            &[("/tables/0/kms_key", json!(KEY)), ("/roles/1/inline", json!({})), ("/tables/0/stream", json!(true))],
+        );
         let grant = format!("--dynamodb eks-workshop-carts={access}");
         let before = env.podid(&format!("verify carts/carts -o json --no-logs {grant}"));
         assert_eq!(ids(&before, "failed"), ["permissions.missing"], "{access}\n{before}");
         let command = finding(&before, "permissions.missing")["remedies"][0]["command"].as_str().unwrap().to_owned();
         assert_eq!(command, format!("podid policy attach eks-workshop-carts-dynamo {grant}"), "{before}");
-        let _ = env.podid(command.trim_start_matches("podid ")).ok();
+        let _ = env.podid(&format!("{} --yes", command.trim_start_matches("podid "))).ok();
         let after = env.podid(&format!("verify carts/carts -o json --no-logs {grant}"));
         assert_eq!(finding(&after, "permissions.sound")["status"], "ok", "{access}\n{after}");
         assert!(!ids(&after, "warning").iter().any(|id| id.starts_with("permissions.")), "{access}\n{after}");
@@ -214,7 +250,8 @@ fn every_access_of_podids_own_does_what_it_says() {
 #[test]
 fn healthy_in_many_ways() {
     let tag = json!({"StringLike": {"aws:PrincipalTag/kubernetes-service-account": "c*"}, "Null": {"aws:PrincipalTag/eks-cluster-arn": "false"}});
-    let by_variable = json!([TABLE, format!("{}/index/*", TABLE.replace("carts", "${aws:PrincipalTag/kubernetes-namespace}"))]);
+    let by_variable =
+        json!([TABLE, format!("{}/index/*", TABLE.replace("carts", "${aws:PrincipalTag/kubernetes-namespace}"))]);
     let role = json!({"AWS": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"});
     let by_table = policy(json!({"Effect": "Allow", "Principal": role, "Action": "dynamodb:Query", "Resource": "*"}));
     let worlds: &[(&str, Vec<(&str, Value)>)] = &[
@@ -226,7 +263,13 @@ fn healthy_in_many_ways() {
         ("by a variable", vec![(RESOURCES, by_variable)]),
         ("in an organisation", vec![("/service_control_policies", json!([everything(), everything_but("s3:*")]))]),
         ("by the table's own policy", vec![("/roles/1/inline", json!({})), ("/tables/0/policy", by_table)]),
-        ("with a role's tag", vec![("/roles/1/tags", json!({"team": "shop"})), (CONDITION, json!({"StringEquals": {"aws:PrincipalTag/team": "shop"}}))]),
+        (
+            "with a role's tag",
+            vec![
+                ("/roles/1/tags", json!({"team": "shop"})),
+                (CONDITION, json!({"StringEquals": {"aws:PrincipalTag/team": "shop"}})),
+            ],
+        ),
     ];
     for (name, fields) in worlds {
         let run = verified(fields, INDEX).ok();
@@ -269,7 +312,12 @@ fn what_may_not_be_read_is_skipped_with_its_permission() {
     assert_eq!(skipped["status"], "skipped", "{run}");
     assert!(skipped["message"].as_str().unwrap().contains("iam:SimulatePrincipalPolicy"), "{run}");
     let run = verified(&[denying(json!(["dynamodb:*"]))], INDEX).ok();
-    assert!(finding(&run, "permissions.resource-policy")["message"].as_str().unwrap().contains("dynamodb:GetResourcePolicy"));
+    assert!(
+        finding(&run, "permissions.resource-policy")["message"]
+            .as_str()
+            .unwrap()
+            .contains("dynamodb:GetResourcePolicy")
+    );
     assert!(finding(&run, "permissions.kms")["message"].as_str().unwrap().contains("dynamodb:DescribeTable"));
     assert_eq!(finding(&run, "permissions.sound")["status"], "ok", "{run}");
     let run = verified(&[denying("eks:DescribeNodegroup")], INDEX).ok();
@@ -303,7 +351,8 @@ fn without_needs_nothing_is_asked() {
 #[test]
 fn one_call_for_each_resource() {
     let env = Env::new("carts-verified");
-    let args = format!("{INDEX} --needs dynamodb:GetItem@eks-workshop-carts --needs dynamodb:PutItem@eks-workshop-carts");
+    let args =
+        format!("{INDEX} --needs dynamodb:GetItem@eks-workshop-carts --needs dynamodb:PutItem@eks-workshop-carts");
     let _ = env.podid(&format!("verify carts/carts -o json {args}")).ok();
     let count = |name: &str| env.operations().iter().filter(|call| call.contains(name)).count();
     assert_eq!(count("SimulatePrincipalPolicy"), 3, "the table, the index, the nodes' role");
@@ -335,18 +384,30 @@ fn wrong_needs() {
 fn the_remedy_is_the_smallest_that_covers() {
     let needs = "--needs dynamodb:PutItem@eks-workshop-carts --needs dynamodb:GetItem@eks-workshop-carts";
     let remedy = |fields: &[(&str, Value)], args: &str| {
-        let run = verified(fields, args);
+        let run = verified(fields, &format!("--no-logs {args}"));
         finding(&run, "permissions.missing")["remedies"][0].clone()
     };
     let bare = [("/roles/1/inline", json!({}))];
     let attach = "podid policy attach eks-workshop-carts-dynamo --dynamodb eks-workshop-carts";
     assert_eq!(remedy(&bare, needs), json!({"command": format!("{attach}=read-write")}));
-    assert_eq!(remedy(&bare, "--needs dynamodb:PutItem@eks-workshop-carts"), json!({"command": format!("{attach}=write")}));
-    assert_eq!(remedy(&bare, "--needs dynamodb:UpdateTable@eks-workshop-carts"), json!({"command": format!("{attach}=full")}));
+    assert_eq!(
+        remedy(&bare, "--needs dynamodb:PutItem@eks-workshop-carts"),
+        json!({"command": format!("{attach}=write")})
+    );
+    assert_eq!(
+        remedy(&bare, "--needs dynamodb:UpdateTable@eks-workshop-carts"),
+        json!({"command": format!("{attach}=full")})
+    );
     let elsewhere = remedy(&bare, "--needs dynamodb:GetItem@eu-west-1:orders");
-    assert_eq!(elsewhere, json!({"command": "podid policy attach eks-workshop-carts-dynamo --dynamodb eu-west-1:orders=read"}));
+    assert_eq!(
+        elsewhere,
+        json!({"command": "podid policy attach eks-workshop-carts-dynamo --dynamodb eu-west-1:orders=read"})
+    );
     let other = remedy(&bare, "--needs s3:GetObject@arn:aws:s3:::bucket/*");
-    assert!(other["change"].as_str().unwrap().contains(r#""Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*""#), "{other}");
+    assert!(
+        other["change"].as_str().unwrap().contains(r#""Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*""#),
+        "{other}"
+    );
     // What is held to partition keys stays so.
     let held = policy(json!({
         "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": TABLE,

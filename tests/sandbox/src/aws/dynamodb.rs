@@ -113,7 +113,9 @@ impl Aws {
             }
             "GetResourcePolicy" if here && self.tables.contains_key(&table) => {
                 match self.tables.get(&table).and_then(|table| table.policy.as_ref()) {
-                    Some(policy) => Ok(Reply::Json(json!({"Policy": policy.to_string(), "RevisionId": "1700000000000"}))),
+                    Some(policy) => {
+                        Ok(Reply::Json(json!({"Policy": policy.to_string(), "RevisionId": "1700000000000"})))
+                    }
                     None => Err(err(
                         400,
                         "PolicyNotFoundException",

@@ -181,7 +181,10 @@ pub(super) fn trust_names_service(trust: &Value, service: &str, action: &str) ->
 /// Evaluates documents statement by statement: one that cannot be evaluated says nothing, and does not silence the others.
 fn decide(documents: &[Value], who: &Principal, action: &str, resource: Option<&str>, facts: &Facts) -> Decision {
     let options = EvaluationOptions { ignore_resource_constraints: resource.is_none(), ..EvaluationOptions::default() };
-    let Ok(arn) = Arn::parse(resource.unwrap_or("arn:aws:none:::*")) else { return Decision::NotApplicable };
+    let resource = resource.map(owned_by_number);
+    let Ok(arn) = Arn::parse(resource.as_deref().unwrap_or("arn:aws:none:::*")) else {
+        return Decision::NotApplicable;
+    };
     let mut context = Context::new();
     for (key, value) in facts {
         let value = match value {
@@ -224,6 +227,15 @@ fn prepare(document: &Value) -> Vec<Value> {
         if statement.get("NotPrincipal").is_some_and(|others| many(others, "AWS").iter().any(|id| id == "*")) {
             statement.insert("NotPrincipal".to_owned(), json!("*"));
         }
+        for key in ["Resource", "NotResource"] {
+            if let Some(resources) = statement.get_mut(key) {
+                let all: Vec<Value> = one_or_many(resources);
+                *resources = all
+                    .iter()
+                    .map(|one| one.as_str().map_or_else(|| one.clone(), |text| json!(owned_by_number(text))))
+                    .collect();
+            }
+        }
         match statement.get("Principal").cloned() {
             Some(Value::Object(kinds)) => {
                 for (kind, ids) in kinds {
@@ -262,6 +274,11 @@ fn like(condition: &mut Value) {
         }
     }
     *operators = all;
+}
+
+/// `iam-rs` takes accounts by their number only; AWS's own policies are owned by `aws`.
+fn owned_by_number(arn: &str) -> String {
+    arn.replacen(":iam::aws:", ":iam::000000000000:", 1)
 }
 
 fn stringify(condition: &mut Value) {

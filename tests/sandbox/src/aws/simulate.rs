@@ -86,7 +86,8 @@ impl Aws {
         let mut results = Vec::new();
         for (at, action) in actions.iter().enumerate() {
             let known = action.split_once(':').is_some_and(|(service, name)| {
-                let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+                let word =
+                    |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
                 word(service) && word(name)
             });
             if !known {
@@ -99,8 +100,7 @@ impl Aws {
 
     /// The principal's own policies and those that are given with the request.
     fn simulated(&self, ctx: &Ctx<'_>, arn: &str) -> Result<Simulated, AwsError> {
-        let unclear =
-            || refused(format!("Invalid Entity Arn: {arn} does not clearly define entity type and name."));
+        let unclear = || refused(format!("Invalid Entity Arn: {arn} does not clearly define entity type and name."));
         let resource = arn.splitn(6, ':').nth(5).ok_or_else(unclear)?;
         let mut identity = Vec::new();
         let mut boundary = None;

@@ -220,7 +220,10 @@ fn a_simulation_tells_each_resource_boundary_and_organisation_apart() {
     assert!(!text.contains("Boundary") && !text.contains("Organizations"), "{text}");
     let (_, text) = ask(&plain, &[]);
     assert!(text.contains("<EvalDecision>implicitDeny</EvalDecision>"), "{text}");
-    assert!(text.contains("<MissingContextValues><member>aws:PrincipalTag/team</member></MissingContextValues>"), "{text}");
+    assert!(
+        text.contains("<MissingContextValues><member>aws:PrincipalTag/team</member></MissingContextValues>"),
+        "{text}"
+    );
     let both = [&shop[..], &[("ResourceArns.member.2", index.as_str())]].concat();
     let (_, text) = ask(&plain, &both);
     assert!(text.contains("<EvalDecision>implicitDeny</EvalDecision>"), "the strictest of both: {text}");
@@ -234,7 +237,10 @@ fn a_simulation_tells_each_resource_boundary_and_organisation_apart() {
     for (more, said) in [
         (("ActionNames.member.1", "dynamodb:*"), "Invalid Action"),
         (("ResourceArns.member.1", "carts"), "Invalid Resource Arn"),
-        (("PolicySourceArn", "arn:aws:sts::111122223333:assumed-role/carts/x"), "does not clearly define entity type and name"),
+        (
+            ("PolicySourceArn", "arn:aws:sts::111122223333:assumed-role/carts/x"),
+            "does not clearly define entity type and name",
+        ),
         (("PolicySourceArn", "arn:aws:iam::111122223333:role/nope"), "NoSuchEntity"),
         (("ActionNames.member.2", "kms:Decrypt"), "require different authorization information"),
     ] {
