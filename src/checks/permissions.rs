@@ -221,7 +221,11 @@ fn broken(
         }
         // Whether a key's own policy allows what the role's do not, only a refusal in a log tells.
         let told = own.iter().any(|one| one.need.from.starts_with("the log"));
-        let may_work = matches!(cause, Cause::Key) && !told;
+        let may_work = match cause {
+            Cause::Key => !told,
+            Cause::Organization { maybe } => *maybe,
+            _ => false,
+        };
         let status = if may_work { super::Status::Warning } else { super::Status::Failed };
         let mut finding = check.finds(status, subject, message).evidence(source(answered), decided(&own));
         for from in origins(&own) {
@@ -261,7 +265,14 @@ fn why(cause: &Cause) -> String {
             let named = arn.as_deref().map(|arn| format!(" {arn}")).unwrap_or_default();
             format!("the role's permissions boundary{named} does not allow it")
         }
-        Cause::Organization => "the organisation's service control policies do not allow it".to_owned(),
+        Cause::Organization { maybe: false } => {
+            "the organisation's service control policies do not allow it".to_owned()
+        }
+        Cause::Organization { maybe: true } => {
+            "the organisation's service control policies deny it, unless a condition in them, which podid cannot see, lets \
+             the pods through"
+                .to_owned()
+        }
         Cause::Session { denied: true } => "the association's session policy denies it".to_owned(),
         Cause::Session { denied: false } => "the association's session policy does not allow it".to_owned(),
         Cause::Table { denied: true } => "the table's own policy denies it".to_owned(),

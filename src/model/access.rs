@@ -50,6 +50,14 @@ pub enum Effect {
     Explicit,
 }
 
+impl Decision {
+    /// Keys that the policies ask for, of which podid cannot know what they hold. A Deny that hangs on one of them may not
+    /// apply to the pods, and an Allow may.
+    pub fn hangs_on(&self, session: &Session) -> Vec<&str> {
+        self.missing.iter().filter(|key| !session.lacks(key)).map(String::as_str).collect()
+    }
+}
+
 impl Effect {
     /// As IAM says it.
     pub fn as_str(self) -> &'static str {

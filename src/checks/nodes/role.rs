@@ -1,6 +1,6 @@
 //! The nodes' role: whether their agents may ask EKS Auth for credentials.
 
-use super::super::{Check, Finding, Link};
+use super::super::{Check, Finding, Link, Status};
 use crate::model::{
     access::{self, Decision, EKS_AUTH, Effect, Need, NodeRole, Session},
     arn::last,
@@ -53,7 +53,8 @@ fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
     let (decision, source, predicted) = match (&role.simulated, &role.documents) {
         (Seen::Read(answers), _) => {
             let answer = answers.iter().find(|one| one.action.eq_ignore_ascii_case(EKS_AUTH)).cloned();
-            (answer.ok_or_else(|| vec!["IAM gave no answer".to_owned()]), "SimulatePrincipalPolicy", "")
+            let answer = answer.ok_or_else(|| vec!["IAM gave no answer".to_owned()]);
+            (answer.and_then(|answer| settled(answer, role, &need)), "SimulatePrincipalPolicy", "")
         }
         (Seen::Unreadable(_), Seen::Read(documents)) => {
             let predicted = access::predict(documents, &Session::plain(&role.arn), &need);
@@ -70,11 +71,30 @@ fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
     finding.evidence(source, format!("{EKS_AUTH}: {}", decision.effect.as_str()))
 }
 
+/// A denial that hangs on what IAM was not told is none; whether it does, the policies tell.
+fn settled(answer: Decision, role: &NodeRole, need: &Need) -> Result<Decision, Vec<String>> {
+    let session = Session::plain(&role.arn);
+    let keys = answer.hangs_on(&session).join(", ");
+    if answer.effect == Effect::Allowed || answer.organization == Some(false) || keys.is_empty() {
+        return Ok(answer);
+    }
+    match &role.documents {
+        Seen::Read(documents) => access::predict(documents, &session, need).map(|_| answer),
+        _ => Err(vec![format!("its policies ask for {keys}, which podid cannot know")]),
+    }
+}
+
 fn told(decision: &Decision, name: &str, subject: &str, arn: &str, predicted: &str) -> Finding {
     let cannot = |why: &str| format!("the agents on its nodes get no credentials: {why}{predicted}");
     if decision.organization == Some(false) {
+        // A statement that denies may have a condition that lets the nodes through, and IAM names none.
+        let status = if decision.effect == Effect::Explicit { Status::Warning } else { Status::Failed };
         return BOUNDARY
-            .fails(subject, cannot(&format!("the organisation's service control policies do not allow {EKS_AUTH}")))
+            .finds(
+                status,
+                subject,
+                cannot(&format!("the organisation's service control policies do not allow {EKS_AUTH}")),
+            )
             .change(format!(
                 "ask who administers the organisation to allow {EKS_AUTH} in its service control policies"
             ));

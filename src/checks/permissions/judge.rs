@@ -44,8 +44,8 @@ pub(super) enum Cause {
     Denied(Vec<String>),
     /// The boundary, by its ARN.
     Boundary(Option<String>),
-    /// Service control policies.
-    Organization,
+    /// Service control policies; one that denies may have a condition that lets the pods through.
+    Organization { maybe: bool },
     /// The session policy.
     Session { denied: bool },
     /// The table's own policy.
@@ -70,7 +70,7 @@ impl Judged<'_> {
             Cause::Tags(_) => &SESSION_TAGS,
             Cause::Denied(_) => &EXPLICIT_DENY,
             Cause::Boundary(_) => &BOUNDARY,
-            Cause::Organization => &SCP,
+            Cause::Organization { .. } => &SCP,
             Cause::Session { .. } => &SESSION_POLICY,
             Cause::Table { .. } => &RESOURCE_POLICY,
             Cause::Key => &KMS,
@@ -119,10 +119,19 @@ fn weigh(
     if matches!(by_table, Some(Verdict::Is(Effect::Explicit, _))) {
         return Outcome::Broken(Cause::Table { denied: true });
     }
-    if decision.organization == Some(false) {
-        return Outcome::Broken(Cause::Organization);
+    // IAM names no statement of a service control policy: what it names is the role's own.
+    let own_deny = decision.effect == Effect::Explicit && decision.boundary != Some(false);
+    if decision.organization == Some(false) && !(own_deny && !decision.policies.is_empty()) {
+        let maybe = decision.effect == Effect::Explicit && !refused_by_organization(need, snapshot);
+        return Outcome::Broken(Cause::Organization { maybe });
     }
-    if decision.boundary == Some(false) {
+    let bounded = decision.boundary == Some(false);
+    if (bounded || own_deny)
+        && let Some(unknown) = hanging(need, decision, documents, session)
+    {
+        return unknown;
+    }
+    if bounded {
         let boundary = role(snapshot).role.read().and_then(Option::as_ref);
         return Outcome::Broken(Cause::Boundary(boundary.and_then(|role| role.permissions_boundary.clone())));
     }
@@ -157,23 +166,21 @@ fn lacking(
     session: &Session,
     snapshot: &Snapshot,
 ) -> Outcome {
+    if let Some(unknown) = hanging(need, decision, documents, session) {
+        return unknown;
+    }
+    let key = need.action.starts_with("kms:");
     let Some(documents) = documents else {
-        let other: Vec<&String> = decision.missing.iter().filter(|key| !sent(key, session)).collect();
-        return if other.is_empty() {
-            Outcome::Broken(if need.action.starts_with("kms:") { Cause::Key } else { Cause::Missing })
-        } else {
-            let keys = other.iter().map(|key| key.as_str()).collect::<Vec<_>>().join(", ");
-            Outcome::Unknown(vec![format!("the policies ask for {keys}, which podid cannot know")])
-        };
+        return Outcome::Broken(if key { Cause::Key } else { Cause::Missing });
     };
-    // IAM was not told what podid does not know; whether that could have let it through, the policies tell.
-    if let Err(reasons) = access::predict(documents, session, need) {
-        return Outcome::Unknown(reasons);
+    if access::predict(documents, session, need).is_ok_and(|own| own.effect == Effect::Allowed) {
+        let why = "IAM denies it, though the policies seem to allow it: they may have been changed seconds ago";
+        return Outcome::Unknown(vec![why.to_owned()]);
     }
     if access::but_for_tags(documents, session, need) {
         return Outcome::Broken(Cause::Tags(tags(need, documents, session, snapshot)));
     }
-    if need.action.starts_with("kms:") {
+    if key {
         return Outcome::Broken(Cause::Key);
     }
     let Some(wanted) = access::table_of(&need.resource) else { return Outcome::Broken(Cause::Missing) };
@@ -191,10 +198,24 @@ fn lacking(
     Outcome::Broken(Cause::Missing)
 }
 
-/// Whether a context key is one of which podid knows that it was told or is not there.
-fn sent(key: &str, session: &Session) -> bool {
-    let lower = key.to_ascii_lowercase();
-    lower.strip_prefix("aws:principaltag/").is_some_and(|tag| !(session.tagged && tag.starts_with("kubernetes-pod-")))
+/// Whether a denial hangs on what IAM was not told since podid does not know it: by the policies where they were read.
+fn hanging(need: &Need, decision: &Decision, documents: Option<&RoleDocuments>, session: &Session) -> Option<Outcome> {
+    if let Some(documents) = documents {
+        return access::predict(documents, session, need).err().map(Outcome::Unknown);
+    }
+    let keys = decision.hangs_on(session);
+    if keys.is_empty() {
+        return None;
+    }
+    Some(Outcome::Unknown(vec![format!("the policies ask for {}, which podid cannot know", keys.join(", "))]))
+}
+
+/// Whether a pod's log tells of a refusal by a service control policy.
+fn refused_by_organization(need: &Need, snapshot: &Snapshot) -> bool {
+    let mut lines = snapshot.logs.iter().flat_map(|log| log.lines.read().into_iter().flatten());
+    lines.any(|line| {
+        line.contains("service control policy") && line.contains(&need.action) && line.contains(&need.resource)
+    })
 }
 
 /// In what the resource of a policy differs from what is needed, when it is all but that.

@@ -47,13 +47,13 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         let source = super::source(simulated.is_some());
         match decision.effect {
             Effect::Allowed => {}
-            Effect::Explicit => findings.push(
+            Effect::Explicit if decision.hangs_on(&session).is_empty() => findings.push(
                 KMS.fails(subject, format!("kms:Decrypt on its key {key} is denied to role {}", last(&session.role)))
                     .evidence(source, "kms:Decrypt: explicitDeny")
                     .change("change the Deny: a permission that is added does not overrule it"),
             ),
             // Whether it is a key that AWS manages, whose policy allows every caller, DescribeTable does not tell.
-            Effect::Implicit => {
+            Effect::Implicit | Effect::Explicit => {
                 let message = format!(
                     "no policy of role {} allows kms:Decrypt on its key {key}: reads and writes work only if the key's own \
                      policy allows it (that of a key that AWS manages does)",

@@ -44,7 +44,7 @@ pub(super) fn remedies(
             let boundary = arn.as_deref().unwrap_or("the role's permissions boundary");
             finding.change(format!("allow it in {boundary} too: {}", statement(&needs)))
         }
-        Cause::Organization => finding
+        Cause::Organization { .. } => finding
             .change(format!("ask who administers the organisation to allow {what} in its service control policies")),
         Cause::Session { denied } => finding.change(if *denied {
             format!(

@@ -65,7 +65,11 @@ fn the_answer_decides_who_is_to_blame() {
         (Decision { boundary: Some(true), ..implicit.clone() }, "permissions.missing"),
         (Decision { boundary: Some(false), ..implicit.clone() }, "permissions.boundary"),
         (Decision { boundary: Some(false), organization: Some(false), ..implicit.clone() }, "permissions.scp"),
-        (Decision { organization: Some(false), ..explicit }, "permissions.scp"),
+        (Decision { organization: Some(false), ..explicit.clone() }, "permissions.scp"),
+        (
+            Decision { organization: Some(false), policies: vec!["p".to_owned()], ..explicit },
+            "permissions.explicit-deny",
+        ),
     ] {
         assert_eq!(found(&asked(decision.clone())).0, id, "{decision:?}");
     }
@@ -74,6 +78,24 @@ fn the_answer_decides_who_is_to_blame() {
     // A tag that EKS does not send is known to be absent.
     let missing = vec!["aws:PrincipalTag/team".to_owned()];
     assert_eq!(found(&asked(Decision { missing, ..implicit })), ("permissions.missing", Status::Failed));
+}
+
+/// A Deny for all but one network is no Deny for pods in it: whether they are, nobody can know.
+#[test]
+fn a_denial_may_hang_on_what_podid_does_not_know() {
+    let deny = Decision { missing: vec!["aws:SourceVpc".to_owned()], ..answer(Effect::Explicit) };
+    assert_eq!(found(&asked(deny.clone())), ("permissions.sound", Status::Unknown));
+    let perimeter = json!([
+        {"Effect": "Allow", "Action": "*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}},
+    ]);
+    let mut it = asked(deny.clone());
+    it.role.documents = allowing(perimeter);
+    assert_eq!(found(&it), ("permissions.sound", Status::Unknown));
+    it.role.documents = allowing(json!({"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}));
+    assert_eq!(found(&it), ("permissions.explicit-deny", Status::Failed));
+    let organization = Decision { organization: Some(false), ..answer(Effect::Explicit) };
+    assert_eq!(found(&asked(organization)), ("permissions.scp", Status::Warning));
 }
 
 #[test]

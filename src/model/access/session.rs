@@ -20,6 +20,8 @@ pub struct Session {
     pub tags: BTreeMap<String, String>,
     /// EKS sends the six session tags, those too whose value differs from pod to pod.
     pub tagged: bool,
+    /// All tags of the role are among them: it was read.
+    pub complete: bool,
 }
 
 impl Session {
@@ -52,7 +54,14 @@ impl Session {
                 tags.insert(SESSION_TAGS[4].to_owned(), pod.name.clone());
             }
         }
-        Some(Self { role: arn.clone(), tags, tagged })
+        Some(Self { role: arn.clone(), tags, tagged, complete: role.is_some() })
+    }
+
+    /// Whether a condition key is one of whose absence podid knows, when IAM says that it was not told.
+    pub fn lacks(&self, key: &str) -> bool {
+        let lower = key.to_ascii_lowercase();
+        let Some(tag) = lower.strip_prefix("aws:principaltag/") else { return false };
+        if SESSION_TAGS.contains(&tag) { !self.tagged || !tag.starts_with("kubernetes-pod-") } else { self.complete }
     }
 
     /// What is known of a call on a resource, as SimulatePrincipalPolicy is told it.
@@ -125,7 +134,9 @@ impl Keys for Call<'_> {
                 return Context::Present;
             }
             let found = self.session.tags.iter().find(|(known, _)| known.eq_ignore_ascii_case(tag));
-            return found.map_or(Context::Absent, |(_, value)| Context::One(value.clone()));
+            let known = self.session.complete || SESSION_TAGS.contains(&tag);
+            let without = if known { Context::Absent } else { Context::Unknown };
+            return found.map_or(without, |(_, value)| Context::One(value.clone()));
         }
         self.session.global(&key, self.action, self.resource).map_or(Context::Unknown, Context::One)
     }

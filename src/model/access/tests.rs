@@ -21,7 +21,7 @@ fn need(action: &str, resource: &str) -> Need {
 fn session() -> Session {
     let tags = [("kubernetes-namespace", "carts"), ("team", "shop")];
     let tags: BTreeMap<_, _> = tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    Session { role: ROLE.to_owned(), tags, tagged: true }
+    Session { role: ROLE.to_owned(), tags, tagged: true, complete: true }
 }
 
 fn documents(statements: Value) -> RoleDocuments {

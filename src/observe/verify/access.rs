@@ -118,10 +118,14 @@ impl Asking<'_> {
             it.needs.iter().map(|need| (need.resource.as_str(), need.action.as_str())).collect();
         asked.extend(keys.map(|key| (key.as_str(), "kms:Decrypt")));
         view.simulated = self.simulated(&session, &asked).await?;
+        // The policies tell why nothing allows it, and whether a Deny hangs on what IAM was not told.
         let denied = |decision: &Decision| {
-            decision.effect == Effect::Implicit
-                && decision.boundary != Some(false)
-                && decision.organization != Some(false)
+            let plain = decision.boundary != Some(false) && decision.organization != Some(false);
+            match decision.effect {
+                Effect::Allowed => false,
+                Effect::Implicit => plain || !decision.hangs_on(&session).is_empty(),
+                Effect::Explicit => !decision.hangs_on(&session).is_empty(),
+            }
         };
         let of_use = match &view.simulated {
             Seen::Read(decisions) => decisions.iter().any(denied),
@@ -223,11 +227,15 @@ impl Asking<'_> {
         let reads = arns.into_iter().map(|arn| {
             let asked = &asked;
             async move {
-                let simulated = self.simulated(&Session::plain(arn), asked).await?;
-                let documents = match &simulated {
-                    Seen::Unreadable(_) => self.documents(arn, &RoleView::default()).await?,
-                    Seen::Read(_) | Seen::NotAsked => Seen::NotAsked,
+                let session = Session::plain(arn);
+                let simulated = self.simulated(&session, asked).await?;
+                let denied = |one: &Decision| one.effect != Effect::Allowed && !one.hangs_on(&session).is_empty();
+                let of_use = match &simulated {
+                    Seen::Unreadable(_) => true,
+                    Seen::Read(decisions) => decisions.iter().any(denied),
+                    Seen::NotAsked => false,
                 };
+                let documents = if of_use { self.documents(arn, &RoleView::default()).await? } else { Seen::NotAsked };
                 Ok((arn.clone(), NodeRole { arn: arn.clone(), simulated, documents }))
             }
         });

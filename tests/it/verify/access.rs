@@ -6,6 +6,8 @@ use super::{Row, ids, prove};
 use crate::support::{Env, Run, SOON, denying};
 
 const INDEX: &str = "--needs dynamodb:Query@eks-workshop-carts/index/idx_global_customerId";
+/// The same, where what the pods log is not to be known.
+const UNHEARD: &str = "--no-logs --needs dynamodb:Query@eks-workshop-carts/index/idx_global_customerId";
 const TABLE: &str = "arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts";
 const KEY: &str = "arn:aws:kms:us-west-2:111122223333:key/0d1f3b2a-aaaa-4bbb-8ccc-000011112222";
 const READ_ONLY: &str = "arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess";
@@ -55,13 +57,13 @@ fn verified(fields: &[(&str, Value)], args: &str) -> Run {
 
 #[test]
 fn the_nodes_role() {
-    let no_auth = json!([everything_but("eks-auth:*")]);
+    let no_auth = policy(json!({"Effect": "Allow", "NotAction": "eks-auth:*", "Resource": "*"}));
     prove(&[
         Row::new(25, ("/roles/0/attached", json!([])), "nodes.role-permission").with(INDEX),
         Row::new(26, ("/roles/0/boundary", json!(READ_ONLY)), "nodes.role-boundary")
             .when(&[bounded(), ("/roles/0/boundary", json!(EVERYTHING))])
             .with(INDEX),
-        Row::new(26, ("/service_control_policies", no_auth), "nodes.role-boundary")
+        Row::new(26, ("/service_control_policies/0", no_auth), "nodes.role-boundary")
             .when(&[("/service_control_policies", json!([everything()]))])
             .with(INDEX),
     ]);
@@ -98,9 +100,11 @@ fn what_bounds_the_role() {
         )
         .when(&[("/roles/1/boundary", json!(FULL))])
         .with(INDEX),
-        Row::new(54, ("/service_control_policies", json!([everything_but("dynamodb:Query")])), "permissions.scp")
+        // IAM does not tell whether a statement that denies has a condition; a pod's log tells that it applies.
+        Row::new(54, ("/service_control_policies/0", everything_but("dynamodb:Query")), "permissions.scp")
             .when(&[("/service_control_policies", json!([everything()]))])
-            .with(INDEX),
+            .with(UNHEARD)
+            .warns(),
         Row::new(
             54,
             (
@@ -221,6 +225,14 @@ fn what_is_needed_is_found_in_a_pods_log() {
     assert_eq!(ids(&run, "failed"), ["permissions.index"], "{run}");
     let found = finding(&run, "permissions.index");
     assert!(found["evidence"].to_string().contains("the log of pod carts/carts-"), "{found}");
+    let deny = ("/service_control_policies", json!([everything_but("dynamodb:Query")]));
+    let denied = Env::with("carts-verified", &[deny]);
+    denied
+        .world
+        .wait_until(SOON, |state| state.kube.list("pods", "carts").iter().any(|pod| crashed(&json!(pod))))
+        .unwrap();
+    let run = denied.podid("verify carts/carts -o json");
+    assert_eq!(ids(&run, "failed"), ["permissions.scp"], "{run}");
     assert_eq!(
         found["remedies"],
         json!([{"command": "podid policy attach eks-workshop-carts-dynamo --dynamodb eks-workshop-carts=read"}])
@@ -260,6 +272,7 @@ fn healthy_in_many_ways() {
         ("by a managed policy", vec![("/roles/1/inline", json!({})), ("/roles/1/attached", json!([FULL]))]),
         ("within a boundary", vec![("/roles/1/boundary", json!(READ_ONLY))]),
         ("by session tags", vec![(CONDITION, tag)]),
+        ("over TLS only", vec![(CONDITION, json!({"Bool": {"aws:SecureTransport": true}}))]),
         ("by a variable", vec![(RESOURCES, by_variable)]),
         ("in an organisation", vec![("/service_control_policies", json!([everything(), everything_but("s3:*")]))]),
         ("by the table's own policy", vec![("/roles/1/inline", json!({})), ("/tables/0/policy", by_table)]),

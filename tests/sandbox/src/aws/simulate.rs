@@ -279,6 +279,7 @@ fn context(ctx: &Ctx<'_>) -> Result<Facts, AwsError> {
         }
         let values = ctx.call.members(&format!("ContextEntries.member.{at}.ContextKeyValues"));
         let value = match (kind.ends_with("List"), &values[..]) {
+            (false, [one]) if kind == "boolean" => Fact::Flag(one == "true"),
             (false, [one]) => Fact::One(one.clone()),
             (true, _) => Fact::Many(values),
             (false, _) => return Err(refused(format!("Context key {key} is of type {kind} and takes one value."))),
