@@ -284,7 +284,9 @@ pub const COMMANDS: &[Row] = &[
             FIND,
             SUBJECT,
             AGENT,
-            &["Eks::clusters", "Iam::role"],
+            READ_ROLE,
+            &["Eks::clusters", "Eks::node_role", "Eks::addon_versions"],
+            &["Iam::managed_policy", "Iam::simulate", "Tables::table", "Tables::table_policy"],
             &[
                 "Cluster::all_pods",
                 "Cluster::config_map",

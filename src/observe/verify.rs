@@ -114,13 +114,7 @@ impl Asking<'_> {
             }
             None => Seen::NotAsked,
         };
-        Ok(ClusterView {
-            cluster: Seen::Read(cluster.clone()),
-            agent,
-            offered,
-            agents_own,
-            network,
-        })
+        Ok(ClusterView { cluster: Seen::Read(cluster.clone()), agent, offered, agents_own, network })
     }
 
     /// The roles of the managed node groups of these nodes.

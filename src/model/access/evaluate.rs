@@ -182,14 +182,7 @@ fn applies(statement: &Value, call: &Call<'_>, variables: bool, who: &str) -> Tr
     if matches!(resource, Truth::No(_)) {
         return resource;
     }
-    let condition = statement.get("Condition").map(|condition| {
-        let mut condition = condition.clone();
-        if variables {
-            fill(&mut condition, call);
-        }
-        condition
-    });
-    both(resource, conditions::holds(condition.as_ref(), call, who))
+    both(resource, conditions::holds(statement.get("Condition"), call, who, variables))
 }
 
 /// Actions know no case (IAM reference, Action element).
@@ -283,21 +276,6 @@ fn filled(text: &str, call: &Call<'_>) -> Filled {
         (true, _) => Filled::Nothing,
         (_, true) => Filled::Unknown(out),
         _ => Filled::Known(out),
-    }
-}
-
-/// Fills the variables of a condition's values; those that cannot be known stay, and cannot be compared.
-fn fill(value: &mut Value, call: &Call<'_>) {
-    match value {
-        Value::String(text) if text.contains("${") => match filled(text, call) {
-            Filled::Known(known) => *text = known,
-            // No value of a request has this character.
-            Filled::Nothing => "\u{0}".clone_into(text),
-            Filled::Unknown(_) => {}
-        },
-        Value::Array(list) => list.iter_mut().for_each(|value| fill(value, call)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| fill(value, call)),
-        _ => {}
     }
 }
 
