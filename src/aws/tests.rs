@@ -91,15 +91,8 @@ pub(super) fn aws_with(url: &str, key: &str, secret: &str) -> Aws {
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(std::time::Duration::from_secs(1)).build())
         .build();
     let who = Who { profile: Some("dev".into()), sso: true };
-    Aws(Arc::new(Inner {
-        of: None,
-        settings: Settings::default(),
-        loaded: OnceCell::new_with(Some(Loaded { sdk, who })),
-        eks: OnceCell::new(),
-        iam: OnceCell::new(),
-        dynamodb: OnceCell::new(),
-        sts: OnceCell::new(),
-    }))
+    let loaded = OnceCell::new_with(Some(Loaded { sdk, who }));
+    Aws(Arc::new(Inner { loaded, ..Inner::new(Settings::default()) }))
 }
 
 fn eks_error(status: u16, code: &str, message: &str) -> Answer {

@@ -58,7 +58,7 @@ impl Takes {
             // These come before the association.
             ("NAMESPACE/SERVICE_ACCOUNT", "associate" | "role create" | "role trust") => Self::ServiceAccount,
             ("NAMESPACE/SERVICE_ACCOUNT", _) => Self::Association,
-            ("NAMESPACE", "list") => Self::AssociatedNamespace,
+            ("NAMESPACE", "list" | "verify") => Self::AssociatedNamespace,
             ("NAMESPACE", _) => Self::Namespace,
             ("ROLE" | "NAME|ARN", _) => Self::Role,
             ("KIND/NAME", _) => Self::Workload,
@@ -174,6 +174,7 @@ mod tests {
 
     /// Values that are free text, or that clap completes itself: files, and what has a list of possible values.
     const OTHERS: &[&str] = &[
+        "ACTION@RESOURCE",
         "ACCESS",
         "ARN",
         "COMMAND",
@@ -187,6 +188,7 @@ mod tests {
         "KEY=VALUE",
         "MODE",
         "N",
+        "ID",
         "NAME",
         "PATH",
         "SCOPE",
@@ -220,7 +222,14 @@ mod tests {
         let of = |takes: &str| found[takes].iter().map(String::as_str).collect::<Vec<_>>();
         assert_eq!(
             of("Association"),
-            ["disassociate subjects", "list subjects", "recycle subjects", "show subject", "wait subject"]
+            [
+                "disassociate subjects",
+                "list subjects",
+                "recycle subjects",
+                "show subject",
+                "verify subjects",
+                "wait subject"
+            ]
         );
         assert_eq!(
             of("ServiceAccount"),
@@ -239,7 +248,7 @@ mod tests {
                 "role trust role",
             ]
         );
-        assert_eq!(of("AssociatedNamespace"), ["list namespace"]);
+        assert_eq!(of("AssociatedNamespace"), ["list namespace", "verify namespace"]);
         assert_eq!(of("Namespace"), ["iam-policy namespace"]);
         assert_eq!(of("Workload"), ["recycle workload"]);
         for global in ["Cluster", "Region", "Profile", "Context"] {

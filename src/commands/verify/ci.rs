@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn what_would_end_a_command_or_an_element_is_escaped() {
-        assert_eq!(xml("a<b & \"c\"\u{1b}[0m>"), "a&lt;b &amp; &quot;c&quot;[0m&gt;");
+        assert_eq!(xml("a<b & \"c\"\u{1b}[0m>"), "a&lt;b &amp; &quot;c&quot;\\u{1b}[0m&gt;");
         assert_eq!(data("50%\nx: y, z"), "50%25%0Ax: y, z");
         assert_eq!(property("a: b,\nc"), "a%3A b%2C%0Ac");
     }

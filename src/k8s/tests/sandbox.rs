@@ -234,6 +234,7 @@ fn described(world: &World) -> (EksCluster, String) {
         certificate_authority: ca,
         oidc_issuer: None,
         auto_mode: false,
+        on_outpost: false,
         created_at: None,
     };
     (cluster, after("token:"))

@@ -380,6 +380,7 @@ async fn another_name_of_the_same_cluster() {
         certificate_authority: String::new(),
         oidc_issuer: issuer.map(str::to_owned),
         auto_mode: false,
+        on_outpost: false,
         created_at: None,
     };
     let (readable, log) = kube(move |_| (200, json!({"issuer": issuer}).to_string()));

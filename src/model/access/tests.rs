@@ -76,7 +76,7 @@ fn identity_policies() {
         (when(json!({"StringEquals": {"aws:PrincipalTag/team": "Shop"}})), "implicitDeny"),
         (when(json!({"StringEquals": {"aws:PrincipalTag/none": "x"}})), "implicitDeny"),
         (when(json!({"StringEquals": {"aws:PrincipalTag/team": "${aws:PrincipalTag/team}"}})), "allowed"),
-        (when(json!({"StringEquals": {"aws:PrincipalTag/team": "${aws:PrincipalTag/none}"}})), "implicitDeny"),
+        (when(json!({"StringEquals": {"aws:PrincipalTag/team": "${aws:PrincipalTag/none}"}})), "unknown"),
         (when(json!({"StringEquals": {"aws:PrincipalTag/kubernetes-pod-uid": "x"}})), "unknown"),
         (when(json!({"StringEquals": {"aws:RequestedRegion": "us-west-2"}})), "allowed"),
         (when(json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::*:role/app/*"}})), "allowed"),
