@@ -23,7 +23,7 @@ use crate::{
         role::{Doomed, Role},
         table::Table,
         want::TableGrant,
-        workload::{Pod, Workload},
+        workload::{CronJob, Pod, Workload},
     },
     output::mask,
     ports::{Cluster, Eks, Iam, Tables},
@@ -238,16 +238,32 @@ pub struct SubjectView {
 /// When the API cannot be reached or does not know the caller; a forbidden read is unread.
 pub async fn subject(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<SubjectView> {
     // Where one of them fails, the others are not waited for.
-    let (service_account, pods, workloads) = futures::try_join!(
-        async { seen(kube.service_account(subject).await, "get serviceaccounts") },
-        async { seen(kube.pods(subject).await, "list pods") },
-        async { seen(kube.workloads(&subject.namespace).await, "list deployments, statefulsets and daemonsets") },
-    )?;
+    let service_account = async { seen(kube.service_account(subject).await, "get serviceaccounts") };
+    let (service_account, (pods, workloads)) = futures::try_join!(service_account, users(kube, subject))?;
+    Ok(SubjectView { service_account, pods, workloads })
+}
+
+/// Reads the pods of a service account, and the workloads whose template names it.
+///
+/// # Errors
+/// As [`subject`].
+pub async fn users(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<(Seen<Vec<Pod>>, Seen<Vec<Workload>>)> {
+    let (pods, workloads) = futures::try_join!(async { seen(kube.pods(subject).await, "list pods") }, async {
+        seen(kube.workloads(&subject.namespace).await, "list deployments, statefulsets and daemonsets")
+    },)?;
     let workloads = match workloads {
         Seen::Read(all) => Seen::Read(all.into_iter().filter(|w| w.service_account == subject.name).collect()),
         unread => unread,
     };
-    Ok(SubjectView { service_account, pods, workloads })
+    Ok((pods, workloads))
+}
+
+/// CronJobs of a namespace, or of all.
+///
+/// # Errors
+/// When the read failed for another reason than a missing permission.
+pub async fn cron_jobs(kube: &dyn Cluster, namespace: Option<&str>) -> Result<Seen<Vec<CronJob>>> {
+    seen(kube.cron_jobs(namespace).await, "list cronjobs")
 }
 
 /// The agent: the add-on by EKS, its DaemonSets and the nodes by Kubernetes.

@@ -41,10 +41,10 @@ pub trait Eks: Send + Sync {
     async fn associations(&self, cluster: &str, filter: &AssociationFilter) -> Result<Vec<AssociationSummary>>;
     /// DescribePodIdentityAssociation; `None` when it is gone.
     async fn association(&self, cluster: &str, id: &str) -> Result<Option<Association>>;
-    /// CreatePodIdentityAssociation. A role made seconds ago may "not exist" yet, and a duplicate carries the id in its text:
-    /// both are the caller's to handle.
+    /// CreatePodIdentityAssociation, which takes TagResource and PassRole too. A role made seconds ago may "not exist" yet, and
+    /// a duplicate carries the id in its text: both are the caller's to handle.
     async fn create_association(&self, cluster: &str, new: &NewAssociation, token: &str) -> Result<Association>;
-    /// UpdatePodIdentityAssociation; sends only what changes.
+    /// UpdatePodIdentityAssociation, which takes PassRole for another role; sends only what changes.
     async fn update_association(
         &self,
         cluster: &str,
@@ -90,7 +90,7 @@ pub trait Iam: Send + Sync {
     async fn role(&self, name: &str) -> Result<Option<Role>>;
     /// ListRoles, page by page as they come (1,000 roles each), documents percent-decoded. One page needs the one before.
     fn roles(&self) -> BoxStream<'_, Result<Vec<ListedRole>>>;
-    /// CreateRole.
+    /// CreateRole, which takes TagRole for its tags.
     async fn create_role(&self, role: &NewRole) -> Result<Role>;
     /// UpdateAssumeRolePolicy.
     async fn put_trust(&self, role: &str, document: &Document) -> Result<()>;
@@ -183,8 +183,7 @@ pub trait Cluster: Send + Sync {
     }
     /// Deployments, StatefulSets and DaemonSets of a namespace (`None`: of all), of every service account.
     async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>>;
-    /// CronJobs of a namespace (`None`: of all), of every service account. Where the caller may not list them, or there are
-    /// none of that API: none.
+    /// CronJobs of a namespace (`None`: of all), of every service account; none where the API server has no such kind.
     async fn cron_jobs(&self, namespace: Option<&str>) -> Result<Vec<CronJob>>;
     /// One workload as it is now, without its newest revision.
     async fn workload(&self, id: &WorkloadRef) -> Result<Option<Workload>>;
@@ -236,6 +235,8 @@ pub struct RolloutView {
     pub workload: Option<Workload>,
     /// Its pods.
     pub pods: Vec<Pod>,
+    /// The permission that the workload's newest revision takes, when it is lacking: new pods are then told by their age.
+    pub unread: Option<&'static str>,
 }
 
 /// What one probe saw.

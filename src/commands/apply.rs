@@ -179,7 +179,9 @@ async fn carry_out(
             workloads: have.workloads.clone(),
         }
     } else {
-        ctx.guard.run("reading the workloads and pods", observe::subject(kube, &want.subject)).await?
+        let users = observe::users(kube, &want.subject);
+        let (pods, workloads) = ctx.guard.run("reading the workloads and pods", users).await?;
+        SubjectView { service_account: Seen::NotAsked, pods, workloads }
     };
     freshen(ctx, want, &association, &view, ending, proof).await
 }
@@ -194,7 +196,8 @@ async fn freshen(
     proof: Proof,
 ) -> Result<()> {
     let (Seen::Read(pods), Seen::Read(workloads)) = (&view.pods, &view.workloads) else {
-        ctx.term.warn("the workloads and pods could not be read; whether pods need a restart is unknown");
+        let why = view.pods.unreadable().or(view.workloads.unreadable()).unwrap_or("they were not read");
+        ctx.term.warn(format!("whether pods need a restart is unknown: {why}"));
         return Ok(());
     };
     if !want.recycle {

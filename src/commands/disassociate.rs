@@ -142,14 +142,15 @@ impl Disassociate {
                         None => Ok(None),
                     }
                 };
-                let view = async {
+                let users = async {
                     match kube {
-                        Some(kube) => observe::subject(kube, &subject).await,
-                        None => Ok(observe::SubjectView::default()),
+                        Some(kube) if self.recycle => observe::users(kube, &subject).await,
+                        Some(kube) => Ok((observe::seen(kube.pods(&subject).await, "list pods")?, Seen::NotAsked)),
+                        None => Ok(Default::default()),
                     }
                 };
-                let (association, view) = futures::try_join!(association, view)?;
-                Ok::<_, Failure>(Target { association, pods: view.pods, workloads: view.workloads, subject })
+                let (association, (pods, workloads)) = futures::try_join!(association, users)?;
+                Ok::<_, Failure>(Target { subject, association, pods, workloads })
             }
         });
         let read = stream::iter(reads).buffered(CONCURRENCY).try_collect();

@@ -104,7 +104,7 @@ impl Recycle {
         for one in plans.iter().cloned() {
             plan.merge(one);
         }
-        let cron_jobs = view.subjects.iter().flat_map(|s| plan::cron_jobs(&view.cron_jobs, &s.subject));
+        let cron_jobs = plan::cron_jobs(&view.cron_jobs, view.subjects.iter().map(|s| &s.subject));
         for warning in plan.warnings.iter().cloned().chain(cron_jobs) {
             ctx.term.warn(warning);
         }

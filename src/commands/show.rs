@@ -164,7 +164,7 @@ impl Show {
         }
         let owner = a.summary.owner_arn.as_ref().map(|owner| format!("{owner} (an add-on: change it there)"));
         let mut block = Block::new()
-            .field("Service account", account_line(&self.subject, &view.subject.service_account))
+            .field("Service account", account_line(&self.subject, &view.subject))
             .field("Association", &a.summary.association_id)
             .field("ARN", &a.summary.association_arn)
             .maybe("Owner", owner)
@@ -187,7 +187,7 @@ impl Show {
 
     fn render_pods(&self, ctx: &Context, view: &View) -> Result<()> {
         let (workloads, pods) = (&view.subject.workloads, &view.subject.pods);
-        match (unreadable(workloads), unreadable(pods)) {
+        match (workloads.unreadable(), pods.unreadable()) {
             (Some(why), Some(_)) => ctx.term.warn(format!("workloads and pods could not be read: {why}")),
             (Some(why), None) => ctx.term.warn(format!("workloads could not be read: {why}")),
             (None, Some(why)) => ctx.term.warn(format!("pods could not be read: {why}")),
@@ -235,12 +235,12 @@ impl View {
         };
         let mut unread = Vec::new();
         for (what, why) in [
-            ("role", unreadable(&self.role)),
-            ("attachedPolicies", unreadable(&self.attached)),
-            ("inlinePolicies", unreadable(&self.inline)),
-            ("serviceAccount", unreadable(&self.subject.service_account)),
-            ("workloads", unreadable(&self.subject.workloads)),
-            ("pods", unreadable(&self.subject.pods)),
+            ("role", self.role.unreadable()),
+            ("attachedPolicies", self.attached.unreadable()),
+            ("inlinePolicies", self.inline.unreadable()),
+            ("serviceAccount", self.subject.service_account.unreadable()),
+            ("workloads", self.subject.workloads.unreadable()),
+            ("pods", self.subject.pods.unreadable()),
         ] {
             if let Some(why) = why {
                 unread.push(json!({ "what": what, "why": why }));
@@ -280,15 +280,8 @@ impl View {
     }
 }
 
-fn unreadable<T>(seen: &Seen<T>) -> Option<&str> {
-    match seen {
-        Seen::Unreadable(why) => Some(why),
-        Seen::Read(_) | Seen::NotAsked => None,
-    }
-}
-
-fn account_line(subject: &ServiceAccount, state: &Seen<ServiceAccountState>) -> String {
-    match state {
+fn account_line(subject: &ServiceAccount, view: &SubjectView) -> String {
+    match &view.service_account {
         Seen::Read(ServiceAccountState::Missing { .. }) => format!("{subject} (does not exist in Kubernetes)"),
         Seen::Read(ServiceAccountState::NoNamespace { .. }) => {
             format!("{subject} (namespace {} does not exist in Kubernetes)", subject.namespace)
@@ -296,6 +289,8 @@ fn account_line(subject: &ServiceAccount, state: &Seen<ServiceAccountState>) -> 
         Seen::Read(ServiceAccountState::Exists { irsa_role: Some(role) }) => {
             format!("{subject} (IRSA annotation: {role}; the association wins)")
         }
+        // What keeps everything from being read is said once, with the pods.
+        Seen::Unreadable(why) if view.pods.unreadable() != Some(why) => format!("{subject} (could not be read: {why})"),
         _ => subject.to_string(),
     }
 }

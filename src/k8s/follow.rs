@@ -73,6 +73,7 @@ pub(super) async fn follow<K: Restartable>(
         client: connection.client.clone(),
         workload: None,
         revision: None,
+        unread: None,
         pods: BTreeMap::new(),
         seen: (false, false),
         workload_changes,
@@ -97,6 +98,8 @@ struct Follower<K: Restartable> {
     workload: Option<K>,
     /// The newest revision's hash, with what it was read for.
     revision: Option<(Stand, Option<String>)>,
+    /// The permission that the newest revision takes, when it is lacking.
+    unread: Option<&'static str>,
     pods: BTreeMap<String, Pod>,
     /// Whether the workload and its pods were listed.
     seen: (bool, bool),
@@ -173,7 +176,7 @@ impl<K: Restartable> Follower<K> {
             Some(it) => Some(self.with_revision(&it).await?),
             None => None,
         };
-        Ok(RolloutView { workload, pods: self.pods.values().cloned().collect() })
+        Ok(RolloutView { workload, pods: self.pods.values().cloned().collect(), unread: self.unread })
     }
 
     /// The newest revision is read again only when the controller has seen another template.
@@ -188,7 +191,10 @@ impl<K: Restartable> Follower<K> {
             }
             _ => {
                 match add_revision(&self.client, it, &mut workload).await {
-                    Ok(()) => self.revision = Some((stand, own_hash::<K>(&workload))),
+                    Ok(unread) => {
+                        self.unread = unread;
+                        self.revision = Some((stand, own_hash::<K>(&workload)));
+                    }
                     // Read at the next change: a view without it is better than none.
                     Err(error) if transient(&error) => {}
                     Err(error) => return Err(error),

@@ -109,39 +109,43 @@ pub(super) async fn one<K: Restartable>(client: &Client, id: &WorkloadRef) -> Re
     Ok(api.get_opt(&id.name).await?.as_ref().map(Restartable::workload))
 }
 
-/// Every CronJob of a namespace, or of all; none where the caller may not list them, or the API server has no such kind.
+/// Every CronJob of a namespace, or of all; none where the API server has no such kind.
 pub(super) async fn cron_jobs(client: &Client, namespace: Option<&str>) -> Result<Vec<CronJob>, kube::Error> {
     let api: Api<ApiCronJob> = within(client, namespace);
     match list(&api, &ListParams::default()).await {
         Ok(found) => Ok(found.items.iter().map(convert::cron_job).collect()),
-        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(Vec::new()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(Vec::new()),
         Err(error) => Err(error),
     }
 }
 
-/// Sets the newest revision's hash, which Deployments and DaemonSets keep in other objects. Not allowed to read them: left out.
+/// Sets the newest revision's hash, which Deployments and DaemonSets keep in other objects. Not allowed to list them: left out,
+/// and the permission answered.
 pub(super) async fn add_revision<K: Restartable>(
     client: &Client,
     of: &K,
     workload: &mut Workload,
-) -> Result<(), kube::Error> {
+) -> Result<Option<&'static str>, kube::Error> {
     let params = ListParams::default().labels(&selector_text(of.selector()));
     let namespace = &workload.id.namespace;
-    let found = match K::KIND {
-        WorkloadKind::StatefulSet => return Ok(()),
-        WorkloadKind::Deployment => list::<ReplicaSet>(&Api::namespaced(client.clone(), namespace), &params)
-            .await
-            .map(|sets| newest_replica_set(&sets.items, &workload.uid)),
-        WorkloadKind::DaemonSet => list::<ControllerRevision>(&Api::namespaced(client.clone(), namespace), &params)
-            .await
-            .map(|revisions| newest_revision(&revisions.items, &workload.uid, &workload.id.name)),
+    let (found, permission) = match K::KIND {
+        WorkloadKind::StatefulSet => return Ok(None),
+        WorkloadKind::Deployment => {
+            let sets = list::<ReplicaSet>(&Api::namespaced(client.clone(), namespace), &params).await;
+            (sets.map(|sets| newest_replica_set(&sets.items, &workload.uid)), "list replicasets")
+        }
+        WorkloadKind::DaemonSet => {
+            let kept = list::<ControllerRevision>(&Api::namespaced(client.clone(), namespace), &params).await;
+            let newest = kept.map(|kept| newest_revision(&kept.items, &workload.uid, &workload.id.name));
+            (newest, "list controllerrevisions")
+        }
     };
     match found {
         Ok(hash) => workload.status.update_revision = hash,
-        Err(kube::Error::Api(status)) if status.code == 403 => {}
+        Err(kube::Error::Api(status)) if status.code == 403 => return Ok(Some(permission)),
         Err(error) => return Err(error),
     }
-    Ok(())
+    Ok(None)
 }
 
 pub(super) fn owned(meta: &ObjectMeta, uid: &str) -> bool {

@@ -197,8 +197,8 @@ impl AgentState {
     /// Why a node that could have an agent has none.
     fn why_missing(&self, node: &Node) -> String {
         if !self.installed() {
-            return match self.addon_unread {
-                Some(_) => "no agent was found; the add-on could not be read".to_owned(),
+            return match &self.addon_unread {
+                Some(why) => format!("no agent was found; the add-on could not be read ({why})"),
                 None => "the agent is not installed".to_owned(),
             };
         }

@@ -30,6 +30,14 @@ impl<T> Seen<T> {
             Self::NotAsked | Self::Unreadable(_) => None,
         }
     }
+
+    /// Why it could not be read.
+    pub fn unreadable(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable(why) => Some(why),
+            Self::NotAsked | Self::Read(_) => None,
+        }
+    }
 }
 
 /// A service account in Kubernetes.

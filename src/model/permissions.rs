@@ -85,7 +85,7 @@ pub const PORTS: &[Port] = &[
     ("Eks::addon_versions", &[Iam("eks:DescribeAddonVersions", On::Everything)]),
     ("Eks::create_addon", &[Iam("eks:CreateAddon", On::Cluster)]),
     ("Eks::update_addon", &[Iam("eks:UpdateAddon", On::Agent)]),
-    ("Eks::addon_update", &[Iam("eks:DescribeUpdate", On::Agent)]),
+    ("Eks::addon_update", &[Iam("eks:DescribeUpdate", On::Cluster), Iam("eks:DescribeUpdate", On::Agent)]),
     ("Eks::delete_addon", &[Iam("eks:DeleteAddon", On::Agent)]),
     ("Eks::addon_schema", &[Iam("eks:DescribeAddonConfiguration", On::Everything)]),
     ("Iam::caller", &[]),
@@ -201,6 +201,7 @@ pub type Row = (&'static str, &'static [&'static [&'static str]]);
 const FIND: &[&str] = &["Eks::cluster", "Eks::associations", "Eks::association"];
 const READ_ROLE: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"];
 const DOOMED: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::instance_profiles"];
+const USERS: &[&str] = &["Cluster::reach", "Cluster::pods", "Cluster::workloads"];
 const SUBJECT: &[&str] = &["Cluster::reach", "Cluster::service_account", "Cluster::pods", "Cluster::workloads"];
 const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Cluster::reach", "Cluster::agents", "Cluster::nodes"];
 const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
@@ -236,7 +237,7 @@ pub const COMMANDS: &[Row] = &[
         "disassociate",
         &[
             FIND,
-            SUBJECT,
+            USERS,
             EFFECT,
             RESTART,
             DOOMED,
@@ -246,10 +247,7 @@ pub const COMMANDS: &[Row] = &[
     ),
     ("list", &[FIND, &["Eks::clusters"]]),
     ("show", &[FIND, &["Iam::role", "Iam::attached_policies", "Iam::inline_policies"], SUBJECT]),
-    (
-        "recycle",
-        &[FIND, SUBJECT, &["Cluster::all_pods", "Cluster::all_workloads", "Cluster::roll_back"], AGENT, RESTART],
-    ),
+    ("recycle", &[FIND, USERS, &["Cluster::all_pods", "Cluster::all_workloads", "Cluster::roll_back"], AGENT, RESTART]),
     (
         "role create",
         &[
@@ -260,10 +258,7 @@ pub const COMMANDS: &[Row] = &[
     ),
     ("role list", &[FIND, &["Eks::clusters", "Iam::roles"]]),
     ("role show", &[FIND, &["Eks::clusters", "Iam::role", "Iam::attached_policies", "Iam::inline_policies"]]),
-    (
-        "role delete",
-        &[FIND, DOOMED, &["Eks::clusters", "Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"]],
-    ),
+    ("role delete", &[FIND, DOOMED, &["Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"]]),
     ("role trust", &[FIND, &["Iam::role", "Iam::put_trust"]]),
     ("policy dynamodb", &[&["Eks::cluster", "Tables::table"]]),
     ("policy attach", &[READ_ROLE, &["Eks::cluster", "Tables::table", "Iam::put_inline_policy", "Iam::attach_policy"]]),
@@ -277,7 +272,7 @@ pub const COMMANDS: &[Row] = &[
         "agent upgrade",
         &[AGENT, &["Eks::addon_versions", "Eks::update_addon", "Eks::addon_update", "Eks::addon_schema"]],
     ),
-    ("agent uninstall", &[AGENT, &["Eks::associations", "Eks::delete_addon"]]),
+    ("agent uninstall", &[&["Eks::cluster", "Eks::associations", "Eks::addon", "Eks::delete_addon"]]),
     (
         "verify",
         &[

@@ -201,7 +201,8 @@ fn delete(ask: &Disassociate<'_>, role: &Role, found: &RoleUse, plan: &mut Plan)
 
 fn restarts(target: &Target, plan: &mut Plan) {
     let (Some(pods), Some(workloads)) = (target.pods.read(), target.workloads.read()) else {
-        plan.warn(format!("nothing of {} restarted: pods and workloads could not be read", target.subject));
+        let why = target.pods.unreadable().or(target.workloads.unreadable()).unwrap_or("not read");
+        plan.warn(format!("nothing of {} restarted: {why}", target.subject));
         return;
     };
     restart::restarts(workloads, pods, &has_credentials, false, plan);

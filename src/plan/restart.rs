@@ -3,7 +3,7 @@
 use super::{Plan, Step};
 use crate::model::{
     association::Association,
-    have::Have,
+    have::{Have, Seen},
     names::ServiceAccount,
     rollout,
     staleness::{self, opted_out},
@@ -39,17 +39,25 @@ pub fn stale_pods(pods: &[Pod], workloads: &[Workload], association: &Associatio
         .collect()
 }
 
-/// CronJobs of the service account, which have no pods most of the time: named, as nothing else would show them.
-pub fn cron_jobs(found: &[CronJob], subject: &ServiceAccount) -> Vec<String> {
-    let own = |job: &&CronJob| job.namespace == subject.namespace && job.service_account == subject.name;
-    found
-        .iter()
-        .filter(own)
-        .map(|job| {
-            let suspended = if job.suspended { " (it is suspended)" } else { "" };
-            format!("cronjob/{} is not restarted: its next run gets the new settings{suspended}", job.name)
-        })
-        .collect()
+/// CronJobs of these service accounts, which have no pods most of the time: named, as nothing else would show them.
+pub fn cron_jobs<'a>(
+    found: &Seen<Vec<CronJob>>,
+    subjects: impl IntoIterator<Item = &'a ServiceAccount>,
+) -> Vec<String> {
+    let found = match found {
+        Seen::Read(found) => found,
+        Seen::Unreadable(why) => return vec![format!("CronJobs not looked for: {why}")],
+        Seen::NotAsked => return Vec::new(),
+    };
+    let of = |subject: &'a ServiceAccount| {
+        let own = move |job: &&CronJob| job.namespace == subject.namespace && job.service_account == subject.name;
+        found.iter().filter(own)
+    };
+    let named = |job: &CronJob| {
+        let suspended = if job.suspended { " (it is suspended)" } else { "" };
+        format!("cronjob/{} is not restarted: its next run gets the new settings{suspended}", job.name)
+    };
+    subjects.into_iter().flat_map(of).map(named).collect()
 }
 
 fn owner(pod: &Pod, workloads: &[Workload]) -> Option<String> {
@@ -64,7 +72,8 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) {
         return;
     }
     let (Some(pods), Some(workloads)) = (have.pods.read(), have.workloads.read()) else {
-        plan.warn("nothing restarted: pods and workloads could not be read");
+        let why = have.pods.unreadable().or(have.workloads.unreadable()).unwrap_or("pods and workloads were not read");
+        plan.warn(format!("nothing restarted: {why}"));
         return;
     };
     let association = have.association.read().and_then(Option::as_ref);

@@ -155,6 +155,9 @@ fn too_large(role: &str, size: usize, after: &BTreeMap<String, Document>) -> Ref
 pub fn detach(ask: &Detach<'_>) -> Result<Plan, Refusal> {
     let mut plan = Plan::default();
     let role = &ask.role.name;
+    if let (Seen::Unreadable(why), false) = (ask.attached, ask.policy_arns.is_empty()) {
+        plan.warn(format!("attached policies not checked: {why}"));
+    }
     for policy_arn in ask.policy_arns {
         if ask.attached.read().is_some_and(|attached| !attached.contains(policy_arn)) {
             plan.warn(format!("{policy_arn} is not attached to role `{role}`"));

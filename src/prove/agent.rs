@@ -120,22 +120,21 @@ pub async fn addon(
     }
 }
 
-/// Waits until an update of the add-on has ended well.
+/// Waits until an update of the add-on has ended well; false, at once, where the caller may not look at it.
 ///
 /// # Errors
 /// A failed update with EKS's errors, the deadline, or an interruption.
-pub async fn update(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster, id: &str) -> Result<()> {
+pub async fn update(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster, id: &str) -> Result<bool> {
     let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
     loop {
         let read = guard.run("reading the update of the add-on", eks.addon_update(&cluster.name, AGENT, id)).await;
         let update = match read {
-            // The add-on's own status tells the end too, though not why.
-            Err(failure) if observe::forbidden(&failure) => return Ok(()),
+            Err(failure) if observe::forbidden(&failure) => return Ok(false),
             read => read?,
         };
         let errors: Vec<String> = update.errors.iter().map(said).collect();
         match update.status.as_str() {
-            "Successful" => return Ok(()),
+            "Successful" => return Ok(true),
             "Failed" | "Cancelled" => {
                 let what = format!("the update of add-on `{AGENT}` of cluster `{}` is {}", cluster.name, update.status);
                 let failure = Failure { causes: errors, ..Failure::failed(what) };

@@ -76,7 +76,13 @@ pub async fn watch(
         for (trouble, key) in troubles.iter().zip(keys) {
             let seen_for = since.entry(key).or_insert_with(Instant::now).elapsed().as_secs();
             if trouble.ends(seen_for, since_write) {
-                return Err(ended(kube, guard, present, (trouble, &troubles), how).await);
+                let failure = ended(kube, guard, present, (trouble, &troubles), how).await;
+                return Err(match view.unread {
+                    Some(permission) => failure.because(format!(
+                        "which pods are new was told by their age, as it is not allowed: {permission}"
+                    )),
+                    None => failure,
+                });
             }
         }
         let mut text = format!("waiting for {}", progress.waiting_for);

@@ -1,10 +1,12 @@
 //! `podid iam-policy`: what it prints, without asking anyone.
 
+mod proof;
+
 use serde_json::json;
 
 use crate::support::Env;
 
-const CLUSTER: &str = "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop";
+pub(crate) const CLUSTER: &str = "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop";
 
 #[test]
 fn prints_a_policy() {

@@ -100,8 +100,8 @@ pub async fn carry_out(
 ) -> Result<(Vec<Report>, Vec<Rollout>)> {
     if !due.steps.is_empty() {
         let kube = ctx.kube().await?;
-        let found = ctx.guard.run("reading the cron jobs", kube.cron_jobs(Some(&subject.namespace))).await?;
-        for warning in plan::cron_jobs(&found, subject) {
+        let read = observe::cron_jobs(kube, Some(&subject.namespace));
+        for warning in plan::cron_jobs(&ctx.guard.run("reading the cron jobs", read).await?, [subject]) {
             ctx.term.warn(warning);
         }
     }

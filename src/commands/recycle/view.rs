@@ -37,23 +37,30 @@ pub(super) struct User {
 pub(super) struct View {
     pub(super) subjects: Vec<User>,
     pub(super) agent: Seen<AgentState>,
-    pub(super) cron_jobs: Vec<CronJob>,
+    pub(super) cron_jobs: Seen<Vec<CronJob>>,
 }
 
 /// One service account, by name.
 pub(super) async fn one(ctx: &Context, subject: &ServiceAccount) -> Result<View> {
     let cluster = ctx.cluster().await?;
     let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
-    let (view, agent, association, cron_jobs) = futures::try_join!(
-        ctx.guard.run("reading the workloads and pods", observe::subject(kube, subject)),
+    let ((pods, workloads), agent, association, cron_jobs) = futures::try_join!(
+        ctx.guard.run("reading the workloads and pods", observe::users(kube, subject)),
         ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
         ctx.guard.run("reading the association", observe::association(eks, &cluster.name, subject)),
-        ctx.guard.run("reading the cron jobs", kube.cron_jobs(Some(&subject.namespace))),
+        ctx.guard.run("reading the cron jobs", observe::cron_jobs(kube, Some(&subject.namespace))),
     )?;
-    let (Seen::Read(pods), Seen::Read(workloads)) = (view.pods, view.workloads) else {
+    let (Seen::Read(pods), Seen::Read(workloads)) = (pods, workloads) else {
         return Err(unread(&format!("the workloads and pods of {subject} could not be read")));
     };
-    let subject = User { subject: subject.clone(), association, state: view.service_account, pods, workloads };
+    // Asked only for the message that nothing uses it.
+    let state = if pods.is_empty() && workloads.is_empty() {
+        let read = async { observe::seen(kube.service_account(subject).await, "get serviceaccounts") };
+        ctx.guard.run("reading the service account", read).await?
+    } else {
+        Seen::NotAsked
+    };
+    let subject = User { subject: subject.clone(), association, state, pods, workloads };
     Ok(View { subjects: vec![subject], agent, cron_jobs })
 }
 
@@ -62,7 +69,7 @@ pub(super) async fn several(ctx: &Context, patterns: &[Pattern]) -> Result<View>
     let cluster = ctx.cluster().await?;
     let meant = select::select(ctx, patterns).await?;
     if meant.is_empty() {
-        return Ok(View { subjects: Vec::new(), agent: Seen::NotAsked, cron_jobs: Vec::new() });
+        return Ok(View { subjects: Vec::new(), agent: Seen::NotAsked, cron_jobs: Seen::NotAsked });
     }
     let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
     let namespaces: BTreeSet<&str> = meant.iter().map(|m| m.subject.namespace.as_str()).collect();
@@ -99,10 +106,10 @@ async fn described(ctx: &Context, meant: &[Meant]) -> Result<Vec<Option<Associat
     reads.buffered(observe::CONCURRENCY).try_collect().await
 }
 
-async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>, Vec<Workload>, Vec<CronJob>)> {
+async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>, Vec<Workload>, Seen<Vec<CronJob>>)> {
     let reads = stream::iter(places).map(|place| async move {
         let what = place.map_or("all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
-        futures::try_join!(kube.all_pods(*place), kube.all_workloads(*place), kube.cron_jobs(*place)).map_err(
+        futures::try_join!(kube.all_pods(*place), kube.all_workloads(*place), observe::cron_jobs(kube, *place)).map_err(
             |failure| {
                 if observe::forbidden(&failure) {
                     let failure = unread(&format!("the workloads and pods of {what} could not be read"));
@@ -116,12 +123,15 @@ async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>
             },
         )
     });
-    let mut all = (Vec::new(), Vec::new(), Vec::new());
+    let mut all = (Vec::new(), Vec::new(), Seen::Read(Vec::new()));
     let mut reads = std::pin::pin!(reads.buffered(observe::CONCURRENCY));
     while let Some((pods, workloads, cron_jobs)) = reads.next().await.transpose()? {
         all.0.extend(pods);
         all.1.extend(workloads);
-        all.2.extend(cron_jobs);
+        all.2 = match (all.2, cron_jobs) {
+            (Seen::Read(all), Seen::Read(more)) => Seen::Read([all, more].concat()),
+            (Seen::Read(_), unread) | (unread, _) => unread,
+        };
     }
     Ok(all)
 }

@@ -95,7 +95,7 @@ impl View {
     fn json(&self) -> serde_json::Value {
         let mut unread = Vec::new();
         for (what, seen) in
-            [("attachedPolicies", unreadable(&self.attached)), ("inlinePolicies", unreadable(&self.inline))]
+            [("attachedPolicies", self.attached.unreadable()), ("inlinePolicies", self.inline.unreadable())]
         {
             unread.extend(seen.map(|why| json!({ "what": what, "why": why })));
         }
@@ -164,13 +164,6 @@ impl View {
             Seen::NotAsked => {}
         }
         if lines.is_empty() { vec!["none: the role may do nothing".to_owned()] } else { lines }
-    }
-}
-
-fn unreadable<T>(seen: &Seen<T>) -> Option<&str> {
-    match seen {
-        Seen::Unreadable(why) => Some(why),
-        Seen::Read(_) | Seen::NotAsked => None,
     }
 }
 

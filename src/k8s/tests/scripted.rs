@@ -223,7 +223,7 @@ async fn a_paused_deployment_is_not_restarted() {
 }
 
 #[tokio::test]
-async fn cron_jobs_where_the_caller_may_look() {
+async fn cron_jobs_where_there_is_such_a_kind() {
     let spec = json!({"serviceAccountName": "carts", "containers": [{"name": "app", "image": "app"}]});
     let job = json!({
         "metadata": {"name": "nightly", "namespace": "carts"},
@@ -240,7 +240,7 @@ async fn cron_jobs_where_the_caller_may_look() {
     assert_eq!(found, [named]);
     assert!(log.lock().unwrap()[0].target.starts_with("/apis/batch/v1/namespaces/carts/cronjobs?"));
     for (answer, wanted) in [
-        (status(403, "Forbidden", "cronjobs.batch is forbidden"), true),
+        (status(403, "Forbidden", "cronjobs.batch is forbidden"), false),
         ((404, "404 page not found\n".to_owned()), true),
         (status(400, "BadRequest", "no"), false),
     ] {

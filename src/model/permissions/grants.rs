@@ -114,7 +114,15 @@ pub fn iam_policy(needs: &BTreeSet<Need>, scope: &Scope) -> Document {
         }
         statement
     });
-    Document(json!({"Version": "2012-10-17", "Statement": statements.collect::<Vec<Value>>()}))
+    let mut statements: Vec<Value> = statements.collect();
+    // A role that is still to be made has no path yet: whether it is there is asked by its bare name.
+    if own && !scope.roles.is_empty() {
+        let of_role = actions.get(&On::Role).into_iter().flatten();
+        let reads: Vec<_> = of_role.filter(|a| a.starts_with("iam:Get") || a.starts_with("iam:List")).collect();
+        let name = scope.arn("iam", &format!("role/{}-*", scope.cluster.as_deref().unwrap_or("*")));
+        statements.push(json!({"Sid": "PodidRolesToCome", "Effect": "Allow", "Action": reads, "Resource": [name]}));
+    }
+    Document(json!({"Version": "2012-10-17", "Statement": statements}))
 }
 
 /// How the Kubernetes permissions are cut.

@@ -36,7 +36,8 @@ fn every_method_of_the_ports_has_its_row_and_names_its_operation() {
     assert_eq!(PORTS.len(), known.len(), "a row occurs twice");
     for (name, docs) in &methods {
         let (_, needs) = PORTS.iter().find(|(port, _)| port == name).unwrap();
-        if let Some(Iam(action, _)) = needs.first() {
+        for need in *needs {
+            let Iam(action, _) = need else { continue };
             let operation = action.split(':').nth(1).unwrap();
             assert!(docs.contains(operation), "the docs of {name} do not name {operation}: {docs}");
         }
@@ -93,6 +94,8 @@ fn resources_are_as_narrow_as_what_is_known() {
     let both = r#"["arn:aws-cn:iam::111122223333:role/app-*","arn:aws-cn:iam::111122223333:role/podid/*"]"#;
     assert_eq!(resource(&narrow, "PodidRoles"), both);
     assert_eq!(resource(&narrow, "PodidPassRole"), both);
+    assert_eq!(resource(&narrow, "PodidRolesToCome"), r#"["arn:aws-cn:iam::111122223333:role/shop-*"]"#);
+    assert_eq!(resource(&scope(), "PodidRolesToCome"), "");
     for (region, partition) in [("eusc-de-east-1", "aws-eusc"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws")] {
         assert_eq!(Scope::partition_of(region), partition);
     }

@@ -95,10 +95,13 @@ fn cron_jobs_of_the_service_account() {
     };
     let found =
         [job("carts", "carts", false), job("carts", "carts", true), job("carts", "x", false), job("x", "carts", false)];
-    let told = cron_jobs(&found, &subject("carts/carts"));
+    let own = subject("carts/carts");
+    let told = cron_jobs(&Seen::Read(found.to_vec()), [&own]);
     assert_eq!(told.len(), 2, "{told:?}");
     assert_eq!(told[0], "cronjob/nightly is not restarted: its next run gets the new settings");
     assert!(told[1].ends_with("(it is suspended)"), "{told:?}");
+    let unread = Seen::Unreadable("not allowed: list cronjobs".to_owned());
+    assert_eq!(cron_jobs(&unread, [&own]), ["CronJobs not looked for: not allowed: list cronjobs"]);
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn an_add_on_that_cannot_be_read() {
     insta::assert_snapshot!(env.podid(ASSOCIATE).code(2).steady(), @"
     exit 2
     --- stderr
-    error: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (no agent was found; the add-on could not be read)
+    error: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (no agent was found; the add-on could not be read (not allowed: eks:DescribeAddon))
 
     hint: whether the add-on is installed takes the permission eks:DescribeAddon to see
     hint: to go on without it, add `--allow-missing-agent`

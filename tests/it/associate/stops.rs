@@ -83,7 +83,7 @@ fn denied() {
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
     effective: observed: 6 probes in a row were injected
-    warning: the workloads and pods could not be read; whether pods need a restart is unknown
+    warning: whether pods need a restart is unknown: not allowed: list pods
     ");
 }
 

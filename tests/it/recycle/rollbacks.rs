@@ -164,6 +164,7 @@ fn denied() {
     could not take deployment/carts back to the revision before
     error: deployment/carts does not roll out
       caused by: pod carts-[pod]: exit code 1, restarted [n] times
+      caused by: which pods are new was told by their age, as it is not allowed: list replicasets
       caused by: not taken back: cannot take `deployment/carts` in `carts` back: replicasets.apps is forbidden: User "arn:aws:iam::111122223333:user/workshop" cannot list resource "replicasets" in API group "apps" in the namespace "carts"
 
     hint: see its credentials with `podid show carts/carts`

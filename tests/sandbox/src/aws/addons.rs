@@ -247,9 +247,13 @@ impl Aws {
     pub(super) fn describe_update(&self, ctx: &Ctx<'_>) -> Answer {
         let (cluster, id) = (ctx.call.segment(1), ctx.call.segment(3));
         self.permit_on(ctx, &self.cluster_arn(cluster))?;
-        Self::cluster(ctx, cluster)?;
         let addon =
             ctx.call.param("addonName").and_then(|name| self.addons.get(&(cluster.to_owned(), name.to_owned())));
+        // Of an add-on's update, both are asked.
+        if let Some(addon) = addon {
+            self.permit_on(ctx, &addon.arn)?;
+        }
+        Self::cluster(ctx, cluster)?;
         let update = addon.and_then(|addon| addon.updates.iter().find(|update| update.id == id));
         let update = update.ok_or_else(|| not_found(format!("No update found for ID: {id}")))?;
         Ok(Reply::Json(json!({"update": update.json()})))
