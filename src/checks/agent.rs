@@ -79,8 +79,10 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     }
     if let Some(set) = state.daemon_sets.first() {
         let name = format!("{}/{}", set.namespace, set.name);
-        let said = format!("self-managed DaemonSet {name}, {} of {} pods ready", set.ready, set.desired);
+        let whose = if state.addon_unread.is_some() { "" } else { "self-managed " };
+        let said = format!("{whose}DaemonSet {name}, {} of {} pods ready", set.ready, set.desired);
         found.push(SOUND.ok(format!("DaemonSet {name}"), &said).evidence("the DaemonSets of the agent", said));
+        found.extend(state.addon_unread.as_ref().map(|why| SOUND.skips(format!("add-on {AGENT}"), why)));
     } else if !state.needed() && state.auto_mode {
         found.push(
             SOUND.ok("EKS Auto Mode", "built into the nodes").evidence("DescribeCluster", "computeConfig.enabled"),
@@ -108,6 +110,10 @@ fn addon_of(snapshot: &Snapshot, addon: &Addon, everywhere: bool) -> Finding {
     let state = format!("{} is {}", addon.version, addon.status);
     let with_issues = |finding: Finding| {
         let finding = finding.evidence("DescribeAddon", &state);
+        let finding = match &snapshot.cluster.offered {
+            Seen::Unreadable(why) => finding.evidence("the versions that EKS offers", why),
+            Seen::Read(_) | Seen::NotAsked => finding,
+        };
         addon.issues.iter().fold(finding, |finding, issue| finding.evidence(&issue.code, &issue.message))
     };
     let offered = snapshot.cluster.offered.read();

@@ -154,5 +154,9 @@ fn absent(snapshot: &Snapshot) -> Finding {
         Some(near) => finding.evidence("ListPodIdentityAssociations", format!("a name like it: {near}")),
         None => finding,
     };
+    let finding = match &snapshot.elsewhere {
+        Seen::Unreadable(why) => finding.evidence("other clusters", why),
+        Seen::Read(_) | Seen::NotAsked => finding,
+    };
     finding.command(create)
 }

@@ -194,6 +194,7 @@ fn cluster(arn: &str) -> Cluster {
         certificate_authority: String::new(),
         oidc_issuer: None,
         auto_mode: false,
+        on_outpost: false,
         created_at: None,
     }
 }

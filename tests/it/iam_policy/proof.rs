@@ -310,6 +310,7 @@ proved! {
     agent_status: "agent status",
     agent_upgrade: "agent upgrade",
     agent_uninstall: "agent uninstall",
+    verify: "verify",
     wait: "wait",
 }
 

@@ -55,6 +55,43 @@ fn instead(kind: &str, app: &str) -> [(&'static str, Value); 1] {
     [("/manifests/8", workload(kind, "db", app, &spec))]
 }
 
+/// Another service account of the namespace is associated too.
+fn second() -> [(&'static str, Value); 2] {
+    let role = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    [
+        (
+            "/manifests/-",
+            json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "other", "namespace": "carts" } }),
+        ),
+        ("/associations/-", json!({ "namespace": "carts", "service_account": "other", "role": role })),
+    ]
+}
+
+/// The association leads on to another role.
+fn target() -> [(&'static str, Value); 3] {
+    let first = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    let last = "arn:aws:iam::111122223333:role/last";
+    let allow = |principal: Value| {
+        json!({ "Version": "2012-10-17", "Statement": [
+            { "Effect": "Allow", "Principal": principal, "Action": ["sts:AssumeRole", "sts:TagSession"] },
+        ] })
+    };
+    let may = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": ["sts:AssumeRole", "sts:TagSession"], "Resource": last },
+    ] });
+    [
+        ("/associations/0/target_role", json!(last)),
+        (
+            "/roles/1",
+            json!({
+                "name": "eks-workshop-carts-dynamo", "trust": allow(json!({ "Service": "pods.eks.amazonaws.com" })),
+                "inline": { "next": may }, "attached": [FULL],
+            }),
+        ),
+        ("/roles/-", json!({ "name": "last", "trust": allow(json!({ "AWS": first })), "attached": [FULL] })),
+    ]
+}
+
 /// Nothing uses the service account.
 fn unused() -> (&'static str, Value) {
     ("/manifests/8", json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } }))
@@ -323,6 +360,15 @@ pub(super) fn lines(command: &str) -> Vec<Line> {
         ],
         "agent upgrade" => vec![line("carts-agent", &old(), "agent upgrade --yes")],
         "agent uninstall" => vec![line("carts-associated", &[], "agent uninstall --yes")],
+        "verify" => vec![
+            line("carts-verified", &[], "verify carts/carts"),
+            line("carts-verified", &[], "verify carts/carts --dynamodb eks-workshop-carts=read"),
+            line("carts-verified", &second(), "verify --all"),
+            line("carts-verified", &target(), "verify carts/carts"),
+            fails(3, line("carts-verified", &none("/associations"), "verify carts/carts")),
+            line("carts-verified", &[("/addons/0/status", json!("UPDATE_FAILED"))], "verify carts/carts"),
+            line("carts-verified", &[(APP, json!("crash of its own"))], "verify carts/carts"),
+        ],
         "wait" => vec![
             line("carts-associated", &[unused()], "wait carts/carts --for effective"),
             line("carts-associated", &[], "wait carts/carts --for injected"),
