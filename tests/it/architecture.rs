@@ -186,8 +186,11 @@ fn only_output_prints() {
     let mut broken = Vec::new();
     for source in code_of_podid().iter().filter(|source| source.room() != "output") {
         for print in ["println!", "print!", "eprintln!", "eprint!", "dbg!", "stdout()", "stderr()"] {
-            if tokens(&source.code).windows(2).any(|pair| format!("{}{}", pair[0], pair[1]) == print.replace("()", "("))
-            {
+            let tokens = tokens(&source.code);
+            // `.stdout(…)` says where a child process writes to.
+            let printing =
+                |three: &[String]| three[0] != "." && format!("{}{}", three[1], three[2]) == print.replace("()", "(");
+            if tokens.windows(3).any(printing) {
                 broken.push(format!("{} prints: `{print}`", source.path));
             }
         }

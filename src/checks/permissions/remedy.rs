@@ -48,12 +48,12 @@ pub(super) fn remedies(
             .change(format!("ask who administers the organisation to allow {what} in its service control policies")),
         Cause::Session { denied } => finding.change(if *denied {
             format!(
-                "take the Deny out of the session policy: `podid associate {} --session-policy FILE`",
+                "take the Deny out of the session policy: `podid associate {} --role ROLE --disable-session-tags --session-policy FILE`",
                 snapshot.subject
             )
         } else {
             format!(
-                "allow it in the session policy too (`podid associate {} --session-policy FILE`): {}",
+                "allow it in the session policy too (`podid associate {} --role ROLE --disable-session-tags --session-policy FILE`): {}",
                 snapshot.subject,
                 statement(&needs)
             )

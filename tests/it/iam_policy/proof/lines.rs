@@ -362,8 +362,8 @@ pub(super) fn lines(command: &str) -> Vec<Line> {
         "agent uninstall" => vec![line("carts-associated", &[], "agent uninstall --yes")],
         "verify" => vec![
             line("carts-verified", &[], "verify carts/carts"),
-            line("carts-verified", &[], "verify carts/carts --dynamodb eks-workshop-carts=read"),
-            line("carts-verified", &second(), "verify --all"),
+            line("carts-verified", &[], "verify carts/carts --needs dynamodb:Query@eks-workshop-carts/index/*"),
+            fails(3, line("carts-verified", &second(), "verify --all")),
             line("carts-verified", &target(), "verify carts/carts"),
             fails(3, line("carts-verified", &none("/associations"), "verify carts/carts")),
             line("carts-verified", &[("/addons/0/status", json!("UPDATE_FAILED"))], "verify carts/carts"),
