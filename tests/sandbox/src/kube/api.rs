@@ -1,9 +1,6 @@
 //! The API server: reads a request, asks who may, and answers reads.
 
-use std::{
-    fmt::Write as _,
-    sync::{Arc, MutexGuard},
-};
+use std::sync::{Arc, MutexGuard};
 
 use http::{Method, Response, header};
 use jiff::Timestamp;
@@ -15,6 +12,7 @@ use super::{
     failure::{Failure, json_answer, typed_answer},
     json::text,
     kinds::{Place, Target},
+    logs,
     select::Selector,
     store::place,
     table, watch, writes,
@@ -174,11 +172,15 @@ fn resource(
         return Ok(json_answer(201, &answer));
     }
     if call.verb == "watch" {
-        return watch::answer(world, call, place);
+        return watch::answer(world, call, place, accept);
+    }
+    if call.verb == "get" && place.subresource == "log" {
+        let pod = world.state().kube.store.get("pods", &place.namespace, &place.name).cloned();
+        let pod = pod.ok_or_else(|| Failure::not_found(place.kind, &place.name))?;
+        return logs::answer(world, call, &pod, now);
     }
     let mut context = Context { state: world.state(), scenario: &world.scenario, call, req, now };
     match call.verb {
-        "get" if place.subresource == "log" => context.log(place),
         "get" => {
             let object = context.find(place)?;
             let object = if place.subresource == "scale" { writes::scale(&object) } else { Value::clone(&object) };
@@ -250,31 +252,6 @@ impl Context<'_> {
             "kind": format!("{}List", asked.kind.kind), "apiVersion": asked.kind.api_version(),
             "metadata": metadata, "items": items,
         }))
-    }
-
-    fn log(&self, place: &Place) -> Result<Response<Body>, Failure> {
-        let pod = self.find(place)?;
-        let lines = super::kubelet::log(
-            &self.state.kube,
-            &pod,
-            self.call.param("container"),
-            self.call.param("previous") == "true",
-        )?;
-        let tail: usize = self.call.param("tailLines").parse().unwrap_or(usize::MAX);
-        let stamped = self.call.param("timestamps") == "true";
-        let mut out = String::new();
-        for (time, line) in &lines[lines.len().saturating_sub(tail)..] {
-            if stamped {
-                let _ = write!(out, "{} ", time.strftime("%Y-%m-%dT%H:%M:%S%.9fZ"));
-            }
-            out.push_str(line);
-            out.push('\n');
-        }
-        if let Ok(limit) = self.call.param("limitBytes").parse::<usize>() {
-            let end = (0..=limit.min(out.len())).rev().find(|at| out.is_char_boundary(*at)).unwrap_or(0);
-            out.truncate(end);
-        }
-        Ok(typed_answer(200, "text/plain", out))
     }
 }
 

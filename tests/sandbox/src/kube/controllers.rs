@@ -9,12 +9,15 @@ use sha2::{Digest, Sha256};
 use super::{
     Kube,
     admission::{self, Origin},
+    events::Source,
     failure::Failure,
     json::{array, entry, list, number, object, omit_empty, stamp, text, time},
     kinds::{self, Kind},
     kubelet, store,
 };
 use crate::{State, scenario::Scenario};
+
+const TELLS: Source<'_> = Source::Component("replicaset-controller");
 
 /// How soon a controller tries again what was refused.
 const RETRY: SignedDuration = SignedDuration::from_millis(250);
@@ -120,7 +123,7 @@ pub(crate) fn create_pod(
     owner: (&Kind, &Value),
     shape: impl FnOnce(&mut Value),
     now: Timestamp,
-) -> Result<(), Failure> {
+) -> Result<Arc<Value>, Failure> {
     let (kind, owner) = owner;
     let uid = text(owner, "/metadata/uid").to_owned();
     if !state.kube.may_try(&uid, now) {
@@ -139,9 +142,9 @@ pub(crate) fn create_pod(
     let origin = Origin { server: state.kube.turns % 2, dry_run: false, now };
     let namespace = text(owner, "/metadata/namespace").to_owned();
     match admission::create(state, scenario, kinds::of("pods"), &namespace, pod, origin) {
-        Ok(_) => {
+        Ok(pod) => {
             state.kube.retries.remove(&uid);
-            Ok(())
+            Ok(pod)
         }
         Err(failure) => {
             state.kube.retries.insert(uid, now + RETRY);
@@ -179,9 +182,19 @@ fn replica_set(state: &mut State, scenario: &Scenario, set: &Value, pods: &[Arc<
             let shape = |pod: &mut Value| {
                 object(pod, &["metadata"]).insert("generateName".into(), json!(format!("{name}-")));
             };
-            if let Err(failure) = create_pod(state, scenario, (kind, set), shape, now) {
-                refused = Some(failure);
-                break;
+            match create_pod(state, scenario, (kind, set), shape, now) {
+                Ok(pod) => {
+                    let message = format!("Created pod: {}", text(&pod, "/metadata/name"));
+                    state.kube.tell(TELLS, set, "SuccessfulCreate", &message, now);
+                }
+                Err(failure) => {
+                    if failure.code != 429 {
+                        let message = format!("Error creating: {}", failure.message);
+                        state.kube.warn(TELLS, set, "FailedCreate", &message, now);
+                    }
+                    refused = Some(failure);
+                    break;
+                }
             }
         }
     } else if living.len() > wanted {
@@ -197,6 +210,8 @@ fn replica_set(state: &mut State, scenario: &Scenario, set: &Value, pods: &[Arc<
         });
         for pod in &living[..living.len() - wanted] {
             kubelet::delete(&mut state.kube, pod, None, now);
+            let message = format!("Deleted pod: {}", text(pod, "/metadata/name"));
+            state.kube.tell(TELLS, set, "SuccessfulDelete", &message, now);
         }
     }
     let namespace = text(set, "/metadata/namespace");

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     controllers::{available, create_pod, each, finished, label, portion, ready, revision, terminating},
+    events::Source,
     json::{array, entry, number, object, omit_empty, text},
     kinds, kubelet, schedule,
     store::place,
@@ -54,7 +55,7 @@ fn sync(state: &mut State, scenario: &Scenario, set: &Value, now: Timestamp) {
         let here: Vec<&Arc<Value>> = pods.iter().filter(|p| node_of(p) == node_name).collect();
         if !schedule::fits(&spec, node) {
             for pod in here.iter().filter(|p| !terminating(p)) {
-                kubelet::delete(&mut state.kube, pod, None, now);
+                delete(state, set, pod, now);
                 moved = true;
             }
             continue;
@@ -70,10 +71,13 @@ fn sync(state: &mut State, scenario: &Scenario, set: &Value, now: Timestamp) {
                 object(pod, &["spec", "affinity", "nodeAffinity"])
                     .insert("requiredDuringSchedulingIgnoredDuringExecution".into(), only);
             };
-            moved |= create_pod(state, scenario, (kind, set), shape, now).is_ok();
+            if let Ok(pod) = create_pod(state, scenario, (kind, set), shape, now) {
+                tell(state, set, "Created", &pod, now);
+                moved = true;
+            }
         }
         for pod in here.iter().filter(|p| finished(p) && !terminating(p)) {
-            kubelet::delete(&mut state.kube, pod, None, now);
+            delete(state, set, pod, now);
             moved = true;
         }
     }
@@ -81,6 +85,18 @@ fn sync(state: &mut State, scenario: &Scenario, set: &Value, now: Timestamp) {
         update(state, set, &hash, &spec, &nodes, now);
     }
     report(state, set, &hash, &spec, &nodes, now);
+}
+
+fn delete(state: &mut State, set: &Value, pod: &Value, now: Timestamp) {
+    kubelet::delete(&mut state.kube, pod, None, now);
+    tell(state, set, "Deleted", pod, now);
+}
+
+/// Tells what was done with a pod.
+fn tell(state: &mut State, set: &Value, did: &str, pod: &Value, now: Timestamp) {
+    let message = format!("{did} pod: {}", text(pod, "/metadata/name"));
+    let reason = if did == "Created" { "SuccessfulCreate" } else { "SuccessfulDelete" };
+    state.kube.tell(Source::Component("daemonset-controller"), set, reason, &message, now);
 }
 
 /// The set's pods, but for those that have ended on their way out: their node is free.
@@ -115,7 +131,7 @@ fn update(state: &mut State, set: &Value, hash: &str, spec: &Value, nodes: &[Arc
     }
     let room = usize::try_from((most - down).max(0)).unwrap_or_default();
     for pod in broken.into_iter().chain(candidates.into_iter().take(room)) {
-        kubelet::delete(&mut state.kube, pod, None, now);
+        delete(state, set, pod, now);
     }
 }
 

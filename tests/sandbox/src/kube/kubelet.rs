@@ -9,6 +9,7 @@ use super::{
     Kube, agent,
     app::{self, Outcome},
     controllers::terminating,
+    events::Source,
     failure::Failure,
     json::{array, list, object, stamp, text},
     kinds, nodes, pod_status, schedule,
@@ -86,6 +87,8 @@ pub(crate) fn delete(kube: &mut Kube, pod: &Value, grace: Option<i64>, now: Time
     doomed.map_or_else(|| pod.clone(), |p| Value::clone(&p))
 }
 
+const SCHEDULER: Source<'_> = Source::Component("default-scheduler");
+
 /// Lets the scheduler and the kubelets work once.
 pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
     let pods: Vec<Arc<Value>> = state.kube.store.list("pods", "").cloned().collect();
@@ -127,6 +130,11 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
         });
         if terminating(pod) && !matches!(run.stage, Stage::Stopping | Stage::Ended(_)) {
             run.stage = Stage::Stopping;
+            for container in list(pod, "/spec/containers") {
+                let name = text(container, "/name");
+                let message = format!("Stopping container {name}");
+                state.kube.tell(kubelet(pod, Some(name)), pod, "Killing", &message, now);
+            }
             run.due = Some(now + ms(scenario.delays.termination / 2));
         } else if run.due.is_some_and(|due| due <= now) {
             advance(state, scenario, pod, &mut run, now);
@@ -160,6 +168,7 @@ fn bind(kube: &mut Kube, pod: &Value, now: Timestamp) {
         let known = list(pod, "/status/conditions").iter().any(|c| text(c, "/message") == message);
         if !known {
             kube.store.update(kinds::of("pods"), &namespace, &name, |p| p["status"]["conditions"] = json!([condition]));
+            kube.warn(SCHEDULER, pod, "FailedScheduling", &message, now);
         }
         return;
     }
@@ -173,6 +182,8 @@ fn bind(kube: &mut Kube, pod: &Value, now: Timestamp) {
             json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": stamp(now)}),
         );
     });
+    let message = format!("Successfully assigned {namespace}/{name} to {node}");
+    kube.tell(SCHEDULER, pod, "Scheduled", &message, now);
 }
 
 /// One turn in the life of a pod.
@@ -212,6 +223,8 @@ fn advance(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, n
             );
             run.stage = Stage::Waiting("CrashLoopBackOff", message);
             run.due = Some(now + wait);
+            let message = format!("Back-off restarting failed container {container} in pod {name}_{namespace}({uid})");
+            state.kube.warn(kubelet(pod, Some(container)), pod, "BackOff", &message, now);
         }
         Stage::Crashed | Stage::Waiting("CrashLoopBackOff", _) => {
             run.restarts += 1;
@@ -220,7 +233,11 @@ fn advance(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, n
         }
         Stage::Waiting("ErrImagePull", _) => {
             let image = text(pod, "/spec/containers/0/image");
-            run.stage = Stage::Waiting("ImagePullBackOff", format!("Back-off pulling image \"{image}\""));
+            let message = format!("Back-off pulling image \"{image}\"");
+            let source = kubelet(pod, Some(text(pod, "/spec/containers/0/name")));
+            state.kube.tell(source, pod, "BackOff", &message, now);
+            state.kube.warn(source, pod, "Failed", "Error: ImagePullBackOff", now);
+            run.stage = Stage::Waiting("ImagePullBackOff", message);
             run.due = None;
         }
         Stage::Creating | Stage::Waiting(..) => start(state, scenario, pod, run, now),
@@ -237,21 +254,18 @@ fn advance(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, n
     }
 }
 
+/// A pod's kubelet as the source of an event.
+fn kubelet<'a>(pod: &'a Value, container: Option<&'a str>) -> Source<'a> {
+    Source::Kubelet { node: text(pod, "/spec/nodeName"), container }
+}
+
 /// Starts the container, or finds out why it cannot.
 fn start(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, now: Timestamp) {
     let outcome = app::start(state, scenario, pod, now);
+    told(&mut state.kube, pod, &outcome, now);
     match outcome {
         Outcome::Image => {
-            let image = text(pod, "/spec/containers/0/image");
-            let why = if agent::unreachable_registry(&state.kube, pod) {
-                let host = image.split('/').next().unwrap_or(image);
-                format!("failed to do request: Head \"https://{host}/v2/\": dial tcp 10.42.0.2:443: i/o timeout")
-            } else {
-                format!("{image}: not found")
-            };
-            let message =
-                format!("failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": {why}");
-            run.stage = Stage::Waiting("ErrImagePull", message);
+            run.stage = Stage::Waiting("ErrImagePull", unpulled(&state.kube, pod));
             run.due = Some(now + ms(scenario.delays.back_off));
         }
         Outcome::Config(message) => {
@@ -269,6 +283,47 @@ fn start(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, now
     }
 }
 
+/// Why the image of a pod's first container cannot be pulled.
+fn unpulled(kube: &Kube, pod: &Value) -> String {
+    let image = text(pod, "/spec/containers/0/image");
+    let why = if agent::unreachable_registry(kube, pod) {
+        let host = image.split('/').next().unwrap_or(image);
+        format!("failed to do request: Head \"https://{host}/v2/\": dial tcp 10.42.0.2:443: i/o timeout")
+    } else {
+        format!("{image}: not found")
+    };
+    format!("failed to pull and unpack image \"{image}\": failed to resolve reference \"{image}\": {why}")
+}
+
+/// Tells of a start, container by container: only the first has an app with a life.
+fn told(kube: &mut Kube, pod: &Value, outcome: &Outcome, now: Timestamp) {
+    for (at, container) in list(pod, "/spec/containers").iter().enumerate() {
+        let (name, image) = (text(container, "/name"), text(container, "/image"));
+        let source = kubelet(pod, Some(name));
+        if at == 0 && matches!(outcome, Outcome::Image) {
+            kube.tell(source, pod, "Pulling", &format!("Pulling image \"{image}\""), now);
+            let why = unpulled(kube, pod);
+            kube.warn(source, pod, "Failed", &format!("Failed to pull image \"{image}\": {why}"), now);
+            kube.warn(source, pod, "Failed", "Error: ErrImagePull", now);
+            continue;
+        }
+        let pulled = if text(container, "/imagePullPolicy") == "Always" {
+            kube.tell(source, pod, "Pulling", &format!("Pulling image \"{image}\""), now);
+            format!("Successfully pulled image \"{image}\"")
+        } else {
+            format!("Container image \"{image}\" already present on machine")
+        };
+        kube.tell(source, pod, "Pulled", &pulled, now);
+        match outcome {
+            Outcome::Config(why) if at == 0 => kube.warn(source, pod, "Failed", &format!("Error: {why}"), now),
+            _ => {
+                kube.tell(source, pod, "Created", &format!("Created container: {name}"), now);
+                kube.tell(source, pod, "Started", &format!("Started container {name}"), now);
+            }
+        }
+    }
+}
+
 fn go_duration(duration: SignedDuration) -> String {
     let seconds = duration.as_secs();
     if seconds < 60 { format!("{seconds}s") } else { format!("{}m{}s", seconds / 60, seconds % 60) }
@@ -282,6 +337,12 @@ pub(crate) fn settled(state: &mut State, scenario: &Scenario, now: Timestamp) {
     }
     // The next step works out anew what is due.
     state.kube.due = Some(now);
+}
+
+/// How often the first container of a pod was restarted, while it has not ended.
+pub(crate) fn runs(kube: &Kube, uid: &str) -> Option<i64> {
+    let run = kube.runs.get(uid)?;
+    matches!(run.stage, Stage::Creating | Stage::Running | Stage::Stopping).then_some(run.restarts)
 }
 
 /// A container's log.

@@ -9,10 +9,12 @@ mod controllers;
 mod daemons;
 mod defaults;
 mod discovery;
+mod events;
 mod failure;
 mod json;
 mod kinds;
 mod kubelet;
+mod logs;
 mod nodes;
 mod patch;
 mod pod_status;
@@ -53,6 +55,8 @@ pub struct Kube {
     retries: HashMap<String, Timestamp>,
     /// What each controller saw of an object when it ran last, and when it wants to run again.
     synced: HashMap<String, (Vec<u64>, Option<Timestamp>)>,
+    /// What was told in events.
+    events: events::Events,
     /// Removals up to which garbage was collected.
     collected: u64,
     /// Workloads of the scenario that `settle` creates, with their age in seconds.
@@ -95,6 +99,7 @@ impl Kube {
             runs: HashMap::new(),
             retries: HashMap::new(),
             synced: HashMap::new(),
+            events: events::Events::default(),
             collected: 0,
             backlog: Vec::new(),
             injections: 0,

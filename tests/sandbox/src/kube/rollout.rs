@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Kube,
     controllers::{self, condition, finished, hash, portion, reference, revision_number},
+    events::Source,
     json::{array, flag, number, object, omit_empty, stamp, text, time},
     kinds,
     store::place,
@@ -179,6 +180,7 @@ impl<'k> Rollout<'k> {
         }
         array(&mut set, &["metadata"], "ownerReferences").push(reference(kinds::of("deployments"), &deployment));
         self.kube.store.add(kinds::of("replicasets"), set, self.now);
+        self.scaled(&set_name, 0, replicas);
         let now = self.now;
         self.kube.store.update(kinds::of("deployments"), &namespace, &name, |d| {
             object(d, &["metadata", "annotations"]).insert(REVISION.into(), json!(revision));
@@ -209,12 +211,24 @@ impl<'k> Rollout<'k> {
     fn scale(&mut self, set: &Value, to: i64) {
         let (namespace, name) = place(set);
         let (replicas, most) = (self.replicas, self.replicas + self.surge);
+        self.scaled(&name, size(set), to);
         self.kube.store.update(kinds::of("replicasets"), &namespace, &name, |s| {
             s["spec"]["replicas"] = json!(to);
             let annotations = object(s, &["metadata", "annotations"]);
             annotations.insert(DESIRED.into(), json!(replicas.to_string()));
             annotations.insert("deployment.kubernetes.io/max-replicas".into(), json!(most.to_string()));
         });
+    }
+
+    /// Tells of another size of a ReplicaSet.
+    fn scaled(&mut self, set: &str, from: i64, to: i64) {
+        if from != to {
+            let way = if to > from { "up" } else { "down" };
+            let message = format!("Scaled {way} replica set {set} from {from} to {to}");
+            let deployment = self.deployment.clone();
+            let source = Source::Component("deployment-controller");
+            self.kube.tell(source, &deployment, "ScalingReplicaSet", &message, self.now);
+        }
     }
 
     /// Deletes old ReplicaSets beyond the history limit, once all is complete.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     controllers::{available, create_pod, each, finished, label, ready, revision, terminating},
+    events::Source,
     json::{entry, number, object, omit_empty, text},
     kinds, kubelet,
     store::place,
@@ -62,6 +63,19 @@ fn sync(state: &mut State, scenario: &Scenario, set: &Value, now: Timestamp) {
     state.kube.store.update(kinds::of("statefulsets"), &namespace, &name, |o| o["status"] = status);
 }
 
+fn delete(state: &mut State, set: &Value, pod: &Value, now: Timestamp) {
+    kubelet::delete(&mut state.kube, pod, None, now);
+    tell(state, set, "delete", pod, now);
+}
+
+/// Tells what was done with a pod.
+fn tell(state: &mut State, set: &Value, verb: &str, pod: &Value, now: Timestamp) {
+    let (pod, name) = (text(pod, "/metadata/name"), text(set, "/metadata/name"));
+    let message = format!("{verb} Pod {pod} in StatefulSet {name} successful");
+    let reason = if verb == "create" { "SuccessfulCreate" } else { "SuccessfulDelete" };
+    state.kube.tell(Source::Component("statefulset-controller"), set, reason, &message, now);
+}
+
 fn revision_of(pod: &Value) -> &str {
     entry(pod, "/metadata/labels", "controller-revision-hash").unwrap_or_default()
 }
@@ -91,7 +105,7 @@ fn work(state: &mut State, scenario: &Scenario, set: &Value, revisions: &Revisio
     for at in first..first + wanted {
         if let Some(pod) = pods.iter().find(|p| ordinal(p) == at) {
             if finished(pod) && !terminating(pod) {
-                kubelet::delete(&mut state.kube, pod, None, now);
+                delete(state, set, pod, now);
                 return counts;
             }
             if in_order && (terminating(pod) || !ready(pod)) {
@@ -120,7 +134,8 @@ fn work(state: &mut State, scenario: &Scenario, set: &Value, revisions: &Revisio
             object(pod, &["spec"]).insert("hostname".into(), json!(own));
             object(pod, &["spec"]).insert("subdomain".into(), set["spec"]["serviceName"].clone());
         };
-        if create_pod(state, scenario, (kinds::of("statefulsets"), set), shape, now).is_ok() {
+        if let Ok(pod) = create_pod(state, scenario, (kinds::of("statefulsets"), set), shape, now) {
+            tell(state, set, "create", &pod, now);
             counts.replicas += 1;
             counts.current += i64::from(*version == revisions.current);
             counts.updated += i64::from(*version == revisions.update);
@@ -134,7 +149,7 @@ fn work(state: &mut State, scenario: &Scenario, set: &Value, revisions: &Revisio
     surplus.sort_by_key(|p| std::cmp::Reverse(ordinal(p)));
     for pod in surplus {
         if !terminating(pod) {
-            kubelet::delete(&mut state.kube, pod, None, now);
+            delete(state, set, pod, now);
             counts.current -= i64::from(revision_of(pod) == revisions.current);
         }
         if in_order {
@@ -147,7 +162,7 @@ fn work(state: &mut State, scenario: &Scenario, set: &Value, revisions: &Revisio
     for at in (first + partition..first + wanted).rev() {
         let Some(pod) = pods.iter().find(|p| ordinal(p) == at) else { return counts };
         if revision_of(pod) != revisions.update && !terminating(pod) {
-            kubelet::delete(&mut state.kube, pod, None, now);
+            delete(state, set, pod, now);
             counts.current -= i64::from(revision_of(pod) == revisions.current);
             return counts;
         }

@@ -1,5 +1,7 @@
 //! Tests of the Kubernetes side: requests answered in process, and controllers driven by a pretend clock.
 
+mod events;
+
 use http_body_util::BodyExt;
 
 use super::*;

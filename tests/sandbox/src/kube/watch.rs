@@ -20,6 +20,7 @@ use super::{
     kinds::{Kind, Place},
     select::Selector,
     store::{Change, place},
+    table,
 };
 use crate::{http::Body, state::World};
 
@@ -32,17 +33,21 @@ struct Watch {
     selector: Selector,
     /// Everything up to here was sent.
     rv: u64,
-    ready: VecDeque<Bytes>,
+    ready: VecDeque<(&'static str, Arc<Value>)>,
     changed: tokio::sync::watch::Receiver<u64>,
     bookmarks: bool,
     next_bookmark: Instant,
     end: Instant,
     epoch: u64,
     over: bool,
+    /// Each object as a table row, as `kubectl get --watch` asks.
+    tables: bool,
+    /// The first table has had the column definitions.
+    headed: bool,
 }
 
 /// Starts a watch.
-pub(crate) fn answer(world: &Arc<World>, call: &Call, at: &Place) -> Result<Response<Body>, Failure> {
+pub(crate) fn answer(world: &Arc<World>, call: &Call, at: &Place, accept: &str) -> Result<Response<Body>, Failure> {
     let mut fields = call.param("fieldSelector").to_owned();
     if !at.name.is_empty() {
         // A watch of one object is a watch of its collection, narrowed.
@@ -59,7 +64,7 @@ pub(crate) fn answer(world: &Arc<World>, call: &Call, at: &Place) -> Result<Resp
         Ok(rv) if rv > 0 && !initial => {
             if rv < store.floor() {
                 let failure = Failure::expired(format!("too old resource version: {rv} ({})", store.floor()));
-                ready.push_back(line("ERROR", &failure.status()));
+                ready.push_back(("ERROR", Arc::new(failure.status())));
                 over = true;
             }
             rv
@@ -72,12 +77,12 @@ pub(crate) fn answer(world: &Arc<World>, call: &Call, at: &Place) -> Result<Resp
         // From nowhere, a watch begins with what is there.
         _ => {
             for object in store.list(at.kind.resource, &at.namespace).filter(|o| selector.matches(o)) {
-                ready.push_back(line("ADDED", object));
+                ready.push_back(("ADDED", object.clone()));
             }
             if initial {
                 let mut mark = bookmark(at.kind, store.rv());
                 mark["metadata"]["annotations"]["k8s.io/initial-events-end"] = json!("true");
-                ready.push_back(line("BOOKMARK", &mark));
+                ready.push_back(("BOOKMARK", Arc::new(mark)));
             }
             store.rv()
         }
@@ -95,6 +100,8 @@ pub(crate) fn answer(world: &Arc<World>, call: &Call, at: &Place) -> Result<Resp
         end: Instant::now() + Duration::from_secs(seconds.max(1)),
         epoch: state.kube.epoch,
         over,
+        tables: table::wanted(accept),
+        headed: false,
     };
     drop(state);
     let lines = stream::unfold(watch, |mut watch| async move {
@@ -112,8 +119,8 @@ impl Watch {
     async fn next(&mut self) -> Option<Bytes> {
         loop {
             self.world.faults.hold().await;
-            if let Some(bytes) = self.ready.pop_front() {
-                return Some(bytes);
+            if let Some((kind, object)) = self.ready.pop_front() {
+                return Some(self.line(kind, &object));
             }
             if self.over {
                 return None;
@@ -127,18 +134,30 @@ impl Watch {
             if now >= self.end {
                 self.over = true;
                 if self.bookmarks {
-                    self.ready.push_back(line("BOOKMARK", &bookmark(self.at.kind, self.rv)));
+                    self.ready.push_back(("BOOKMARK", Arc::new(bookmark(self.at.kind, self.rv))));
                 }
                 continue;
             }
             if self.bookmarks && now >= self.next_bookmark {
                 self.next_bookmark = now + BOOKMARKS;
-                self.ready.push_back(line("BOOKMARK", &bookmark(self.at.kind, self.rv)));
+                self.ready.push_back(("BOOKMARK", Arc::new(bookmark(self.at.kind, self.rv))));
                 continue;
             }
             let until = if self.bookmarks { self.end.min(self.next_bookmark) } else { self.end };
             let _ = tokio::time::timeout(until.saturating_duration_since(now), self.changed.changed()).await;
         }
+    }
+
+    /// An event as it is sent.
+    fn line(&mut self, kind: &str, object: &Value) -> Bytes {
+        if !self.tables || kind == "ERROR" {
+            return line(kind, object);
+        }
+        if kind == "BOOKMARK" {
+            return line(kind, &table::empty(&object["metadata"]));
+        }
+        let headers = !std::mem::replace(&mut self.headed, true);
+        line(kind, &table::table(self.at.kind, object, headers, self.world.clock.now()))
     }
 
     /// Takes over what happened since.
@@ -151,7 +170,7 @@ impl Watch {
         let store = &state.kube.store;
         if self.rv < store.floor() {
             let failure = Failure::expired(format!("too old resource version: {} ({})", self.rv, store.floor()));
-            self.ready.push_back(line("ERROR", &failure.status()));
+            self.ready.push_back(("ERROR", Arc::new(failure.status())));
             self.over = true;
             return;
         }
@@ -160,7 +179,7 @@ impl Watch {
                 continue;
             }
             if let Some((kind, object)) = event(&self.selector, change) {
-                self.ready.push_back(line(kind, object));
+                self.ready.push_back((kind, object.clone()));
             }
         }
         self.rv = store.rv();
@@ -168,7 +187,7 @@ impl Watch {
 }
 
 /// What a change is to a watcher with a selector.
-fn event<'c>(selector: &Selector, change: &'c Change) -> Option<(&'static str, &'c Value)> {
+fn event<'c>(selector: &Selector, change: &'c Change) -> Option<(&'static str, &'c Arc<Value>)> {
     let was = change.before.as_ref().is_some_and(|before| selector.matches(before));
     let is = !change.deleted && selector.matches(&change.after);
     match (was, is) {
