@@ -118,7 +118,7 @@ fn addon_of(snapshot: &Snapshot, addon: &Addon, everywhere: bool) -> Finding {
     };
     let offered = snapshot.cluster.offered.read();
     if offered.is_some_and(|offered| !offered.iter().any(|version| version.version == addon.version)) {
-        let said = format!("{}, which is not made for this cluster's Kubernetes version", state);
+        let said = format!("{state}, which is not made for this cluster's Kubernetes version");
         return with_issues(VERSION.fails(subject, said)).command("podid agent upgrade");
     }
     match addon.status.as_str() {

@@ -52,7 +52,7 @@ impl Agent {
         match self.command {
             AgentCommand::Install(install) => install.run(ctx).await,
             AgentCommand::Status(status) => status.run(ctx).await,
-            AgentCommand::Upgrade(upgrade) => upgrade.run(ctx).await,
+            AgentCommand::Upgrade(upgrade) => Box::pin(upgrade.run(ctx)).await,
             AgentCommand::Uninstall(uninstall) => uninstall.run(ctx).await,
         }
     }

@@ -165,7 +165,9 @@ impl Verify {
         let kube = match &asking.kube {
             Ok(kube) => *kube,
             Err(why) => {
-                snapshots.iter_mut().for_each(|it| it.live = Some(Live::unasked(why)));
+                for it in snapshots {
+                    it.live = Some(Live::unasked(why));
+                }
                 return Ok(());
             }
         };

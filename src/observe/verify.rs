@@ -104,7 +104,7 @@ impl Asking<'_> {
                 Seen::NotAsked => Seen::NotAsked,
             })
         };
-        let network = self.kube("list daemonsets in kube-system", |kube| kube.network_daemons());
+        let network = self.kube("list daemonsets in kube-system", Cluster::network_daemons);
         let (agent, agents_own, network) = futures::try_join!(agent, own, network)?;
         // Which versions there are matters only where the one installed has trouble.
         let addon = agent.read().and_then(|state| state.addon.as_ref());
@@ -172,7 +172,7 @@ impl Asking<'_> {
             }
             snapshots.push(it);
         }
-        let mut roles = self.roles(&snapshots).await?;
+        let roles = self.roles(&snapshots).await?;
         let more = stream::iter(&snapshots)
             .map(|it| async {
                 futures::try_join!(
@@ -192,9 +192,9 @@ impl Asking<'_> {
             (it.others, it.elsewhere) = around;
             it.owner = owner;
             if let Some(association) = it.associated().cloned() {
-                let mut role = |arn: &str| roles.entry(arn.to_owned()).or_default().clone();
-                it.role = role(&association.role_arn);
-                it.target = association.target_role_arn.as_deref().map(role).unwrap_or_default();
+                let read = |arn: &String| roles.get(arn).cloned();
+                it.role = read(&association.role_arn).unwrap_or_default();
+                it.target = association.target_role_arn.as_ref().and_then(read).unwrap_or_default();
             }
         }
         self.access(&mut snapshots).await?;
@@ -379,14 +379,23 @@ impl Asking<'_> {
                 let filter = &filter;
                 async move {
                     let read = self.eks.associations(&name, filter).await;
-                    Ok(match seen(read, "eks:ListPodIdentityAssociations")? {
-                        Seen::Read(found) if !found.is_empty() => Some(name),
-                        _ => None,
-                    })
+                    seen(read, "eks:ListPodIdentityAssociations").map(|read| (name, read))
                 }
             });
-            let found: Vec<Option<String>> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
-            Ok(Seen::Read(found.into_iter().flatten().collect()))
+            let read: Vec<(String, Seen<Vec<_>>)> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+            let (mut found, mut unread) = (Vec::new(), None);
+            for (name, read) in read {
+                match read {
+                    Seen::Read(listed) if !listed.is_empty() => found.push(name),
+                    Seen::Unreadable(why) => unread = Some(format!("{why} of cluster {name}")),
+                    Seen::Read(_) | Seen::NotAsked => {}
+                }
+            }
+            // One that has it says enough; that none has, only all of them can say.
+            Ok(match unread {
+                Some(why) if found.is_empty() => Seen::Unreadable(why),
+                _ => Seen::Read(found),
+            })
         };
         futures::try_join!(others, elsewhere)
     }

@@ -121,7 +121,7 @@ fn weigh(
     }
     // IAM names no statement of a service control policy: what it names is the role's own.
     let own_deny = decision.effect == Effect::Explicit && decision.boundary != Some(false);
-    if decision.organization == Some(false) && !(own_deny && !decision.policies.is_empty()) {
+    if decision.organization == Some(false) && (!own_deny || decision.policies.is_empty()) {
         let maybe = decision.effect == Effect::Explicit && !refused_by_organization(need, snapshot);
         return Outcome::Broken(Cause::Organization { maybe });
     }
@@ -139,7 +139,7 @@ fn weigh(
     match decision.effect {
         Effect::Explicit => return Outcome::Broken(Cause::Denied(decision.policies.clone())),
         // What a table's policy allows to a role of its own account needs no policy of the role.
-        Effect::Implicit if !(given && !foreign) => return lacking(need, decision, documents, session, snapshot),
+        Effect::Implicit if !given || foreign => return lacking(need, decision, documents, session, snapshot),
         Effect::Implicit | Effect::Allowed => {}
     }
     if foreign && matches!(by_table, Some(Verdict::Is(Effect::Implicit, _))) {

@@ -49,7 +49,7 @@ fn found(it: &Snapshot) -> (&'static str, Status) {
     (findings[0].check.id, findings[0].status)
 }
 
-fn allowing(statement: Value) -> Seen<RoleDocuments> {
+fn allowing(statement: &Value) -> Seen<RoleDocuments> {
     let document = Document(json!({"Version": "2012-10-17", "Statement": statement}));
     Seen::Read(RoleDocuments { identity: vec![("p".to_owned(), document)], boundary: None })
 }
@@ -90,9 +90,9 @@ fn a_denial_may_hang_on_what_podid_does_not_know() {
         {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}},
     ]);
     let mut it = asked(deny.clone());
-    it.role.documents = allowing(perimeter);
+    it.role.documents = allowing(&perimeter);
     assert_eq!(found(&it), ("permissions.sound", Status::Unknown));
-    it.role.documents = allowing(json!({"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}));
+    it.role.documents = allowing(&json!({"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}));
     assert_eq!(found(&it), ("permissions.explicit-deny", Status::Failed));
     let organization = Decision { organization: Some(false), ..answer(Effect::Explicit) };
     assert_eq!(found(&asked(organization)), ("permissions.scp", Status::Warning));
@@ -115,7 +115,7 @@ fn the_policies_tell_why_nothing_allows_it() {
         (tagged, "permissions.session-tags"),
     ] {
         let mut it = asked(answer(Effect::Implicit));
-        it.role.documents = allowing(statement.clone());
+        it.role.documents = allowing(&statement);
         assert_eq!(found(&it), (id, Status::Failed), "{statement}");
     }
 }
@@ -126,7 +126,7 @@ fn what_is_not_seen_is_not_judged() {
     it.access.simulated = Seen::Unreadable("not allowed: iam:SimulatePrincipalPolicy".to_owned());
     it.role.documents = Seen::Unreadable("not allowed: iam:GetRolePolicy".to_owned());
     assert_eq!(found(&it), ("permissions.sound", Status::Skipped));
-    it.role.documents = allowing(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
+    it.role.documents = allowing(&json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
     assert_eq!(found(&it), ("permissions.sound", Status::Ok));
     it.needs.clear();
     assert_eq!(found(&it), ("permissions.sound", Status::Skipped));

@@ -10,7 +10,7 @@ use super::{
 use crate::model::{
     document::{Document, strings},
     text::wildcard,
-    trust::conditions::{self, Truth},
+    trust::conditions::{self, Context, Keys, Truth},
 };
 
 /// What documents together come to.
@@ -150,7 +150,7 @@ fn evaluate(documents: &[(String, Document)], call: &Call<'_>, whom: Whom) -> Ve
     }
     if !denied.is_empty() {
         Verdict::Is(Effect::Explicit, denied)
-    } else if !may_deny.is_empty() && !(allowed.is_empty() && may_allow.is_empty() && whom == Whom::Caller) {
+    } else if !may_deny.is_empty() && (!allowed.is_empty() || !may_allow.is_empty() || whom != Whom::Caller) {
         Verdict::Unknown(may_deny)
     } else if !allowed.is_empty() {
         Verdict::Is(Effect::Allowed, allowed)
@@ -216,11 +216,10 @@ fn covers(pattern: &str, call: &Call<'_>, variables: bool, who: &str) -> Truth {
     }
     match filled(pattern, call) {
         Filled::Known(text) => yes(resource_like(&text, call.resource)),
-        Filled::Nothing => Truth::No(Vec::new()),
         Filled::Unknown(wide) if resource_like(&wide, call.resource) => {
             Truth::Maybe(vec![format!("{who} is about {pattern}, whose variable podid cannot know")])
         }
-        Filled::Unknown(_) => Truth::No(Vec::new()),
+        Filled::Nothing | Filled::Unknown(_) => Truth::No(Vec::new()),
     }
 }
 
@@ -258,14 +257,14 @@ fn filled(text: &str, call: &Call<'_>) -> Filled {
             Some((key, default)) => (key.trim(), Some(default.trim().trim_matches('\''))),
             None => (inside.trim(), None),
         };
-        match (key, call.variable(key)) {
+        match (key, call.context(key)) {
             ("*" | "?" | "$", _) => out.push_str(key),
-            (_, Some(Some(value))) => out.push_str(&value),
-            (_, Some(None)) => match default {
+            (_, Context::One(value)) => out.push_str(&value),
+            (_, Context::Absent) => match default {
                 Some(default) => out.push_str(default),
                 None => nothing = true,
             },
-            (_, None) => {
+            _ => {
                 unknown = true;
                 out.push('*');
             }

@@ -111,17 +111,6 @@ pub(super) struct Call<'a> {
     pub any_tag: bool,
 }
 
-impl Call<'_> {
-    /// The value of a policy variable: `Some(None)` where it is known to have none.
-    pub(super) fn variable(&self, key: &str) -> Option<Option<String>> {
-        match self.context(key) {
-            Context::One(value) => Some(Some(value)),
-            Context::Absent => Some(None),
-            Context::Many(_) | Context::Present | Context::Unknown => None,
-        }
-    }
-}
-
 impl Keys for Call<'_> {
     fn context(&self, key: &str) -> Context {
         let key = key.to_ascii_lowercase();

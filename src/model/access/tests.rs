@@ -24,13 +24,13 @@ fn session() -> Session {
     Session { role: ROLE.to_owned(), tags, tagged: true, complete: true }
 }
 
-fn documents(statements: Value) -> RoleDocuments {
+fn documents(statements: &Value) -> RoleDocuments {
     let document = Document(json!({"Version": "2012-10-17", "Statement": statements}));
     RoleDocuments { identity: vec![("p".to_owned(), document)], boundary: None }
 }
 
 /// `allowed`, `implicitDeny`, `explicitDeny` or `unknown`.
-fn comes_to(statements: Value, need: &Need) -> &'static str {
+fn comes_to(statements: &Value, need: &Need) -> &'static str {
     predict(&documents(statements), &session(), need).map_or("unknown", |decision| decision.effect.as_str())
 }
 
@@ -92,14 +92,14 @@ fn identity_policies() {
             "implicitDeny",
         ),
     ] {
-        assert_eq!(comes_to(statements.clone(), &query), wanted, "{statements}");
+        assert_eq!(comes_to(&statements, &query), wanted, "{statements}");
     }
 }
 
 #[test]
 fn variables_are_plain_text_before_their_version() {
     let mut old = documents(
-        json!({"Effect": "Allow", "Action": "*", "Resource": format!("{}/*", TABLE.replace("carts", "${aws:PrincipalTag/kubernetes-namespace}"))}),
+        &json!({"Effect": "Allow", "Action": "*", "Resource": format!("{}/*", TABLE.replace("carts", "${aws:PrincipalTag/kubernetes-namespace}"))}),
     );
     let query = need("dynamodb:Query", &format!("{TABLE}/index/i"));
     assert_eq!(predict(&old, &session(), &query).unwrap().effect, Effect::Allowed);
@@ -113,7 +113,7 @@ fn a_boundary_is_the_most_there_is() {
     let query = need("dynamodb:Query", TABLE);
     let within = |boundary: Value| {
         let boundary = Some(("b".to_owned(), Document(json!({"Version": "2012-10-17", "Statement": boundary}))));
-        let decision = predict(&RoleDocuments { boundary, ..documents(all.clone()) }, &session(), &query).unwrap();
+        let decision = predict(&RoleDocuments { boundary, ..documents(&all) }, &session(), &query).unwrap();
         (decision.effect, decision.boundary)
     };
     assert_eq!(within(all.clone()), (Effect::Allowed, Some(true)));

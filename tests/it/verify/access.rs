@@ -19,7 +19,8 @@ const ACTIONS: &str = "/roles/1/inline/carts/Statement/1/Action";
 const RESOURCES: &str = "/roles/1/inline/carts/Statement/1/Resource";
 const CONDITION: &str = "/roles/1/inline/carts/Statement/1/Condition";
 
-fn policy(statements: Value) -> Value {
+fn policy(statements: impl Into<Value>) -> Value {
+    let statements: Value = statements.into();
     json!({"Version": "2012-10-17", "Statement": statements})
 }
 

@@ -54,20 +54,20 @@ fn association() {
         .map(|n| json!({ "namespace": "many", "service_account": format!("sa-{n}"), "role": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo" }))
         .collect();
     let owner = "arn:aws:eks:us-west-2:111122223333:addon/eks-workshop/vpc-cni/1";
-    let owned = ("/associations/0/owner", json!(owner));
+    let of_addon = ("/associations/0/owner", json!(owner));
     let cni = json!({ "name": "vpc-cni", "version": "v1.20.4-eksbuild.1" });
     prove(&[
         Row::new(1, ("/associations", json!([])), "association.missing"),
         Row::new(6, elsewhere, "association.elsewhere"),
         Row::new(7, ("/associations/0/deleted", json!(true)), "association.deleted"),
-        Row::new(10, owned.clone(), "association.owned").warns(),
+        Row::new(10, of_addon.clone(), "association.owned").warns(),
         Row::new(11, ("/associations", Value::Array(many)), "association.quota"),
         Row::new(
             69,
             ("/addons/1/service_account_role", json!("arn:aws:iam::111122223333:role/eks-workshop-nodes")),
             "association.addon-irsa",
         )
-        .when(&[("/addons/-", cni), owned])
+        .when(&[("/addons/-", cni), of_addon])
         .warns(),
     ]);
 }

@@ -365,7 +365,7 @@ pub(super) fn lines(command: &str) -> Vec<Line> {
             line("carts-verified", &[], "verify carts/carts --needs dynamodb:Query@eks-workshop-carts/index/*"),
             fails(3, line("carts-verified", &second(), "verify --all")),
             line("carts-verified", &target(), "verify carts/carts"),
-            fails(3, line("carts-verified", &none("/associations"), "verify carts/carts")),
+            fails(3, line("carts-associated", &none("/associations"), "verify carts/carts")),
             line("carts-verified", &[("/addons/0/status", json!("UPDATE_FAILED"))], "verify carts/carts"),
             line("carts-verified", &[(APP, json!("crash of its own"))], "verify carts/carts"),
         ],

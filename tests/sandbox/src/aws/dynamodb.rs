@@ -123,8 +123,9 @@ impl Aws {
                     )),
                 }
             }
-            "GetResourcePolicy" => Err(not_found(format!("Requested resource not found: Table: {table} not found"))),
-            "DescribeTable" => Err(not_found(format!("Requested resource not found: Table: {table} not found"))),
+            "GetResourcePolicy" | "DescribeTable" => {
+                Err(not_found(format!("Requested resource not found: Table: {table} not found")))
+            }
             "Query" | "Scan" if here && self.has(&resource) => {
                 Ok(Reply::Json(json!({"Items": [], "Count": 0, "ScannedCount": 0})))
             }

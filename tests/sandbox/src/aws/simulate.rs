@@ -210,10 +210,10 @@ impl Aws {
             + worst.map_or("", |one| one.matched.as_str())
             + &missing;
         if let Some(allowed) = every(|one| one.organization) {
-            out += &format!(
-                "<OrganizationsDecisionDetail>{}</OrganizationsDecisionDetail>",
-                tag("AllowedByOrganizations", allowed.to_string())
-            );
+            let detail = tag("AllowedByOrganizations", allowed.to_string());
+            out += "<OrganizationsDecisionDetail>";
+            out += &detail;
+            out += "</OrganizationsDecisionDetail>";
         }
         out += &bounded(every(|one| one.boundary));
         if !named.is_empty() {

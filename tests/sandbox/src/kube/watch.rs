@@ -27,6 +27,7 @@ use crate::{http::Body, state::World};
 /// How long a quiet watch goes without a bookmark. A real server takes a minute.
 const BOOKMARKS: Duration = Duration::from_secs(3);
 
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of one watch, not a state")]
 struct Watch {
     world: Arc<World>,
     at: Place,
