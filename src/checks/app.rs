@@ -6,7 +6,8 @@ use crate::model::{
     workload::Injection,
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &OLD_SDK, &TOKEN, &BEARER, &NODE_ROLE, &REFUSED, &PACKED, &NO_ANSWER];
+pub(super) static CHECKS: &[&Check] =
+    &[&SOUND, &OLD_SDK, &TOKEN, &BEARER, &UNKNOWN_KEYS, &NODE_ROLE, &NODE_REFUSED, &REFUSED, &PACKED, &NO_ANSWER];
 
 static SOUND: Check = Check {
     id: "app.sound",
@@ -50,6 +51,24 @@ static NODE_ROLE: Check = Check {
     title: "the application acts as its node's role in spite of its settings",
     background: "A caller `assumed-role/ROLE/i-…` is the node. When the pod has the settings of Pod Identity, the application does not use the SDK's default chain, or its SDK is built without container credentials.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-minimum-sdk.html"],
+    symptom: true,
+};
+
+static UNKNOWN_KEYS: Check = Check {
+    id: "app.unknown-keys",
+    link: Link::App,
+    title: "the application has access keys that AWS does not know",
+    background: "Credentials of Pod Identity are always known to AWS. These came from elsewhere: from a Secret that was not read, a file in the image, or the code.",
+    sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html"],
+    symptom: true,
+};
+
+static NODE_REFUSED: Check = Check {
+    id: "app.node-role-refused",
+    link: Link::App,
+    title: "the agent may not ask for the pod's credentials",
+    background: "The application's words hold what EKS Auth answered the agent, which asks as its node's role. Whether that role lacks eks-auth:AssumeRoleForPodIdentity is asked of IAM too; the words tell it without that.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
     symptom: true,
 };
 
@@ -131,6 +150,24 @@ static KNOWN: &[Known] = &[
         change: "read the token's file anew for each request: the kubelet renews it",
     },
     Known {
+        check: &BEARER,
+        words: &["the token included in the request is expired"],
+        message: "it sends a token that has expired or is not for EKS Auth",
+        change: "read the token's file anew for each request: the kubelet renews it",
+    },
+    Known {
+        check: &UNKNOWN_KEYS,
+        words: &["the security token included in the request is invalid"],
+        message: "it uses access keys that AWS does not know",
+        change: "find where they come from: `podid verify NS/SA --read-secrets`, then the image and the code",
+    },
+    Known {
+        check: &NODE_REFUSED,
+        words: &["is not authorized to perform: eks-auth:assumeroleforpodidentity"],
+        message: "its agent's node role may not ask for its credentials",
+        change: "attach AmazonEKSWorkerNodePolicy to the role that the line names, and look for what denies it",
+    },
+    Known {
         check: &PACKED,
         words: &["packed size of session tags consumes"],
         message: "session tags and policies are too large together",
@@ -169,9 +206,14 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         }
     }
     if found.is_empty() {
-        let said =
-            if snapshot.logs.is_empty() { "no container has trouble" } else { "no known text about credentials" };
-        found.push(SOUND.ok("the pods", said).evidence("states and logs of the containers", said));
+        let pods = snapshot.live_pods();
+        let trouble = pods.iter().any(|pod| pod.containers.iter().any(|container| pod.troubled(container)));
+        let source = "states and logs of the containers";
+        found.push(match (trouble, snapshot.logs.is_empty()) {
+            (true, true) => SOUND.skips("the pods", "they have trouble, and their logs were not read"),
+            (_, true) => SOUND.ok("the pods", "no container has trouble").evidence(source, "no trouble"),
+            (_, false) => SOUND.ok("the pods", "no known text about credentials").evidence(source, "looked through"),
+        });
     }
     found
 }

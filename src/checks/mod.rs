@@ -8,6 +8,7 @@ mod agent;
 mod app;
 mod association;
 mod cluster;
+mod environment;
 mod finding;
 mod freshness;
 mod live;

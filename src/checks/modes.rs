@@ -163,7 +163,7 @@ pub static MODES: &[Mode] = &[
     given(
         60,
         "static keys win over Pod Identity",
-        &["shadowed.static-keys"],
+        &["shadowed.static-keys", "app.unknown-keys"],
         &["get configmaps", "and --read-secrets for those in Secrets"],
     ),
     seen(61, "the SDK is pointed at another endpoint", &["shadowed.endpoint"]),

@@ -1,12 +1,18 @@
 //! The way from the pods to the agent, and from there to EKS Auth. Whether there is an agent at all is `agent`'s and `nodes`'.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
-use super::{Check, Finding, Link};
+use super::{
+    Check, Finding, Link, Status,
+    environment::{Environment, meant},
+};
 use crate::model::{
     addon::numbers,
     have::Seen,
-    network::{EgressRule, NetworkPolicy, Peer},
+    network::{ENFORCES, EgressRule, NetworkPolicy, Peer},
     pod_spec::EnvValue,
     snapshot::{PodLog, Snapshot},
     workload::{Expression, Pod},
@@ -28,7 +34,7 @@ static POLICY: Check = Check {
     id: "network.policy",
     link: Link::Network,
     title: "a NetworkPolicy keeps the pods from the agent",
-    background: "As soon as one policy of type Egress selects a pod, it may reach only what some policy allows. The agent's address is none of a pod's, so only an ipBlock rule can allow it.",
+    background: "As soon as one policy of type Egress selects a pod, it may reach only what some policy allows. The agent's address is none of a pod's, so only an ipBlock rule can allow it. The VPC CNI enforces policies only when it is told to.",
     sources: &["https://kubernetes.io/docs/concepts/services-networking/network-policies/"],
     symptom: false,
 };
@@ -105,9 +111,19 @@ static THROTTLED: Check = Check {
     symptom: false,
 };
 
-/// Where the agent listens.
-const ADDRESS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 23);
+/// Where the agent listens: in clusters of IPv6, pods are told the second.
+const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23));
+const ADDRESS_V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23));
 const PORT: u16 = 80;
+
+/// The agent's address, as the pod was told it.
+fn address(pod: &Pod) -> IpAddr {
+    let env = pod.spec.containers.iter().flat_map(|container| &container.env);
+    let six =
+        |value: &EnvValue| matches!(value, EnvValue::Text(Some(uri)) if uri.starts_with("http://[fd00:ec2::23]/"));
+    let mut told = env.filter(|variable| variable.name == "AWS_CONTAINER_CREDENTIALS_FULL_URI");
+    if told.any(|variable| six(&variable.value)) { ADDRESS_V6 } else { ADDRESS }
+}
 
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     let pods = snapshot.live_pods();
@@ -142,21 +158,34 @@ fn policies(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let speaking: Vec<&NetworkPolicy> =
         all.iter().filter(|policy| policy.egress.is_some() && selects(policy, &pod.labels)).collect();
     let first = speaking.first()?;
-    let allowed = speaking.iter().flat_map(|policy| policy.egress.iter().flatten()).any(allows);
+    let address = address(pod);
+    let allowed = speaking.iter().flat_map(|policy| policy.egress.iter().flatten()).any(|rule| allows(rule, address));
     let name = format!("pod {}/{}", pod.namespace, pod.name);
     let names = || speaking.iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>().join(", ");
     if !allowed {
+        // The VPC CNI enforces policies only where it is told to; Cilium always does.
+        let idle = daemon(snapshot, "cilium").is_none()
+            && daemon(snapshot, "aws-node")
+                .and_then(|plugin| plugin.settings.get(ENFORCES))
+                .is_some_and(|told| told == "false");
+        let bits = if address.is_ipv4() { 32 } else { 128 };
+        let (status, more) =
+            if idle { (Status::Warning, ", which the VPC CNI is told not to enforce") } else { (Status::Failed, "") };
         return Some(
             POLICY
-                .fails(name, format!("no egress rule of NetworkPolicy {} lets it reach the agent", names()))
-                .evidence(format!("NetworkPolicy {}", first.name), format!("nothing for {ADDRESS}, TCP {PORT}"))
-                .change(format!("add an egress rule: to ipBlock {ADDRESS}/32, TCP port {PORT}")),
+                .finds(
+                    status,
+                    name,
+                    format!("no egress rule of NetworkPolicy {} lets it reach the agent{more}", names()),
+                )
+                .evidence(format!("NetworkPolicy {}", first.name), format!("nothing for {address}, TCP {PORT}"))
+                .change(format!("add an egress rule: to ipBlock {address}/{bits}, TCP port {PORT}")),
         );
     }
     let by_address = !speaking
         .iter()
         .flat_map(|policy| policy.egress.iter().flatten())
-        .any(|rule| rule.to.is_empty() && allows(rule));
+        .any(|rule| rule.to.is_empty() && allows(rule, address));
     (by_address && daemon(snapshot, "cilium").is_some()).then(|| {
         CILIUM
             .warns(name, format!("NetworkPolicy {} allows the agent by an ipBlock, which Cilium does not take for the node's own addresses", names()))
@@ -183,63 +212,59 @@ fn holds(expression: &Expression, labels: &BTreeMap<String, String>) -> bool {
 }
 
 /// Whether a rule lets a pod reach the agent.
-fn allows(rule: &EgressRule) -> bool {
+fn allows(rule: &EgressRule, address: IpAddr) -> bool {
     let port = rule.ports.is_empty()
         || rule.ports.iter().any(|port| {
             port.protocol == "TCP" && port.port.is_none_or(|first| (first..=port.end.unwrap_or(first)).contains(&PORT))
         });
     let peer = rule.to.is_empty()
         || rule.to.iter().any(|peer| match peer {
-            Peer::IpBlock { cidr, except } => within(cidr) && !except.iter().any(|cidr| within(cidr)),
+            Peer::IpBlock { cidr, except } => within(cidr, address) && !except.iter().any(|cidr| within(cidr, address)),
             Peer::Pods => false,
         });
     port && peer
 }
 
-/// Whether the agent's address is in a block.
-fn within(cidr: &str) -> bool {
-    let (address, bits) = cidr.split_once('/').unwrap_or((cidr, "32"));
-    let (Ok(address), Ok(bits)) = (address.parse::<Ipv4Addr>(), bits.parse::<u32>()) else { return false };
-    let mask = u32::MAX.checked_shl(32_u32.saturating_sub(bits)).unwrap_or(0);
-    u32::from(address) & mask == u32::from(ADDRESS) & mask
+/// Whether an address is in a block, which is one of the same kind.
+fn within(cidr: &str, address: IpAddr) -> bool {
+    let number = |address: IpAddr| match address {
+        IpAddr::V4(it) => (u128::from(it.to_bits()), 32),
+        IpAddr::V6(it) => (it.to_bits(), 128),
+    };
+    let (block, bits) = cidr.split_once('/').unwrap_or((cidr, "128"));
+    let (Ok(block), Ok(bits)) = (block.parse::<IpAddr>(), bits.parse::<u32>()) else { return false };
+    let ((block, all), (address, width)) = (number(block), number(address));
+    let rest = all - bits.min(all);
+    all == width && block.checked_shr(rest).unwrap_or(0) == address.checked_shr(rest).unwrap_or(0)
 }
 
-/// A container that would ask the agent through a proxy.
+/// A container that would ask the agent through a proxy. Some SDKs do not use one for this: a pod that is ready may well be
+/// of those.
 fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
-    pod.spec.containers.iter().find_map(|container| {
-        let mut names: BTreeMap<String, (Option<String>, String)> = BTreeMap::new();
-        for from in container.env_from.iter().filter(|from| !from.secret) {
-            let settings = snapshot.config_maps.get(&from.name).and_then(Seen::read).and_then(Option::as_ref);
-            for (key, value) in settings.into_iter().flatten() {
-                names.insert(format!("{}{key}", from.prefix), (value.clone(), format!("ConfigMap {}", from.name)));
-            }
-        }
-        for variable in &container.env {
-            let value = match &variable.value {
-                EnvValue::Text(value) => value.clone(),
-                EnvValue::ConfigMap(_) | EnvValue::Secret(_) | EnvValue::Elsewhere => None,
-            };
-            names.insert(variable.name.clone(), (value, "env".to_owned()));
-        }
+    let address = address(pod);
+    meant(pod).find_map(|(container, _)| {
+        let environment = Environment::of(snapshot, container);
         // The agent speaks plain HTTP: only the proxy for that, or for all, is asked.
-        let (proxy, (_, source)) = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
+        let (name, proxy) = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
             .iter()
-            .find_map(|name| names.get_key_value(*name))?;
-        let spared = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| names.get(*name)).any(|(value, _)| {
-            let hosts = value.as_deref().unwrap_or_default().split(',').map(str::trim);
+            .find_map(|name| Some((*name, environment.get(name)?)))?;
+        let spares = |host: &str| {
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            host == "*" || within(host, address)
+        };
+        let spared = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| environment.get(name)).any(|it| {
             // What is not known (a value from elsewhere) may well spare it.
-            value.is_none()
-                || hosts
-                    .into_iter()
-                    .any(|host| host == "*" || host == "169.254.170.23" || host.contains('/') && within(host))
+            it.value.as_deref().is_none_or(|hosts| hosts.split([',', ' ']).any(spares))
         });
+        let status = if pod.ready { Status::Warning } else { Status::Failed };
         (!spared).then(|| {
             PROXY
-                .fails(
+                .finds(
+                    status,
                     format!("pod {}/{}, container {}", pod.namespace, pod.name, container.name),
-                    format!("{proxy} is set, and NO_PROXY does not spare the agent"),
+                    format!("{name} is set, and NO_PROXY does not spare the agent"),
                 )
-                .evidence(source, proxy)
+                .evidence(&proxy.source, name)
                 .change("add 169.254.170.23 and [fd00:ec2::23] to NO_PROXY of the container")
         })
     })
@@ -342,7 +367,17 @@ mod tests {
             ("10.0.0.0/8", false),
             ("fd00:ec2::23/128", false),
         ] {
-            assert_eq!(within(cidr), wanted, "{cidr}");
+            assert_eq!(within(cidr, ADDRESS), wanted, "{cidr}");
+        }
+        for (cidr, wanted) in [
+            ("fd00:ec2::23/128", true),
+            ("fd00:ec2::23", true),
+            ("fd00:ec2::/32", true),
+            ("::/0", true),
+            ("fd00:ec2::254/128", false),
+            ("0.0.0.0/0", false),
+        ] {
+            assert_eq!(within(cidr, ADDRESS_V6), wanted, "{cidr}");
         }
     }
 
@@ -366,7 +401,11 @@ mod tests {
             (vec![Peer::Pods], vec![], false),
             (vec![Peer::Pods, all], vec![port("TCP", Some(80), None)], true),
         ] {
-            assert_eq!(allows(&EgressRule { to: to.clone(), ports: ports.clone() }), wanted, "{to:?} {ports:?}");
+            assert_eq!(
+                allows(&EgressRule { to: to.clone(), ports: ports.clone() }, ADDRESS),
+                wanted,
+                "{to:?} {ports:?}"
+            );
         }
     }
 }

@@ -94,6 +94,9 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         Seen::NotAsked => return Vec::new(),
         Seen::Read(_) => {}
     }
+    if let Seen::Unreadable(why) = &snapshot.association {
+        return vec![SOUND.skips("the pods", format!("the association decides what they should have: {why}"))];
+    }
     let Some(association) = snapshot.associated() else {
         return vec![SOUND.skips("the pods", "without an association they get no settings")];
     };
@@ -166,6 +169,14 @@ fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
     let lacking = match pod.injection() {
         Injection::Injected => return Judged::Sound(host_network(pod, &name)),
         Injection::No => "it was made after the association and has none of its settings".to_owned(),
+        // A container that another webhook adds later may well not need any.
+        Injection::Partly(containers) if pod.ready => {
+            let lacking = format!("these containers have no settings of Pod Identity: {}", containers.join(", "));
+            let finding = NOT_INJECTED.warns(name, lacking).evidence("its spec", "the other containers have them");
+            return Judged::Sound(Some(
+                finding.change("if they call AWS, make the pod anew; what another webhook adds has to be there before"),
+            ));
+        }
         Injection::Partly(containers) => {
             format!(
                 "it was made after the association, and these containers lack its settings: {}",
@@ -233,6 +244,20 @@ fn preset(pod: &Pod, name: &str) -> Option<Finding> {
                 PRESET
                     .fails(name, format!("container {} sets {variable} itself", container.name))
                     .evidence(format!("container {}, env {variable}", container.name), shown)
+                    .change(format!("take {FULL_URI} and {TOKEN_FILE} out of the pod template: the webhook sets them")),
+            );
+        }
+        // With the region and the kind of STS endpoint set too, the webhook leaves the container out, mount and all.
+        let parent = FILE.strip_suffix(VOLUME).unwrap_or(FILE).trim_end_matches('/');
+        let both = [FULL_URI, TOKEN_FILE].iter().all(|name| container.env.iter().any(|it| it.name == *name));
+        if both && !container.mounts.iter().any(|mount| mount.path.trim_end_matches('/') == parent) {
+            return Some(
+                PRESET
+                    .fails(
+                        name,
+                        format!("container {} sets the variables itself, and so gets no token", container.name),
+                    )
+                    .evidence(format!("container {}, volume mounts", container.name), format!("none at {parent}"))
                     .change(format!("take {FULL_URI} and {TOKEN_FILE} out of the pod template: the webhook sets them")),
             );
         }

@@ -1,15 +1,15 @@
 //! Credentials that the SDKs find before those of Pod Identity, container by container. Whether Pod Identity's own settings
 //! are there is `pod_spec`'s.
 
-use std::collections::BTreeMap;
-
-use super::{Check, Finding, Link};
+use super::{
+    Check, Finding, Link, Status,
+    environment::{Environment, meant},
+};
 use crate::model::{
-    have::Seen,
-    pod_spec::{ContainerSpec, EnvValue, VolumeSource},
+    pod_spec::{ContainerSpec, VolumeSource},
     snapshot::Snapshot,
     text::count,
-    workload::Pod,
+    workload::{Container, Pod},
 };
 
 pub(super) static CHECKS: &[&Check] =
@@ -57,8 +57,8 @@ static WEB_IDENTITY: Check = Check {
 static PROFILE: Check = Check {
     id: "shadowed.profile",
     link: Link::Shadowed,
-    title: "a profile wins over Pod Identity",
-    background: "AWS_PROFILE makes the SDKs look into configuration files first, and some fail when the profile is not there.",
+    title: "a profile may win over Pod Identity",
+    background: "AWS_PROFILE makes the SDKs look into configuration files first, and some fail when the profile is not there. One with `credential_source = EcsContainer` leads back to Pod Identity: as long as the pod is ready, this is a warning.",
     sources: &[ORDER],
     symptom: false,
 };
@@ -66,8 +66,8 @@ static PROFILE: Check = Check {
 static FILES: Check = Check {
     id: "shadowed.files",
     link: Link::Shadowed,
-    title: "a credentials file wins over Pod Identity",
-    background: "A credentials file that is mounted where the SDKs look (`.aws` in a home directory, or where AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE lead) comes before the container's credentials, if its profile has any.",
+    title: "a credentials file may win over Pod Identity",
+    background: "A credentials file that is mounted where the SDKs look (`.aws` in a home directory, or where AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE lead) comes before the container's credentials, if its profile has any. Its content is not read: as long as the pod is ready, this is a warning.",
     sources: &[ORDER],
     symptom: false,
 };
@@ -99,24 +99,18 @@ static REGION: Check = Check {
     symptom: false,
 };
 
-/// The environment of one container, as far as it is known: each name with its value (where that may be kept) and its source.
-type Environment = BTreeMap<String, (Option<String>, String)>;
-
-/// A Secret that could not be looked into, and why.
-type Unread = (String, String);
-
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     let pods = snapshot.live_pods();
     if pods.is_empty() {
         return Vec::new();
     }
     let mut found: Vec<Finding> = Vec::new();
-    let mut unread: Vec<Unread> = Vec::new();
+    let mut unread: Vec<(String, String)> = Vec::new();
     for pod in &pods {
-        for container in &pod.spec.containers {
-            let (environment, unseen) = environment(snapshot, container);
-            unread.extend(unseen);
-            for finding in of_container(snapshot, pod, container, &environment) {
+        for (spec, container) in meant(pod) {
+            let mut environment = Environment::of(snapshot, spec);
+            unread.append(&mut environment.unread);
+            for finding in of_container(snapshot, pod, (spec, container), &environment) {
                 // The pods of a workload are alike: what one of them has is said once.
                 if !found.iter().any(|other| other.check == finding.check && other.message == finding.message) {
                     found.push(finding);
@@ -126,9 +120,9 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     }
     unread.sort();
     unread.dedup();
-    if found.iter().all(|finding| finding.status != super::Status::Failed) {
+    if found.iter().all(|finding| finding.status != Status::Failed) {
         let said = format!("nothing in {}", count(pods.len(), "pod"));
-        if unread.is_empty() {
+        if unread.is_empty() && found.is_empty() {
             found.insert(
                 0,
                 SOUND
@@ -141,67 +135,27 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     found
 }
 
-/// What a container's variables are, `env` over `envFrom`.
-fn environment(snapshot: &Snapshot, container: &ContainerSpec) -> (Environment, Vec<Unread>) {
-    let (mut all, mut unread) = (Environment::new(), Vec::new());
-    for from in &container.env_from {
-        if from.secret {
-            let source = format!("Secret {}", from.name);
-            match snapshot.secrets.get(&from.name) {
-                Some(Seen::Read(keys)) => {
-                    for key in keys.iter().flatten() {
-                        all.insert(format!("{}{key}", from.prefix), (None, source.clone()));
-                    }
-                }
-                Some(Seen::Unreadable(why)) => unread.push((source, why.clone())),
-                Some(Seen::NotAsked) | None => {
-                    unread.push((source, "not read; `--read-secrets` looks at the names of its keys".to_owned()));
-                }
-            }
-            continue;
-        }
-        let source = format!("ConfigMap {}", from.name);
-        match snapshot.config_maps.get(&from.name) {
-            Some(Seen::Read(settings)) => {
-                for (key, value) in settings.iter().flatten() {
-                    all.insert(format!("{}{key}", from.prefix), (value.clone(), source.clone()));
-                }
-            }
-            Some(Seen::Unreadable(why)) => unread.push((source, why.clone())),
-            Some(Seen::NotAsked) | None => {}
-        }
-    }
-    for variable in &container.env {
-        let (value, source) = match &variable.value {
-            EnvValue::Text(value) => (value.clone(), "env".to_owned()),
-            EnvValue::ConfigMap(key) => {
-                let settings = snapshot.config_maps.get(&key.name).and_then(Seen::read).and_then(Option::as_ref);
-                let value = settings.and_then(|settings| settings.get(&key.key)).cloned().flatten();
-                (value, format!("ConfigMap {}", key.name))
-            }
-            EnvValue::Secret(key) => (None, format!("Secret {}", key.name)),
-            EnvValue::Elsewhere => (None, "env".to_owned()),
-        };
-        // An empty value is none to the SDKs.
-        if value.as_deref() == Some("") {
-            all.remove(&variable.name);
-        } else {
-            all.insert(variable.name.clone(), (value, source));
-        }
-    }
-    (all, unread)
-}
-
-fn of_container(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, environment: &Environment) -> Vec<Finding> {
+fn of_container(
+    snapshot: &Snapshot,
+    pod: &Pod,
+    (container, state): (&ContainerSpec, &Container),
+    environment: &Environment,
+) -> Vec<Finding> {
     let name = &container.name;
     let subject = format!("pod {}/{}, container {name}", pod.namespace, pod.name);
-    let source = |variable: &str| environment.get(variable).map(|(_, source)| source.clone());
-    let value = |variable: &str| environment.get(variable).and_then(|(value, _)| value.clone()).unwrap_or_default();
+    let source = |variable: &str| environment.get(variable).map(|it| it.source.clone());
+    let value = |variable: &str| environment.get(variable).and_then(|it| it.value.clone()).unwrap_or_default();
     let mut found = Vec::new();
     let mut shadow = |check: &'static Check, variable: &str, from: &str, what: &str| {
+        // What is in a profile is not known: it may have no credentials, or lead to the container's.
+        let (status, wins) = if [&PROFILE, &FILES].iter().any(|profile| std::ptr::eq(*profile, check)) {
+            (at_worst(pod), "may win")
+        } else {
+            (Status::Failed, "wins")
+        };
         found.push(
             check
-                .fails(&subject, format!("container {name}: {what} from {from} wins over Pod Identity"))
+                .finds(status, &subject, format!("container {name}: {what} from {from} {wins} over Pod Identity"))
                 .evidence(from, variable)
                 .change(removal(snapshot, variable, from)),
         );
@@ -212,7 +166,9 @@ fn of_container(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, envir
     if let (Some(from), Some(_)) = (source("AWS_ACCESS_KEY_ID"), source("AWS_SECRET_ACCESS_KEY")) {
         shadow(&STATIC_KEYS, "AWS_ACCESS_KEY_ID", &from, "AWS_ACCESS_KEY_ID");
     }
-    if let (Some(from), Some(_)) = (source("AWS_WEB_IDENTITY_TOKEN_FILE"), source("AWS_ROLE_ARN")) {
+    // In a container without Pod Identity's settings they are the webhook's own, of before the association.
+    if let (true, Some(from), Some(_)) = (state.injected, source("AWS_WEB_IDENTITY_TOKEN_FILE"), source("AWS_ROLE_ARN"))
+    {
         shadow(&WEB_IDENTITY, "AWS_WEB_IDENTITY_TOKEN_FILE", &from, "AWS_WEB_IDENTITY_TOKEN_FILE");
     }
     for variable in ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"] {
@@ -238,6 +194,11 @@ fn of_container(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, envir
     found.extend(endpoint(environment, &subject, name));
     found.extend(region(snapshot, environment, &subject, name));
     found
+}
+
+/// What may still work is broken only where the pod does not work.
+fn at_worst(pod: &Pod) -> Status {
+    if pod.ready { Status::Warning } else { Status::Failed }
 }
 
 /// How to take a variable away, where it comes from.
@@ -268,7 +229,8 @@ fn files(pod: &Pod, container: &ContainerSpec, subject: &str) -> Option<Finding>
     };
     Some(
         FILES
-            .fails(
+            .finds(
+                at_worst(pod),
                 subject,
                 format!(
                     "container {}: files of {source} are mounted at {}, where the SDKs look first",
@@ -286,11 +248,11 @@ fn endpoint(environment: &Environment, subject: &str, container: &str) -> Option
             || name.starts_with("AWS_") && name.ends_with("_ENDPOINT")
             || name.ends_with("_DYNAMODB_ENDPOINT")
     };
-    let (name, (_, source)) = environment.iter().find(|(name, _)| known(name))?;
+    let (name, it) = environment.iter().find(|(name, _)| known(name))?;
     Some(
         ENDPOINT
-            .warns(subject, format!("container {container}: {name} from {source} leads the calls elsewhere"))
-            .evidence(source, name)
+            .warns(subject, format!("container {container}: {name} from {} leads the calls elsewhere", it.source))
+            .evidence(&it.source, name)
             .change(format!("if it is an emulator's address, take {name} out")),
     )
 }
@@ -298,8 +260,8 @@ fn endpoint(environment: &Environment, subject: &str, container: &str) -> Option
 fn region(snapshot: &Snapshot, environment: &Environment, subject: &str, container: &str) -> Option<Finding> {
     let home = &snapshot.cluster.cluster.read()?.arn.region;
     let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| {
-        let (value, source) = environment.get(*name)?;
-        Some((*name, value.clone()?, source))
+        let it = environment.get(name)?;
+        Some((*name, it.value.as_deref()?, &it.source))
     });
     let (name, value, source) = named.filter(|(_, value, _)| value != home)?;
     Some(

@@ -11,7 +11,7 @@ use kube::{Api, Client, api::ListParams};
 
 use super::list::list;
 use crate::model::{
-    network::{DAEMONS, EgressRule, NetworkDaemon, NetworkPolicy, Peer, Port, SETTINGS},
+    network::{DAEMONS, ENFORCES, EgressRule, NetworkDaemon, NetworkPolicy, Peer, Port, SETTINGS},
     workload::Expression,
 };
 
@@ -80,8 +80,12 @@ fn daemon(it: DaemonSet) -> Option<NetworkDaemon> {
     let env = containers.iter().flat_map(|container| container.env.iter().flatten());
     let settings = env
         .filter(|variable| SETTINGS.contains(&variable.name.as_str()))
-        .map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default()))
-        .collect();
+        .map(|variable| (variable.name.clone(), variable.value.clone().unwrap_or_default()));
+    let flags = containers.iter().flat_map(|container| container.args.iter().flatten()).filter_map(|arg| {
+        let (name, value) = arg.trim_start_matches('-').split_once('=')?;
+        (name == ENFORCES).then(|| (name.to_owned(), value.to_owned()))
+    });
+    let settings = settings.chain(flags).collect();
     let images = containers.iter().filter_map(|container| container.image.clone()).collect();
     Some(NetworkDaemon { name, images, settings })
 }

@@ -61,9 +61,14 @@ fn variable(it: &EnvVar) -> Variable {
         (Some(key), _) => EnvValue::ConfigMap(KeyRef { name: key.name.clone(), key: key.key.clone() }),
         (_, Some(key)) => EnvValue::Secret(KeyRef { name: key.name.clone(), key: key.key.clone() }),
         _ if from.is_some() => EnvValue::Elsewhere,
-        _ => EnvValue::Text(kept(&it.name).then(|| it.value.clone().unwrap_or_default())),
+        _ => EnvValue::Text(may_keep(&it.name, it.value.clone().unwrap_or_default())),
     };
     Variable { name: it.name.clone(), value }
+}
+
+/// A value that is a setting, or none: that a variable is empty is no secret, and as good as not set.
+fn may_keep(name: &str, value: String) -> Option<String> {
+    (value.is_empty() || kept(name)).then_some(value)
 }
 
 fn env_from(it: &EnvFromSource) -> Option<EnvFrom> {
@@ -98,7 +103,7 @@ pub(super) async fn config_map(client: &Client, namespace: &str, name: &str) -> 
     let found = Api::<ConfigMap>::namespaced(client.clone(), namespace).get_opt(name).await?;
     Ok(found.map(|map| {
         let data = map.data.unwrap_or_default().into_iter();
-        data.map(|(key, value)| (key.clone(), kept(&key).then_some(value))).collect::<BTreeMap<_, _>>()
+        data.map(|(key, value)| (key.clone(), may_keep(&key, value))).collect::<BTreeMap<_, _>>()
     }))
 }
 

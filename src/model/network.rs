@@ -58,12 +58,15 @@ pub struct NetworkDaemon {
     pub name: String,
     /// Images of its containers.
     pub images: Vec<String>,
-    /// The values of [`SETTINGS`] that its containers set.
+    /// The values of [`SETTINGS`] that its containers set, and of the flag [`ENFORCES`].
     pub settings: BTreeMap<String, String>,
 }
 
 /// DaemonSets of network plugins that are known to stand in the way.
 pub const DAEMONS: [&str; 2] = ["aws-node", "cilium"];
+
+/// The flag of the VPC CNI's node agent, as a setting: `true` or `false` (aws-network-policy-agent, README).
+pub const ENFORCES: &str = "enable-network-policy";
 
 /// Settings of the VPC CNI for security groups for pods (amazon-vpc-cni-k8s, README).
 pub const SETTINGS: [&str; 2] = ["ENABLE_POD_ENI", "POD_SECURITY_GROUP_ENFORCING_MODE"];

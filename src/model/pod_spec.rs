@@ -47,7 +47,7 @@ pub struct Variable {
 /// Where a variable's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvValue {
-    /// It stands in the spec; kept only for the names that [`kept`] lists.
+    /// It stands in the spec; kept only for the names that [`kept`] lists, or when it is empty.
     Text(Option<String>),
     /// A key of a ConfigMap.
     ConfigMap(KeyRef),
@@ -117,7 +117,7 @@ pub struct ProjectedToken {
     pub path: String,
 }
 
-/// A ConfigMap: its keys, and the values of those that [`kept`] lists.
+/// A ConfigMap: its keys, and the values of those that [`kept`] lists or that are empty.
 pub type Settings = BTreeMap<String, Option<String>>;
 
 /// Variables whose values are settings and no secrets. A proxy's address may hold a password: of those only the name is

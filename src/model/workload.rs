@@ -352,6 +352,17 @@ impl Pod {
         }
     }
 
+    /// Whether one of its containers does not do its work: it waits for anything but its turn, ended badly, was restarted, or
+    /// runs without the pod being ready.
+    pub fn troubled(&self, container: &Container) -> bool {
+        let waits =
+            |waiting: &Waiting| !matches!(waiting.reason.as_str(), "" | "ContainerCreating" | "PodInitializing");
+        container.restarts > 0
+            || container.waiting.as_ref().is_some_and(waits)
+            || container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0)
+            || !container.init && container.running && !self.ready
+    }
+
     /// Neither ending nor ended.
     pub fn live(&self) -> bool {
         !self.deleting && !matches!(self.phase.as_str(), "Succeeded" | "Failed")

@@ -31,7 +31,7 @@ use crate::{
         network::NetworkPolicy,
         pod_spec::{EnvValue, Settings},
         snapshot::{ClusterView, PodLog, RoleView, Snapshot},
-        workload::{Container, Pod, Workload},
+        workload::{Pod, Workload},
     },
     output::mask,
     ports::{Cluster, Eks, Iam, Tables},
@@ -309,7 +309,7 @@ impl Asking<'_> {
         }
         let pods = it.live_pods();
         let troubled =
-            pods.iter().flat_map(|pod| pod.containers.iter().filter(|c| troubled(pod, c)).map(move |c| (*pod, c)));
+            pods.iter().flat_map(|pod| pod.containers.iter().filter(|c| pod.troubled(c)).map(move |c| (*pod, c)));
         let reads = troubled.map(|(pod, container)| {
             let previous = !container.running && container.terminated.is_some() && container.restarts > 0;
             self.log(&pod.namespace, &pod.name, &container.name, previous)
@@ -321,7 +321,7 @@ impl Asking<'_> {
     async fn agent_logs(&self, it: &Snapshot) -> Result<Vec<PodLog>> {
         let (true, Some(agent)) = (self.logs, it.cluster.agent.read()) else { return Ok(Vec::new()) };
         let pods = it.live_pods();
-        let troubled = pods.iter().filter(|pod| pod.containers.iter().any(|c| troubled(pod, c)));
+        let troubled = pods.iter().filter(|pod| pod.containers.iter().any(|c| pod.troubled(c)));
         let nodes: BTreeSet<&String> = troubled.filter_map(|pod| pod.node.as_ref()).collect();
         let reads =
             nodes.into_iter().filter_map(|node| agent.log_of(node)).map(
@@ -419,14 +419,3 @@ impl Space {
 }
 
 type SettingsRead = (BTreeMap<String, Seen<Option<Settings>>>, BTreeMap<String, Seen<Option<Vec<String>>>>);
-
-/// A container that does not do its work: waiting for anything but its turn, ended badly, restarted, or not ready long after its start.
-fn troubled(pod: &Pod, container: &Container) -> bool {
-    container.restarts > 0
-        || container
-            .waiting
-            .as_ref()
-            .is_some_and(|waiting| !matches!(waiting.reason.as_str(), "" | "ContainerCreating" | "PodInitializing"))
-        || container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0)
-        || !container.init && container.running && !pod.ready
-}

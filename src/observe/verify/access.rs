@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::{super::CONCURRENCY, Asking, NODE_GROUP, troubled};
+use super::{super::CONCURRENCY, Asking, NODE_GROUP};
 use crate::{
     failure::{Failure, Result},
     model::{
@@ -207,7 +207,7 @@ impl Asking<'_> {
 
     /// A node's role is looked at only where its lack could be what is wrong, or what the workload needs was named.
     fn looks_at_nodes(&self, it: &Snapshot) -> bool {
-        let trouble = || it.live_pods().iter().any(|pod| pod.containers.iter().any(|c| troubled(pod, c)));
+        let trouble = || it.live_pods().iter().any(|pod| pod.containers.iter().any(|c| pod.troubled(c)));
         it.associated().is_some() && (!self.needs.is_empty() || trouble())
     }
 

@@ -23,6 +23,11 @@ fn agents_log(line: &str) -> (&'static str, Value) {
     ("/manifests/3/metadata/annotations", json!({ "sandbox.podid.dev/agent-log": line }))
 }
 
+/// It does not start, and says nothing that is known.
+fn trouble() -> (&'static str, Value) {
+    log("Unable to load credentials from any of the providers in the chain")
+}
+
 #[test]
 fn pod_spec() {
     let labels = json!({ "app.kubernetes.io/name": "carts", "eks.amazonaws.com/skip-pod-identity-webhook": "" });
@@ -30,6 +35,16 @@ fn pod_spec() {
     let volume = json!([{ "name": "eks-pod-identity-token", "projected": { "sources": [
         { "serviceAccountToken": { "audience": "sts.amazonaws.com", "path": "eks-pod-identity-token", "expirationSeconds": 86400 } },
     ] } }]);
+    // With all of these the webhook leaves the container out, and the token is not mounted.
+    let whole = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials"),
+        (
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+            "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token",
+        ),
+        ("AWS_REGION", "us-west-2"),
+        ("AWS_STS_REGIONAL_ENDPOINTS", "regional"),
+    ];
     prove(&[
         Row::new(12, ("/webhook", json!({ "enabled": false })), "pod-spec.not-injected"),
         Row::new(12, ("/manifests/8/spec/template/metadata/labels", labels), "pod-spec.skip-label"),
@@ -44,6 +59,7 @@ fn pod_spec() {
             (ENV, env(&[("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://169.254.170.23/v1/credentials")])),
             "pod-spec.preset",
         ),
+        Row::new(14, (ENV, env(&whole)), "pod-spec.preset"),
         Row::new(15, ("/manifests/8/spec/template/spec/volumes", volume), "pod-spec.token-audience"),
     ]);
 }
@@ -62,14 +78,27 @@ fn shadowed_credentials() {
     prove(&[
         Row::new(60, (ENV, env(&keys)), "shadowed.static-keys"),
         Row::new(60, (MAP, map), "shadowed.static-keys"),
-        Row::new(60, from, "shadowed.static-keys").when(&[("/manifests/-", secret.clone())]).with("--read-secrets"),
+        Row::new(60, from.clone(), "shadowed.static-keys")
+            .when(&[("/manifests/-", secret.clone())])
+            .with("--read-secrets"),
+        // Nobody looked into the Secret: the application's own words are left.
+        Row::new(60, from, "app.unknown-keys").when(&[("/manifests/-", secret.clone())]),
         Row::new(61, (ENV, env(&[("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb-local:8000")])), "shadowed.endpoint")
             .warns(),
         Row::new(62, (ENV, env(&irsa)), "shadowed.web-identity"),
-        Row::new(63, (ENV, env(&[("AWS_PROFILE", "dev")])), "shadowed.profile"),
-        Row::new(63, (ENV, env(&[("AWS_SHARED_CREDENTIALS_FILE", "/etc/aws/credentials")])), "shadowed.files"),
-        Row::new(63, ("/manifests/8/spec/template/spec/containers/0/volumeMounts", home), "shadowed.files")
-            .when(&[("/manifests/-", secret), volume]),
+        // They work: what is in a profile is not known.
+        Row::new(63, (ENV, env(&[("AWS_PROFILE", "dev")])), "shadowed.profile").warns(),
+        Row::new(63, (ENV, env(&[("AWS_SHARED_CREDENTIALS_FILE", "/etc/aws/credentials")])), "shadowed.files").warns(),
+        Row::new(63, ("/manifests/8/spec/template/spec/containers/0/volumeMounts", home.clone()), "shadowed.files")
+            .when(&[("/manifests/-", secret.clone()), volume.clone()])
+            .warns(),
+        // They do not.
+        Row::new(63, (ENV, env(&[("AWS_PROFILE", "dev")])), "shadowed.profile").when(&[trouble()]),
+        Row::new(63, ("/manifests/8/spec/template/spec/containers/0/volumeMounts", home), "shadowed.files").when(&[
+            ("/manifests/-", secret),
+            volume,
+            trouble(),
+        ]),
         Row::new(
             64,
             (ENV, env(&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials")])),
@@ -100,6 +129,8 @@ fn network() {
             } },
         })
     };
+    let mut idle = daemon("aws-node", "amazon/aws-node:v1.20.4", json!([]));
+    idle["spec"]["template"]["spec"]["containers"][0]["args"] = json!(["--enable-network-policy=false"]);
     let strict = json!([{ "name": "POD_SECURITY_GROUP_ENFORCING_MODE", "value": "strict" }]);
     let eni = ("/manifests/8/spec/template/metadata/annotations/vpc.amazonaws.com~1pod-eni", json!("[]"));
     prove(&[
@@ -113,6 +144,8 @@ fn network() {
             "network.pod-security-groups",
         )
         .when(&[eni]),
+        // The VPC CNI says that it does not enforce policies.
+        Row::new(31, ("/manifests/-", policy(json!([]))), "network.policy").when(&[("/manifests/-", idle)]).warns(),
     ]);
     let agents = json!([{ "ipBlock": { "cidr": "169.254.170.23/32" } }]);
     let _ = healthy(
@@ -128,7 +161,7 @@ fn network() {
 fn the_agents_log() {
     // One pod on each node, whose agents' logs are read when it has trouble.
     let everywhere = ("/manifests/8/spec/replicas", json!(3));
-    let crash = log("Unable to load credentials from any of the providers in the chain");
+    let crash = trouble();
     let row = |mode: u8, line: &str, id: &'static str| Row {
         base: "carts-verified",
         ..Row::new(mode, agents_log(line), id).when(&[crash.clone(), everywhere.clone()])
@@ -179,6 +212,11 @@ fn the_applications_log() {
             "app.token-unreadable",
         ),
         Row::new(68, log(node), "app.node-role"),
+        Row::new(
+            25,
+            log(&node.replace("dynamodb:Query", "eks-auth:AssumeRoleForPodIdentity")),
+            "app.node-role-refused",
+        ),
     ]);
 }
 
@@ -199,6 +237,24 @@ fn healthy_in_their_own_way() {
         "carts-verified",
         &[("/manifests/8/spec/template/spec/hostNetwork", json!(true))],
     );
+    let keys = env(&[("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("HTTP_PROXY", "http://p:1")]);
+    let own = json!([
+        { "name": "carts", "image": "carts:1", "envFrom": [{ "configMapRef": { "name": "carts" } }] },
+        { "name": "proxy", "image": "envoy:1", "env": keys },
+    ]);
+    let skip = ("/manifests/8/spec/template/metadata/annotations/eks.amazonaws.com~1skip-containers", json!("proxy"));
+    let run = healthy(
+        "a container skipped on purpose, with keys and a proxy of its own",
+        "carts-verified",
+        &[("/manifests/8/spec/template/spec/containers", own), skip],
+    );
+    assert_eq!(ids(&run, "warning"), [""; 0], "{run}");
+    let nothing = json!({
+        "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_PROFILE": "", "HTTP_PROXY": "",
+        "RETAIL_CART_PERSISTENCE_DYNAMODB_ENDPOINT": "",
+    });
+    let run = healthy("variables without a value", "carts-verified", &[(MAP, nothing)]);
+    assert_eq!(ids(&run, "warning"), [""; 0], "{run}");
     let _ =
         healthy("a region of its own, the cluster's", "carts-verified", &[(ENV, env(&[("AWS_REGION", "us-west-2")]))]);
 }
@@ -224,4 +280,22 @@ fn nothing_to_look_at() {
     let run = env.podid("verify carts/carts").code(4);
     assert!(run.stdout.contains("could not tell: pod spec not seen"), "{run}");
     let _ = env.podid("verify carts/carts --allow-incomplete").ok();
+}
+
+/// A pod of before the association has the web identity that the webhook gave it then: it is too old, and its manifest is
+/// not to blame.
+#[test]
+fn the_webhooks_own_web_identity_shadows_nothing() {
+    let irsa = json!({ "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/old" });
+    prove(&[Row::new(62, ("/associations/0/age_s", json!(60)), "freshness.before-association")
+        .when(&[("/manifests/6/metadata/annotations", irsa)])]);
+}
+
+#[test]
+fn logs_that_were_not_read_say_nothing() {
+    let env = Env::with("carts-verified", &[trouble()]);
+    let run = env.podid("verify carts/carts -o json").ok();
+    assert!(ids(&run, "ok").contains(&"app.sound".to_owned()), "{run}");
+    let run = env.podid("verify carts/carts --no-logs -o json").ok();
+    assert!(ids(&run, "skipped").contains(&"app.sound".to_owned()), "{run}");
 }
