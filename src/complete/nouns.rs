@@ -219,7 +219,11 @@ mod tests {
             }
             arg
         });
-        let of = |takes: &str| found[takes].iter().map(String::as_str).collect::<Vec<_>>();
+        let of = |takes: &str| {
+            let mut all: Vec<&str> = found[takes].iter().map(String::as_str).collect();
+            all.sort_unstable();
+            all
+        };
         assert_eq!(
             of("Association"),
             [
