@@ -231,7 +231,8 @@ fn a_simulation_tells_each_resource_boundary_and_organisation_apart() {
     let bounded = [("/roles/-", role(json!({"boundary": "arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy"})))];
     let (_, text) = ask(&bounded, &shop);
     assert!(text.contains("<AllowedByPermissionsBoundary>false</AllowedByPermissionsBoundary>"), "{text}");
-    let levels = json!([allow(json!("*"), json!("*")), allow(json!("s3:*"), json!("*"))]);
+    let others = json!({"Statement": {"Effect": "Allow", "NotAction": "dynamodb:*", "Resource": "*"}});
+    let levels = json!([allow(json!("*"), json!("*")), others]);
     let (_, text) = ask(&[plain[0].clone(), ("/service_control_policies", levels)], &shop);
     assert!(text.contains("<AllowedByOrganizations>false</AllowedByOrganizations>"), "{text}");
     for (more, said) in [
