@@ -229,7 +229,8 @@ fn broken(
         let status = if may_work { super::Status::Warning } else { super::Status::Failed };
         let mut finding = check.finds(status, subject, message).evidence(source(answered), decided(&own));
         for from in origins(&own) {
-            finding = finding.evidence(from, what.clone());
+            let told = own.iter().map(|one| one.need).filter(|need| need.from == from);
+            finding = finding.evidence(&*from, listed(told));
         }
         findings.push(remedy::remedies(finding, cause, &own, session, snapshot));
     }
@@ -238,8 +239,12 @@ fn broken(
 
 /// Where the needs come from, each once.
 fn origins(own: &[&Judged<'_>]) -> Vec<String> {
-    let mut all: Vec<String> = own.iter().map(|one| one.need.from.clone()).collect();
-    all.dedup();
+    let mut all: Vec<String> = Vec::new();
+    for one in own {
+        if !all.contains(&one.need.from) {
+            all.push(one.need.from.clone());
+        }
+    }
     all
 }
 

@@ -165,10 +165,11 @@ check("DeleteRolePermissionsBoundary", "PermissionsBoundary" not in iam.get_role
 # Simulation
 TABLE_ARN = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/eks-workshop-carts"
 tagged = json.loads(QUERY)
+tagged["Statement"][0]["Action"] = "dynamodb:Scan"
 tagged["Statement"][0]["Condition"] = {"StringEquals": {"aws:PrincipalTag/team": "shop"}}
 iam.put_role_policy(RoleName=ROLE, PolicyName="tagged", PolicyDocument=json.dumps(tagged))
 team = [{"ContextKeyName": "aws:PrincipalTag/team", "ContextKeyType": "string", "ContextKeyValues": ["shop"]}]
-ask = dict(PolicySourceArn=made["Arn"], ActionNames=["dynamodb:Query"], ResourceArns=[TABLE_ARN])
+ask = dict(PolicySourceArn=made["Arn"], ActionNames=["dynamodb:Scan"], ResourceArns=[TABLE_ARN])
 simulate = lambda **more: iam.simulate_principal_policy(**{**ask, **more})["EvaluationResults"][0]
 result = simulate(ContextEntries=team)
 check("SimulatePrincipalPolicy", result["EvalDecision"] == "allowed" and result["MissingContextValues"] == [])

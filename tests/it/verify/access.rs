@@ -226,6 +226,12 @@ fn what_is_needed_is_found_in_a_pods_log() {
     assert_eq!(ids(&run, "failed"), ["permissions.index"], "{run}");
     let found = finding(&run, "permissions.index");
     assert!(found["evidence"].to_string().contains("the log of pod carts/carts-"), "{found}");
+    let both = env.podid("verify carts/carts -o json --needs dynamodb:Query@eks-workshop-carts/index/*");
+    let evidence = finding(&both, "permissions.index")["evidence"].clone();
+    assert_eq!(
+        evidence[1]["text"], "dynamodb:Query on table/eks-workshop-carts/index/*",
+        "each has its own: {evidence}"
+    );
     let deny = ("/service_control_policies", json!([everything_but("dynamodb:Query")]));
     let denied = Env::with("carts-verified", &[deny]);
     denied
