@@ -166,7 +166,11 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         findings.push(SOUND.cannot_tell(subject, unknown.join("; ")));
     } else if judged.iter().all(|one| one.outcome == Outcome::Allowed) {
         let message = format!("it may do what is needed: {}", count(judged.len(), "action"));
-        let finding = SOUND.ok(subject, if answered { message } else { format!("{message} ({PREDICTED})") });
+        let message = match &snapshot.access.simulated {
+            Seen::Unreadable(why) => format!("{message} ({PREDICTED}: {why})"),
+            Seen::Read(_) | Seen::NotAsked => message,
+        };
+        let finding = SOUND.ok(subject, message);
         findings.push(finding.evidence(source(answered), listed(judged.iter().map(|one| one.need))));
     }
     findings

@@ -132,7 +132,10 @@ impl Granted {
 fn elsewhere(statement: &mut Value) {
     for resource in statement["Resource"].as_array_mut().unwrap() {
         let arn = resource.as_str().unwrap();
-        let other = arn.replace("111122223333", "999900001111").replace(":*:table/", ":999900001111:table/");
+        let other = arn
+            .replace("111122223333", "999900001111")
+            .replace(":*:table/", ":999900001111:table/")
+            .replace("::*:policy/", "::999900001111:policy/");
         assert_ne!(arn, other);
         *resource = json!(other);
     }
