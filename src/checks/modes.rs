@@ -98,7 +98,7 @@ pub static MODES: &[Mode] = &[
     given(
         25,
         "the node's role may not ask EKS Auth",
-        &["nodes.role-permission"],
+        &["nodes.role-permission", "app.node-role-refused"],
         &["eks:DescribeNodegroup", "iam:SimulatePrincipalPolicy"],
     ),
     given(

@@ -7,6 +7,7 @@ mod live;
 mod pods;
 mod trust;
 
+use podid::checks::modes::Coverage;
 use serde_json::Value;
 
 use crate::support::{Env, Run};
@@ -95,6 +96,29 @@ pub(crate) fn healthy(name: &str, base: &str, fields: &[(&str, Value)]) -> Run {
     assert_eq!(ids(&run, "failed"), [""; 0], "{name}\n{run}");
     assert_eq!(run.code, 0, "{name}\n{run}");
     run
+}
+
+/// Each failure that `--list-checks` says can be seen is shown by a row of these modules.
+#[test]
+fn every_failure_that_can_be_seen_has_its_world() {
+    let text = [
+        include_str!("verify/access.rs"),
+        include_str!("verify/chain.rs"),
+        include_str!("verify/pods.rs"),
+        include_str!("verify/trust.rs"),
+    ]
+    .concat();
+    let shown: std::collections::BTreeSet<u8> = regex::Regex::new(r"\b(?:Row::new|row|Row::\w+)\(\s*(\d+),")
+        .unwrap()
+        .captures_iter(&text)
+        .map(|found| found[1].parse().unwrap())
+        .collect();
+    let seen = podid::checks::modes::MODES
+        .iter()
+        .filter(|mode| matches!(mode.coverage, Coverage::Detected { .. } | Coverage::Given { .. }))
+        .map(|mode| mode.number);
+    let without: Vec<u8> = seen.filter(|number| !shown.contains(number)).collect();
+    assert_eq!(without, [0_u8; 0]);
 }
 
 #[test]
