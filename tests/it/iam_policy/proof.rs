@@ -98,9 +98,9 @@ impl Granted {
         other
     }
 
-    /// All the ways in which these are too few by one: an action of a statement, a verb, what a statement is for, to whom a role
-    /// is passed.
-    fn less(&self) -> Vec<Less> {
+    /// All the ways in which these are too few by one: an action of a statement, a verb, to whom a role is passed, and with
+    /// `places` what a statement is for.
+    fn less(&self, places: bool) -> Vec<Less> {
         let mut all = Vec::new();
         for (i, statement) in self.statements().iter().enumerate() {
             let (sid, actions) = (&statement["Sid"], texts(&statement["Action"]));
@@ -108,7 +108,7 @@ impl Granted {
                 let how = format!("without {action} in {sid}");
                 all.push(Less { how, lacking: vec![action.clone()], granted: self.without_action(i, action) });
             }
-            if statement["Resource"] != json!(["*"]) {
+            if places && statement["Resource"] != json!(["*"]) {
                 let granted = self.with_statement(i, elsewhere);
                 all.push(Less { how: format!("with another account in {sid}"), lacking: actions.clone(), granted });
             }
@@ -238,7 +238,9 @@ fn prove(command: &str) {
     let granted = Granted::printed(command, &format!("--cluster {CLUSTER}"), "");
     let lines = lines(command);
     let whole = suffice(&lines, &granted);
-    let untold = side_by_side(&granted.less(), |less| {
+    // Statements have the same resources in every policy; these two commands have one of each kind.
+    let places = ["associate", "agent upgrade"].contains(&command);
+    let untold = side_by_side(&granted.less(places), |less| {
         // The quickest of those that ask for it.
         let mut users: Vec<_> = lines.iter().zip(&whole).collect();
         users.retain(|(_, tried)| less.lacking.iter().any(|permission| tried.used.contains(permission)));
