@@ -74,6 +74,7 @@ pub(super) fn stateful_set(it: &StatefulSet) -> Workload {
         replicas: spec.replicas.map_or(1, |n| count(Some(n))),
         strategy: on_delete(update.type_.as_deref()),
         partition: count(update.rolling_update.and_then(|r| r.partition)),
+        ordered: spec.pod_management_policy.as_deref() != Some("Parallel"),
         status: RolloutStatus {
             observed_generation: count64(status.observed_generation),
             total: count(Some(status.replicas)),
@@ -131,6 +132,7 @@ fn workload(
         strategy: Strategy::RollingUpdate,
         paused: false,
         partition: 0,
+        ordered: false,
         generation: count64(meta.generation),
         restarted_at: annotations.and_then(|a| a.get(RESTARTED_AT).cloned()),
         selector: selector.and_then(|s| s.match_labels.clone()).unwrap_or_default(),

@@ -9,8 +9,9 @@ use kube::{
     core::{Request, Status},
 };
 use serde_json::json;
+use tokio::time::timeout;
 
-use super::{Kube, convert, error, wire::Fresh};
+use super::{Kube, REACH, convert, error, wire::Fresh};
 use crate::{
     failure::Result,
     model::names::ServiceAccount,
@@ -25,8 +26,9 @@ pub(super) async fn probe(kube: &Kube, subject: &ServiceAccount, address: Option
     let operation = format!("probe the injection of `{subject}`");
     let connection = kube.connection().await?;
     let request = request(subject, address).map_err(|e| error::failure(&operation, &connection.server, e))?;
-    let answer = connection.client.request::<Pod>(request).await;
-    let status = match answer {
+    // One of several API servers may be the one that is silent: the next probe asks another.
+    let answer = timeout(REACH, connection.client.request::<Pod>(request)).await;
+    let status = match answer.unwrap_or_else(|_| Err(error::Silent.into())) {
         Ok(pod) => return Ok(injected(&pod)),
         Err(kube::Error::Api(status)) => status,
         Err(error) => return Err(error::failure(&operation, &connection.server, error)),

@@ -100,6 +100,7 @@ pub(crate) fn workload(kind: WorkloadKind, name: &str) -> Workload {
         strategy: Strategy::RollingUpdate,
         paused: false,
         partition: 0,
+        ordered: kind == WorkloadKind::StatefulSet,
         generation: 1,
         restarted_at: None,
         selector: BTreeMap::from([("app".to_owned(), name.to_owned())]),

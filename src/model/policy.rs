@@ -96,7 +96,7 @@ pub fn inline_name(file: &str) -> Result<String, ArnError> {
         return rule("is longer than 128 characters");
     }
     if !stem.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b)) {
-        return rule("may have only letters, digits and `_+=,.@-`; rename the file");
+        return rule("may have only letters, digits and `_+=,.@-`");
     }
     Ok(stem.to_owned())
 }

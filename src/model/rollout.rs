@@ -93,6 +93,37 @@ pub fn new_pods<'a>(workload: &Workload, pods: &'a [Pod]) -> Vec<&'a Pod> {
         .collect()
 }
 
+/// Pods for which an ordered StatefulSet waits, since they fail: a restart replaces no pod, these neither, until they are
+/// deleted (Kubernetes documentation, StatefulSets, "Forced rollback").
+pub fn in_the_way<'a>(workload: &Workload, pods: &'a [Pod]) -> Vec<&'a Pod> {
+    if !workload.ordered || workload.strategy == Strategy::OnDelete {
+        return Vec::new();
+    }
+    pods.iter().filter(|pod| workload.owns(pod) && !pod.deleting && failing(pod)).collect()
+}
+
+/// Those of them that are older than the restart that made `generation`.
+pub fn holding<'a>(workload: &Workload, pods: &'a [Pod], generation: u64) -> Vec<&'a Pod> {
+    // Until the restart was seen, the newest revision is the one that is to go.
+    if workload.status.observed_generation < generation.max(workload.generation) {
+        return Vec::new();
+    }
+    let mut found = in_the_way(workload, pods);
+    found.retain(|pod| pod.revision != workload.status.update_revision);
+    found
+}
+
+/// Not ready, and no longer only on its way there.
+fn failing(pod: &Pod) -> bool {
+    let starts = |reason: &str| matches!(reason, "ContainerCreating" | "PodInitializing");
+    !pod.ready
+        && pod.containers.iter().any(|container| {
+            container.restarts > 0
+                || container.waiting.as_ref().is_some_and(|waiting| !starts(&waiting.reason))
+                || !container.init && container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0)
+        })
+}
+
 /// Pods made within this time of a restart are the restart's own (a Deployment's default progress deadline).
 const RESTARTS_OWN: SignedDuration = SignedDuration::from_secs(600);
 

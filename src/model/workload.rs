@@ -137,6 +137,9 @@ pub struct Workload {
     pub paused: bool,
     /// StatefulSet: pods with a lower ordinal are not replaced.
     pub partition: u64,
+    /// StatefulSet: a pod is touched only when those before it are ready (`podManagementPolicy` is not `Parallel`).
+    #[serde(skip)]
+    pub ordered: bool,
     /// `metadata.generation`.
     pub generation: u64,
     /// Time of the last restart: the template's `kubectl.kubernetes.io/restartedAt`.

@@ -142,12 +142,26 @@ fn one(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &dyn Fn(&Po
         plan.watch.push(id.clone());
         return;
     }
+    let waits: Vec<&str> = rollout::in_the_way(workload, pods).iter().map(|pod| pod.name.as_str()).collect();
+    if !waits.is_empty() {
+        plan.warn(format!("{id} {}", delete_first(namespace, &waits)));
+    }
     plan.steps.push(Step::Restart {
         workload: id.clone(),
         replicas: workload.replicas,
         strategy: workload.strategy,
         spread: false,
     });
+}
+
+/// What a StatefulSet does whose pods fail, and what to do.
+fn delete_first(namespace: &str, pods: &[&str]) -> String {
+    format!(
+        "replaces no pod while {} {} not ready: once it is restarted, `kubectl delete pod -n {namespace} {}`",
+        pods.join(", "),
+        if pods.len() == 1 { "is" } else { "are" },
+        pods.join(" ")
+    )
 }
 
 /// `db-3` gives 3.

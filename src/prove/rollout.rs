@@ -55,7 +55,8 @@ pub async fn watch(
     let mut view: Option<RolloutView> = None;
     loop {
         // A trouble may end the watch by lasting, without any event.
-        match guard.run_or_tick(&what, Duration::from_secs(1), views.next()).await? {
+        let tick = guard.run_or_tick(&what, Duration::from_secs(1), views.next()).await;
+        match tick.map_err(|failure| held(failure, view.as_ref(), workload))? {
             Some(Some(next)) => view = Some(next?),
             Some(None) => return Err(Failure::failed(format!("the watch of {} ended", how.name))),
             None => {}
@@ -93,9 +94,26 @@ pub async fn watch(
                 ""
             };
             text = format!("{text} ({}{waits})", short(trouble));
+        } else if let Some(pod) = rollout::holding(present, &view.pods, workload.generation).first() {
+            text = format!("{text} (pod {} is an old one that fails: it has to be deleted)", pod.name);
         }
         line.update(text);
     }
+}
+
+/// A failure while old pods keep a StatefulSet from going on: who they are, and what to do.
+fn held(failure: Failure, view: Option<&RolloutView>, restarted: &Workload) -> Failure {
+    let Some(RolloutView { workload: Some(present), pods, .. }) = view else { return failure };
+    let names: Vec<&str> =
+        rollout::holding(present, pods, restarted.generation).iter().map(|pod| pod.name.as_str()).collect();
+    if names.is_empty() {
+        return failure;
+    }
+    let (id, namespace) = (&present.id, &present.id.namespace);
+    let (are, they) = if names.len() == 1 { ("is", "it is") } else { ("are", "they are") };
+    failure
+        .because(format!("{id} replaces no pod while {} {are} not ready, until {they} deleted", names.join(", ")))
+        .hint(format!("let it go on: `kubectl delete pod -n {namespace} {}`", names.join(" ")))
 }
 
 /// A trouble in a few words.

@@ -46,7 +46,10 @@ fn strategies() {
         Strategy::OnDelete
     );
     let rolling = json!({"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"partition": 3}}});
-    assert_eq!(of::<StatefulSet>(convert::stateful_set, &rolling, &json!({"replicas": 0})).partition, 3);
+    let it = of::<StatefulSet>(convert::stateful_set, &rolling, &json!({"replicas": 0}));
+    assert_eq!((it.partition, it.ordered), (3, true));
+    let parallel = json!({"podManagementPolicy": "Parallel"});
+    assert!(!of::<StatefulSet>(convert::stateful_set, &parallel, &json!({"replicas": 0})).ordered);
 }
 
 #[test]

@@ -159,3 +159,31 @@ fn without_a_revision_the_time_of_the_restart_tells_new_pods() {
     carts.restarted_at = Some(at(30).to_string());
     assert_eq!(new_pods(&carts, &pods)[0].name, "new");
 }
+
+#[test]
+fn failing_pods_are_in_the_way_of_an_ordered_set() {
+    let mut set = workload(WorkloadKind::StatefulSet, "db");
+    set.status.update_revision = Some("db-2".to_owned());
+    let mut old = pod(&set, "db-0", false);
+    old.revision = Some("db-1".to_owned());
+    old.ready = false;
+    let new = Pod { revision: Some("db-2".to_owned()), ..old.clone() };
+    let names = |set: &Workload, pod: &Pod| {
+        let pods = std::slice::from_ref(pod);
+        (in_the_way(set, pods).len(), holding(set, pods, 1).len())
+    };
+    assert_eq!(names(&set, &old), (0, 0), "it only starts");
+    let crash = |pod: &Pod| {
+        let mut pod = pod.clone();
+        pod.containers[0].restarts = 1;
+        pod
+    };
+    assert_eq!(names(&set, &crash(&old)), (1, 1));
+    assert_eq!(names(&set, &crash(&new)), (1, 0), "a new pod's crash is the restart's own");
+    assert_eq!(names(&set, &Pod { ready: true, ..crash(&old) }), (0, 0));
+    assert_eq!(names(&set, &Pod { deleting: true, ..crash(&old) }), (0, 0));
+    assert_eq!(names(&Workload { ordered: false, ..set.clone() }, &crash(&old)), (0, 0));
+    assert_eq!(names(&Workload { strategy: Strategy::OnDelete, ..set.clone() }, &crash(&old)), (0, 0));
+    set.generation = 2;
+    assert_eq!(names(&set, &crash(&old)), (1, 0), "the restart was not seen yet");
+}

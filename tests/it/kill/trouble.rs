@@ -6,7 +6,7 @@ use podid_sandbox::faults::{Action, Fault};
 use serde_json::json;
 
 use super::{ASSOCIATE, assert_works, end, ready, restarts, side_by_side, signal, wait_for};
-use crate::support::finish;
+use crate::support::{Env, finish};
 
 const CREATE: &str = "CreatePodIdentityAssociation";
 
@@ -175,4 +175,15 @@ fn interrupted_while_a_write_is_under_way() {
     env.world.faults().clear();
     let run = env.podid(ASSOCIATE).ok();
     assert_works(&env, &run);
+}
+
+/// A probe that is not answered ends by itself, long before the deadline, and is no answer.
+#[test]
+fn an_api_server_that_says_nothing_is_asked_again() {
+    let env = Env::new("carts-role");
+    let silence = Action::Delay(Duration::from_mins(1));
+    env.world.faults().add(Fault { times: 2, ..Fault::always("kubernetes", "create pods (dry-run)", silence) });
+    let run = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --timeout 50s").ok();
+    assert!(run.stderr.contains("a probe failed: ") && run.stderr.contains("within 10 s"), "{run}");
+    assert!(run.stderr.contains("observed: 6 probes in a row were injected"), "{run}");
 }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use podid_sandbox::{
-    Sandbox,
+    Sandbox, State,
     faults::{Action, Fault},
 };
 use serde_json::{Value, json};
 
-use super::LINE;
-use crate::support::Env;
+use super::{LINE, workload};
+use crate::support::{Env, SOON};
 
 /// The healthy world, but for what the app of the Deployment does.
 fn with_app(app: &str) -> Env {
@@ -220,9 +220,9 @@ fn a_crash_right_after_a_change_does_not_end_it() {
         ];
         Env::with("carts-associated", &set)
     };
-    let line = format!("{LINE} --no-logs --timeout 12s");
+    let line = format!("{LINE} --no-logs --timeout 20s");
     let _ = world(3600).podid(&line).code(6).says("deployment/carts does not roll out");
-    let _ = world(5).podid(&line).code(6).says("IAM may still be spreading the change").says("timed out after 12s");
+    let _ = world(5).podid(&line).code(6).says("IAM may still be spreading the change").says("timed out after 20s");
 }
 
 /// What was not begun is not unknown: nothing was written.
@@ -258,4 +258,46 @@ fn stopped_before_the_write() {
     env.world.faults().clear();
     let _ = env.podid(LINE).ok();
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
+}
+
+/// An ordered StatefulSet replaces none of its pods while one fails, that one neither: what has to be done is said before the
+/// restart, while it waits and at its end, and helps.
+#[test]
+fn a_stateful_set_whose_pods_fail_waits_until_they_are_deleted() {
+    let world = |policy: &str| {
+        let spec = json!({ "replicas": 2, "serviceName": "db", "podManagementPolicy": policy });
+        let app = "dynamodb:Query eks-workshop-carts/index/idx_global_customerId";
+        let env = Env::with("carts-role", &[("/manifests/8", workload("StatefulSet", "db", app, &spec))]);
+        let fails = |pod: &Value| pod["status"]["containerStatuses"][0]["restartCount"].as_u64() > Some(0);
+        env.world.wait_until(SOON, |state| state.kube.list("pods", "carts").iter().any(fails)).unwrap();
+        env
+    };
+    let line = "associate carts/carts --role eks-workshop-carts-dynamo --recycle --yes";
+    let _ = world("Parallel").podid(line).ok();
+    let env = world("OrderedReady");
+    insta::assert_snapshot!(env.podid(&format!("{line} --timeout 20s")).code(6).steady(), @r"
+    exit 6
+    --- stderr
+    warning: statefulset/db replaces no pod while db-0 is not ready: once it is restarted, `kubectl delete pod -n carts db-0`
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + associate carts/carts with role eks-workshop-carts-dynamo
+      * restart statefulset/db (2 replicas, RollingUpdate)
+    associated carts/carts with role eks-workshop-carts-dynamo
+    effective: observed: 6 probes in a row were injected
+    asked statefulset/db to restart
+    statefulset/db: timed out after 20s while watching statefulset/db
+    error: timed out after 20s while watching statefulset/db
+      caused by: statefulset/db replaces no pod while db-0 is not ready, until it is deleted
+
+    hint: give it more time with `--timeout`
+    hint: let it go on: `kubectl delete pod -n carts db-0`
+    hint: run the same command again: finished steps are skipped
+    ");
+    assert!(env.world.with(|state| state.kube.remove("pods", "carts", "db-0")));
+    let done = |state: &mut State| {
+        let status = state.kube.get("statefulsets", "carts", "db").unwrap()["status"].clone();
+        status["readyReplicas"] == 2 && status["updatedReplicas"] == 2
+    };
+    env.world.wait_until(SOON, done).unwrap();
+    let _ = env.podid(line).ok().says("nothing to change");
 }

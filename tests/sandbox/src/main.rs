@@ -39,10 +39,6 @@ fn run(argument: Option<String>) -> io::Result<()> {
     fs::write(&kubeconfig, sandbox.kubeconfig())?;
     for (key, value) in sandbox.exports() {
         println!("export {key}={value}");
-        if key == "AWS_REGION" {
-            // Python's SDK reads the region from this name only.
-            println!("export AWS_DEFAULT_REGION={value}");
-        }
     }
     println!("export KUBECONFIG={}", kubeconfig.display());
     io::stdout().flush()?;
