@@ -14,6 +14,7 @@ mod iam_policy;
 mod input;
 mod kill;
 mod list;
+mod manners;
 mod messages;
 mod policy;
 mod recycle;
