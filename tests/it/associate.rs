@@ -2,6 +2,7 @@
 
 mod agents;
 mod consent;
+mod partitions;
 mod permissions;
 mod roles;
 mod stops;

@@ -245,7 +245,13 @@ pub(crate) fn caller_of_eks_token<'w>(world: &'w World, token: &str) -> Option<&
     let url = URL_SAFE_NO_PAD.decode(token.strip_prefix("k8s-aws-v1.")?).ok()?;
     let url: http::Uri = std::str::from_utf8(&url).ok()?.parse().ok()?;
     let host = url.host()?;
-    let sts = host.starts_with("sts.") && (host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn"));
+    // Of whichever region, but of this partition.
+    let suffix = match world.scenario.partition.as_str() {
+        "aws-cn" => ".amazonaws.com.cn",
+        "aws-eusc" => ".amazonaws.eu",
+        _ => ".amazonaws.com",
+    };
+    let sts = host.starts_with("sts.") && host.ends_with(suffix);
     if url.scheme_str() != Some("https") || !sts || url.path() != "/" {
         return None;
     }
