@@ -1,5 +1,6 @@
 //! `podid disassociate`.
 
+mod killed;
 mod roles;
 
 use podid_sandbox::faults::{Action, Fault};
