@@ -3,7 +3,7 @@
 pub mod live;
 pub mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::{
     future::join_all,
@@ -15,6 +15,7 @@ use crate::{
     model::{
         addon::AGENT,
         agent::AgentState,
+        arn::Arn,
         association::{Association, AssociationFilter, AssociationSummary},
         cluster::Cluster as EksCluster,
         document::Document,
@@ -155,20 +156,20 @@ pub async fn doomed_role(iam: &dyn Iam, name: &str) -> Result<Option<Doomed>> {
     Ok(role.map(|role| Doomed { role, attached, inline, instance_profiles }))
 }
 
-/// Tables, side by side. A look that failed is said and keeps nobody from granting access.
+/// Tables, each once and side by side. A look that failed is said and keeps nobody from granting access.
 ///
 /// # Errors
 /// Only when podid was interrupted or out of time.
-pub async fn tables(tables: &dyn Tables, grants: &[TableGrant]) -> Result<Vec<Seen<Option<Table>>>> {
-    let reads = grants.iter().map(|grant| async move {
-        match tables.table(&grant.table).await {
-            Ok(table) => Ok(Seen::Read(table)),
-            Err(failure) if forbidden(&failure) => {
-                Ok(Seen::Unreadable("not allowed: dynamodb:DescribeTable".to_owned()))
-            }
-            Err(failure) if matches!(failure.code, Code::Interrupted | Code::Terminated) => Err(failure),
-            Err(failure) => Ok(Seen::Unreadable(failure.to_string())),
-        }
+pub async fn tables(tables: &dyn Tables, grants: &[TableGrant]) -> Result<BTreeMap<Arn, Seen<Option<Table>>>> {
+    let named: BTreeSet<Arn> = grants.iter().map(|grant| grant.table.clone()).collect();
+    let reads = named.into_iter().map(|table| async move {
+        let seen = match tables.table(&table).await {
+            Ok(found) => Seen::Read(found),
+            Err(failure) if forbidden(&failure) => Seen::Unreadable("not allowed: dynamodb:DescribeTable".to_owned()),
+            Err(failure) if matches!(failure.code, Code::Interrupted | Code::Terminated) => return Err(failure),
+            Err(failure) => Seen::Unreadable(failure.to_string()),
+        };
+        Ok((table, seen))
     });
     stream::iter(reads).buffered(CONCURRENCY).try_collect().await
 }

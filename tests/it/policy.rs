@@ -165,6 +165,15 @@ fn in_other_partitions() {
     }
 }
 
+/// One table with two levels of access is looked at once.
+#[test]
+fn of_a_table_twice() {
+    let env = Env::new("carts-before");
+    let run = env.podid("policy dynamodb nothere=read nothere=write").ok();
+    assert_eq!(run.stderr.matches("does not exist").count(), 1, "{run}");
+    assert_eq!(env.operations(), ["eks DescribeCluster", "dynamodb DescribeTable"]);
+}
+
 #[test]
 fn of_a_table_with_a_key() {
     let env = Env::with("carts-before", &[("/tables/0/kms_key", json!(KEY))]);

@@ -130,9 +130,14 @@ pub async fn look(ctx: &Context, grants: &mut [TableGrant]) -> Result<()> {
         return Ok(());
     }
     let seen = ctx.guard.run("looking at the tables", observe::tables(ctx.tables()?, grants)).await?;
-    for (grant, seen) in grants.iter_mut().zip(&seen) {
-        for remark in policy::remarks(grant, seen) {
-            ctx.term.warn(remark);
+    let mut said = Vec::new();
+    for grant in grants {
+        let remarks = seen.get(&grant.table).map(|seen| policy::remarks(grant, seen)).unwrap_or_default();
+        for remark in remarks {
+            if !said.contains(&remark) {
+                ctx.term.warn(&remark);
+                said.push(remark);
+            }
         }
         if let Some(key) = &grant.key {
             ctx.term.note(format!(
