@@ -54,11 +54,12 @@ fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
         (Seen::Read(answers), _) => {
             let answer = answers.iter().find(|one| one.action.eq_ignore_ascii_case(EKS_AUTH)).cloned();
             let answer = answer.ok_or_else(|| vec!["IAM gave no answer".to_owned()]);
-            (answer.and_then(|answer| settled(answer, role, &need)), "SimulatePrincipalPolicy", "")
+            (answer.and_then(|answer| settled(answer, role, &need)), "SimulatePrincipalPolicy", String::new())
         }
-        (Seen::Unreadable(_), Seen::Read(documents)) => {
+        (Seen::Unreadable(why), Seen::Read(documents)) => {
             let predicted = access::predict(documents, &Session::plain(&role.arn), &need);
-            (predicted, "GetRolePolicy, GetPolicyVersion", " (predicted from the policies; IAM was not asked)")
+            let from = format!(" (predicted from the policies; IAM was not asked: {why})");
+            (predicted, "GetRolePolicy, GetPolicyVersion", from)
         }
         (Seen::Unreadable(why), _) => return PERMISSION.skips(subject, why),
         (Seen::NotAsked, _) => return PERMISSION.skips(subject, "IAM was not asked"),
@@ -67,7 +68,7 @@ fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
         Ok(decision) => decision,
         Err(reasons) => return PERMISSION.cannot_tell(subject, reasons.join("; ")),
     };
-    let finding = told(&decision, name, &subject, &role.arn, predicted);
+    let finding = told(&decision, name, &subject, &role.arn, &predicted);
     finding.evidence(source, format!("{EKS_AUTH}: {}", decision.effect.as_str()))
 }
 

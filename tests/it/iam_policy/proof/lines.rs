@@ -360,6 +360,7 @@ pub(super) fn lines(command: &str) -> Vec<Line> {
         ],
         "agent upgrade" => vec![line("carts-agent", &old(), "agent upgrade --yes")],
         "agent uninstall" => vec![line("carts-associated", &[], "agent uninstall --yes")],
+        // Tables fold what is lacking into several lines.
         "verify" => vec![
             line("carts-verified", &[], "verify carts/carts -o json"),
             line("carts-verified", &[], "verify carts/carts --needs dynamodb:Query@eks-workshop-carts/index/* -o json"),
