@@ -327,6 +327,15 @@ fn the_readme_names_every_permission() {
     let (_, permissions) = readme.split_once("## Permissions it needs").unwrap();
     let (permissions, _) = permissions.split_once("\n## ").unwrap();
     let words: BTreeSet<&str> = permissions.split(|c: char| !(c.is_ascii_alphanumeric() || "/:".contains(c))).collect();
+    // What every command may need, by its own word.
+    for line in ["iam-policy -o name", "iam-policy --rbac -o name"] {
+        for needed in env.podid(line).ok().stdout.lines() {
+            let word = needed
+                .split(['.', ' '])
+                .find(|word| !["get", "list", "create", "patch", "watch", "delete"].contains(word));
+            assert!(words.contains(word.unwrap()), "`{needed}` is not in the README's permissions");
+        }
+    }
     for call in env.world.journal().calls() {
         let words_of_call: Vec<String> = match call.operation.split_once(' ') {
             // `create pods (dry-run)`; a pod's log is `get pods/log`.
