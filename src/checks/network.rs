@@ -252,12 +252,12 @@ fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
             let host = host.trim_start_matches('[').trim_end_matches(']');
             host == "*" || within(host, address)
         };
-        let spared = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| environment.get(name)).any(|it| {
+        let goes_without = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| environment.get(name)).any(|it| {
             // What is not known (a value from elsewhere) may well spare it.
             it.value.as_deref().is_none_or(|hosts| hosts.split([',', ' ']).any(spares))
         });
         let status = if pod.ready { Status::Warning } else { Status::Failed };
-        (!spared).then(|| {
+        (!goes_without).then(|| {
             PROXY
                 .finds(
                     status,
