@@ -15,6 +15,7 @@ use clap_mangen::{
     roff::{Roff, bold, roman},
 };
 use podid::{
+    checks::modes::{Coverage, MODES},
     cli::{Cli, EXIT_CODES},
     commands::completions::{Shell, VARIABLE},
 };
@@ -105,6 +106,9 @@ fn man(command: &clap::Command) -> String {
     }
     let mut roff = Roff::default();
     output(&mut roff, command);
+    if path(command) == "podid verify" {
+        checks(&mut roff);
+    }
     section(&mut roff, "EXIT STATUS");
     definitions(&mut roff, EXIT_CODES);
     section(&mut roff, "ENVIRONMENT");
@@ -144,6 +148,25 @@ fn output(roff: &mut Roff, command: &clap::Command) {
     }
     roff.text([roman(output.intro)]);
     output.fields.iter().for_each(|rows| definitions(roff, rows));
+}
+
+/// Every check with what lies behind it, and what none can see.
+fn checks(roff: &mut Roff) {
+    section(roff, "CHECKS");
+    for check in podid::checks::all() {
+        definitions(roff, &[(check.id, &format!("{}. {}", capital(check.title), check.background))]);
+    }
+    section(roff, "WHAT NO CHECK SEES");
+    for mode in MODES {
+        if let Coverage::Unseen { look: what } | Coverage::AtCreation { told: what } = mode.coverage {
+            definitions(roff, &[(&capital(mode.title), what)]);
+        }
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn examples(roff: &mut Roff, command: &clap::Command) {

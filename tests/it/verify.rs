@@ -3,6 +3,7 @@
 
 mod access;
 mod chain;
+mod forms;
 mod live;
 mod pods;
 mod trust;

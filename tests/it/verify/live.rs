@@ -63,3 +63,30 @@ fn permissions_that_are_missing_are_named() {
     let env = Env::with("carts-verified", &[forbidding(&["create serviceaccounts/token"])]);
     let _ = env.podid("verify carts/carts --live").ok().says("not allowed: create serviceaccounts/token");
 }
+
+#[test]
+fn tables_are_asked_with_the_pods_credentials() {
+    let env = Env::new("carts-verified");
+    let index = "eks-workshop-carts/index/idx_global_customerId";
+    let line = format!("verify carts/carts --live --live-query --needs dynamodb:Query@{index} -o json");
+    let run = env.podid(&line).ok();
+    let report = run.json();
+    let findings = report["reports"][0]["findings"].as_array().unwrap();
+    let live: Vec<&str> =
+        findings.iter().filter(|f| f["link"] == "live").map(|f| f["message"].as_str().unwrap()).collect();
+    assert_eq!(
+        live,
+        [
+            "EKS Auth gives credentials that work",
+            "dynamodb:DescribeTable: the table is ACTIVE",
+            "dynamodb:Query: answered"
+        ]
+    );
+    assert_eq!(env.world.journal().count("dynamodb", "Query"), 1);
+    // Without the permission the same call is refused, and what is missing is the first broken link.
+    let none = ("/roles/1/inline/carts/Statement/1/Action", json!(["dynamodb:Scan"]));
+    let env = Env::with("carts-verified", &[none]);
+    let run = env.podid(&line).code(3);
+    assert_eq!(ids(&run, "failed"), ["permissions.missing"], "{run}");
+    assert!(ids(&run, "skipped").contains(&"live.denied".to_owned()), "{run}");
+}

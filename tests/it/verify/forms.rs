@@ -1,0 +1,161 @@
+//! How a verification is told: the tree, data, reports for CI, the catalogue; and what the exit code says.
+
+use podid_sandbox::faults::{Action, Fault};
+use serde_json::{Value, json};
+
+use super::ids;
+use crate::support::{Env, denying, forbidding};
+
+/// The trust policy lacks sts:TagSession.
+fn broken() -> (&'static str, Value) {
+    ("/roles/1/trust/Statement/0/Action", json!(["sts:AssumeRole"]))
+}
+
+/// Another service account of the namespace, with an association and nothing that uses it.
+fn second() -> [(&'static str, Value); 2] {
+    let account =
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "idle", "namespace": "carts" } });
+    let role = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    [
+        ("/manifests/-", account),
+        ("/associations/-", json!({ "namespace": "carts", "service_account": "idle", "role": role })),
+    ]
+}
+
+#[test]
+fn the_tree() {
+    let env = Env::with("carts-verified", &[broken()]);
+    let run = env.podid("verify carts/carts").code(3);
+    insta::assert_snapshot!(run.steady(), @"");
+    // The remedy is last, where the eye is, and mends it.
+    let remedy = run.stdout.lines().last().unwrap();
+    assert_eq!(
+        remedy.trim(),
+        "remedy: `podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix`"
+    );
+    let _ = env.podid("role trust eks-workshop-carts-dynamo --service-account carts/carts --fix --yes").ok();
+    let report = env.podid("verify carts/carts -o json").json();
+    let trust = report["reports"][0]["findings"].as_array().unwrap().iter().find(|f| f["link"] == "trust").cloned();
+    assert_eq!(trust.unwrap()["status"], "ok");
+    let sound = Env::new("carts-verified");
+    insta::assert_snapshot!(sound.podid("verify carts/carts").ok().steady(), @"");
+    let full = sound.podid("verify carts/carts -v --no-logs").ok().stdout;
+    assert!(
+        full.contains("\n  ok       trust: trust policy of role eks-workshop-carts-dynamo: admits carts/carts"),
+        "{full}"
+    );
+}
+
+#[test]
+fn at_a_terminal() {
+    let env = Env::with("carts-verified", &[broken()]);
+    for width in [80, 200] {
+        let run = env.tty(width, &["verify", "carts/carts"], "").code(3);
+        let longest = run.stdout.lines().map(|line| line.chars().count()).max().unwrap();
+        assert!(longest <= usize::from(width), "{width}: {run}");
+        assert!(run.stdout.contains("first broken link: trust"), "{run}");
+    }
+}
+
+#[test]
+fn reports_for_ci() {
+    let env = Env::with("carts-verified", &[broken()]);
+    let junit = env.podid("verify carts/carts -o junit").code(3).stdout;
+    assert!(junit.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites "), "{junit}");
+    assert!(junit.contains("failures=\"1\""), "{junit}");
+    assert!(junit.contains("<failure message=\"") && junit.contains("type=\"trust.missing-tag-session\""), "{junit}");
+    assert_eq!(junit.matches("<testcase ").count(), junit.matches("</testcase>").count());
+    let github = env.podid("verify carts/carts -o github").code(3).stdout;
+    let error = github.lines().find(|line| line.starts_with("::error ")).unwrap();
+    assert!(error.starts_with("::error title=carts/carts trust.missing-tag-session::trust policy of role"), "{error}");
+    assert!(error.contains("%0Aremedy: `podid role trust "), "{error}");
+    assert_eq!(env.podid("verify carts/carts -o name").code(3).stdout, "carts/carts trust.missing-tag-session\n");
+    let _ = env.podid("list -o junit").code(2).says("reports of `podid verify`");
+}
+
+#[test]
+fn several_service_accounts() {
+    let env = Env::with("carts-verified", &second());
+    let all = env.podid("verify --all").code(3);
+    insta::assert_snapshot!(all.steady(), @"");
+    for line in [
+        "verify -n carts -o json",
+        "verify -n c* -o json",
+        "verify carts/* -o json",
+        "verify carts/carts carts/idle -o json",
+    ] {
+        let reports = env.podid(line).code(3).json()["reports"].as_array().unwrap().len();
+        assert_eq!(reports, 2, "{line}");
+    }
+    let _ = env.podid("verify shop/*").code(2).says("there is no association to look at");
+    let _ = env.podid("verify carts/carts --all").code(2);
+    let _ = env.podid("verify").code(2);
+    // What they share is read once.
+    env.world.journal().clear();
+    let _ = env.podid("verify --all -o name").code(3);
+    let count = |operation: &str| env.world.journal().count("kubernetes", operation);
+    assert_eq!([count("list pods"), count("list networkpolicies")], [2, 1], "{:?}", env.operations());
+    assert_eq!(env.world.journal().count("iam", "GetRole"), 1);
+}
+
+#[test]
+fn warnings_count_when_strict() {
+    let region =
+        ("/manifests/8/spec/template/spec/containers/0/env", json!([{ "name": "AWS_REGION", "value": "eu-west-1" }]));
+    let env = Env::with("carts-verified", &[region]);
+    let _ = env.podid("verify carts/carts").ok();
+    let _ = env.podid("verify carts/carts --strict").code(3);
+    let strict = env.podid("verify carts/carts --strict -o github").code(3).stdout;
+    assert!(strict.contains("::error title=carts/carts shadowed.region::"), "{strict}");
+}
+
+#[test]
+fn what_was_not_seen_is_not_fine() {
+    for (denied, link) in [
+        (denying("eks:DescribePodIdentityAssociation"), "association"),
+        (denying("iam:GetRole"), "role"),
+        (forbidding(&["list nodes"]), "agent"),
+        (forbidding(&["list pods"]), "pod spec"),
+    ] {
+        let env = Env::with("carts-verified", &[denied]);
+        let run = env.podid("verify carts/carts").code(4);
+        let told = run.stdout.lines().last().unwrap();
+        assert!(told.starts_with("could not tell: ") && told.contains(link), "{link}: {run}");
+        assert!(run.stdout.contains("not allowed: "), "{run}");
+        let _ = env.podid("verify carts/carts --allow-incomplete").ok();
+    }
+    // A broken link is one, whatever else was not seen.
+    let env = Env::with("carts-verified", &[broken(), forbidding(&["list nodes"])]);
+    let _ = env.podid("verify carts/carts").code(3);
+}
+
+#[test]
+fn without_kubernetes() {
+    let env = Env::with("carts-verified", &[("/callers/0/access_entry", json!(false))]);
+    let run = env.podid("verify carts/carts -o json").code(4);
+    assert!(ids(&run, "ok").contains(&"trust.sound".to_owned()), "{run}");
+    assert!(run.stdout.contains("has no access entry for"), "{run}");
+}
+
+#[test]
+fn the_catalogue() {
+    let env = Env::new("carts-verified");
+    let list = env.podid("verify --list-checks").ok();
+    assert!(list.stdout.contains("trust.missing-tag-session"), "{list}");
+    assert!(list.stderr.contains("no check can see that the node's firewall drops the agent's address"), "{list}");
+    let failures = env.podid("verify --list-checks -o json").ok().json()["failures"].as_array().unwrap().len();
+    assert_eq!(failures, 70);
+    insta::assert_snapshot!(env.podid("verify --explain association.missing").ok(), @"");
+    let _ = env.podid("verify --explain trust.tag-session").code(2).says("did you mean `podid verify --explain ");
+    assert!(env.operations().is_empty(), "{:?}", env.operations());
+}
+
+/// A service that fails is told, and never taken for a broken link or a sound one.
+#[test]
+fn a_read_that_fails_is_no_finding() {
+    let env = Env::new("carts-verified");
+    env.world.faults().add(Fault::always("iam", "GetRole", Action::error(500, "ServiceFailure", "injected")));
+    let mut env = env;
+    env.var("AWS_MAX_ATTEMPTS", "1");
+    let _ = env.podid("verify carts/carts").code(1).says("injected");
+}
