@@ -26,7 +26,28 @@ fn second() -> [(&'static str, Value); 2] {
 fn the_tree() {
     let env = Env::with("carts-verified", &[broken()]);
     let run = env.podid("verify carts/carts").code(3);
-    insta::assert_snapshot!(run.steady(), @"");
+    insta::assert_snapshot!(run.steady(), @r"
+    exit 3
+    --- stdout
+    carts/carts in cluster eks-workshop
+      ok       cluster, agent, nodes, association, service account, workload, pod spec, shadowed
+               credentials, network, role
+      failed   trust: trust policy of role eks-workshop-carts-dynamo: sts:TagSession is not allowed
+               (statement `Pods` allows only sts:AssumeRole) (trust.missing-tag-session)
+      skipped  permissions: what the workload needs: name what it needs: --needs or --dynamodb
+               (permissions.sound)
+      ok       freshness
+      skipped  application: pod carts/carts-[pod], container carts: EKS may not assume its
+               role (may follow from trust.missing-tag-session) (app.refused)
+
+    first broken link: trust (trust.missing-tag-session)
+      trust policy of role eks-workshop-carts-dynamo: sts:TagSession is not allowed (statement `Pods`
+      allows only sts:AssumeRole)
+      seen: GetRole: AssumeRolePolicyDocument
+      seen: DescribePodIdentityAssociation: session tags are sent
+      seen: DescribeCluster: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop
+      remedy: `podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix`
+    ");
     // The remedy is last, where the eye is, and mends it.
     let remedy = run.stdout.lines().last().unwrap();
     assert_eq!(
@@ -38,7 +59,18 @@ fn the_tree() {
     let trust = report["reports"][0]["findings"].as_array().unwrap().iter().find(|f| f["link"] == "trust").cloned();
     assert_eq!(trust.unwrap()["status"], "ok");
     let sound = Env::new("carts-verified");
-    insta::assert_snapshot!(sound.podid("verify carts/carts").ok().steady(), @"");
+    insta::assert_snapshot!(sound.podid("verify carts/carts").ok().steady(), @r"
+    exit 0
+    --- stdout
+    carts/carts in cluster eks-workshop
+      ok       cluster, agent, nodes, association, service account, workload, pod spec, shadowed
+               credentials, network, role, trust
+      skipped  permissions: what the workload needs: name what it needs: --needs or --dynamodb
+               (permissions.sound)
+      ok       freshness, application
+
+    every link that was looked at is sound
+    ");
     let full = sound.podid("verify carts/carts -v --no-logs").ok().stdout;
     assert!(
         full.contains("\n  ok       trust: trust policy of role eks-workshop-carts-dynamo: admits carts/carts"),
@@ -77,7 +109,32 @@ fn reports_for_ci() {
 fn several_service_accounts() {
     let env = Env::with("carts-verified", &second());
     let all = env.podid("verify --all").code(3);
-    insta::assert_snapshot!(all.steady(), @"");
+    insta::assert_snapshot!(all.steady(), @r"
+    exit 3
+    --- stdout
+    ok       carts/carts
+    carts/idle in cluster eks-workshop
+      ok       cluster, agent, association, service account
+      warning  workload: service account carts/idle: no pod and no workload uses it (workload.none)
+      unknown  pod spec: the pods: there is no pod to look at (pod-spec.sound)
+      ok       role
+      failed   trust: trust policy of role eks-workshop-carts-dynamo: statement `Pods` wants
+               aws:RequestTag/kubernetes-service-account = `carts`, EKS sends `idle` (trust.condition)
+      skipped  permissions: what the workload needs: name what it needs: --needs or --dynamodb
+               (permissions.sound)
+
+    2 service accounts: 1 ok, 1 broken
+
+    carts/idle: first broken link: trust (trust.condition)
+      trust policy of role eks-workshop-carts-dynamo: statement `Pods` wants
+      aws:RequestTag/kubernetes-service-account = `carts`, EKS sends `idle`
+      seen: GetRole: AssumeRolePolicyDocument
+      seen: DescribePodIdentityAssociation: session tags are sent
+      seen: DescribeCluster: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop
+      remedy: `podid role trust eks-workshop-carts-dynamo --service-account carts/idle --fix`
+    --- stderr
+    `*/*` matches carts/carts, carts/idle
+    ");
     for line in [
         "verify -n carts -o json",
         "verify -n c* -o json",
@@ -145,8 +202,23 @@ fn the_catalogue() {
     assert!(list.stderr.contains("no check can see that the node's firewall drops the agent's address"), "{list}");
     let failures = env.podid("verify --list-checks -o json").ok().json()["failures"].as_array().unwrap().len();
     assert_eq!(failures, 70);
-    insta::assert_snapshot!(env.podid("verify --explain association.missing").ok(), @"");
-    let _ = env.podid("verify --explain trust.tag-session").code(2).says("did you mean `podid verify --explain ");
+    insta::assert_snapshot!(env.podid("verify --explain association.missing").ok(), @r"
+    exit 0
+    --- stdout
+    Check:       association.missing
+    Link:        association
+    Finds:       the service account has no association
+    Background:  Without an association the webhook leaves the pods as they are, and the SDKs go on to
+                 the next credentials in their order: mostly the node's role, whose AccessDenied then
+                 names `assumed-role/NODE-ROLE/i-…`.
+    Seen in:     the service account has no association
+    Needs:       none
+    Sources:     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
+    ");
+    let _ = env
+        .podid("verify --explain trust.missing-tag-sesion")
+        .code(2)
+        .says("did you mean `podid verify --explain trust.missing-tag-session`");
     assert!(env.operations().is_empty(), "{:?}", env.operations());
 }
 
