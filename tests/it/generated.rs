@@ -124,7 +124,9 @@ fn man(command: &clap::Command) -> String {
 fn tidy(page: &str) -> String {
     const PREAMBLE: &str = ".ie \\n(.g .ds Aq \\(aq\n.el .ds Aq '\n";
     let page = format!("{PREAMBLE}{}", page.replace(PREAMBLE, ""));
-    page.replacen(" 1  \"podid ", " 1 \"\" \"podid ", 1)
+    let page = page.replacen(" 1  \"podid ", " 1 \"\" \"podid ", 1);
+    // groff reads a page as Latin-1 unless told otherwise.
+    page.chars().map(|c| if c.is_ascii() { c.to_string() } else { format!("\\[u{:04X}]", u32::from(c)) }).collect()
 }
 
 /// A page's words, without roff's escapes.

@@ -68,8 +68,8 @@ fn permissions_that_are_missing_are_named() {
 fn tables_are_asked_with_the_pods_credentials() {
     let env = Env::new("carts-verified");
     let index = "eks-workshop-carts/index/idx_global_customerId";
-    let line = format!("verify carts/carts --live --live-query --needs dynamodb:Query@{index} -o json");
-    let run = env.podid(&line).ok();
+    let words = format!("verify carts/carts --live --live-query --needs dynamodb:Query@{index} -o json");
+    let run = env.podid(&words).ok();
     let report = run.json();
     let findings = report["reports"][0]["findings"].as_array().unwrap();
     let live: Vec<&str> =
@@ -86,7 +86,7 @@ fn tables_are_asked_with_the_pods_credentials() {
     // Without the permission the same call is refused, and what is missing is the first broken link.
     let none = ("/roles/1/inline/carts/Statement/1/Action", json!(["dynamodb:Scan"]));
     let env = Env::with("carts-verified", &[none]);
-    let run = env.podid(&line).code(3);
+    let run = env.podid(&words).code(3);
     assert_eq!(ids(&run, "failed"), ["permissions.missing"], "{run}");
     assert!(ids(&run, "skipped").contains(&"live.denied".to_owned()), "{run}");
 }
