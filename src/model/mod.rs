@@ -14,6 +14,7 @@ pub(crate) mod fixtures;
 pub mod glob;
 pub mod have;
 pub mod live;
+pub mod manifest;
 pub mod names;
 pub mod network;
 pub mod permissions;

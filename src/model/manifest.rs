@@ -1,0 +1,288 @@
+//! The file of `apply`, `diff` and `export`: one document of it, and what several come to together. Reading text is not here.
+//!
+//! A key that is left away is left as it is; `null` and an empty list clear. A list that is given is the whole list.
+
+mod entries;
+mod schema;
+
+use std::{collections::BTreeMap, fmt};
+
+use schemars::JsonSchema;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+pub use self::{
+    entries::{Entries, Entry, Place, Places, Problem, entries, pattern},
+    schema::json_schema,
+};
+use super::{
+    document::Document,
+    want::{Access, Field, Scope},
+};
+
+/// `apiVersion` of every document.
+pub const API_VERSION: &str = "podid.dev/v1";
+
+/// `kind` of every document.
+pub const KIND: &str = "PodIdentity";
+
+/// Tags of the user's; `null` takes one away.
+pub type Tags = BTreeMap<String, Option<String>>;
+
+/// What podid manages in one EKS cluster: roles, and which service accounts act as them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manifest {
+    /// Version of the format.
+    pub api_version: ApiVersion,
+    /// Kind of document.
+    pub kind: Kind,
+    /// What the document is called.
+    #[serde(default, skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+    /// Name of the EKS cluster; a flag that contradicts it is an error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+    /// Region of the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// What the roles and associations of this document have unless they say otherwise.
+    #[serde(default, skip_serializing_if = "Defaults::is_empty")]
+    pub defaults: Defaults,
+    /// The EKS Pod Identity agent add-on. Left away: left alone. An empty mapping: installed if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<Agent>,
+    /// IAM roles that podid makes and keeps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Role>,
+    /// Which service accounts act as which role.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub associations: Vec<Association>,
+}
+
+/// The one version there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum ApiVersion {
+    /// The first.
+    #[default]
+    #[serde(rename = "podid.dev/v1")]
+    V1,
+}
+
+/// The one kind there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub enum Kind {
+    /// A cluster's pod identities.
+    #[default]
+    PodIdentity,
+}
+
+/// What a document is called.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Metadata {
+    /// Name: what podid creates from this document is tagged with it, and `--prune` removes by it. Lower-case letters,
+    /// digits, `-` and `.`, at most 253.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+impl Metadata {
+    fn is_empty(&self) -> bool {
+        self.name.is_none()
+    }
+}
+
+/// What roles and associations have unless they say otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Defaults {
+    /// Path of roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Whom roles trust.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// ARN of the permissions boundary of roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permissions_boundary: Option<String>,
+    /// Whether associations send no session tags.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disable_session_tags: Option<bool>,
+    /// Tags of roles and associations.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Defaults {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// The EKS Pod Identity agent add-on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Agent {
+    /// Version; left away: EKS's default when it is installed, then whatever it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Its configuration: a mapping by the add-on's own schema.
+    #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
+    #[schemars(with = "Option<serde_json::Map<String, Value>>")]
+    pub configuration: Field<Value>,
+}
+
+/// An IAM role that podid makes and keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Role {
+    /// Name, at most 64 characters.
+    pub name: String,
+    /// Path; `/podid/` unless told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Whom its trust policy admits: each service account of its associations, or all of their namespace, of the cluster, or
+    /// of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// ARN of its permissions boundary.
+    #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
+    #[schemars(with = "Option<String>")]
+    pub permissions_boundary: Field<String>,
+    /// Tags; `null` takes one away. Others that it has stay.
+    #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
+    #[schemars(with = "Option<Tags>")]
+    pub tags: Field<Tags>,
+    /// What it may do.
+    #[serde(default, skip_serializing_if = "Policies::is_empty")]
+    pub policies: Policies,
+}
+
+/// What a role may do. Each list that is given is the whole list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Policies {
+    /// DynamoDB tables.
+    #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
+    #[schemars(with = "Option<Vec<Table>>")]
+    pub dynamodb: Field<Vec<Table>>,
+    /// ARNs of managed policies.
+    #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub managed: Field<Vec<String>>,
+    /// Inline policies beside podid's own.
+    #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
+    #[schemars(with = "Option<Vec<Inline>>")]
+    pub inline: Field<Vec<Inline>>,
+}
+
+impl Policies {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Access to a DynamoDB table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Table {
+    /// A name in the cluster's region, `region:name`, or an ARN.
+    pub table: String,
+    /// How much of it; `read` unless told.
+    #[serde(default)]
+    pub access: Access,
+    /// Names of its indexes that may be read; left away: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indexes: Option<Vec<String>>,
+    /// Session tag that the items' partition keys must equal: one table, many tenants.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leading_keys: Option<String>,
+    /// ARN of the customer managed KMS key that encrypts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key: Option<String>,
+}
+
+/// An inline policy; `document` or `file`, not both.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Inline {
+    /// Name of the policy; with `file` the file's name unless told.
+    #[serde(default)]
+    pub name: String,
+    /// The document, or the file that holds it.
+    #[serde(flatten)]
+    pub source: Source,
+}
+
+/// A policy document, written here or in a file of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Source {
+    /// The document itself.
+    #[schemars(with = "serde_json::Map<String, Value>")]
+    Document(Document),
+    /// Path of a JSON file, from the folder of this one. Reading replaces it by what the file holds.
+    File(String),
+}
+
+impl Source {
+    /// The document; `None` for a file that was not read yet.
+    pub fn document(&self) -> Option<&Document> {
+        match self {
+            Self::Document(document) => Some(document),
+            Self::File(_) => None,
+        }
+    }
+}
+
+/// A service account, or a pattern of them, and the role that it acts as.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Association {
+    /// `NAMESPACE/SERVICE_ACCOUNT`; `*` and `?` stand for parts of the names of service accounts that exist.
+    pub service_account: String,
+    /// Name of a role of this file, or the ARN of any other.
+    pub role: String,
+    /// ARN of a role to assume from there, of this or another account.
+    #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
+    #[schemars(with = "Option<String>")]
+    pub target_role: Field<String>,
+    /// Send no session tags.
+    #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
+    #[schemars(with = "Option<bool>")]
+    pub disable_session_tags: Field<bool>,
+    /// Policy that limits the pods' sessions; needs `disableSessionTags: true`.
+    #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
+    #[schemars(with = "Option<Source>")]
+    pub session_policy: Field<Source>,
+    /// Tags; `null` takes one away. Others that it has stay.
+    #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
+    #[schemars(with = "Option<Tags>")]
+    pub tags: Field<Tags>,
+}
+
+impl<T> Field<T> {
+    /// Not asked for.
+    pub fn is_unmanaged(&self) -> bool {
+        matches!(self, Self::Unmanaged)
+    }
+}
+
+impl<T: Serialize> Serialize for Field<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Set(value) => serializer.serialize_some(value),
+            Self::Unmanaged | Self::Cleared => serializer.serialize_none(),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Document(_) => f.write_str("a document"),
+            Self::File(path) => write!(f, "file {path}"),
+        }
+    }
+}
