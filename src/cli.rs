@@ -6,7 +6,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::{
     commands::{
-        agent, associate, completions, disassociate, iam_policy, list, policy, recycle, role, show, verify, wait,
+        agent, associate, completions, disassociate, file, iam_policy, list, policy, recycle, role, show, verify, wait,
     },
     output::{ColorChoice, Output},
 };
@@ -122,6 +122,10 @@ pub enum Command {
     Policy(policy::Policy),
     Agent(agent::Agent),
     Verify(Box<verify::Verify>),
+    Apply(file::apply::Apply),
+    Diff(file::diff::Diff),
+    Export(file::export::Export),
+    Schema(file::schema::Schema),
     Wait(wait::Wait),
     IamPolicy(iam_policy::IamPolicy),
     Completions(completions::Completions),

@@ -24,6 +24,7 @@ pub struct Context {
     pub guard: Guard,
     global: Global,
     cluster_flag: bool,
+    file: std::sync::OnceLock<(Option<String>, Option<String>)>,
     target: std::sync::OnceLock<Target>,
     found: std::sync::OnceLock<EksContext>,
     aws: std::sync::OnceLock<Aws>,
@@ -39,12 +40,18 @@ impl Context {
             guard,
             global,
             cluster_flag,
+            file: std::sync::OnceLock::new(),
             target: std::sync::OnceLock::new(),
             found: std::sync::OnceLock::new(),
             aws: std::sync::OnceLock::new(),
             cluster: OnceCell::new(),
             kube: OnceCell::new(),
         }
+    }
+
+    /// Takes the cluster and region that a file names into account. To be said before anything asks for the cluster.
+    pub fn of_file(&self, cluster: Option<&str>, region: Option<&str>) {
+        let _ = self.file.set((cluster.map(str::to_owned), region.map(str::to_owned)));
     }
 
     /// Which cluster, and where that came from.
@@ -60,9 +67,11 @@ impl Context {
             cluster_env: self.global.cluster.first().cloned().filter(|_| !self.cluster_flag),
             region_flag: self.global.region.clone(),
             context_flag: self.global.context.is_some(),
+            file: self.file.get().cloned().unwrap_or_default(),
         };
         // A named cluster needs no kubeconfig, and a broken one must not get in its way.
-        let unit = if self.global.cluster.is_empty() || given.context_flag { self.unit()? } else { None };
+        let unnamed = self.global.cluster.is_empty() && given.file.0.is_none();
+        let unit = if unnamed || given.context_flag { self.unit()? } else { None };
         let target = settings::resolve(&given, unit.as_ref())?;
         Ok(self.target.get_or_init(|| target))
     }

@@ -62,8 +62,10 @@ pub struct Report {
 pub struct Outcome {
     /// One report per step, in plan order.
     pub reports: Vec<Report>,
-    /// The association that a step created or updated.
+    /// The association that a step created or updated; of several the last.
     pub association: Option<Association>,
+    /// All that steps created or updated.
+    pub associations: Vec<Association>,
     /// When the last write to IAM or an association was answered.
     pub last_write: Option<Instant>,
     /// Id of an add-on's update that a step began.
@@ -87,8 +89,10 @@ impl Outcome {
     #[must_use]
     pub fn then(mut self, later: Self) -> Self {
         self.reports.extend(later.reports);
+        self.associations.extend(later.associations);
         Self {
             reports: self.reports,
+            associations: self.associations,
             association: later.association.or(self.association),
             last_write: later.last_write.max(self.last_write),
             addon_update: later.addon_update.or(self.addon_update),
@@ -191,6 +195,10 @@ impl<'a> Run<'a> {
             Step::TagRole { role, tags } => {
                 self.patient_with_iam(flight, || iam.tag_role(role, tags)).await.map(|()| Answer::Done)
             }
+            Step::UntagRole { role, keys } => {
+                self.patient_with_iam(flight, || iam.untag_role(role, keys)).await.map(|()| Answer::Done)
+            }
+            Step::PutBoundary { .. } => self.put_boundary(flight, step).await,
             Step::AttachPolicy { role, policy_arn, .. } => {
                 self.patient_with_iam(flight, || iam.attach_policy(role, policy_arn)).await.map(|()| Answer::Done)
             }
@@ -209,6 +217,9 @@ impl<'a> Run<'a> {
             Step::UpdateAssociation { .. } => self.update_association(flight, step).await,
             Step::TagAssociation { association_arn, tags, .. } => {
                 flight.send(eks.tag(association_arn, tags)).await.map(|()| Answer::Done)
+            }
+            Step::UntagAssociation { association_arn, keys, .. } => {
+                flight.send(eks.untag(association_arn, keys)).await.map(|()| Answer::Done)
             }
             Step::Restart { .. } | Step::RollBack { .. } => Ok(Answer::Skipped),
         }
@@ -246,7 +257,10 @@ pub async fn run(ports: &Ports<'_>, guard: &Guard, steps: Vec<Step>, mut tell: i
                         outcome.last_write = Some(Instant::now());
                     }
                     match answer {
-                        Answer::Association(association) => outcome.association = Some(*association),
+                        Answer::Association(association) => {
+                            outcome.associations.push((*association).clone());
+                            outcome.association = Some(*association);
+                        }
                         Answer::Update(id) => outcome.addon_update = Some(id),
                         Answer::Done | Answer::Skipped => {}
                     }

@@ -14,6 +14,7 @@ pub mod execute;
 pub mod explain;
 pub mod failure;
 pub mod k8s;
+pub mod manifest;
 pub mod model;
 pub mod observe;
 pub mod output;
@@ -86,7 +87,8 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
     let (sender, receiver) = watch::channel(None);
     let guard = Guard::new(cli.global.timeout, receiver);
     let ctx = Context::new(cli.global, cluster_flag, term.clone(), guard);
-    let renames = matches!(cli.command, Command::Associate(_) | Command::Disassociate(_) | Command::Role(_));
+    let renames =
+        matches!(cli.command, Command::Associate(_) | Command::Disassociate(_) | Command::Role(_) | Command::Apply(_));
     // Before the first request goes out: from then on a signal must not end the process unheard.
     let signals = {
         let _entered = runtime.enter();
@@ -104,6 +106,10 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
                 Command::Role(command) => Box::pin(command.run(&ctx)).await,
                 Command::Policy(command) => Box::pin(command.run(&ctx)).await,
                 Command::Verify(command) => Box::pin(command.run(&ctx)).await,
+                Command::Apply(command) => Box::pin(command.run(&ctx)).await,
+                Command::Diff(command) => Box::pin(command.run(&ctx)).await,
+                Command::Export(command) => Box::pin(command.run(&ctx)).await,
+                Command::Schema(command) => command.run(&ctx),
                 Command::Wait(command) => Box::pin(command.run(&ctx)).await,
                 Command::Agent(command) => Box::pin(command.run(&ctx)).await,
                 Command::IamPolicy(command) => command.run(&ctx).await,

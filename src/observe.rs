@@ -1,5 +1,6 @@
 //! Reads Have through the ports, concurrently, and only as far as a command needs. A read that failed is kept as unread, never as nothing.
 
+pub mod file;
 pub mod live;
 pub mod verify;
 

@@ -56,6 +56,8 @@ pub trait Eks: Send + Sync {
     async fn delete_association(&self, cluster: &str, id: &str) -> Result<bool>;
     /// TagResource.
     async fn tag(&self, arn: &str, tags: &BTreeMap<String, String>) -> Result<()>;
+    /// UntagResource; a key that is not there is no error.
+    async fn untag(&self, arn: &str, keys: &[String]) -> Result<()>;
     /// The node role of a managed node group, by DescribeNodegroup; `None` when the group is gone.
     async fn node_role(&self, cluster: &str, node_group: &str) -> Result<Option<String>>;
     /// DescribeAddon; `None` when it is not installed.
@@ -96,6 +98,10 @@ pub trait Iam: Send + Sync {
     async fn put_trust(&self, role: &str, document: &Document) -> Result<()>;
     /// TagRole.
     async fn tag_role(&self, role: &str, tags: &BTreeMap<String, String>) -> Result<()>;
+    /// UntagRole; a key that is not there is no error.
+    async fn untag_role(&self, role: &str, keys: &[String]) -> Result<()>;
+    /// PutRolePermissionsBoundary, or DeleteRolePermissionsBoundary for none. Having none already is no error.
+    async fn put_boundary(&self, role: &str, policy_arn: Option<&str>) -> Result<()>;
     /// ListAttachedRolePolicies, every page: ARNs. Empty for a missing role.
     async fn attached_policies(&self, role: &str) -> Result<Vec<String>>;
     /// AttachRolePolicy; attaching twice is no error.

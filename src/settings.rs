@@ -25,6 +25,8 @@ pub enum Origin {
     Flag(&'static str),
     /// An environment variable.
     Env(&'static str),
+    /// The file of `apply` and `diff`.
+    File,
     /// A kube context of that name.
     KubeContext(String),
     /// The AWS configuration.
@@ -35,6 +37,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) | Self::Env(name) => write!(f, "from {name}"),
+            Self::File => f.write_str("from the file"),
             Self::KubeContext(name) => write!(f, "from kube context {name}"),
             Self::Aws => f.write_str("from the AWS configuration"),
         }
@@ -65,6 +68,8 @@ pub struct Given {
     pub region_flag: Option<String>,
     /// True when `--context` was given: the unit was asked for by name.
     pub context_flag: bool,
+    /// Cluster and region that a file names.
+    pub file: (Option<String>, Option<String>),
 }
 
 /// The resolved cluster.
@@ -79,9 +84,9 @@ pub struct Target {
 }
 
 impl Target {
-    /// True when the user named the cluster in this command or by PODID_CLUSTER.
+    /// True when the user named the cluster in this command, its file, or by PODID_CLUSTER.
     pub fn named(&self) -> bool {
-        matches!(self.cluster.from, Origin::Flag(_) | Origin::Env(_))
+        matches!(self.cluster.from, Origin::Flag(_) | Origin::Env(_) | Origin::File)
     }
 }
 
@@ -93,7 +98,7 @@ pub fn resolve(given: &Given, unit: Option<&ContextUnit>) -> Result<Target> {
     let named = match (&given.cluster_flag, &given.cluster_env) {
         (Some(flag), _) => Some(Sourced { value: flag.clone(), from: Origin::Flag("--cluster") }),
         (None, Some(env)) => Some(Sourced { value: env.clone(), from: Origin::Env("PODID_CLUSTER") }),
-        (None, None) => None,
+        (None, None) => given.file.0.clone().map(|value| Sourced { value, from: Origin::File }),
     };
     let target = match (named, unit) {
         (Some(cluster), Some(unit)) if given.context_flag => {
@@ -115,6 +120,7 @@ pub fn resolve(given: &Given, unit: Option<&ContextUnit>) -> Result<Target> {
                 .hint("or make its kube context: `aws eks update-kubeconfig --name NAME`"));
         }
     };
+    let target = of_file(given, target)?;
     match (&target.region, &given.region_flag) {
         (Some(region), Some(flag)) if region.value != *flag => Err(Failure::usage(format!(
             "region `{flag}` (from --region) contradicts region `{}` ({})",
@@ -123,6 +129,28 @@ pub fn resolve(given: &Given, unit: Option<&ContextUnit>) -> Result<Target> {
         .hint("leave `--region` out, or name the cluster with `--cluster`")),
         (None, Some(flag)) => {
             Ok(Target { region: Some(Sourced { value: flag.clone(), from: Origin::Flag("--region") }), ..target })
+        }
+        _ => Ok(target),
+    }
+}
+
+/// What the file names must be what everything else names; its region stands in where nothing else has one.
+fn of_file(given: &Given, target: Target) -> Result<Target> {
+    let (cluster, region) = &given.file;
+    let contradicts = |what: &str, file: &str, other: &Sourced<String>| {
+        Failure::usage(format!("{what} `{}` ({}) contradicts {what} `{file}` of the file", other.value, other.from))
+            .hint(format!("the file is for {what} `{file}`: leave the other out, or use a file without it"))
+    };
+    // An ARN was taken apart already, wherever it came from.
+    if let Some(cluster) = cluster.as_deref().map(|c| c.rsplit('/').next().unwrap_or(c))
+        && cluster != target.cluster.value
+    {
+        return Err(contradicts("cluster", cluster, &target.cluster));
+    }
+    match (region, &target.region) {
+        (Some(file), Some(other)) if file != &other.value => Err(contradicts("region", file, other)),
+        (Some(file), None) => {
+            Ok(Target { region: Some(Sourced { value: file.clone(), from: Origin::File }), ..target })
         }
         _ => Ok(target),
     }
@@ -193,6 +221,7 @@ mod tests {
             cluster_env: env.map(str::to_owned),
             region_flag: region.map(str::to_owned),
             context_flag: false,
+            file: (None, None),
         }
     }
 
@@ -228,6 +257,26 @@ mod tests {
     fn no_cluster_and_wrong_names_are_usage() {
         for wrong in [given(None, None, None), given(Some("-a"), None, None), given(Some("a b"), None, None)] {
             assert_eq!(resolve(&wrong, None).unwrap_err().code, crate::failure::Code::Usage);
+        }
+    }
+
+    #[test]
+    fn a_file_names_a_cluster_too() {
+        let file = |given: Given| Given { file: (Some("shop".into()), Some("eu-west-1".into())), ..given };
+        let target = resolve(&file(given(None, None, None)), None).unwrap();
+        assert_eq!(target.cluster, Sourced { value: "shop".into(), from: Origin::File });
+        assert_eq!((target.region.clone().unwrap().from, target.named()), (Origin::File, true));
+        assert_eq!(resolve(&file(given(Some("shop"), None, None)), None).unwrap().region.unwrap().value, "eu-west-1");
+        for (wrong, words) in [
+            (
+                given(Some("other"), None, None),
+                "cluster `other` (from --cluster) contradicts cluster `shop` of the file",
+            ),
+            (given(None, Some("other"), None), "cluster `other` (from PODID_CLUSTER) contradicts"),
+            (given(None, None, Some("us-east-1")), "region `us-east-1` (from --region) contradicts region `eu-west-1`"),
+        ] {
+            let failure = resolve(&file(wrong), None).unwrap_err();
+            assert!(failure.message.contains(words), "{failure}");
         }
     }
 

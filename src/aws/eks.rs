@@ -149,6 +149,14 @@ impl Eks for Aws {
         Ok(())
     }
 
+    async fn untag(&self, arn: &str, keys: &[String]) -> Result<()> {
+        let what = format!("cannot take tags from `{arn}`");
+        let eks = self.eks(&what).await?;
+        let answer = eks.api.untag_resource().resource_arn(arn).set_tag_keys(Some(keys.to_vec())).send().await;
+        answer.map_err(|error| eks.told.failure("UntagResource", &what, &error))?;
+        Ok(())
+    }
+
     async fn node_role(&self, cluster: &str, node_group: &str) -> Result<Option<String>> {
         let what = format!("cannot read node group `{node_group}` of cluster `{cluster}`");
         let eks = self.eks(&what).await?;

@@ -106,6 +106,28 @@ impl Iam for Aws {
         Ok(())
     }
 
+    async fn untag_role(&self, role: &str, keys: &[String]) -> Result<()> {
+        let what = format!("cannot take tags from role `{role}`");
+        let iam = self.iam(&what).await?;
+        let call = iam.api.untag_role().role_name(role).set_tag_keys(Some(keys.to_vec()));
+        call.send().await.map_err(|error| iam.told.failure("UntagRole", &what, &error))?;
+        Ok(())
+    }
+
+    async fn put_boundary(&self, role: &str, policy_arn: Option<&str>) -> Result<()> {
+        let what = format!("cannot change the permissions boundary of role `{role}`");
+        let iam = self.iam(&what).await?;
+        let Some(policy_arn) = policy_arn else {
+            return match iam.api.delete_role_permissions_boundary().role_name(role).send().await {
+                Ok(_) => Ok(()),
+                Err(error) => Err(iam.told.failure("DeleteRolePermissionsBoundary", &what, &error)),
+            };
+        };
+        let call = iam.api.put_role_permissions_boundary().role_name(role).permissions_boundary(policy_arn);
+        call.send().await.map_err(|error| iam.told.failure("PutRolePermissionsBoundary", &what, &error))?;
+        Ok(())
+    }
+
     async fn attached_policies(&self, role: &str) -> Result<Vec<String>> {
         let what = format!("cannot list the policies attached to role `{role}`");
         let iam = self.iam(&what).await?;

@@ -90,6 +90,21 @@ pub async fn settle(
     Ok(ready)
 }
 
+/// What `agent upgrade` proves after its write, for a plan that changed the add-on among other things.
+///
+/// # Errors
+/// As [`settle`], and an update that failed.
+pub async fn updated(ctx: &Context, id: &str, state: AgentState) -> Result<Ready> {
+    let line = ctx.term.progress("agent");
+    let ended = agent::update(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?, id).await;
+    line.clear();
+    if !ended? {
+        ctx.term.warn("what EKS says of the update could not be read: not allowed: eks:DescribeUpdate");
+    }
+    // What was read before the update tells nothing of what is there now.
+    settle(ctx, AgentState { addon: None, ..state }, true, None).await
+}
+
 /// The agent as it is before a plan; `None`, with a warning, where Kubernetes may not be asked.
 async fn before(ctx: &Context, addon: Option<Addon>) -> Result<Option<AgentState>> {
     let cluster = ctx.cluster().await?;

@@ -1,12 +1,14 @@
 //! `podid associate`: makes a service account able to act as a role, and proves it.
 
+mod road;
+
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{ArgGroup, Args, ValueEnum};
 
 use crate::{
     cli::Changing,
-    commands::{apply, input, policy::grants, shared},
+    commands::{input, policy::grants, shared},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -157,8 +159,8 @@ impl Associate {
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let input = self.check()?;
         let (want, have) = Box::pin(self.observe(ctx, input)).await?;
-        let proof = apply::Proof { wait: !self.no_wait, logs: !self.no_logs };
-        apply::associate(ctx, &want, &have, &self.changing, proof).await
+        let proof = road::Proof { wait: !self.no_wait, logs: !self.no_logs };
+        road::associate(ctx, &want, &have, &self.changing, proof).await
     }
 
     /// Everything that can be wrong without asking anybody.

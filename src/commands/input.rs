@@ -42,9 +42,6 @@ pub fn policy_file(path: &Path) -> Result<InlinePolicy> {
     Ok(InlinePolicy { name, document })
 }
 
-/// Characters of a session policy (STS API reference, AssumeRole, Policy).
-const SESSION_POLICY: usize = 2048;
-
 /// Reads a session policy and checks what EKS would refuse.
 ///
 /// # Errors
@@ -54,24 +51,14 @@ pub fn session_policy(path: &Path) -> Result<Document> {
     let shown = path.display();
     let text = read(flag, path)?;
     let document = Document(json(flag, &format!("`{shown}`"), &text)?);
-    if document.statements().is_empty() {
-        return Err(Failure::usage(format!("{flag}: `{shown}` is not a policy document: it has no Statement")));
-    }
-    if document.statements().iter().any(|statement| statement.get("Principal").is_some()) {
-        return Err(Failure::usage(format!("{flag}: `{shown}` names a Principal, which a session policy cannot")));
-    }
-    let sent = document.0.to_string();
-    // STS takes tab, line feed, carriage return, and what Latin-1 prints.
-    if let Some(wrong) = sent.chars().find(|c| !matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}')) {
-        return Err(Failure::usage(format!("{flag}: `{shown}` has the character {wrong:?}, which STS does not take")));
-    }
-    let size = sent.chars().count();
-    if size > SESSION_POLICY {
-        return Err(Failure::usage(format!(
-            "{flag}: `{shown}` has {size} characters without white space, EKS takes {SESSION_POLICY}"
-        ))
-        .hint("limit the role's own policies instead"));
-    }
+    policy::check_session(&document).map_err(|why| {
+        let failure = Failure::usage(format!("{flag}: `{shown}` {why}"));
+        if matches!(why, policy::SessionError::Size(_)) {
+            failure.hint("limit the role's own policies instead")
+        } else {
+            failure
+        }
+    })?;
     Ok(document)
 }
 

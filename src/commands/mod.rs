@@ -2,10 +2,10 @@
 
 pub mod account;
 pub mod agent;
-pub mod apply;
 pub mod associate;
 pub mod completions;
 pub mod disassociate;
+pub mod file;
 pub mod iam_policy;
 pub mod input;
 pub mod list;

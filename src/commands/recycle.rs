@@ -3,7 +3,10 @@
 mod roll;
 mod view;
 
+use std::{collections::BTreeSet, time::Instant};
+
 use clap::Args;
+use futures::future::try_join_all;
 use serde_json::Value;
 
 pub use self::roll::{Rollout, carry_out, rollouts_json, verdict};
@@ -15,14 +18,16 @@ use crate::{
     cli::Changing,
     commands::shared::{self, Consent},
     context::Context,
-    execute::{self, Outcome},
+    execute::{self, Outcome, Report},
     failure::{Code, Failure, Result},
     model::{
+        association::Association,
         glob::Pattern,
         have::{Seen, ServiceAccountState},
         names::ServiceAccount,
         workload::{WorkloadName, WorkloadRef},
     },
+    observe,
     output::Format,
     plan::{self, Plan, Refusal, Step},
 };
@@ -252,6 +257,62 @@ impl Recycle {
             ctx.term.hint(format!("did you mean `podid recycle {near}`?"));
         }
     }
+}
+
+/// Restarts the workloads of several service accounts that are still stale and were shown, side by side.
+///
+/// # Errors
+/// Only what keeps it from starting; how each ended is in the reports and rollouts.
+pub async fn carry_out_all(
+    ctx: &Context,
+    associations: &[Association],
+    shown: &[Step],
+    last_write: Option<Instant>,
+    logs: bool,
+) -> Result<(Vec<Report>, Vec<Rollout>)> {
+    let kube = ctx.kube().await?;
+    let subjects: BTreeSet<&ServiceAccount> = associations.iter().map(|a| &a.summary.subject).collect();
+    let read = observe::file::all_users(kube, &subjects);
+    let (Seen::Read(pods), Seen::Read(workloads)) = ctx.guard.run("reading the workloads and pods", read).await? else {
+        return Err(Failure::new(Code::Denied, "the workloads and pods could not be read")
+            .because("not allowed: list pods, deployments, statefulsets and daemonsets"));
+    };
+    if !shown.is_empty() {
+        let namespaces: BTreeSet<&str> = subjects.iter().map(|subject| subject.namespace.as_str()).collect();
+        let reads = namespaces.into_iter().map(|namespace| observe::cron_jobs(kube, Some(namespace)));
+        let found = ctx.guard.run("reading the cron jobs", try_join_all(reads)).await?;
+        for warning in found.iter().flat_map(|found| plan::cron_jobs(found, subjects.iter().copied())) {
+            ctx.term.warn(warning);
+        }
+    }
+    let own = |subject: &ServiceAccount| {
+        let pods = pods.iter().filter(|p| p.namespace == subject.namespace && p.service_account == subject.name);
+        let users =
+            workloads.iter().filter(|w| w.id.namespace == subject.namespace && w.service_account == subject.name);
+        (pods.cloned().collect::<Vec<_>>(), users.cloned().collect::<Vec<_>>())
+    };
+    let around: Vec<_> = associations.iter().map(|association| own(&association.summary.subject)).collect();
+    let mut parts = Vec::new();
+    for (association, (pods, workloads)) in associations.iter().zip(&around) {
+        let subject = &association.summary.subject;
+        let ask = plan::Recycle {
+            subject,
+            workloads,
+            only: &[],
+            pods,
+            association: Some(association),
+            agent: &Seen::NotAsked,
+            stale_only: true,
+            allow_missing_agent: true,
+        };
+        let mut due = plan::recycle(&ask).map_err(shared::refused)?;
+        // Only what was shown is restarted.
+        due.steps.retain(|step| shown.iter().any(|other| other.id() == step.id()));
+        parts.push(Part::new(subject, workloads, Some(association), last_write, due));
+    }
+    parts.retain(|part| !part.steps.is_empty() || !part.watch.is_empty());
+    let way = Way { parallel: observe::CONCURRENCY, watch: true, logs, roll_back: false, spread: true };
+    if parts.is_empty() { Ok(Default::default()) } else { roll(ctx, &parts, way).await }
 }
 
 fn render(ctx: &Context, outcome: &Outcome, rollouts: &[Rollout], spread: bool) -> Result<()> {

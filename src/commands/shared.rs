@@ -104,7 +104,8 @@ pub async fn consent(ctx: &Context, changing: &Changing, consent: Consent) -> Re
     if answered { Ok(()) } else { Err(Failure::usage("not confirmed; nothing was changed")) }
 }
 
-fn asks(target: &Target, consent: Consent) -> bool {
+/// Whether a plan of this kind is asked about.
+pub fn asks(target: &Target, consent: Consent) -> bool {
     match consent {
         Consent::Nothing => false,
         Consent::Creates => !target.named(),

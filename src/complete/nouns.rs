@@ -186,6 +186,7 @@ mod tests {
         "INDEX",
         "JSON|@FILE",
         "KEY=VALUE",
+        "PATH",
         "MODE",
         "N",
         "ID",
@@ -228,6 +229,7 @@ mod tests {
             of("Association"),
             [
                 "disassociate subjects",
+                "export subjects",
                 "list subjects",
                 "recycle subjects",
                 "show subject",

@@ -60,6 +60,21 @@ impl Run<'_> {
         self.confirm(&what, Some(before), after, read).await
     }
 
+    /// PutRolePermissionsBoundary or DeleteRolePermissionsBoundary, when the boundary still is as it was planned from.
+    pub(super) async fn put_boundary(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+        let Step::PutBoundary { role, before, after } = step else { return Ok(Answer::Skipped) };
+        let iam = self.ports.iam;
+        let what = format!("the permissions boundary of role `{role}`");
+        let Some(present) = iam.role(role).await? else { return Err(changed(&what, "the role was deleted")) };
+        if present.permissions_boundary == *after {
+            return Ok(Answer::Skipped);
+        }
+        if present.permissions_boundary != *before {
+            return Err(changed(&what, present.permissions_boundary.as_deref().unwrap_or("it was taken away")));
+        }
+        self.patient_with_iam(flight, || iam.put_boundary(role, after.as_deref())).await.map(|()| Answer::Done)
+    }
+
     /// PutRolePolicy, when the policy still is as it was planned from.
     pub(super) async fn put_policy(&self, flight: &Flight, step: &Step) -> Result<Answer> {
         let Step::PutPolicy { role, name, before, after, holder } = step else { return Ok(Answer::Skipped) };

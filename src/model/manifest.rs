@@ -3,6 +3,8 @@
 //! A key that is left away is left as it is; `null` and an empty list clear. A list that is given is the whole list.
 
 mod entries;
+mod export;
+mod holdings;
 mod schema;
 
 use std::{collections::BTreeMap, fmt};
@@ -13,6 +15,8 @@ use serde_json::Value;
 
 pub use self::{
     entries::{Entries, Entry, Place, Places, Problem, entries, pattern},
+    export::export,
+    holdings::{Around, Holdings, Leftover, RoleHoldings},
     schema::json_schema,
 };
 use super::{

@@ -2,6 +2,7 @@
 
 mod broad;
 mod dynamodb;
+mod granted;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 pub use self::{
     broad::broad,
     dynamodb::{TableError, TableText, check_index_name, dynamodb, merged, parse_table, remarks, statements, without},
+    granted::{exactly, granted},
 };
 use super::{
     arn::ArnError,
@@ -99,6 +101,49 @@ pub fn inline_name(file: &str) -> Result<String, ArnError> {
         return rule("may have only letters, digits and `_+=,.@-`");
     }
     Ok(stem.to_owned())
+}
+
+/// Characters of a session policy (STS API reference, AssumeRole, Policy).
+const SESSION_POLICY: usize = 2048;
+
+/// Why a document is no session policy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// No policy document at all.
+    #[error("is not a policy document: it has no Statement")]
+    Form,
+    /// A principal, which is the session's own.
+    #[error("names a Principal, which a session policy cannot")]
+    Principal,
+    /// A character that STS does not take.
+    #[error("has the character {0:?}, which STS does not take")]
+    Character(char),
+    /// Too long.
+    #[error("has {0} characters without white space, EKS takes {SESSION_POLICY}")]
+    Size(usize),
+}
+
+/// Checks what EKS would refuse in a session policy.
+///
+/// # Errors
+/// The first broken rule.
+pub fn check_session(document: &Document) -> Result<(), SessionError> {
+    let statements = document.statements();
+    if statements.is_empty() {
+        return Err(SessionError::Form);
+    }
+    if statements.iter().any(|statement| statement.get("Principal").is_some()) {
+        return Err(SessionError::Principal);
+    }
+    let sent = document.0.to_string();
+    // STS takes tab, line feed, carriage return, and what Latin-1 prints.
+    if let Some(wrong) = sent.chars().find(|c| !matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}')) {
+        return Err(SessionError::Character(wrong));
+    }
+    match sent.chars().count() {
+        size if size > SESSION_POLICY => Err(SessionError::Size(size)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]

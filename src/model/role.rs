@@ -109,4 +109,6 @@ pub mod tags {
     pub const NAMESPACE: &str = "podid.dev/namespace";
     /// The service account.
     pub const SERVICE_ACCOUNT: &str = "podid.dev/service-account";
+    /// `metadata.name` of the file that it is kept by.
+    pub const MANIFEST: &str = "podid.dev/manifest";
 }

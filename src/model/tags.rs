@@ -76,7 +76,11 @@ pub fn check_key(key: &str) -> Result<(), TagError> {
     Ok(())
 }
 
-fn check(key: &str, value: &str) -> Result<(), TagError> {
+/// Checks a tag of the user's.
+///
+/// # Errors
+/// When it breaks AWS's rules, or is podid's own.
+pub fn check(key: &str, value: &str) -> Result<(), TagError> {
     let rule = |why| Err(TagError::Rule { key: key.to_owned(), why });
     let lower = key.to_ascii_lowercase();
     if key.is_empty() {

@@ -26,7 +26,7 @@ pub fn associate(want: &Want, have: &Have) -> Result<Plan, Refusal> {
 }
 
 /// The service account itself: created only when asked for, since a name typed wrong must not become a new one.
-fn service_account(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
+pub(super) fn service_account(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
     let subject = &want.subject;
     let near = |near: &[String], namespaced: bool| {
         let names: Vec<String> = near
@@ -70,7 +70,7 @@ fn service_account(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refu
 
 /// An IRSA annotation loses against an association (amazon-eks-pod-identity-webhook: "Container credentials method takes
 /// precedence"): creating the association changes what the workload acts as, with no change to the workload.
-fn irsa(have: &Have, role: &role::Planned, plan: &mut Plan) {
+pub(super) fn irsa(have: &Have, role: &role::Planned, plan: &mut Plan) {
     let Seen::Read(ServiceAccountState::Exists { irsa_role: Some(from) }) = &have.service_account else { return };
     if !plan.steps.iter().any(|step| matches!(step, Step::CreateAssociation { .. })) {
         return;

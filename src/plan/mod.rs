@@ -3,6 +3,7 @@
 mod agent;
 mod associate;
 mod association;
+mod converge;
 mod disassociate;
 mod policies;
 mod recycle;
@@ -22,6 +23,7 @@ use serde::Serialize;
 
 pub use self::{
     associate::associate,
+    converge::{Converge, Expanded, carried_out, converge},
     disassociate::{Disassociate, RoleUse, Target, disassociate},
     recycle::{Recycle, recycle},
     restart::{StalePod, cron_jobs, stale_pods},
@@ -92,6 +94,22 @@ pub enum Step {
         role: String,
         /// Tags to set.
         tags: BTreeMap<String, String>,
+    },
+    /// UntagRole.
+    UntagRole {
+        /// Role name.
+        role: String,
+        /// Keys of the tags that go.
+        keys: Vec<String>,
+    },
+    /// PutRolePermissionsBoundary or DeleteRolePermissionsBoundary.
+    PutBoundary {
+        /// Role name.
+        role: String,
+        /// As it was read.
+        before: Option<String>,
+        /// As it will be.
+        after: Option<String>,
     },
     /// AttachRolePolicy.
     AttachPolicy {
@@ -190,6 +208,15 @@ pub enum Step {
         subject: ServiceAccount,
         /// Tags to set.
         tags: BTreeMap<String, String>,
+    },
+    /// UntagResource on the association.
+    UntagAssociation {
+        /// Association ARN.
+        association_arn: String,
+        /// Whose.
+        subject: ServiceAccount,
+        /// Keys of the tags that go.
+        keys: Vec<String>,
     },
     /// DeletePodIdentityAssociation.
     DeleteAssociation {

@@ -156,9 +156,11 @@ fn podid_made(want: &Want, role: &Role) -> bool {
 /// `--create-role` finds a role: its own from an earlier, perhaps interrupted run, or somebody else's.
 fn adoptable(want: &Want, role: &Role) -> Result<(), Refusal> {
     let own = tags::own(&want.cluster, &want.subject);
+    // A role of a file, or of `role create` for the whole cluster, is podid's for no service account alone.
+    let anyone = |key: &str| podid_made(want, role) && !role.tags.contains_key(key);
     let differing: Vec<String> = own
         .iter()
-        .filter(|(key, value)| role.tags.get(*key) != Some(value))
+        .filter(|(key, value)| role.tags.get(*key) != Some(value) && !anyone(key))
         .map(|(key, value)| match role.tags.get(key) {
             Some(other) => format!("{key} is `{other}`, not `{value}`"),
             None => format!("{key} is missing"),

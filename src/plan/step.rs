@@ -41,11 +41,14 @@ impl Step {
             Self::CreateRole(_) => "create-role".to_owned(),
             Self::PutTrust { .. } => "put-trust".to_owned(),
             Self::TagRole { .. } => "tag-role".to_owned(),
+            Self::UntagRole { .. } => "untag-role".to_owned(),
+            Self::PutBoundary { .. } => "put-boundary".to_owned(),
             Self::CreateAssociation { .. } => "create-association".to_owned(),
             Self::UpdateAssociation { .. } => "update-association".to_owned(),
             Self::ReplaceAssociation { .. } => "replace-association".to_owned(),
             Self::PutTargetTrust { .. } => "put-target-trust".to_owned(),
             Self::TagAssociation { .. } => "tag-association".to_owned(),
+            Self::UntagAssociation { .. } => "untag-association".to_owned(),
         }
     }
 
@@ -59,6 +62,8 @@ impl Step {
             Self::CreateRole(_) => "createRole",
             Self::PutTrust { .. } => "putTrust",
             Self::TagRole { .. } => "tagRole",
+            Self::UntagRole { .. } => "untagRole",
+            Self::PutBoundary { .. } => "putBoundary",
             Self::AttachPolicy { .. } => "attachPolicy",
             Self::PutPolicy { .. } => "putPolicy",
             Self::DetachPolicy { .. } => "detachPolicy",
@@ -69,6 +74,7 @@ impl Step {
             Self::ReplaceAssociation { .. } => "replaceAssociation",
             Self::PutTargetTrust { .. } => "putTargetTrust",
             Self::TagAssociation { .. } => "tagAssociation",
+            Self::UntagAssociation { .. } => "untagAssociation",
             Self::DeleteAssociation { .. } => "deleteAssociation",
             Self::Restart { .. } => "restart",
             Self::RollBack { .. } => "rollBack",
@@ -84,11 +90,14 @@ impl Step {
             Self::CreateServiceAccount { subject }
             | Self::UpdateAssociation { subject, .. }
             | Self::DeleteAssociation { subject, .. }
-            | Self::TagAssociation { subject, .. } => subject.to_string(),
+            | Self::TagAssociation { subject, .. }
+            | Self::UntagAssociation { subject, .. } => subject.to_string(),
             Self::CreateRole(role) => role.name.clone(),
             Self::PutTrust { role, .. }
             | Self::PutTargetTrust { role, .. }
             | Self::TagRole { role, .. }
+            | Self::UntagRole { role, .. }
+            | Self::PutBoundary { role, .. }
             | Self::DeleteRole { role, .. } => role.clone(),
             Self::AttachPolicy { policy_arn, .. } | Self::DetachPolicy { policy_arn, .. } => policy_arn.clone(),
             Self::PutPolicy { role, name, .. } | Self::DeletePolicy { role, name, .. } => format!("{role}/{name}"),
@@ -105,6 +114,8 @@ impl Step {
             Self::PutTrust { role, .. }
             | Self::PutTargetTrust { role, .. }
             | Self::TagRole { role, .. }
+            | Self::UntagRole { role, .. }
+            | Self::PutBoundary { role, .. }
             | Self::AttachPolicy { role, .. }
             | Self::PutPolicy { role, .. }
             | Self::DetachPolicy { role, .. }
@@ -137,6 +148,13 @@ impl Step {
             }
             Self::PutTrust { role, .. } => format!("update the trust policy of role {role}"),
             Self::TagRole { role, tags } => format!("tag role {role} ({})", keys(tags)),
+            Self::UntagRole { role, keys } => format!("take tags from role {role} ({})", keys.join(", ")),
+            Self::PutBoundary { role, after: Some(after), .. } => {
+                format!("set the permissions boundary of role {role} to {after}")
+            }
+            Self::PutBoundary { role, before, after: None } => {
+                format!("take the permissions boundary from role {role} (was {})", before.as_deref().unwrap_or("unset"))
+            }
             Self::AttachPolicy { role, policy_arn, .. } => format!("attach {policy_arn} to role {role}"),
             Self::PutPolicy { role, name, before: None, .. } => format!("put inline policy {name} on role {role}"),
             Self::PutPolicy { role, name, .. } => format!("update inline policy {name} of role {role}"),
@@ -181,6 +199,9 @@ impl Step {
                 format!("update the association of {subject} ({})", parts.join(", "))
             }
             Self::TagAssociation { subject, tags, .. } => format!("tag the association of {subject} ({})", keys(tags)),
+            Self::UntagAssociation { subject, keys, .. } => {
+                format!("take tags from the association of {subject} ({})", keys.join(", "))
+            }
             Self::RollBack { workload, spread } => {
                 format!("take {} back to the revision before", shown(workload, *spread))
             }
@@ -206,6 +227,9 @@ impl Step {
             Self::CreateRole(role) => format!("created role {}", role.name),
             Self::PutTrust { role, .. } => format!("updated the trust policy of role {role}"),
             Self::TagRole { role, .. } => format!("tagged role {role}"),
+            Self::UntagRole { role, .. } => format!("took tags from role {role}"),
+            Self::PutBoundary { role, after: Some(_), .. } => format!("set the permissions boundary of role {role}"),
+            Self::PutBoundary { role, .. } => format!("took the permissions boundary from role {role}"),
             Self::AttachPolicy { role, policy_arn, .. } => format!("attached {policy_arn} to role {role}"),
             Self::PutPolicy { role, name, before: None, .. } => format!("put inline policy {name} on role {role}"),
             Self::PutPolicy { role, name, .. } => format!("updated inline policy {name} of role {role}"),
@@ -221,6 +245,7 @@ impl Step {
             }
             Self::PutTargetTrust { role, .. } => format!("updated the trust policy of target role {role}"),
             Self::TagAssociation { subject, .. } => format!("tagged the association of {subject}"),
+            Self::UntagAssociation { subject, .. } => format!("took tags from the association of {subject}"),
             Self::Restart { workload, spread, .. } => format!("asked {} to restart", shown(workload, *spread)),
             Self::RollBack { workload, spread } => {
                 format!("took {} back to the revision before", shown(workload, *spread))
@@ -240,12 +265,15 @@ impl Step {
             | Self::CreateAssociation { .. } => Kind::Create,
             Self::PutTrust { .. }
             | Self::TagRole { .. }
+            | Self::UntagRole { .. }
+            | Self::PutBoundary { .. }
             | Self::AttachPolicy { .. }
             | Self::PutPolicy { .. }
             | Self::UpdateAssociation { .. }
             | Self::UpdateAgent { .. }
             | Self::PutTargetTrust { .. }
-            | Self::TagAssociation { .. } => Kind::Update,
+            | Self::TagAssociation { .. }
+            | Self::UntagAssociation { .. } => Kind::Update,
             Self::DetachPolicy { .. }
             | Self::DeletePolicy { .. }
             | Self::DeleteRole { .. }
@@ -264,13 +292,18 @@ impl Step {
             | Self::RemoveAgent { .. }
             | Self::CreateServiceAccount { .. }
             | Self::CreateRole(_) => 0,
-            Self::PutTrust { .. } | Self::TagRole { .. } | Self::AttachPolicy { .. } | Self::PutPolicy { .. } => 1,
+            Self::PutTrust { .. }
+            | Self::TagRole { .. }
+            | Self::UntagRole { .. }
+            | Self::PutBoundary { .. }
+            | Self::AttachPolicy { .. }
+            | Self::PutPolicy { .. } => 1,
             // After its trust statement: killed in between, the association still tells the next run which role it was.
             Self::CreateAssociation { .. }
             | Self::UpdateAssociation { .. }
             | Self::ReplaceAssociation { .. }
             | Self::DeleteAssociation { .. } => 2,
-            Self::TagAssociation { .. } | Self::PutTargetTrust { .. } => 3,
+            Self::TagAssociation { .. } | Self::UntagAssociation { .. } | Self::PutTargetTrust { .. } => 3,
             // What an association used goes once the association is gone.
             Self::DetachPolicy { .. } | Self::DeletePolicy { .. } => 4,
             Self::DeleteRole { .. } => 5,
@@ -285,6 +318,8 @@ impl Step {
             Self::CreateRole(_)
             | Self::PutTrust { .. }
             | Self::TagRole { .. }
+            | Self::UntagRole { .. }
+            | Self::PutBoundary { .. }
             | Self::AttachPolicy { .. }
             | Self::PutPolicy { .. }
             | Self::DetachPolicy { .. }
@@ -295,7 +330,8 @@ impl Step {
             | Self::DeleteAssociation { .. }
             | Self::ReplaceAssociation { .. }
             | Self::PutTargetTrust { .. }
-            | Self::TagAssociation { .. } => true,
+            | Self::TagAssociation { .. }
+            | Self::UntagAssociation { .. } => true,
             Self::InstallAgent { .. }
             | Self::UpdateAgent { .. }
             | Self::RemoveAgent { .. }

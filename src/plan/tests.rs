@@ -80,6 +80,9 @@ fn apply(step: &Step, have: &mut Have) {
             inline.insert(name.clone(), after.clone());
         }
         Step::DetachPolicy { .. }
+        | Step::UntagRole { .. }
+        | Step::UntagAssociation { .. }
+        | Step::PutBoundary { .. }
         | Step::DeletePolicy { .. }
         | Step::DeleteRole { .. }
         | Step::DeleteAssociation { .. } => {
@@ -125,13 +128,16 @@ fn apply(step: &Step, have: &mut Have) {
         Step::RollBack { .. } => panic!("never planned: {step:?}"),
         Step::Restart { workload, .. } => {
             let workloads = have.workloads.read().unwrap().clone();
-            let workload = workloads.iter().find(|w| w.id == *workload).unwrap();
-            let Seen::Read(pods) = &mut have.pods else { panic!() };
-            for pod in pods.iter_mut().filter(|pod| workload.owns(pod)) {
-                *pod = fixtures::pod(workload, &pod.name, true);
-                pod.created_at = Some(fixtures::at(120));
-            }
+            restarted(workloads.iter().find(|w| w.id == *workload).unwrap(), have);
         }
+    }
+}
+
+fn restarted(workload: &crate::model::workload::Workload, have: &mut Have) {
+    let Seen::Read(pods) = &mut have.pods else { panic!() };
+    for pod in pods.iter_mut().filter(|pod| workload.owns(pod)) {
+        *pod = fixtures::pod(workload, &pod.name, true);
+        pod.created_at = Some(fixtures::at(120));
     }
 }
 

@@ -20,6 +20,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("observe", &["failure", "model", "output::mask", "ports"]),
     ("execute", &["failure", "model", "observe", "plan", "ports", "wait"]),
     ("prove", &["explain", "failure", "model", "observe", "output::Progress", "output::mask", "ports", "wait"]),
+    ("manifest", &["failure", "model"]),
     ("output", &["failure", "model", "plan"]),
     ("settings", &["failure", "model"]),
     ("cli", &["commands", "output"]),
@@ -63,13 +64,14 @@ const CRATES: &[(&str, &[&str])] = &[
     ("similar", &["output"]),
     ("tracing_subscriber", &["output"]),
     ("tokio", &["aws", "complete", "context", "k8s", "lib", "output", "wait"]),
+    ("granit_parser", &["manifest"]),
     ("rustix", &["complete"]),
     ("podid_sandbox", &[]),
 ];
 
 /// All that the pure rooms may name from outside.
 const PURE: &[(&str, &[&str])] = &[
-    ("model", &["jiff", "serde", "serde_json", "sha2", "std", "thiserror"]),
+    ("model", &["jiff", "schemars", "serde", "serde_json", "sha2", "std", "thiserror"]),
     ("plan", &["serde", "serde_json", "std"]),
     ("checks", &["jiff", "serde", "serde_json", "std"]),
 ];

@@ -1,4 +1,4 @@
-//! man/, completions/ and the README are what the code says. `PODID_BLESS=1` rewrites them.
+//! man/, completions/, schema/ and the README are what the code says. `PODID_BLESS=1` rewrites them.
 
 mod text;
 
@@ -39,6 +39,14 @@ fn holds(path: &Path, wanted: &str) {
     }
     let held = fs::read_to_string(path).unwrap_or_default();
     assert!(held == wanted, "{} is not what the code says; run: {BLESS}", path.display());
+}
+
+#[test]
+fn schema() {
+    let text = serde_json::to_string_pretty(&podid::model::manifest::json_schema()).unwrap() + "\n";
+    holds(&root().join("schema/podid.v1.json"), &text);
+    // The command prints the same.
+    assert_eq!(Env::new("carts-before").podid("schema").ok().stdout, text);
 }
 
 /// Every command, the root first, as clap builds it.

@@ -14,6 +14,7 @@ const STANDS_FOR: &[(&str, &str)] = &[
     ("NAMESPACE/SERVICE_ACCOUNT", "carts/carts"),
     ("SHELL", "bash"),
     ("TABLE[=ACCESS]", "carts=read"),
+    ("FILE", "podid.yaml"),
     ("ARN", "arn:aws:iam::111122223333:policy/carts"),
 ];
 

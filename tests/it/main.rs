@@ -8,6 +8,7 @@ mod calls;
 mod completion;
 mod connect;
 mod disassociate;
+mod file;
 mod generated;
 mod hints;
 mod iam_policy;

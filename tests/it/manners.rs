@@ -31,6 +31,9 @@ const LINES: &[(&str, &str)] = &[
     ("carts-old-agent", "agent upgrade --dry-run"),
     ("carts-associated", "agent uninstall --dry-run"),
     ("carts-verified", "verify carts/carts"),
+    ("carts-associated", "apply -f examples/carts.yaml --dry-run"),
+    ("carts-associated", "diff -f tests/it/file/associated.yaml"),
+    ("carts-associated", "export"),
     ("carts-associated", "wait carts/carts --for agent"),
 ];
 
@@ -87,7 +90,9 @@ fn as_data() {
         let json = env.podid(&format!("{line} -o json")).ok().json();
         assert!(json.is_object(), "{line}: {json}");
         let yaml = env.podid(&format!("{line} -o yaml")).ok();
-        let first = json.as_object().and_then(|fields| fields.keys().next()).unwrap();
+        // There it is the file that `apply` takes.
+        let first = if line.starts_with("associate") { json!({ "apiVersion": 0 }) } else { json };
+        let first = first.as_object().and_then(|fields| fields.keys().next()).unwrap();
         assert!(yaml.stdout.starts_with(&format!("{first}:")), "{line}: {yaml}");
         let names = env.podid(&format!("{line} -o name")).ok();
         let odd = names.stdout.lines().find(|name| name.is_empty() || name.contains([' ', '\t', '{']));
@@ -138,6 +143,9 @@ fn out_of_time() {
     agent upgrade: 5 error: timed out after 1s while reading the cluster
     agent uninstall: 5 error: timed out after 1s while reading the cluster
     verify carts/carts: 5 error: timed out after 1s while reading the cluster
+    apply -f examples/carts.yaml: 5 error: timed out after 1s while reading the cluster
+    diff -f tests/it/file/associated.yaml: 5 error: timed out after 1s while reading the cluster
+    export: 5 error: timed out after 1s while reading the cluster
     wait carts/carts: 5 error: timed out after 1s while reading the cluster
     ");
 }

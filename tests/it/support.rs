@@ -111,6 +111,7 @@ impl Env {
     /// Writes a file into the home directory and answers its path.
     pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.home.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     }
@@ -281,7 +282,7 @@ impl Run {
         static WAITS: OnceLock<regex::Regex> = OnceLock::new();
         let waits = WAITS.get_or_init(|| {
             regex::Regex::new(
-                r"(?m)^(effective: new pods are .*|agent: (agent: \d|add-on \S+ is ).*|[a-z0-9-]+/\S+: (waiting for|the change to).*)\n",
+                r"(?m)^(effective: new pods are .*|agent: (agent: \d|add-on \S+ is ).*|[a-z0-9-]+/\S+: (waiting for|the change to|new pods are).*)\n",
             )
             .unwrap()
         });

@@ -1,11 +1,15 @@
 //! What the documents of one run come to together: defaults folded in, each entry with its place, and what contradicts.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use super::{Agent, Association, Manifest, Role, Tags};
 use crate::model::{
-    arn::Arn,
+    arn::{Arn, last},
     glob::Pattern,
+    text,
     want::{Field, Scope},
 };
 
@@ -55,12 +59,8 @@ pub struct Entry<T> {
     pub at: Place,
     /// `associations[2]`.
     pub path: String,
-}
-
-impl<T> Entry<T> {
-    fn problem(&self, key: &str, message: impl Into<String>) -> Problem {
-        Problem { at: self.at.clone(), path: format!("{}.{key}", self.path), message: message.into() }
-    }
+    /// Which document it is of.
+    pub document: usize,
 }
 
 /// All entries of a run.
@@ -78,6 +78,7 @@ pub struct Entries {
     pub roles: Vec<Entry<Role>>,
     /// Associations.
     pub associations: Vec<Entry<Association>>,
+    by_name: BTreeMap<String, usize>,
 }
 
 impl Entries {
@@ -86,13 +87,17 @@ impl Entries {
         self.roles.is_empty() && self.associations.is_empty() && self.agent.is_none()
     }
 
-    /// The role of this file that an association names, by name or by its ARN's name and path.
-    pub fn role(&self, named: &str) -> Option<&Entry<Role>> {
-        self.roles.iter().find(|role| role.value.name == named)
+    /// The role of this name.
+    pub fn role(&self, name: &str) -> Option<&Entry<Role>> {
+        self.by_name.get(name).and_then(|index| self.roles.get(*index))
+    }
+
+    fn index(&mut self) {
+        self.by_name = self.roles.iter().enumerate().map(|(i, role)| (role.value.name.clone(), i)).collect();
     }
 }
 
-/// Where each entry of a document stands: a document's place, and by path (`roles[0]`, `associations[2].role`) those inside.
+/// Where what a path names stands in a document; for an empty path the document itself.
 pub type Places<'a> = &'a dyn Fn(&str) -> Place;
 
 /// Puts documents together.
@@ -100,14 +105,18 @@ pub type Places<'a> = &'a dyn Fn(&str) -> Place;
 /// # Errors
 /// All contradictions at once.
 pub fn entries<'a>(documents: impl IntoIterator<Item = (Manifest, Places<'a>)>) -> Result<Entries, Vec<Problem>> {
-    let (mut all, mut problems) = (Entries::default(), Vec::new());
-    for (document, places) in documents {
+    let (mut all, mut found) = (Entries::default(), Found::default());
+    for (number, (document, places)) in documents.into_iter().enumerate() {
+        found.places.push(places);
         let mut one = |have: &mut Option<String>, given: Option<String>, key: &str| {
             if let (Some(have), Some(given)) = (&*have, &given)
                 && have != given
             {
-                let message = format!("`{given}`, but another document says `{have}`: one run is for one cluster");
-                problems.push(Problem { at: places(key), path: key.to_owned(), message });
+                found.say(
+                    number,
+                    key,
+                    format!("`{given}`, but another document says `{have}`: one run is for one cluster"),
+                );
             }
             *have = have.take().or(given);
         };
@@ -115,8 +124,7 @@ pub fn entries<'a>(documents: impl IntoIterator<Item = (Manifest, Places<'a>)>) 
         one(&mut all.region, document.region, "region");
         if let Some(agent) = document.agent {
             if all.agent.as_ref().is_some_and(|have| *have != agent) {
-                let message = "another document wants the agent otherwise".to_owned();
-                problems.push(Problem { at: places("agent"), path: "agent".to_owned(), message });
+                found.say(number, "agent", "another document wants the agent otherwise".to_owned());
             }
             all.agent = Some(agent);
         }
@@ -129,7 +137,7 @@ pub fn entries<'a>(documents: impl IntoIterator<Item = (Manifest, Places<'a>)>) 
             }
             value.tags = with_defaults(value.tags, &defaults.tags);
             let path = format!("roles[{index}]");
-            all.roles.push(Entry { value, name: name.clone(), at: places(&path), path });
+            all.roles.push(Entry { value, name: name.clone(), at: places(&path), path, document: number });
         }
         for (index, mut value) in document.associations.into_iter().enumerate() {
             if let (Field::Unmanaged, Some(off)) = (&value.disable_session_tags, defaults.disable_session_tags) {
@@ -137,18 +145,21 @@ pub fn entries<'a>(documents: impl IntoIterator<Item = (Manifest, Places<'a>)>) 
             }
             value.tags = with_defaults(value.tags, &defaults.tags);
             let path = format!("associations[{index}]");
-            all.associations.push(Entry { value, name: name.clone(), at: places(&path), path });
+            all.associations.push(Entry { value, name: name.clone(), at: places(&path), path, document: number });
         }
         all.names.push(name);
     }
-    twice(&all.roles, "name", |role| role.name.clone(), "role", &mut problems);
-    twice(&all.associations, "serviceAccount", |a| a.service_account.clone(), "service account", &mut problems);
+    all.index();
+    found.twice(&all.roles, "name", |role| &role.name, "role");
+    found.twice(&all.associations, "serviceAccount", |a| &a.service_account, "service account");
+    let used: BTreeSet<&str> = all.associations.iter().map(|a| last(&a.value.role)).collect();
     for entry in &all.associations {
-        related(&all, entry, &mut problems);
+        found.related(&all, entry);
     }
     for role in &all.roles {
-        lonely(&all, role, &mut problems);
+        found.lonely(&used, role);
     }
+    let Found { mut problems, .. } = found;
     problems.sort();
     if problems.is_empty() { Ok(all) } else { Err(problems) }
 }
@@ -168,58 +179,72 @@ fn with_defaults(tags: Field<Tags>, defaults: &BTreeMap<String, String>) -> Fiel
     }
 }
 
-fn twice<T>(list: &[Entry<T>], key: &str, of: impl Fn(&T) -> String, what: &str, problems: &mut Vec<Problem>) {
-    let mut first: BTreeMap<String, &Place> = BTreeMap::new();
-    for entry in list {
-        let name = of(&entry.value);
-        if let Some(before) = first.get(&name) {
-            problems.push(entry.problem(key, format!("{what} `{name}` comes twice, first at {before}")));
-        } else {
-            first.insert(name, &entry.at);
-        }
-    }
+#[derive(Default)]
+struct Found<'a> {
+    problems: Vec<Problem>,
+    places: Vec<Places<'a>>,
 }
 
-/// An association and its role must fit together.
-fn related(all: &Entries, entry: &Entry<Association>, problems: &mut Vec<Problem>) {
-    let value = &entry.value;
-    let off = matches!(value.disable_session_tags, Field::Set(true));
-    if matches!(value.session_policy, Field::Set(_)) && !off {
-        problems.push(entry.problem("sessionPolicy", "a session policy needs `disableSessionTags: true`"));
+impl Found<'_> {
+    fn say(&mut self, document: usize, path: &str, message: String) {
+        let at = self.places.get(document).map(|places| places(path)).unwrap_or_default();
+        self.problems.push(Problem { at, path: path.to_owned(), message });
     }
-    if value.role.parse::<Arn>().is_ok() {
-        return;
+
+    fn entry<T>(&mut self, entry: &Entry<T>, key: &str, message: String) {
+        self.say(entry.document, &format!("{}.{key}", entry.path), message);
     }
-    let Some(role) = all.role(&value.role) else {
-        let near = super::super::text::nearest(&value.role, all.roles.iter().map(|role| role.value.name.as_str()));
-        let near = near.first().map_or(String::new(), |near| format!("; did you mean `{near}`?"));
-        let message =
-            format!("no role `{}` is defined here; a role of elsewhere is named by its ARN{near}", value.role);
-        problems.push(entry.problem("role", message));
-        return;
-    };
-    if let (true, Some(scope @ (Scope::ServiceAccount | Scope::Namespace))) = (off, role.value.scope) {
-        problems.push(entry.problem(
-            "disableSessionTags",
-            format!(
+
+    fn twice<T>(&mut self, list: &[Entry<T>], key: &str, of: impl Fn(&T) -> &String, what: &str) {
+        let mut first: BTreeMap<&str, &Place> = BTreeMap::new();
+        for entry in list {
+            let name = of(&entry.value);
+            if let Some(before) = first.get(name.as_str()) {
+                self.entry(entry, key, format!("{what} `{name}` comes twice, first at {before}"));
+            } else {
+                first.insert(name, &entry.at);
+            }
+        }
+    }
+
+    /// An association and its role must fit together.
+    fn related(&mut self, all: &Entries, entry: &Entry<Association>) {
+        let value = &entry.value;
+        let off = matches!(value.disable_session_tags, Field::Set(true));
+        if matches!(value.session_policy, Field::Set(_)) && !off {
+            self.entry(entry, "sessionPolicy", "a session policy needs `disableSessionTags: true`".to_owned());
+        }
+        if value.role.parse::<Arn>().is_ok() {
+            return;
+        }
+        let Some(role) = all.role(&value.role) else {
+            let near = text::nearest(&value.role, all.roles.iter().map(|role| role.value.name.as_str()));
+            let near = near.first().map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+            let name = &value.role;
+            let message = format!("no role `{name}` is defined here; a role of elsewhere is named by its ARN{near}");
+            self.entry(entry, "role", message);
+            return;
+        };
+        if let (true, Some(scope @ (Scope::ServiceAccount | Scope::Namespace))) = (off, role.value.scope) {
+            let message = format!(
                 "role `{}` has scope `{}`, which needs session tags; choose `scope: cluster` for it",
                 role.value.name,
                 scope.as_str()
-            ),
-        ));
+            );
+            self.entry(entry, "disableSessionTags", message);
+        }
     }
-}
 
-/// A trust policy must trust somebody.
-fn lonely(all: &Entries, role: &Entry<Role>, problems: &mut Vec<Problem>) {
-    let wide = matches!(role.value.scope, Some(Scope::Cluster | Scope::None));
-    let used =
-        all.associations.iter().any(|a| all.role(&a.value.role).is_some_and(|r| r.value.name == role.value.name));
-    if !wide && !used {
-        problems.push(role.problem(
-            "name",
-            format!("no association uses role `{}`, so that it would trust nobody; `scope: cluster` trusts the whole cluster", role.value.name),
-        ));
+    /// A trust policy must trust somebody.
+    fn lonely(&mut self, used: &BTreeSet<&str>, role: &Entry<Role>) {
+        let wide = matches!(role.value.scope, Some(Scope::Cluster | Scope::None));
+        let name = &role.value.name;
+        if !wide && !used.contains(name.as_str()) {
+            let message = format!(
+                "no association uses role `{name}`, so that it would trust nobody; `scope: cluster` trusts the whole cluster"
+            );
+            self.entry(role, "name", message);
+        }
     }
 }
 

@@ -290,11 +290,11 @@ fn sid(grant: &TableGrant) -> String {
     sid_of(&grant.table, grant.access)
 }
 
-fn sid_of(table: &Arn, access: Access) -> String {
+pub(super) fn sid_of(table: &Arn, access: Access) -> String {
     format!("PodidDynamodb{}", text::short_hash(&[&table.to_string(), access.as_str()], 16))
 }
 
-fn key_sid(table: &Arn) -> String {
+pub(super) fn key_sid(table: &Arn) -> String {
     format!("PodidDynamodb{}Kms", text::short_hash(&[&table.to_string()], 16))
 }
 
@@ -304,7 +304,7 @@ fn own_sids(table: &Arn, access: Access) -> [String; 3] {
     [format!("{sid}Index"), format!("{sid}Describe"), sid]
 }
 
-fn sid_in(statement: &Value, sids: &[String]) -> bool {
+pub(super) fn sid_in(statement: &Value, sids: &[String]) -> bool {
     statement.get("Sid").and_then(Value::as_str).is_some_and(|sid| sids.iter().any(|own| own == sid))
 }
 
@@ -371,7 +371,7 @@ pub fn without(before: &Document, table: &Arn, access: Option<Access>) -> Option
 }
 
 /// Puts statements into a document; one that was a single object stays one.
-fn put(document: &mut Document, mut list: Vec<Value>) {
+pub(super) fn put(document: &mut Document, mut list: Vec<Value>) {
     let single = document.0.get("Statement").is_some_and(Value::is_object);
     document.0["Statement"] = if single && list.len() == 1 { list.remove(0) } else { Value::Array(list) };
 }

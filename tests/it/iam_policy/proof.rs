@@ -1,6 +1,7 @@
 //! The permissions that `podid iam-policy` prints, proved: a caller with exactly these gets everything done, and one with any of
 //! them less is told which. What each command is tried with is in `lines`.
 
+mod files;
 mod lines;
 
 use std::{
@@ -314,6 +315,9 @@ proved! {
     agent_upgrade: "agent upgrade",
     agent_uninstall: "agent uninstall",
     verify: "verify",
+    apply: "apply",
+    diff: "diff",
+    export: "export",
     wait: "wait",
 }
 

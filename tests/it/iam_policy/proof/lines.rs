@@ -3,7 +3,10 @@
 use podid_sandbox::State;
 use serde_json::{Value, json};
 
-use super::CLUSTER;
+use super::{
+    CLUSTER,
+    files::{CHANGED, NEW, PATTERN, SAME, UPGRADE, file, kept, kept_here},
+};
 use crate::{recycle::workload, role::trusting};
 
 /// A command line in a world.
@@ -370,6 +373,56 @@ pub(super) fn lines(command: &str) -> Vec<Line> {
             line("carts-verified", &[("/addons/0/status", json!("UPDATE_FAILED"))], "verify carts/carts -o json"),
             line("carts-verified", &[(APP, json!("crash of its own"))], "verify carts/carts -o json"),
         ],
+        "apply" => vec![
+            line("carts-before", &[], format!("apply -f {} --recycle --yes", file("new.yaml", NEW))),
+            Line {
+                once: worn,
+                ..line(
+                    "carts-agent",
+                    &kept_here(&each_kind()),
+                    format!("apply -f {} --recycle --yes", file("pods.yaml", SAME)),
+                )
+            },
+            Line {
+                once: worn,
+                ..fails(
+                    6,
+                    line(
+                        "carts-agent",
+                        &kept_here(&[crashing]),
+                        format!("apply -f {} --recycle --yes", file("crash.yaml", SAME)),
+                    ),
+                )
+            },
+            Line {
+                once: worn,
+                ..fails(
+                    6,
+                    line(
+                        "carts-agent",
+                        &kept_here(&instead("DaemonSet", CRASH)),
+                        format!("apply -f {} --recycle --yes", file("crash.yaml", SAME)),
+                    ),
+                )
+            },
+            line("carts-agent", &kept(), format!("apply -f {} --prune --no-wait --yes", file("changed.yaml", CHANGED))),
+            line("carts-agent", &old(), format!("apply -f {} --yes", file("agent.yaml", UPGRADE))),
+            line("carts-agent", &[], format!("apply -f {} --yes", file("pattern.yaml", PATTERN))),
+        ],
+        "diff" => vec![
+            fails(3, line("carts-before", &[], format!("diff -f {}", file("new.yaml", NEW)))),
+            fails(
+                3,
+                line(
+                    "carts-before",
+                    &[("/manifests/-", crate::agent::self_managed())],
+                    format!("diff -f {}", file("new.yaml", NEW)),
+                ),
+            ),
+            fails(3, line("carts-agent", &kept(), format!("diff -f {} --prune", file("changed.yaml", CHANGED)))),
+            fails(3, line("carts-agent", &[], format!("diff -f {}", file("pattern.yaml", PATTERN)))),
+        ],
+        "export" => vec![line("carts-associated", &made_and_used(), "export")],
         "wait" => vec![
             line("carts-associated", &[unused()], "wait carts/carts --for effective"),
             line("carts-associated", &[], "wait carts/carts --for injected"),

@@ -16,6 +16,7 @@ use crate::{
     model::{
         association::Association,
         have::{Have, Seen, ServiceAccountState},
+        manifest::{Holdings, RoleHoldings, export},
         policy::same_meaning,
         staleness,
         trust::target,
@@ -33,7 +34,7 @@ use crate::{
 
 /// What is proved after the plan.
 #[derive(Debug, Clone, Copy)]
-pub struct Proof {
+pub(super) struct Proof {
     /// False: the AWS part only.
     pub wait: bool,
     /// Show the application's log lines.
@@ -56,7 +57,13 @@ struct Ending {
 ///
 /// # Errors
 /// What failed, with its exit code.
-pub async fn associate(ctx: &Context, want: &Want, have: &Have, changing: &Changing, proof: Proof) -> Result<Code> {
+pub(super) async fn associate(
+    ctx: &Context,
+    want: &Want,
+    have: &Have,
+    changing: &Changing,
+    proof: Proof,
+) -> Result<Code> {
     let plan = plan::associate(want, have).map_err(shared::refused)?;
     for warning in &plan.warnings {
         ctx.term.warn(warning);
@@ -70,7 +77,11 @@ pub async fn associate(ctx: &Context, want: &Want, have: &Have, changing: &Chang
     if changing.dry_run {
         let mut ending = Ending { outcome: Outcome::planned(&plan.steps), association: present, ..Ending::default() };
         target_trust(ctx, want, have, &mut ending);
-        render(ctx, want, &ending)?;
+        if ctx.term.format() == Format::Yaml {
+            file(ctx, want, have, &plan.steps)?;
+        } else {
+            render(ctx, want, &ending)?;
+        }
         return Ok(shared::dry_run_code(changing, &plan));
     }
     shared::consent(ctx, changing, Consent::of(&plan)).await?;
@@ -325,6 +336,26 @@ fn change(steps: &[Step]) -> Change {
         }
     }
     change
+}
+
+/// What is there after the plan, as a file that `apply` takes: the way from one command to a file in git.
+fn file(ctx: &Context, want: &Want, have: &Have, steps: &[Step]) -> Result<()> {
+    let mut held = Holdings::default();
+    held.associations.extend(have.association.read().cloned().flatten().map(|a| (want.subject.clone(), a)));
+    let (role, attached, inline) = (have.role.clone(), have.attached.clone(), have.inline.clone());
+    held.roles.insert(want.role.role.name().to_owned(), RoleHoldings { role, attached, inline });
+    let held = plan::carried_out(held, steps);
+    let (manifest, notes) = export(&want.cluster, &held);
+    for note in notes {
+        ctx.term.warn(note);
+    }
+    let policies =
+        !want.role.tables.is_empty() || !want.role.policy_arns.is_empty() || !want.role.policy_files.is_empty();
+    if policies && manifest.roles.is_empty() {
+        let name = want.role.role.name();
+        ctx.term.warn(format!("the policies of role `{name}` are not in the file: podid did not make the role"));
+    }
+    ctx.term.emit_yaml(&manifest)
 }
 
 fn render(ctx: &Context, want: &Want, ending: &Ending) -> Result<()> {

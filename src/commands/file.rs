@@ -1,0 +1,240 @@
+//! Files: `podid apply`, `diff`, `export` and `schema`. What they share is here: the file read, its service accounts looked
+//! up, what is there read, and the plan.
+
+pub mod apply;
+pub mod diff;
+pub mod export;
+pub mod schema;
+mod view;
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use clap::Args;
+
+use crate::{
+    commands::shared,
+    context::Context,
+    failure::{Code, Failure, Result},
+    manifest,
+    model::{
+        glob::Pattern,
+        have::Seen,
+        manifest::{Association, Entries, Entry, Holdings},
+        names::ServiceAccount,
+    },
+    observe::{
+        self,
+        file::{Extent, From},
+    },
+    plan::{self, Plan, Refusal},
+};
+
+/// Which files.
+#[derive(Debug, Args)]
+pub struct Files {
+    /// File or folder (its *.yaml, *.yml and *.json); - is stdin (can be repeated)
+    #[arg(long, short, visible_alias = "filename", value_name = "PATH", required = true)]
+    file: Vec<PathBuf>,
+}
+
+impl Files {
+    /// Reads them. Nothing is asked of anybody yet.
+    ///
+    /// # Errors
+    /// Usage: all that is wrong with them.
+    fn read(&self, ctx: &Context) -> Result<Entries> {
+        let read = manifest::read(&self.file, &mut std::io::stdin().lock())?;
+        for note in &read.notes {
+            ctx.term.note(note);
+        }
+        ctx.of_file(read.entries.cluster.as_deref(), read.entries.region.as_deref());
+        Ok(read.entries)
+    }
+
+    /// The file comes from stdin, where no answer can be read then.
+    fn are_stdin(&self) -> bool {
+        self.file.iter().any(|path| path.as_os_str() == "-")
+    }
+}
+
+/// How a file is planned.
+#[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+struct How {
+    /// What is read of Kubernetes.
+    around: Extent,
+    /// Ask Kubernetes at all.
+    kube: bool,
+    /// Remove what carries the file's name and is not in it.
+    prune: bool,
+    allow_missing_agent: bool,
+    recycle: bool,
+}
+
+/// A file's plan, and what it rests on.
+struct Planned {
+    entries: Entries,
+    subjects: BTreeMap<ServiceAccount, usize>,
+    have: Holdings,
+    plan: Plan,
+}
+
+/// Reads what is there for a file, and plans.
+async fn plan(ctx: &Context, entries: Entries, how: How) -> Result<Planned> {
+    if how.prune {
+        prunable(&entries)?;
+    }
+    let cluster = ctx.cluster().await?;
+    let subjects = subjects(ctx, &entries, how).await?;
+    let wanted: BTreeMap<ServiceAccount, String> = subjects
+        .iter()
+        .map(|(subject, index)| (subject.clone(), entries.associations[*index].value.role.clone()))
+        .collect();
+    let kube = if how.kube && (how.around != Extent::Nothing || entries.agent.is_some()) {
+        Some(ctx.kube().await?)
+    } else {
+        None
+    };
+    let line = ctx.term.progress("associations");
+    // What a few answers hold needs no progress.
+    let tell = |read: usize, of: usize| {
+        if of > 200 && (read.is_multiple_of(100) || read == of) {
+            line.update(format!("{read} of {of} read"));
+        }
+    };
+    let from = From {
+        eks: ctx.eks()?,
+        iam: ctx.iam()?,
+        tables: ctx.tables()?,
+        kube,
+        around: how.around,
+        cluster,
+        tell: &tell,
+    };
+    let read =
+        ctx.guard.run("reading what is there", observe::file::holdings(from, &entries, &wanted, how.prune)).await;
+    line.clear();
+    let have = match read {
+        Ok(have) => have,
+        Err(failure) => return Err(ctx.explain_kube(failure, true).await),
+    };
+    let version = agent_version(ctx, &entries, &have).await?;
+    let associations: Vec<plan::Expanded<'_>> =
+        subjects.iter().map(|(subject, index)| (subject.clone(), &entries.associations[*index])).collect();
+    let ask = plan::Converge {
+        cluster,
+        entries: &entries,
+        associations: &associations,
+        have: &have,
+        agent_version: version.as_deref(),
+        allow_missing_agent: how.allow_missing_agent,
+        recycle: how.recycle,
+    };
+    let plan = plan::converge(&ask).map_err(|refusals| refused(&refusals))?;
+    Ok(Planned { entries, subjects, have, plan })
+}
+
+/// `--prune` removes by a name, and an empty file must not empty a cluster.
+fn prunable(entries: &Entries) -> Result<()> {
+    if entries.names.iter().any(Option::is_none) {
+        return Err(Failure::usage(
+            "`--prune` removes what carries the file's name, and a document has no `metadata.name`",
+        )
+        .hint("write `metadata: {name: …}` into it, and apply it once without `--prune`"));
+    }
+    if entries.roles.is_empty() && entries.associations.is_empty() {
+        return Err(Failure::usage(
+            "`--prune` with a file that has no role and no association would remove everything",
+        )
+        .hint("name what is to go: `podid disassociate NS/SA --delete-role`"));
+    }
+    Ok(())
+}
+
+/// The version of the agent to install, asked for only where there is none. One that is named is checked too.
+async fn agent_version(ctx: &Context, entries: &Entries, have: &Holdings) -> Result<Option<String>> {
+    let Some(agent) = &entries.agent else { return Ok(None) };
+    let due = match &have.addon {
+        Seen::Read(None) => true,
+        Seen::Read(Some(addon)) => agent.version.as_ref().is_some_and(|wanted| *wanted != addon.version),
+        Seen::Unreadable(_) | Seen::NotAsked => false,
+    };
+    if due { shared::agent_version(ctx, agent.version.as_deref()).await.map(Some) } else { Ok(None) }
+}
+
+/// The service accounts of the entries, each with its entry: names as they are, patterns by what exists.
+async fn subjects(ctx: &Context, entries: &Entries, how: How) -> Result<BTreeMap<ServiceAccount, usize>> {
+    let parsed: Vec<(usize, Pattern, &Entry<Association>)> = entries
+        .associations
+        .iter()
+        .enumerate()
+        .map(|(index, entry)| {
+            let pattern = entry.value.service_account.parse::<Pattern>();
+            pattern.map(|pattern| (index, pattern, entry)).map_err(|e| Failure::usage(format!("{}: {e}", entry.at)))
+        })
+        .collect::<Result<_>>()?;
+    let mut found: BTreeMap<ServiceAccount, usize> =
+        parsed.iter().filter_map(|(index, pattern, _)| Some((pattern.literal()?, *index))).collect();
+    let patterns = observe::file::patterns(entries);
+    if patterns.is_empty() {
+        return Ok(found);
+    }
+    if !how.kube {
+        let first = patterns.first().map(ToString::to_string).unwrap_or_default();
+        return Err(Failure::usage(format!(
+            "`{first}` stands for service accounts that exist, and Kubernetes is not asked"
+        ))
+        .hint("leave `--no-wait` out, or name the service accounts"));
+    }
+    let kube = ctx.kube().await?;
+    let read = ctx.guard.run("looking for the service accounts of patterns", observe::file::matching(kube, &patterns));
+    let existing = match read.await {
+        Ok(existing) => existing,
+        Err(failure) => return Err(ctx.explain_kube(failure, true).await),
+    };
+    let literal: Vec<ServiceAccount> = found.keys().cloned().collect();
+    for (index, pattern, entry) in parsed.iter().filter(|(_, pattern, _)| pattern.literal().is_none()) {
+        // A name says more than a pattern.
+        let own: Vec<&ServiceAccount> =
+            existing.iter().filter(|subject| pattern.matches(subject) && !literal.contains(subject)).collect();
+        if own.is_empty() {
+            ctx.term.warn(format!("{}: `{pattern}` matches no service account", entry.at));
+        } else {
+            let names: Vec<String> = own.iter().take(20).map(ToString::to_string).collect();
+            let more = own.len().saturating_sub(names.len());
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            ctx.term.status(format!("`{pattern}` matches {}{more}", names.join(", ")));
+        }
+        for subject in own {
+            if let Some(other) = found.insert(subject.clone(), *index) {
+                let other = &entries.associations[other];
+                return Err(Failure::usage(format!(
+                    "{}: {}: `{pattern}` and `{}` ({}) both match {subject}",
+                    entry.at, entry.path, other.value.service_account, other.at
+                ))
+                .hint(format!("give {subject} an entry of its own: a name goes before patterns")));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// All that keeps the plan from being made, as one failure.
+fn refused(refusals: &[Refusal]) -> Failure {
+    let denied = refusals.iter().all(|refusal| refusal.denied);
+    let mut hints: Vec<String> = Vec::new();
+    for hint in refusals.iter().flat_map(|refusal| &refusal.hints) {
+        if !hints.contains(hint) {
+            hints.push(hint.clone());
+        }
+    }
+    let message = match refusals {
+        [one] => one.message.clone(),
+        several => {
+            let lines: Vec<&str> = several.iter().map(|refusal| refusal.message.as_str()).collect();
+            format!("{} things of the file cannot be done:\n{}", several.len(), lines.join("\n"))
+        }
+    };
+    let code = if denied { Code::Denied } else { Code::Usage };
+    hints.into_iter().take(5).fold(Failure::new(code, message), Failure::hint)
+}

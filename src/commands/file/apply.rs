@@ -1,0 +1,341 @@
+//! `podid apply`: brings a cluster to what a file says, and proves it.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use futures::stream::{self, StreamExt};
+use serde_json::{Value, json};
+
+use super::{Files, How, Planned, plan, view};
+use crate::{
+    cli::Changing,
+    commands::{
+        agent,
+        recycle::{self, Rollout},
+        shared::{self, Consent},
+    },
+    context::Context,
+    execute::{self, Outcome, Ports, Report, Status},
+    failure::{Code, Failure, Result},
+    model::{association::Association, have::Seen, manifest::Holdings, names::ServiceAccount},
+    observe::{self, file::Extent},
+    output::Format,
+    plan::{Plan, Step},
+    prove::{
+        self,
+        effective::{Change, Effect, Effective},
+    },
+};
+
+/// Bring a cluster to what a file says
+///
+/// Plans roles, their trust and policies, associations and the agent; shows the plan, asks once, carries it out side by
+/// side, and waits until new pods are injected. A key that the file does not have is left as it is. Stopped midway, the same
+/// command finishes.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+pub struct Apply {
+    #[command(flatten)]
+    files: Files,
+    /// Remove what podid made for this cluster under the file's metadata.name and is not in it any more
+    #[arg(long)]
+    prune: bool,
+    /// With --prune: the most associations and roles that may be removed
+    #[arg(long, value_name = "N", default_value_t = 10, requires = "prune")]
+    prune_limit: usize,
+    /// When effective, restart the workloads whose pods lack it, and watch them
+    #[arg(long, conflicts_with = "no_wait")]
+    recycle: bool,
+    /// Go on although the pods' nodes have no ready agent
+    #[arg(long)]
+    allow_missing_agent: bool,
+    /// Do the AWS part only: no Kubernetes call, no proof
+    #[arg(long)]
+    no_wait: bool,
+    /// Leave the application's log lines out of errors
+    #[arg(long)]
+    no_logs: bool,
+    #[command(flatten)]
+    changing: Changing,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid apply -f podid.yaml
+  podid apply -f podid.yaml --prune --recycle
+  podid apply -f podid.yaml --dry-run --exit-code
+  podid export | podid apply -f - --yes";
+
+/// What the command came to.
+#[derive(Default)]
+struct Ending {
+    outcome: Outcome,
+    effective: Vec<(ServiceAccount, Effective)>,
+    rollouts: Vec<Rollout>,
+}
+
+impl Apply {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let entries = self.files.read(ctx)?;
+        let around = match (self.no_wait, self.recycle) {
+            (true, _) => Extent::Nothing,
+            (false, true) => Extent::All,
+            (false, false) => Extent::New,
+        };
+        let how = How {
+            around,
+            kube: !self.no_wait,
+            prune: self.prune,
+            allow_missing_agent: self.allow_missing_agent,
+            recycle: self.recycle,
+        };
+        let mut planned = plan(ctx, entries, how).await?;
+        for warning in &planned.plan.warnings {
+            ctx.term.warn(warning);
+        }
+        let removed = removals(&planned);
+        if removed > self.prune_limit {
+            return Err(Failure::usage(format!(
+                "`--prune` would remove {removed} associations and roles, more than {}",
+                self.prune_limit
+            ))
+            .hint(
+                "look at them with `podid diff -f FILE --prune`, and if they are to go say `--prune-limit` with that number",
+            ));
+        }
+        let consent = Self::consent(&planned.plan, removed);
+        if planned.plan.is_empty() {
+            let size = view::size(planned.entries.roles.len(), planned.subjects.len());
+            ctx.term.status(format!("nothing to change: {size} are as the file says"));
+        } else {
+            self.show(ctx, &planned, consent).await?;
+        }
+        if self.changing.dry_run {
+            let ending = Ending { outcome: Outcome::planned(&planned.plan.steps), ..Ending::default() };
+            render(ctx, &ending)?;
+            return Ok(shared::dry_run_code(&self.changing, &planned.plan));
+        }
+        if self.files.are_stdin()
+            && !self.changing.yes
+            && consent != Consent::Nothing
+            && shared::asks(ctx.target()?, consent)
+        {
+            return Err(Failure::usage("this needs a yes, and stdin is the file")
+                .hint("say it with `--yes`, after looking at the plan with `--dry-run`"));
+        }
+        shared::consent(ctx, &self.changing, consent).await?;
+        let mut ending = Ending::default();
+        let steps = std::mem::take(&mut planned.plan.steps);
+        let done = self.carry_out(ctx, &planned, steps, &mut ending).await;
+        render(ctx, &ending)?;
+        match done {
+            Ok(()) => Ok(Code::Ok),
+            Err(failure) => {
+                Self::rest(ctx, &ending.outcome);
+                Err(execute::after_write(failure, ending.outcome.wrote()))
+            }
+        }
+    }
+
+    fn consent(plan: &Plan, removed: usize) -> Consent {
+        match Consent::of(plan) {
+            Consent::Nothing => Consent::Nothing,
+            _ if removed > 0 => Consent::Sweeping,
+            Consent::Creates if plan.restarts() => Consent::Changes,
+            asked => asked,
+        }
+    }
+
+    /// The plan; what is pruned stands apart.
+    async fn show(&self, ctx: &Context, planned: &Planned, consent: Consent) -> Result<()> {
+        let (pruned, kept): (Vec<Step>, Vec<Step>) =
+            planned.plan.steps.iter().cloned().partition(|step| pruned(step, &planned.have));
+        let kept = Plan { steps: kept, ..Plan::default() };
+        if !kept.is_empty() {
+            shared::show_plan_for(ctx, &kept, &self.changing, consent).await?;
+        }
+        if !pruned.is_empty() {
+            let asked = self.changing.dry_run || !self.changing.yes;
+            ctx.term.plan_steps("Removed, as no file names it any more", &pruned, asked)?;
+        }
+        Ok(())
+    }
+
+    async fn carry_out(&self, ctx: &Context, planned: &Planned, steps: Vec<Step>, ending: &mut Ending) -> Result<()> {
+        if steps.is_empty() && planned.plan.watch.is_empty() && planned.entries.agent.is_none() {
+            return Ok(());
+        }
+        // Reached before any write.
+        let kube = if self.no_wait { None } else { Some(ctx.kube().await?) };
+        let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube };
+        let (first, rest): (Vec<Step>, Vec<Step>) =
+            steps.into_iter().partition(|step| matches!(step, Step::InstallAgent { .. } | Step::UpdateAgent { .. }));
+        let (restarts, rest): (Vec<Step>, Vec<Step>) =
+            rest.into_iter().partition(|step| matches!(step, Step::Restart { .. }));
+        // The agent first, and proved: a pod that is injected where no agent answers gets no credentials at all.
+        if planned.entries.agent.is_some() {
+            let changed = !first.is_empty();
+            ending.outcome = execute::run(&ports, &ctx.guard, first, |report| shared::tell(ctx, report)).await;
+            let settled = match ending.outcome.failure() {
+                Some(failure) => Err(failure.clone()),
+                None => self.settle(ctx, planned, changed, ending.outcome.addon_update.clone()).await,
+            };
+            if let Err(failure) = settled {
+                let left = Outcome::not_started([rest, restarts].concat());
+                ending.outcome = std::mem::take(&mut ending.outcome).then(left);
+                return Err(failure);
+            }
+        }
+        let outcome = execute::run(&ports, &ctx.guard, rest, |report| shared::tell(ctx, report)).await;
+        ending.outcome = std::mem::take(&mut ending.outcome).then(outcome);
+        let failed = ending.outcome.failure().cloned();
+        let Some(kube) = kube.filter(|_| failed.is_none()) else {
+            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+            return failed.map_or(Ok(()), Err);
+        };
+        if let Err(failure) = self.prove(ctx, kube, ending).await {
+            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+            return Err(failure);
+        }
+        if restarts.is_empty() && planned.plan.watch.is_empty() {
+            return Ok(());
+        }
+        let mut now: BTreeMap<&ServiceAccount, &Association> = planned.have.associations.iter().collect();
+        now.extend(ending.outcome.associations.iter().map(|a| (&a.summary.subject, a)));
+        let associations: Vec<Association> =
+            planned.subjects.keys().filter_map(|subject| now.get(subject).map(|a| (*a).clone())).collect();
+        let last_write = ending.outcome.last_write;
+        let (reports, rollouts) =
+            recycle::carry_out_all(ctx, &associations, &restarts, last_write, !self.no_logs).await?;
+        ending.outcome.reports.extend(reports);
+        ending.rollouts = rollouts;
+        recycle::verdict(&ending.rollouts, &ending.outcome)
+    }
+
+    async fn settle(&self, ctx: &Context, planned: &Planned, changed: bool, update: Option<String>) -> Result<()> {
+        if self.no_wait {
+            return Ok(());
+        }
+        let state = match &planned.have.agent {
+            Seen::Read(state) => state,
+            Seen::Unreadable(why) => {
+                ctx.term.warn(format!("whether the agent is ready was not checked: {why}"));
+                return Ok(());
+            }
+            Seen::NotAsked => return Ok(()),
+        };
+        match update {
+            Some(id) => agent::updated(ctx, &id, state.clone()).await?,
+            None => agent::settle(ctx, state.clone(), changed, None).await?,
+        };
+        Ok(())
+    }
+
+    /// That new pods of what was changed are injected, and those of what was removed are not.
+    async fn prove(&self, ctx: &Context, kube: &dyn crate::ports::Cluster, ending: &mut Ending) -> Result<()> {
+        let done = |report: &&Report| matches!(report.status, Status::Done | Status::Skipped);
+        let made = &ending.outcome.associations;
+        let of = |subject: &ServiceAccount| made.iter().find(|a| a.summary.subject == *subject);
+        let proofs = ending.outcome.reports.iter().filter(done).filter_map(|report| match &report.step {
+            Step::CreateAssociation { association, .. } => {
+                Some((association.subject.clone(), Some((Change::Created, of(&association.subject)?.clone()))))
+            }
+            Step::UpdateAssociation { subject, .. } => {
+                Some((subject.clone(), Some((Change::Updated, of(subject)?.clone()))))
+            }
+            Step::DeleteAssociation { subject, .. } => Some((subject.clone(), None)),
+            _ => None,
+        });
+        let proofs: Vec<_> = proofs.collect();
+        let proved: Vec<(ServiceAccount, Result<Effective>)> = stream::iter(proofs)
+            .map(|(subject, change)| async move {
+                let line = ctx.term.progress(subject.to_string());
+                let proved = match &change {
+                    Some((change, association)) => {
+                        prove::effective::prove(kube, &ctx.guard, &line, &subject, association, *change, None).await
+                    }
+                    None => prove::effective::gone(kube, &ctx.guard, &line, &subject).await,
+                };
+                match &proved {
+                    Ok(Effective { effect: Effect::No, how }) => line.fail(how.clone()),
+                    Ok(Effective { effect: Effect::Observed, how }) => line.done(format!("observed: {how}")),
+                    Ok(Effective { effect: Effect::Assumed, how }) => line.done(format!("assumed: {how}")),
+                    Err(_) => line.clear(),
+                }
+                (subject, proved)
+            })
+            .buffered(observe::CONCURRENCY)
+            .collect()
+            .await;
+        let mut failed = None;
+        for (subject, proved) in proved {
+            match proved {
+                Ok(effective) => ending.effective.push((subject, effective)),
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// What is left to do after a failure, in one line.
+    fn rest(ctx: &Context, outcome: &Outcome) {
+        let of = |status: Status| outcome.reports.iter().filter(|report| report.status == status).count();
+        let (done, failed, left) = (of(Status::Done) + of(Status::Skipped), of(Status::Failed), of(Status::NotStarted));
+        let unknown = of(Status::Unknown);
+        if done + failed + unknown > 0 {
+            let unknown = if unknown > 0 { format!(", {unknown} unknown") } else { String::new() };
+            ctx.term
+                .note(format!("{} done, {failed} failed{unknown}, {left} not started", shared::count(done, "step")));
+        }
+    }
+}
+
+/// Whether a step removes something that is in no file any more.
+fn pruned(step: &Step, have: &Holdings) -> bool {
+    match step {
+        Step::DeleteAssociation { .. } => true,
+        Step::DetachPolicy { role, .. } | Step::DeletePolicy { role, .. } | Step::DeleteRole { role, .. } => {
+            have.leftover.roles.iter().any(|(doomed, _)| doomed.role.name == *role)
+        }
+        _ => false,
+    }
+}
+
+/// Associations and roles that go.
+fn removals(planned: &Planned) -> usize {
+    let gone = |step: &&Step| matches!(step, Step::DeleteAssociation { .. } | Step::DeleteRole { .. });
+    planned.plan.steps.iter().filter(gone).count()
+}
+
+fn render(ctx: &Context, ending: &Ending) -> Result<()> {
+    let mut value = shared::steps_json(&ending.outcome);
+    if let Value::Object(map) = &mut value {
+        let effective = ending.effective.iter().map(|(subject, effective)| {
+            let mut one = json!(subject);
+            one["effective"] = json!(effective.effect);
+            one["effectiveHow"] = json!(effective.how);
+            one
+        });
+        map.insert("associations".to_owned(), effective.collect());
+        map.insert("rollouts".to_owned(), recycle::rollouts_json(&ending.rollouts));
+    }
+    match ctx.term.format() {
+        Format::Json => ctx.term.emit_json(&value),
+        Format::Yaml => ctx.term.emit_yaml(&value),
+        Format::Name => {
+            let done = |r: &&Report| matches!(r.status, Status::Done | Status::Skipped | Status::Planned);
+            let steps: Vec<Step> = ending.outcome.reports.iter().filter(done).map(|r| r.step.clone()).collect();
+            for change in view::changes(&steps) {
+                ctx.term.emit_line(format!("{}/{}", change.kind, change.name))?;
+            }
+            Ok(())
+        }
+        Format::Table | Format::Wide => Ok(()),
+    }
+}

@@ -1,0 +1,73 @@
+//! `podid diff`: what `apply` would change, and nothing written.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Files, How, plan, view};
+use crate::{
+    context::Context,
+    failure::{Code, Result},
+    observe::file::Extent,
+    output::{Format, render_plan},
+};
+
+/// Show what a file would change in the cluster: exit 0 when nothing, 3 when something
+///
+/// Objects are compared by what they mean: the order of actions, a string or a list of one, and the encoding of documents
+/// make no difference. Costs one List per 100 associations, one Describe for each of the file, and what each role needs.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Diff {
+    #[command(flatten)]
+    files: Files,
+    /// Show what `apply --prune` would remove too
+    #[arg(long)]
+    prune: bool,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid diff -f podid.yaml
+  podid diff -f podid.yaml --prune -o json
+  podid diff -f clusters/prod/";
+
+impl Diff {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let entries = self.files.read(ctx)?;
+        let how =
+            How { around: Extent::Nothing, kube: true, prune: self.prune, allow_missing_agent: true, recycle: false };
+        let planned = plan(ctx, entries, how).await?;
+        for warning in &planned.plan.warnings {
+            ctx.term.warn(warning);
+        }
+        let changes = view::changes(&planned.plan.steps);
+        match ctx.term.format() {
+            Format::Json => ctx.term.emit_json(&json!({ "changes": view::json(&changes) }))?,
+            Format::Yaml => ctx.term.emit_yaml(&json!({ "changes": view::json(&changes) }))?,
+            Format::Name => {
+                for change in &changes {
+                    ctx.term.emit_line(format!("{}/{}", change.kind, change.name))?;
+                }
+            }
+            Format::Table | Format::Wide if changes.is_empty() => {}
+            Format::Table | Format::Wide => {
+                let cluster = ctx.cluster().await?;
+                let title = format!("Cluster {} ({}, {})", cluster.name, cluster.arn.account, cluster.arn.region);
+                let lines = view::lines(&changes, &planned.have)?;
+                ctx.term.emit(&render_plan(&title, &lines, ctx.term.has_glyphs(), ctx.term.out_paint()))?;
+            }
+        }
+        if changes.is_empty() {
+            let size = view::size(planned.entries.roles.len(), planned.subjects.len());
+            ctx.term.status(format!("no difference: {size} are as the file says"));
+            return Ok(Code::Ok);
+        }
+        ctx.term.status(view::summary(&changes));
+        Ok(Code::Difference)
+    }
+}

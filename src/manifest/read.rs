@@ -1,0 +1,226 @@
+//! From paths to entries: files, folders and stdin, their size and encoding, and the words for what is wrong with them.
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write as _,
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    decode::{Decoded, decode, header},
+    yaml::{self, At},
+};
+use crate::{
+    failure::{Failure, Result},
+    model::manifest::{API_VERSION, Entries, KIND, Manifest, Place, Places, Problem, entries},
+};
+
+/// Bytes of one file: ten times what 5,000 associations take.
+const LARGEST: u64 = 16_000_000;
+
+/// Problems that are shown with their line.
+const SNIPPETS: usize = 5;
+
+/// Problems that are shown at all.
+const SHOWN: usize = 50;
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// What the documents want together.
+    pub entries: Entries,
+    /// What was passed over, one line each.
+    pub notes: Vec<String>,
+}
+
+struct Text {
+    /// As it was named.
+    source: String,
+    folder: PathBuf,
+    whole: String,
+    /// Found in a folder: documents of others are passed over.
+    among_others: bool,
+}
+
+/// Reads `-f` paths: files, folders (`*.yaml`, `*.yml`, `*.json` right in them), and `-`, which is `stdin`.
+///
+/// # Errors
+/// Usage: what cannot be read, what is no YAML with its line, or all else that is wrong, each with its place.
+pub fn read(paths: &[PathBuf], stdin: &mut dyn io::Read) -> Result<Read> {
+    let mut texts = Vec::new();
+    let mut seen = BTreeSet::new();
+    for path in paths {
+        if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
+            return Err(Failure::usage(format!("`{}` is given twice", path.display())));
+        }
+        if path.as_os_str() == "-" {
+            let text = text("stdin", stdin)?;
+            texts.push(Text {
+                source: "stdin".to_owned(),
+                folder: PathBuf::from("."),
+                whole: text,
+                among_others: false,
+            });
+        } else if path.is_dir() {
+            texts.extend(folder(path)?);
+        } else {
+            texts.push(file(path, false)?);
+        }
+    }
+    let (mut documents, mut problems, mut passed) = (Vec::new(), Vec::new(), 0);
+    for text in &texts {
+        let nodes = yaml::documents(&text.whole).map_err(|wrong| {
+            let at = Place { source: text.source.clone(), line: wrong.at.line, column: wrong.at.column };
+            let snippet = snippet(&text.whole, wrong.at);
+            Failure::usage(format!("{at}: this is not YAML: {}{snippet}", wrong.why))
+        })?;
+        if nodes.is_empty() && !text.among_others {
+            return Err(Failure::usage(format!("{}: the file is empty", text.source)).hint(example()));
+        }
+        for node in nodes {
+            if text.among_others && header(&node) != (Some(API_VERSION), Some(KIND)) {
+                // Others' documents lie in such folders; one that only has the version wrong is podid's all the same.
+                if !header(&node).0.is_some_and(|version| version.starts_with("podid.dev/")) {
+                    passed += 1;
+                    continue;
+                }
+            }
+            let Decoded { manifest, places, problems: wrong } = decode(&node, &text.source, &text.folder);
+            problems.extend(wrong);
+            documents.push((manifest, places, text));
+        }
+    }
+    if documents.is_empty() {
+        let named: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
+        return Err(Failure::usage(format!("{} has no document of podid's ({API_VERSION}, {KIND})", named.join(", ")))
+            .hint(example()));
+    }
+    // Only whole documents are compared: what is missing in a broken one would be said twice.
+    if problems.is_empty() {
+        let closures: Vec<_> =
+            documents.iter().map(|(_, places, text)| move |path: &str| place(places, &text.source, path)).collect();
+        let manifests = documents.iter().map(|(manifest, ..)| manifest.clone());
+        let together: Vec<(Manifest, Places<'_>)> =
+            manifests.zip(closures.iter().map(|closure| closure as Places<'_>)).collect();
+        match entries(together) {
+            Ok(entries) => return Ok(Read { entries, notes: notes(passed) }),
+            Err(found) => problems = found,
+        }
+    }
+    problems.sort();
+    Err(all(&problems, &texts))
+}
+
+fn notes(passed: usize) -> Vec<String> {
+    match passed {
+        0 => Vec::new(),
+        1 => vec!["1 document of another kind passed over".to_owned()],
+        n => vec![format!("{n} documents of other kinds passed over")],
+    }
+}
+
+fn example() -> String {
+    format!("a file begins with `apiVersion: {API_VERSION}` and `kind: {KIND}`; `podid export` prints one")
+}
+
+/// Where a path stands; where it does not, what is around it.
+fn place(places: &std::collections::BTreeMap<String, At>, source: &str, path: &str) -> Place {
+    let mut path = path;
+    let at = loop {
+        if let Some(at) = places.get(path) {
+            break *at;
+        }
+        path = match path.rfind(['.', '[']) {
+            Some(end) => &path[..end],
+            None => break places.get("").copied().unwrap_or_default(),
+        };
+    };
+    Place { source: source.to_owned(), line: at.line, column: at.column }
+}
+
+fn folder(path: &Path) -> Result<Vec<Text>> {
+    let shown = path.display();
+    let unread = |e: io::Error| Failure::usage(format!("cannot read folder `{shown}`")).because(e.to_string());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(unread)? {
+        let found = entry.map_err(unread)?.path();
+        let fits = found.extension().is_some_and(|e| ["yaml", "yml", "json"].iter().any(|known| e == *known));
+        if fits && !found.is_dir() {
+            files.push(found);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::usage(format!("folder `{shown}` has no *.yaml, *.yml or *.json file"))
+            .hint("folders inside it are not looked into: give each with its own `-f`"));
+    }
+    files.iter().map(|path| file(path, true)).collect()
+}
+
+fn file(path: &Path, among_others: bool) -> Result<Text> {
+    let source = path.display().to_string();
+    let unread = |e: io::Error| Failure::usage(format!("cannot read `{source}`")).because(e.to_string());
+    let mut opened = std::fs::File::open(path).map_err(unread)?;
+    let text = text(&source, &mut opened)?;
+    let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
+    Ok(Text { source, folder, whole: text, among_others })
+}
+
+/// The whole of a stream as text, not more than is sensible.
+fn text(source: &str, stream: &mut dyn io::Read) -> Result<String> {
+    let mut bytes = Vec::new();
+    io::Read::read_to_end(&mut io::Read::take(stream, LARGEST + 1), &mut bytes)
+        .map_err(|e| Failure::usage(format!("cannot read `{source}`")).because(e.to_string()))?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Failure::usage(format!("{source}: larger than {} MB", LARGEST / 1_000_000))
+            .hint("split it into several files of one folder"));
+    }
+    let text = String::from_utf8(bytes).map_err(|e| {
+        let (valid, bytes) = (e.utf8_error().valid_up_to(), e.as_bytes());
+        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            return Failure::usage(format!("{source}: this is UTF-16, not UTF-8"));
+        }
+        let line = String::from_utf8_lossy(&bytes[..valid]).matches('\n').count() + 1;
+        Failure::usage(format!("{source}:{line}: this is not UTF-8 text"))
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// All problems as one failure: each on its line, the first with what stands there.
+fn all(problems: &[Problem], texts: &[Text]) -> Failure {
+    let mut message = match problems.len() {
+        1 => String::new(),
+        n => format!("{n} things are wrong with the file:"),
+    };
+    for (index, problem) in problems.iter().take(SHOWN).enumerate() {
+        if problems.len() > 1 {
+            message.push('\n');
+        }
+        let _ = write!(message, "{problem}");
+        let text = texts.iter().find(|text| text.source == problem.at.source).filter(|_| index < SNIPPETS);
+        if let Some(text) = text {
+            message += &snippet(&text.whole, At { line: problem.at.line, column: problem.at.column });
+        }
+    }
+    if problems.len() > SHOWN {
+        let _ = write!(message, "\nand {} more", problems.len() - SHOWN);
+    }
+    Failure::usage(message).hint("`podid schema` prints the file's JSON Schema, by which editors check it")
+}
+
+/// The line with a mark under the column. Long lines are cut around it.
+fn snippet(text: &str, at: At) -> String {
+    const WIDTH: usize = 76;
+    let Some(line) = text.lines().nth(at.line.saturating_sub(1)) else { return String::new() };
+    let characters: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let column = at.column.saturating_sub(1).min(characters.len());
+    let from = if column < WIDTH - 10 { 0 } else { column - WIDTH / 2 };
+    let shown: String = characters.iter().skip(from).take(WIDTH).collect();
+    let number = at.line.to_string();
+    let margin = " ".repeat(number.len());
+    format!("\n{number} | {}\n{margin} | {}^", shown.trim_end(), " ".repeat(column - from))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! What is there, as a file that plans nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{
+    Agent, Association as Wanted, Holdings, Inline, Manifest, Metadata, Policies, Role as WantedRole, RoleHoldings,
+    Source, Table, Tags,
+};
+use crate::model::{
+    addon::Addon,
+    arn::{Arn, last},
+    association::Association,
+    cluster::Cluster,
+    document::Document,
+    policy::{self, DYNAMODB},
+    role::{PATH, Role, tags as keys},
+    tags,
+    trust::{self, target},
+    want::{Field, Indexes, Scope, TableGrant},
+};
+
+/// The file of what is held, and what it cannot tell, one line each. Roles that podid did not make are named by ARN.
+pub fn export(cluster: &Cluster, have: &Holdings) -> (Manifest, Vec<String>) {
+    let mut notes = Vec::new();
+    let made: BTreeMap<&str, (&Role, &RoleHoldings)> = have
+        .roles
+        .iter()
+        .filter_map(|(name, held)| Some((name.as_str(), (held.role.read()?.as_ref()?, held))))
+        .filter(|(_, (role, _))| made_here(cluster, &role.tags))
+        .collect();
+    let mut associations = Vec::new();
+    let mut users: BTreeMap<&str, Vec<&Association>> = BTreeMap::new();
+    for association in have.associations.values() {
+        let name = last(&association.role_arn);
+        let defined = made.get(name).filter(|(role, _)| role.arn.to_string() == association.role_arn);
+        if defined.is_some() {
+            users.entry(name).or_default().push(association);
+        }
+        associations.push(wanted(association, defined.is_some()));
+    }
+    let mut roles = Vec::new();
+    for (name, (role, held)) in &made {
+        let used = users.get(name).map(Vec::as_slice).unwrap_or_default();
+        let scope = scope(cluster, role, used);
+        if used.is_empty() && !matches!(scope, Some(Scope::Cluster | Scope::None)) {
+            notes.push(format!("role `{name}` is left out: no association uses it, and it trusts no more than that"));
+            continue;
+        }
+        roles.push(role_of(cluster, role, held, scope));
+    }
+    let exported: BTreeSet<&str> = roles.iter().map(|role| role.name.as_str()).collect();
+    let tagged = made.values().filter(|(role, _)| exported.contains(role.name.as_str())).map(|(role, _)| &role.tags);
+    let tagged = tagged.chain(have.associations.values().map(|a| &a.tags).filter(|tags| made_here(cluster, tags)));
+    let names: BTreeSet<Option<&String>> = tagged.map(|tags| tags.get(keys::MANIFEST)).collect();
+    let name = if names.len() == 1 { names.into_iter().next().flatten().cloned() } else { None };
+    let manifest = Manifest {
+        metadata: Metadata { name },
+        cluster: Some(cluster.name.clone()),
+        region: Some(cluster.arn.region.clone()),
+        agent: have.addon.read().and_then(Option::as_ref).map(|addon| agent(addon, &mut notes)),
+        roles,
+        associations,
+        ..Manifest::default()
+    };
+    (manifest, notes)
+}
+
+fn made_here(cluster: &Cluster, tags: &BTreeMap<String, String>) -> bool {
+    tags.get(keys::MANAGED_BY).is_some_and(|by| by == "podid")
+        && tags.get(keys::CLUSTER) == Some(&cluster.arn.to_string())
+}
+
+fn agent(addon: &Addon, notes: &mut Vec<String>) -> Agent {
+    let text = addon.configuration.as_deref().map(str::trim).filter(|text| !text.is_empty());
+    let configuration = match text.map(serde_json::from_str::<Value>) {
+        Some(Ok(Value::Object(fields))) if fields.is_empty() => Field::Unmanaged,
+        Some(Ok(value @ Value::Object(_))) => Field::Set(value),
+        Some(_) => {
+            notes.push("the agent's configuration is left out: it was not given as JSON".to_owned());
+            Field::Unmanaged
+        }
+        None => Field::Unmanaged,
+    };
+    Agent { version: Some(addon.version.clone()), configuration }
+}
+
+/// The user's own tags.
+fn own(tags: &BTreeMap<String, String>) -> Field<Tags> {
+    let theirs = tags.iter().filter(|(key, _)| !key.starts_with(tags::PREFIX) && !key.starts_with("aws:"));
+    let found: Tags = theirs.map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
+    if found.is_empty() { Field::Unmanaged } else { Field::Set(found) }
+}
+
+fn wanted(association: &Association, defined: bool) -> Wanted {
+    let policy = association.policy.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    Wanted {
+        service_account: association.summary.subject.to_string(),
+        role: if defined { last(&association.role_arn).to_owned() } else { association.role_arn.clone() },
+        target_role: Field::from(association.target_role_arn.clone()),
+        disable_session_tags: if association.disable_session_tags { Field::Set(true) } else { Field::Unmanaged },
+        session_policy: Field::from(policy.map(|value| Source::Document(Document(value)))),
+        tags: own(&association.tags),
+    }
+}
+
+/// The one scope of podid's statements for the users of a role; `None` where it is the one that podid takes by itself, or
+/// where they differ.
+fn scope(cluster: &Cluster, role: &Role, users: &[&Association]) -> Option<Scope> {
+    let nobody = crate::model::names::ServiceAccount { namespace: String::new(), name: String::new() };
+    let of = |subject, tags: bool| {
+        let own = trust::podid_statement(&role.trust, cluster, subject)?;
+        Scope::ALL.into_iter().find(|scope| trust::statement(cluster, subject, *scope, tags) == *own)
+    };
+    if users.is_empty() {
+        return of(&nobody, true);
+    }
+    let mut stated = users
+        .iter()
+        .filter(|a| trust::has_podid_statement(&role.trust, cluster, &a.summary.subject))
+        .map(|a| of(&a.summary.subject, !a.disable_session_tags));
+    let first = stated.next().flatten()?;
+    let own = users.iter().all(|a| trust::default_scope(!a.disable_session_tags) == first);
+    (stated.all(|scope| scope == Some(first)) && !own).then_some(first)
+}
+
+fn role_of(cluster: &Cluster, role: &Role, held: &RoleHoldings, scope: Option<Scope>) -> WantedRole {
+    let listed = |list: Vec<_>| if list.is_empty() { Field::Unmanaged } else { Field::Set(list) };
+    let inline = held.inline.read();
+    let grants = inline.and_then(|all| all.get(DYNAMODB)).and_then(policy::granted);
+    let told = grants.is_some();
+    let dynamodb = grants.unwrap_or_default().into_iter().map(|grant| table(cluster, grant)).collect::<Vec<_>>();
+    // podid's own policy for target roles follows from the associations.
+    let others =
+        inline.into_iter().flatten().filter(|(name, _)| *name != target::POLICY && !(told && *name == DYNAMODB));
+    let others = others
+        .map(|(name, document)| Inline { name: name.clone(), source: Source::Document(document.clone()) })
+        .collect::<Vec<_>>();
+    WantedRole {
+        name: role.name.clone(),
+        path: Some(role.path.clone()).filter(|path| path != PATH),
+        scope,
+        permissions_boundary: Field::from(role.permissions_boundary.clone()),
+        tags: own(&role.tags),
+        policies: Policies {
+            dynamodb: if dynamodb.is_empty() { Field::Unmanaged } else { Field::Set(dynamodb) },
+            managed: listed(held.attached.read().cloned().unwrap_or_default()),
+            inline: if others.is_empty() { Field::Unmanaged } else { Field::Set(others) },
+        },
+    }
+}
+
+fn table(cluster: &Cluster, grant: TableGrant) -> Table {
+    let TableGrant { table, access, indexes, leading_keys, key } = grant;
+    Table {
+        table: short(&table, &cluster.arn),
+        access,
+        indexes: match indexes {
+            Indexes::All => None,
+            Indexes::These(names) => Some(names),
+        },
+        leading_keys,
+        kms_key: key,
+    }
+}
+
+/// The table as users name it.
+fn short(table: &Arn, home: &Arn) -> String {
+    let name = table.name();
+    if table.partition != home.partition || table.account != home.account {
+        table.to_string()
+    } else if table.region == home.region {
+        name.to_owned()
+    } else {
+        format!("{}:{name}", table.region)
+    }
+}

@@ -1,0 +1,67 @@
+//! What is there for a file: the things that its entries name, as far as they were read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    addon::Addon,
+    agent::AgentState,
+    arn::Arn,
+    association::Association,
+    document::Document,
+    have::{Seen, ServiceAccountState},
+    names::ServiceAccount,
+    role::{Doomed, Role},
+    workload::{Pod, Workload},
+};
+
+/// A role and what it may do, as far as it was read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RoleHoldings {
+    /// The role.
+    pub role: Seen<Option<Role>>,
+    /// ARNs of attached managed policies.
+    pub attached: Seen<Vec<String>>,
+    /// All inline policies.
+    pub inline: Seen<BTreeMap<String, Document>>,
+}
+
+/// The Kubernetes side of a service account that is to be associated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Around {
+    /// The service account.
+    pub service_account: Seen<ServiceAccountState>,
+    /// Its pods.
+    pub pods: Seen<Vec<Pod>>,
+    /// Its workloads.
+    pub workloads: Seen<Vec<Workload>>,
+}
+
+/// What carries a document's name, and is in no document any more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leftover {
+    /// Service accounts of associations; the associations themselves are among the holdings.
+    pub associations: BTreeSet<ServiceAccount>,
+    /// Roles, with what has to go before each, and why it must stay, if it must.
+    pub roles: Vec<(Doomed, Vec<String>)>,
+}
+
+/// What is there.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Associations by service account.
+    pub associations: BTreeMap<ServiceAccount, Association>,
+    /// Roles by name.
+    pub roles: BTreeMap<String, RoleHoldings>,
+    /// The add-on, where the file has an agent.
+    pub addon: Seen<Option<Addon>>,
+    /// The agent in the cluster, where something is to be associated.
+    pub agent: Seen<AgentState>,
+    /// What is around the service accounts that are to be associated.
+    pub around: BTreeMap<ServiceAccount, Around>,
+    /// Customer managed KMS keys of tables to which access is new.
+    pub keys: BTreeMap<Arn, String>,
+    /// What could not be read and the plan can do without, one line each.
+    pub unread: Vec<String>,
+    /// What may be pruned.
+    pub leftover: Leftover,
+}

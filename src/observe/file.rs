@@ -1,0 +1,388 @@
+//! Reads what is there for a file: each thing that its entries name once, and what a plan of it does not need not at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::{
+    future::join_all,
+    stream::{self, StreamExt, TryStreamExt},
+};
+
+use super::{CONCURRENCY, agent, association, describe_all, doomed_role, forbidden, role, seen};
+use crate::{
+    failure::Result,
+    model::{
+        addon::AGENT,
+        arn::{Arn, last},
+        association::{AssociationFilter, AssociationSummary},
+        cluster::Cluster as EksCluster,
+        glob::{self, Pattern},
+        have::Seen,
+        manifest::{Around, Entries, Holdings, Role, RoleHoldings},
+        names::ServiceAccount,
+        policy,
+        role::tags as keys,
+        trust,
+        want::Field,
+        workload::{Pod, Workload},
+    },
+    ports::{Cluster, Eks, Iam, Tables},
+};
+
+/// Of which service accounts the Kubernetes side is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Of none.
+    Nothing,
+    /// Of those that are to be associated.
+    New,
+    /// Of all.
+    All,
+}
+
+/// Where a file's things are read from.
+#[derive(Clone, Copy)]
+pub struct From<'a> {
+    /// EKS.
+    pub eks: &'a dyn Eks,
+    /// IAM.
+    pub iam: &'a dyn Iam,
+    /// DynamoDB.
+    pub tables: &'a dyn Tables,
+    /// Kubernetes; `None` when it is not to be asked.
+    pub kube: Option<&'a dyn Cluster>,
+    /// Of which service accounts the Kubernetes side is read.
+    pub around: Extent,
+    /// The cluster.
+    pub cluster: &'a EksCluster,
+    /// Hears how many associations were read, of how many.
+    pub tell: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+/// The service accounts that exist and match some patterns.
+///
+/// # Errors
+/// When Kubernetes cannot be read.
+pub async fn matching(kube: &dyn Cluster, patterns: &[Pattern]) -> Result<BTreeSet<ServiceAccount>> {
+    let wild = patterns.iter().any(|pattern| pattern.namespace.literal().is_none());
+    let mut namespaces: BTreeSet<String> =
+        patterns.iter().filter_map(|p| p.namespace.literal().map(str::to_owned)).collect();
+    if wild {
+        let all = kube.namespaces().await?;
+        namespaces.extend(all.into_iter().filter(|name| patterns.iter().any(|p| p.namespace.matches(name))));
+    }
+    let reads = namespaces.into_iter().map(|namespace| async move {
+        let names = kube.service_accounts(&namespace).await?;
+        Ok::<_, crate::failure::Failure>(
+            names.into_iter().map(move |name| ServiceAccount { namespace: namespace.clone(), name }),
+        )
+    });
+    let found: Vec<_> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+    Ok(found.into_iter().flatten().filter(|subject| patterns.iter().any(|p| p.matches(subject))).collect())
+}
+
+/// Reads what the entries name. `subjects` are their service accounts with the role that each is to have.
+///
+/// # Errors
+/// When a read failed for another reason than a permission that the plan can do without.
+pub async fn holdings(
+    from: From<'_>,
+    entries: &Entries,
+    subjects: &BTreeMap<ServiceAccount, String>,
+    prune: bool,
+) -> Result<Holdings> {
+    let (associations, roles, addon) = futures::try_join!(
+        associations(from, subjects, prune),
+        file_roles(from.iam, entries, subjects),
+        addon(from, entries),
+    )?;
+    let mut have = Holdings { roles, addon, ..Holdings::default() };
+    let (known, rest): (Vec<_>, Vec<_>) =
+        associations.into_iter().partition(|a| subjects.contains_key(&a.summary.subject));
+    have.associations = known.into_iter().map(|a| (a.summary.subject.clone(), a)).collect();
+    if prune {
+        leftover(from, entries, subjects, rest, &mut have).await?;
+    }
+    let (outside, keys, (agent, around)) = futures::try_join!(
+        outside_roles(from.iam, entries, subjects, &have),
+        table_keys(from, entries, &have),
+        surroundings(from, entries, subjects, &have),
+    )?;
+    have.roles.extend(outside);
+    ((have.keys, have.unread), have.agent, have.around) = (keys, agent, around);
+    Ok(have)
+}
+
+/// The associations of the subjects in full; all of the cluster when something may be pruned.
+async fn associations(
+    from: From<'_>,
+    subjects: &BTreeMap<ServiceAccount, String>,
+    prune: bool,
+) -> Result<Vec<crate::model::association::Association>> {
+    let (eks, cluster) = (from.eks, from.cluster.name.as_str());
+    if let (1, false, Some(only)) = (subjects.len(), prune, subjects.keys().next()) {
+        return Ok(association(eks, cluster, only).await?.into_iter().collect());
+    }
+    if subjects.is_empty() && !prune {
+        return Ok(Vec::new());
+    }
+    let patterns: Vec<Pattern> = subjects.keys().map(Pattern::from).collect();
+    let filter = if prune { AssociationFilter::default() } else { glob::filter(&patterns) };
+    let mut summaries = eks.associations(cluster, &filter).await?;
+    // What an add-on owns is no file's, unless the file names it: the plan says so then.
+    let wanted = |a: &AssociationSummary| subjects.contains_key(&a.subject) || prune && a.owner_arn.is_none();
+    summaries.retain(wanted);
+    let all = summaries.len();
+    let mut described = Box::pin(describe_all(eks, cluster, summaries));
+    let (mut found, mut read) = (Vec::new(), 0);
+    while let Some(one) = described.next().await.transpose()? {
+        read += 1;
+        (from.tell)(read, all);
+        found.extend(one);
+    }
+    Ok(found)
+}
+
+/// The roles that the file defines, with the policies that it has a say in.
+async fn file_roles(
+    iam: &dyn Iam,
+    entries: &Entries,
+    subjects: &BTreeMap<ServiceAccount, String>,
+) -> Result<BTreeMap<String, RoleHoldings>> {
+    let targets: BTreeSet<&str> = entries
+        .associations
+        .iter()
+        .filter(|a| a.value.target_role.set().is_some())
+        .map(|a| a.value.role.as_str())
+        .collect();
+    let read = entries.roles.iter().filter(|_| !subjects.is_empty() || !entries.roles.is_empty()).map(|entry| {
+        let (wanted, targets) = (&entry.value, &targets);
+        async move {
+            let assumes = targets.iter().any(|named| last(named) == wanted.name);
+            let policies = &wanted.policies;
+            let inline = !policies.dynamodb.is_unmanaged() || !policies.inline.is_unmanaged() || assumes;
+            let view = role(iam, &wanted.name, !policies.managed.is_unmanaged(), inline).await?;
+            let holdings = RoleHoldings { role: view.role, attached: view.attached, inline: view.inline };
+            Ok::<_, crate::failure::Failure>((wanted.name.clone(), holdings))
+        }
+    });
+    let reads: Vec<_> = read.collect();
+    stream::iter(reads).buffered(CONCURRENCY).try_collect().await
+}
+
+/// Roles of elsewhere, whose trust matters where an association comes to them.
+async fn outside_roles(
+    iam: &dyn Iam,
+    entries: &Entries,
+    subjects: &BTreeMap<ServiceAccount, String>,
+    have: &Holdings,
+) -> Result<BTreeMap<String, RoleHoldings>> {
+    let off: BTreeMap<&str, bool> = entries
+        .associations
+        .iter()
+        .filter_map(|a| Some((a.value.service_account.as_str(), *a.value.disable_session_tags.set()?)))
+        .collect();
+    let mut names = BTreeSet::new();
+    for (subject, named) in subjects {
+        let Ok(arn) = named.parse::<Arn>() else { continue };
+        let comes = have.associations.get(subject).is_none_or(|a| {
+            a.role_arn != *named
+                || off.get(subject.to_string().as_str()).is_some_and(|off| *off != a.disable_session_tags)
+        });
+        if comes && entries.role(arn.name()).is_none() {
+            names.insert(arn.name().to_owned());
+        }
+    }
+    // Those that pruned associations leave: podid's own statement goes from them.
+    let leaving = have.leftover.associations.iter().filter_map(|subject| have.associations.get(subject));
+    names.extend(leaving.map(|a| last(&a.role_arn).to_owned()).filter(|name| entries.role(name).is_none()));
+    let reads = names.into_iter().map(|name| async move {
+        let view = role(iam, &name, false, false).await?;
+        Ok::<_, crate::failure::Failure>((name, RoleHoldings { role: view.role, ..RoleHoldings::default() }))
+    });
+    stream::iter(reads).buffered(CONCURRENCY).try_collect().await
+}
+
+async fn addon(from: From<'_>, entries: &Entries) -> Result<Seen<Option<crate::model::addon::Addon>>> {
+    if entries.agent.is_none() {
+        return Ok(Seen::NotAsked);
+    }
+    seen(from.eks.addon(&from.cluster.name, AGENT).await, "eks:DescribeAddon")
+}
+
+/// The keys of tables that the file grants without naming one, where podid's statements do not know them yet.
+async fn table_keys(
+    from: From<'_>,
+    entries: &Entries,
+    have: &Holdings,
+) -> Result<(BTreeMap<Arn, String>, Vec<String>)> {
+    let home = &from.cluster.arn;
+    let mut unknown = BTreeSet::new();
+    for entry in &entries.roles {
+        let Role { name, policies, .. } = &entry.value;
+        let before = have.roles.get(name).and_then(|role| role.inline.read()).and_then(|all| all.get(policy::DYNAMODB));
+        for table in policies.dynamodb.set().into_iter().flatten().filter(|table| table.kms_key.is_none()) {
+            let Ok(text) = table.table.parse::<policy::TableText>() else { continue };
+            let arn = text.at(&home.partition, &home.region, &home.account);
+            if !before.is_some_and(|document| document.0.to_string().contains(&arn.to_string())) {
+                unknown.insert(arn);
+            }
+        }
+    }
+    let reads = join_all(unknown.into_iter().map(|arn| async move { (from.tables.table(&arn).await, arn) })).await;
+    let (mut found, mut unread) = (BTreeMap::new(), Vec::new());
+    for (table, arn) in reads {
+        match table {
+            Ok(table) => found.extend(table.and_then(|table| table.key).map(|key| (arn, key))),
+            Err(failure) if forbidden(&failure) => unread.push(format!(
+                "table {arn} not looked at: not allowed: dynamodb:DescribeTable; a customer managed KMS key takes `kmsKey`"
+            )),
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok((found, unread))
+}
+
+type Surroundings = (Seen<crate::model::agent::AgentState>, BTreeMap<ServiceAccount, Around>);
+
+/// The Kubernetes side of what is to be associated, and with `recycle` of all.
+async fn surroundings(
+    from: From<'_>,
+    entries: &Entries,
+    subjects: &BTreeMap<ServiceAccount, String>,
+    have: &Holdings,
+) -> Result<Surroundings> {
+    // `apply` proves the agent; a plan alone has to know only whether something else is one.
+    let installs =
+        entries.agent.is_some() && (from.around != Extent::Nothing || matches!(have.addon, Seen::Read(None)));
+    let new = |subject: &ServiceAccount| !have.associations.contains_key(subject);
+    let concerned: BTreeSet<&ServiceAccount> = match from.around {
+        Extent::Nothing => BTreeSet::new(),
+        Extent::New => subjects.keys().filter(|subject| new(subject)).collect(),
+        Extent::All => subjects.keys().collect(),
+    };
+    let Some(kube) = from.kube.filter(|_| !concerned.is_empty() || installs) else { return Ok(Default::default()) };
+    let states = concerned.iter().copied().filter(|subject| new(subject)).map(|subject| async move {
+        let state = seen(kube.service_account(subject).await, "get serviceaccounts")?;
+        Ok::<_, crate::failure::Failure>((subject.clone(), state))
+    });
+    let states = stream::iter(states.collect::<Vec<_>>()).buffered(CONCURRENCY).try_collect::<BTreeMap<_, _>>();
+    let (agent, mut states, (pods, workloads)) =
+        futures::try_join!(agent(from.eks, kube, from.cluster), states, all_users(kube, &concerned))?;
+    let around = concerned.into_iter().map(|subject| {
+        let own = Around {
+            service_account: states.remove(subject).unwrap_or_default(),
+            pods: of(&pods, |pod| pod.namespace == subject.namespace && pod.service_account == subject.name),
+            workloads: of(&workloads, |w| w.id.namespace == subject.namespace && w.service_account == subject.name),
+        };
+        (subject.clone(), own)
+    });
+    Ok((agent, around.collect()))
+}
+
+/// More namespaces than this are read by one list of the whole cluster instead of one each.
+const NAMESPACES: usize = 8;
+
+/// The pods and workloads of these service accounts' namespaces.
+///
+/// # Errors
+/// When a read failed for another reason than a missing permission.
+pub async fn all_users(
+    kube: &dyn Cluster,
+    subjects: &BTreeSet<&ServiceAccount>,
+) -> Result<(Seen<Vec<Pod>>, Seen<Vec<Workload>>)> {
+    let namespaces: BTreeSet<&str> = subjects.iter().map(|subject| subject.namespace.as_str()).collect();
+    let places: Vec<Option<&str>> =
+        if namespaces.len() > NAMESPACES { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+    let reads = stream::iter(places).map(|place| async move {
+        futures::try_join!(async { seen(kube.all_pods(place).await, "list pods") }, async {
+            seen(kube.all_workloads(place).await, "list deployments, statefulsets and daemonsets")
+        })
+    });
+    let mut all = (Seen::Read(Vec::new()), Seen::Read(Vec::new()));
+    let mut reads = std::pin::pin!(reads.buffered(CONCURRENCY));
+    while let Some((pods, workloads)) = reads.next().await.transpose()? {
+        all = (joined(all.0, pods), joined(all.1, workloads));
+    }
+    Ok(all)
+}
+
+fn joined<T>(all: Seen<Vec<T>>, more: Seen<Vec<T>>) -> Seen<Vec<T>> {
+    match (all, more) {
+        (Seen::Read(mut all), Seen::Read(more)) => {
+            all.extend(more);
+            Seen::Read(all)
+        }
+        (Seen::Read(_), unread) | (unread, _) => unread,
+    }
+}
+
+fn of<T: Clone>(all: &Seen<Vec<T>>, own: impl Fn(&T) -> bool) -> Seen<Vec<T>> {
+    match all {
+        Seen::Read(all) => Seen::Read(all.iter().filter(|one| own(one)).cloned().collect()),
+        Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
+        Seen::NotAsked => Seen::NotAsked,
+    }
+}
+
+/// What carries the name of one of the documents and is in none: associations of this cluster, and roles of the account.
+async fn leftover(
+    from: From<'_>,
+    entries: &Entries,
+    subjects: &BTreeMap<ServiceAccount, String>,
+    rest: Vec<crate::model::association::Association>,
+    have: &mut Holdings,
+) -> Result<()> {
+    let cluster = from.cluster.arn.to_string();
+    let ours = |tags: &BTreeMap<String, String>| {
+        tags.get(keys::MANAGED_BY).is_some_and(|by| by == "podid")
+            && tags.get(keys::CLUSTER) == Some(&cluster)
+            && tags.get(keys::MANIFEST).is_some_and(|name| entries.names.iter().flatten().any(|own| own == name))
+    };
+    // Who goes on using a role: what the file wants, and what is there and stays.
+    let mut used: BTreeSet<String> = subjects.values().map(|named| last(named).to_owned()).collect();
+    for association in rest {
+        if ours(&association.tags) && association.summary.owner_arn.is_none() {
+            have.leftover.associations.insert(association.summary.subject.clone());
+            have.associations.insert(association.summary.subject.clone(), association);
+        } else {
+            used.insert(last(&association.role_arn).to_owned());
+            used.extend(association.target_role_arn.as_deref().map(|arn| last(arn).to_owned()));
+        }
+    }
+    let mut pages = from.iam.roles();
+    let mut candidates = Vec::new();
+    while let Some(page) = pages.next().await.transpose()? {
+        let named = page.into_iter().filter(|role| {
+            trust::trusts_pods(&role.trust)
+                && entries.role(&role.name).is_none()
+                && role.trust.0.to_string().contains("Podid")
+        });
+        candidates.extend(named.map(|role| role.name));
+    }
+    let reads = candidates.into_iter().map(|name| async move { from.iam.role(&name).await });
+    let found: Vec<_> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+    for role in found.into_iter().flatten().filter(|role| ours(&role.tags)) {
+        let Some(doomed) = doomed_role(from.iam, &role.name).await? else { continue };
+        let mut stays = Vec::new();
+        if used.contains(&role.name) {
+            stays.push("an association that stays uses it".to_owned());
+        }
+        let reach = trust::reach(&role.trust);
+        stays.extend(reach.open);
+        let others = reach.clusters.into_iter().filter(|arn| arn.to_string() != cluster);
+        stays.extend(others.map(|arn| format!("it trusts cluster {arn} too")));
+        have.leftover.roles.push((doomed, stays));
+    }
+    Ok(())
+}
+
+/// Whether an entry wants anything of Kubernetes before the plan: patterns stand for service accounts that exist.
+pub fn patterns(entries: &Entries) -> Vec<Pattern> {
+    let all = entries.associations.iter().filter_map(|entry| entry.value.service_account.parse::<Pattern>().ok());
+    all.filter(|pattern| pattern.literal().is_none()).collect()
+}
+
+/// Whether the file grants access to tables.
+pub fn grants(entries: &Entries) -> bool {
+    entries.roles.iter().any(|role| matches!(&role.value.policies.dynamodb, Field::Set(list) if !list.is_empty()))
+}

@@ -1,0 +1,181 @@
+//! Plans a file: the agent, its roles, its associations, and with `prune` what carries its name and is in it no more.
+//! `associate` is this with one entry and flags for keys; the rules of trust, policies and associations are the same code.
+
+mod agent;
+mod association;
+mod carried;
+mod policies;
+mod prune;
+mod role;
+
+use std::collections::BTreeMap;
+
+pub use self::carried::carried_out;
+use super::{Plan, Refusal, Step, role::Planned};
+use crate::model::{
+    arn::Arn,
+    cluster::Cluster,
+    document::Document,
+    manifest::{Association, Entries, Entry, Holdings, Role},
+    names::ServiceAccount,
+    role::tags as keys,
+    tags,
+    want::Field,
+};
+
+/// One service account of a file: patterns are expanded.
+pub type Expanded<'a> = (ServiceAccount, &'a Entry<Association>);
+
+/// What a file wants, and what is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Converge<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// What the file wants.
+    pub entries: &'a Entries,
+    /// Its associations, each service account once.
+    pub associations: &'a [Expanded<'a>],
+    /// What is there.
+    pub have: &'a Holdings,
+    /// Version of the agent to install where there is none.
+    pub agent_version: Option<&'a str>,
+    /// Go on where pods would be without an agent.
+    pub allow_missing_agent: bool,
+    /// Restart workloads whose pods are stale then.
+    pub recycle: bool,
+}
+
+impl<'a> Converge<'a> {
+    /// The role of the file that an association names, by name or by ARN.
+    fn defined(&self, named: &str) -> Option<&'a Entry<Role>> {
+        let Ok(arn) = named.parse::<Arn>() else { return self.entries.role(named) };
+        let home = &self.cluster.arn;
+        self.entries.role(arn.name()).filter(|_| arn.account == home.account && arn.partition == home.partition)
+    }
+
+    /// Whether session tags will be sent for an association once the plan is carried out.
+    fn session_tags(&self, (subject, entry): &Expanded<'_>) -> bool {
+        match entry.value.disable_session_tags {
+            Field::Set(off) => !off,
+            Field::Cleared => true,
+            Field::Unmanaged => !self.have.associations.get(subject).is_some_and(|a| a.disable_session_tags),
+        }
+    }
+
+    /// The associations that act as a role of the file.
+    fn users(&self, role: &Entry<Role>) -> impl Iterator<Item = &'a Expanded<'a>> {
+        let named = |e: &Expanded<'_>| self.defined(&e.1.value.role).is_some_and(|r| r.value.name == role.value.name);
+        self.associations.iter().filter(move |expanded| named(expanded))
+    }
+}
+
+/// Work on a plan.
+struct Work<'a> {
+    ask: &'a Converge<'a>,
+    plan: Plan,
+    refusals: Vec<Refusal>,
+    /// Roles of the file, by name.
+    planned: BTreeMap<&'a str, Planned>,
+    /// Trust policies of podid's roles outside the file that several associations change together: before and after.
+    outside: BTreeMap<String, (Document, Document)>,
+}
+
+/// Plans a file.
+///
+/// # Errors
+/// All that is refused before any write.
+pub fn converge(ask: &Converge<'_>) -> Result<Plan, Vec<Refusal>> {
+    let mut work =
+        Work { ask, plan: Plan::default(), refusals: Vec::new(), planned: BTreeMap::new(), outside: BTreeMap::new() };
+    for unread in &ask.have.unread {
+        work.plan.warn(unread);
+    }
+    let installing = work.agent();
+    for role in &ask.entries.roles {
+        match work.role(role) {
+            Ok(planned) => {
+                work.planned.insert(&role.value.name, planned);
+            }
+            Err(refusal) => work.refuse(role, refusal),
+        }
+    }
+    for expanded in ask.associations {
+        if let Err(refusal) = work.association(expanded, installing) {
+            work.refuse(expanded.1, refusal);
+        }
+    }
+    work.prune();
+    let Work { mut plan, refusals, outside, .. } = work;
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let changed = outside.into_iter().filter(|(_, (before, after))| before != after);
+    plan.steps.extend(changed.map(|(role, (before, after))| Step::PutTrust { role, before, after }));
+    plan.steps.sort_by_key(Step::stage);
+    Ok(plan)
+}
+
+impl Work<'_> {
+    fn refuse<T>(&mut self, entry: &Entry<T>, refusal: Refusal) {
+        let message = format!("{}: {}: {}", entry.at, entry.path, refusal.message);
+        self.refusals.push(Refusal { message, ..refusal });
+    }
+}
+
+/// The tags by which podid knows what it made from a document.
+fn own_tags(cluster: &Cluster, name: Option<&String>) -> BTreeMap<String, String> {
+    let nobody = ServiceAccount { namespace: String::new(), name: String::new() };
+    let mut own = tags::own(cluster, &nobody);
+    own.retain(|_, value| !value.is_empty());
+    own.extend(name.map(|name| (keys::MANIFEST.to_owned(), name.clone())));
+    own
+}
+
+/// Whether tags are those of what podid made for this cluster.
+fn made_here(cluster: &Cluster, tags: &BTreeMap<String, String>) -> bool {
+    let own = own_tags(cluster, None);
+    own.iter().all(|(key, value)| tags.get(key) == Some(value))
+}
+
+/// Tags to set and keys to take away, so that `have` becomes what is wanted. podid's and AWS's own stay out of it.
+fn tag_changes(
+    wanted: &Field<crate::model::manifest::Tags>,
+    have: &BTreeMap<String, String>,
+) -> (BTreeMap<String, String>, Vec<String>) {
+    let theirs = |key: &str| !key.starts_with(tags::PREFIX) && !key.starts_with("aws:");
+    match wanted {
+        Field::Unmanaged => Default::default(),
+        Field::Cleared => (BTreeMap::new(), have.keys().filter(|key| theirs(key)).cloned().collect()),
+        Field::Set(wanted) => {
+            let set = wanted.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+            let gone = wanted.iter().filter(|(key, value)| value.is_none() && have.contains_key(*key));
+            (
+                set.filter(|(key, value)| have.get(key) != Some(value)).collect(),
+                gone.map(|(key, _)| key.clone()).collect(),
+            )
+        }
+    }
+}
+
+/// What a document's name has to do with something that podid made: the tag to set, or a warning that it is another's.
+fn named(
+    name: Option<&String>,
+    have: &BTreeMap<String, String>,
+    what: &str,
+    plan: &mut Plan,
+) -> Option<(String, String)> {
+    let name = name?;
+    match have.get(keys::MANIFEST) {
+        Some(other) if other == name => None,
+        Some(other) => {
+            plan.warn(format!(
+                "{what} is kept by the file named `{other}` too: `--prune` of `{name}` never removes it"
+            ));
+            None
+        }
+        None => Some((keys::MANIFEST.to_owned(), name.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests;

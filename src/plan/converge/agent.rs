@@ -1,0 +1,92 @@
+//! The agent as a file wants it: installed where it is missing, brought to the version and configuration that are named.
+
+use serde_json::Value;
+
+use super::Work;
+use crate::{
+    model::{
+        addon::{AGENT, Addon, Conflicts, Settings},
+        have::Seen,
+        want::Field,
+    },
+    plan::{Refusal, Step},
+};
+
+impl Work<'_> {
+    /// True when the plan installs it.
+    pub(super) fn agent(&mut self) -> bool {
+        let Some(wanted) = &self.ask.entries.agent else { return false };
+        let cluster = &self.ask.cluster.name;
+        let configuration = match &wanted.configuration {
+            Field::Set(value) => Some(value.to_string()),
+            Field::Cleared => Some("{}".to_owned()),
+            Field::Unmanaged => None,
+        };
+        match &self.ask.have.addon {
+            Seen::Read(None) => {
+                if self.elsewise() {
+                    return false;
+                }
+                let Some(version) = wanted.version.as_deref().or(self.ask.agent_version) else { return false };
+                let configuration = configuration.filter(|text| text != "{}");
+                self.plan.steps.push(Step::InstallAgent {
+                    cluster: cluster.clone(),
+                    version: version.to_owned(),
+                    settings: Settings { configuration, conflicts: None },
+                });
+                true
+            }
+            Seen::Read(Some(addon)) => {
+                let version = wanted.version.as_ref().unwrap_or(&addon.version);
+                let differs = configuration.as_ref().is_some_and(|given| !same(given, addon));
+                if *version != addon.version || differs {
+                    let configuration = configuration.filter(|_| differs).or_else(|| addon.configuration.clone());
+                    self.plan.steps.push(Step::UpdateAgent {
+                        cluster: cluster.clone(),
+                        from: Box::new(addon.clone()),
+                        version: version.clone(),
+                        settings: Settings { configuration, conflicts: Some(Conflicts::Preserve) },
+                    });
+                }
+                matches!(addon.status.as_str(), "CREATING" | "UPDATING")
+            }
+            Seen::Unreadable(why) => {
+                self.refusals.push(
+                    Refusal::denied(format!("agent: cannot tell whether add-on {AGENT} is installed: {why}"))
+                        .hint("get that permission, or leave `agent` out of the file"),
+                );
+                false
+            }
+            Seen::NotAsked => false,
+        }
+    }
+
+    /// An agent that is no add-on: its DaemonSet would be in the add-on's way, Auto Mode has no need of one.
+    fn elsewise(&mut self) -> bool {
+        let state = match &self.ask.have.agent {
+            Seen::Read(state) => state,
+            Seen::Unreadable(why) => {
+                self.plan.warn(format!("whether another agent is there was not checked: {why}"));
+                return false;
+            }
+            Seen::NotAsked => return false,
+        };
+        let why = if let Some(set) = state.daemon_sets.first() {
+            format!("add-on not installed: DaemonSet {}/{} is an agent already", set.namespace, set.name)
+        } else if state.auto_mode && !state.needed() {
+            "add-on not installed: EKS Auto Mode's nodes have the agent built in".to_owned()
+        } else {
+            return false;
+        };
+        self.plan.warn(why);
+        true
+    }
+}
+
+/// Whether the add-on has this configuration. What it was given as YAML cannot be compared, and counts as another.
+fn same(given: &str, addon: &Addon) -> bool {
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    let empty = || Some(Value::Object(serde_json::Map::new()));
+    let have = addon.configuration.as_deref().filter(|text| !text.trim().is_empty());
+    parse(given) == have.map_or_else(empty, parse)
+}

@@ -1,0 +1,153 @@
+//! What is there once a plan is carried out, as the services would leave it: for the file that a dry run prints.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    model::{
+        addon::{AGENT, Addon},
+        association::{Association, AssociationSummary, NewAssociation},
+        have::Seen,
+        manifest::{Holdings, RoleHoldings},
+        role::Role,
+        trust::target,
+    },
+    plan::Step,
+};
+
+/// The holdings after the steps. What EKS makes up (ids, times) stays empty.
+#[must_use]
+pub fn carried_out(mut have: Holdings, steps: &[Step]) -> Holdings {
+    for step in steps {
+        carry(&mut have, step);
+    }
+    have
+}
+
+fn carry(have: &mut Holdings, step: &Step) {
+    match step {
+        Step::InstallAgent { version, settings, .. } => {
+            have.addon = Seen::Read(Some(Addon {
+                name: AGENT.to_owned(),
+                version: version.clone(),
+                status: "ACTIVE".to_owned(),
+                issues: Vec::new(),
+                configuration: settings.configuration.clone(),
+                service_account_role: None,
+            }));
+        }
+        Step::UpdateAgent { from, version, settings, .. } => {
+            let configuration = settings.configuration.clone().or_else(|| from.configuration.clone());
+            have.addon = Seen::Read(Some(Addon { version: version.clone(), configuration, ..(**from).clone() }));
+        }
+        Step::RemoveAgent { .. } => have.addon = Seen::Read(None),
+        Step::CreateAssociation { cluster, association } => {
+            have.associations.insert(association.subject.clone(), made(cluster, association));
+        }
+        Step::ReplaceAssociation { cluster, association, .. } => {
+            have.associations.insert(association.subject.clone(), made(cluster, association));
+        }
+        Step::UpdateAssociation { subject, change, .. } => {
+            let Some(present) = have.associations.get_mut(subject) else { return };
+            let changed = |new: &Option<String>, old: &mut Option<String>| match new.as_deref() {
+                None => {}
+                Some("") => *old = None,
+                Some(new) => *old = Some(new.to_owned()),
+            };
+            present.role_arn = change.role_arn.clone().unwrap_or_else(|| present.role_arn.clone());
+            present.disable_session_tags = change.disable_session_tags.unwrap_or(present.disable_session_tags);
+            changed(&change.target_role_arn, &mut present.target_role_arn);
+            changed(&change.policy, &mut present.policy);
+        }
+        Step::DeleteAssociation { subject, .. } => {
+            have.associations.remove(subject);
+            have.leftover.associations.remove(subject);
+        }
+        Step::TagAssociation { subject, tags, .. } => {
+            if let Some(present) = have.associations.get_mut(subject) {
+                present.tags.extend(tags.clone());
+            }
+        }
+        Step::UntagAssociation { subject, keys, .. } => {
+            if let Some(present) = have.associations.get_mut(subject) {
+                present.tags.retain(|key, _| !keys.contains(key));
+            }
+        }
+        Step::CreateServiceAccount { .. } | Step::Restart { .. } | Step::RollBack { .. } => {}
+        of_role => carry_role(have, of_role),
+    }
+}
+
+fn carry_role(have: &mut Holdings, step: &Step) {
+    if let Step::CreateRole(new) = step {
+        let role = Role {
+            name: new.name.clone(),
+            path: new.path.clone(),
+            arn: new.arn.clone(),
+            trust: new.trust.clone(),
+            tags: new.tags.clone(),
+            permissions_boundary: new.permissions_boundary.clone(),
+            created_at: None,
+        };
+        let (attached, inline) = (Seen::Read(Vec::new()), Seen::Read(BTreeMap::new()));
+        have.roles.insert(new.name.clone(), RoleHoldings { role: Seen::Read(Some(role)), attached, inline });
+        return;
+    }
+    if let Step::DeleteRole { role, .. } = step {
+        have.roles.remove(role);
+        have.leftover.roles.retain(|(doomed, _)| doomed.role.name != *role);
+        return;
+    }
+    let Some(held) = step.role().and_then(|name| have.roles.get_mut(name)) else { return };
+    match step {
+        Step::PutPolicy { name, after, .. } => {
+            if let Seen::Read(inline) = &mut held.inline {
+                inline.insert(name.clone(), after.clone());
+            }
+        }
+        Step::DeletePolicy { name, .. } => {
+            if let Seen::Read(inline) = &mut held.inline {
+                inline.remove(name);
+            }
+        }
+        Step::AttachPolicy { policy_arn, .. } => {
+            if let Seen::Read(attached) = &mut held.attached {
+                attached.push(policy_arn.clone());
+            }
+        }
+        Step::DetachPolicy { policy_arn, .. } => {
+            if let Seen::Read(attached) = &mut held.attached {
+                attached.retain(|arn| arn != policy_arn);
+            }
+        }
+        _ => {}
+    }
+    let Seen::Read(Some(role)) = &mut held.role else { return };
+    match step {
+        Step::PutTrust { after, .. } => role.trust = after.clone(),
+        Step::PutTargetTrust { after, .. } => role.trust = target::with_external_id(after, ""),
+        Step::TagRole { tags, .. } => role.tags.extend(tags.clone()),
+        Step::UntagRole { keys, .. } => role.tags.retain(|key, _| !keys.contains(key)),
+        Step::PutBoundary { after, .. } => role.permissions_boundary.clone_from(after),
+        _ => {}
+    }
+}
+
+fn made(cluster: &str, new: &NewAssociation) -> Association {
+    Association {
+        summary: AssociationSummary {
+            cluster_name: cluster.to_owned(),
+            subject: new.subject.clone(),
+            association_arn: String::new(),
+            association_id: String::new(),
+            owner_arn: None,
+        },
+        role_arn: new.role_arn.clone(),
+        target_role_arn: new.target_role_arn.clone(),
+        external_id: None,
+        disable_session_tags: new.disable_session_tags,
+        policy: new.policy.clone(),
+        tags: new.tags.clone(),
+        created_at: None,
+        modified_at: None,
+    }
+}

@@ -1,0 +1,172 @@
+//! A role of a file: created, or brought to what the file says. Whom it trusts follows from the file's associations.
+
+use super::{Expanded, Work, made_here, named, own_tags, tag_changes};
+use crate::{
+    model::{
+        arn::Arn,
+        document::Document,
+        have::Seen,
+        manifest::{Entry, Role, RoleHoldings},
+        names::ServiceAccount,
+        role::{self, NewRole, PATH},
+        trust::{self, Request, Verdict},
+        want::{Field, Scope},
+    },
+    plan::{Holder, Refusal, Step, role::Planned},
+};
+
+impl<'a> Work<'a> {
+    pub(super) fn role(&mut self, entry: &'a Entry<Role>) -> Result<Planned, Refusal> {
+        let name = &entry.value.name;
+        let users: Vec<&Expanded<'_>> = self.ask.users(entry).collect();
+        let unread = RoleHoldings::default();
+        let have = self.ask.have.roles.get(name).unwrap_or(&unread);
+        let planned = match &have.role {
+            Seen::Read(Some(role)) => self.existing(entry, role, &users)?,
+            Seen::Read(None) => self.create(entry, &users)?,
+            Seen::Unreadable(why) => {
+                return Err(Refusal::denied(format!("cannot tell whether role `{name}` exists: {why}"))
+                    .hint("allow iam:GetRole, or name roles of elsewhere by their ARN"));
+            }
+            Seen::NotAsked => return Err(Refusal::new(format!("role `{name}` was not read"))),
+        };
+        let targets = users.iter().filter_map(|(_, user)| user.value.target_role.set().map(String::as_str));
+        let mut targets: Vec<&str> = targets.collect();
+        targets.sort_unstable();
+        targets.dedup();
+        self.policies(entry, &planned, have, &targets)?;
+        Ok(planned)
+    }
+
+    fn create(&mut self, entry: &Entry<Role>, users: &[&Expanded<'_>]) -> Result<Planned, Refusal> {
+        let (wanted, cluster) = (&entry.value, self.ask.cluster);
+        let path = wanted.path.as_deref().unwrap_or(PATH);
+        let empty = Document(serde_json::json!({"Version": "2012-10-17", "Statement": []}));
+        let trust = self.trust(entry, users, &empty)?;
+        let mut tags = own_tags(cluster, entry.name.as_ref());
+        tags.extend(tag_changes(&wanted.tags, &tags).0);
+        let arn = Arn::iam(&cluster.arn.partition, &cluster.arn.account, "role", path, &wanted.name);
+        self.plan.steps.push(Step::CreateRole(Box::new(NewRole {
+            name: wanted.name.clone(),
+            path: path.to_owned(),
+            arn: arn.clone(),
+            trust,
+            tags,
+            permissions_boundary: wanted.permissions_boundary.set().cloned(),
+            description: format!("For EKS cluster {}, created by podid", cluster.name),
+        })));
+        Ok(Planned { name: wanted.name.clone(), arn, holder: Holder::New })
+    }
+
+    fn existing(
+        &mut self,
+        entry: &Entry<Role>,
+        role: &role::Role,
+        users: &[&Expanded<'_>],
+    ) -> Result<Planned, Refusal> {
+        let (wanted, name) = (&entry.value, &role.name);
+        if !made_here(self.ask.cluster, &role.tags) {
+            return Err(Refusal::new(format!(
+                "role `{name}` exists already, and podid did not create it for cluster {}",
+                self.ask.cluster.name
+            ))
+            .hint(format!("to use it as it is, take it out of `roles` and name it by its ARN: {}", role.arn))
+            .hint(format!("to take it over, with podid's tags on it: `podid role create {name} --adopt`")));
+        }
+        if let Some(path) = wanted.path.as_ref().filter(|path| **path != role.path) {
+            return Err(Refusal::new(format!(
+                "role `{name}` has path {}, and IAM cannot move a role to {path}",
+                role.path
+            ))
+            .hint(format!("write `path: {}`, or give the role another name", role.path)));
+        }
+        let after = self.trust(entry, users, &role.trust)?;
+        if after != role.trust {
+            self.plan.steps.push(Step::PutTrust { role: name.clone(), before: role.trust.clone(), after });
+        }
+        let boundary = match &wanted.permissions_boundary {
+            Field::Unmanaged => role.permissions_boundary.as_ref(),
+            Field::Set(arn) => Some(arn),
+            Field::Cleared => None,
+        };
+        if boundary != role.permissions_boundary.as_ref() {
+            let (before, after) = (role.permissions_boundary.clone(), boundary.cloned());
+            self.plan.steps.push(Step::PutBoundary { role: name.clone(), before, after });
+        }
+        let (mut set, gone) = tag_changes(&wanted.tags, &role.tags);
+        set.extend(named(entry.name.as_ref(), &role.tags, &format!("role `{name}`"), &mut self.plan));
+        if !set.is_empty() {
+            self.plan.steps.push(Step::TagRole { role: name.clone(), tags: set });
+        }
+        if !gone.is_empty() {
+            self.plan.steps.push(Step::UntagRole { role: name.clone(), keys: gone });
+        }
+        Ok(Planned { name: name.clone(), arn: role.arn.clone(), holder: Holder::Shared })
+    }
+
+    /// The trust policy as the file's associations need it: podid's statements for them are of the scope that the file
+    /// says, what already admits one is not said twice, and those of associations that are pruned go. All others stay.
+    fn trust(&self, entry: &Entry<Role>, users: &[&Expanded<'_>], before: &Document) -> Result<Document, Refusal> {
+        let (cluster, name) = (self.ask.cluster, &entry.value.name);
+        let nobody = ServiceAccount { namespace: String::new(), name: String::new() };
+        let mut wanted: Vec<(&ServiceAccount, bool)> =
+            users.iter().map(|user| (&user.0, self.ask.session_tags(user))).collect();
+        if wanted.is_empty() {
+            wanted.push((&nobody, true));
+        }
+        let mut after = before.clone();
+        for subject in self.leaving(name) {
+            after = trust::without_statement(&after, &trust::sid(cluster, subject));
+        }
+        let scope = entry.value.scope;
+        let statement = |subject: &ServiceAccount, tags: bool| {
+            trust::statement(cluster, subject, scope.unwrap_or(trust::default_scope(tags)), tags)
+        };
+        let admits = |document: &Document, subject: &ServiceAccount, session_tags: bool| {
+            trust::evaluate(document, &Request { cluster, subject, session_tags, now: None })
+        };
+        // Those that are there first: what a wide one admits today, it may not admit once it is narrowed.
+        for (subject, tags) in &wanted {
+            let statement = statement(subject, *tags);
+            let Some(own) = trust::podid_statement(&after, cluster, subject) else { continue };
+            if *own == statement || scope.is_none() && admits(&after, subject, *tags) == Verdict::Admits {
+                continue;
+            }
+            let bare = trust::without_statement(&after, &trust::sid(cluster, subject));
+            after = if admits(&bare, subject, *tags) == Verdict::Admits {
+                bare
+            } else {
+                trust::with_statement(&after, statement)
+            };
+        }
+        for (subject, tags) in &wanted {
+            let there = trust::podid_statement(&after, cluster, subject).is_some();
+            let admitted = !users.is_empty() && admits(&after, subject, *tags) == Verdict::Admits;
+            if !there && !admitted {
+                after = trust::with_statement(&after, statement(subject, *tags));
+            }
+        }
+        for (subject, tags) in wanted.iter().filter(|_| !users.is_empty()) {
+            if let Verdict::Refuses(reasons) = admits(&after, subject, *tags) {
+                let why = trust::in_words(&reasons);
+                return Err(Refusal::new(format!(
+                    "the trust policy of role `{name}` would not admit {subject}: {why}"
+                ))
+                .hint("take the statement that denies it away, or use another role"));
+            }
+        }
+        let size = after.size();
+        if size > trust::MAX_SIZE && after != *before {
+            let limit = trust::MAX_SIZE;
+            let refusal = Refusal::new(format!(
+                "the trust policy of role `{name}` would have {size} characters, IAM takes {limit}"
+            ));
+            return Err(match scope {
+                Some(Scope::Cluster | Scope::None) => refusal.hint("use another role for some of its associations"),
+                _ => refusal
+                    .hint("write `scope: namespace` or `scope: cluster` for it, which is wider, or use several roles"),
+            });
+        }
+        Ok(after)
+    }
+}

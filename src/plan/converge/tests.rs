@@ -1,0 +1,234 @@
+//! Properties of files: what was carried out plans nothing, what is exported plans nothing, and it is what was applied.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+use crate::model::{
+    document::Document,
+    fixtures,
+    have::Seen,
+    manifest::{
+        Agent, Inline, Manifest, Metadata, Place, Places, Policies, Role as WantedRole, RoleHoldings, Source, Table,
+        Tags, entries, export,
+    },
+    want::{Access, Scope},
+};
+
+/// The plan of a manifest.
+fn plan(manifest: &Manifest, have: &Holdings) -> Result<Plan, Vec<Refusal>> {
+    let nowhere = |_: &str| Place::default();
+    let entries = entries([(manifest.clone(), &nowhere as Places<'_>)]).unwrap_or_else(|p| panic!("{p:#?}"));
+    let cluster = fixtures::cluster();
+    let mut have = have.clone();
+    for role in &entries.roles {
+        have.roles.entry(role.value.name.clone()).or_insert_with(|| RoleHoldings {
+            role: Seen::Read(None),
+            attached: Seen::Read(Vec::new()),
+            inline: Seen::Read(BTreeMap::new()),
+        });
+    }
+    let associations: Vec<Expanded<'_>> =
+        entries.associations.iter().map(|entry| (entry.value.service_account.parse().unwrap(), entry)).collect();
+    converge(&Converge {
+        cluster: &cluster,
+        entries: &entries,
+        associations: &associations,
+        have: &have,
+        agent_version: Some("v1.3.10-eksbuild.1"),
+        allow_missing_agent: false,
+        recycle: false,
+    })
+}
+
+/// What is there before anything is.
+fn empty() -> Holdings {
+    Holdings { addon: Seen::Read(None), ..Holdings::default() }
+}
+
+fn applied(manifest: &Manifest) -> Option<Holdings> {
+    // Some are larger than IAM takes: that is another test's.
+    let plan = plan(manifest, &empty()).ok()?;
+    Some(carried_out(empty(), &plan.steps))
+}
+
+fn inline() -> impl Strategy<Value = Inline> {
+    let resource =
+        prop_oneof![Just("*"), Just("arn:aws:s3:::b/${aws:PrincipalTag/kubernetes-namespace}/*"), Just("012")];
+    ("[a-z]{3,8}", resource).prop_map(|(name, resource)| {
+        let statement = json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": resource});
+        Inline { name, source: Source::Document(Document(json!({"Version": "2012-10-17", "Statement": [statement]}))) }
+    })
+}
+
+fn table() -> impl Strategy<Value = Table> {
+    let name = prop_oneof![
+        "[a-z]{3,6}".prop_map(|name| name),
+        "[a-z]{3,6}".prop_map(|name| format!("eu-west-1:{name}")),
+        "[a-z]{3,6}".prop_map(|name| format!("arn:aws:dynamodb:us-west-2:999900001111:table/{name}")),
+    ];
+    let access = prop_oneof![Just(Access::Read), Just(Access::Write), Just(Access::ReadWrite), Just(Access::Full)];
+    let key = prop::option::of(Just("arn:aws:kms:us-west-2:111122223333:key/k".to_owned()));
+    (name, access, prop::option::of(prop::collection::vec("[a-z]{3,5}", 1..3)), any::<bool>(), key).prop_map(
+        |(table, access, indexes, tenants, kms_key)| {
+            let held = matches!(access, Access::Read | Access::Write | Access::ReadWrite);
+            Table {
+                table,
+                access,
+                indexes: indexes.filter(|_| access != Access::Write),
+                leading_keys: Some("kubernetes-namespace".to_owned()).filter(|_| held && tenants),
+                kms_key,
+            }
+        },
+    )
+}
+
+fn tags() -> impl Strategy<Value = Field<Tags>> {
+    prop_oneof![
+        Just(Field::Unmanaged),
+        prop::collection::btree_map("[a-z]{1,4}", "[a-z0-9]{0,4}".prop_map(Some), 1..3).prop_map(Field::Set),
+    ]
+}
+
+/// A list that is not empty, or none: an empty one is the same as none once it is there.
+fn listed<T: Clone + std::fmt::Debug + 'static>(
+    one: impl Strategy<Value = T> + 'static,
+    key: impl Fn(&T) -> String + Clone + 'static,
+) -> impl Strategy<Value = Field<Vec<T>>> {
+    prop::collection::vec(one, 0..3).prop_map(move |list| {
+        let unique: BTreeMap<String, T> = list.into_iter().map(|one| (key(&one), one)).collect();
+        let list: Vec<T> = unique.into_values().collect();
+        if list.is_empty() { Field::Unmanaged } else { Field::Set(list) }
+    })
+}
+
+fn role(name: String, scope: Option<Scope>) -> impl Strategy<Value = WantedRole> {
+    let boundary = prop::option::of(Just("arn:aws:iam::aws:policy/B".to_owned()));
+    let managed = listed("[A-Z]{1,3}".prop_map(|name| format!("arn:aws:iam::aws:policy/{name}")), Clone::clone);
+    let dynamodb = listed(table(), |t| t.table.rsplit([':', '/']).next().unwrap_or_default().to_owned());
+    let path = prop::option::of(Just("/team/".to_owned()));
+    (path, boundary, tags(), dynamodb, managed, listed(inline(), |i| i.name.clone())).prop_map(
+        move |(path, boundary, tags, dynamodb, managed, inline)| WantedRole {
+            name: name.clone(),
+            path,
+            scope,
+            permissions_boundary: Field::from(boundary),
+            tags,
+            policies: Policies { dynamodb, managed, inline },
+        },
+    )
+}
+
+/// One that needs no session tags, where some associations have none.
+fn manifests() -> impl Strategy<Value = Manifest> {
+    let scopes =
+        prop_oneof![Just(None), Just(Some(Scope::Namespace)), Just(Some(Scope::Cluster)), Just(Some(Scope::None))];
+    let roles = prop::collection::vec(scopes, 1..4)
+        .prop_flat_map(|scopes| {
+            scopes.into_iter().enumerate().map(|(i, scope)| role(format!("role-{i}"), scope)).collect::<Vec<_>>()
+        })
+        .boxed();
+    let users = prop::collection::btree_map("[a-c]/[a-f]", (any::<prop::sample::Index>(), any::<bool>(), tags()), 1..6);
+    let agent = prop::option::of(prop::option::of(Just(json!({"a": 1}))));
+    (roles, users, agent, prop::option::of(Just("file".to_owned()))).prop_map(|(mut roles, users, agent, name)| {
+        let mut used = BTreeSet::new();
+        let associations: Vec<Association> = users
+            .into_iter()
+            .map(|(service_account, (index, off, tags))| {
+                let role = &roles[index.index(roles.len())];
+                used.insert(role.name.clone());
+                let off = off && matches!(role.scope, Some(Scope::Cluster | Scope::None));
+                Association {
+                    service_account,
+                    role: role.name.clone(),
+                    disable_session_tags: if off { Field::Set(true) } else { Field::Unmanaged },
+                    tags,
+                    ..Association::default()
+                }
+            })
+            .collect();
+        roles.retain(|role| used.contains(&role.name));
+        let configuration = |value: Option<serde_json::Value>| Field::from(value);
+        let agent = agent.map(|value| Agent { version: Some("v1".to_owned()), configuration: configuration(value) });
+        Manifest { metadata: Metadata { name }, agent, roles, associations, ..Manifest::default() }
+    })
+}
+
+/// As an export writes it: what is the same in other words is in its words.
+fn normal(mut manifest: Manifest) -> Manifest {
+    for role in &mut manifest.roles {
+        if role.path.as_deref() == Some("/podid/") {
+            role.path = None;
+        }
+        if let Field::Set(list) = &mut role.policies.managed {
+            list.sort();
+        }
+        if let Field::Set(list) = &mut role.policies.dynamodb {
+            list.sort_by(|a, b| a.table.cmp(&b.table));
+        }
+    }
+    for role in &mut manifest.roles {
+        let users = manifest.associations.iter().filter(|a| a.role == role.name);
+        let mut own = users
+            .map(|a| if a.disable_session_tags == Field::Set(true) { Scope::Cluster } else { Scope::ServiceAccount });
+        if own.all(|own| role.scope == Some(own)) {
+            role.scope = None;
+        }
+    }
+    manifest.roles.sort_by(|a, b| a.name.cmp(&b.name));
+    manifest.associations.sort_by(|a, b| a.service_account.cmp(&b.service_account));
+    manifest.cluster = None;
+    manifest.region = None;
+    manifest
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_carried_out_plans_nothing(manifest in manifests()) {
+        let Some(have) = applied(&manifest) else { return Ok(()) };
+        let again = plan(&manifest, &have).unwrap();
+        prop_assert!(again.is_empty(), "{:#?}", again.steps);
+    }
+
+    #[test]
+    fn what_is_exported_plans_nothing_and_is_what_was_applied(manifest in manifests()) {
+        let Some(have) = applied(&manifest) else { return Ok(()) };
+        let (exported, notes) = export(&fixtures::cluster(), &have);
+        prop_assert!(notes.is_empty(), "{notes:?}");
+        let again = plan(&exported, &have).unwrap();
+        prop_assert!(again.is_empty(), "{:#?}\n{exported:#?}", again.steps);
+        prop_assert_eq!(normal(exported), normal(manifest));
+    }
+
+    /// From any file to any other: carried out, it is there.
+    #[test]
+    fn from_one_to_another(before in manifests(), after in manifests()) {
+        let Some(have) = applied(&before) else { return Ok(()) };
+        let mut after = after;
+        // A role cannot move to another path.
+        for role in &mut after.roles {
+            let there = before.roles.iter().find(|other| other.name == role.name);
+            role.path = there.map_or(role.path.clone(), |there| there.path.clone());
+        }
+        let Ok(plan_there) = plan(&after, &have) else { return Ok(()) };
+        let have = carried_out(have, &plan_there.steps);
+        let again = plan(&after, &have).unwrap();
+        prop_assert!(again.is_empty(), "{:#?}", again.steps);
+        // Whoever is associated is admitted.
+        for (subject, association) in &have.associations {
+            let cluster = fixtures::cluster();
+            let Some(Some(role)) = have.roles[association.role_arn.rsplit('/').next().unwrap()].role.read() else { panic!() };
+            let request = crate::model::trust::Request {
+                cluster: &cluster,
+                subject,
+                session_tags: !association.disable_session_tags,
+                now: None,
+            };
+            prop_assert_eq!(crate::model::trust::evaluate(&role.trust, &request), crate::model::trust::Verdict::Admits);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Round and round: what is exported plans nothing, and what was applied is exported.
+
+use podid_sandbox::faults::{Action, Fault};
+
+use super::CARTS;
+use crate::support::Env;
+
+#[test]
+fn exported_is_as_applied() {
+    let env = Env::new("carts-agent");
+    let file = env.file("podid.yaml", CARTS);
+    let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
+    let run = env.podid("export").ok();
+    insta::assert_snapshot!(run.stdout, @r"
+    apiVersion: podid.dev/v1
+    kind: PodIdentity
+    metadata:
+      name: carts
+    cluster: eks-workshop
+    region: us-west-2
+    agent:
+      version: v1.3.10-eksbuild.1
+    roles:
+    - name: carts-role
+      policies:
+        dynamodb:
+        - table: eks-workshop-carts
+          access: read-write
+    associations:
+    - serviceAccount: carts/carts
+      role: carts-role
+    ");
+    let again = env.file("again.yaml", &run.stdout);
+    let _ = env.podid(&format!("diff -f {again} --prune")).ok();
+    let json = env.file("again.json", &env.podid("export -o json").ok().stdout);
+    let _ = env.podid(&format!("diff -f {json}")).ok();
+    assert_eq!(env.podid("export -o name").ok().stdout, "role/carts-role\nassociation/carts/carts\n");
+    assert_eq!(env.podid("export shop/* -o name").ok().stdout, "");
+}
+
+/// What others made is named, and left to them.
+#[test]
+fn what_others_made() {
+    let env = Env::new("carts-associated");
+    let run = env.podid("export").ok();
+    assert!(run.stdout.contains("role: arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"), "{run}");
+    assert!(!run.stdout.contains("roles:"), "{run}");
+    let file = env.file("podid.yaml", &run.stdout);
+    let _ = env.podid(&format!("diff -f {file}")).ok();
+    assert!(!env.podid("export --owned-only").ok().stdout.contains("associations"));
+}
+
+/// A dry run of `associate` is the beginning of a file.
+#[test]
+fn from_associate() {
+    let env = Env::new("carts-agent");
+    let line = "associate carts/carts --create-role --dynamodb eks-workshop-carts=read-write";
+    let run = env.podid(&format!("{line} --dry-run -o yaml")).ok();
+    insta::assert_snapshot!(run.stdout, @r"
+    apiVersion: podid.dev/v1
+    kind: PodIdentity
+    cluster: eks-workshop
+    region: us-west-2
+    roles:
+    - name: eks-workshop-carts-carts-8233eca5
+      policies:
+        dynamodb:
+        - table: eks-workshop-carts
+          access: read-write
+    associations:
+    - serviceAccount: carts/carts
+      role: eks-workshop-carts-carts-8233eca5
+    ");
+    let file = env.file("podid.yaml", &run.stdout);
+    let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
+    // The same command finds its work done.
+    let run = env.podid(&format!("{line} --no-wait")).ok();
+    assert!(run.stderr.contains("carts/carts is associated as wanted: nothing to change"), "{run}");
+}
+
+/// Killed after each request, the same command again comes to the same end.
+#[test]
+fn killed() {
+    let whole = Env::new("carts-agent");
+    let file = whole.file("podid.yaml", CARTS);
+    let _ = whole.podid(&format!("apply -f {file} --yes --no-wait")).ok();
+    let writes = whole.writes();
+    let end = whole.podid("export").ok().stdout;
+    assert_eq!(writes.len(), 3, "{writes:?}");
+    for write in &writes {
+        let (_, operation) = write.split_once(' ').unwrap();
+        let env = Env::new("carts-agent");
+        let file = env.file("podid.yaml", CARTS);
+        // The answer is lost: podid does not know whether it was done.
+        env.world.faults().add(Fault::once("*", operation, Action::Drop));
+        let _ = env.run(&["apply", "-f", &file, "--yes", "--no-wait", "--timeout", "20s"]);
+        let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
+        assert_eq!(env.podid("export").ok().stdout, end, "{write}");
+    }
+}
+
+/// Stopped midway: what is left is said, and the same command finishes.
+#[test]
+fn stopped_midway() {
+    let env = Env::new("carts-agent");
+    let file = env.file("podid.yaml", CARTS);
+    env.world.faults().add(Fault::once(
+        "eks",
+        "CreatePodIdentityAssociation",
+        Action::error(400, "InvalidParameterException", "no"),
+    ));
+    insta::assert_snapshot!(env.podid(&format!("apply -f {file} --yes --no-wait")).code(6).steady(), @r"
+    exit 6
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      + create role carts-role (path /podid/)
+      + put inline policy podid-dynamodb on role carts-role
+      + associate carts/carts with role carts-role
+    created role carts-role
+    put inline policy podid-dynamodb on role carts-role
+    could not associate carts/carts with role carts-role
+    note: 2 steps done, 1 failed, 0 not started
+    error: cannot create the association of `carts/carts` in cluster `eks-workshop`
+      caused by: no
+      request id: [uuid]
+
+    hint: run the same command again: finished steps are skipped
+    ");
+    let run = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
+    assert!(run.stderr.contains("associated carts/carts with role carts-role"), "{run}");
+}
