@@ -282,7 +282,7 @@ impl Run {
         static WAITS: OnceLock<regex::Regex> = OnceLock::new();
         let waits = WAITS.get_or_init(|| {
             regex::Regex::new(
-                r"(?m)^(effective: new pods are .*|agent: (agent: \d|add-on \S+ is ).*|[a-z0-9-]+/\S+: (waiting for|the change to|new pods are).*)\n",
+                r"(?m)^(effective: new pods are .*|agent: (agent: \d|add-on \S+ is ).*|[a-z0-9-]+/\S+: (waiting for|the change to|new pods are (not injected yet|injected; making sure)).*)\n",
             )
             .unwrap()
         });

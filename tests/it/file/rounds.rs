@@ -1,6 +1,12 @@
 //! Round and round: what is exported plans nothing, and what was applied is exported.
 
-use podid_sandbox::faults::{Action, Fault};
+use std::time::Duration;
+
+use podid_sandbox::{
+    Sandbox,
+    faults::{Action, Fault},
+};
+use serde_json::json;
 
 use super::CARTS;
 use crate::support::Env;
@@ -128,4 +134,33 @@ fn stopped_midway() {
     ");
     let run = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
     assert!(run.stderr.contains("associated carts/carts with role carts-role"), "{run}");
+}
+
+/// Interrupted while EKS is asked: the exit code, and a summary that is true.
+#[test]
+fn interrupted() {
+    let env = Env::new("carts-agent");
+    let file = env.file("podid.yaml", CARTS);
+    env.world.faults().add(Fault::always("eks", "CreatePodIdentityAssociation", Action::Hold(Duration::from_mins(5))));
+    let line = format!("apply -f {file} --yes --no-wait");
+    let asked = |world: &Sandbox| world.journal().count("eks", "CreatePodIdentityAssociation") > 0;
+    let run = env.signalled(&line, "INT", asked).code(130);
+    assert!(run.stderr.contains("note: 2 steps done, 0 failed, 1 unknown, 0 not started"), "{run}");
+    env.world.faults().clear();
+    let run = env.podid(&line).ok();
+    assert!(run.stderr.contains("associated carts/carts with role carts-role"), "{run}");
+}
+
+/// What an EKS add-on owns is not exported, not pruned, and changed by nobody but the add-on.
+#[test]
+fn of_an_add_on() {
+    let owner = json!("arn:aws:eks:us-west-2:111122223333:addon/eks-workshop/aws-ebs-csi-driver/1e2d3c");
+    let env = Env::with("carts-associated", &[("/associations/0/owner", owner)]);
+    let run = env.podid("export").ok();
+    assert!(run.stderr.contains("1 association of EKS add-ons left out"), "{run}");
+    assert!(!run.stdout.contains("associations:"), "{run}");
+    let file = env.file("podid.yaml", CARTS);
+    let run = env.podid(&format!("apply -f {file} --prune --yes --no-wait")).code(2);
+    assert!(run.stderr.contains("belongs to the EKS add-on `aws-ebs-csi-driver`"), "{run}");
+    assert!(env.writes().is_empty(), "{:?}", env.writes());
 }

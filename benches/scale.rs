@@ -1,0 +1,294 @@
+//! `cargo bench --bench scale`: how podid grows with a cluster: calls, time and memory of `verify`, `diff` and `apply` over
+//! hundreds and thousands of service accounts, and the pure parts alone. Each goal is printed with what was measured; one
+//! that is missed fails the run.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a report on stdout; a world that cannot be set up has failed"
+)]
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::PathBuf,
+    process::{Command, ExitCode, Stdio},
+    time::{Duration, Instant},
+};
+
+use podid::{
+    manifest,
+    model::{cluster::Cluster, have::Seen, manifest::Holdings, names::ServiceAccount},
+    plan::{self, Converge, Expanded},
+};
+use podid_sandbox::{
+    Sandbox, Scenario,
+    faults::{Action, Fault},
+};
+use serde_json::{Value, json};
+
+const PODID: &str = env!("CARGO_BIN_EXE_podid");
+
+/// Service accounts of one role.
+const PER_ROLE: usize = 10;
+
+fn main() -> ExitCode {
+    // `cargo test --benches` only builds it.
+    if !std::env::args().any(|arg| arg == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let mut report = Report { missed: 0 };
+    println!("{:<52} {:>7} {:>9} {:>8}", "", "calls", "time", "memory");
+    one_service_account(&mut report);
+    many_service_accounts(&mut report);
+    files(&mut report);
+    pure_parts(&mut report);
+    if report.missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+struct Report {
+    missed: usize,
+}
+
+impl Report {
+    fn line(&self, what: &str, run: &Run) {
+        let time = format!("{:.2} s", run.time.as_secs_f64());
+        println!("{what:<52} {:>7} {time:>9} {:>5} MB", run.calls, run.memory / 1_000_000);
+    }
+
+    fn goal(&mut self, what: &str, measured: &str, holds: bool) {
+        println!("  {} {what}: {measured}", if holds { "ok    " } else { "MISSED" });
+        self.missed += usize::from(!holds);
+    }
+}
+
+/// What one run of podid took.
+struct Run {
+    calls: usize,
+    time: Duration,
+    /// The peak of resident memory, in bytes.
+    memory: u64,
+    code: i32,
+    said: String,
+}
+
+/// Runs podid in a world.
+fn run(world: &Sandbox, args: &[&str]) -> Run {
+    let home = tempfile::tempdir().unwrap();
+    world.journal().clear();
+    let (out, err) = (home.path().join("out"), home.path().join("err"));
+    let mut command = Command::new(PODID);
+    command.args(args).stdin(Stdio::null()).env_clear();
+    command.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&err).unwrap());
+    command
+        .env("HOME", home.path())
+        .env("PATH", "/usr/bin:/bin")
+        .env("PODID_CLUSTER", "eks-workshop")
+        .envs(world.exports());
+    let start = Instant::now();
+    let mut child = command.spawn().unwrap();
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let mut memory = 0;
+    let code = loop {
+        // The peak only grows: the last look before the end has it.
+        let text = fs::read_to_string(&status).unwrap_or_default();
+        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        memory =
+            peak.and_then(|kb| kb.trim().trim_end_matches(" kB").parse::<u64>().ok()).map_or(memory, |kb| kb * 1024);
+        if let Some(ended) = child.try_wait().unwrap() {
+            break ended.code().unwrap_or(-1);
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    };
+    let time = start.elapsed();
+    let said = fs::read_to_string(&err).unwrap() + &fs::read_to_string(&out).unwrap();
+    Run { calls: world.journal().calls().len(), time, memory, code, said }
+}
+
+#[track_caller]
+fn ended(run: &Run, codes: &[i32]) {
+    let said: String = run.said.chars().take(2000).collect();
+    assert!(codes.contains(&run.code), "exit {}: {said}", run.code);
+}
+
+fn one_service_account(report: &mut Report) {
+    let world = Sandbox::start(Scenario::named("carts-verified").unwrap()).unwrap();
+    world.faults().add(Fault::always("*", "*", Action::Delay(Duration::from_millis(50))));
+    let run = run(&world, &["verify", "carts/carts"]);
+    ended(&run, &[0]);
+    report.line("verify of one service account at 50 ms", &run);
+    report.goal("at most 2 s", &format!("{:.2} s", run.time.as_secs_f64()), run.time <= Duration::from_secs(2));
+}
+
+/// A world of so many service accounts with an association, five pods each.
+fn inhabited(count: usize) -> Sandbox {
+    let role = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    let mut set: Vec<(&str, Value)> = Vec::new();
+    for n in 0..count {
+        let (namespace, name) = (format!("team-{}", n / 50), format!("app-{n}"));
+        if n % 50 == 0 {
+            set.push((
+                "/manifests/-",
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+            ));
+        }
+        let account =
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}});
+        set.push(("/manifests/-", account));
+        let labels = json!({"app.kubernetes.io/name": name});
+        let container = json!({"name": "app", "image": "public.ecr.aws/nginx/nginx:1.27"});
+        let template =
+            json!({"metadata": {"labels": labels}, "spec": {"serviceAccountName": name, "containers": [container]}});
+        let spec = json!({"replicas": 5, "selector": {"matchLabels": labels}, "template": template});
+        let metadata = json!({"name": name, "namespace": namespace});
+        set.push((
+            "/manifests/-",
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec}),
+        ));
+        set.push(("/associations/-", json!({"namespace": namespace, "service_account": name, "role": role})));
+    }
+    let world = Sandbox::start(Scenario::with("carts-verified", &set).unwrap()).unwrap();
+    let running = world.wait_until(Duration::from_mins(10), |state| {
+        let ready = |n: usize| {
+            let pods = state.kube.list("pods", &format!("team-{n}"));
+            let ready = |pod: &Value| pod["status"]["containerStatuses"][0]["ready"] == true;
+            pods.iter().filter(|pod| ready(pod)).count()
+        };
+        (0..count.div_ceil(50)).map(ready).sum::<usize>() >= count * 5
+    });
+    running.unwrap();
+    world
+}
+
+fn many_service_accounts(report: &mut Report) {
+    let mut runs = Vec::new();
+    for count in [250, 1_000] {
+        let world = inhabited(count);
+        let run = run(&world, &["verify", "--all", "-o", "json"]);
+        ended(&run, &[0, 3]);
+        report.line(&format!("verify --all of {count} service accounts"), &run);
+        runs.push(run);
+    }
+    let [few, many] = &runs[..] else { return };
+    report.goal("memory of 1,000 under 150 MB", &format!("{} MB", many.memory / 1_000_000), many.memory < 150_000_000);
+    let (calls, time) = (ratio(many.calls, few.calls), many.time.as_secs_f64() / few.time.as_secs_f64());
+    report.goal("four times as many take four times the calls", &format!("x {calls:.1}"), calls <= 4.4);
+    report.goal("and the time grows no faster than them", &format!("x {time:.1}"), time <= 6.0);
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of calls")]
+fn ratio(a: usize, b: usize) -> f64 {
+    a as f64 / b as f64
+}
+
+/// A file of so many associations, ten to a role.
+fn file(count: usize) -> String {
+    let mut text = "apiVersion: podid.dev/v1\nkind: PodIdentity\nmetadata: {name: scale}\nroles:\n".to_owned();
+    for n in 0..count.div_ceil(PER_ROLE) {
+        let _ = writeln!(
+            text,
+            "- name: role-{n}\n  scope: namespace\n  policies:\n    dynamodb: [{{table: table-{n}, access: read-write}}]"
+        );
+    }
+    text += "associations:\n";
+    for n in 0..count {
+        let role = n / PER_ROLE;
+        let _ = writeln!(text, "- serviceAccount: team-{role}/app-{n}\n  role: role-{role}");
+    }
+    text
+}
+
+fn files(report: &mut Report) {
+    let mut runs = Vec::new();
+    for count in [1_000, 5_000] {
+        let world = Sandbox::start(Scenario::named("carts-agent").unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("podid.yaml");
+        fs::write(&path, file(count)).unwrap();
+        let path = path.to_str().unwrap();
+        let applied = run(&world, &["apply", "-f", path, "--yes", "--no-wait", "--timeout", "30m", "--quiet"]);
+        ended(&applied, &[0]);
+        report.line(&format!("apply of {count} new associations"), &applied);
+        let compared = run(&world, &["diff", "-f", path, "--timeout", "30m"]);
+        ended(&compared, &[0]);
+        report.line(&format!("diff of {count} associations, no difference"), &compared);
+        // DescribeCluster; the lists; one Describe each; of each role GetRole, ListRolePolicies and GetRolePolicy.
+        let least = 1 + count.div_ceil(100) + count + 3 * count.div_ceil(PER_ROLE);
+        report.goal(
+            "each thing is read once",
+            &format!("{} calls, least {least}", compared.calls),
+            compared.calls == least,
+        );
+        runs.push(compared);
+    }
+    let [few, many] = &runs[..] else { return };
+    report.goal("memory of 5,000 under 100 MB", &format!("{} MB", many.memory / 1_000_000), many.memory < 100_000_000);
+    let time = many.time.as_secs_f64() / few.time.as_secs_f64();
+    report.goal("five times as many take five times as long", &format!("x {time:.1}"), time <= 7.0);
+}
+
+/// Reading and planning alone, of a file that is applied already.
+fn pure_parts(report: &mut Report) {
+    let text = file(5_000);
+    let cluster = cluster();
+    let read = || manifest::read(&[PathBuf::from("-")], &mut text.as_bytes()).unwrap().entries;
+    let entries = read();
+    let associations: Vec<Expanded<'_>> = entries
+        .associations
+        .iter()
+        .map(|entry| (entry.value.service_account.parse::<ServiceAccount>().unwrap(), entry))
+        .collect();
+    let nothing = || {
+        let roles = entries.roles.iter().map(|role| {
+            let none = podid::model::manifest::RoleHoldings {
+                role: Seen::Read(None),
+                attached: Seen::Read(Vec::new()),
+                inline: Seen::Read(BTreeMap::new()),
+            };
+            (role.value.name.clone(), none)
+        });
+        Holdings { roles: roles.collect(), ..Holdings::default() }
+    };
+    let plan = |have: &Holdings| {
+        let ask = Converge {
+            cluster: &cluster,
+            entries: &entries,
+            associations: &associations,
+            have,
+            agent_version: None,
+            allow_missing_agent: true,
+            recycle: false,
+        };
+        plan::converge(&ask).unwrap()
+    };
+    let have = plan::carried_out(nothing(), &plan(&nothing()).steps);
+    let start = Instant::now();
+    assert_eq!(read().associations.len(), 5_000);
+    let reading = start.elapsed();
+    let start = Instant::now();
+    assert!(plan(&have).is_empty());
+    let planning = start.elapsed();
+    let both = reading + planning;
+    println!(
+        "a file of 5,000 associations and 500 roles: read in {} ms, planned in {} ms",
+        reading.as_millis(),
+        planning.as_millis()
+    );
+    report.goal("both under 300 ms", &format!("{} ms", both.as_millis()), both < Duration::from_millis(300));
+}
+
+fn cluster() -> Cluster {
+    Cluster {
+        name: "eks-workshop".to_owned(),
+        arn: "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop".parse().unwrap(),
+        version: "1.33".to_owned(),
+        platform_version: "eks.9".to_owned(),
+        status: "ACTIVE".to_owned(),
+        endpoint: String::new(),
+        certificate_authority: String::new(),
+        oidc_issuer: None,
+        auto_mode: false,
+        on_outpost: false,
+        created_at: None,
+    }
+}
