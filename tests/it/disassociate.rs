@@ -338,7 +338,7 @@ fn denied() {
 #[test]
 fn out_of_time_and_interrupted() {
     let env = Env::with("carts-associated", &[("/delays", json!({ "association": [60000, 60000] }))]);
-    let run = env.podid(&format!("{LINE} --yes --timeout 4s")).code(6).says("timed out after 4s");
+    let run = env.podid(&format!("{LINE} --yes --timeout 10s")).code(6).says("timed out after 10s");
     assert_eq!(env.writes(), ["eks DeletePodIdentityAssociation"], "{run}");
     let env = Env::new("carts-associated");
     env.world.faults().add(Fault::once(
