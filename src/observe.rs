@@ -253,9 +253,13 @@ pub async fn users(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<(Seen
     let (pods, workloads) = futures::try_join!(async { seen(kube.pods(subject).await, "list pods") }, async {
         seen(kube.workloads(&subject.namespace).await, "list deployments, statefulsets and daemonsets")
     },)?;
-    let workloads = match workloads {
-        Seen::Read(all) => Seen::Read(all.into_iter().filter(|w| w.service_account == subject.name).collect()),
-        unread => unread,
+    let workloads = match (workloads, &pods) {
+        (Seen::Read(mut all), Seen::Read(pods)) => {
+            all.extend(rollouts(kube, pods, Some(&subject.namespace)).await?);
+            Seen::Read(all.into_iter().filter(|w| w.service_account == subject.name).collect())
+        }
+        (Seen::Read(all), _) => Seen::Read(all.into_iter().filter(|w| w.service_account == subject.name).collect()),
+        (unread, _) => unread,
     };
     Ok((pods, workloads))
 }
@@ -266,6 +270,28 @@ pub async fn users(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<(Seen
 /// When the read failed for another reason than a missing permission.
 pub async fn cron_jobs(kube: &dyn Cluster, namespace: Option<&str>) -> Result<Seen<Vec<CronJob>>> {
     seen(kube.cron_jobs(namespace).await, "list cronjobs")
+}
+
+/// Argo Rollouts, asked for only where one of these pods belongs to one: no cluster without them pays for a call. Where they may
+/// not be read there are none, and the plan names their pods.
+///
+/// # Errors
+/// When a read failed for another reason than a missing permission.
+pub async fn rollouts(kube: &dyn Cluster, pods: &[Pod], namespace: Option<&str>) -> Result<Vec<Workload>> {
+    if !pods.iter().any(|pod| pod.live() && pod.argo_rollout().is_some()) {
+        return Ok(Vec::new());
+    }
+    let mut found = match kube.rollouts(namespace).await {
+        Err(failure) if forbidden(&failure) => Vec::new(),
+        found => found?,
+    };
+    // With the template of a Deployment (`spec.workloadRef`), only its pods tell whose it is.
+    for rollout in found.iter_mut().filter(|w| w.argo.as_ref().is_some_and(|argo| argo.template_of.is_some())) {
+        if let Some(pod) = pods.iter().find(|pod| rollout.owns(pod)) {
+            rollout.service_account.clone_from(&pod.service_account);
+        }
+    }
+    Ok(found)
 }
 
 /// The agent: the add-on by EKS, its DaemonSets and the nodes by Kubernetes.

@@ -189,15 +189,17 @@ pub trait Cluster: Send + Sync {
     }
     /// Deployments, StatefulSets and DaemonSets of a namespace (`None`: of all), of every service account.
     async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>>;
+    /// Argo Rollouts of a namespace (`None`: of all), of every service account; none where the API server has no such kind.
+    async fn rollouts(&self, namespace: Option<&str>) -> Result<Vec<Workload>>;
     /// CronJobs of a namespace (`None`: of all), of every service account; none where the API server has no such kind.
     async fn cron_jobs(&self, namespace: Option<&str>) -> Result<Vec<CronJob>>;
     /// One workload as it is now, without its newest revision.
     async fn workload(&self, id: &WorkloadRef) -> Result<Option<Workload>>;
     /// Sets the restart annotation to `at` and answers the workload after it. `workload` is as it was read right before;
-    /// refuses when it is paused.
+    /// refuses when it is paused. Of an Argo Rollout it sets `spec.restartAt`, and deletes pods that would hold the restart up.
     async fn restart(&self, workload: &Workload, at: Timestamp) -> Result<Workload>;
     /// Puts back the template of the revision before the newest, and answers the workload after it. `workload` is as it was
-    /// after its restart; refuses when it was changed since, or there is no earlier revision.
+    /// after its restart; refuses when it was changed since, or there is no earlier revision, as after the restart of an Argo Rollout.
     async fn roll_back(&self, workload: &Workload) -> Result<Workload>;
     /// The workload and its pods, now and after every change, until dropped. Survives expired watches and lost connections.
     async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>>;

@@ -109,6 +109,13 @@ impl Recycle {
         for one in plans.iter().cloned() {
             plan.merge(one);
         }
+        if self.rollback_on_failure {
+            for id in plan.rollouts() {
+                ctx.term.warn(format!(
+                    "{id} is not taken back when it fails: the restart of an Argo Rollout changes no revision"
+                ));
+            }
+        }
         let cron_jobs = plan::cron_jobs(&view.cron_jobs, view.subjects.iter().map(|s| &s.subject));
         for warning in plan.warnings.iter().cloned().chain(cron_jobs) {
             ctx.term.warn(warning);

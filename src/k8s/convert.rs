@@ -31,7 +31,7 @@ const SKIP_CONTAINERS: &str = "eks.amazonaws.com/skip-containers";
 pub(super) const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
 /// A count that the API may leave out.
-fn count(value: Option<i32>) -> u64 {
+pub(super) fn count(value: Option<i32>) -> u64 {
     value.and_then(|n| u64::try_from(n).ok()).unwrap_or_default()
 }
 
@@ -112,7 +112,8 @@ fn on_delete(strategy: Option<&str>) -> Strategy {
     if strategy == Some("OnDelete") { Strategy::OnDelete } else { Strategy::RollingUpdate }
 }
 
-fn workload(
+/// What all kinds have alike.
+pub(super) fn workload(
     kind: WorkloadKind,
     meta: &ObjectMeta,
     selector: Option<&LabelSelector>,
@@ -138,6 +139,7 @@ fn workload(
         selector: selector.and_then(|s| s.match_labels.clone()).unwrap_or_default(),
         status: RolloutStatus::default(),
         placement: spec.map(placement).unwrap_or_default(),
+        argo: None,
     }
 }
 

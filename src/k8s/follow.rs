@@ -21,11 +21,11 @@ use tokio::{
 use super::{
     Kube, convert, error,
     list::list,
-    workloads::{REVISION, Restartable, add_revision, selector_text},
+    workloads::{REVISION, Restartable, add_revision},
 };
 use crate::{
     failure::{Code, Failure, Result},
-    model::workload::{Pod, Workload, WorkloadRef},
+    model::workload::{Pod, Workload, WorkloadKind, WorkloadRef},
     ports::RolloutView,
     wait,
 };
@@ -61,7 +61,7 @@ pub(super) async fn follow<K: Restartable>(
     };
     let pods: Api<ApiPod> = Api::namespaced(connection.client.clone(), &id.namespace);
     let fields = ListParams::default().fields(&format!("metadata.name={}", id.name));
-    let labels = ListParams::default().labels(&selector_text(found.selector()));
+    let labels = ListParams::default().labels(&found.pods());
 
     let (workloads, workload_changes) = mpsc::channel(64);
     let (pod_sender, pod_changes) = mpsc::channel(256);
@@ -208,7 +208,7 @@ impl<K: Restartable> Follower<K> {
 /// The hash to remember; a StatefulSet carries its own, which may change without a new stand.
 fn own_hash<K: Restartable>(workload: &Workload) -> Option<String> {
     match K::KIND {
-        crate::model::workload::WorkloadKind::StatefulSet => None,
+        WorkloadKind::StatefulSet => None,
         _ => workload.status.update_revision.clone(),
     }
 }

@@ -1,6 +1,7 @@
 //! The Kubernetes API of one cluster, behind [`ports::Cluster`](crate::ports::Cluster). Kubernetes' types live and die here.
 
 mod agents;
+mod argo;
 mod connect;
 mod convert;
 mod error;
@@ -134,6 +135,7 @@ macro_rules! by_kind {
             WorkloadKind::Deployment => $($function)::+::<Deployment>($($argument),*).await,
             WorkloadKind::StatefulSet => $($function)::+::<StatefulSet>($($argument),*).await,
             WorkloadKind::DaemonSet => $($function)::+::<DaemonSet>($($argument),*).await,
+            WorkloadKind::Rollout => $($function)::+::<argo::Rollout>($($argument),*).await,
         }
     };
 }
@@ -228,6 +230,13 @@ impl Cluster for Kube {
         }
     }
 
+    async fn rollouts(&self, namespace: Option<&str>) -> Result<Vec<Workload>> {
+        match argo::all(&self.connection().await?.client, namespace).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.failed(&format!("list Argo Rollouts of {}", place(namespace)), error)),
+        }
+    }
+
     async fn cron_jobs(&self, namespace: Option<&str>) -> Result<Vec<CronJob>> {
         match workloads::cron_jobs(&self.connection().await?.client, namespace).await {
             Ok(found) => Ok(found),
@@ -244,10 +253,18 @@ impl Cluster for Kube {
     }
 
     async fn restart(&self, workload: &Workload, at: Timestamp) -> Result<Workload> {
-        by_kind!(workload.id.kind, workloads::restart(self, workload, at))
+        match workload.id.kind {
+            WorkloadKind::Deployment => workloads::restart::<Deployment>(self, workload, at).await,
+            WorkloadKind::StatefulSet => workloads::restart::<StatefulSet>(self, workload, at).await,
+            WorkloadKind::DaemonSet => workloads::restart::<DaemonSet>(self, workload, at).await,
+            WorkloadKind::Rollout => argo::restart(self, workload, at).await,
+        }
     }
 
     async fn roll_back(&self, workload: &Workload) -> Result<Workload> {
+        if workload.id.kind == WorkloadKind::Rollout {
+            return Err(Failure::failed("the restart of an Argo Rollout changes no revision"));
+        }
         by_kind!(workload.id.kind, rollback::roll_back(self, workload))
     }
 

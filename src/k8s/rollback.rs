@@ -9,7 +9,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, Preconditions},
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ use super::{
     convert::{self, RESTARTED_AT},
     error,
     list::list,
-    workloads::{REVISION, Restartable, owned, selector_text},
+    workloads::{REVISION, Restartable, delete_pod, owned, selector_text},
 };
 use crate::{
     failure::{Failure, Result},
@@ -69,14 +69,7 @@ async fn release<K: Restartable>(client: &Client, of: &K, revision: Option<&str>
     for pod in list(&api, &params).await?.items {
         let it = convert::pod(&pod);
         if workload.owns(&it) && !it.deleting && !it.ready && it.revision.as_deref() == revision {
-            // This very pod, not one that has its name by now.
-            let conditions = Preconditions { uid: pod.uid(), resource_version: None };
-            let params = DeleteParams { preconditions: Some(conditions), ..DeleteParams::default() };
-            match api.delete(&it.name, &params).await {
-                Ok(_) => {}
-                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
-                Err(error) => return Err(error),
-            }
+            delete_pod(&api, &pod).await?;
         }
     }
     Ok(())
@@ -105,6 +98,8 @@ async fn revisions<K: Restartable>(client: &Client, of: &K) -> Result<Vec<Revisi
     let kept = match K::KIND {
         WorkloadKind::Deployment => raw::<ReplicaSet, K>(client, of).await?,
         WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => raw::<ControllerRevision, K>(client, of).await?,
+        // Its restart makes none.
+        WorkloadKind::Rollout => Vec::new(),
     };
     let own = kept.into_iter().filter(|object| owned(&object.metadata, &uid));
     Ok(own.filter_map(|object| revision(K::KIND, &object)).collect())

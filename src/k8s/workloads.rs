@@ -8,16 +8,17 @@ use k8s_openapi::{
     api::{
         apps::v1::{ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet},
         batch::v1::CronJob as ApiCronJob,
+        core::v1::Pod as ApiPod,
     },
     apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ListParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
     core::Selector,
 };
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
     Kube,
@@ -43,6 +44,10 @@ pub(super) trait Restartable:
     fn workload(&self) -> Workload;
     /// The selector of its pods.
     fn selector(&self) -> Option<&LabelSelector>;
+    /// The same as the API's query parameter.
+    fn pods(&self) -> String {
+        selector_text(self.selector())
+    }
 }
 
 impl Restartable for Deployment {
@@ -129,7 +134,8 @@ pub(super) async fn add_revision<K: Restartable>(
     let params = ListParams::default().labels(&selector_text(of.selector()));
     let namespace = &workload.id.namespace;
     let (found, permission) = match K::KIND {
-        WorkloadKind::StatefulSet => return Ok(None),
+        // One carries its own, the others' pods keep theirs through a restart.
+        WorkloadKind::StatefulSet | WorkloadKind::Rollout => return Ok(None),
         WorkloadKind::Deployment => {
             let sets = list::<ReplicaSet>(&Api::namespaced(client.clone(), namespace), &params).await;
             (sets.map(|sets| newest_replica_set(&sets.items, &workload.uid)), "list replicasets")
@@ -178,21 +184,34 @@ fn stamp(at: Timestamp, before: Option<&str>) -> String {
 /// Restarts as `kubectl rollout restart` does: refused when paused, and only the template's annotation is sent.
 pub(super) async fn restart<K: Restartable>(kube: &Kube, workload: &Workload, at: Timestamp) -> Result<Workload> {
     let id = &workload.id;
-    let operation = format!("restart `{id}` in `{}`", id.namespace);
-    let connection = kube.connection().await?;
-    let failed = |error| super::error::failure(&operation, &connection.server, error);
-    let api: Api<K> = Api::namespaced(connection.client.clone(), &id.namespace);
     if workload.paused {
         return Err(Failure::usage(format!("`{id}` is paused"))
             .hint(format!("resume it first: kubectl rollout resume {id} -n {}", id.namespace)));
     }
     let stamp = stamp(at, workload.restarted_at.as_deref());
-    let patch = json!({"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}});
+    let annotated = json!({"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: stamp}}}}});
+    Ok(patch::<K>(kube, id, &Patch::Strategic(annotated)).await?.workload())
+}
+
+/// Sends the patch that restarts a workload. It may be sent again: the same stamp once more is no second restart.
+pub(super) async fn patch<K: Restartable>(kube: &Kube, id: &WorkloadRef, patch: &Patch<Value>) -> Result<K> {
+    let operation = format!("restart `{id}` in `{}`", id.namespace);
+    let connection = kube.connection().await?;
+    let api: Api<K> = Api::namespaced(connection.client.clone(), &id.namespace);
     let params = PatchParams { field_manager: Some("podid".to_owned()), ..PatchParams::default() };
-    // The same stamp once more is no second restart.
-    let patch = Patch::Strategic(patch);
-    let patched = repeated(|| api.patch(&id.name, &params, &patch)).await.map_err(failed)?;
-    Ok(patched.workload())
+    let patched = repeated(|| api.patch(&id.name, &params, patch)).await;
+    patched.map_err(|error| super::error::failure(&operation, &connection.server, error))
+}
+
+/// Deletes this very pod, not one that has its name by now; one that is gone is no error.
+pub(super) async fn delete_pod(api: &Api<ApiPod>, pod: &ApiPod) -> Result<(), kube::Error> {
+    let conditions = Preconditions { uid: pod.uid(), resource_version: None };
+    let params = DeleteParams { preconditions: Some(conditions), ..DeleteParams::default() };
+    match api.delete(&pod.name_any(), &params).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::{
     pod_spec::PodSpec,
     role::Role,
     want::{Field, Want, WantRole},
-    workload::{Container, Owner, Placement, Pod, RolloutStatus, Strategy, Workload, WorkloadKind, WorkloadRef},
+    workload::{Argo, Container, Owner, Placement, Pod, RolloutStatus, Strategy, Workload, WorkloadKind, WorkloadRef},
 };
 
 /// The workshop's cluster.
@@ -113,6 +113,16 @@ pub(crate) fn workload(kind: WorkloadKind, name: &str) -> Workload {
             ..RolloutStatus::default()
         },
         placement: Placement::default(),
+        argo: None,
+    }
+}
+
+/// The same of an Argo Rollout.
+pub(crate) fn rollout(name: &str) -> Workload {
+    Workload {
+        strategy: Strategy::Eviction,
+        argo: Some(Argo { phase: ("Healthy".to_owned(), String::new()), ..Argo::default() }),
+        ..workload(WorkloadKind::Rollout, name)
     }
 }
 
@@ -123,6 +133,10 @@ pub(crate) fn pod(workload: &Workload, name: &str, injected: bool) -> Pod {
         WorkloadKind::Deployment => {
             labels.insert("pod-template-hash".to_owned(), "5d8f7c9b6d".to_owned());
             ("ReplicaSet", format!("{}-5d8f7c9b6d", workload.id.name))
+        }
+        WorkloadKind::Rollout => {
+            labels.insert("rollouts-pod-template-hash".to_owned(), "6f7d8c9b5d".to_owned());
+            ("ReplicaSet", format!("{}-6f7d8c9b5d", workload.id.name))
         }
         other => (other.as_str(), workload.id.name.clone()),
     };

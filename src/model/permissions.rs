@@ -128,6 +128,7 @@ pub const PORTS: &[Port] = &[
     ("Cluster::all_pods", &[Kube("list", "", "pods", Within::Namespace)]),
     ("Cluster::workloads", WORKLOADS),
     ("Cluster::all_workloads", WORKLOADS),
+    ("Cluster::rollouts", &[Kube("list", "argoproj.io", "rollouts", Within::Namespace)]),
     ("Cluster::cron_jobs", &[Kube("list", "batch", "cronjobs", Within::Namespace)]),
     (
         "Cluster::workload",
@@ -135,6 +136,7 @@ pub const PORTS: &[Port] = &[
             Kube("get", "apps", "deployments", Within::Namespace),
             Kube("get", "apps", "statefulsets", Within::Namespace),
             Kube("get", "apps", "daemonsets", Within::Namespace),
+            Kube("get", "argoproj.io", "rollouts", Within::Namespace),
         ],
     ),
     (
@@ -143,6 +145,10 @@ pub const PORTS: &[Port] = &[
             Kube("patch", "apps", "deployments", Within::Namespace),
             Kube("patch", "apps", "statefulsets", Within::Namespace),
             Kube("patch", "apps", "daemonsets", Within::Namespace),
+            Kube("patch", "argoproj.io", "rollouts", Within::Namespace),
+            // The controller of an Argo Rollout waits for pods that are not ready until they are deleted.
+            Kube("list", "", "pods", Within::Namespace),
+            Kube("delete", "", "pods", Within::Namespace),
         ],
     ),
     (
@@ -167,12 +173,15 @@ pub const PORTS: &[Port] = &[
             Kube("get", "apps", "deployments", Within::Namespace),
             Kube("get", "apps", "statefulsets", Within::Namespace),
             Kube("get", "apps", "daemonsets", Within::Namespace),
+            Kube("get", "argoproj.io", "rollouts", Within::Namespace),
             Kube("list", "apps", "deployments", Within::Namespace),
             Kube("list", "apps", "statefulsets", Within::Namespace),
             Kube("list", "apps", "daemonsets", Within::Namespace),
+            Kube("list", "argoproj.io", "rollouts", Within::Namespace),
             Kube("watch", "apps", "deployments", Within::Namespace),
             Kube("watch", "apps", "statefulsets", Within::Namespace),
             Kube("watch", "apps", "daemonsets", Within::Namespace),
+            Kube("watch", "argoproj.io", "rollouts", Within::Namespace),
             Kube("list", "", "pods", Within::Namespace),
             Kube("watch", "", "pods", Within::Namespace),
             Kube("list", "apps", "replicasets", Within::Namespace),
@@ -207,8 +216,9 @@ pub type Row = (&'static str, &'static [&'static [&'static str]]);
 const FIND: &[&str] = &["Eks::cluster", "Eks::associations", "Eks::association"];
 const READ_ROLE: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"];
 const DOOMED: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::instance_profiles"];
-const USERS: &[&str] = &["Cluster::reach", "Cluster::pods", "Cluster::workloads"];
-const SUBJECT: &[&str] = &["Cluster::reach", "Cluster::service_account", "Cluster::pods", "Cluster::workloads"];
+const USERS: &[&str] = &["Cluster::reach", "Cluster::pods", "Cluster::workloads", "Cluster::rollouts"];
+const SUBJECT: &[&str] =
+    &["Cluster::reach", "Cluster::service_account", "Cluster::pods", "Cluster::workloads", "Cluster::rollouts"];
 const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Cluster::reach", "Cluster::agents", "Cluster::nodes"];
 const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
 const RESTART: &[&str] =

@@ -1,8 +1,12 @@
 //! Judges a rollout by generation and counts, as `kubectl rollout status` does, and tells when waiting is of no use.
 //! Watching and waiting are not here.
 
+mod argo;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+
+pub use self::argo::held;
 
 use super::workload::{Pod, Strategy, Workload, WorkloadKind};
 
@@ -23,12 +27,13 @@ pub struct Progress {
 /// Judges a workload after it was given `generation`, in the words and by the rules of kubectl
 /// (k8s.io/kubectl, pkg/polymorphichelpers/rollout_status.go).
 ///
-/// The generation comes first: the first events after a restart still show the old, complete counts.
-pub fn judge(workload: &Workload, generation: u64) -> Progress {
+/// The generation comes first: the first events after a restart still show the old, complete counts. `pods` matter to Argo
+/// Rollouts only, whose restart changes no revision.
+pub fn judge(workload: &Workload, pods: &[Pod], generation: u64) -> Progress {
     let status = &workload.status;
     let wanted = match workload.id.kind {
         WorkloadKind::StatefulSet => workload.replicas.saturating_sub(workload.partition),
-        WorkloadKind::Deployment | WorkloadKind::DaemonSet => workload.replicas,
+        WorkloadKind::Deployment | WorkloadKind::DaemonSet | WorkloadKind::Rollout => workload.replicas,
     };
     let waiting = |waiting_for: String| Progress { done: false, updated: status.updated, wanted, waiting_for };
     // Someone may have changed it again since: then the later generation counts.
@@ -76,14 +81,23 @@ pub fn judge(workload: &Workload, generation: u64) -> Progress {
                 return waiting(format!("{} of {wanted} new pods to be available", wanted - status.available));
             }
         }
+        WorkloadKind::Rollout => return argo::judge(workload, pods),
     }
     Progress { done: true, updated: status.updated, wanted, waiting_for: String::new() }
+}
+
+/// When a workload was restarted last.
+fn restarted(workload: &Workload) -> Option<Timestamp> {
+    workload.restarted_at.as_deref().and_then(|at| at.parse().ok())
 }
 
 /// The pods of the newest revision that are not ending: by the revision's label where the workload's status names it,
 /// else those made since the restart.
 pub fn new_pods<'a>(workload: &Workload, pods: &'a [Pod]) -> Vec<&'a Pod> {
-    let restarted: Option<jiff::Timestamp> = workload.restarted_at.as_deref().and_then(|at| at.parse().ok());
+    if workload.id.kind == WorkloadKind::Rollout {
+        return argo::new_pods(workload, pods);
+    }
+    let restarted = restarted(workload);
     pods.iter()
         .filter(|pod| !pod.deleting)
         .filter(|pod| match (&workload.status.update_revision, &pod.revision) {
@@ -130,15 +144,20 @@ const RESTARTS_OWN: SignedDuration = SignedDuration::from_secs(600);
 /// Whether a restart is under way. The annotation alone tells nothing: it stays for ever, and pods may be unavailable for
 /// other reasons long after.
 pub fn under_way(workload: &Workload, pods: &[Pod]) -> bool {
-    let restarted: Option<Timestamp> = workload.restarted_at.as_deref().and_then(|at| at.parse().ok());
-    let Some(restarted) = restarted else { return false };
+    let Some(restarted) = restarted(workload) else { return false };
     let status = &workload.status;
-    if status.deadline_exceeded.is_some() || judge(workload, workload.generation).done {
+    if status.deadline_exceeded.is_some() || judge(workload, pods, workload.generation).done {
         return false;
     }
-    let replacing = status.observed_generation < workload.generation
-        || status.updated < workload.replicas.saturating_sub(workload.partition)
-        || workload.id.kind == WorkloadKind::Deployment && status.total > status.updated;
+    let replacing = match workload.id.kind {
+        // Its updates are no restarts, and may stand still for days.
+        WorkloadKind::Rollout => !argo::evicted(workload),
+        kind => {
+            status.observed_generation < workload.generation
+                || status.updated < workload.replicas.saturating_sub(workload.partition)
+                || kind == WorkloadKind::Deployment && status.total > status.updated
+        }
+    };
     let starting = |pod: &&Pod| {
         !pod.ready
             && pod.containers.iter().all(|container| container.restarts == 0)

@@ -1,111 +1,14 @@
 //! Workloads and pods, in the few words that podid needs.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+mod name;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::pod_spec::PodSpec;
-
-/// Kinds that `kubectl rollout restart` restarts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub enum WorkloadKind {
-    /// apps/v1 Deployment.
-    Deployment,
-    /// apps/v1 StatefulSet.
-    StatefulSet,
-    /// apps/v1 DaemonSet.
-    DaemonSet,
-}
-
-impl WorkloadKind {
-    /// All kinds.
-    pub const ALL: [Self; 3] = [Self::Deployment, Self::StatefulSet, Self::DaemonSet];
-
-    /// `Deployment`, …
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deployment => "Deployment",
-            Self::StatefulSet => "StatefulSet",
-            Self::DaemonSet => "DaemonSet",
-        }
-    }
-
-    /// The kind of a name as kubectl takes it: `deployment`, `deployments`, `deploy`, also with the API group.
-    pub fn named(text: &str) -> Option<Self> {
-        let text = text.to_ascii_lowercase();
-        match text.split('.').next()? {
-            "deployment" | "deployments" | "deploy" => Some(Self::Deployment),
-            "statefulset" | "statefulsets" | "sts" => Some(Self::StatefulSet),
-            "daemonset" | "daemonsets" | "ds" => Some(Self::DaemonSet),
-            _ => None,
-        }
-    }
-}
-
-/// Names a workload; shown as `deployment/carts`, as kubectl does.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct WorkloadRef {
-    /// Kind.
-    pub kind: WorkloadKind,
-    /// Namespace.
-    pub namespace: String,
-    /// Name.
-    pub name: String,
-}
-
-impl fmt::Display for WorkloadRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind.as_str().to_lowercase(), self.name)
-    }
-}
-
-impl WorkloadRef {
-    /// With its namespace, where several are concerned: `carts/deployment/carts`.
-    pub fn full(&self) -> String {
-        format!("{}/{self}", self.namespace)
-    }
-}
-
-/// A workload as users name it: `deployment/carts`, with kubectl's short names of kinds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkloadName {
-    /// Kind.
-    pub kind: WorkloadKind,
-    /// Name.
-    pub name: String,
-}
-
-impl WorkloadName {
-    /// Whether it names this one; in which namespace, it does not say.
-    pub fn is(&self, id: &WorkloadRef) -> bool {
-        self.kind == id.kind && self.name == id.name
-    }
-}
-
-impl FromStr for WorkloadName {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let form = || format!("`{text}` is not KIND/NAME, for example `deployment/carts`");
-        let (kind, name) = text.split_once('/').ok_or_else(form)?;
-        if name.is_empty() || name.contains('/') {
-            return Err(form());
-        }
-        let kind = WorkloadKind::named(kind).ok_or_else(|| {
-            let kinds: Vec<String> = WorkloadKind::ALL.iter().map(|kind| kind.as_str().to_lowercase()).collect();
-            format!("`{kind}` is not a kind that can be restarted: {}", kinds.join(", "))
-        })?;
-        Ok(Self { kind, name: name.to_owned() })
-    }
-}
-
-impl fmt::Display for WorkloadName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind.as_str().to_lowercase(), self.name)
-    }
-}
+pub use self::name::{WorkloadKind, WorkloadName, WorkloadRef};
 
 /// How a workload replaces its pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -116,6 +19,21 @@ pub enum Strategy {
     Recreate,
     /// Never by itself.
     OnDelete,
+    /// Argo Rollouts: a restart evicts pods first, and their ReplicaSet replaces them.
+    Eviction,
+}
+
+/// What an Argo Rollout has beside the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Argo {
+    /// `status.phase` (`Healthy`, `Progressing`, `Paused`, `Degraded`) and `status.message`; empty before its controller saw it.
+    pub phase: (String, String),
+    /// `status.restartedAt`: the restart whose last old pod was evicted.
+    pub evicted: Option<String>,
+    /// `spec.strategy.canary.maxUnavailable` in pods: so many are evicted at once, but at least one.
+    pub max_unavailable: u64,
+    /// `spec.workloadRef`: the Deployment whose template it uses.
+    pub template_of: Option<String>,
 }
 
 /// A workload with its rollout counts; counts that the API leaves out are 0.
@@ -133,7 +51,7 @@ pub struct Workload {
     pub replicas: u64,
     /// How pods are replaced.
     pub strategy: Strategy,
-    /// Deployment: `spec.paused`.
+    /// Deployment: `spec.paused`. A paused Argo Rollout restarts all the same.
     pub paused: bool,
     /// StatefulSet: pods with a lower ordinal are not replaced.
     pub partition: u64,
@@ -142,7 +60,7 @@ pub struct Workload {
     pub ordered: bool,
     /// `metadata.generation`.
     pub generation: u64,
-    /// Time of the last restart: the template's `kubectl.kubernetes.io/restartedAt`.
+    /// Time of the last restart: the template's `kubectl.kubernetes.io/restartedAt`; Argo Rollout: `spec.restartAt`.
     pub restarted_at: Option<String>,
     /// The pods' labels, all of which must match.
     pub selector: BTreeMap<String, String>,
@@ -151,6 +69,9 @@ pub struct Workload {
     /// The template's tolerations, node selector and required node affinity: where its pods may run.
     #[serde(skip)]
     pub placement: Placement,
+    /// Argo Rollout: the rest.
+    #[serde(skip)]
+    pub argo: Option<Argo>,
 }
 
 /// What the workload's status says of its rollout.
@@ -366,6 +287,13 @@ impl Pod {
             || !container.init && container.running && !self.ready
     }
 
+    /// The Argo Rollout behind it: its ReplicaSet is named after that and the hash of its template.
+    pub fn argo_rollout(&self) -> Option<&str> {
+        let hash = self.labels.get("rollouts-pod-template-hash")?;
+        let owner = self.owner.as_ref().filter(|owner| owner.kind == "ReplicaSet")?;
+        owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')
+    }
+
     /// Neither ending nor ended.
     pub fn live(&self) -> bool {
         !self.deleting && !matches!(self.phase.as_str(), "Succeeded" | "Failed")
@@ -391,34 +319,7 @@ impl Workload {
             WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {
                 owner.kind == self.id.kind.as_str() && (owner.uid == self.uid || owner.name == self.id.name)
             }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn workloads_by_kubectls_names() {
-        let name = |text: &str| text.parse::<WorkloadName>().map(|name| name.to_string());
-        for (text, wanted) in [
-            ("deployment/carts", "deployment/carts"),
-            ("Deployment/carts", "deployment/carts"),
-            ("deploy/carts", "deployment/carts"),
-            ("deployments.apps/carts", "deployment/carts"),
-            ("sts/db", "statefulset/db"),
-            ("ds/log", "daemonset/log"),
-        ] {
-            assert_eq!(name(text).as_deref(), Ok(wanted));
-        }
-        for (text, why) in [
-            ("carts", "`carts` is not KIND/NAME"),
-            ("deployment/", "`deployment/` is not KIND/NAME"),
-            ("carts/deployment/x", "`carts/deployment/x` is not KIND/NAME"),
-            ("job/x", "`job` is not a kind that can be restarted: deployment, statefulset, daemonset"),
-        ] {
-            assert!(name(text).unwrap_err().starts_with(why), "{text}");
+            WorkloadKind::Rollout => pod.argo_rollout() == Some(&self.id.name),
         }
     }
 }

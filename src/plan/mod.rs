@@ -38,7 +38,7 @@ use crate::model::{
     document::Document,
     names::ServiceAccount,
     role::NewRole,
-    workload::{Strategy, WorkloadRef},
+    workload::{Strategy, WorkloadKind, WorkloadRef},
 };
 
 /// One write. The same value is shown, asked about, carried out and reported.
@@ -237,6 +237,8 @@ pub enum Step {
         replicas: u64,
         /// Recreate means downtime.
         strategy: Strategy,
+        /// Argo Rollout: pods that are not ready and have to be deleted, as its controller evicts none while they are there.
+        held: usize,
         /// Workloads of several namespaces are concerned: each is shown with its own.
         #[serde(skip)]
         spread: bool,
@@ -349,6 +351,15 @@ impl Plan {
         });
         let namespaces: BTreeSet<&str> = restarted.chain(&self.watch).map(|id| id.namespace.as_str()).collect();
         namespaces.len() > 1
+    }
+
+    /// Argo Rollouts that are restarted or watched.
+    pub fn rollouts(&self) -> impl Iterator<Item = &WorkloadRef> {
+        let restarted = self.steps.iter().filter_map(|step| match step {
+            Step::Restart { workload, .. } => Some(workload),
+            _ => None,
+        });
+        restarted.chain(&self.watch).filter(|id| id.kind == WorkloadKind::Rollout)
     }
 
     fn warn(&mut self, warning: impl Into<String>) {

@@ -8,7 +8,7 @@ use crate::model::{
     rollout,
     staleness::{self, opted_out},
     want::Want,
-    workload::{CronJob, Pod, Strategy, Workload, WorkloadKind},
+    workload::{Argo, CronJob, Pod, Strategy, Workload, WorkloadKind, WorkloadRef},
 };
 
 /// A pod that does not act under the association's present settings.
@@ -96,6 +96,17 @@ pub(super) fn restarts(workloads: &[Workload], pods: &[Pod], stale: &dyn Fn(&Pod
         if concerned.is_empty() && !all {
             continue;
         }
+        if let Some(borrower) = borrower(workload, workloads) {
+            // Its template is the Rollout's too: another annotation there begins an update.
+            if !concerned.is_empty() {
+                let (id, namespace) = (&workload.id, &workload.id.namespace);
+                plan.warn(format!(
+                    "{id} has pods of its own and is not restarted, as that would begin an update of {borrower}, which uses its \
+                     template: `kubectl rollout restart {id} -n {namespace}` does both"
+                ));
+            }
+            continue;
+        }
         one(workload, pods, &concerned, stale, plan);
     }
     for pod in live {
@@ -137,8 +148,15 @@ fn one(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &dyn Fn(&Po
             return;
         }
     }
-    // A restart under way brings the settings already, unless a pod of the newest revision lacks them.
-    if rollout::under_way(workload, pods) && !rollout::new_pods(workload, pods).into_iter().any(stale) {
+    if let Some(argo) = &workload.argo
+        && !restartable(id, argo, plan)
+    {
+        return;
+    }
+    let (new, held) = (rollout::new_pods(workload, pods), rollout::held(workload, pods));
+    // A restart under way brings the settings already, unless a pod of the newest revision lacks them, or an old one holds it up.
+    let stuck = held.iter().any(|held| !new.iter().any(|pod| pod.name == held.name));
+    if !stuck && rollout::under_way(workload, pods) && !new.into_iter().any(stale) {
         plan.watch.push(id.clone());
         return;
     }
@@ -150,6 +168,7 @@ fn one(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &dyn Fn(&Po
         workload: id.clone(),
         replicas: workload.replicas,
         strategy: workload.strategy,
+        held: held.len(),
         spread: false,
     });
 }
@@ -164,25 +183,57 @@ fn delete_first(namespace: &str, pods: &[&str]) -> String {
     )
 }
 
+/// Whether the controller of an Argo Rollout would carry a restart out, and what is to be said of its phase. It restarts
+/// paused and aborted ones too.
+fn restartable(id: &WorkloadRef, argo: &Argo, plan: &mut Plan) -> bool {
+    let (name, namespace) = (&id.name, &id.namespace);
+    let (phase, message) = (argo.phase.0.as_str(), argo.phase.1.as_str());
+    let why = if message.is_empty() { String::new() } else { format!(" ({message})") };
+    match phase {
+        "Degraded" if message.starts_with("InvalidSpec") => {
+            plan.warn(format!(
+                "{id} is not restarted, as its controller refuses it: {message}; correct it, then recycle it"
+            ));
+            return false;
+        }
+        "Degraded" => plan.warn(format!(
+            "{id} is degraded{why}: the restart replaces the pods that run; \
+             try its update again with `kubectl argo rollouts retry rollout {name} -n {namespace}`"
+        )),
+        "Paused" => plan.warn(format!(
+            "{id} is paused{why}: the restart replaces the pods of all its revisions and leaves it paused; \
+             go on with `kubectl argo rollouts promote {name} -n {namespace}`"
+        )),
+        _ => {}
+    }
+    true
+}
+
+/// The Argo Rollout that uses a Deployment's template (`spec.workloadRef`).
+fn borrower<'a>(workload: &Workload, workloads: &'a [Workload]) -> Option<&'a WorkloadRef> {
+    let of = |other: &&Workload| {
+        let template = other.argo.as_ref().and_then(|argo| argo.template_of.as_ref());
+        other.id.namespace == workload.id.namespace && template == Some(&workload.id.name)
+    };
+    if workload.id.kind != WorkloadKind::Deployment {
+        return None;
+    }
+    workloads.iter().find(of).map(|other| &other.id)
+}
+
 /// `db-3` gives 3.
 fn ordinal(pod: &Pod) -> Option<u64> {
     pod.name.rsplit('-').next()?.parse().ok()
 }
 
-/// The Argo Rollout behind a pod's ReplicaSet, which is named after it and the hash of its template.
-fn argo_rollout(pod: &Pod) -> Option<&str> {
-    let hash = pod.labels.get("rollouts-pod-template-hash")?;
-    let owner = pod.owner.as_ref().filter(|owner| owner.kind == "ReplicaSet")?;
-    owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')
-}
-
 /// A pod that no workload of podid's kinds owns.
 fn loose(pod: &Pod) -> String {
     let name = format!("{}/{}", pod.namespace, pod.name);
-    if let Some(rollout) = argo_rollout(pod) {
+    // Where its Rollout could be read, it is not loose.
+    if let Some(rollout) = pod.argo_rollout() {
         return format!(
-            "pod {name} belongs to the Argo Rollout {rollout}, which is not restarted: \
-             `kubectl argo rollouts restart {rollout} -n {}`",
+            "pod {name} belongs to rollout/{rollout}, which could not be read (not allowed: list rollouts) and is not \
+             restarted: `kubectl argo rollouts restart {rollout} -n {}`",
             pod.namespace
         );
     }

@@ -6,7 +6,7 @@ use super::{Holder, Step};
 use crate::model::{
     addon::{AGENT, Addon, Settings, numbers},
     arn::last,
-    workload::WorkloadRef,
+    workload::{Strategy, WorkloadRef},
 };
 
 /// What consent asks about.
@@ -208,11 +208,21 @@ impl Step {
             Self::DeleteAssociation { subject, role_arn, .. } => {
                 format!("delete the association of {subject} (role {})", last(role_arn))
             }
-            Self::Restart { workload, replicas, strategy, spread } => {
+            Self::Restart { workload, replicas, strategy, held, spread } => {
                 let workload = shown(workload, *spread);
-                let downtime = if *strategy == crate::model::workload::Strategy::Recreate { ": downtime" } else { "" };
+                let downtime = match strategy {
+                    Strategy::Recreate => ": downtime",
+                    // The one pod goes before its successor comes.
+                    Strategy::Eviction if *replicas == 1 => ": downtime",
+                    _ => "",
+                };
                 let s = if *replicas == 1 { "" } else { "s" };
-                format!("restart {workload} ({replicas} replica{s}, {strategy:?}{downtime})")
+                let deletes = match held {
+                    0 => String::new(),
+                    1 => "; deletes the pod that is not ready".to_owned(),
+                    held => format!("; deletes the {held} pods that are not ready"),
+                };
+                format!("restart {workload} ({replicas} replica{s}, {strategy:?}{downtime}{deletes})")
             }
         }
     }

@@ -13,7 +13,7 @@ use crate::{
     model::{
         names::ServiceAccount,
         rollout::{self, Trouble, TroubleKind},
-        workload::Workload,
+        workload::{Workload, WorkloadKind},
     },
     output::{Progress, mask},
     ports::{Cluster, RolloutView},
@@ -65,7 +65,7 @@ pub async fn watch(
         let Some(present) = &view.workload else {
             return Err(Failure::failed(format!("{} was deleted while it rolled out", how.name)));
         };
-        let progress = rollout::judge(present, workload.generation);
+        let progress = rollout::judge(present, &view.pods, workload.generation);
         if progress.done {
             line.done(how.done);
             return Ok(());
@@ -167,9 +167,12 @@ async fn ended(
             Err(unread) => failure = failure.because(format!("its log could not be read: {unread}")),
         }
     }
-    failure
-        .hint(format!("see its credentials with `podid show {}`", how.subject))
-        .hint(format!("go back with `kubectl -n {} rollout undo {}`", workload.id.namespace, workload.id))
+    let failure = failure.hint(format!("see its credentials with `podid show {}`", how.subject));
+    if workload.id.kind == WorkloadKind::Rollout {
+        // Its restart changed no revision.
+        return failure;
+    }
+    failure.hint(format!("go back with `kubectl -n {} rollout undo {}`", workload.id.namespace, workload.id))
 }
 
 /// The trouble, and the words of who reported it.

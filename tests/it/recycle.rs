@@ -1,5 +1,6 @@
 //! `podid recycle`.
 
+mod argo;
 mod rollbacks;
 mod rollouts;
 mod several;

@@ -18,7 +18,7 @@ use crate::{
         association::Association,
         names::ServiceAccount,
         staleness,
-        workload::{Workload, WorkloadRef},
+        workload::{Workload, WorkloadKind, WorkloadRef},
     },
     observe,
     plan::{self, Plan, Step},
@@ -255,8 +255,9 @@ impl Rolling<'_> {
         failed: &mut Failure,
         reports: &mut Vec<Report>,
     ) -> bool {
-        // Only what ended by itself: out of time, there is none left to go back either.
-        if failed.code != Code::Failed {
+        // Only what ended by itself: out of time, there is none left to go back either. And the restart of an Argo Rollout
+        // leaves none to go back to, as was said before.
+        if failed.code != Code::Failed || workload.id.kind == WorkloadKind::Rollout {
             return false;
         }
         let step = Step::RollBack { workload: workload.id.clone(), spread: self.way.spread };

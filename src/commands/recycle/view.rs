@@ -109,19 +109,20 @@ async fn described(ctx: &Context, meant: &[Meant]) -> Result<Vec<Option<Associat
 async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>, Vec<Workload>, Seen<Vec<CronJob>>)> {
     let reads = stream::iter(places).map(|place| async move {
         let what = place.map_or("all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
-        futures::try_join!(kube.all_pods(*place), kube.all_workloads(*place), observe::cron_jobs(kube, *place)).map_err(
-            |failure| {
-                if observe::forbidden(&failure) {
-                    let failure = unread(&format!("the workloads and pods of {what} could not be read"));
-                    return if place.is_none() {
-                        failure.hint("name fewer namespaces: each is then read by itself")
-                    } else {
-                        failure
-                    };
-                }
-                failure
-            },
-        )
+        let found = futures::try_join!(kube.all_pods(*place), kube.all_workloads(*place), observe::cron_jobs(kube, *place));
+        let (pods, mut workloads, cron_jobs) = found.map_err(|failure| {
+            if observe::forbidden(&failure) {
+                let failure = unread(&format!("the workloads and pods of {what} could not be read"));
+                return if place.is_none() {
+                    failure.hint("name fewer namespaces: each is then read by itself")
+                } else {
+                    failure
+                };
+            }
+            failure
+        })?;
+        workloads.extend(observe::rollouts(kube, &pods, *place).await?);
+        Ok::<_, Failure>((pods, workloads, cron_jobs))
     });
     let mut all = (Vec::new(), Vec::new(), Seen::Read(Vec::new()));
     let mut reads = std::pin::pin!(reads.buffered(observe::CONCURRENCY));

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{
-    fixtures::{at, pod, workload},
+    fixtures::{at, pod, rollout, workload},
     workload::{RolloutStatus, Terminated, Waiting},
 };
 
@@ -15,7 +15,7 @@ fn follow(kind: WorkloadKind, events: &[Event]) {
     for (index, (observed_generation, total, updated, ready, available, wanted)) in events.iter().copied().enumerate() {
         set.status =
             RolloutStatus { observed_generation, total, updated, ready, available, ..RolloutStatus::default() };
-        let progress = judge(&set, 2);
+        let progress = judge(&set, &[], 2);
         assert_eq!(progress.waiting_for, wanted, "{kind:?}, event {index}");
         assert_eq!(progress.done, wanted.is_empty(), "{kind:?}, event {index}");
     }
@@ -66,24 +66,24 @@ fn special_cases() {
     let mut set = workload(WorkloadKind::StatefulSet, "db");
     set.partition = 1;
     set.status.updated = 1;
-    assert!(judge(&set, 1).done, "only the pods from the partition on are replaced");
+    assert!(judge(&set, &[], 1).done, "only the pods from the partition on are replaced");
     set.status.updated = 0;
-    assert_eq!(judge(&set, 1).waiting_for, "1 of 1 new pods to be started");
+    assert_eq!(judge(&set, &[], 1).waiting_for, "1 of 1 new pods to be started");
     set.strategy = Strategy::OnDelete;
-    assert!(!judge(&set, 1).done);
+    assert!(!judge(&set, &[], 1).done);
     let mut none = workload(WorkloadKind::Deployment, "none");
     none.replicas = 0;
     none.status = RolloutStatus { observed_generation: 1, ..RolloutStatus::default() };
-    assert!(judge(&none, 1).done);
+    assert!(judge(&none, &[], 1).done);
     // Changed again by somebody else: the later generation counts.
     let mut again = workload(WorkloadKind::Deployment, "again");
     again.generation = 3;
     again.status.observed_generation = 2;
-    assert!(!judge(&again, 2).done);
+    assert!(!judge(&again, &[], 2).done);
     // More of the new than are wanted: scaled down meanwhile.
     let mut fewer = workload(WorkloadKind::DaemonSet, "fewer");
     fewer.replicas = 1;
-    assert!(judge(&fewer, 1).done);
+    assert!(judge(&fewer, &[], 1).done);
 }
 
 #[test]
@@ -186,4 +186,93 @@ fn failing_pods_are_in_the_way_of_an_ordered_set() {
     assert_eq!(names(&Workload { strategy: Strategy::OnDelete, ..set.clone() }, &crash(&old)), (0, 0));
     set.generation = 2;
     assert_eq!(names(&set, &crash(&old)), (1, 0), "the restart was not seen yet");
+}
+
+/// Seconds after noon of a pod's birth, whether it is ready, whether it is ending.
+type Stand = (i64, bool, bool);
+
+fn pods_of(rollout: &Workload, stands: &[Stand]) -> Vec<Pod> {
+    let one = |(index, (born, ready, deleting)): (usize, &Stand)| Pod {
+        created_at: Some(at(*born)),
+        ready: *ready,
+        deleting: *deleting,
+        ..pod(rollout, &format!("{}-{index}", rollout.id.name), true)
+    };
+    stands.iter().enumerate().map(one).collect()
+}
+
+/// An Argo Rollout that is restarted at noon and 100 s; whether its controller noted that, available pods, and its pods.
+#[test]
+fn the_restart_of_an_argo_rollout_is_judged_by_its_pods() {
+    let mut carts = rollout("carts");
+    (carts.generation, carts.status.observed_generation) = (2, 2);
+    carts.restarted_at = Some(at(100).to_string());
+    let mut events = |noted: bool, available: u64, stands: &[Stand], wanted: &str| {
+        carts.argo.as_mut().unwrap().evicted = noted.then(|| at(100).to_string());
+        carts.status.available = available;
+        let pods = pods_of(&carts, stands);
+        let progress = judge(&carts, &pods, 2);
+        assert_eq!(progress.waiting_for, wanted, "{noted} {stands:?}");
+        assert_eq!(progress.done, wanted.is_empty());
+        assert_eq!(under_way(&carts, &pods), !progress.done, "{noted} {stands:?}");
+    };
+    let (old, ending, starting, new) = ((0, true, false), (0, true, true), (100, false, false), (130, true, false));
+    events(false, 2, &[old, old], "2 of 2 pods to be replaced");
+    events(false, 2, &[old, ending], "1 of 1 pods to be replaced");
+    events(false, 1, &[old, starting], "1 of 2 pods to be replaced");
+    // The last old pod was told to go: the counts are of before.
+    events(true, 2, &[ending, new], "1 of 2 new pods to be available");
+    events(true, 1, &[ending, new, starting], "1 of 2 new pods to be available");
+    // Ready, and not yet for minReadySeconds.
+    events(true, 1, &[new, new], "1 of 2 new pods to be available");
+    events(false, 2, &[new, new], "its controller to note the restart");
+    events(true, 2, &[new, new], "");
+    events(true, 2, &[ending, new, new], "");
+    carts.generation = 3;
+    assert_eq!(judge(&carts, &[], 3).waiting_for, "the change to be observed");
+    carts.restarted_at = None;
+    assert!(!under_way(&carts, &[]), "an update that stands still is no restart");
+}
+
+#[test]
+fn pods_that_are_not_ready_may_hold_a_restart_up() {
+    let mut carts = rollout("carts");
+    // Replicas, most of them unavailable at once, ready pods, others, how many are in the way.
+    for (replicas, most, ready, others, wanted) in [
+        (2, 0, 2, 0, 0),
+        (2, 0, 0, 2, 2),
+        (2, 0, 1, 1, 1),
+        (1, 0, 0, 1, 1),
+        (1, 0, 1, 0, 0),
+        (8, 2, 7, 1, 0),
+        (8, 2, 6, 2, 2),
+        // More than wanted: a canary beside them.
+        (4, 1, 4, 1, 1),
+        (4, 2, 4, 1, 0),
+    ] {
+        carts.replicas = replicas;
+        carts.argo.as_mut().unwrap().max_unavailable = most;
+        let stands: Vec<Stand> = (0..ready + others).map(|n| (0, n < ready, false)).collect();
+        let pods = pods_of(&carts, &stands);
+        let held = held(&carts, &pods);
+        assert_eq!(held.len(), wanted, "{replicas} {most} {ready} {others}");
+        assert!(held.iter().all(|pod| !pod.ready));
+    }
+    let deployment = workload(WorkloadKind::Deployment, "carts");
+    let pods = [Pod { ready: false, ..pod(&deployment, "carts-a", false) }];
+    assert!(held(&deployment, &pods).is_empty());
+}
+
+/// Old conditions and old pods' troubles are not the restart's.
+#[test]
+fn troubles_of_an_argo_rollout_are_those_of_its_new_pods() {
+    let mut carts = rollout("carts");
+    carts.restarted_at = Some(at(100).to_string());
+    carts.argo.as_mut().unwrap().phase = ("Degraded".to_owned(), "ProgressDeadlineExceeded: timed out".to_owned());
+    let mut pods = pods_of(&carts, &[(0, false, false), (100, false, false)]);
+    for pod in &mut pods {
+        pod.containers[0].restarts = 3;
+    }
+    let found = troubles(&carts, &pods, 1);
+    assert_eq!(found.iter().map(|t| t.pod.as_deref()).collect::<Vec<_>>(), [Some("carts-1")]);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::model::{
-    fixtures::{agent, association, at, node, pod, subject, workload},
+    fixtures::{agent, association, at, node, pod, rollout, subject, workload},
     names::ServiceAccount,
     workload::{CronJob, Owner, Pod, Strategy, Workload, WorkloadKind},
 };
@@ -149,7 +149,8 @@ fn what_cannot_be_restarted_is_named_with_what_to_do() {
         "pod carts/bare has no controller",
         "belongs to job/nightly",
         "belongs to replicaset/canary",
-        "belongs to the Argo Rollout blue-green, which is not restarted: `kubectl argo rollouts restart blue-green -n carts`",
+        "belongs to rollout/blue-green, which could not be read (not allowed: list rollouts) and is not restarted: \
+         `kubectl argo rollouts restart blue-green -n carts`",
     ] {
         assert!(plan.warnings.iter().any(|w| w.contains(part)), "{:#?}\nlacks {part}", plan.warnings);
     }
@@ -208,4 +209,92 @@ fn nodes_of_what_is_not_restarted_do_not_count() {
     world.workloads[0].placement.node_selector.clear();
     world.pods[1] = pod(&world.workloads[1], "db-0", false);
     assert_eq!(ids(&world.ask(true).unwrap()), ["restart/carts/statefulset/db"], "carts stays where it is");
+}
+
+/// A world with one Argo Rollout, its pods ready or not, each injected.
+fn argo(ready: &[bool]) -> World {
+    let carts = rollout("carts");
+    let one = |(n, ready): (usize, &bool)| Pod { ready: *ready, ..pod(&carts, &format!("carts-{n}"), true) };
+    let pods = ready.iter().enumerate().map(one).collect();
+    World { workloads: vec![carts], pods, ..world() }
+}
+
+#[test]
+fn argo_rollouts_are_restarted() {
+    let shown = |world: &World| world.ask(false).unwrap().steps[0].describe();
+    assert_eq!(shown(&argo(&[true, true])), "restart rollout/carts (2 replicas, Eviction)");
+    assert_eq!(
+        shown(&argo(&[true, false])),
+        "restart rollout/carts (2 replicas, Eviction; deletes the pod that is not ready)"
+    );
+    let mut one = argo(&[false]);
+    one.workloads[0].replicas = 1;
+    assert_eq!(shown(&one), "restart rollout/carts (1 replica, Eviction: downtime; deletes the pod that is not ready)");
+}
+
+#[test]
+fn an_unfinished_restart_of_an_argo_rollout_is_watched_unless_it_is_held_up() {
+    // Whether each of the two pods is ready, and seconds from the restart at its birth; whether the restart is watched.
+    for (pods, watched) in [
+        ([(true, -100), (true, -100)], true),
+        ([(true, -100), (false, 1)], true),
+        ([(true, 1), (false, 2)], true),
+        ([(true, 1), (false, -100)], false),
+        ([(false, -100), (false, -100)], false),
+    ] {
+        let mut world = argo(&pods.map(|(ready, _)| ready));
+        world.workloads[0].restarted_at = Some(at(300).to_string());
+        for (pod, (_, born)) in world.pods.iter_mut().zip(pods) {
+            pod.created_at = Some(at(300 + born));
+        }
+        let plan = world.ask(false).unwrap();
+        assert_eq!((plan.watch.len(), plan.steps.len()), if watched { (1, 0) } else { (0, 1) }, "{pods:?}");
+        assert_eq!(plan.rollouts().count(), 1);
+        // Not injected, and made after the restart was asked for: that brought nothing.
+        for pod in &mut world.pods {
+            pod.token_volume = false;
+            pod.created_at = Some(at(301));
+        }
+        assert_eq!(world.ask(false).unwrap().steps.len(), 1);
+    }
+}
+
+#[test]
+fn phases_of_argo_rollouts_are_named() {
+    for (phase, message, restarted, says) in [
+        ("Healthy", "", true, None),
+        ("Progressing", "more replicas need to be updated", true, None),
+        ("Paused", "CanaryPauseStep", true, Some("`kubectl argo rollouts promote carts -n carts`")),
+        ("Degraded", "RolloutAborted: aborted", true, Some("`kubectl argo rollouts retry rollout carts -n carts`")),
+        (
+            "Degraded",
+            "InvalidSpec: spec.strategy is missing",
+            false,
+            Some("InvalidSpec: spec.strategy is missing; correct it"),
+        ),
+    ] {
+        let mut world = argo(&[true, true]);
+        world.workloads[0].argo.as_mut().unwrap().phase = (phase.to_owned(), message.to_owned());
+        let plan = world.ask(false).unwrap();
+        assert_eq!(plan.steps.len(), usize::from(restarted), "{message}");
+        assert_eq!(plan.warnings.len(), usize::from(says.is_some()), "{plan:?}");
+        assert!(says.is_none_or(|says| plan.warnings[0].contains(says)), "{plan:?}");
+    }
+}
+
+/// `spec.workloadRef`: a Deployment without pods lends its template; its restart would be an update of the Rollout.
+#[test]
+fn the_deployment_that_lends_its_template_is_left_alone() {
+    let mut world = argo(&[true, true]);
+    let base = workload(WorkloadKind::Deployment, "base");
+    world.workloads.push(base.clone());
+    assert_eq!(ids(&world.ask(false).unwrap()), ["restart/carts/rollout/carts", "restart/carts/deployment/base"]);
+    world.workloads[0].argo.as_mut().unwrap().template_of = Some("base".to_owned());
+    let plan = world.ask(false).unwrap();
+    assert_eq!(ids(&plan), ["restart/carts/rollout/carts"]);
+    assert_eq!(plan.warnings, Vec::<String>::new());
+    world.pods.push(pod(&base, "base-0", true));
+    let plan = world.ask(false).unwrap();
+    assert_eq!(ids(&plan), ["restart/carts/rollout/carts"]);
+    assert!(plan.warnings[0].contains("`kubectl rollout restart deployment/base -n carts` does both"), "{plan:?}");
 }

@@ -85,6 +85,10 @@ pub(crate) fn create(
         };
         object(&mut new, &[]).insert("status".into(), status);
     }
+    if kind.group == super::argo::GROUP {
+        // With a status subresource, a creation sets none.
+        object(&mut new, &[]).shift_remove("status");
+    }
     let new = ordered(kind, new);
     if origin.dry_run {
         let mut new = new;

@@ -113,7 +113,10 @@ pub(crate) fn answer(world: &Arc<World>, req: &Req) -> Result<Response<Body>, Fa
     }
     let user = user.ok_or_else(Failure::unauthorized)?;
     match &call.target {
-        Target::Discovery => Ok(discovery::answer(path, accept, &world.kube_url)),
+        Target::Discovery => {
+            let served = |group: &str| world.state().kube.serves(group);
+            Ok(discovery::answer(path, accept, &world.kube_url, &served))
+        }
         Target::Issuer => {
             let issuer = super::tokens::issuer(&world.scenario, &world.scenario.cluster().name);
             Ok(json_answer(
@@ -124,7 +127,9 @@ pub(crate) fn answer(world: &Arc<World>, req: &Req) -> Result<Response<Body>, Fa
                 }),
             ))
         }
-        Target::Resource(place) => resource(world, req, &call, place, &user, accept, now),
+        Target::Resource(place) if world.state().kube.serves(place.kind.group) => {
+            resource(world, req, &call, place, &user, accept, now)
+        }
         _ => Ok(typed_answer(404, "text/plain; charset=utf-8", "404 page not found\n".to_owned())),
     }
 }

@@ -252,7 +252,7 @@ fn number_of_version(pod: &Value) -> (String, String) {
 /// Deletes what lost its owner.
 fn collect_garbage(kube: &mut Kube, now: Timestamp) {
     let mut living: HashSet<String> = HashSet::new();
-    let owners = ["deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs"];
+    let owners = ["deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "rollouts"];
     for resource in owners {
         living.extend(kube.store.list(resource, "").map(|o| text(o, "/metadata/uid").to_owned()));
     }

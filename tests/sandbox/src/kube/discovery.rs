@@ -20,8 +20,8 @@ fn kinds() -> impl Iterator<Item = &'static Kind> {
 }
 
 /// Groups other than the core one, in order.
-fn groups() -> Vec<&'static str> {
-    let mut groups: Vec<&str> = kinds().map(|k| k.group).filter(|g| !g.is_empty()).collect();
+fn groups(offers: &dyn Fn(&str) -> bool) -> Vec<&'static str> {
+    let mut groups: Vec<&str> = kinds().map(|k| k.group).filter(|g| !g.is_empty() && offers(g)).collect();
     groups.dedup();
     groups
 }
@@ -37,12 +37,12 @@ pub(crate) fn version(scenario: &Scenario) -> Value {
 }
 
 /// Everything under `/api`, `/apis` and `/openapi` that is no resource.
-pub(crate) fn answer(path: &str, accept: &str, server: &str) -> Response<Body> {
+pub(crate) fn answer(path: &str, accept: &str, server: &str, offers: &dyn Fn(&str) -> bool) -> Response<Body> {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let aggregated = accept.contains("as=APIGroupDiscoveryList") && accept.contains("v=v2;");
     match parts.as_slice() {
         ["api"] if aggregated => list(&[""]),
-        ["apis"] if aggregated => list(&groups()),
+        ["apis"] if aggregated => list(&groups(offers)),
         ["api"] => json_answer(
             200,
             &json!({
@@ -51,10 +51,10 @@ pub(crate) fn answer(path: &str, accept: &str, server: &str) -> Response<Body> {
             }),
         ),
         ["apis"] => {
-            let groups: Vec<Value> = groups().into_iter().map(group).collect();
+            let groups: Vec<Value> = groups(offers).into_iter().map(group).collect();
             json_answer(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
         }
-        ["apis", name] => {
+        ["apis", name] if offers(name) => {
             let mut group = group(name);
             let mut whole = json!({"kind": "APIGroup", "apiVersion": "v1"});
             if let (Value::Object(whole), Value::Object(group)) = (&mut whole, &mut group) {
@@ -63,10 +63,10 @@ pub(crate) fn answer(path: &str, accept: &str, server: &str) -> Response<Body> {
             json_answer(200, &whole)
         }
         ["api", _] => json_answer(200, &resources("", "v1")),
-        ["apis", group, version] => json_answer(200, &resources(group, version)),
-        ["openapi", "v3"] => json_answer(200, &openapi_index()),
+        ["apis", group, version] if offers(group) => json_answer(200, &resources(group, version)),
+        ["openapi", "v3"] => json_answer(200, &openapi_index(offers)),
         ["openapi", "v3", "api", _] => json_answer(200, &openapi("")),
-        ["openapi", "v3", "apis", group, _] => json_answer(200, &openapi(group)),
+        ["openapi", "v3", "apis", group, _] if offers(group) => json_answer(200, &openapi(group)),
         [""] => json_answer(
             200,
             &json!({"paths": ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"]}),
@@ -150,10 +150,10 @@ fn aggregated(kind: &'static Kind) -> Value {
     one
 }
 
-fn openapi_index() -> Value {
+fn openapi_index(offers: &dyn Fn(&str) -> bool) -> Value {
     let mut paths = serde_json::Map::new();
     paths.insert("api/v1".into(), json!({"serverRelativeURL": "/openapi/v3/api/v1"}));
-    for group in groups() {
+    for group in groups(offers) {
         let at = format!("apis/{group}/{}", version_of(group));
         paths.insert(at.clone(), json!({"serverRelativeURL": format!("/openapi/v3/{at}")}));
     }

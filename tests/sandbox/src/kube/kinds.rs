@@ -89,6 +89,12 @@ pub(crate) static KINDS: &[Kind] = &[
         all: false,
         ..apps("validatingwebhookconfigurations", "ValidatingWebhookConfiguration", &[], &[])
     },
+    Kind {
+        group: "argoproj.io",
+        version: "v1alpha1",
+        all: false,
+        ..apps("rollouts", "Rollout", &["ro"], &[("scale", "Scale", RUW), ("status", "Rollout", RUW)])
+    },
 ];
 
 /// Answered without being stored.

@@ -4,6 +4,7 @@ mod admission;
 mod agent;
 mod api;
 mod app;
+mod argo;
 mod auth;
 mod controllers;
 mod daemons;
@@ -71,6 +72,8 @@ pub struct Kube {
     worked: u64,
     /// When something happens by itself next.
     due: Option<Timestamp>,
+    /// The scenario has a Rollout: the API serves the kind.
+    argo: bool,
     /// Counts the times that all watches were cut.
     epoch: u64,
     /// True while the pretend past runs: crash back-offs are as long as a real kubelet's.
@@ -107,6 +110,7 @@ impl Kube {
             round: 0,
             worked: 0,
             due: None,
+            argo: false,
             epoch: 0,
             settling: false,
         };
@@ -114,8 +118,11 @@ impl Kube {
             let kind = kinds::of_object(manifest).ok_or_else(|| {
                 io::Error::other(format!("manifest of unknown kind {} {}", manifest["apiVersion"], manifest["kind"]))
             })?;
-            let workload =
-                matches!(kind.resource, "pods" | "deployments" | "replicasets" | "statefulsets" | "daemonsets");
+            kube.argo |= kind.group == argo::GROUP;
+            let workload = matches!(
+                kind.resource,
+                "pods" | "deployments" | "replicasets" | "statefulsets" | "daemonsets" | "rollouts"
+            );
             let usual = if workload { WORKLOADS_AGE } else { NODES_AGE };
             let age = json::entry(manifest, "/metadata/annotations", "sandbox.podid.dev/age-s");
             let age = age.and_then(|a| a.parse().ok()).unwrap_or(usual);
@@ -173,6 +180,11 @@ impl Kube {
         let set = self.store.get("daemonsets", namespace, name)?;
         let count = |field| u64::try_from(json::number(set, field)).unwrap_or_default();
         Some((count("/status/desiredNumberScheduled"), count("/status/numberReady")))
+    }
+
+    /// Whether the API serves a group: custom resources only where the scenario has one.
+    pub(crate) fn serves(&self, group: &str) -> bool {
+        group != argo::GROUP || self.argo
     }
 
     /// An object as it is now.
@@ -273,6 +285,7 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
         state.kube.due = None;
         nodes::step(state, now);
         rollout::step(state, now);
+        argo::step(state, now);
         sets::step(state, scenario, now);
         daemons::step(state, scenario, now);
         controllers::step(state, scenario, now);

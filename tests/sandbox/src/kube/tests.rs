@@ -1,5 +1,6 @@
 //! Tests of the Kubernetes side: requests answered in process, and controllers driven by a pretend clock.
 
+mod argo;
 mod events;
 
 use http_body_util::BodyExt;

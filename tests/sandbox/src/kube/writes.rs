@@ -81,7 +81,9 @@ impl Context<'_> {
         if !matches!(
             sent.as_str(),
             "application/strategic-merge-patch+json" | "application/merge-patch+json" | "application/json-patch+json"
-        ) {
+        ) || sent.starts_with("application/strategic") && place.kind.group == super::argo::GROUP
+        {
+            // Of custom resources the server knows no strategy.
             return Err(Failure::unsupported_media_type());
         }
         let body: Value = serde_json::from_slice(&self.req.body)
