@@ -24,6 +24,7 @@ use crate::{
         block::Block,
         table::{Cell, Column, Table},
     },
+    plan,
 };
 
 /// Show one association with its role, trust, policies, workloads and pods
@@ -192,6 +193,11 @@ impl Show {
             (Some(why), None) => ctx.term.warn(format!("workloads could not be read: {why}")),
             (None, Some(why)) => ctx.term.warn(format!("pods could not be read: {why}")),
             (None, None) => {}
+        }
+        if let (Some(workloads), Some(pods)) = (workloads.read(), pods.read())
+            && let Some(unread) = plan::unread_rollouts(pods, workloads)
+        {
+            ctx.term.warn(unread);
         }
         for hint in &view.hints {
             ctx.term.hint(hint);

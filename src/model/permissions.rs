@@ -293,7 +293,7 @@ pub const COMMANDS: &[Row] = &[
         "verify",
         &[
             FIND,
-            SUBJECT,
+            &["Cluster::service_account", "Cluster::pods", "Cluster::workloads"],
             AGENT,
             READ_ROLE,
             &["Eks::clusters", "Eks::node_role", "Eks::addon_versions"],
@@ -328,7 +328,7 @@ pub const COMMANDS: &[Row] = &[
             ],
             EFFECT,
             RESTART,
-            &["Cluster::service_account", "Cluster::all_pods", "Cluster::all_workloads"],
+            &["Cluster::service_account", "Cluster::all_pods", "Cluster::all_workloads", "Cluster::rollouts"],
             &["Cluster::namespaces", "Cluster::service_accounts"],
         ],
     ),

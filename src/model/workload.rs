@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::pod_spec::PodSpec;
 pub use self::name::{WorkloadKind, WorkloadName, WorkloadRef};
+use super::pod_spec::PodSpec;
 
 /// How a workload replaces its pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -7,9 +7,9 @@ use futures::{
     stream::{self, StreamExt, TryStreamExt},
 };
 
-use super::{CONCURRENCY, agent, association, describe_all, doomed_role, forbidden, role, seen};
+use super::{CONCURRENCY, agent, association, describe_all, doomed_role, forbidden, role, rollouts, seen};
 use crate::{
-    failure::Result,
+    failure::{Failure, Result},
     model::{
         addon::AGENT,
         arn::{Arn, last},
@@ -294,9 +294,14 @@ pub async fn all_users(
     let places: Vec<Option<&str>> =
         if namespaces.len() > NAMESPACES { vec![None] } else { namespaces.into_iter().map(Some).collect() };
     let reads = stream::iter(places).map(|place| async move {
-        futures::try_join!(async { seen(kube.all_pods(place).await, "list pods") }, async {
-            seen(kube.all_workloads(place).await, "list deployments, statefulsets and daemonsets")
-        })
+        let (pods, mut workloads) =
+            futures::try_join!(async { seen(kube.all_pods(place).await, "list pods") }, async {
+                seen(kube.all_workloads(place).await, "list deployments, statefulsets and daemonsets")
+            })?;
+        if let (Seen::Read(pods), Seen::Read(workloads)) = (&pods, &mut workloads) {
+            workloads.extend(rollouts(kube, pods, place).await?);
+        }
+        Ok::<_, Failure>((pods, workloads))
     });
     let mut all = (Seen::Read(Vec::new()), Seen::Read(Vec::new()));
     let mut reads = std::pin::pin!(reads.buffered(CONCURRENCY));

@@ -26,7 +26,7 @@ pub use self::{
     converge::{Converge, Expanded, carried_out, converge},
     disassociate::{Disassociate, RoleUse, Target, disassociate},
     recycle::{Recycle, recycle},
-    restart::{StalePod, cron_jobs, stale_pods},
+    restart::{StalePod, cron_jobs, stale_pods, unread_rollouts},
     role_create::{CreateRole, create_role},
     role_delete::delete_role,
     role_policies::{Attach, Detach, attach, detach},

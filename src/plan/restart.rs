@@ -1,5 +1,7 @@
 //! Which pods are stale, and which workloads have to be restarted for it. What cannot be restarted is named with what to do.
 
+use std::collections::BTreeSet;
+
 use super::{Plan, Step};
 use crate::model::{
     association::Association,
@@ -37,6 +39,15 @@ pub fn stale_pods(pods: &[Pod], workloads: &[Workload], association: &Associatio
             })
         })
         .collect()
+}
+
+/// The Argo Rollouts that pods tell of and that could not be read, in one line.
+pub fn unread_rollouts(pods: &[Pod], workloads: &[Workload]) -> Option<String> {
+    let unread = pods.iter().filter(|pod| pod.live() && !workloads.iter().any(|workload| workload.owns(pod)));
+    let names: BTreeSet<&str> = unread.filter_map(Pod::argo_rollout).collect();
+    let names: Vec<String> = names.into_iter().map(|name| format!("rollout/{name}")).collect();
+    (!names.is_empty())
+        .then(|| format!("{} could not be read: not allowed: list rollouts.argoproj.io", names.join(", ")))
 }
 
 /// CronJobs of these service accounts, which have no pods most of the time: named, as nothing else would show them.
@@ -232,7 +243,7 @@ fn loose(pod: &Pod) -> String {
     // Where its Rollout could be read, it is not loose.
     if let Some(rollout) = pod.argo_rollout() {
         return format!(
-            "pod {name} belongs to rollout/{rollout}, which could not be read (not allowed: list rollouts) and is not \
+            "pod {name} belongs to rollout/{rollout}, which could not be read (not allowed: list rollouts.argoproj.io) and is not \
              restarted: `kubectl argo rollouts restart {rollout} -n {}`",
             pod.namespace
         );

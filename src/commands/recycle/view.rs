@@ -109,7 +109,8 @@ async fn described(ctx: &Context, meant: &[Meant]) -> Result<Vec<Option<Associat
 async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>, Vec<Workload>, Seen<Vec<CronJob>>)> {
     let reads = stream::iter(places).map(|place| async move {
         let what = place.map_or("all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
-        let found = futures::try_join!(kube.all_pods(*place), kube.all_workloads(*place), observe::cron_jobs(kube, *place));
+        let found =
+            futures::try_join!(kube.all_pods(*place), kube.all_workloads(*place), observe::cron_jobs(kube, *place));
         let (pods, mut workloads, cron_jobs) = found.map_err(|failure| {
             if observe::forbidden(&failure) {
                 let failure = unread(&format!("the workloads and pods of {what} could not be read"));

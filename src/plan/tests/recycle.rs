@@ -149,7 +149,7 @@ fn what_cannot_be_restarted_is_named_with_what_to_do() {
         "pod carts/bare has no controller",
         "belongs to job/nightly",
         "belongs to replicaset/canary",
-        "belongs to rollout/blue-green, which could not be read (not allowed: list rollouts) and is not restarted: \
+        "belongs to rollout/blue-green, which could not be read (not allowed: list rollouts.argoproj.io) and is not restarted: \
          `kubectl argo rollouts restart blue-green -n carts`",
     ] {
         assert!(plan.warnings.iter().any(|w| w.contains(part)), "{:#?}\nlacks {part}", plan.warnings);

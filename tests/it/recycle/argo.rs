@@ -216,7 +216,7 @@ fn asked_for_only_where_a_pod_tells_of_one() {
     let env = Env::new("carts-associated");
     let _ = env.podid(LINE).ok();
     assert_eq!(lists(&env), 0);
-    let named = "belongs to rollout/carts, which could not be read (not allowed: list rollouts) and is not restarted: `kubectl argo rollouts restart carts -n carts`";
+    let named = "belongs to rollout/carts, which could not be read (not allowed: list rollouts.argoproj.io) and is not restarted: `kubectl argo rollouts restart carts -n carts`";
     let env = world(&json!({}), &[forbidding(&["list rollouts"])]);
     let _ = env.podid(LINE).ok().says(named);
     assert_eq!((lists(&env), env.writes()), (1, Vec::new()));

@@ -39,21 +39,32 @@ fn fails(code: i32, line: Line) -> Line {
 const APP: &str = "/manifests/8/spec/template/metadata/annotations/sandbox.podid.dev~1app";
 const FULL: &str = "arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess";
 
-/// The service account's Deployment is one of three workloads, one of each kind, that run with whatever credentials. They take
+/// The service account's Deployment is one of four workloads, one of each kind, that run with whatever credentials. They take
 /// long enough to be watched.
-fn each_kind() -> [(&'static str, Value); 5] {
+fn each_kind() -> [(&'static str, Value); 6] {
     let at_once = json!({ "updateStrategy": { "rollingUpdate": { "maxUnavailable": 3 } } });
     [
         (APP, json!("")),
         ("/manifests/8/spec/replicas", json!(1)),
         ("/manifests/-", workload("StatefulSet", "db", "", &json!({ "replicas": 1, "serviceName": "db" }))),
         ("/manifests/-", workload("DaemonSet", "log", "", &at_once)),
+        ("/manifests/-", rollout("web", "", 1)),
         ("/delays", json!({ "pod": 1000 })),
     ]
 }
 
+/// An Argo Rollout of the service account.
+fn rollout(name: &str, app: &str, replicas: u32) -> Value {
+    let mut rollout = workload("Rollout", name, app, &json!({ "replicas": replicas, "strategy": { "canary": {} } }));
+    rollout["apiVersion"] = json!("argoproj.io/v1alpha1");
+    rollout
+}
+
 /// The Deployment is this workload instead.
 fn instead(kind: &str, app: &str) -> [(&'static str, Value); 1] {
+    if kind == "Rollout" {
+        return [("/manifests/8", rollout("db", app, 2))];
+    }
     let spec = if kind == "StatefulSet" { json!({ "replicas": 1, "serviceName": "db" }) } else { json!({}) };
     [("/manifests/8", workload(kind, "db", app, &spec))]
 }
@@ -175,7 +186,7 @@ fn crashed(state: &mut State) -> bool {
 
 /// The pods of the service account, once there are some of all its workloads.
 fn pods(state: &State) -> Vec<Value> {
-    let kinds = ["deployments", "statefulsets", "daemonsets"];
+    let kinds = ["deployments", "statefulsets", "daemonsets", "rollouts"];
     let workloads = kinds.iter().flat_map(|kind| state.kube.list(kind, "carts"));
     let count = |it: &Value| it["spec"]["replicas"].as_u64().unwrap_or(3);
     let wanted: u64 = workloads.map(|it| count(&it)).sum();
@@ -259,6 +270,17 @@ pub(super) fn lines(command: &str) -> Vec<Line> {
                     ),
                 )
             },
+            Line {
+                once: worn,
+                ..fails(
+                    6,
+                    line(
+                        "carts-associated",
+                        &instead("Rollout", CRASH),
+                        format!("associate carts/carts --role {role} --recycle --yes"),
+                    ),
+                )
+            },
         ],
         "disassociate" => vec![
             line("carts-associated", &shared(), "disassociate carts/carts --no-wait --yes"),
@@ -275,12 +297,22 @@ pub(super) fn lines(command: &str) -> Vec<Line> {
                     line("carts-associated", &instead("DaemonSet", CRASH), "disassociate carts/carts --recycle --yes"),
                 )
             },
+            Line {
+                once: left,
+                ..fails(
+                    6,
+                    line("carts-associated", &instead("Rollout", CRASH), "disassociate carts/carts --recycle --yes"),
+                )
+            },
         ],
         "list" => vec![
             line("carts-associated", &[], format!("list --cluster {CLUSTER}")),
             line("carts-associated", &[], "list --all-clusters"),
         ],
-        "show" => vec![line("carts-associated", &[], "show carts/carts")],
+        "show" => vec![
+            line("carts-associated", &[], "show carts/carts"),
+            line("carts-associated", &instead("Rollout", QUERY), "show carts/carts"),
+        ],
         "recycle" => vec![
             line("carts-associated", &each_kind(), "recycle carts/carts"),
             fails(2, line("carts-associated", &none("/addons"), "recycle carts/carts")),
@@ -401,6 +433,17 @@ pub(super) fn lines(command: &str) -> Vec<Line> {
                     line(
                         "carts-agent",
                         &kept_here(&instead("DaemonSet", CRASH)),
+                        format!("apply -f {} --recycle --yes", file("crash.yaml", SAME)),
+                    ),
+                )
+            },
+            Line {
+                once: worn,
+                ..fails(
+                    6,
+                    line(
+                        "carts-agent",
+                        &kept_here(&instead("Rollout", CRASH)),
                         format!("apply -f {} --recycle --yes", file("crash.yaml", SAME)),
                     ),
                 )
