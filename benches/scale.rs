@@ -46,16 +46,17 @@ fn main() -> ExitCode {
     if report.missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
+/// One line of the table.
+fn line(what: &str, run: &Run) {
+    let time = format!("{:.2} s", run.time.as_secs_f64());
+    println!("{what:<52} {:>7} {time:>9} {:>5} MB", run.calls, run.memory / 1_000_000);
+}
+
 struct Report {
     missed: usize,
 }
 
 impl Report {
-    fn line(&self, what: &str, run: &Run) {
-        let time = format!("{:.2} s", run.time.as_secs_f64());
-        println!("{what:<52} {:>7} {time:>9} {:>5} MB", run.calls, run.memory / 1_000_000);
-    }
-
     fn goal(&mut self, what: &str, measured: &str, holds: bool) {
         println!("  {} {what}: {measured}", if holds { "ok    " } else { "MISSED" });
         self.missed += usize::from(!holds);
@@ -116,7 +117,7 @@ fn one_service_account(report: &mut Report) {
     world.faults().add(Fault::always("*", "*", Action::Delay(Duration::from_millis(50))));
     let run = run(&world, &["verify", "carts/carts"]);
     ended(&run, &[0]);
-    report.line("verify of one service account at 50 ms", &run);
+    line("verify of one service account at 50 ms", &run);
     report.goal("at most 2 s", &format!("{:.2} s", run.time.as_secs_f64()), run.time <= Duration::from_secs(2));
 }
 
@@ -166,7 +167,7 @@ fn many_service_accounts(report: &mut Report) {
         let world = inhabited(count);
         let run = run(&world, &["verify", "--all", "-o", "json"]);
         ended(&run, &[0, 3]);
-        report.line(&format!("verify --all of {count} service accounts"), &run);
+        line(&format!("verify --all of {count} service accounts"), &run);
         runs.push(run);
     }
     let [few, many] = &runs[..] else { return };
@@ -208,10 +209,10 @@ fn files(report: &mut Report) {
         let path = path.to_str().unwrap();
         let applied = run(&world, &["apply", "-f", path, "--yes", "--no-wait", "--timeout", "30m", "--quiet"]);
         ended(&applied, &[0]);
-        report.line(&format!("apply of {count} new associations"), &applied);
+        line(&format!("apply of {count} new associations"), &applied);
         let compared = run(&world, &["diff", "-f", path, "--timeout", "30m"]);
         ended(&compared, &[0]);
-        report.line(&format!("diff of {count} associations, no difference"), &compared);
+        line(&format!("diff of {count} associations, no difference"), &compared);
         // DescribeCluster; the lists; one Describe each; of each role GetRole, ListRolePolicies and GetRolePolicy.
         let least = 1 + count.div_ceil(100) + count + 3 * count.div_ceil(PER_ROLE);
         report.goal(

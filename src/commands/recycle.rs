@@ -34,8 +34,9 @@ use crate::{
 
 /// Restart the workloads that use service accounts, and watch them
 ///
-/// New pods get the association's credentials settings; running ones never do. Deployments, StatefulSets and DaemonSets
-/// are restarted as `kubectl rollout restart` does it, side by side. A restart that is under way is watched, not repeated.
+/// New pods get the association's credentials settings; running ones never do. Deployments, StatefulSets,
+/// DaemonSets and Argo Rollouts are restarted as `kubectl rollout restart` and the plugin of Argo do it, side by side. A restart
+/// that is under way is watched, not repeated.
 ///
 /// Patterns stand for service accounts that have an association: `*` for any characters of a name, `?` for one. Whoever
 /// names one service account is not asked; several need a yes, patterns, --all and --stale alone the cluster's name.

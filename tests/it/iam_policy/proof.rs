@@ -3,6 +3,7 @@
 
 mod files;
 mod lines;
+mod worlds;
 
 use std::{
     collections::BTreeSet,

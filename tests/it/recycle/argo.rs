@@ -65,7 +65,34 @@ fn restarts(env: &Env) -> usize {
 fn a_rollout() {
     let env = world(&json!({}), &[]);
     let before = pods(&env);
-    insta::assert_snapshot!(env.podid(&format!("{LINE} -o json")).ok().steady(), @r#""#);
+    insta::assert_snapshot!(env.podid(&format!("{LINE} -o json")).ok().steady(), @r#"
+    exit 0
+    --- stdout
+    {
+      "steps": [
+        {
+          "id": "restart/carts/rollout/carts",
+          "action": "restart",
+          "resource": "rollout/carts",
+          "status": "done",
+          "error": null
+        }
+      ],
+      "rollouts": [
+        {
+          "workload": "rollout/carts",
+          "namespace": "carts",
+          "status": "rolled-out",
+          "error": null
+        }
+      ]
+    }
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      * restart rollout/carts (2 replicas, Eviction)
+    asked rollout/carts to restart
+    rollout/carts: rolled out
+    "#);
     assert_eq!(env.writes(), ["kubernetes patch rollouts"]);
     let patch = env.world.journal().calls().iter().find(|call| call.operation == "patch rollouts").cloned().unwrap();
     let carts = carts(&env);
@@ -78,7 +105,14 @@ fn a_rollout() {
     // By name, and beside a workload of another kind; one pod is replaced at the cost of a pause.
     let db = workload("StatefulSet", "db", "", &json!({ "replicas": 1, "serviceName": "db" }));
     let env = world(&json!({ "replicas": 1 }), &[("/manifests/-", db)]);
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --workload rollout/carts")).ok().steady(), @r"");
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --workload rollout/carts")).ok().steady(), @r"
+    exit 0
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      * restart rollout/carts (1 replica, Eviction: downtime)
+    asked rollout/carts to restart
+    rollout/carts: rolled out
+    ");
     assert_eq!(env.writes(), ["kubernetes patch rollouts"]);
     let _ = env.podid(&format!("{LINE} --workload ro/cart")).code(2).says("what does: statefulset/db, rollout/carts");
 }
@@ -136,7 +170,18 @@ fn killed_in_the_middle_a_second_run_finishes_it() {
 fn an_unfinished_restart_is_watched() {
     let env = world(&json!({}), &[]);
     new_pods_do(&env, "unready");
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 8s")).code(6).steady(), @r"");
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 8s")).code(6).steady(), @r"
+    exit 6
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      * restart rollout/carts (2 replicas, Eviction)
+    asked rollout/carts to restart
+    rollout/carts: timed out after 8s while watching rollout/carts
+    error: timed out after 8s while watching rollout/carts
+
+    hint: give it more time with `--timeout`
+    hint: run the same command again: finished steps are skipped
+    ");
     assert_eq!(env.writes(), ["kubernetes patch rollouts"]);
     let _ = env
         .podid(&format!("{LINE} --timeout 8s"))
@@ -161,7 +206,20 @@ fn new_pods_that_crash_end_it_and_nothing_is_taken_back() {
     let env = world(&json!({}), &[]);
     new_pods_do(&env, "crash AccessDenied: not authorized");
     let run = env.podid(&format!("{LINE} --rollback-on-failure --no-logs")).code(6);
-    insta::assert_snapshot!(run.steady(), @r"");
+    insta::assert_snapshot!(run.steady(), @r"
+    exit 6
+    --- stderr
+    warning: rollout/carts is not taken back when it fails: the restart of an Argo Rollout changes no revision
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      * restart rollout/carts (2 replicas, Eviction)
+    asked rollout/carts to restart
+    rollout/carts: does not roll out
+    error: rollout/carts does not roll out
+      caused by: pod carts-[pod]: exit code 1, restarted [n] times
+
+    hint: see its credentials with `podid show carts/carts`
+    hint: run the same command again: finished steps are skipped
+    ");
     assert_eq!(env.writes(), ["kubernetes patch rollouts"]);
 }
 
@@ -204,7 +262,14 @@ fn a_template_of_a_deployment() {
     }
     let env = Env::with("carts-associated", &[("/manifests/8", base), ("/manifests/-", borrows)]);
     let before = pods(&env);
-    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @r"");
+    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @r"
+    exit 0
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      * restart rollout/carts (2 replicas, Eviction)
+    asked rollout/carts to restart
+    rollout/carts: rolled out
+    ");
     assert_eq!(env.writes(), ["kubernetes patch rollouts"], "the Deployment's template stays as it is");
     assert!(pods(&env).len() == 2 && pods(&env).is_disjoint(&before));
 }

@@ -78,7 +78,8 @@ async fn pods_that_are_not_ready_hold_a_restart_up_until_they_are_deleted() {
     f.run(5000);
     assert_eq!(f.pods(), before, "none is evicted");
     assert_eq!(json::text(&f.web().await, "/status/message"), "rollout is restarting");
-    for pod in f.world.state().kube.list("pods", "carts") {
+    let pods = f.world.state().kube.list("pods", "carts");
+    for pod in pods {
         if json::entry(&pod, "/metadata/labels", "app") == Some("web") {
             let target = format!("/api/v1/namespaces/carts/pods/{}", json::text(&pod, "/metadata/name"));
             assert_eq!(f.send(0, "DELETE", &target, "application/json", &Value::Null).await.0, 200);
