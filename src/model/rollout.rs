@@ -151,7 +151,7 @@ pub fn under_way(workload: &Workload, pods: &[Pod]) -> bool {
     }
     let replacing = match workload.id.kind {
         // Its updates are no restarts, and may stand still for days.
-        WorkloadKind::Rollout => !argo::evicted(workload),
+        WorkloadKind::Rollout => argo::replacing(workload, pods),
         kind => {
             status.observed_generation < workload.generation
                 || status.updated < workload.replicas.saturating_sub(workload.partition)

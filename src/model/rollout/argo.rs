@@ -7,10 +7,18 @@ use super::{Progress, restarted};
 use crate::model::workload::{Argo, Pod, Workload};
 
 /// The controller has noted the restart: it has evicted the last old pod, whose successor may not even be there.
-pub(super) fn evicted(workload: &Workload) -> bool {
+fn evicted(workload: &Workload) -> bool {
     let noted: Option<Timestamp> =
         workload.argo.as_ref().and_then(|argo| argo.evicted.as_deref()).and_then(|at| at.parse().ok());
     restarted(workload).is_none_or(|at| noted == Some(at))
+}
+
+/// A restart that is not done goes on by itself: old pods are still to be evicted, a successor is still to be made, or all are
+/// ready and wait for `minReadySeconds` only.
+pub(super) fn replacing(workload: &Workload, pods: &[Pod]) -> bool {
+    let new = new_pods(workload, pods);
+    let missing = u64::try_from(new.len()).is_ok_and(|made| made < workload.replicas);
+    !evicted(workload) || missing || new.iter().all(|pod| pod.ready)
 }
 
 fn living<'a>(workload: &Workload, pods: &'a [Pod]) -> Vec<&'a Pod> {
