@@ -152,6 +152,22 @@ pub fn admits_only(document: &Document, cluster: &Cluster, subject: &ServiceAcco
     super::policy::same_meaning(document, &self::document(narrow))
 }
 
+/// Whether writing podid's statements for these service accounts with another scope may come to admit fewer than today:
+/// one that is wider than its service account is not of that scope. Whoever else uses the role has to be known then.
+pub fn narrows<'a>(
+    document: &Document,
+    cluster: &Cluster,
+    scope: Scope,
+    users: impl IntoIterator<Item = &'a ServiceAccount>,
+) -> bool {
+    users.into_iter().any(|subject| {
+        podid_statement(document, cluster, subject).is_some_and(|own| {
+            let is = |scope, tags| *own == statement(cluster, subject, scope, tags);
+            !is(Scope::ServiceAccount, true) && !is(scope, true) && !is(scope, false)
+        })
+    })
+}
+
 /// A trust policy with nothing but this statement.
 pub fn document(statement: Value) -> Document {
     Document(json!({"Version": "2012-10-17", "Statement": Value::Array(vec![statement])}))

@@ -13,7 +13,7 @@ use crate::{
     model::{
         addon::AGENT,
         arn::{Arn, last},
-        association::{AssociationFilter, AssociationSummary},
+        association::{Association, AssociationFilter, AssociationSummary},
         cluster::Cluster as EksCluster,
         glob::{self, Pattern},
         have::Seen,
@@ -101,6 +101,11 @@ pub async fn holdings(
     have.associations = known.into_iter().map(|a| (a.summary.subject.clone(), a)).collect();
     if prune {
         leftover(from, entries, subjects, rest, &mut have).await?;
+    } else if narrows(from.cluster, entries, subjects, &have) {
+        let mut summaries = from.eks.associations(&from.cluster.name, &AssociationFilter::default()).await?;
+        summaries.retain(|a| !subjects.contains_key(&a.subject));
+        let rest = described(from, summaries).await?;
+        have.associations.extend(rest.into_iter().map(|a| (a.summary.subject.clone(), a)));
     }
     let (outside, keys, (agent, around)) = futures::try_join!(
         outside_roles(from.iam, entries, subjects, &have),
@@ -112,12 +117,28 @@ pub async fn holdings(
     Ok(have)
 }
 
+/// Whether any role of the file may come to admit fewer than today.
+fn narrows(
+    cluster: &EksCluster,
+    entries: &Entries,
+    subjects: &BTreeMap<ServiceAccount, String>,
+    have: &Holdings,
+) -> bool {
+    entries.roles.iter().any(|entry| {
+        let Some(Some(role)) = have.roles.get(&entry.value.name).and_then(|view| view.role.read()) else {
+            return false;
+        };
+        let users = subjects.iter().filter(|(_, named)| last(named) == role.name).map(|(subject, _)| subject);
+        entry.value.scope.is_some_and(|scope| trust::narrows(&role.trust, cluster, scope, users))
+    })
+}
+
 /// The associations of the subjects in full; all of the cluster when something may be pruned.
 async fn associations(
     from: From<'_>,
     subjects: &BTreeMap<ServiceAccount, String>,
     prune: bool,
-) -> Result<Vec<crate::model::association::Association>> {
+) -> Result<Vec<Association>> {
     let (eks, cluster) = (from.eks, from.cluster.name.as_str());
     if let (1, false, Some(only)) = (subjects.len(), prune, subjects.keys().next()) {
         return Ok(association(eks, cluster, only).await?.into_iter().collect());
@@ -128,11 +149,14 @@ async fn associations(
     let patterns: Vec<Pattern> = subjects.keys().map(Pattern::from).collect();
     let filter = if prune { AssociationFilter::default() } else { glob::filter(&patterns) };
     let mut summaries = eks.associations(cluster, &filter).await?;
-    // What an add-on owns is no file's, unless the file names it: the plan says so then.
-    let wanted = |a: &AssociationSummary| subjects.contains_key(&a.subject) || prune && a.owner_arn.is_none();
-    summaries.retain(wanted);
+    // With `prune` also what an add-on owns: its role is in use.
+    summaries.retain(|a| prune || subjects.contains_key(&a.subject));
+    described(from, summaries).await
+}
+
+async fn described(from: From<'_>, summaries: Vec<AssociationSummary>) -> Result<Vec<Association>> {
     let all = summaries.len();
-    let mut described = Box::pin(describe_all(eks, cluster, summaries));
+    let mut described = Box::pin(describe_all(from.eks, &from.cluster.name, summaries));
     let (mut found, mut read) = (Vec::new(), 0);
     while let Some(one) = described.next().await.transpose()? {
         read += 1;
@@ -334,7 +358,7 @@ async fn leftover(
     from: From<'_>,
     entries: &Entries,
     subjects: &BTreeMap<ServiceAccount, String>,
-    rest: Vec<crate::model::association::Association>,
+    rest: Vec<Association>,
     have: &mut Holdings,
 ) -> Result<()> {
     let cluster = from.cluster.arn.to_string();
@@ -352,6 +376,7 @@ async fn leftover(
         } else {
             used.insert(last(&association.role_arn).to_owned());
             used.extend(association.target_role_arn.as_deref().map(|arn| last(arn).to_owned()));
+            have.associations.insert(association.summary.subject.clone(), association);
         }
     }
     let mut pages = from.iam.roles();

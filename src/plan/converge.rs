@@ -8,7 +8,7 @@ mod policies;
 mod prune;
 mod role;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use self::carried::carried_out;
 use super::{Plan, Refusal, Step, role::Planned};
@@ -66,6 +66,25 @@ impl<'a> Converge<'a> {
     fn users(&self, role: &Entry<Role>) -> impl Iterator<Item = &'a Expanded<'a>> {
         let named = |e: &Expanded<'_>| self.defined(&e.1.value.role).is_some_and(|r| r.value.name == role.value.name);
         self.associations.iter().filter(move |expanded| named(expanded))
+    }
+
+    /// Associations with a role that the file does not name and that stay, with whether session tags are sent.
+    fn strangers<'b>(&'b self, role: &'b str) -> impl Iterator<Item = (&'b ServiceAccount, bool)> {
+        let named: BTreeSet<&ServiceAccount> = self.associations.iter().map(|(subject, _)| subject).collect();
+        let home = &self.cluster.arn;
+        let uses = move |arn: &str| {
+            arn.parse::<Arn>()
+                .is_ok_and(|arn| arn.name() == role && arn.account == home.account && arn.partition == home.partition)
+        };
+        self.have
+            .associations
+            .iter()
+            .filter(move |(subject, association)| {
+                !named.contains(subject)
+                    && !self.have.leftover.associations.contains(*subject)
+                    && uses(&association.role_arn)
+            })
+            .map(|(subject, association)| (subject, !association.disable_session_tags))
     }
 }
 

@@ -117,6 +117,9 @@ fn man(command: &clap::Command) -> String {
     if path(command) == "podid verify" {
         checks(&mut roff);
     }
+    if path(command) == "podid apply" {
+        file(&mut roff);
+    }
     section(&mut roff, "EXIT STATUS");
     definitions(&mut roff, EXIT_CODES);
     section(&mut roff, "ENVIRONMENT");
@@ -158,6 +161,37 @@ fn output(roff: &mut Roff, command: &clap::Command) {
     }
     roff.text([roman(output.intro)]);
     output.fields.iter().for_each(|rows| definitions(roff, rows));
+}
+
+/// The keys of the file, from its schema.
+fn file(roff: &mut Roff) {
+    section(roff, "FILE");
+    roff.text([roman(text::FILE)]);
+    let schema = podid::model::manifest::json_schema();
+    let definitions_of = |what: &Value| {
+        let properties = what["properties"].as_object().into_iter().flatten();
+        let keys = properties
+            .map(|(key, value)| (key.clone(), value["description"].as_str().unwrap_or_default().replace('\n', " ")));
+        keys.collect::<Vec<_>>()
+    };
+    let parts = [
+        ("", schema.clone()),
+        ("metadata.", schema["$defs"]["Metadata"].clone()),
+        ("defaults.", schema["$defs"]["Defaults"].clone()),
+        ("agent.", schema["$defs"]["Agent"].clone()),
+        ("roles[].", schema["$defs"]["Role"].clone()),
+        ("roles[].policies.", schema["$defs"]["Policies"].clone()),
+        ("roles[].policies.dynamodb[].", schema["$defs"]["Table"].clone()),
+        ("roles[].policies.inline[].", schema["$defs"]["Inline"].clone()),
+        ("associations[].", schema["$defs"]["Association"].clone()),
+    ];
+    for (prefix, part) in parts {
+        let keys = definitions_of(&part);
+        assert!(!keys.is_empty(), "{prefix}: {part}");
+        for (key, about) in keys.iter().filter(|(_, about)| !about.is_empty()) {
+            definitions(roff, &[(&format!("{prefix}{key}"), about)]);
+        }
+    }
 }
 
 /// Every check with what lies behind it, and what none can see.
@@ -257,6 +291,7 @@ fn man_pages_explain_every_field() {
         "show carts/carts",
         "recycle carts/carts",
         "disassociate carts/carts --yes",
+        "apply -f examples/carts.yaml",
     ] {
         let json = env.podid(&format!("{line} -o json")).ok().json();
         let command = commands()

@@ -315,6 +315,14 @@ fn removals(planned: &Planned) -> usize {
 
 fn render(ctx: &Context, ending: &Ending) -> Result<()> {
     let mut value = shared::steps_json(&ending.outcome);
+    // A step's own id is unique within one object only.
+    if let Some(steps) = value["steps"].as_array_mut() {
+        for (step, report) in steps.iter_mut().zip(&ending.outcome.reports) {
+            if let Some((kind, name)) = view::object(&report.step) {
+                step["id"] = json!(format!("{kind}/{name}/{}", report.step.id()));
+            }
+        }
+    }
     if let Value::Object(map) = &mut value {
         let effective = ending.effective.iter().map(|(subject, effective)| {
             let mut one = json!(subject);

@@ -30,7 +30,8 @@ impl Change<'_> {
     }
 }
 
-fn object(step: &Step) -> Option<(&'static str, String)> {
+/// Which object a step writes to; `None` for restarts.
+pub(super) fn object(step: &Step) -> Option<(&'static str, String)> {
     match step {
         Step::InstallAgent { .. } | Step::UpdateAgent { .. } | Step::RemoveAgent { .. } => {
             Some(("agent", AGENT.to_owned()))

@@ -106,6 +106,7 @@ impl<'a> Work<'a> {
 
     /// The trust policy as the file's associations need it: podid's statements for them are of the scope that the file
     /// says, what already admits one is not said twice, and those of associations that are pruned go. All others stay.
+    /// Who uses the role, is in no file, and was admitted by a wider statement than stays, gets one of its own.
     fn trust(&self, entry: &Entry<Role>, users: &[&Expanded<'_>], before: &Document) -> Result<Document, Refusal> {
         let (cluster, name) = (self.ask.cluster, &entry.value.name);
         let nobody = ServiceAccount { namespace: String::new(), name: String::new() };
@@ -144,6 +145,12 @@ impl<'a> Work<'a> {
             let admitted = !users.is_empty() && admits(&after, subject, *tags) == Verdict::Admits;
             if !there && !admitted {
                 after = trust::with_statement(&after, statement(subject, *tags));
+            }
+        }
+        for (subject, tags) in self.ask.strangers(name) {
+            if admits(before, subject, tags) == Verdict::Admits && admits(&after, subject, tags) != Verdict::Admits {
+                let narrow = trust::statement(cluster, subject, trust::default_scope(tags), tags);
+                after = trust::with_statement(&after, narrow);
             }
         }
         for (subject, tags) in wanted.iter().filter(|_| !users.is_empty()) {

@@ -232,3 +232,34 @@ proptest! {
         }
     }
 }
+
+/// Who is in no file and was admitted by a statement that is narrowed keeps one of its own.
+#[test]
+fn narrowing_locks_nobody_out() {
+    let of = |scope, users: &[&str]| Manifest {
+        roles: vec![WantedRole { name: "shared".to_owned(), scope: Some(scope), ..WantedRole::default() }],
+        associations: users
+            .iter()
+            .map(|user| Association {
+                service_account: (*user).to_owned(),
+                role: "shared".to_owned(),
+                ..Association::default()
+            })
+            .collect(),
+        ..Manifest::default()
+    };
+    let have = applied(&of(Scope::None, &["a/f", "b/a"])).unwrap();
+    let narrowed = plan(&of(Scope::Namespace, &["a/f"]), &have).unwrap();
+    let [Step::PutTrust { after, .. }] = &narrowed.steps[..] else { panic!("{:#?}", narrowed.steps) };
+    let stranger = "b/a".parse().unwrap();
+    let own = crate::model::trust::podid_statement(after, &fixtures::cluster(), &stranger);
+    let narrow = crate::model::trust::statement(&fixtures::cluster(), &stranger, Scope::ServiceAccount, true);
+    assert_eq!(own, Some(&narrow));
+    // Of another role, it is none of this one's business.
+    let mut elsewhere = have;
+    elsewhere.associations.get_mut(&stranger).unwrap().role_arn =
+        "arn:aws:iam::111122223333:role/podid/other".to_owned();
+    let narrowed = plan(&of(Scope::Namespace, &["a/f"]), &elsewhere).unwrap();
+    let [Step::PutTrust { after, .. }] = &narrowed.steps[..] else { panic!("{:#?}", narrowed.steps) };
+    assert_eq!(crate::model::trust::podid_statement(after, &fixtures::cluster(), &stranger), None);
+}

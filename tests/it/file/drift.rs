@@ -226,3 +226,29 @@ fn variables_survive() {
         assert_eq!(document["Version"], "2012-10-17");
     });
 }
+
+/// A role's scope is narrowed while a service account of no file uses it through the wide statement: it is asked for,
+/// which costs its reads only then, and keeps a statement of its own.
+#[test]
+fn narrowed_with_a_stranger_on_it() {
+    let wide = CARTS.replace("  - name: carts-role\n", "  - name: carts-role\n    scope: cluster\n");
+    assert_ne!(wide, CARTS);
+    let (env, file) = applied(&wide);
+    let _ = env.podid("associate carts/other --role carts-role --yes --no-wait").ok();
+    env.world.journal().clear();
+    let _ = env.podid(&format!("diff -f {file}")).ok();
+    assert_eq!(asked(&env), 2);
+    std::fs::write(&file, wide.replace("scope: cluster", "scope: service-account")).unwrap();
+    env.world.journal().clear();
+    let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
+    assert_eq!(asked(&env), 4);
+    let trust = env.world.with(|state| state.aws.roles["carts-role"].trust.clone());
+    assert!(trust.contains("\"other\""), "{trust}");
+    let _ = env.podid(&format!("diff -f {file}")).ok();
+}
+
+/// How often associations were asked for.
+fn asked(env: &Env) -> usize {
+    let journal = env.world.journal();
+    journal.count("eks", "ListPodIdentityAssociations") + journal.count("eks", "DescribePodIdentityAssociation")
+}

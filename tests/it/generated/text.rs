@@ -32,7 +32,7 @@ const STEPS: Rows = &[
     ("steps[].id", "stable name of the step within the plan"),
     (
         "steps[].action",
-        "installAgent, updateAgent, removeAgent, createServiceAccount, createRole, putTrust, tagRole, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, replaceAssociation, putTargetTrust, deleteAssociation, restart or rollBack (after one that failed)",
+        "installAgent, updateAgent, removeAgent, createServiceAccount, createRole, putTrust, tagRole, untagRole, putBoundary, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, untagAssociation, replaceAssociation, putTargetTrust, deleteAssociation, restart or rollBack (after one that failed)",
     ),
     ("steps[].resource", "what the step writes to"),
     (
@@ -55,6 +55,25 @@ const EFFECTIVE: Rows = &[
     ("effectiveHow", "what that rests on"),
     ("stalePods[]", "names of running pods that still lack the association and were not restarted"),
     ("targetTrust[]", "with --target-role: the statements that the target role's trust policy needs"),
+];
+
+const APPLIED: Rows = &[
+    (
+        "associations[].namespace, associations[].serviceAccount",
+        "one that was made, changed or removed, and was proved",
+    ),
+    ("associations[].effective", "observed, assumed or no"),
+    ("associations[].effectiveHow", "what that rests on"),
+];
+
+const CHANGES: Rows = &[
+    ("changes[].kind", "role, association or agent"),
+    ("changes[].name", "its name, as carts/carts"),
+    ("changes[].change", "added, changed or removed"),
+    (
+        "changes[].steps[]",
+        "what would be written to it, each with its action and what belongs to that: documents as before and after",
+    ),
 ];
 
 const GONE: Rows = &[
@@ -222,6 +241,15 @@ pub(super) fn output(command: &str) -> Option<Output> {
             &[STEPS, ADDON, DEPENDENTS],
         ),
         "podid verify" => ("One object, with one of several forms for each remedy:", &[VERIFY]),
+        "podid apply" => (
+            "One object, also when the command failed after the plan. Ids of steps begin with the object, as in role/NAME/put-trust.",
+            &[STEPS, APPLIED, ROLLOUTS],
+        ),
+        "podid diff" => (
+            "One object with one list, empty when there is no difference: {\"changes\": [...]}. A table shows each object with its steps, documents as diffs. Each has:",
+            &[CHANGES],
+        ),
+        "podid export" => ("The file itself; a table is YAML too. Its keys are on podid-apply(1).", &[]),
         "podid wait" => ("One object, also when time is over:", &[WAIT]),
         "podid agent status" => ("One object:", &[AGENT, ADDON]),
         _ => return None,
@@ -234,6 +262,9 @@ pub(super) const FORMS: &[&str] = &[
     "Data goes to stdout, everything else to stderr. A table fits the terminal; in a pipe it is tab-separated, without a header, with times in full. -o yaml holds what -o json holds; -o name prints one name a line.",
     "With -o json or -o yaml an error is one line on stderr: {\"error\": {\"code\", \"message\", \"requestId\", \"hints\"}}. Its code is the service's own, or else failed, usage, denied, timed-out, partial, interrupted or terminated; its requestId may be null.",
 ];
+
+/// The file of `apply` and `diff`.
+pub(super) const FILE: &str = "YAML or JSON; several documents and files are one. A key that is left away is left as it is, null and empty lists clear, and a list that is given is the whole list. What is tagged podid.dev/manifest is removed by --prune under that name. The schema is printed by podid-schema(1).";
 
 /// The environment that podid reads.
 pub(super) const ENVIRONMENT: Rows = &[
