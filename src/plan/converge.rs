@@ -62,29 +62,32 @@ impl<'a> Converge<'a> {
         }
     }
 
-    /// The associations that act as a role of the file.
-    fn users(&self, role: &Entry<Role>) -> impl Iterator<Item = &'a Expanded<'a>> {
-        let named = |e: &Expanded<'_>| self.defined(&e.1.value.role).is_some_and(|r| r.value.name == role.value.name);
-        self.associations.iter().filter(move |expanded| named(expanded))
+    /// The associations that act as a role of the file, by the role's name.
+    fn users(&self) -> BTreeMap<&'a str, Vec<&'a Expanded<'a>>> {
+        let mut users: BTreeMap<&str, Vec<&Expanded<'_>>> = BTreeMap::new();
+        for expanded in self.associations {
+            if let Some(role) = self.defined(&expanded.1.value.role) {
+                users.entry(&role.value.name).or_default().push(expanded);
+            }
+        }
+        users
     }
 
-    /// Associations with a role that the file does not name and that stay, with whether session tags are sent.
-    fn strangers<'b>(&'b self, role: &'b str) -> impl Iterator<Item = (&'b ServiceAccount, bool)> {
+    /// Associations that the file does not name and that stay, with whether session tags are sent, by the role's name.
+    fn strangers(&self) -> BTreeMap<String, Vec<(&'a ServiceAccount, bool)>> {
         let named: BTreeSet<&ServiceAccount> = self.associations.iter().map(|(subject, _)| subject).collect();
-        let home = &self.cluster.arn;
-        let uses = move |arn: &str| {
-            arn.parse::<Arn>()
-                .is_ok_and(|arn| arn.name() == role && arn.account == home.account && arn.partition == home.partition)
-        };
-        self.have
-            .associations
-            .iter()
-            .filter(move |(subject, association)| {
-                !named.contains(subject)
-                    && !self.have.leftover.associations.contains(*subject)
-                    && uses(&association.role_arn)
-            })
-            .map(|(subject, association)| (subject, !association.disable_session_tags))
+        let leaving = &self.have.leftover.associations;
+        let mut strangers: BTreeMap<String, Vec<(&ServiceAccount, bool)>> = BTreeMap::new();
+        for (subject, association) in &self.have.associations {
+            if named.contains(subject) || leaving.contains(subject) {
+                continue;
+            }
+            if let Some(role) = self.defined(&association.role_arn) {
+                let tags = !association.disable_session_tags;
+                strangers.entry(role.value.name.clone()).or_default().push((subject, tags));
+            }
+        }
+        strangers
     }
 }
 
@@ -93,6 +96,10 @@ struct Work<'a> {
     ask: &'a Converge<'a>,
     plan: Plan,
     refusals: Vec<Refusal>,
+    /// Who acts as a role of the file, by its name.
+    users: BTreeMap<&'a str, Vec<&'a Expanded<'a>>>,
+    /// Who else does.
+    strangers: BTreeMap<String, Vec<(&'a ServiceAccount, bool)>>,
     /// Roles of the file, by name.
     planned: BTreeMap<&'a str, Planned>,
     /// Trust policies of podid's roles outside the file that several associations change together: before and after.
@@ -104,8 +111,15 @@ struct Work<'a> {
 /// # Errors
 /// All that is refused before any write.
 pub fn converge(ask: &Converge<'_>) -> Result<Plan, Vec<Refusal>> {
-    let mut work =
-        Work { ask, plan: Plan::default(), refusals: Vec::new(), planned: BTreeMap::new(), outside: BTreeMap::new() };
+    let mut work = Work {
+        ask,
+        plan: Plan::default(),
+        refusals: Vec::new(),
+        users: ask.users(),
+        strangers: ask.strangers(),
+        planned: BTreeMap::new(),
+        outside: BTreeMap::new(),
+    };
     for unread in &ask.have.unread {
         work.plan.warn(unread);
     }

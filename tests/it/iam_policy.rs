@@ -1,6 +1,6 @@
 //! `podid iam-policy`: what it prints, without asking anyone.
 
-mod proof;
+pub(crate) mod proof;
 
 use serde_json::json;
 

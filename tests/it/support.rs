@@ -4,7 +4,10 @@ use std::{
     fmt,
     io::Read,
     process::{Child, Command, Stdio},
-    sync::OnceLock,
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -185,6 +188,28 @@ pub(crate) fn denying(action: impl Into<Value>) -> (&'static str, Value) {
 /// The field that makes Kubernetes refuse these, as `VERB RESOURCE`.
 pub(crate) fn forbidding(what: &[&str]) -> (&'static str, Value) {
     ("/callers/0/rbac_denies", json!(what))
+}
+
+/// Does each of these, so many at once; the results are in their order.
+pub(crate) fn at_once<T: Sync, R: Send>(most: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let worker = || {
+        loop {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(i) else { return };
+            let result = work(item);
+            done.lock().unwrap().push((i, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..most.min(items.len()) {
+            scope.spawn(worker);
+        }
+    });
+    let mut done = done.into_inner().unwrap();
+    done.sort_by_key(|(i, _)| *i);
+    done.into_iter().map(|(_, result)| result).collect()
 }
 
 /// Waits for a run's end.

@@ -18,7 +18,7 @@ use crate::{
 impl<'a> Work<'a> {
     pub(super) fn role(&mut self, entry: &'a Entry<Role>) -> Result<Planned, Refusal> {
         let name = &entry.value.name;
-        let users: Vec<&Expanded<'_>> = self.ask.users(entry).collect();
+        let users = self.users.get(name.as_str()).cloned().unwrap_or_default();
         let unread = RoleHoldings::default();
         let have = self.ask.have.roles.get(name).unwrap_or(&unread);
         let planned = match &have.role {
@@ -147,7 +147,7 @@ impl<'a> Work<'a> {
                 after = trust::with_statement(&after, statement(subject, *tags));
             }
         }
-        for (subject, tags) in self.ask.strangers(name) {
+        for &(subject, tags) in self.strangers.get(name).into_iter().flatten() {
             if admits(before, subject, tags) == Verdict::Admits && admits(&after, subject, tags) != Verdict::Admits {
                 let narrow = trust::statement(cluster, subject, trust::default_scope(tags), tags);
                 after = trust::with_statement(&after, narrow);

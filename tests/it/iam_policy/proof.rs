@@ -2,16 +2,11 @@
 //! them less is told which. What each command is tried with is in `lines`.
 
 mod files;
-mod lines;
+pub(crate) mod lines;
 mod worlds;
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
     time::{Duration, Instant},
 };
 
@@ -20,7 +15,7 @@ use serde_json::{Value, json};
 
 use self::lines::{Line, lines};
 use super::CLUSTER;
-use crate::support::{Env, Run, SOON};
+use crate::support::{Env, Run, SOON, at_once};
 
 /// Runs at once within one command's proof; most of their time they wait.
 const AT_ONCE: usize = 4;
@@ -200,32 +195,10 @@ fn names(run: &Run, permission: &str) -> bool {
     [&run.stdout, &run.stderr].into_iter().flat_map(|text| text.lines()).any(|line| line.contains(&theirs) || own(line))
 }
 
-/// Does each of these, some at once; the results are in their order.
-fn side_by_side<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    let worker = || {
-        loop {
-            let i = next.fetch_add(1, Ordering::Relaxed);
-            let Some(item) = items.get(i) else { return };
-            let result = work(item);
-            done.lock().unwrap().push((i, result));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(items.len()) {
-            scope.spawn(worker);
-        }
-    });
-    let mut done = done.into_inner().unwrap();
-    done.sort_by_key(|(i, _)| *i);
-    done.into_iter().map(|(_, result)| result).collect()
-}
-
 /// All that the lines do is allowed.
 #[track_caller]
 fn suffice(lines: &[Line], granted: &Granted) -> Vec<Tried> {
-    let tried = side_by_side(lines, |line| attempt(line, granted));
+    let tried = at_once(AT_ONCE, lines, |line| attempt(line, granted));
     for (line, tried) in lines.iter().zip(&tried) {
         assert_eq!(tried.run.code, line.code, "{}: {}", line.words, tried.run);
         assert!(tried.refused.is_empty(), "{}: refused {:?}: {}", line.words, tried.refused, tried.run);
@@ -240,7 +213,7 @@ fn prove(command: &str) {
     let whole = suffice(&lines, &granted);
     // Statements have the same resources in every policy; these commands have one of each kind.
     let places = ["associate", "agent upgrade", "verify"].contains(&command);
-    let untold = side_by_side(&granted.less(places), |less| {
+    let untold = at_once(AT_ONCE, &granted.less(places), |less| {
         // The quickest of those that ask for it.
         let mut users: Vec<_> = lines.iter().zip(&whole).collect();
         users.retain(|(_, tried)| less.lacking.iter().any(|permission| tried.used.contains(permission)));

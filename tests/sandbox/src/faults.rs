@@ -20,6 +20,13 @@ pub enum Action {
         /// Message.
         message: String,
     },
+    /// Answer with this, whatever it is, instead of doing anything.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// Body.
+        body: Vec<u8>,
+    },
     /// Do it, but answer later.
     Delay(Duration),
     /// Do it only after this time: what others do meanwhile comes first.
@@ -28,6 +35,10 @@ pub enum Action {
     Drop,
     /// Do it, then close the connection without an answer.
     DropAnswer,
+    /// Do it, then close the connection in the middle of the answer.
+    Truncate,
+    /// Do it, and answer with what is neither JSON nor XML.
+    Garble,
 }
 
 /// A rule: which calls, from which on, how many, and what happens.
@@ -67,6 +78,7 @@ impl Action {
 #[derive(Debug, Default)]
 struct Inner {
     rules: Vec<Fault>,
+    struck: u64,
     freeze_after: Option<u64>,
     answered: u64,
     frozen: bool,
@@ -91,6 +103,11 @@ impl Faults {
         self.lock().rules.clear();
     }
 
+    /// How many calls were struck.
+    pub fn struck(&self) -> u64 {
+        self.lock().struck
+    }
+
     /// The action for this call, if a rule strikes it now.
     pub(crate) fn strike(&self, service: &str, operation: &str) -> Option<Action> {
         let mut inner = self.lock();
@@ -104,7 +121,9 @@ impl Faults {
                 rule.skip -= 1;
             } else if rule.times > 0 {
                 rule.times -= 1;
-                return Some(rule.action.clone());
+                let action = rule.action.clone();
+                inner.struck += 1;
+                return Some(action);
             }
         }
         None

@@ -11,9 +11,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, header};
+use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, combinators::BoxBody};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::{
+    body::{Body as _, Frame, Incoming},
+    service::service_fn,
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -147,6 +150,7 @@ async fn answer(
     });
     let action = world.faults.strike(&named.service, &named.operation);
     let mut drop_answer = false;
+    let mut spoil = None;
     let mut late = std::time::Duration::ZERO;
     let fault = match action {
         Some(Action::Drop) => {
@@ -157,6 +161,11 @@ async fn answer(
             Side::Aws => crate::aws::error(&named.service, status, &code, &message),
             Side::Kube => crate::kube::error(status, &code, &message),
         }),
+        Some(Action::Answer { status, body }) => {
+            let mut response = Response::new(full(body));
+            *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            Some(response)
+        }
         Some(Action::Delay(delay)) => {
             late = delay;
             None
@@ -167,6 +176,10 @@ async fn answer(
         }
         Some(Action::DropAnswer) => {
             drop_answer = true;
+            None
+        }
+        Some(action @ (Action::Truncate | Action::Garble)) => {
+            spoil = Some(matches!(action, Action::Garble));
             None
         }
         None => None,
@@ -182,7 +195,34 @@ async fn answer(
     world.journal.end(seq, (!drop_answer).then_some(response.status().as_u16()));
     world.faults.carried_out();
     world.faults.hold().await;
-    if drop_answer { Err(Dropped) } else { Ok(response) }
+    match spoil {
+        _ if drop_answer => Err(Dropped),
+        Some(whole) => Ok(spoiled(response, whole).await),
+        None => Ok(response),
+    }
+}
+
+/// What nobody can read.
+const GARBAGE: &[u8] = b"{<not an answer";
+
+/// The answer with another body: garbage that is `whole`, or its own first half, after which the connection is closed. Of a
+/// stream, which has no end, the half is a piece of a line.
+async fn spoiled(response: Response<Body>, whole: bool) -> Response<Body> {
+    let (mut parts, body) = response.into_parts();
+    let length = body.size_hint().exact();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    let bytes = match length {
+        Some(_) if !whole => body.collect().await.map_or_else(|never| match never {}, http_body_util::Collected::to_bytes),
+        _ => Bytes::from_static(GARBAGE),
+    };
+    if !whole && length.is_some() {
+        // hyper closes a connection whose body ends early.
+        parts.headers.insert(header::CONTENT_LENGTH, bytes.len().max(2).into());
+        let half = bytes.slice(..bytes.len() / 2);
+        let stream = futures::stream::once(async move { Ok::<_, Infallible>(Frame::data(half)) });
+        return Response::from_parts(parts, http_body_util::StreamBody::new(stream).boxed());
+    }
+    Response::from_parts(parts, full(bytes))
 }
 
 /// A body of known bytes.

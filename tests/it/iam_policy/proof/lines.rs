@@ -13,14 +13,14 @@ use super::{
 };
 
 /// A command line in a world.
-pub(super) struct Line {
-    pub(super) scenario: &'static str,
-    pub(super) set: Vec<(&'static str, Value)>,
-    pub(super) words: String,
+pub(crate) struct Line {
+    pub(crate) scenario: &'static str,
+    pub(crate) set: Vec<(&'static str, Value)>,
+    pub(crate) words: String,
     /// What it exits with.
-    pub(super) code: i32,
+    pub(crate) code: i32,
     /// How the world is when it is begun.
-    pub(super) once: fn(&mut State) -> bool,
+    pub(crate) once: fn(&mut State) -> bool,
 }
 
 impl Line {
@@ -39,7 +39,7 @@ fn fails(code: i32, line: Line) -> Line {
     Line { code, ..line }
 }
 
-pub(super) fn lines(command: &str) -> Vec<Line> {
+pub(crate) fn lines(command: &str) -> Vec<Line> {
     const QUERY: &str = "dynamodb:Query eks-workshop-carts/index/idx_global_customerId";
     const CRASH: &str = "crash AccessDenied: not authorized";
     let (role, made_role) = ("eks-workshop-carts-dynamo", "eks-workshop-carts-carts-8233eca5");

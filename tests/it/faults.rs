@@ -1,0 +1,236 @@
+//! Every operation that podid asks for, and every way in which it can go wrong: what the run comes to. The lines are those that
+//! prove the permissions, so that an operation without a line fails there; the table of outcomes is `faults/table.txt`.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
+
+use podid::model::permissions::COMMANDS;
+use podid_sandbox::faults::{Action, Fault};
+
+use crate::{
+    iam_policy::proof::lines::{Line, lines},
+    support::{Env, Run, SOON, at_once},
+};
+
+/// Runs at once; most of their time they wait.
+const AT_ONCE: usize = 8;
+
+/// One way in which a call can go wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    ThrottledTwice,
+    Throttled,
+    ErrorOnce,
+    Error,
+    Slow,
+    Reset,
+    Truncated,
+    Garbled,
+    Denied,
+    Expired,
+}
+
+use Way::{Denied, Error, ErrorOnce, Expired, Garbled, Reset, Slow, Throttled, ThrottledTwice, Truncated};
+
+const WAYS: [(Way, &str); 10] = [
+    (ThrottledTwice, "throttled twice"),
+    (Throttled, "throttled"),
+    (ErrorOnce, "500 once"),
+    (Error, "500"),
+    (Slow, "slow"),
+    (Reset, "reset once"),
+    (Truncated, "truncated"),
+    (Garbled, "garbled"),
+    (Denied, "denied"),
+    (Expired, "expired"),
+];
+
+impl Way {
+    /// The rule that makes it happen, and a word that it puts into the output when it is told.
+    fn fault(self, service: &str, operation: &str) -> Fault {
+        let kube = service == "kubernetes";
+        let error = |status, aws: &str, reason: &str, text: &str| {
+            Action::error(status, if kube { reason } else { aws }, text)
+        };
+        let (times, action) = match self {
+            ThrottledTwice | Throttled => {
+                let (status, code) = if service == "iam" { (400, "Throttling") } else { (429, "ThrottlingException") };
+                let times = if self == ThrottledTwice { 2 } else { u64::MAX };
+                (times, error(status, code, "TooManyRequests", "Rate exceeded for a test"))
+            }
+            ErrorOnce | Error => {
+                let times = if self == ErrorOnce { 1 } else { u64::MAX };
+                (times, error(500, "InternalFailure", "InternalError", "broken for a test"))
+            }
+            Slow => (u64::MAX, Action::Delay(Duration::from_mins(2))),
+            Reset => (1, Action::Drop),
+            Truncated => (u64::MAX, Action::Truncate),
+            Garbled => (u64::MAX, Action::Garble),
+            Denied => {
+                let text = if kube {
+                    format!("pods is forbidden: User \"dev\" cannot {operation} in a test")
+                } else {
+                    format!("User: dev is not authorized to perform: {service}:{operation} on resource: * for a test")
+                };
+                let code = if service == "iam" { "AccessDenied" } else { "AccessDeniedException" };
+                (u64::MAX, error(403, code, "Forbidden", &text))
+            }
+            Expired => {
+                let code = if service == "iam" { "ExpiredToken" } else { "ExpiredTokenException" };
+                let status = if kube { 401 } else { 403 };
+                (u64::MAX, error(status, code, "Unauthorized", "The security token is expired for a test"))
+            }
+        };
+        Fault { times, ..Fault::once(service, operation, action) }
+    }
+
+    /// Whether asking again helps.
+    fn passes(self) -> bool {
+        matches!(self, ThrottledTwice | ErrorOnce | Reset)
+    }
+}
+
+/// A call as the journal names it.
+type Operation = (String, String);
+
+/// A line, and what it came to when nothing went wrong.
+struct Healthy {
+    line: Line,
+    asked: BTreeSet<Operation>,
+    writes: Vec<String>,
+    took: Duration,
+}
+
+fn world(line: &Line) -> Env {
+    let mut env = Env::with(line.scenario, &line.set);
+    env.world.wait_until(SOON, line.once).unwrap();
+    env.var("AWS_MAX_ATTEMPTS", "3");
+    env.world.journal().clear();
+    env
+}
+
+/// What was written and took effect, without repetitions by the order in which several are under way.
+fn written(env: &Env) -> Vec<String> {
+    let calls = env.world.journal().calls();
+    let done = calls.iter().filter(|call| call.write && call.status.is_none_or(|status| status < 300));
+    let mut written: Vec<String> = done.map(|call| format!("{} {}", call.name(), call.target)).collect();
+    written.sort();
+    written
+}
+
+fn healthy(line: Line) -> Healthy {
+    let env = world(&line);
+    let start = Instant::now();
+    let _ = env.podid(&line.words).code(line.code);
+    let calls = env.world.journal().calls();
+    let asked = calls.iter().filter(|c| !c.internal).map(|c| (c.service.clone(), c.operation.clone())).collect();
+    Healthy { writes: written(&env), asked, took: start.elapsed(), line }
+}
+
+/// What a run came to with a fault in its way.
+struct Cell {
+    outcome: String,
+    run: Run,
+    /// What is wrong with it in any case.
+    wrong: Vec<String>,
+}
+
+fn attempt(healthy: &Healthy, (service, operation): &Operation, way: Way) -> Cell {
+    let line = &healthy.line;
+    let env = world(line);
+    env.world.faults().add(way.fault(service, operation));
+    // Time for all that comes before the call.
+    let time = if way == Slow { healthy.took.as_secs() * 2 + 3 } else { healthy.took.as_secs() * 2 + 20 };
+    let words = line.words.split(" --timeout").next().unwrap();
+    let start = Instant::now();
+    let run = env.podid(&format!("{words} --timeout {time}s"));
+    let took = start.elapsed();
+    let said = format!("{}{}", run.stdout, run.stderr);
+    let mut wrong = Vec::new();
+    if env.world.faults().struck() == 0 {
+        wrong.push("the fault never struck".to_owned());
+    }
+    if said.contains("panicked") || !(0..=6).contains(&run.code) {
+        wrong.push("no orderly end".to_owned());
+    }
+    if took > Duration::from_secs(time + 5) {
+        wrong.push(format!("it took {took:?}, the deadline was {time} s"));
+    }
+    let errors = run.stderr.lines().filter(|line| line.starts_with("error: ")).count();
+    if errors > 1 || run.code != line.code && errors == 0 && !matches!(run.code, 3 | 6) {
+        wrong.push(format!("{errors} errors"));
+    }
+    if errors == 1 && !run.stderr.contains("hint: ") {
+        wrong.push("no hint".to_owned());
+    }
+    // What took effect once takes effect once, whatever became of the answer.
+    let twice = |write: &&String| count(&written(&env), write) > count(&healthy.writes, write).max(1);
+    let repeated: BTreeSet<String> = written(&env).iter().filter(twice).cloned().collect();
+    if !repeated.is_empty() {
+        wrong.push(format!("written again: {repeated:?}"));
+    }
+    let same = run.code == line.code;
+    let outcome = if same && written(&env) == healthy.writes && !said.contains("for a test") {
+        "done".to_owned()
+    } else if same {
+        "told".to_owned()
+    } else {
+        format!("exit {}", run.code)
+    };
+    if way.passes() && outcome != "done" {
+        wrong.push(format!("{outcome}, though asking again helps"));
+    }
+    Cell { outcome, run, wrong }
+}
+
+fn count(all: &[String], one: &String) -> usize {
+    all.iter().filter(|other| *other == one).count()
+}
+
+/// The quicker commands first: each operation is tried with the first line that asks for it.
+fn all_lines() -> Vec<Line> {
+    const LAST: [&str; 5] = ["verify", "disassociate", "associate", "apply", "recycle"];
+    let names = COMMANDS.iter().map(|(name, _)| *name);
+    let first = names.filter(|name| !LAST.contains(name)).chain(LAST);
+    first.flat_map(lines).collect()
+}
+
+#[test]
+fn every_operation_in_every_way() {
+    let lines: Vec<std::sync::Mutex<Option<Line>>> =
+        all_lines().into_iter().map(|line| std::sync::Mutex::new(Some(line))).collect();
+    let healthy = at_once(AT_ONCE, &lines, |line| healthy(line.lock().unwrap().take().unwrap()));
+    let mut users: BTreeMap<Operation, usize> = BTreeMap::new();
+    for (i, one) in healthy.iter().enumerate() {
+        for operation in &one.asked {
+            users.entry(operation.clone()).or_insert(i);
+        }
+    }
+    let cells: Vec<(&Operation, usize, Way)> =
+        users.iter().flat_map(|(operation, i)| WAYS.map(|(way, _)| (operation, *i, way))).collect();
+    let outcomes = at_once(AT_ONCE, &cells, |(operation, i, way)| attempt(&healthy[*i], operation, *way));
+    let mut table = format!("{:<46}", "");
+    for (_, name) in WAYS {
+        let _ = write!(table, " {name:<15}");
+    }
+    let mut wrong = String::new();
+    for (row, cells) in cells.chunks(WAYS.len()).zip(outcomes.chunks(WAYS.len())) {
+        let (operation, i, _) = &row[0];
+        let name = format!("{} {}", operation.0, operation.1);
+        let _ = write!(table, "\n{name:<46}");
+        for ((_, _, way), cell) in row.iter().zip(cells) {
+            let _ = write!(table, " {:<15}", cell.outcome);
+            if !cell.wrong.is_empty() {
+                let words = &healthy[*i].line.words;
+                let _ = writeln!(wrong, "== {name}, {way:?}: {}\n{words}\n{}", cell.wrong.join("; "), cell.run);
+            }
+        }
+    }
+    let table: String = table.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+    std::fs::write("/tmp/d/table.txt", &table).unwrap();
+    std::fs::write("/tmp/d/wrong.txt", &wrong).unwrap();
+    assert!(wrong.is_empty(), "{wrong}");
+}
