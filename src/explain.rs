@@ -338,6 +338,21 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     ROWS.iter().map(|row| row.name).chain(log::names())
 }
 
+/// The failure with a next command where a service failed and nothing more is known of it: servers recover, and what answers
+/// in words that are not the service's is often a proxy.
+pub fn with_a_way_on(failure: Failure) -> Failure {
+    let Some(service) = failure.service.as_deref().filter(|_| failure.hints.is_empty()) else { return failure };
+    match (service.status, service.code.as_str()) {
+        (Some(500..=599), _) => failure.hint(AGAIN),
+        (_, "") => failure
+            .hint(AGAIN)
+            .hint("if it stays so, see what answers there: a proxy (`HTTPS_PROXY`, `NO_PROXY`) or `AWS_ENDPOINT_URL`"),
+        _ => failure,
+    }
+}
+
+const AGAIN: &str = "run it again in a minute: what is done stays, and it goes on from there";
+
 /// What an answer means; `None` when the service's own words say it all.
 pub fn explain(error: &ServiceError) -> Option<Explanation> {
     issue(&error.code, &error.message)

@@ -169,8 +169,7 @@ fn read_all(noun: &Noun, args: impl Iterator<Item = OsString>) -> Result<()> {
     let matches = Cli::command().try_get_matches_from(args).map_err(|e| wrong(&e))?;
     let cluster_flag = matches.value_source("cluster") == Some(ValueSource::CommandLine);
     let global = Cli::from_arg_matches(&matches).map_err(|e| wrong(&e))?.global;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Failure::failed("cannot start").because(e.to_string()))?;

@@ -11,12 +11,13 @@ use podid::model::permissions::COMMANDS;
 use podid_sandbox::faults::{Action, Fault};
 
 use crate::{
+    generated::{holds, root},
     iam_policy::proof::lines::{Line, lines},
     support::{Env, Run, SOON, at_once},
 };
 
 /// Runs at once; most of their time they wait.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 12;
 
 /// One way in which a call can go wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,9 +53,8 @@ impl Way {
     /// The rule that makes it happen, and a word that it puts into the output when it is told.
     fn fault(self, service: &str, operation: &str) -> Fault {
         let kube = service == "kubernetes";
-        let error = |status, aws: &str, reason: &str, text: &str| {
-            Action::error(status, if kube { reason } else { aws }, text)
-        };
+        let error =
+            |status, aws: &str, reason: &str, text: &str| Action::error(status, if kube { reason } else { aws }, text);
         let (times, action) = match self {
             ThrottledTwice | Throttled => {
                 let (status, code) = if service == "iam" { (400, "Throttling") } else { (429, "ThrottlingException") };
@@ -100,7 +100,8 @@ type Operation = (String, String);
 struct Healthy {
     line: Line,
     asked: BTreeSet<Operation>,
-    writes: Vec<String>,
+    writes: BTreeSet<(String, String)>,
+    complaints: usize,
     took: Duration,
 }
 
@@ -112,22 +113,39 @@ fn world(line: &Line) -> Env {
     env
 }
 
-/// What was written and took effect, without repetitions by the order in which several are under way.
-fn written(env: &Env) -> Vec<String> {
+/// What was written and took effect. The same again (a client token, a document, the time of a restart) has no other effect.
+fn written(env: &Env) -> BTreeSet<(String, String)> {
     let calls = env.world.journal().calls();
-    let done = calls.iter().filter(|call| call.write && call.status.is_none_or(|status| status < 300));
-    let mut written: Vec<String> = done.map(|call| format!("{} {}", call.name(), call.target)).collect();
-    written.sort();
-    written
+    let done = calls.iter().filter(|call| call.write && call.status.is_some_and(|status| status < 300));
+    done.map(|call| (format!("{} {}", call.name(), call.target), call.body.to_string())).collect()
+}
+
+/// Each with how often it was written in different words.
+fn kinds(written: &BTreeSet<(String, String)>) -> BTreeMap<&str, usize> {
+    let mut kinds = BTreeMap::new();
+    for (what, _) in written {
+        *kinds.entry(what.as_str()).or_insert(0) += 1;
+    }
+    kinds
+}
+
+/// How often it is said that something could not be seen or done.
+fn complaints(run: &Run) -> usize {
+    let said = format!("{}{}", run.stdout, run.stderr);
+    ["for a test", "cannot", "could not", "not allowed", "not read", "not asked", "unknown", "unreadable"]
+        .iter()
+        .map(|words| said.matches(words).count())
+        .sum()
 }
 
 fn healthy(line: Line) -> Healthy {
     let env = world(&line);
     let start = Instant::now();
-    let _ = env.podid(&line.words).code(line.code);
+    let run = env.podid(&line.words).code(line.code);
+    let took = start.elapsed();
     let calls = env.world.journal().calls();
     let asked = calls.iter().filter(|c| !c.internal).map(|c| (c.service.clone(), c.operation.clone())).collect();
-    Healthy { writes: written(&env), asked, took: start.elapsed(), line }
+    Healthy { writes: written(&env), complaints: complaints(&run), asked, took, line }
 }
 
 /// What a run came to with a fault in its way.
@@ -143,7 +161,7 @@ fn attempt(healthy: &Healthy, (service, operation): &Operation, way: Way) -> Cel
     let env = world(line);
     env.world.faults().add(way.fault(service, operation));
     // Time for all that comes before the call.
-    let time = if way == Slow { healthy.took.as_secs() * 2 + 3 } else { healthy.took.as_secs() * 2 + 20 };
+    let time = healthy.took.as_secs() * 2 + if way == Slow { 3 } else { 10 };
     let words = line.words.split(" --timeout").next().unwrap();
     let start = Instant::now();
     let run = env.podid(&format!("{words} --timeout {time}s"));
@@ -159,35 +177,38 @@ fn attempt(healthy: &Healthy, (service, operation): &Operation, way: Way) -> Cel
     if took > Duration::from_secs(time + 5) {
         wrong.push(format!("it took {took:?}, the deadline was {time} s"));
     }
-    let errors = run.stderr.lines().filter(|line| line.starts_with("error: ")).count();
-    if errors > 1 || run.code != line.code && errors == 0 && !matches!(run.code, 3 | 6) {
+    let error = |line: &&str| line.starts_with("error: ") || line.starts_with("{\"error\"");
+    let errors = run.stderr.lines().filter(error).count();
+    let told = errors == 1 || matches!(run.code, 3 | 6) || line.words.starts_with("verify") && run.code == 4;
+    if errors > 1 || run.code != line.code && !told {
         wrong.push(format!("{errors} errors"));
     }
-    if errors == 1 && !run.stderr.contains("hint: ") {
+    if errors == 1 && !run.stderr.contains("hint: ") && !run.stderr.contains("\"hints\":[\"") {
         wrong.push("no hint".to_owned());
     }
     // What took effect once takes effect once, whatever became of the answer.
-    let twice = |write: &&String| count(&written(&env), write) > count(&healthy.writes, write).max(1);
-    let repeated: BTreeSet<String> = written(&env).iter().filter(twice).cloned().collect();
+    let (now, before) = (written(&env), kinds(&healthy.writes));
+    let often = |(what, times): &(&str, usize)| *times > before.get(what).copied().unwrap_or(1);
+    let repeated: Vec<(&str, usize)> = kinds(&now).into_iter().filter(often).collect();
     if !repeated.is_empty() {
         wrong.push(format!("written again: {repeated:?}"));
     }
     let same = run.code == line.code;
-    let outcome = if same && written(&env) == healthy.writes && !said.contains("for a test") {
+    let outcome = if same && kinds(&now) == before && complaints(&run) <= healthy.complaints {
         "done".to_owned()
     } else if same {
         "told".to_owned()
     } else {
         format!("exit {}", run.code)
     };
-    if way.passes() && outcome != "done" {
+    // A server's error leaves open whether a write to Kubernetes was done; it is not repeated. And probes tell each failure.
+    let open = way == ErrorOnce
+        && service == "kubernetes"
+        && ["create", "patch", "delete"].iter().any(|verb| operation.starts_with(verb));
+    if way.passes() && !open && outcome != "done" {
         wrong.push(format!("{outcome}, though asking again helps"));
     }
     Cell { outcome, run, wrong }
-}
-
-fn count(all: &[String], one: &String) -> usize {
-    all.iter().filter(|other| *other == one).count()
 }
 
 /// The quicker commands first: each operation is tried with the first line that asks for it.
@@ -195,7 +216,9 @@ fn all_lines() -> Vec<Line> {
     const LAST: [&str; 5] = ["verify", "disassociate", "associate", "apply", "recycle"];
     let names = COMMANDS.iter().map(|(name, _)| *name);
     let first = names.filter(|name| !LAST.contains(name)).chain(LAST);
-    first.flat_map(lines).collect()
+    // Those that wait for a failure ask for nothing else, but for what is rolled back.
+    let ends = |line: &Line| matches!(line.code, 0 | 3) || line.words.contains("--rollback");
+    first.flat_map(lines).filter(ends).collect()
 }
 
 #[test]
@@ -230,7 +253,6 @@ fn every_operation_in_every_way() {
         }
     }
     let table: String = table.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
-    std::fs::write("/tmp/d/table.txt", &table).unwrap();
-    std::fs::write("/tmp/d/wrong.txt", &wrong).unwrap();
     assert!(wrong.is_empty(), "{wrong}");
+    holds(&root().join("tests/it/faults/table.txt"), &table);
 }

@@ -57,11 +57,40 @@ fn text() -> impl Strategy<Value = String> {
 /// A document of any shape whose keys and values are those of policies, mostly.
 fn document() -> impl Strategy<Value = String> {
     let words = [
-        "Version", "Statement", "Effect", "Allow", "Deny", "Action", "NotAction", "Principal", "NotPrincipal", "Service",
-        "AWS", "Condition", "StringEquals", "StringLike", "ForAnyValue:StringEquals", "Null", "ArnLike", "DateLessThan",
-        "aws:SourceArn", "aws:RequestTag/eks-cluster-arn", "aws:TagKeys", "Resource", "Sid", "sts:AssumeRole",
-        "sts:TagSession", "pods.eks.amazonaws.com", "*", "true", "2012-10-17", "arn:aws:iam::111122223333:root",
-        "Podid0123456789abcdef", "dynamodb:*", "arn:aws:dynamodb:us-west-2:111122223333:table/carts", "PodidTable0123456789abcdef",
+        "Version",
+        "Statement",
+        "Effect",
+        "Allow",
+        "Deny",
+        "Action",
+        "NotAction",
+        "Principal",
+        "NotPrincipal",
+        "Service",
+        "AWS",
+        "Condition",
+        "StringEquals",
+        "StringLike",
+        "ForAnyValue:StringEquals",
+        "Null",
+        "ArnLike",
+        "DateLessThan",
+        "aws:SourceArn",
+        "aws:RequestTag/eks-cluster-arn",
+        "aws:TagKeys",
+        "Resource",
+        "Sid",
+        "sts:AssumeRole",
+        "sts:TagSession",
+        "pods.eks.amazonaws.com",
+        "*",
+        "true",
+        "2012-10-17",
+        "arn:aws:iam::111122223333:root",
+        "Podid0123456789abcdef",
+        "dynamodb:*",
+        "arn:aws:dynamodb:us-west-2:111122223333:table/carts",
+        "PodidTable0123456789abcdef",
     ];
     let word = move || prop::sample::select(words.to_vec()).prop_map(str::to_owned);
     let leaf = prop_oneof![
@@ -101,21 +130,63 @@ fn every_target() {
 /// Answers of services, each with the status that it usually has.
 const ANSWERS: &[(&str, &str, u16, &str)] = &[
     ("eks", "DescribeCluster", 400, r#"{"__type":"InvalidParameterException","message":"no"}"#),
-    ("eks", "DescribeCluster", 200, r#"{"cluster":{"name":"eks-workshop","arn":"arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop","status":"ACTIVE"}}"#),
-    ("eks", "ListPodIdentityAssociations", 200, r#"{"associations":[{"clusterName":"c","namespace":"carts","serviceAccount":"carts","associationId":"a-1"}],"nextToken":"x"}"#),
-    ("iam", "GetRole", 404, "<ErrorResponse><Error><Type>Sender</Type><Code>NoSuchEntity</Code><Message>no</Message></Error></ErrorResponse>"),
-    ("iam", "GetRole", 200, "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><RoleName>r</RoleName><Arn>arn:aws:iam::111122223333:role/r</Arn><AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument></Role></GetRoleResult></GetRoleResponse>"),
-    ("kubernetes", "list pods", 200, r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"a","namespace":"carts"}}]}"#),
-    ("kubernetes", "watch pods", 200, "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"8\"}}}\n{\"type\":\"ERROR\",\"object\":{\"code\":410}}\n"),
-    ("kubernetes", "patch deployments", 409, r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Conflict","message":"no","code":409}"#),
+    (
+        "eks",
+        "DescribeCluster",
+        200,
+        r#"{"cluster":{"name":"eks-workshop","arn":"arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop","status":"ACTIVE"}}"#,
+    ),
+    (
+        "eks",
+        "ListPodIdentityAssociations",
+        200,
+        r#"{"associations":[{"clusterName":"c","namespace":"carts","serviceAccount":"carts","associationId":"a-1"}],"nextToken":"x"}"#,
+    ),
+    (
+        "iam",
+        "GetRole",
+        404,
+        "<ErrorResponse><Error><Type>Sender</Type><Code>NoSuchEntity</Code><Message>no</Message></Error></ErrorResponse>",
+    ),
+    (
+        "iam",
+        "GetRole",
+        200,
+        "<GetRoleResponse><GetRoleResult><Role><Path>/</Path><RoleName>r</RoleName><Arn>arn:aws:iam::111122223333:role/r</Arn><AssumeRolePolicyDocument>%7B%7D</AssumeRolePolicyDocument></Role></GetRoleResult></GetRoleResponse>",
+    ),
+    (
+        "kubernetes",
+        "list pods",
+        200,
+        r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":[{"metadata":{"name":"a","namespace":"carts"}}]}"#,
+    ),
+    (
+        "kubernetes",
+        "watch pods",
+        200,
+        "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Pod\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"8\"}}}\n{\"type\":\"ERROR\",\"object\":{\"code\":410}}\n",
+    ),
+    (
+        "kubernetes",
+        "patch deployments",
+        409,
+        r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Conflict","message":"no","code":409}"#,
+    ),
 ];
+
+const ASSOCIATE: &str = "associate carts/carts --role eks-workshop-carts-dynamo --no-wait";
+const RECYCLE: &str = "recycle carts/carts";
 
 /// Whatever a service answers, the run ends in time and in order.
 #[test]
 fn any_answer() {
     let mut runner = TestRunner::new(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() });
     let edits = prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, any::<u8>()), 0..5);
-    let case = (prop::sample::select(ANSWERS), edits, prop::option::of(prop::sample::select(vec![200_u16, 400, 403, 404, 500])));
+    let case = (
+        prop::sample::select(ANSWERS),
+        edits,
+        prop::option::of(prop::sample::select(vec![200_u16, 400, 403, 404, 500])),
+    );
     let mut one = || ValueTree::current(&case.new_tree(&mut runner).unwrap());
     let cases: Vec<_> = (0..80).map(|_| one()).collect();
     at_once(6, &cases, |((service, operation, usual, answer), edits, status)| {
@@ -134,7 +205,8 @@ fn any_answer() {
         let status = status.unwrap_or(*usual);
         let shown = String::from_utf8_lossy(&body).into_owned();
         env.world.faults().add(Fault::always(service, operation, Action::Answer { status, body }));
-        let run = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --recycle --yes --timeout 4s");
+        let line = if *service == "kubernetes" { RECYCLE } else { ASSOCIATE };
+        let run = env.podid(&format!("{line} --timeout 4s"));
         let what = format!("{service} {operation} {status} {shown:?}\n{run}");
         assert!((0..=6).contains(&run.code) && !run.stderr.contains("panicked"), "{what}");
         assert!(env.world.faults().struck() > 0, "{what}");

@@ -23,22 +23,23 @@ use serde_json::Value;
 
 use super::support::{Env, PODID};
 
-const BLESS: &str = "PODID_BLESS=1 cargo test --test it generated";
+const BLESS: &str = "PODID_BLESS=1 cargo test --test it";
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Compares a file with what it should hold, or rewrites it.
 #[track_caller]
-fn holds(path: &Path, wanted: &str) {
+pub(crate) fn holds(path: &Path, wanted: &str) {
     if std::env::var_os("PODID_BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, wanted).unwrap();
         return;
     }
     let held = fs::read_to_string(path).unwrap_or_default();
-    assert!(held == wanted, "{} is not what the code says; run: {BLESS}", path.display());
+    let differ = held.lines().zip(wanted.lines()).find(|(held, wanted)| held != wanted);
+    assert!(held == wanted, "{} is not what the code says: {differ:#?}; run: {BLESS}", path.display());
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Killed anywhere, a second run finishes the work: no orphan, nothing twice.
 
+mod every;
 mod lost;
 mod meanwhile;
+mod together;
 mod trouble;
 
 use std::{

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::support::{Env, Run};
 
 /// A line of each command that calls a service, in a world where it has something to say. Those that change something only plan.
-const LINES: &[(&str, &str)] = &[
+pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-role", "associate carts/carts --create-role --dynamodb eks-workshop-carts --dry-run"),
     ("carts-associated", "disassociate carts/carts --dry-run"),
     ("carts-associated", "list"),

@@ -3,7 +3,7 @@
 
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::Notify;
@@ -75,11 +75,40 @@ impl Action {
     }
 }
 
+/// So many calls a second, and no more: what is over it is throttled, as EKS does.
+#[derive(Debug)]
+struct Limit {
+    service: String,
+    operation: String,
+    /// Calls a second, and calls that may come at once.
+    rate: f64,
+    burst: f64,
+    tokens: f64,
+    refilled: Instant,
+}
+
+impl Limit {
+    /// Whether a call is let pass now.
+    fn passes(&mut self) -> bool {
+        let now = Instant::now();
+        self.tokens = (self.tokens + (now - self.refilled).as_secs_f64() * self.rate).min(self.burst);
+        self.refilled = now;
+        let passes = self.tokens >= 1.0;
+        if passes {
+            self.tokens -= 1.0;
+        }
+        passes
+    }
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     rules: Vec<Fault>,
+    limits: Vec<Limit>,
     struck: u64,
     freeze_after: Option<u64>,
+    freeze_at_write: Option<(u64, bool)>,
+    written: u64,
     answered: u64,
     frozen: bool,
 }
@@ -98,9 +127,17 @@ impl Faults {
         self.lock().rules.push(fault);
     }
 
-    /// Removes all rules.
+    /// Lets `rate` calls of an operation a second through, `burst` at once, and throttles the others.
+    pub fn limit(&self, service: &str, operation: &str, rate: f64, burst: f64) {
+        let (service, operation) = (service.to_owned(), operation.to_owned());
+        self.lock().limits.push(Limit { service, operation, rate, burst, tokens: burst, refilled: Instant::now() });
+    }
+
+    /// Removes all rules and limits.
     pub fn clear(&self) {
-        self.lock().rules.clear();
+        let mut inner = self.lock();
+        inner.rules.clear();
+        inner.limits.clear();
     }
 
     /// How many calls were struck.
@@ -111,6 +148,10 @@ impl Faults {
     /// The action for this call, if a rule strikes it now.
     pub(crate) fn strike(&self, service: &str, operation: &str) -> Option<Action> {
         let mut inner = self.lock();
+        let limited = inner.limits.iter_mut().find(|limit| limit.service == service && limit.operation == operation);
+        if limited.is_some_and(|limit| !limit.passes()) {
+            return Some(Action::error(429, "ThrottlingException", "Rate exceeded"));
+        }
         for rule in &mut inner.rules {
             let hit = (rule.service == "*" || rule.service == service)
                 && (rule.operation == "*" || rule.operation == operation);
@@ -137,6 +178,13 @@ impl Faults {
         inner.frozen = requests == 0;
     }
 
+    /// Freezes at the write of this number, the first is 1: before it is carried out, or after and before its answer.
+    pub fn freeze_at_write(&self, number: u64, carried_out: bool) {
+        let mut inner = self.lock();
+        inner.freeze_at_write = Some((number, carried_out));
+        inner.written = 0;
+    }
+
     /// Waits for the freeze; false when it did not come within `within`.
     pub fn wait_frozen(&self, within: Duration) -> bool {
         let inner = self.lock();
@@ -157,9 +205,20 @@ impl Faults {
         {
             let mut inner = self.lock();
             inner.freeze_after = None;
+            inner.freeze_at_write = None;
             inner.frozen = false;
         }
         self.thawed.notify_waiters();
+    }
+
+    /// A write is about to be carried out; freezes the world when it is the one to freeze before.
+    pub(crate) fn write_begins(&self) {
+        let mut inner = self.lock();
+        inner.written += 1;
+        if inner.freeze_at_write == Some((inner.written, false)) {
+            inner.frozen = true;
+            self.frozen.notify_all();
+        }
     }
 
     /// Held before a request is carried out while the world is frozen.
@@ -174,10 +233,11 @@ impl Faults {
     }
 
     /// Counts a request that was carried out; freezes the world when it was the last one.
-    pub(crate) fn carried_out(&self) {
+    pub(crate) fn carried_out(&self, write: bool) {
         let mut inner = self.lock();
         inner.answered += 1;
-        if inner.freeze_after.is_some_and(|limit| inner.answered >= limit) {
+        let last = inner.freeze_after.is_some_and(|limit| inner.answered >= limit);
+        if last || write && inner.freeze_at_write.is_some_and(|(at, after)| after && inner.written >= at) {
             inner.frozen = true;
             self.frozen.notify_all();
         }

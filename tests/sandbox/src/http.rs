@@ -130,6 +130,9 @@ async fn answer(
         Side::Aws => crate::aws::name(&req),
         Side::Kube => crate::kube::name(&req),
     };
+    if named.write {
+        world.faults.write_begins();
+    }
     world.faults.hold().await;
     let target = req.parts.uri.path_and_query().map_or("", |p| p.as_str()).to_owned();
     let seq = world.journal.begin(Call::starting(&named.service, &named.operation, &target));
@@ -193,7 +196,7 @@ async fn answer(
         tokio::time::sleep(late).await;
     }
     world.journal.end(seq, (!drop_answer).then_some(response.status().as_u16()));
-    world.faults.carried_out();
+    world.faults.carried_out(named.write);
     world.faults.hold().await;
     match spoil {
         _ if drop_answer => Err(Dropped),
@@ -212,7 +215,9 @@ async fn spoiled(response: Response<Body>, whole: bool) -> Response<Body> {
     let length = body.size_hint().exact();
     parts.headers.remove(header::CONTENT_LENGTH);
     let bytes = match length {
-        Some(_) if !whole => body.collect().await.map_or_else(|never| match never {}, http_body_util::Collected::to_bytes),
+        Some(_) if !whole => {
+            body.collect().await.map_or_else(|never| match never {}, http_body_util::Collected::to_bytes)
+        }
         _ => Bytes::from_static(GARBAGE),
     };
     if !whole && length.is_some() {

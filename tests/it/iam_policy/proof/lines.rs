@@ -25,7 +25,7 @@ pub(crate) struct Line {
 
 impl Line {
     /// One that ends well.
-    pub(super) fn new(scenario: &'static str, set: &[(&'static str, Value)], words: impl Into<String>) -> Self {
+    pub(crate) fn new(scenario: &'static str, set: &[(&'static str, Value)], words: impl Into<String>) -> Self {
         Self { scenario, set: set.to_vec(), words: words.into(), code: 0, once: |_| true }
     }
 }

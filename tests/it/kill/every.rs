@@ -1,0 +1,137 @@
+//! Every command that changes something, killed before each of its writes, and after it and before the answer; interrupted in the
+//! first. A second run finishes the work: the world is as after an undisturbed run, and nothing was written twice.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use podid::model::permissions::COMMANDS;
+
+use super::{frozen, signal};
+use crate::{
+    iam_policy::proof::lines::{Line, lines},
+    support::{Env, SOON, at_once, finish},
+};
+
+const AT_ONCE: usize = 8;
+
+/// What is in the world, without what differs from run to run: ids, times, and what pods are called.
+fn world(env: &Env) -> BTreeSet<String> {
+    env.world.with(|state| {
+        let aws = &state.aws;
+        let roles = aws.roles.values().map(|role| {
+            let documents = format!("{} {:?} {:?} {:?}", role.trust, role.inline, role.attached, role.boundary);
+            format!("role {} {:?} {documents}", role.arn, role.tags)
+        });
+        let associations = aws.associations.values().map(|a| {
+            let settings = format!("{:?} {:?} {:?}", a.disable_session_tags, a.target_role_arn, a.policy);
+            format!("association {}/{} {} {:?} {settings}", a.namespace, a.service_account, a.role_arn, a.tags)
+        });
+        let addons = aws.addons.values().map(|a| format!("addon {} {} {:?}", a.name, a.version, a.tags));
+        let mut all: BTreeSet<String> = roles.chain(associations).chain(addons).collect();
+        for kind in ["deployments", "statefulsets", "daemonsets", "rollouts"] {
+            for object in state.kube.list(kind, "carts") {
+                let restarted = object["spec"]["restartAt"].is_string();
+                let annotations = object["spec"]["template"]["metadata"]["annotations"].as_object().cloned();
+                let annotations: Vec<String> =
+                    annotations.unwrap_or_default().into_iter().map(|(key, _)| key).collect();
+                all.insert(format!(
+                    "{kind} {} generation {} {restarted} {annotations:?}",
+                    object["metadata"]["name"], object["metadata"]["generation"]
+                ));
+            }
+        }
+        all.extend(
+            state.kube.list("serviceaccounts", "carts").iter().map(|a| format!("account {}", a["metadata"]["name"])),
+        );
+        all
+    })
+}
+
+fn begin(line: &Line) -> Env {
+    let env = Env::with(line.scenario, &line.set);
+    env.world.wait_until(SOON, line.once).unwrap();
+    env.world.journal().clear();
+    env
+}
+
+fn writes(env: &Env) -> u64 {
+    env.world.journal().calls().iter().filter(|call| call.write).count().try_into().unwrap()
+}
+
+/// A line and what it comes to undisturbed.
+struct Undisturbed {
+    line: Line,
+    after: BTreeSet<String>,
+    writes: u64,
+}
+
+/// The lines that end well and write, of the commands that no other test kills after each request.
+fn changing() -> Vec<Undisturbed> {
+    let lines: Vec<Line> = COMMANDS.iter().flat_map(|(name, _)| lines(name)).filter(|line| line.code == 0).collect();
+    let tried = at_once(AT_ONCE, &lines, |line| {
+        let env = begin(line);
+        let _ = env.podid(&line.words).ok();
+        (world(&env), writes(&env))
+    });
+    let all = lines.into_iter().zip(tried).map(|(line, (after, writes))| Undisturbed { line, after, writes });
+    all.filter(|one| one.writes > 0).collect()
+}
+
+#[track_caller]
+fn finished(one: &Undisturbed, env: &Env, how: &str) {
+    let again = env.podid(&one.line.words);
+    let words = &one.line.words;
+    let calls = env.operations();
+    assert_eq!(again.code, 0, "{words}: {how}: {calls:?}\n{again}");
+    let (now, then) = (world(env), &one.after);
+    let (more, less): (Vec<_>, Vec<_>) = (now.difference(then).collect(), then.difference(&now).collect());
+    assert!(more.is_empty() && less.is_empty(), "{words}: {how}: {more:#?} in place of {less:#?}: {calls:?}\n{again}");
+}
+
+#[test]
+fn before_and_after_each_write() {
+    let changing = changing();
+    let commands: BTreeSet<&str> = changing.iter().filter_map(|one| one.line.words.split(' ').next()).collect();
+    assert_eq!(Vec::from_iter(commands), ["agent", "apply", "associate", "disassociate", "policy", "recycle", "role"]);
+    let cases: Vec<(&Undisturbed, u64, bool)> =
+        changing.iter().flat_map(|one| (1..=one.writes).flat_map(move |n| [(one, n, false), (one, n, true)])).collect();
+    at_once(AT_ONCE, &cases, |(one, number, carried_out)| {
+        let env = begin(&one.line);
+        env.world.faults().freeze_at_write(*number, *carried_out);
+        let mut child = env.start(&one.line.words.split_whitespace().collect::<Vec<_>>());
+        if frozen(&env, &mut child) {
+            child.kill().unwrap();
+        }
+        child.wait().unwrap();
+        env.world.faults().thaw();
+        let when = if *carried_out { "after" } else { "before" };
+        finished(one, &env, &format!("killed {when} write {number}"));
+    });
+}
+
+/// Interrupted while the first write is under way: it ends in time with the signal's code, and its summary is true.
+#[test]
+fn interrupted_in_the_first_write() {
+    let changing = changing();
+    let cases: Vec<_> = changing.iter().zip([("INT", 130), ("TERM", 143)].into_iter().cycle()).collect();
+    at_once(AT_ONCE, &cases, |(one, (name, code))| {
+        let env = begin(&one.line);
+        env.world.faults().freeze_at_write(1, true);
+        let words: Vec<&str> = one.line.words.split_whitespace().chain(["-o", "json"]).collect();
+        let mut child = env.start(&words);
+        assert!(frozen(&env, &mut child), "{words:?}");
+        signal(&child, name);
+        let start = Instant::now();
+        let run = finish(child);
+        assert_eq!(run.code, *code, "{words:?}\n{run}");
+        assert!(start.elapsed() < Duration::from_secs(5), "{words:?}: {:?}\n{run}", start.elapsed());
+        // What was under way may have been done or not: neither is said of it.
+        let steps = run.json()["steps"].as_array().cloned().unwrap_or_default();
+        let of = |status: &str| steps.iter().filter(|step| step["status"] == status).count();
+        assert!(of("unknown") >= 1 && of("done") == 0, "{words:?}: {steps:#?}");
+        env.world.faults().thaw();
+        finished(one, &env, &format!("signal {name} in the first write"));
+    });
+}

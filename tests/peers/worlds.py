@@ -1,0 +1,122 @@
+"""Worlds and clients that checks run in: podid and the sandbox built, virtual environments, servers of their own.
+
+Everything is made under cargo's target directory, and stops with whoever started it.
+"""
+import json
+import os
+import pathlib
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+import venv
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+START_WITHIN = 30  # seconds
+
+
+def fail(text):
+    sys.exit(f"{sys.argv[0]}: {text}")
+
+
+def build():
+    """Builds podid and the sandbox; answers their paths and cargo's target directory."""
+    command = ["cargo", "build", "--quiet", "--locked", "--workspace", "--bins", "--message-format", "json"]
+    try:
+        answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    except FileNotFoundError:
+        fail("cargo is needed")
+    if answer.returncode:
+        fail("podid and the sandbox do not build")
+    messages = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
+    binaries = {m["target"]["name"]: m["executable"] for m in messages if m.get("executable")}
+    # target/debug/podid, or target/TRIPLE/debug/podid.
+    return binaries["podid"], binaries["podid-sandbox"], pathlib.Path(binaries["podid"]).parent.parent
+
+
+def environment(target, name):
+    """The directory of programs of a virtual environment with what NAME.txt pins, made anew when that changed."""
+    requirements = HERE / f"{name}.txt"
+    place = target / "peers" / f"{name}-{sys.version_info.major}.{sys.version_info.minor}"
+    programs, stamp = place / "bin", place / "requirements.txt"
+    wanted = requirements.read_text()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        try:
+            venv.create(place, with_pip=True, clear=True)
+        except subprocess.CalledProcessError:
+            fail("Python's venv and pip are needed (on Debian: python3-venv)")
+        install = [programs / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements]
+        if subprocess.run(install, stdin=subprocess.DEVNULL).returncode:
+            fail(f"pip could not install what {name}.txt names")
+        stamp.write_text(wanted)
+    return programs
+
+
+class Sandbox:
+    """A sandbox of its own, and the variables that lead to it."""
+
+    def __init__(self, binary, scenario):
+        self.process = subprocess.Popen([binary, scenario], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.exports = {}
+        watchdog = threading.Timer(START_WITHIN, self.process.kill)
+        watchdog.start()
+        for line in self.process.stdout:
+            name, value = shlex.split(line)[1].split("=", 1)
+            self.exports[name] = value
+            # The last one that it prints.
+            if name == "KUBECONFIG":
+                break
+        watchdog.cancel()
+        if "KUBECONFIG" not in self.exports:
+            stop(self.process)
+            fail("the sandbox did not start")
+
+
+class Ministack:
+    """An emulator of its own, and the variables that lead to it."""
+
+    def __init__(self, programs, home):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        account, region = "123456789012", "us-west-2"
+        settings = {
+            # Two of its services would listen on every interface.
+            "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
+            "MINISTACK_REGION": region, "MINISTACK_ACCOUNT_ID": account, "PATH": os.environ["PATH"], "HOME": str(home),
+        }
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([programs / "ministack"], cwd=home, env=settings, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
+        url = f"http://127.0.0.1:{port}"
+        until = time.monotonic() + START_WITHIN
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        while True:
+            try:
+                direct.open(f"{url}/_ministack/health", timeout=2).close()
+                break
+            except OSError:
+                if time.monotonic() > until or self.process.poll() is not None:
+                    stop(self.process)
+                    self.log.seek(0)
+                    print(self.log.read(), end="")
+                    fail("ministack did not start")
+                time.sleep(0.1)
+        self.exports = {
+            "AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "any",
+            "AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_EC2_METADATA_DISABLED": "true", "PODID_CLUSTER": "demo",
+        }
+
+
+def stop(process):
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
