@@ -67,7 +67,8 @@ fn two_roles_for_one_service_account() {
 #[test]
 fn two_service_accounts_for_one_role() {
     let env = ready(&[]);
-    let _ = env.podid("associate carts/carts --create-role --role shared --no-wait").ok();
+    let file = env.file("podid.yaml", &CARTS.replace("carts-role", "shared"));
+    let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
     let lines =
         ["carts/a", "carts/b"].map(|who| format!("associate {who} --create-role --role shared --no-wait --yes"));
     let hold = Action::Hold(Duration::from_millis(500));
