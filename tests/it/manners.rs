@@ -37,12 +37,17 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-associated", "wait carts/carts --for agent"),
 ];
 
-fn env(scenario: &str, set: &[(&str, Value)]) -> Env {
-    if scenario == "carts-old-agent" {
-        let old = ("/addons/0/version", json!("v1.3.9-eksbuild.3"));
-        return Env::with("carts-agent", &[set, &[old]].concat());
+/// The scenario of a line, and what differs from it.
+pub(crate) fn changed(scenario: &'static str) -> (&'static str, Vec<(&'static str, Value)>) {
+    match scenario {
+        "carts-old-agent" => ("carts-agent", vec![("/addons/0/version", json!("v1.3.9-eksbuild.3"))]),
+        _ => (scenario, Vec::new()),
     }
-    Env::with(scenario, set)
+}
+
+fn env(scenario: &'static str, set: &[(&'static str, Value)]) -> Env {
+    let (scenario, own) = changed(scenario);
+    Env::with(scenario, &[set, &own].concat())
 }
 
 /// The first line of a command's error.
@@ -52,7 +57,7 @@ fn error(line: &str, run: &Run) -> String {
 }
 
 /// A world in which nobody answers within the time that a test takes.
-fn silent(scenario: &str) -> Env {
+fn silent(scenario: &'static str) -> Env {
     let env = env(scenario, &[]);
     env.world.faults().add(Fault::always("*", "*", Action::Delay(Duration::from_mins(1))));
     env

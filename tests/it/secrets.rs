@@ -3,12 +3,12 @@
 
 use std::{fs, path::Path};
 
-use podid::model::permissions::COMMANDS;
 use serde_json::{Value, json};
 
 use crate::{
-    iam_policy::proof::lines::{Line, lines},
-    manners::LINES,
+    faults::ending,
+    iam_policy::proof::lines::Line,
+    manners::{LINES, changed},
     support::{Env, Run, SOON, at_once},
 };
 
@@ -87,8 +87,7 @@ fn silent(env: &Env, words: &str, run: &Run) {
 /// Each command, carried out, says what it does at length.
 #[test]
 fn whatever_is_done() {
-    let all: Vec<Line> = COMMANDS.iter().flat_map(|(name, _)| lines(name)).collect();
-    at_once(AT_ONCE, &all, |line| {
+    at_once(AT_ONCE, &ending(), |line| {
         let env = planted(line);
         let words = format!("{} -vvv", line.words);
         let run = env.podid(&words).code(line.code);
@@ -102,8 +101,9 @@ fn whatever_is_done() {
 #[test]
 fn in_every_form() {
     at_once(AT_ONCE, LINES, |(scenario, words)| {
-        for form in ["human", "json", "yaml", "name"] {
-            let env = planted(&Line::new(scenario, &[], *words));
+        for form in ["table", "json", "yaml", "name"] {
+            let (scenario, set) = changed(scenario);
+            let env = planted(&Line::new(scenario, &set, *words));
             let words = format!("{words} -o {form} -vvv");
             silent(&env, &words, &env.podid(&words));
         }
@@ -121,7 +121,7 @@ fn of_a_workload() {
     let from = json!([{ "secretRef": { "name": "keys" } }, { "configMapRef": { "name": "more" } }]);
     let crash = format!("crash AccessDenied: AWS_SECRET_ACCESS_KEY={VARIABLE} password={VARIABLE}");
     for set in [[(ENV, variables)], [(FROM, from)], [(APP, json!(crash))]] {
-        for form in ["human", "json", "yaml", "name", "junit", "github"] {
+        for form in ["table", "json", "yaml", "name", "junit", "github"] {
             let env = planted(&Line::new("carts-verified", &set, ""));
             let words = format!("verify carts/carts --read-secrets --live -o {form} -vvv");
             let run = env.podid(&words);
