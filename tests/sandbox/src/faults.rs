@@ -108,9 +108,27 @@ struct Inner {
     struck: u64,
     freeze_after: Option<u64>,
     freeze_at_write: Option<(u64, bool)>,
+    held: u64,
     written: u64,
     answered: u64,
     frozen: bool,
+}
+
+/// A request that is held; it ends with its client too.
+struct Held<'a>(&'a Faults);
+
+impl<'a> Held<'a> {
+    fn new(faults: &'a Faults) -> Self {
+        faults.lock().held += 1;
+        Self(faults)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.lock().held -= 1;
+        self.0.frozen.notify_all();
+    }
 }
 
 /// The faults of a world.
@@ -195,6 +213,17 @@ impl Faults {
         inner.frozen
     }
 
+    /// Waits until no request is held any more: those of a client that is gone are given up, and are not carried out later.
+    /// False when that did not come within `within`.
+    pub fn wait_given_up(&self, within: Duration) -> bool {
+        let inner = self.lock();
+        let (inner, _) = self
+            .frozen
+            .wait_timeout_while(inner, within, |inner| inner.held > 0)
+            .unwrap_or_else(PoisonError::into_inner);
+        inner.held == 0
+    }
+
     /// True once the world has frozen.
     pub fn is_frozen(&self) -> bool {
         self.lock().frozen
@@ -223,6 +252,7 @@ impl Faults {
 
     /// Held before a request is carried out while the world is frozen.
     pub(crate) async fn hold(&self) {
+        let _held = Held::new(self);
         loop {
             let thawed = self.thawed.notified();
             if !self.lock().frozen {
