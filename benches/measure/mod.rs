@@ -75,7 +75,7 @@ pub(crate) fn associations(count: usize) -> Sandbox {
         ("/associations/-", json!({"namespace": namespace, "service_account": name, "role": role}))
     };
     let set: Vec<(&str, Value)> = (0..count).map(one).collect();
-    Sandbox::start(Scenario::with("carts-agent", &set).unwrap()).unwrap()
+    Sandbox::start(Scenario::with("carts-role", &set).unwrap()).unwrap()
 }
 
 /// What one run took.

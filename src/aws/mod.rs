@@ -9,6 +9,7 @@ mod eks;
 mod eks_auth;
 mod error;
 mod iam;
+mod pace;
 #[cfg(test)]
 mod sandbox_tests;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use token::EksToken;
 use crate::failure::{Failure, Result};
 use config::{Loaded, Who};
 use error::credentials_failure;
+use pace::Pace;
 use wire::{Endpoint, NoSuchHost};
 
 /// AWS for one profile and region. Clones share configuration, credentials and connections.
@@ -66,6 +68,7 @@ impl Inner {
 struct Client<C> {
     api: C,
     told: Teller,
+    pace: Pace,
 }
 
 /// What failures of one service need to be told well.
@@ -148,80 +151,110 @@ impl Aws {
     }
 
     async fn eks(&self, what: &str) -> Result<&Client<aws_sdk_eks::Client>> {
-        self.0
+        let client = self
+            .0
             .eks
             .get_or_try_init(|| async {
                 let loaded = self.regional(what).await?;
+                let pace = Pace::default();
                 let (told, endpoint) = Teller::new("EKS", loaded);
                 let config = aws_sdk_eks::config::Builder::from(&loaded.sdk)
                     .interceptor(endpoint)
+                    .interceptor(pace.clone())
                     .retry_classifier(NoSuchHost)
+                    .retry_classifier(pace.clone())
                     .build();
-                Ok(Client { api: aws_sdk_eks::Client::from_conf(config), told })
+                Ok(Client { api: aws_sdk_eks::Client::from_conf(config), told, pace })
             })
-            .await
+            .await?;
+        client.pace.turn().await;
+        Ok(client)
     }
 
     async fn eks_auth(&self, what: &str) -> Result<&Client<aws_sdk_eksauth::Client>> {
-        self.0
+        let client = self
+            .0
             .eks_auth
             .get_or_try_init(|| async {
                 let loaded = self.regional(what).await?;
+                let pace = Pace::default();
                 let (told, endpoint) = Teller::new("EKS Auth", loaded);
                 let config = aws_sdk_eksauth::config::Builder::from(&loaded.sdk)
                     .interceptor(endpoint)
+                    .interceptor(pace.clone())
                     .retry_classifier(NoSuchHost)
+                    .retry_classifier(pace.clone())
                     .build();
-                Ok(Client { api: aws_sdk_eksauth::Client::from_conf(config), told })
+                Ok(Client { api: aws_sdk_eksauth::Client::from_conf(config), told, pace })
             })
-            .await
+            .await?;
+        client.pace.turn().await;
+        Ok(client)
     }
 
     async fn iam(&self, what: &str) -> Result<&Client<aws_sdk_iam::Client>> {
-        self.0
+        let client = self
+            .0
             .iam
             .get_or_try_init(|| async {
                 let loaded = self.regional(what).await?;
+                let pace = Pace::default();
                 let (told, endpoint) = Teller::new("IAM", loaded);
                 let config = aws_sdk_iam::config::Builder::from(&loaded.sdk)
                     .interceptor(endpoint)
+                    .interceptor(pace.clone())
                     .retry_classifier(NoSuchHost)
+                    .retry_classifier(pace.clone())
                     .build();
-                Ok(Client { api: aws_sdk_iam::Client::from_conf(config), told })
+                Ok(Client { api: aws_sdk_iam::Client::from_conf(config), told, pace })
             })
-            .await
+            .await?;
+        client.pace.turn().await;
+        Ok(client)
     }
 
     /// Each table is asked for in its own region, so that none has to be configured.
     async fn dynamodb(&self, what: &str) -> Result<&Client<aws_sdk_dynamodb::Client>> {
-        self.0
+        let client = self
+            .0
             .dynamodb
             .get_or_try_init(|| async {
                 self.credentials(what).await?;
                 let loaded = self.loaded().await?;
+                let pace = Pace::default();
                 let (told, endpoint) = Teller::new("DynamoDB", loaded);
                 let config = aws_sdk_dynamodb::config::Builder::from(&loaded.sdk)
                     .interceptor(endpoint)
+                    .interceptor(pace.clone())
                     .retry_classifier(NoSuchHost)
+                    .retry_classifier(pace.clone())
                     .build();
-                Ok(Client { api: aws_sdk_dynamodb::Client::from_conf(config), told })
+                Ok(Client { api: aws_sdk_dynamodb::Client::from_conf(config), told, pace })
             })
-            .await
+            .await?;
+        client.pace.turn().await;
+        Ok(client)
     }
 
     async fn sts(&self, what: &str) -> Result<&Client<aws_sdk_sts::Client>> {
-        self.0
+        let client = self
+            .0
             .sts
             .get_or_try_init(|| async {
                 let loaded = self.regional(what).await?;
+                let pace = Pace::default();
                 let (told, endpoint) = Teller::new("STS", loaded);
                 let config = aws_sdk_sts::config::Builder::from(&loaded.sdk)
                     .interceptor(endpoint)
+                    .interceptor(pace.clone())
                     .retry_classifier(NoSuchHost)
+                    .retry_classifier(pace.clone())
                     .build();
-                Ok(Client { api: aws_sdk_sts::Client::from_conf(config), told })
+                Ok(Client { api: aws_sdk_sts::Client::from_conf(config), told, pace })
             })
-            .await
+            .await?;
+        client.pace.turn().await;
+        Ok(client)
     }
 }
 
