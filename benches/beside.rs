@@ -16,12 +16,8 @@ use std::{
     time::Duration,
 };
 
-use measure::{Report, Run, associations, podid, run};
-use podid_sandbox::{
-    Sandbox, Scenario,
-    faults::{Action, Fault},
-    journal::Journal,
-};
+use measure::{Report, Run, associations, podid, run, slow};
+use podid_sandbox::{Sandbox, Scenario, journal::Journal};
 use serde_json::json;
 
 const RTT: Duration = Duration::from_millis(50);
@@ -55,10 +51,6 @@ fn main() -> ExitCode {
     lab(&programs, &mut report);
     critical_paths(&mut report);
     if report.reached() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-fn slow(world: &Sandbox) {
-    world.faults().add(Fault::always("*", "*", Action::Delay(RTT)));
 }
 
 impl Programs {
@@ -125,9 +117,7 @@ fn roles(programs: &Programs, report: &mut Report) {
     for count in [100, 500, 2_000, 5_000] {
         for latency in [Duration::ZERO, RTT] {
             let world = associations(count);
-            if !latency.is_zero() {
-                slow(&world);
-            }
+            slow(&world, latency);
             let at = format!("{count} at {} ms", latency.as_millis());
             let own = podid(&world, &["list", "-o", "json", "--timeout", "30m"]).ended(&[0]);
             let theirs = programs.run(&world, &programs.python, &[script]);
@@ -210,7 +200,7 @@ fn critical_paths(report: &mut Report) {
     ];
     for line in lines {
         let world = Sandbox::start(Scenario::named("carts-verified").unwrap()).unwrap();
-        slow(&world);
+        slow(&world, RTT);
         let run = podid(&world, &line.split(' ').collect::<Vec<_>>()).ended(&[0]);
         let depth = Journal::depth(&world.journal().calls());
         let least = RTT.as_secs_f64() * depth as f64;

@@ -18,17 +18,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use measure::{Report, associations, podid};
+use measure::{Report, associations, podid, slow};
 
 use ::podid::{
     manifest,
     model::{cluster::Cluster, have::Seen, manifest::Holdings, names::ServiceAccount},
     plan::{self, Converge, Expanded},
 };
-use podid_sandbox::{
-    Sandbox, Scenario,
-    faults::{Action, Fault},
-};
+use podid_sandbox::{Sandbox, Scenario};
 use serde_json::{Value, json};
 
 /// Service accounts of one role.
@@ -50,7 +47,7 @@ fn main() -> ExitCode {
 
 fn one_service_account(report: &mut Report) {
     let world = Sandbox::start(Scenario::named("carts-verified").unwrap()).unwrap();
-    world.faults().add(Fault::always("*", "*", Action::Delay(Duration::from_millis(50))));
+    slow(&world, Duration::from_millis(50));
     let run = podid(&world, &["verify", "carts/carts"]).ended(&[0]);
     report.row("verify of one service account at 50 ms", &run);
     report.goal("at most 2 s", &format!("{:.2} s", run.time.as_secs_f64()), run.time <= Duration::from_secs(2));
@@ -182,7 +179,7 @@ fn throttled(report: &mut Report) {
 /// Reading and planning alone, of a file that is applied already.
 fn pure_parts(report: &mut Report) {
     let text = file(5_000);
-    let cluster = cluster();
+    let cluster = Cluster::named("arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop".parse().unwrap());
     let read = || manifest::read(&[PathBuf::from("-")], &mut text.as_bytes()).unwrap().entries;
     let entries = read();
     let associations: Vec<Expanded<'_>> = entries
@@ -225,20 +222,4 @@ fn pure_parts(report: &mut Report) {
         format!("{} ms and {} ms, together {} ms", reading.as_millis(), planning.as_millis(), both.as_millis());
     report.goal("reading and planning under 300 ms", &measured, both < Duration::from_millis(300));
     report.section("Reading and planning alone, of a file of 5,000 associations and 500 roles");
-}
-
-fn cluster() -> Cluster {
-    Cluster {
-        name: "eks-workshop".to_owned(),
-        arn: "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop".parse().unwrap(),
-        version: "1.33".to_owned(),
-        platform_version: "eks.9".to_owned(),
-        status: "ACTIVE".to_owned(),
-        endpoint: String::new(),
-        certificate_authority: String::new(),
-        oidc_issuer: None,
-        auto_mode: false,
-        on_outpost: false,
-        created_at: None,
-    }
 }

@@ -321,7 +321,8 @@ const CONFLICT_HINTS: &[&str] = &[
     "see what is there: `podid agent status`",
     "keep it, or remove it (`helm list -A`) and run `podid agent install`",
 ];
-const THROTTLED: &[&str] = &[
+/// Codes of answers to calls that came too often, in every service.
+pub const THROTTLED: &[&str] = &[
     "Throttling",
     "ThrottlingException",
     "ThrottledException",

@@ -70,12 +70,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
 
 /// Runs the command on a runtime; the first signal asks it to stop, the second stops it.
 fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
-    // One thread: podid waits for networks. With several, the wake-up of the one that waits was seen to get lost once in a
-    // hundred runs of many rollouts, and nothing, not even the deadline, ended the wait.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::failed("cannot start").because(e.to_string()))?;
+    let runtime = wait::runtime()?;
     if let [first, second, ..] = &cli.global.cluster[..]
         && !matches!(cli.command, Command::List(_))
     {

@@ -7,7 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use podid_sandbox::{Sandbox, Scenario};
+use podid_sandbox::{
+    Sandbox, Scenario,
+    faults::{Action, Fault},
+};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use serde_json::{Value, json};
 
@@ -50,11 +53,12 @@ impl Report {
         println!("## {title}\n");
         if !self.rows.is_empty() {
             println!("| | calls | wall | CPU | peak memory |\n|---|--:|--:|--:|--:|");
+            for row in self.rows.drain(..) {
+                println!("| {} |", row.join(" | "));
+            }
+            println!();
         }
-        for row in self.rows.drain(..) {
-            println!("| {} |", row.join(" | "));
-        }
-        println!("\n{}", std::mem::take(&mut self.goals));
+        println!("{}", std::mem::take(&mut self.goals));
     }
 
     /// Whether every goal was reached.
@@ -65,6 +69,11 @@ impl Report {
 
 fn seconds(time: Duration) -> String {
     format!("{:.3} s", time.as_secs_f64())
+}
+
+/// Lets every answer of a world take this much longer.
+pub(crate) fn slow(world: &Sandbox, by: Duration) {
+    world.faults().add(Fault::always("*", "*", Action::Delay(by)));
 }
 
 /// A world of so many associations.

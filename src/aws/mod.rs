@@ -71,6 +71,30 @@ struct Client<C> {
     pace: Pace,
 }
 
+impl<C> Client<C> {
+    /// This client once it is a call's turn. Of a list in pages that is the first page.
+    async fn in_turn(&self) -> &Self {
+        self.pace.turn().await;
+        self
+    }
+}
+
+/// The client of a service: the SDK has a type of its own for each, and no trait over them.
+macro_rules! client {
+    ($sdk:ident, $service:literal, $loaded:expr) => {{
+        let loaded = $loaded;
+        let pace = Pace::default();
+        let (told, endpoint) = Teller::new($service, loaded);
+        let config = $sdk::config::Builder::from(&loaded.sdk)
+            .interceptor(endpoint)
+            .interceptor(pace.clone())
+            .retry_classifier(NoSuchHost)
+            .retry_classifier(pace.clone())
+            .build();
+        Client { api: $sdk::Client::from_conf(config), told, pace }
+    }};
+}
+
 /// What failures of one service need to be told well.
 #[derive(Debug, Clone)]
 struct Teller {
@@ -154,107 +178,40 @@ impl Aws {
         let client = self
             .0
             .eks
-            .get_or_try_init(|| async {
-                let loaded = self.regional(what).await?;
-                let pace = Pace::default();
-                let (told, endpoint) = Teller::new("EKS", loaded);
-                let config = aws_sdk_eks::config::Builder::from(&loaded.sdk)
-                    .interceptor(endpoint)
-                    .interceptor(pace.clone())
-                    .retry_classifier(NoSuchHost)
-                    .retry_classifier(pace.clone())
-                    .build();
-                Ok(Client { api: aws_sdk_eks::Client::from_conf(config), told, pace })
-            })
-            .await?;
-        client.pace.turn().await;
-        Ok(client)
+            .get_or_try_init(|| async { Ok::<_, Failure>(client!(aws_sdk_eks, "EKS", self.regional(what).await?)) });
+        Ok(client.await?.in_turn().await)
     }
 
     async fn eks_auth(&self, what: &str) -> Result<&Client<aws_sdk_eksauth::Client>> {
-        let client = self
-            .0
-            .eks_auth
-            .get_or_try_init(|| async {
-                let loaded = self.regional(what).await?;
-                let pace = Pace::default();
-                let (told, endpoint) = Teller::new("EKS Auth", loaded);
-                let config = aws_sdk_eksauth::config::Builder::from(&loaded.sdk)
-                    .interceptor(endpoint)
-                    .interceptor(pace.clone())
-                    .retry_classifier(NoSuchHost)
-                    .retry_classifier(pace.clone())
-                    .build();
-                Ok(Client { api: aws_sdk_eksauth::Client::from_conf(config), told, pace })
-            })
-            .await?;
-        client.pace.turn().await;
-        Ok(client)
+        let client = self.0.eks_auth.get_or_try_init(|| async {
+            Ok::<_, Failure>(client!(aws_sdk_eksauth, "EKS Auth", self.regional(what).await?))
+        });
+        Ok(client.await?.in_turn().await)
     }
 
     async fn iam(&self, what: &str) -> Result<&Client<aws_sdk_iam::Client>> {
         let client = self
             .0
             .iam
-            .get_or_try_init(|| async {
-                let loaded = self.regional(what).await?;
-                let pace = Pace::default();
-                let (told, endpoint) = Teller::new("IAM", loaded);
-                let config = aws_sdk_iam::config::Builder::from(&loaded.sdk)
-                    .interceptor(endpoint)
-                    .interceptor(pace.clone())
-                    .retry_classifier(NoSuchHost)
-                    .retry_classifier(pace.clone())
-                    .build();
-                Ok(Client { api: aws_sdk_iam::Client::from_conf(config), told, pace })
-            })
-            .await?;
-        client.pace.turn().await;
-        Ok(client)
+            .get_or_try_init(|| async { Ok::<_, Failure>(client!(aws_sdk_iam, "IAM", self.regional(what).await?)) });
+        Ok(client.await?.in_turn().await)
     }
 
     /// Each table is asked for in its own region, so that none has to be configured.
     async fn dynamodb(&self, what: &str) -> Result<&Client<aws_sdk_dynamodb::Client>> {
-        let client = self
-            .0
-            .dynamodb
-            .get_or_try_init(|| async {
-                self.credentials(what).await?;
-                let loaded = self.loaded().await?;
-                let pace = Pace::default();
-                let (told, endpoint) = Teller::new("DynamoDB", loaded);
-                let config = aws_sdk_dynamodb::config::Builder::from(&loaded.sdk)
-                    .interceptor(endpoint)
-                    .interceptor(pace.clone())
-                    .retry_classifier(NoSuchHost)
-                    .retry_classifier(pace.clone())
-                    .build();
-                Ok(Client { api: aws_sdk_dynamodb::Client::from_conf(config), told, pace })
-            })
-            .await?;
-        client.pace.turn().await;
-        Ok(client)
+        let client = self.0.dynamodb.get_or_try_init(|| async {
+            self.credentials(what).await?;
+            Ok::<_, Failure>(client!(aws_sdk_dynamodb, "DynamoDB", self.loaded().await?))
+        });
+        Ok(client.await?.in_turn().await)
     }
 
     async fn sts(&self, what: &str) -> Result<&Client<aws_sdk_sts::Client>> {
         let client = self
             .0
             .sts
-            .get_or_try_init(|| async {
-                let loaded = self.regional(what).await?;
-                let pace = Pace::default();
-                let (told, endpoint) = Teller::new("STS", loaded);
-                let config = aws_sdk_sts::config::Builder::from(&loaded.sdk)
-                    .interceptor(endpoint)
-                    .interceptor(pace.clone())
-                    .retry_classifier(NoSuchHost)
-                    .retry_classifier(pace.clone())
-                    .build();
-                Ok(Client { api: aws_sdk_sts::Client::from_conf(config), told, pace })
-            })
-            .await?;
-        client.pace.turn().await;
-        Ok(client)
+            .get_or_try_init(|| async { Ok::<_, Failure>(client!(aws_sdk_sts, "STS", self.regional(what).await?)) });
+        Ok(client.await?.in_turn().await)
     }
 }
 

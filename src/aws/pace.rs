@@ -2,7 +2,7 @@
 //! answered, and that is tried a little faster all the time. Each client has a pace of its own, as services count by themselves.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -20,7 +20,7 @@ use aws_smithy_runtime_api::{
 };
 use aws_smithy_types::{config_bag::ConfigBag, retry::ErrorKind};
 
-use crate::wait;
+use crate::{explain, wait};
 
 /// What is left of the pace that was measured when the service throttles: a little less, so that its bucket fills.
 const KEPT: f64 = 0.9;
@@ -43,17 +43,23 @@ const TOGETHER: Duration = Duration::from_millis(50);
 const SLOWEST: f64 = 1.0;
 
 /// The pace of one client.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Pace(Arc<Mutex<Option<State>>>);
+#[derive(Debug, Clone)]
+pub(super) struct Pace(Arc<Mutex<State>>);
 
-/// What is known since the first throttling.
+impl Default for Pace {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new(State::new(Instant::now()))))
+    }
+}
+
+/// What the answers so far tell.
 #[derive(Debug)]
 struct State {
     /// Calls a second; infinite until the service throttles.
     rate: f64,
     /// When the next call may go out.
     next: Instant,
-    /// When all that had a place in the row at the last throttling has gone out.
+    /// When all that had a place in the row at the last throttling has gone out; at first, when this was made.
     settled: Instant,
     /// Answers since then.
     answered: u32,
@@ -101,8 +107,7 @@ impl State {
 impl Pace {
     fn with<T>(&self, look: impl FnOnce(&mut State, Instant) -> T) -> T {
         let now = Instant::now();
-        let mut state: MutexGuard<'_, Option<State>> = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        look(state.get_or_insert_with(|| State::new(now)), now)
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), now)
     }
 
     /// Waits for the turn of a call.
@@ -115,12 +120,14 @@ impl Pace {
 }
 
 /// Whether an answer says that the service is asked too often: EKS with its status, IAM with a code in the body.
-fn throttles(answer: Option<&HttpResponse>) -> bool {
-    let Some(answer) = answer else { return false };
-    let said = |words: &[u8]| answer.body().bytes().is_some_and(|body| body.windows(words.len()).any(|it| it == words));
+fn throttles(answer: &HttpResponse) -> bool {
+    let said = |words: &str| {
+        let body = answer.body().bytes().unwrap_or_default();
+        body.windows(words.len()).any(|part| part == words.as_bytes())
+    };
     match answer.status().as_u16() {
         429 => true,
-        400 | 503 => said(b"Throttl") || said(b"TooManyRequests") || said(b"Rate exceeded"),
+        400 | 503 => explain::THROTTLED.iter().copied().any(said) || said("Rate exceeded"),
         _ => false,
     }
 }
@@ -136,18 +143,14 @@ impl Intercept for Pace {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if throttles(Some(context.response())) {
-            self.with(State::throttled);
-        } else {
-            self.with(State::answered);
-        }
+        self.with(if throttles(context.response()) { State::throttled } else { State::answered });
         Ok(())
     }
 }
 
 impl ClassifyRetry for Pace {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        if !throttles(context.response()) {
+        if !context.response().is_some_and(throttles) {
             return RetryAction::NoActionIndicated;
         }
         RetryAction::retryable_error_with_explicit_delay(ErrorKind::ThrottlingError, self.with(State::turn))

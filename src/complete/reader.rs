@@ -31,7 +31,7 @@ use crate::{
     model::{association::AssociationFilter, names::ServiceAccount, trust},
     output::{Term, TermSettings},
     ports::Eks,
-    wait::{Guard, watchdog},
+    wait::{self, Guard, watchdog},
 };
 
 /// Variable by which the reader is told in how many milliseconds it ends, and what to read.
@@ -169,10 +169,7 @@ fn read_all(noun: &Noun, args: impl Iterator<Item = OsString>) -> Result<()> {
     let matches = Cli::command().try_get_matches_from(args).map_err(|e| wrong(&e))?;
     let cluster_flag = matches.value_source("cluster") == Some(ValueSource::CommandLine);
     let global = Cli::from_arg_matches(&matches).map_err(|e| wrong(&e))?.global;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::failed("cannot start").because(e.to_string()))?;
+    let runtime = wait::runtime()?;
     let term = Term::new(TermSettings { quiet: true, no_progress: true, ..TermSettings::default() });
     let done = runtime.block_on(Box::pin(read(noun, global, cluster_flag, &term)));
     runtime.shutdown_background();

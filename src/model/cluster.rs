@@ -32,3 +32,22 @@ pub struct Cluster {
     /// When it was made.
     pub created_at: Option<Timestamp>,
 }
+
+impl Cluster {
+    /// One of which nothing but the ARN is known.
+    pub fn named(arn: Arn) -> Self {
+        Self {
+            name: arn.name().to_owned(),
+            arn,
+            version: String::new(),
+            platform_version: String::new(),
+            status: String::new(),
+            endpoint: String::new(),
+            certificate_authority: String::new(),
+            oidc_issuer: None,
+            auto_mode: false,
+            on_outpost: false,
+            created_at: None,
+        }
+    }
+}

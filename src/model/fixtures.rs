@@ -22,17 +22,11 @@ use super::{
 /// The workshop's cluster.
 pub(crate) fn cluster() -> Cluster {
     Cluster {
-        name: "eks-workshop".to_owned(),
-        arn: "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop".parse().unwrap(),
         version: "1.33".to_owned(),
         platform_version: "eks.9".to_owned(),
         status: "ACTIVE".to_owned(),
         endpoint: "https://example.invalid".to_owned(),
-        certificate_authority: String::new(),
-        oidc_issuer: None,
-        auto_mode: false,
-        on_outpost: false,
-        created_at: None,
+        ..Cluster::named("arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop".parse().unwrap())
     }
 }
 

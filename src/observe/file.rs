@@ -124,12 +124,15 @@ fn narrows(
     subjects: &BTreeMap<ServiceAccount, String>,
     have: &Holdings,
 ) -> bool {
+    let mut users: BTreeMap<&str, Vec<&ServiceAccount>> = BTreeMap::new();
+    for (subject, named) in subjects {
+        users.entry(last(named)).or_default().push(subject);
+    }
     entries.roles.iter().any(|entry| {
-        let Some(Some(role)) = have.roles.get(&entry.value.name).and_then(|view| view.role.read()) else {
-            return false;
-        };
-        let users = subjects.iter().filter(|(_, named)| last(named) == role.name).map(|(subject, _)| subject);
-        entry.value.scope.is_some_and(|scope| trust::narrows(&role.trust, cluster, scope, users))
+        let (name, scope) = (entry.value.name.as_str(), entry.value.scope);
+        let role = have.roles.get(name).and_then(|view| view.role.read()).and_then(Option::as_ref);
+        let (Some(scope), Some(role), Some(users)) = (scope, role, users.get(name)) else { return false };
+        trust::narrows(&role.trust, cluster, scope, users.iter().copied())
     })
 }
 

@@ -74,17 +74,17 @@ impl<'a> Converge<'a> {
     }
 
     /// Associations that the file does not name and that stay, with whether session tags are sent, by the role's name.
-    fn strangers(&self) -> BTreeMap<String, Vec<(&'a ServiceAccount, bool)>> {
+    fn strangers(&self) -> BTreeMap<&'a str, Vec<(&'a ServiceAccount, bool)>> {
         let named: BTreeSet<&ServiceAccount> = self.associations.iter().map(|(subject, _)| subject).collect();
         let leaving = &self.have.leftover.associations;
-        let mut strangers: BTreeMap<String, Vec<(&ServiceAccount, bool)>> = BTreeMap::new();
+        let mut strangers: BTreeMap<&str, Vec<(&ServiceAccount, bool)>> = BTreeMap::new();
         for (subject, association) in &self.have.associations {
             if named.contains(subject) || leaving.contains(subject) {
                 continue;
             }
             if let Some(role) = self.defined(&association.role_arn) {
                 let tags = !association.disable_session_tags;
-                strangers.entry(role.value.name.clone()).or_default().push((subject, tags));
+                strangers.entry(&role.value.name).or_default().push((subject, tags));
             }
         }
         strangers
@@ -99,7 +99,7 @@ struct Work<'a> {
     /// Who acts as a role of the file, by its name.
     users: BTreeMap<&'a str, Vec<&'a Expanded<'a>>>,
     /// Who else does.
-    strangers: BTreeMap<String, Vec<(&'a ServiceAccount, bool)>>,
+    strangers: BTreeMap<&'a str, Vec<(&'a ServiceAccount, bool)>>,
     /// Roles of the file, by name.
     planned: BTreeMap<&'a str, Planned>,
     /// Trust policies of podid's roles outside the file that several associations change together: before and after.

@@ -183,22 +183,6 @@ fn document() -> impl Strategy<Value = Value> {
         .prop_map(|(version, statements)| json!({"Version": version, "Statement": statements}))
 }
 
-fn cluster(arn: &str) -> Cluster {
-    Cluster {
-        name: arn.rsplit('/').next().unwrap().to_owned(),
-        arn: arn.parse().unwrap(),
-        version: String::new(),
-        platform_version: String::new(),
-        status: String::new(),
-        endpoint: String::new(),
-        certificate_authority: String::new(),
-        oidc_issuer: None,
-        auto_mode: false,
-        on_outpost: false,
-        created_at: None,
-    }
-}
-
 /// What the sandbox says does not contradict what podid said.
 #[track_caller]
 fn agree(verdict: &Verdict, admitted: bool, what: &str) {
@@ -216,7 +200,7 @@ fn two_readings_of_trust_policies_agree() {
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let (admits, refuses, unknown) = (Cell::new(0), Cell::new(0), Cell::new(0));
     let now = NOW.parse().unwrap();
-    let clusters = CLUSTERS.map(cluster);
+    let clusters = CLUSTERS.map(|arn| Cluster::named(arn.parse().unwrap()));
     let request = (0..CLUSTERS.len(), select(&SUBJECTS[..]), any::<bool>());
     let outcome = runner.run(&(document(), request), |(trust, (at, subject, tagged))| {
         let subject = subject.parse().unwrap();

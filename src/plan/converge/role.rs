@@ -147,7 +147,7 @@ impl<'a> Work<'a> {
                 after = trust::with_statement(&after, statement(subject, *tags));
             }
         }
-        for &(subject, tags) in self.strangers.get(name).into_iter().flatten() {
+        for &(subject, tags) in self.strangers.get(name.as_str()).into_iter().flatten() {
             if admits(before, subject, tags) == Verdict::Admits && admits(&after, subject, tags) != Verdict::Admits {
                 let narrow = trust::statement(cluster, subject, trust::default_scope(tags), tags);
                 after = trust::with_statement(&after, narrow);
