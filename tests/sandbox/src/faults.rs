@@ -106,12 +106,31 @@ struct Inner {
     rules: Vec<Fault>,
     limits: Vec<Limit>,
     struck: u64,
-    freeze_after: Option<u64>,
-    freeze_at_write: Option<(u64, bool)>,
+    freeze: Option<Freeze>,
+    /// Requests under way that are held.
     held: u64,
+    /// Writes that began, and requests that were carried out, since the freeze was asked for.
     written: u64,
     answered: u64,
     frozen: bool,
+}
+
+/// Where the world freezes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Freeze {
+    /// After so many requests.
+    After(u64),
+    /// Before the write of this number is carried out.
+    BeforeWrite(u64),
+    /// After it, and before its answer.
+    AfterWrite(u64),
+}
+
+impl Inner {
+    fn freeze(&mut self, at: Freeze) {
+        (self.freeze, self.written, self.answered) = (Some(at), 0, 0);
+        self.frozen = at == Freeze::After(0);
+    }
 }
 
 /// A request that is held; it ends with its client too.
@@ -165,7 +184,8 @@ impl Faults {
 
     /// The action for this call, if a rule strikes it now.
     pub(crate) fn strike(&self, service: &str, operation: &str) -> Option<Action> {
-        let mut inner = self.lock();
+        let mut guard = self.lock();
+        let inner = &mut *guard;
         let limited = inner.limits.iter_mut().find(|limit| limit.service == service && limit.operation == operation);
         if limited.is_some_and(|limit| !limit.passes()) {
             return Some(Action::error(429, "ThrottlingException", "Rate exceeded"));
@@ -180,9 +200,8 @@ impl Faults {
                 rule.skip -= 1;
             } else if rule.times > 0 {
                 rule.times -= 1;
-                let action = rule.action.clone();
                 inner.struck += 1;
-                return Some(action);
+                return Some(rule.action.clone());
             }
         }
         None
@@ -190,17 +209,12 @@ impl Faults {
 
     /// Carries out `requests` more requests, then answers nothing (not even the last of them) until [`thaw`](Self::thaw).
     pub fn freeze_after(&self, requests: u64) {
-        let mut inner = self.lock();
-        inner.freeze_after = Some(requests);
-        inner.answered = 0;
-        inner.frozen = requests == 0;
+        self.lock().freeze(Freeze::After(requests));
     }
 
     /// Freezes at the write of this number, the first is 1: before it is carried out, or after and before its answer.
     pub fn freeze_at_write(&self, number: u64, carried_out: bool) {
-        let mut inner = self.lock();
-        inner.freeze_at_write = Some((number, carried_out));
-        inner.written = 0;
+        self.lock().freeze(if carried_out { Freeze::AfterWrite(number) } else { Freeze::BeforeWrite(number) });
     }
 
     /// Waits for the freeze; false when it did not come within `within`.
@@ -233,8 +247,7 @@ impl Faults {
     pub fn thaw(&self) {
         {
             let mut inner = self.lock();
-            inner.freeze_after = None;
-            inner.freeze_at_write = None;
+            inner.freeze = None;
             inner.frozen = false;
         }
         self.thawed.notify_waiters();
@@ -244,7 +257,7 @@ impl Faults {
     pub(crate) fn write_begins(&self) {
         let mut inner = self.lock();
         inner.written += 1;
-        if inner.freeze_at_write == Some((inner.written, false)) {
+        if inner.freeze == Some(Freeze::BeforeWrite(inner.written)) {
             inner.frozen = true;
             self.frozen.notify_all();
         }
@@ -266,8 +279,12 @@ impl Faults {
     pub(crate) fn carried_out(&self, write: bool) {
         let mut inner = self.lock();
         inner.answered += 1;
-        let last = inner.freeze_after.is_some_and(|limit| inner.answered >= limit);
-        if last || write && inner.freeze_at_write.is_some_and(|(at, after)| after && inner.written >= at) {
+        let last = match inner.freeze {
+            Some(Freeze::After(requests)) => inner.answered >= requests,
+            Some(Freeze::AfterWrite(number)) => write && inner.written >= number,
+            _ => false,
+        };
+        if last {
             inner.frozen = true;
             self.frozen.notify_all();
         }

@@ -152,8 +152,7 @@ async fn answer(
         }
     });
     let action = world.faults.strike(&named.service, &named.operation);
-    let mut drop_answer = false;
-    let mut spoil = None;
+    let mut ending = Ending::Whole;
     let mut late = std::time::Duration::ZERO;
     let fault = match action {
         Some(Action::Drop) => {
@@ -178,11 +177,15 @@ async fn answer(
             None
         }
         Some(Action::DropAnswer) => {
-            drop_answer = true;
+            ending = Ending::Dropped;
             None
         }
-        Some(action @ (Action::Truncate | Action::Garble)) => {
-            spoil = Some(matches!(action, Action::Garble));
+        Some(Action::Truncate) => {
+            ending = Ending::Cut;
+            None
+        }
+        Some(Action::Garble) => {
+            ending = Ending::Garbled;
             None
         }
         None => None,
@@ -195,39 +198,45 @@ async fn answer(
     if !late.is_zero() {
         tokio::time::sleep(late).await;
     }
-    world.journal.end(seq, (!drop_answer).then_some(response.status().as_u16()));
+    world.journal.end(seq, (ending != Ending::Dropped).then_some(response.status().as_u16()));
     world.faults.carried_out(named.write);
     world.faults.hold().await;
-    match spoil {
-        _ if drop_answer => Err(Dropped),
-        Some(whole) => Ok(spoiled(response, whole).await),
-        None => Ok(response),
+    match ending {
+        Ending::Whole => Ok(response),
+        Ending::Dropped => Err(Dropped),
+        Ending::Cut => Ok(cut(response).await),
+        Ending::Garbled => Ok(garbled(response)),
     }
 }
 
-/// What nobody can read.
-const GARBAGE: &[u8] = b"{<not an answer";
+/// What becomes of an answer on its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    Whole,
+    Dropped,
+    Cut,
+    Garbled,
+}
 
-/// The answer with another body: garbage that is `whole`, or its own first half, after which the connection is closed. Of a
-/// stream, which has no end, the half is a piece of a line.
-async fn spoiled(response: Response<Body>, whole: bool) -> Response<Body> {
-    let (mut parts, body) = response.into_parts();
-    let length = body.size_hint().exact();
+/// The answer with what nobody can read in place of its body.
+fn garbled(response: Response<Body>) -> Response<Body> {
+    let (mut parts, _) = response.into_parts();
     parts.headers.remove(header::CONTENT_LENGTH);
-    let bytes = match length {
-        Some(_) if !whole => {
-            body.collect().await.map_or_else(|never| match never {}, http_body_util::Collected::to_bytes)
-        }
-        _ => Bytes::from_static(GARBAGE),
-    };
-    if !whole && length.is_some() {
-        // hyper closes a connection whose body ends early.
-        parts.headers.insert(header::CONTENT_LENGTH, bytes.len().max(2).into());
-        let half = bytes.slice(..bytes.len() / 2);
-        let stream = futures::stream::once(async move { Ok::<_, Infallible>(Frame::data(half)) });
-        return Response::from_parts(parts, http_body_util::StreamBody::new(stream).boxed());
+    Response::from_parts(parts, full("{<not an answer"))
+}
+
+/// The first half of the answer, after which the connection is closed. A stream has no half: it ends in a piece of a line.
+async fn cut(response: Response<Body>) -> Response<Body> {
+    if response.body().size_hint().exact().is_none() {
+        return garbled(response);
     }
-    Response::from_parts(parts, full(bytes))
+    let (mut parts, body) = response.into_parts();
+    let bytes = body.collect().await.map_or_else(|never| match never {}, http_body_util::Collected::to_bytes);
+    // hyper closes a connection whose body ends early.
+    parts.headers.insert(header::CONTENT_LENGTH, bytes.len().max(2).into());
+    let half = bytes.slice(..bytes.len() / 2);
+    let stream = futures::stream::once(async move { Ok::<_, Infallible>(Frame::data(half)) });
+    Response::from_parts(parts, http_body_util::StreamBody::new(stream).boxed())
 }
 
 /// A body of known bytes.
