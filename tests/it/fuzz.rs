@@ -206,7 +206,7 @@ fn any_answer() {
         let shown = String::from_utf8_lossy(&body).into_owned();
         env.world.faults().add(Fault::always(service, operation, Action::Answer { status, body }));
         let line = if *service == "kubernetes" { RECYCLE } else { ASSOCIATE };
-        let run = env.podid(&format!("{line} --timeout 4s"));
+        let run = env.podid(&format!("{line} --timeout 20s"));
         let what = format!("{service} {operation} {status} {shown:?}\n{run}");
         assert!((0..=6).contains(&run.code) && !run.stderr.contains("panicked"), "{what}");
         assert!(env.world.faults().struck() > 0, "{what}");

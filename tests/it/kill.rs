@@ -33,14 +33,36 @@ pub(crate) fn ready(set: &[(&str, Value)]) -> Env {
     Env::with("carts-before", &fields)
 }
 
-/// What a run leaves, without ids and times.
-#[derive(Debug, PartialEq)]
+/// What a run leaves, without what differs from run to run: ids, times, and what pods are called.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct End {
     roles: BTreeMap<String, Vec<String>>,
     associations: Vec<String>,
     addons: Vec<String>,
+    /// Those of `carts`.
+    workloads: BTreeMap<String, Stand>,
+    service_accounts: Vec<String>,
+}
+
+/// How a workload is.
+#[derive(Clone, Debug, PartialEq)]
+struct Stand {
     generation: Value,
+    /// It has a time of restart (Argo Rollouts).
+    restarted: bool,
+    /// Annotations of its pods.
     annotations: Vec<String>,
+}
+
+impl Stand {
+    fn of(object: &Value) -> Self {
+        let annotations = object["spec"]["template"]["metadata"]["annotations"].as_object();
+        Self {
+            generation: object["metadata"]["generation"].clone(),
+            restarted: object["spec"]["restartAt"].is_string(),
+            annotations: annotations.into_iter().flatten().map(|(key, _)| key.clone()).collect(),
+        }
+    }
 }
 
 pub(crate) fn end(env: &Env) -> End {
@@ -58,12 +80,23 @@ pub(crate) fn end(env: &Env) -> End {
             let settings = format!("{:?} {:?} {:?}", a.disable_session_tags, a.target_role_arn, a.policy);
             format!("{} {}/{} {} {:?} {settings}", a.cluster, a.namespace, a.service_account, a.role_arn, a.tags)
         });
+        let mut associations: Vec<String> = associations.collect();
+        associations.sort();
         let addons = aws.addons.values().map(|a| format!("{} {} {} {:?}", a.cluster, a.name, a.version, a.tags));
-        let (roles, associations, addons) = (roles.collect(), associations.collect(), addons.collect());
-        let carts = state.kube.get("deployments", "carts", "carts").unwrap();
-        let annotations = carts["spec"]["template"]["metadata"]["annotations"].as_object().unwrap();
-        let annotations = annotations.keys().cloned().collect();
-        End { roles, associations, addons, generation: carts["metadata"]["generation"].clone(), annotations }
+        let workloads = ["deployments", "statefulsets", "daemonsets", "rollouts"].into_iter().flat_map(|kind| {
+            let named = |object: &Value| (format!("{kind} {}", object["metadata"]["name"]), Stand::of(object));
+            state.kube.list(kind, "carts").iter().map(named).collect::<Vec<_>>()
+        });
+        let accounts = state.kube.list("serviceaccounts", "carts");
+        let mut service_accounts: Vec<String> = accounts.iter().map(|a| a["metadata"]["name"].to_string()).collect();
+        service_accounts.sort();
+        End {
+            roles: roles.collect(),
+            associations,
+            addons: addons.collect(),
+            workloads: workloads.collect(),
+            service_accounts,
+        }
     })
 }
 
@@ -99,15 +132,6 @@ pub(crate) fn names(env: &Env) -> Vec<String> {
     env.world.journal().calls().iter().map(podid_sandbox::journal::Call::name).collect()
 }
 
-/// Runs cases at once: each has a world of its own, and mostly waits.
-pub(crate) fn side_by_side<T: Sync>(cases: &[T], run: impl Fn(&T) + Sync) {
-    std::thread::scope(|scope| {
-        for case in cases {
-            scope.spawn(|| run(case));
-        }
-    });
-}
-
 /// Sends a signal by name.
 pub(crate) fn signal(child: &Child, name: &str) {
     let sent = std::process::Command::new("kill").args([format!("-{name}"), child.id().to_string()]).status();
@@ -130,7 +154,6 @@ fn frozen(env: &Env, child: &mut Child) -> bool {
 
 /// Kills the command after each of its requests in turn, runs it again, and has the end looked at. Answers the number of requests.
 pub(crate) fn kill_after_each(make: impl Fn() -> Env + Sync, line: &str, look: impl Fn(u64, &Env, &Run) + Sync) -> u64 {
-    let args: Vec<&str> = line.split_whitespace().collect();
     let (next, last) = (AtomicU64::new(1), AtomicU64::new(u64::MAX));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -142,7 +165,7 @@ pub(crate) fn kill_after_each(make: impl Fn() -> Env + Sync, line: &str, look: i
                     }
                     let env = make();
                     env.world.faults().freeze_after(n);
-                    let mut child = env.start(&args);
+                    let mut child = env.begin(line);
                     if !frozen(&env, &mut child) {
                         assert!(child.wait().unwrap().success());
                         last.fetch_min(n, Ordering::SeqCst);
@@ -151,7 +174,7 @@ pub(crate) fn kill_after_each(make: impl Fn() -> Env + Sync, line: &str, look: i
                     child.kill().unwrap();
                     child.wait().unwrap();
                     env.world.faults().thaw();
-                    let again = env.run(&args);
+                    let again = env.podid(line);
                     assert_eq!(again.code, 0, "killed after request {n}: {:?}\n{again}", names(&env));
                     look(n, &env, &again);
                 }

@@ -5,7 +5,7 @@ use std::{
     io::Read,
     process::{Child, Command, Stdio},
     sync::{
-        Mutex, OnceLock,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -103,12 +103,17 @@ impl Env {
 
     /// Runs podid with a line of arguments.
     pub(crate) fn podid(&self, line: &str) -> Run {
-        self.run(&line.split_whitespace().collect::<Vec<_>>())
+        finish(self.begin(line))
     }
 
     /// Starts podid in a pipe.
     pub(crate) fn start(&self, args: &[&str]) -> Child {
         self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Starts podid in a pipe with a line of arguments.
+    pub(crate) fn begin(&self, line: &str) -> Child {
+        self.start(&line.split_whitespace().collect::<Vec<_>>())
     }
 
     /// Writes a file into the home directory and answers its path.
@@ -121,7 +126,7 @@ impl Env {
 
     /// Runs podid, and sends it this signal once the world is as `when` says.
     pub(crate) fn signalled(&self, line: &str, signal: &str, when: impl Fn(&Sandbox) -> bool) -> Run {
-        let mut child = self.start(&line.split_whitespace().collect::<Vec<_>>());
+        let mut child = self.begin(line);
         let start = Instant::now();
         while !when(&self.world) {
             assert!(start.elapsed() < SOON, "{line}: it never came to be: {:?}", self.operations());
@@ -173,6 +178,9 @@ impl Env {
     }
 }
 
+/// The field that says what the app of carts does.
+pub(crate) const APP: &str = "/manifests/8/spec/template/metadata/annotations/sandbox.podid.dev~1app";
+
 /// The field that lets the caller do everything but this: an IAM action, or a list of them.
 pub(crate) fn denying(action: impl Into<Value>) -> (&'static str, Value) {
     let policy = json!({
@@ -190,8 +198,11 @@ pub(crate) fn forbidding(what: &[&str]) -> (&'static str, Value) {
     ("/callers/0/rbac_denies", json!(what))
 }
 
-/// Does each of these, so many at once; the results are in their order.
+/// Does each of these, so many at once; the results are in their order. One such row at a time: tests beside it have to find a
+/// machine that answers in time.
 pub(crate) fn at_once<T: Sync, R: Send>(most: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let next = AtomicUsize::new(0);
     let done = Mutex::new(Vec::new());
     let worker = || {

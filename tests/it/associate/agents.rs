@@ -124,7 +124,7 @@ fn one_that_does_not_come_leaves_the_rest_undone() {
     let healthy = Env::with("carts-role", &[("/addons", json!([])), ("/delays", json!({ "addon": 1500 }))]);
     let _ = healthy.podid(&format!("{LINE} --install-agent")).ok();
     let env = Env::with("carts-role", &[("/addons", json!([])), ("/delays", json!({ "addon": 1500 }))]);
-    let child = env.start(&format!("{LINE} --install-agent -o json").split_whitespace().collect::<Vec<_>>());
+    let child = env.begin(&format!("{LINE} --install-agent -o json"));
     env.world.wait_until(SOON, |state| !state.aws.addons.is_empty()).unwrap();
     env.world.with(|state| state.aws.addons.values_mut().for_each(|a| a.status = "CREATE_FAILED".to_owned()));
     let run = finish(child).code(6).says("is CREATE_FAILED");

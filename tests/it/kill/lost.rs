@@ -2,8 +2,8 @@
 
 use podid_sandbox::faults::{Action, Fault};
 
-use super::{ASSOCIATE, assert_works, end, ready, restarts, side_by_side};
-use crate::support::Env;
+use super::{ASSOCIATE, assert_works, end, ready, restarts};
+use crate::support::{Env, at_once};
 
 /// A world in which the first CreatePodIdentityAssociation succeeds: IAM spreads at once.
 fn world() -> Env {
@@ -15,7 +15,7 @@ fn struck_once(action: &Action, operations: &[(&str, &str)]) {
     let env = world();
     let _ = env.podid(ASSOCIATE).ok();
     let undisturbed = end(&env);
-    side_by_side(operations, |(service, operation)| {
+    at_once(operations.len(), operations, |(service, operation)| {
         let env = world();
         env.world.faults().add(Fault::once(service, operation, action.clone()));
         let run = env.podid(ASSOCIATE);
@@ -93,7 +93,7 @@ fn the_answer_to_a_new_service_account() {
 fn a_role_that_someone_else_made_meanwhile_is_not_adopted() {
     let env = ready(&[]);
     env.world.faults().add(Fault::once("iam", "CreateRole", Action::Hold(std::time::Duration::from_secs(2))));
-    let child = env.start(&ASSOCIATE.split_whitespace().collect::<Vec<_>>());
+    let child = env.begin(ASSOCIATE);
     super::wait_for(&env, "iam", "CreateRole", 1);
     let call = env.world.journal().calls().into_iter().find(|c| c.operation == "CreateRole").unwrap();
     let body = call.body.as_str().unwrap();

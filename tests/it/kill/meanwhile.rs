@@ -1,6 +1,6 @@
 //! Someone else changes the same thing at the same time: podid says so, and does not overwrite what it has not seen.
 
-use std::{process::Child, time::Duration};
+use std::time::Duration;
 
 use podid_sandbox::faults::{Action, Fault};
 use serde_json::{Value, json};
@@ -13,10 +13,6 @@ const NAME: &str = "carts-role";
 const MAKE: &str = "associate carts/carts --create-role --role carts-role --yes";
 /// podid's own role with another scope: an update of its trust policy.
 const RESCOPE: &str = "associate carts/carts --create-role --role carts-role --scope cluster --yes";
-
-fn start(env: &Env, line: &str) -> Child {
-    env.start(&line.split_whitespace().collect::<Vec<_>>())
-}
 
 /// A world in which podid associated carts, with nothing in its journal.
 fn associated() -> Env {
@@ -45,7 +41,7 @@ fn changed_before_read(skip: u64) -> (Env, Value, Run) {
     let env = associated();
     let delay = Action::Hold(Duration::from_secs(2));
     env.world.faults().add(Fault { skip, ..Fault::once("iam", "GetRole", delay) });
-    let child = start(&env, RESCOPE);
+    let child = env.begin(RESCOPE);
     wait_for(&env, "iam", "GetRole", usize::try_from(skip).unwrap() + 1);
     let document = someone_writes(&env);
     let run = finish(child);
@@ -88,7 +84,7 @@ fn an_inline_policy_is_not_overwritten() {
     env.world.journal().clear();
     let delay = Action::Hold(Duration::from_secs(2));
     env.world.faults().add(Fault { skip: 1, ..Fault::once("iam", "GetRolePolicy", delay) });
-    let child = start(&env, &grant("full"));
+    let child = env.begin(&grant("full"));
     wait_for(&env, "iam", "GetRolePolicy", 2);
     let theirs = json!({ "Version": "2012-10-17", "Statement": [] }).to_string();
     let name = env.world.with(|state| {
@@ -112,7 +108,7 @@ fn an_association_that_was_made_meanwhile_with_another_role() {
     let env = ready(&[]);
     let delay = Action::Hold(Duration::from_secs(2));
     env.world.faults().add(Fault::once("eks", "CreatePodIdentityAssociation", delay));
-    let child = start(&env, MAKE);
+    let child = env.begin(MAKE);
     wait_for(&env, "eks", "CreatePodIdentityAssociation", 1);
     env.world.with(|state| state.aws.associations.insert(theirs.id.clone(), theirs.clone()));
     // The role was written before.
@@ -127,7 +123,7 @@ fn an_association_whose_role_was_changed_meanwhile_is_not_updated() {
     env.world.journal().clear();
     let delay = Action::Hold(Duration::from_secs(2));
     env.world.faults().add(Fault { skip: 1, ..Fault::once("eks", "DescribePodIdentityAssociation", delay) });
-    let child = start(&env, "associate carts/carts --create-role --role second --yes");
+    let child = env.begin("associate carts/carts --create-role --role second --yes");
     wait_for(&env, "eks", "DescribePodIdentityAssociation", 2);
     let theirs = "arn:aws:iam::111122223333:role/theirs";
     env.world.with(|state| {
@@ -146,7 +142,7 @@ fn a_trust_policy_that_iam_shows_late_is_nobody_elses() {
     let delay = Action::Hold(Duration::from_secs(1));
     env.world.faults().add(Fault { skip: 2, times: 2, ..Fault::once("iam", "GetRole", delay) });
     let before = trust(&env);
-    let child = start(&env, RESCOPE);
+    let child = env.begin(RESCOPE);
     wait_for(&env, "iam", "GetRole", 3);
     let after = trust(&env);
     assert_ne!(before, after);
@@ -163,7 +159,7 @@ fn an_inline_policy_that_someone_makes_meanwhile_is_not_overwritten() {
     let theirs = json!({ "Version": "2012-10-17", "Statement": [] }).to_string();
     let delay = Action::Hold(Duration::from_secs(2));
     env.world.faults().add(Fault::once("iam", "GetRolePolicy", delay));
-    let child = start(&env, &format!("{MAKE} --dynamodb eks-workshop-carts"));
+    let child = env.begin(&format!("{MAKE} --dynamodb eks-workshop-carts"));
     wait_for(&env, "iam", "GetRolePolicy", 1);
     env.world.with(|state| {
         state.aws.roles.get_mut(NAME).unwrap().inline.insert("podid-dynamodb".to_owned(), theirs.clone())

@@ -1,7 +1,8 @@
 //! Two podids at the same time: what one of them could not do it says, and nothing of either is silently lost.
 
-use podid_sandbox::faults::{Action, Fault};
 use std::time::Duration;
+
+use podid_sandbox::faults::{Action, Fault};
 
 use super::ready;
 use crate::{
@@ -11,8 +12,7 @@ use crate::{
 
 /// Starts both before either has written, and waits for their ends.
 fn both(env: &Env, lines: [&str; 2]) -> [Run; 2] {
-    let children = lines.map(|line| env.start(&line.split_whitespace().collect::<Vec<_>>()));
-    children.map(finish)
+    lines.map(|line| env.begin(line)).map(finish)
 }
 
 /// The role of the association of carts.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use podid_sandbox::faults::{Action, Fault};
 use serde_json::json;
 
-use super::{ASSOCIATE, assert_works, end, ready, restarts, side_by_side, signal, wait_for};
-use crate::support::{Env, finish};
+use super::{ASSOCIATE, assert_works, end, ready, restarts, signal, wait_for};
+use crate::support::{Env, at_once, finish};
 
 const CREATE: &str = "CreatePodIdentityAssociation";
 
@@ -41,7 +41,7 @@ fn a_trust_policy_that_eks_sees_late() {
 fn a_role_that_is_deleted_meanwhile_is_not_waited_for_long() {
     let env = ready(&[]);
     env.world.faults().add(Fault::once("eks", CREATE, Action::Hold(Duration::from_secs(2))));
-    let child = env.start(&ASSOCIATE.split_whitespace().collect::<Vec<_>>());
+    let child = env.begin(ASSOCIATE);
     wait_for(&env, "eks", CREATE, 1);
     env.world.with(|state| state.aws.roles.retain(|name, _| name == "eks-workshop-nodes"));
     let start = Instant::now();
@@ -112,7 +112,7 @@ fn throttling_that_does_not_end_says_so() {
 
 #[test]
 fn a_service_that_is_not_there() {
-    side_by_side(&[("AWS_ENDPOINT_URL_EKS", "EKS"), ("AWS_ENDPOINT_URL_IAM", "IAM")], |(variable, service)| {
+    at_once(2, &[("AWS_ENDPOINT_URL_EKS", "EKS"), ("AWS_ENDPOINT_URL_IAM", "IAM")], |(variable, service)| {
         let mut env = ready(&[]);
         env.var(variable, "http://127.0.0.1:1");
         let start = Instant::now();
@@ -124,7 +124,7 @@ fn a_service_that_is_not_there() {
 
 #[test]
 fn a_service_that_closes_every_connection() {
-    side_by_side(&["eks", "iam"], |service| {
+    at_once(2, &["eks", "iam"], |service| {
         let env = ready(&[]);
         env.world.faults().add(Fault::always(service, "*", Action::Drop));
         let start = Instant::now();
@@ -136,9 +136,9 @@ fn a_service_that_closes_every_connection() {
 
 #[test]
 fn interrupted_while_it_waits_for_the_effect() {
-    side_by_side(&[("INT", 130), ("TERM", 143)], |&(name, code)| {
+    at_once(2, &[("INT", 130), ("TERM", 143)], |&(name, code)| {
         let env = ready(&[("/delays", json!({ "iam": 0, "association": [4000, 4000] }))]);
-        let child = env.start(&ASSOCIATE.split_whitespace().collect::<Vec<_>>());
+        let child = env.begin(ASSOCIATE);
         wait_for(&env, "kubernetes", "create pods (dry-run)", 1);
         signal(&child, name);
         let start = Instant::now();
@@ -158,7 +158,7 @@ fn interrupted_while_it_waits_for_the_effect() {
 fn interrupted_while_a_write_is_under_way() {
     let env = ready(&[]);
     env.world.faults().add(Fault::once("eks", CREATE, Action::Delay(Duration::from_secs(10))));
-    let child = env.start(&ASSOCIATE.split_whitespace().chain(["-o", "json"]).collect::<Vec<_>>());
+    let child = env.begin(&format!("{ASSOCIATE} -o json"));
     wait_for(&env, "eks", CREATE, 1);
     signal(&child, "INT");
     let start = Instant::now();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Broken, Case, role, trust};
+use crate::support::APP;
 
 const RECYCLE: &str = "recycle carts/carts --allow-missing-agent --timeout 90s";
 
@@ -31,10 +32,7 @@ fn case(name: &'static str, broken: Broken, says: &'static [&'static str]) -> Ca
 
 /// The app ends with this text: for what an SDK says in worlds that cannot be had here.
 fn says(text: &str) -> Broken {
-    Broken::Field(
-        "/manifests/8/spec/template/metadata/annotations/sandbox.podid.dev~1app",
-        json!(format!("crash {text}")),
-    )
+    Broken::Field(APP, json!(format!("crash {text}")))
 }
 
 #[expect(clippy::too_many_lines, reason = "a table")]

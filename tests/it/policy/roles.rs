@@ -330,7 +330,7 @@ fn a_document_that_changed_meanwhile() {
     let hold = Action::Hold(std::time::Duration::from_secs(2));
     env.world.faults().add(Fault { skip: 1, ..Fault::once("iam", "GetRolePolicy", hold) });
     let line = detach("--dynamodb eks-workshop-carts --yes");
-    let child = env.start(&line.split_whitespace().collect::<Vec<_>>());
+    let child = env.begin(&line);
     wait_for(&env, "iam", "GetRolePolicy", 2);
     let other =
         json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "a"}]});

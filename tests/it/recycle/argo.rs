@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::{LINE, workload};
 use crate::{
-    kill::{ASSOCIATE, assert_works, ready, side_by_side},
-    support::{Env, SOON, forbidding},
+    kill::{ASSOCIATE, assert_works, ready, wait_for},
+    support::{Env, SOON, at_once, finish, forbidding},
 };
 
 /// The app that works with the credentials of the association.
@@ -152,7 +152,7 @@ fn killed_in_the_middle_a_second_run_finishes_it() {
         ("patch rollouts", "patch rollouts"),
         ("watch rollouts", "watch rollouts"),
     ];
-    side_by_side(&cases, |(held, asked)| {
+    at_once(cases.len(), &cases, |(held, asked)| {
         let env = ready(&[("/manifests/8", rollout(APP, &json!({})))]);
         env.world.faults().add(Fault::always("kubernetes", held, Action::Hold(Duration::from_mins(5))));
         let asked = |world: &Sandbox| world.journal().count("kubernetes", asked) > 0;
@@ -189,7 +189,10 @@ fn an_unfinished_restart_is_watched() {
         .says("rollout/carts is being restarted already: watching it")
         .says("waiting for 1 of 2 pods to be replaced");
     assert_eq!(env.writes(), ["kubernetes patch rollouts"], "watched, not repeated");
-    // With pods that work it goes on to its end.
+    // With pods that work it goes on to its end. It is watched by then: one that had ended would be restarted again.
+    let watches = env.world.journal().count("kubernetes", "watch rollouts");
+    let child = env.begin(LINE);
+    wait_for(&env, "kubernetes", "watch rollouts", watches + 1);
     new_pods_do(&env, APP);
     let unready = env.world.with(|state| {
         let pods = state.kube.list("pods", "carts");
@@ -197,7 +200,7 @@ fn an_unfinished_restart_is_watched() {
         pods.iter().find(|pod| !ready(pod)).map(|pod| pod["metadata"]["name"].as_str().unwrap().to_owned())
     });
     env.world.with(|state| state.kube.remove("pods", "carts", &unready.unwrap()));
-    let _ = env.podid(LINE).ok().says("rollout/carts: rolled out");
+    let _ = finish(child).ok().says("rollout/carts: rolled out");
     assert_eq!(restarts(&env), 1);
 }
 

@@ -9,12 +9,11 @@ use podid_sandbox::{
 use serde_json::{Value, json};
 
 use super::{LINE, workload};
-use crate::support::{Env, SOON};
+use crate::support::{APP, Env, SOON};
 
 /// The healthy world, but for what the app of the Deployment does.
 fn with_app(app: &str) -> Env {
-    let pointer = "/manifests/8/spec/template/metadata/annotations/sandbox.podid.dev~1app";
-    Env::with("carts-associated", &[(pointer, json!(app))])
+    Env::with("carts-associated", &[(APP, json!(app))])
 }
 
 #[test]
@@ -159,7 +158,7 @@ fn an_unfinished_restart_is_watched() {
 fn a_deadline_shows_the_trouble_behind_it() {
     let world = |app: &str| {
         let set = [
-            ("/manifests/8/spec/template/metadata/annotations/sandbox.podid.dev~1app", json!(app)),
+            (APP, json!(app)),
             ("/manifests/8/spec/progressDeadlineSeconds", json!(2)),
             // Too long for the three restarts that would end it.
             ("/delays", json!({ "back_off": 60_000 })),
@@ -214,10 +213,7 @@ fn a_deadline_shows_the_trouble_behind_it() {
 #[test]
 fn a_crash_right_after_a_change_does_not_end_it() {
     let world = |age: u64| {
-        let set = [
-            ("/manifests/8/spec/template/metadata/annotations/sandbox.podid.dev~1app", json!("crash AccessDenied")),
-            ("/associations/0/age_s", json!(age)),
-        ];
+        let set = [(APP, json!("crash AccessDenied")), ("/associations/0/age_s", json!(age))];
         Env::with("carts-associated", &set)
     };
     let line = format!("{LINE} --no-logs --timeout 20s");

@@ -309,7 +309,7 @@ fn changed_meanwhile() {
         .faults()
         .add(Fault { skip: 1, ..Fault::once("iam", "GetRole", Action::Hold(std::time::Duration::from_secs(2))) });
     let args = line("--fix --yes");
-    let child = env.start(&args.split_whitespace().collect::<Vec<_>>());
+    let child = env.begin(&args);
     wait_for(&env, "iam", "GetRole", 2);
     let theirs = trusting(&json!({"StringEquals": {"aws:SourceAccount": "111122223333"}}));
     set_trust(&env, ROLE, &theirs);

@@ -7,12 +7,14 @@ use super::{
     CLUSTER,
     files::{CHANGED, NEW, PATTERN, SAME, UPGRADE, file, kept, kept_here},
     worlds::{
-        APP, FULL, bereft, crashed, each_kind, instead, left, made, made_and_used, old, other_role, podids_role,
-        second, shared, target, unused, worn,
+        FULL, bereft, crashed, each_kind, instead, left, made, made_and_used, old, other_role, podids_role, second,
+        shared, target, unused, worn,
     },
 };
+use crate::support::APP;
 
 /// A command line in a world.
+#[derive(Clone)]
 pub(crate) struct Line {
     pub(crate) scenario: &'static str,
     pub(crate) set: Vec<(&'static str, Value)>,

@@ -4,9 +4,8 @@ use podid_sandbox::State;
 use serde_json::{Value, json};
 
 use super::CLUSTER;
-use crate::{recycle::workload, role::trusting};
+use crate::{recycle::workload, role::trusting, support::APP};
 
-pub(super) const APP: &str = "/manifests/8/spec/template/metadata/annotations/sandbox.podid.dev~1app";
 pub(super) const FULL: &str = "arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess";
 
 /// The service account's Deployment is one of four workloads, one of each kind, that run with whatever credentials. They take
