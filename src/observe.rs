@@ -326,13 +326,8 @@ pub async fn crash_logs(kube: &dyn Cluster, state: &mut AgentState) {
     let reads = crashed.filter_map(|pod| {
         let container = pod.crashed()?.to_owned();
         Some(async move {
-            let read = |previous| kube.log(&pod.namespace, &pod.name, &container, previous, CRASH_LINES);
             // The container that crashed may be waiting to start again, and its log is then the previous one.
-            let log = match read(true).await {
-                Ok(log) => Ok(log),
-                Err(_) => read(false).await,
-            };
-            pod.log = match log {
+            pod.log = match kube.log(&pod.namespace, &pod.name, &container, true, CRASH_LINES).await {
                 // Masked as a whole: a private key is more than one line.
                 Ok(log) => mask::mask(&log).lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned),
                 Err(unread) => Some(format!("its log could not be read: {unread}")),

@@ -223,7 +223,8 @@ pub trait Cluster: Send + Sync {
     /// Creates, as a server-side dry run, a pod with this service account, over a new connection to `address` (any, when `None`).
     /// Nothing is created.
     async fn probe(&self, subject: &ServiceAccount, address: Option<SocketAddr>) -> Result<Probe>;
-    /// The last lines of a container's log; of its previous run with `previous`.
+    /// The last lines of a container's log: of its previous run with `previous`, and of the other of the two where the kubelet
+    /// has not that one (any more, or yet).
     async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool, lines: u32) -> Result<String>;
     /// SelfSubjectAccessReview.
     async fn may(&self, verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Result<bool>;

@@ -338,23 +338,29 @@ impl Cluster for Kube {
 
     async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool, lines: u32) -> Result<String> {
         let api: Api<ApiPod> = Api::namespaced(self.connection().await?.client.clone(), namespace);
-        let params = LogParams {
-            container: Some(container.to_owned()),
-            previous,
-            tail_lines: Some(i64::from(lines)),
-            ..LogParams::default()
+        let read = |previous| {
+            let params = LogParams {
+                container: Some(container.to_owned()),
+                previous,
+                tail_lines: Some(i64::from(lines)),
+                ..LogParams::default()
+            };
+            let api = api.clone();
+            async move {
+                let mut stream = Box::pin(api.log_stream(pod, &params).await?);
+                // An application may log what is not UTF-8.
+                let mut bytes = Vec::new();
+                stream.read_to_end(&mut bytes).await.map_err(kube::Error::ReadEvents)?;
+                Ok(String::from_utf8_lossy(&bytes).into_owned())
+            }
         };
-        let operation = format!("read the log of container `{container}` in pod `{namespace}/{pod}`");
-        let mut stream = match api.log_stream(pod, &params).await {
-            Ok(stream) => Box::pin(stream),
-            Err(error) => return Err(self.failed(&operation, error)),
+        let read = match read(previous).await {
+            Err(kube::Error::Api(status)) if status.code == 400 => read(!previous).await,
+            read => read,
         };
-        // An application may log what is not UTF-8.
-        let mut bytes = Vec::new();
-        match stream.read_to_end(&mut bytes).await {
-            Ok(_) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) => Err(self.failed(&operation, kube::Error::ReadEvents(error))),
-        }
+        read.map_err(|error| {
+            self.failed(&format!("read the log of container `{container}` in pod `{namespace}/{pod}`"), error)
+        })
     }
 
     async fn may(&self, verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Result<bool> {

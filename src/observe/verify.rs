@@ -336,9 +336,7 @@ impl Asking<'_> {
     async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> PodLog {
         let read = self
             .kube("get pods/log", |kube| async move {
-                let read = kube.log(namespace, pod, container, previous, LOG_LINES).await;
-                // The kubelet may not have the other run's log any more, or not have it yet.
-                if read.is_err() { kube.log(namespace, pod, container, !previous, LOG_LINES).await } else { read }
+                kube.log(namespace, pod, container, previous, LOG_LINES).await
             })
             .await;
         let lines = match read {

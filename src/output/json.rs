@@ -19,24 +19,45 @@ pub fn line(document: &impl Serialize) -> String {
 }
 
 /// YAML with a line end.
+///
+/// serde_yaml leaves some controls as they are, and breaks lines at some that are no line ends (U+0085, U+2028, U+2029: YAML
+/// 1.1, 5.4; not so in YAML 1.2). A document with any of them is written in YAML's flow style, as JSON, with escapes.
 pub fn yaml(document: &impl Serialize) -> Result<String> {
-    serde_yaml::to_string(document).map_err(|e| unprintable(&e))
+    let text = serde_yaml::to_string(document).map_err(|e| unprintable(&e))?;
+    if !text.chars().any(raw) {
+        return Ok(text);
+    }
+    let text = serde_json::to_string_pretty(document).map_err(|e| unprintable(&e))?;
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if raw(c) {
+            let _ = write!(out, "\\U{:08x}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    Ok(out + "\n")
 }
 
 fn unprintable(error: &dyn std::fmt::Display) -> Failure {
     Failure::failed("cannot write the result").because(error.to_string())
 }
 
+/// What neither may stand in a document as it is, nor reach a terminal.
+fn raw(c: char) -> bool {
+    c != '\n' && hidden(c)
+}
+
 /// serde_json escapes the controls below U+0020 only; all others stand inside strings, where an escape means the same.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c == '\n' || !hidden(c) {
-            out.push(c);
-        } else {
+        if raw(c) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
+        } else {
+            out.push(c);
         }
     }
     out
@@ -61,5 +82,11 @@ mod tests {
         let text = yaml(&value).unwrap();
         assert!(text.ends_with('\n') && !text.contains('\u{1b}'), "{text:?}");
         assert_eq!(serde_yaml::from_str::<serde_json::Value>(&text).unwrap(), value);
+        for c in ['\r', '\u{7f}', '\u{85}', '\u{2028}', '\u{2029}', '\u{202e}', '\u{e0001}'] {
+            let value = serde_json::json!({"a": [format!("{c}"), format!("x\n{c}y  {c}\n")]});
+            let text = yaml(&value).unwrap();
+            assert!(!text.contains(c), "{text:?}");
+            assert_eq!(serde_yaml::from_str::<serde_json::Value>(&text).unwrap(), value, "{text}");
+        }
     }
 }

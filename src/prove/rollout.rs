@@ -146,12 +146,7 @@ async fn ended(
     {
         let namespace = &workload.id.namespace;
         // The container that crashed may be waiting to start again, and its log is then the previous one.
-        let previous = guard.run("reading the log", kube.log(namespace, pod, container, true, LOG_LINES)).await;
-        let log = match previous {
-            Ok(log) => Ok(log),
-            Err(_) => guard.run("reading the log", kube.log(namespace, pod, container, false, LOG_LINES)).await,
-        };
-        match log {
+        match guard.run("reading the log", kube.log(namespace, pod, container, true, LOG_LINES)).await {
             Ok(log) => {
                 // Masked as a whole: a private key is more than one line.
                 let masked = mask::mask(&log);

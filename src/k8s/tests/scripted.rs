@@ -328,8 +328,25 @@ async fn logs() {
     });
     assert_eq!(kube.log("carts", "a", "app", false, 20).await.unwrap(), "AccessDenied\n");
     assert!(log.lock().unwrap()[0].target.contains("tailLines=20"));
-    let failure = kube.log("carts", "a", "app", true, 20).await.unwrap_err();
-    assert_eq!(failure.causes, ["previous terminated container \"app\" in pod \"a\" not found"]);
+    assert_eq!(kube.log("carts", "a", "app", true, 20).await.unwrap(), "AccessDenied\n");
+    assert_eq!(log.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn logs_that_cannot_be_read() {
+    // Neither run has one.
+    let (none, log) = kube(|asked| {
+        let previous = asked.target.contains("previous=true");
+        let why = if previous { "previous terminated container \"app\" not found" } else { "\"app\" is waiting to start" };
+        status(400, "BadRequest", why)
+    });
+    let failure = none.log("carts", "a", "app", true, 20).await.unwrap_err();
+    assert_eq!(failure.causes, ["\"app\" is waiting to start"]);
+    assert_eq!(log.lock().unwrap().len(), 2);
+    // Who may not read the one may not read the other.
+    let (denied, log) = kube(|_| status(403, "Forbidden", "pods is forbidden"));
+    assert!(denied.log("carts", "a", "app", true, 20).await.unwrap_err().denied());
+    assert_eq!(log.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

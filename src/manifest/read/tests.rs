@@ -68,7 +68,7 @@ fn tag() -> impl Strategy<Value = String> {
 proptest! {
     /// What is written is read as it was, whatever the texts look like.
     #[test]
-    fn written_and_read_back(tags in prop::collection::btree_map("[a-z]{1,5}", tag(), 1..4), resource in "\\PC{0,24}") {
+    fn written_and_read_back(tags in prop::collection::btree_map("[a-z]{1,5}", tag(), 1..4), resource in "(?s).{0,24}") {
         let statement = serde_json::json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": resource, "x": [1, 1.5, true, null, "1"]});
         let document = crate::model::document::Document(serde_json::json!({"Version": "2012-10-17", "Statement": [statement]}));
         let role = crate::model::manifest::Role {
@@ -85,12 +85,15 @@ proptest! {
             ..Default::default()
         };
         let manifest = Manifest { roles: vec![role.clone()], ..Manifest::default() };
-        let text = serde_yaml::to_string(&manifest).unwrap();
+        let text = crate::output::json::yaml(&manifest).unwrap();
         let read = of(&text).unwrap();
         prop_assert_eq!(&read.entries.roles[0].value, &role, "{}", text);
-        // JSON is YAML.
-        let read = of(&serde_json::to_string(&manifest).unwrap()).unwrap();
-        prop_assert_eq!(&read.entries.roles[0].value, &role);
+        // JSON is YAML, but for the DEL that it may have as it is.
+        let text = serde_json::to_string(&manifest).unwrap();
+        if !text.contains(char::is_control) {
+            let read = of(&text).unwrap();
+            prop_assert_eq!(&read.entries.roles[0].value, &role, "{}", text);
+        }
     }
 
     /// Whatever it is, it is read or refused.
