@@ -335,9 +335,7 @@ impl Asking<'_> {
     /// The last lines of a container's log; of the run before when that is the one that ended.
     async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> PodLog {
         let read = self
-            .kube("get pods/log", |kube| async move {
-                kube.log(namespace, pod, container, previous, LOG_LINES).await
-            })
+            .kube("get pods/log", |kube| async move { kube.log(namespace, pod, container, previous, LOG_LINES).await })
             .await;
         let lines = match read {
             // Masked as a whole: a private key is more than one line.

@@ -161,7 +161,7 @@ fn attempt(healthy: &Healthy, (service, operation): &Operation, way: Way) -> Cel
     let env = world(line);
     env.world.faults().add(way.fault(service, operation));
     // Time for all that comes before the call.
-    let time = healthy.took.as_secs() * 2 + if way == Slow { 3 } else { 10 };
+    let time = healthy.took.as_secs() * 2 + if way == Slow { 3 } else { 20 };
     let words = line.words.split(" --timeout").next().unwrap();
     let start = Instant::now();
     let run = env.podid(&format!("{words} --timeout {time}s"));

@@ -337,7 +337,8 @@ async fn logs_that_cannot_be_read() {
     // Neither run has one.
     let (none, log) = kube(|asked| {
         let previous = asked.target.contains("previous=true");
-        let why = if previous { "previous terminated container \"app\" not found" } else { "\"app\" is waiting to start" };
+        let why =
+            if previous { "previous terminated container \"app\" not found" } else { "\"app\" is waiting to start" };
         status(400, "BadRequest", why)
     });
     let failure = none.log("carts", "a", "app", true, 20).await.unwrap_err();
