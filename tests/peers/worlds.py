@@ -19,6 +19,7 @@ import venv
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 START_WITHIN = 30  # seconds
+REGION = "us-west-2"
 
 
 def fail(text):
@@ -27,7 +28,8 @@ def fail(text):
 
 def build():
     """Builds podid and the sandbox; answers their paths and cargo's target directory."""
-    command = ["cargo", "build", "--quiet", "--locked", "--workspace", "--bins", "--message-format", "json"]
+    # The tests too: with what they need of the libraries, so that nothing is built twice beside `cargo test`.
+    command = ["cargo", "build", "--quiet", "--locked", "--workspace", "--bins", "--tests", "--message-format", "json"]
     try:
         answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
     except FileNotFoundError:
@@ -35,7 +37,7 @@ def build():
     if answer.returncode:
         fail("podid and the sandbox do not build")
     messages = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
-    binaries = {m["target"]["name"]: m["executable"] for m in messages if m.get("executable")}
+    binaries = {m["target"]["name"]: m["executable"] for m in messages if m.get("executable") and m["target"]["kind"] == ["bin"] and not m["profile"]["test"]}
     # target/debug/podid, or target/TRIPLE/debug/podid.
     return binaries["podid"], binaries["podid-sandbox"], pathlib.Path(binaries["podid"]).parent.parent
 
@@ -58,7 +60,17 @@ def environment(target, name):
     return programs
 
 
-class Sandbox:
+class World:
+    """A server that clients are led to by what it exports."""
+
+    process = None
+
+    def stop(self):
+        if self.process:
+            stop(self.process)
+
+
+class Sandbox(World):
     """A sandbox of its own, and the variables that lead to it."""
 
     def __init__(self, binary, scenario):
@@ -78,18 +90,32 @@ class Sandbox:
             fail("the sandbox did not start")
 
 
-class Ministack:
+def leading(url, account):
+    """The variables that lead clients to an emulator, which takes the key for the account."""
+    return {
+        "AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "any",
+        "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION, "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+class Endpoint(World):
+    """An emulator that somebody else started."""
+
+    def __init__(self, url, account):
+        self.exports = leading(url, account)
+
+
+class Ministack(World):
     """An emulator of its own, and the variables that lead to it."""
 
-    def __init__(self, programs, home):
+    def __init__(self, programs, home, account="123456789012"):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        account, region = "123456789012", "us-west-2"
         settings = {
             # Two of its services would listen on every interface.
             "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
-            "MINISTACK_REGION": region, "MINISTACK_ACCOUNT_ID": account, "PATH": os.environ["PATH"], "HOME": str(home),
+            "MINISTACK_REGION": REGION, "MINISTACK_ACCOUNT_ID": account, "PATH": os.environ["PATH"], "HOME": str(home),
         }
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([programs / "ministack"], cwd=home, env=settings, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
@@ -107,10 +133,7 @@ class Ministack:
                     print(self.log.read(), end="")
                     fail("ministack did not start")
                 time.sleep(0.1)
-        self.exports = {
-            "AWS_ENDPOINT_URL": url, "AWS_ACCESS_KEY_ID": account, "AWS_SECRET_ACCESS_KEY": "any",
-            "AWS_REGION": region, "AWS_DEFAULT_REGION": region, "AWS_EC2_METADATA_DISABLED": "true", "PODID_CLUSTER": "demo",
-        }
+        self.exports = {**leading(url, account), "PODID_CLUSTER": "demo"}
 
 
 def stop(process):
