@@ -348,6 +348,10 @@ pub fn with_a_way_on(failure: Failure) -> Failure {
         (_, "") => failure
             .hint(AGAIN)
             .hint("if it stays so, see what answers there: a proxy (`HTTPS_PROXY`, `NO_PROXY`) or `AWS_ENDPOINT_URL`"),
+        (_, code) if DENIED.contains(&code) && service.service != "Kubernetes" => {
+            let action = format!("{}:{}", service.service.to_lowercase().replace(' ', "-"), service.operation);
+            failure.hint(format!("allow `{action}`, or take another `--profile`"))
+        }
         _ => failure,
     }
 }

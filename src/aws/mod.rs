@@ -15,6 +15,7 @@ mod sandbox_tests;
 #[cfg(test)]
 mod tests;
 mod token;
+mod whole;
 mod wire;
 
 use std::sync::{Arc, OnceLock};
@@ -29,6 +30,7 @@ use crate::failure::{Failure, Result};
 use config::{Loaded, Who};
 use error::credentials_failure;
 use pace::Pace;
+use whole::Whole;
 use wire::{Endpoint, NoSuchHost};
 
 /// AWS for one profile and region. Clones share configuration, credentials and connections.
@@ -87,6 +89,7 @@ macro_rules! client {
         let (told, endpoint) = Teller::new($service, loaded);
         let config = $sdk::config::Builder::from(&loaded.sdk)
             .interceptor(endpoint)
+            .interceptor(Whole)
             .interceptor(pace.clone())
             .retry_classifier(NoSuchHost)
             .retry_classifier(pace.clone())

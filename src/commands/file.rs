@@ -99,7 +99,7 @@ async fn plan(ctx: &Context, entries: Entries, how: How) -> Result<Planned> {
     // What a few answers hold needs no progress.
     let tell = |read: usize, of: usize| {
         if of > 200 && (read.is_multiple_of(100) || read == of) {
-            line.update(format!("{read} of {of} read"));
+            line.count(format!("{read} of {of} read"));
         }
     };
     let from = From {

@@ -128,7 +128,7 @@ impl Ask<'_> {
         {
             read += 1;
             if total > observe::CONCURRENCY {
-                line.update(format!("{read} of {total} read"));
+                line.count(format!("{read} of {total} read"));
             }
             associations.extend(next.filter(|a| self.matches(a)));
         }

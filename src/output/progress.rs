@@ -4,12 +4,15 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Glyph, Term, lock, mask::visible};
+
+/// How often a count is said where each time is a line of its own: a log is read later, and by its length.
+const SELDOM: Duration = Duration::from_secs(10);
 
 /// One line of progress. All clones are the same line; when the last goes without an end, so does the spinner.
 #[derive(Clone, Debug)]
@@ -28,7 +31,20 @@ struct Line {
 #[derive(Debug, Default)]
 struct State {
     said: String,
+    counted: Option<Instant>,
     ended: bool,
+}
+
+impl State {
+    /// Whether a count is said now: not at first, as most are at their end by then.
+    fn due(&mut self, now: Instant) -> bool {
+        let counted = *self.counted.get_or_insert(now);
+        let due = now - counted >= SELDOM;
+        if due {
+            self.counted = Some(now);
+        }
+        due
+    }
 }
 
 impl Progress {
@@ -54,6 +70,13 @@ impl Progress {
             self.0.term.status(format_args!("{}: {text}", self.0.subject));
         }
         state.said = text;
+    }
+
+    /// Says how many there are so far: at a terminal each time, in lines every so often.
+    pub fn count(&self, text: impl Into<String>) {
+        if !self.0.lines || lock(&self.0.state).due(Instant::now()) {
+            self.update(text);
+        }
     }
 
     /// Ends it well.
@@ -110,4 +133,16 @@ fn spinner(term: &Term, subject: &str) -> ProgressBar {
     let bar = bars.add(ProgressBar::new_spinner().with_style(style).with_prefix(subject.to_owned()));
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_said_every_so_often() {
+        let (begun, mut state) = (Instant::now(), State::default());
+        let said: Vec<u64> = (0..45).filter(|s| state.due(begun + Duration::from_secs(*s))).collect();
+        assert_eq!(said, [10, 20, 30, 40]);
+    }
 }

@@ -266,6 +266,15 @@ fn progress_in_a_pipe_is_a_line_per_event() {
 }
 
 #[test]
+fn counts_in_a_pipe_are_no_lines() {
+    let term = Term::test(false, false, 80);
+    let line = term.progress("associations");
+    (1..=5_000).for_each(|n| line.count(format!("{n} of 5000 read")));
+    line.done("read");
+    assert_eq!(term.stderr(), "associations: read\n");
+}
+
+#[test]
 fn progress_at_a_terminal_leaves_the_outcome() {
     let term = Term::test(true, true, 80);
     let (a, b) = (term.progress("deployment/a"), term.progress("deployment/b"));

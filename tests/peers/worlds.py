@@ -20,6 +20,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 START_WITHIN = 30  # seconds
 REGION = "us-west-2"
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def fail(text):
@@ -105,35 +106,69 @@ class Endpoint(World):
         self.exports = leading(url, account)
 
 
-class Ministack(World):
+class Served(World):
+    """A server that somebody else wrote, on a port of its own on loopback; what it says is shown when it does not start."""
+
+    def serve(self, health, command, **more):
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log, **more)
+        until = time.monotonic() + START_WITHIN
+        while True:
+            try:
+                DIRECT.open(health, timeout=2).close()
+                return
+            except OSError:
+                if time.monotonic() > until or self.process.poll() is not None:
+                    self.stop()
+                    self.log.seek(0)
+                    print(self.log.read(), end="")
+                    fail(f"{command[0].name} did not start")
+                time.sleep(0.1)
+
+    @staticmethod
+    def free_port():
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            return free.getsockname()[1]
+
+
+class Ministack(Served):
     """An emulator of its own, and the variables that lead to it."""
 
     def __init__(self, programs, home, account="123456789012"):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = self.free_port()
         settings = {
             # Two of its services would listen on every interface.
             "GATEWAY_PORT": str(port), "BIND_HOST": "127.0.0.1", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
             "MINISTACK_REGION": REGION, "MINISTACK_ACCOUNT_ID": account, "PATH": os.environ["PATH"], "HOME": str(home),
         }
-        self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([programs / "ministack"], cwd=home, env=settings, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         url = f"http://127.0.0.1:{port}"
-        until = time.monotonic() + START_WITHIN
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        while True:
-            try:
-                direct.open(f"{url}/_ministack/health", timeout=2).close()
-                break
-            except OSError:
-                if time.monotonic() > until or self.process.poll() is not None:
-                    stop(self.process)
-                    self.log.seek(0)
-                    print(self.log.read(), end="")
-                    fail("ministack did not start")
-                time.sleep(0.1)
+        self.serve(f"{url}/_ministack/health", [programs / "ministack"], cwd=home, env=settings)
         self.exports = {**leading(url, account), "PODID_CLUSTER": "demo"}
+
+
+class Microburst(Served):
+    """A proxy that breaks answers by rules."""
+
+    def __init__(self, programs, upstream):
+        port = self.free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command = [programs / "microburst", "--upstream", upstream, "--port", str(port), "--host", "127.0.0.1"]
+        self.serve(f"{self.url}/_microburst/health", command)
+
+    def control(self, method, path, body=None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.url}/_microburst/{path}", data, {"Content-Type": "application/json"}, method=method)
+        with DIRECT.open(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def rules(self, rules):
+        """These from now on, and nothing fired yet."""
+        self.control("POST", "rules", rules)
+        self.control("DELETE", "fired")
+
+    def fired(self):
+        return self.control("GET", "fired")
 
 
 def stop(process):

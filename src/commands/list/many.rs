@@ -80,7 +80,7 @@ pub(super) async fn run(ask: &Ask<'_>, ctx: &Context, all_clusters: bool, all_re
     } else {
         let told = |read: usize, all: usize| {
             if all > CONCURRENCY {
-                line.update(format!("{read} of {all} associations read"));
+                line.count(format!("{read} of {all} associations read"));
             }
         };
         described(ask, ctx, &mut places, summaries, told).await?

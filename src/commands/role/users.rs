@@ -146,7 +146,7 @@ async fn read(ctx: &Context, clusters: Vec<String>, line: &Progress, gone_is_fin
                 Ok(Some(association)) => {
                     read += 1;
                     if total > CONCURRENCY {
-                        line.update(format!("{read} of {total} associations of {cluster} read"));
+                        line.count(format!("{read} of {total} associations of {cluster} read"));
                     }
                     let Some(a) = association else { continue };
                     users.add(&a.summary, a.role_arn, false);
