@@ -1,6 +1,6 @@
 //! Argo Rollouts (`argoproj.io/v1alpha1 Rollout`), as much of them as a restart needs: reading and restarting them.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::{
@@ -29,6 +29,7 @@ use crate::{
         rollout,
         workload::{Argo, Pod, RolloutStatus, Strategy, Workload, WorkloadKind},
     },
+    wait,
 };
 
 /// The label of all pods of Rollouts, for those that take their selector from a Deployment.
@@ -195,6 +196,9 @@ pub(super) async fn all(client: &Client, namespace: Option<&str>) -> Result<Vec<
     }
 }
 
+/// By the server's clock no pod that was seen is younger than that.
+const A_SECOND: Duration = Duration::from_secs(1);
+
 /// Restarts as `kubectl argo rollouts restart` does, and deletes the pods that would keep the controller from evicting any.
 pub(super) async fn restart(kube: &Kube, workload: &Workload, at: Timestamp) -> Result<Workload> {
     let id = &workload.id;
@@ -206,10 +210,16 @@ pub(super) async fn restart(kube: &Kube, workload: &Workload, at: Timestamp) -> 
     let seen: Vec<Pod> = found.iter().map(convert::pod).filter(|pod| workload.owns(pod)).collect();
 
     let stamp = stamp(at, workload.restarted_at.as_deref(), &seen);
-    let merge = Patch::Merge(json!({"spec": {"restartAt": stamp}}));
+    let text = stamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let merge = Patch::Merge(json!({"spec": {"restartAt": text}}));
     let patched = patch::<Rollout>(kube, id, &merge).await?.workload();
 
-    for held in rollout::held(&patched, &seen) {
+    let held = rollout::held(&patched, &seen);
+    if !held.is_empty() {
+        // A successor that is born before the restart's second would be old itself, and hold it up again.
+        wait::pause(stamp.duration_since(at).unsigned_abs().min(A_SECOND)).await;
+    }
+    for held in held {
         let operation = format!("delete pod `{}`, which holds up the restart of `{id}`", held.name);
         for pod in found.iter().filter(|pod| pod.metadata.name.as_ref() == Some(&held.name)) {
             delete_pod(&pods, pod).await.map_err(|e| error::failure(&operation, &connection.server, e))?;
@@ -220,14 +230,13 @@ pub(super) async fn restart(kube: &Kube, workload: &Workload, at: Timestamp) -> 
 
 /// The time of a restart: pods that are older are evicted. Kubernetes keeps whole seconds of a pod's birth, so it is the next whole
 /// one; a pod that is younger than the caller's clock says is older than the restart too; and the same value would be none.
-fn stamp(at: Timestamp, before: Option<&str>, pods: &[Pod]) -> String {
+fn stamp(at: Timestamp, before: Option<&str>, pods: &[Pod]) -> Timestamp {
     let second = SignedDuration::from_secs(1);
     let next = Timestamp::from_second(at.as_second() + 1).unwrap_or(at);
     let youngest = pods.iter().filter_map(|pod| pod.created_at).max().map_or(next, |born| born + second);
     let stamp = next.max(youngest);
     let before = before.and_then(|before| before.parse().ok());
-    let stamp = if before == Some(stamp) { stamp + second } else { stamp };
-    stamp.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    if before == Some(stamp) { stamp + second } else { stamp }
 }
 
 #[cfg(test)]
@@ -249,7 +258,7 @@ mod tests {
             pod.created_at = Some(fixtures::at(born));
             let before = before.map(text);
             let at = noon + SignedDuration::from_millis(400);
-            assert_eq!(stamp(at, before.as_deref(), &[pod.clone()]), text(wanted), "{born} {before:?}");
+            assert_eq!(stamp(at, before.as_deref(), &[pod.clone()]), fixtures::at(wanted), "{born} {before:?}");
         }
     }
 

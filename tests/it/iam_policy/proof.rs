@@ -202,6 +202,7 @@ fn suffice(lines: &[Line], granted: &Granted) -> Vec<Tried> {
     for (line, tried) in lines.iter().zip(&tried) {
         assert_eq!(tried.run.code, line.code, "{}: {}", line.words, tried.run);
         assert!(tried.refused.is_empty(), "{}: refused {:?}: {}", line.words, tried.refused, tried.run);
+        assert!(!tried.run.stderr.contains("timed out"), "{}: {}", line.words, tried.run);
     }
     tried
 }

@@ -1,7 +1,5 @@
 //! Two podids at the same time: what one of them could not do it says, and nothing of either is silently lost.
 
-use std::time::Duration;
-
 use podid_sandbox::faults::{Action, Fault};
 
 use super::ready;
@@ -24,9 +22,7 @@ fn role(env: &Env) -> String {
 #[test]
 fn one_file_is_applied_twice() {
     let env = ready(&[]);
-    env.world
-        .faults()
-        .add(Fault { times: 2, ..Fault::once("iam", "CreateRole", Action::Hold(Duration::from_millis(500))) });
+    env.world.faults().add(Fault { times: 2, ..Fault::once("iam", "CreateRole", Action::meet(2)) });
     let file = env.file("podid.yaml", CARTS);
     let apply = format!("apply -f {file} --yes --no-wait");
     for run in both(&env, [&apply, &apply]) {
@@ -46,8 +42,7 @@ fn one_file_is_applied_twice() {
 #[test]
 fn two_roles_for_one_service_account() {
     let env = ready(&[]);
-    let hold = Action::Hold(Duration::from_millis(500));
-    env.world.faults().add(Fault { times: 2, ..Fault::once("eks", "CreatePodIdentityAssociation", hold) });
+    env.world.faults().add(Fault { times: 2, ..Fault::once("eks", "CreatePodIdentityAssociation", Action::meet(2)) });
     let line = |role: &str| format!("associate carts/carts --create-role --role {role} --no-wait");
     let runs = both(&env, [&line("first"), &line("second")]);
     assert_eq!(env.world.with(|state| state.aws.associations.len()), 1);
@@ -71,8 +66,7 @@ fn two_service_accounts_for_one_role() {
     let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
     let lines =
         ["carts/a", "carts/b"].map(|who| format!("associate {who} --create-role --role shared --no-wait --yes"));
-    let hold = Action::Hold(Duration::from_millis(500));
-    env.world.faults().add(Fault { times: 2, ..Fault::once("iam", "UpdateAssumeRolePolicy", hold) });
+    env.world.faults().add(Fault { times: 2, ..Fault::once("iam", "UpdateAssumeRolePolicy", Action::meet(2)) });
     let runs = both(&env, [&lines[0], &lines[1]]);
     let trust = env.world.with(|state| state.aws.roles["shared"].trust.clone());
     assert!(trust.contains("\"carts\""), "{trust}");

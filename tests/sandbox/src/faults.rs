@@ -2,11 +2,11 @@
 //! so that a test can kill the client at exactly that point.
 
 use std::{
-    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use tokio::sync::Notify;
+use tokio::sync::{Barrier, Notify};
 
 /// What happens to a matching call.
 #[derive(Debug, Clone)]
@@ -31,6 +31,8 @@ pub enum Action {
     Delay(Duration),
     /// Do it only after this time: what others do meanwhile comes first.
     Hold(Duration),
+    /// Do it once all are there that shall meet, and answer once all of theirs are done; see [`Action::meet`].
+    Meet(Arc<Barrier>),
     /// Close the connection; nothing was done.
     Drop,
     /// Do it, then close the connection without an answer.
@@ -69,6 +71,11 @@ impl Fault {
 }
 
 impl Action {
+    /// So many calls at the same time: none is done before all are there, none is answered before all are done.
+    pub fn meet(calls: usize) -> Self {
+        Self::Meet(Arc::new(Barrier::new(calls)))
+    }
+
     /// An error answer.
     pub fn error(status: u16, code: &str, message: &str) -> Self {
         Self::Error { status, code: code.to_owned(), message: message.to_owned() }

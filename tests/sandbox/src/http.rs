@@ -154,6 +154,7 @@ async fn answer(
     let action = world.faults.strike(&named.service, &named.operation);
     let mut ending = Ending::Whole;
     let mut late = std::time::Duration::ZERO;
+    let mut meeting = None;
     let fault = match action {
         Some(Action::Drop) => {
             world.journal.end(seq, None);
@@ -176,6 +177,11 @@ async fn answer(
             tokio::time::sleep(delay).await;
             None
         }
+        Some(Action::Meet(barrier)) => {
+            barrier.wait().await;
+            meeting = Some(barrier);
+            None
+        }
         Some(Action::DropAnswer) => {
             ending = Ending::Dropped;
             None
@@ -195,6 +201,9 @@ async fn answer(
         (None, Side::Aws) => crate::aws::handle(&world, req).await,
         (None, Side::Kube) => crate::kube::handle(&world, req).await,
     };
+    if let Some(barrier) = meeting {
+        barrier.wait().await;
+    }
     if !late.is_zero() {
         tokio::time::sleep(late).await;
     }
