@@ -44,7 +44,8 @@ fn cut(body: &[u8]) -> bool {
     let name = root.split([' ', '\t', '\r', '\n', '>', '/']).next().unwrap_or_default();
     let ended =
         text.strip_suffix('>').and_then(|text| text.strip_suffix(name)).is_some_and(|text| text.ends_with("</"));
-    !ended && !(text.ends_with("/>") && !root.trim_end_matches("/>").contains('>'))
+    let empty = text.ends_with("/>") && !root.trim_end_matches("/>").contains('>');
+    !(ended || empty)
 }
 
 #[cfg(test)]
