@@ -136,7 +136,7 @@ async fn roles(ctx: &Context) -> Result<Vec<ListedRole>> {
         roles.extend(page);
         // What one answer holds needs no progress.
         if roles.len() >= 1000 {
-            line.count(format!("{} read", roles.len()));
+            line.update(format!("{} read", roles.len()));
         }
     }
     line.clear();
