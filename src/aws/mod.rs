@@ -8,6 +8,10 @@ mod dynamodb;
 mod eks;
 mod eks_auth;
 mod error;
+#[cfg(test)]
+pub mod fuzz_tests;
+#[cfg(all(fuzzing, not(test)))]
+pub mod fuzz_tests;
 mod iam;
 mod pace;
 #[cfg(test)]

@@ -8,14 +8,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use tokio::sync::OnceCell;
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use aws_credential_types::Credentials;
 
-use super::{
-    Aws, Inner, Settings,
-    config::{Loaded, Who},
-};
+use super::{Aws, Settings, fuzz_tests::aws_of};
 use crate::{
     failure::{Code, Failure},
     model::{
@@ -82,17 +78,8 @@ fn aws(url: &str) -> Aws {
 
 pub(super) fn aws_with(url: &str, key: &str, secret: &str) -> Aws {
     let credentials = Credentials::new(key, secret, None, None, "test");
-    let sdk = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-west-2"))
-        .endpoint_url(url)
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(RetryConfig::standard().with_max_attempts(1))
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(std::time::Duration::from_secs(1)).build())
-        .build();
-    let who = Who { profile: Some("dev".into()), sso: true };
-    let loaded = OnceCell::new_with(Some(Loaded { sdk, who }));
-    Aws(Arc::new(Inner { loaded, ..Inner::new(Settings::default()) }))
+    let timeout = TimeoutConfig::builder().operation_attempt_timeout(std::time::Duration::from_secs(1)).build();
+    aws_of(SdkConfig::builder().endpoint_url(url).timeout_config(timeout), credentials)
 }
 
 fn eks_error(status: u16, code: &str, message: &str) -> Answer {

@@ -384,4 +384,6 @@ impl Cluster for Kube {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;
+#[cfg(all(fuzzing, not(test)))]
+pub mod tests;

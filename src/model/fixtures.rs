@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use proptest::{
+    prelude::{any, prop},
+    sample::Index,
+};
 
 use super::{
     addon::Addon,
@@ -240,4 +244,24 @@ pub(crate) fn have() -> Have {
         pods: Seen::Read(vec![pod(&carts, "carts-a", false), pod(&carts, "carts-b", false)]),
         workloads: Seen::Read(vec![carts]),
     }
+}
+
+/// One of these texts, cut, with characters put in, changed or repeated: what a line that fails may bring.
+pub(crate) fn spoilt(texts: &'static [&'static str]) -> impl prop::strategy::Strategy<Value = String> {
+    use prop::strategy::Strategy as _;
+
+    let edits = prop::collection::vec((any::<Index>(), 0..4_u8, any::<char>()), 0..5);
+    (prop::sample::select(texts), edits).prop_map(|(text, edits)| {
+        let mut all: Vec<char> = text.chars().collect();
+        for (at, how, c) in edits {
+            let at = at.index(all.len() + 1);
+            match how {
+                0 => all.truncate(at),
+                1 => all.insert(at, c),
+                2 if at < all.len() => all[at] = c,
+                _ => all.extend(text.chars().skip(at)),
+            }
+        }
+        all.into_iter().collect()
+    })
 }

@@ -1,8 +1,13 @@
 //! The adapter against scripted answers of an API server, and against the sandbox.
 
+#[cfg(test)]
 mod convert;
+#[cfg(test)]
 mod follow;
+pub mod fuzz;
+#[cfg(test)]
 mod sandbox;
+#[cfg(test)]
 mod scripted;
 
 use std::sync::{Arc, Mutex};
@@ -16,6 +21,7 @@ use super::{Kube, connect::Access, connect::Connection};
 
 /// One request as the API server saw it.
 #[derive(Debug, Clone)]
+#[cfg_attr(not(test), expect(dead_code, reason = "fuzzing looks at the target alone"))]
 pub(super) struct Asked {
     pub(super) method: String,
     pub(super) target: String,
