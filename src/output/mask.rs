@@ -79,36 +79,41 @@ fn is_mounted_path(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '/' | '.' | '-'))
 }
 
-/// Names of things that are secret, as environment variables, JSON, YAML and Go fields write them.
-const SECRET_NAME: &str = r"[\w.-]*(?:secret|token|passw(?:or)?d|passphrase|credential|api_?key|private_?key)[\w.-]*";
+/// What makes a name one of a secret, as environment variables, JSON, YAML and Go fields write them. Only this folds case, and no
+/// class is of Unicode's words: those rules take milliseconds to compile, in every run that shows a line.
+const SECRET: &str = "(?i:secret|token|passw(?:or)?d|passphrase|credential|api_?key|private_?key)";
+
+/// How such a name begins and goes on.
+const NAME: &str = r"[0-9A-Za-z_.\x{80}-\x{10FFFF}-]*";
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     use Place::{Everywhere, Logs};
+    let named = format!("{SECRET}{NAME}");
     let rules = [
         // Private keys, over several lines.
         (r"(?s)(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?P<tail>-----END|\z)".to_owned(), Everywhere),
         // Headers: the scheme says nothing about where the secret ends, so the line goes.
-        (r"(?im)(?P<keep>(?:authorization|cookie)\\*[\x22']?\s*[:=]\s*)[^\n]+$".to_owned(), Everywhere),
-        (r"(?i)(?P<keep>\bbearer\s+)[^\s\x22',;]+".to_owned(), Everywhere),
+        (r"(?m)(?P<keep>(?i:authorization|cookie)\\*[\x22']?\s*[:=]\s*)[^\n]+$".to_owned(), Everywhere),
+        (r"(?P<keep>\b(?i:bearer)\s+)[^\s\x22',;]+".to_owned(), Everywhere),
         // {"name":"DB_PASSWORD","value":"…"}, as Kubernetes writes an environment.
         (
             format!(
-                r#"(?i)(?P<keep>\\*"name\\*"\s*:\s*\\*"{SECRET_NAME}\\*"\s*,\s*\\*"value\\*"\s*:\s*\\*")[^"\\]*(?P<tail>\\*")"#
+                r#"(?P<keep>\\*"(?i:name)\\*"\s*:\s*\\*"{NAME}{named}\\*"\s*,\s*\\*"(?i:value)\\*"\s*:\s*\\*")[^"\\]*(?P<tail>\\*")"#
             ),
             Everywhere,
         ),
         // NAME="…", "name": "…"; the closing quote may have been cut off. Then the same inside a JSON string.
-        (format!(r#"(?im)(?P<keep>{SECRET_NAME}["']?\s*[:=]\s*")(?:[^"\\\n]|\\.)*\\?(?P<tail>"|$)"#), Everywhere),
-        (format!(r#"(?im)(?P<keep>{SECRET_NAME}\\*["']?\s*[:=]\s*\\+")[^"\n]*?(?P<tail>\\*"|$)"#), Everywhere),
-        (format!(r#"(?im)(?P<keep>{SECRET_NAME}\\*["']?\s*[:=]\s*')[^'\n]*(?P<tail>'|$)"#), Everywhere),
+        (format!(r#"(?m)(?P<keep>{named}["']?\s*[:=]\s*")(?:[^"\\\n]|\\.)*\\?(?P<tail>"|$)"#), Everywhere),
+        (format!(r#"(?m)(?P<keep>{named}\\*["']?\s*[:=]\s*\\+")[^"\n]*?(?P<tail>\\*"|$)"#), Everywhere),
+        (format!(r#"(?m)(?P<keep>{named}\\*["']?\s*[:=]\s*')[^'\n]*(?P<tail>'|$)"#), Everywhere),
         // NAME=…, and in a query.
-        (format!(r#"(?i)(?P<keep>{SECRET_NAME}=)[^\s&"']+"#), Everywhere),
+        (format!(r#"(?P<keep>{named}=)[^\s&"']+"#), Everywhere),
         // Name: …, when it looks like a secret and not like prose.
-        (format!(r#"(?i)(?P<keep>{SECRET_NAME}:\s?)[^\s&"']{{12,}}"#), Logs),
-        (r#"(?i)(?P<keep>\b(?:x-amz-)?signature=)[^\s&"';,]+"#.to_owned(), Everywhere),
+        (format!(r#"(?P<keep>{named}:\s?)[^\s&"']{{12,}}"#), Logs),
+        (r#"(?P<keep>\b(?i:(?:x-amz-)?signature)=)[^\s&"';,]+"#.to_owned(), Everywhere),
         (r"(?P<keep>://[^\s/:@]*:)[^\s/]+(?P<tail>@)".to_owned(), Everywhere),
-        (r"k8s-aws-v1\.[\w.=-]+".to_owned(), Everywhere),
-        (r"eyJ[\w=-]+\.[\w=-]+\.?[\w=-]*".to_owned(), Everywhere),
+        (r"k8s-aws-v1\.[0-9A-Za-z_.=-]+".to_owned(), Everywhere),
+        (r"eyJ[0-9A-Za-z_=-]+\.[0-9A-Za-z_=-]+\.?[0-9A-Za-z_=-]*".to_owned(), Everywhere),
         (r"(?P<keep>A(?:KIA|SIA))[A-Z0-9]{12,}".to_owned(), Everywhere),
         (r"(?P<keep>A(?:ROA|IDA|GPA|NPA|NVA|IPA|SCA|BIA|CCA|PKA))[A-Z0-9]{12,}".to_owned(), Logs),
     ];
