@@ -4,7 +4,10 @@ pub mod file;
 pub mod live;
 pub mod verify;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    task::Poll,
+};
 
 use futures::{
     future::join_all,
@@ -53,9 +56,39 @@ pub fn describe_all<'a>(
     cluster: &'a str,
     summaries: Vec<AssociationSummary>,
 ) -> impl Stream<Item = Result<Option<Association>>> + 'a {
-    stream::iter(summaries)
-        .map(move |summary| async move { eks.association(cluster, &summary.association_id).await })
+    describe_listed(eks, cluster, stream::once(async { Ok(summaries) }))
+}
+
+/// The same of a list that is still being read: its pages are read on meanwhile.
+pub fn describe_listed<'a>(
+    eks: &'a dyn Eks,
+    cluster: &'a str,
+    pages: impl Stream<Item = Result<Vec<AssociationSummary>>> + 'a,
+) -> impl Stream<Item = Result<Option<Association>>> + 'a {
+    read_ahead(pages)
+        .map(move |summary| async move { eks.association(cluster, &summary?.association_id).await })
         .buffered(CONCURRENCY)
+}
+
+/// What stands on the pages, one by one. Whenever one is asked for, all pages that have arrived are taken in, and the next page is
+/// on its way.
+fn read_ahead<'a, T: 'a>(pages: impl Stream<Item = Result<Vec<T>>> + 'a) -> impl Stream<Item = Result<T>> + 'a {
+    let mut pages = Box::pin(pages.fuse());
+    let mut read = VecDeque::new();
+    stream::poll_fn(move |context| {
+        let over = loop {
+            match pages.as_mut().poll_next(context) {
+                Poll::Ready(Some(Ok(page))) => read.extend(page.into_iter().map(Ok)),
+                Poll::Ready(Some(Err(failure))) => read.push_back(Err(failure)),
+                Poll::Ready(None) => break true,
+                Poll::Pending => break false,
+            }
+        };
+        match read.pop_front() {
+            None if !over => Poll::Pending,
+            next => Poll::Ready(next),
+        }
+    })
 }
 
 /// What is known of a role, read at once.

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use async_trait::async_trait;
-use futures::stream::BoxStream;
+use futures::{TryStreamExt, stream::BoxStream};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::Value;
@@ -38,7 +38,15 @@ pub trait Eks: Send + Sync {
     /// ListClusters, every page.
     async fn clusters(&self) -> Result<Vec<String>>;
     /// ListPodIdentityAssociations, every page (100 each). Summaries only: a role costs one Describe each.
-    async fn associations(&self, cluster: &str, filter: &AssociationFilter) -> Result<Vec<AssociationSummary>>;
+    async fn associations(&self, cluster: &str, filter: &AssociationFilter) -> Result<Vec<AssociationSummary>> {
+        self.association_pages(cluster, filter).try_concat().await
+    }
+    /// ListPodIdentityAssociations, each page as soon as it is there.
+    fn association_pages(
+        &self,
+        cluster: &str,
+        filter: &AssociationFilter,
+    ) -> BoxStream<'_, Result<Vec<AssociationSummary>>>;
     /// DescribePodIdentityAssociation; `None` when it is gone.
     async fn association(&self, cluster: &str, id: &str) -> Result<Option<Association>>;
     /// CreatePodIdentityAssociation, which takes TagResource and PassRole too. A role made seconds ago may "not exist" yet, and

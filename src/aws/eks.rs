@@ -7,6 +7,10 @@ use aws_sdk_eks::{
     error::{ProvideErrorMetadata, SdkError},
     types::PodIdentityAssociation,
 };
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, BoxStream},
+};
 use serde_json::Value;
 
 use super::{Aws, convert};
@@ -48,7 +52,11 @@ impl Eks for Aws {
         names.map_err(|error| eks.told.failure("ListClusters", what, &error))
     }
 
-    async fn associations(&self, cluster: &str, filter: &AssociationFilter) -> Result<Vec<AssociationSummary>> {
+    fn association_pages(
+        &self,
+        cluster: &str,
+        filter: &AssociationFilter,
+    ) -> BoxStream<'_, Result<Vec<AssociationSummary>>> {
         let what = match (&filter.namespace, &filter.service_account) {
             (Some(namespace), Some(name)) => {
                 format!("cannot list associations of `{namespace}/{name}` in cluster `{cluster}`")
@@ -58,17 +66,25 @@ impl Eks for Aws {
             }
             _ => format!("cannot list associations of cluster `{cluster}`"),
         };
-        let eks = self.eks(&what).await?;
-        let call = eks
-            .api
-            .list_pod_identity_associations()
-            .cluster_name(cluster)
-            .set_namespace(filter.namespace.clone())
-            .set_service_account(filter.service_account.clone())
-            .max_results(100);
-        let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
-        let found = found.map_err(|error| eks.told.failure("ListPodIdentityAssociations", &what, &error))?;
-        found.iter().map(convert::summary).collect::<Result<_>>().map_err(|failure| failure.context(what))
+        let (cluster, filter) = (cluster.to_owned(), filter.clone());
+        let pages = async move {
+            let eks = self.eks(&what).await?;
+            let call = eks
+                .api
+                .list_pod_identity_associations()
+                .cluster_name(cluster)
+                .set_namespace(filter.namespace)
+                .set_service_account(filter.service_account)
+                .max_results(100);
+            let pages =
+                stream::unfold(call.into_paginator().send(), async |mut pages| Some((pages.next().await?, pages)));
+            Ok::<_, Failure>(pages.map(move |page| {
+                let page = page.map_err(|error| eks.told.failure("ListPodIdentityAssociations", &what, &error))?;
+                let found = page.associations().iter().map(convert::summary).collect::<Result<_>>();
+                found.map_err(|failure| failure.context(&what))
+            }))
+        };
+        stream::once(pages).try_flatten().boxed()
     }
 
     async fn association(&self, cluster: &str, id: &str) -> Result<Option<Association>> {

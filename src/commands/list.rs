@@ -2,10 +2,13 @@
 
 mod many;
 
-use std::pin::pin;
+use std::{cell::Cell, pin::pin, task::Poll};
 
 use clap::Args;
-use futures::StreamExt;
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, Stream},
+};
 use serde_json::json;
 
 use crate::{
@@ -20,7 +23,7 @@ use crate::{
     observe,
     output::{
         Format,
-        table::{Cell, Column, Table},
+        table::{self, Column, Table},
     },
 };
 
@@ -81,24 +84,29 @@ impl List {
         let target = ctx.target()?;
         let eks = ctx.eks()?;
         let filter = ask.filter();
-        let list = ctx.guard.run("listing associations", eks.associations(&target.cluster.value, &filter));
+        let mut pages = eks.association_pages(&target.cluster.value, &filter);
+        let first = ctx.guard.run("listing associations", async { pages.next().await.transpose() });
         // A cluster that a kube context or an ARN named must be the one that the credentials lead to.
-        let mut summaries = if target.named() && target.account.is_none() {
-            match list.await {
-                Ok(summaries) => summaries,
+        let first = if target.named() && target.account.is_none() {
+            match first.await {
+                Ok(first) => first,
                 Err(failure) => return Err(ctx.no_cluster(failure).await),
             }
         } else {
-            let (cluster, summaries) = futures::join!(ctx.cluster(), list);
+            let (cluster, first) = futures::join!(ctx.cluster(), first);
             cluster?;
-            summaries?
+            first?
         };
-        summaries.retain(|summary| ask.wants(&summary.subject));
+        let pages = stream::iter(first.map(Ok)).chain(pages).map_ok(|mut page: Vec<AssociationSummary>| {
+            page.retain(|summary| ask.wants(&summary.subject));
+            page
+        });
         let place = format!("cluster {}", target.cluster.value);
         if ctx.term.format() == Format::Name && ask.role.is_none() {
-            return names(ctx, &ask, &place, &summaries);
+            let all = ctx.guard.run("listing associations", pages.try_concat()).await?;
+            return names(ctx, &ask, &place, &all);
         }
-        let associations = ask.describe(ctx, summaries).await?;
+        let associations = ask.describe(ctx, pages).await?;
         ask.render(ctx, &place, &associations)
     }
 }
@@ -116,19 +124,29 @@ impl Ask<'_> {
             && (self.subjects.is_empty() || self.subjects.iter().any(|pattern| pattern.matches(subject)))
     }
 
-    async fn describe(&self, ctx: &Context, summaries: Vec<AssociationSummary>) -> Result<Vec<Association>> {
+    async fn describe(
+        &self,
+        ctx: &Context,
+        pages: impl Stream<Item = Result<Vec<AssociationSummary>>>,
+    ) -> Result<Vec<Association>> {
         let (eks, cluster) = (ctx.eks()?, &ctx.target()?.cluster.value);
-        let total = summaries.len();
+        let (listed, over) = (Cell::new(0), Cell::new(false));
+        let counted = pages.inspect_ok(|page| listed.set(listed.get() + page.len()));
+        let counted = counted.chain(stream::poll_fn(|_| {
+            over.set(true);
+            Poll::Ready(None)
+        }));
         let line = ctx.term.progress("associations");
-        let mut described = pin!(observe::describe_all(eks, cluster, summaries));
-        let mut associations = Vec::with_capacity(total);
+        let mut described = pin!(observe::describe_listed(eks, cluster, counted));
+        let mut associations = Vec::new();
         let mut read = 0;
         while let Some(next) =
             ctx.guard.run("reading associations", async { described.next().await.transpose() }).await?
         {
             read += 1;
-            if total > observe::CONCURRENCY {
-                line.count(format!("{read} of {total} read"));
+            if listed.get() > observe::CONCURRENCY {
+                let least = if over.get() { "" } else { "at least " };
+                line.count(format!("{read} of {least}{} read", listed.get()));
             }
             associations.extend(next.filter(|a| self.matches(a)));
         }
@@ -212,16 +230,16 @@ fn columns() -> Vec<Column> {
 }
 
 /// Role names in the table, ARNs in `wide`.
-fn cells(a: &Association, wide: bool) -> Vec<Cell> {
+fn cells(a: &Association, wide: bool) -> Vec<table::Cell> {
     let role = |arn: &str| if wide { arn.to_owned() } else { last(arn).to_owned() };
     vec![
-        Cell::new(&a.summary.subject.namespace),
-        Cell::new(&a.summary.subject.name),
-        Cell::new(role(&a.role_arn)),
-        Cell::new(a.target_role_arn.as_deref().map(role).unwrap_or_default()),
-        Cell::new(a.summary.owner_arn.as_deref().map(owner).unwrap_or_default()),
-        Cell::maybe_time(a.created_at),
-        Cell::new(&a.summary.association_id),
+        table::Cell::new(&a.summary.subject.namespace),
+        table::Cell::new(&a.summary.subject.name),
+        table::Cell::new(role(&a.role_arn)),
+        table::Cell::new(a.target_role_arn.as_deref().map(role).unwrap_or_default()),
+        table::Cell::new(a.summary.owner_arn.as_deref().map(owner).unwrap_or_default()),
+        table::Cell::maybe_time(a.created_at),
+        table::Cell::new(&a.summary.association_id),
     ]
 }
 

@@ -65,6 +65,7 @@ pub const PORTS: &[Port] = &[
     ("Eks::cluster", &[Iam("eks:DescribeCluster", On::Cluster)]),
     ("Eks::clusters", &[Iam("eks:ListClusters", On::Everything)]),
     ("Eks::associations", &[Iam("eks:ListPodIdentityAssociations", On::Cluster)]),
+    ("Eks::association_pages", &[Iam("eks:ListPodIdentityAssociations", On::Cluster)]),
     ("Eks::association", &[Iam("eks:DescribePodIdentityAssociation", On::Associations)]),
     (
         "Eks::create_association",

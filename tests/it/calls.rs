@@ -90,6 +90,17 @@ fn describes_run_side_by_side_but_not_all_at_once() {
 }
 
 #[test]
+fn the_first_page_is_described_while_the_others_are_listed() {
+    let env = crowd(300);
+    slow(&env, "eks", Duration::from_millis(100));
+    let run = env.podid("list -o json").ok();
+    let calls = env.world.journal().calls();
+    let described = calls.iter().position(|call| call.operation == "DescribePodIdentityAssociation");
+    let listed = calls.iter().rposition(|call| call.operation == "ListPodIdentityAssociations");
+    assert!(described.is_some() && described < listed, "{described:?} {listed:?}\n{run}");
+}
+
+#[test]
 fn every_call_says_who_makes_it() {
     let env = ready(&[]);
     let run = env.podid(ASSOCIATE).ok();

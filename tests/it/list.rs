@@ -281,6 +281,27 @@ fn many() {
     assert_eq!(rows, names);
 }
 
+/// Part of a list is no list, however much of it was read.
+#[test]
+fn a_later_page_is_denied() {
+    let one = |n: usize| json!({ "namespace": "team", "service_account": format!("app-{n}"), "role": ROLE });
+    let env = Env::with("carts-associated", &[("/associations", (0..150).map(one).collect())]);
+    let denied = Action::error(
+        403,
+        "AccessDeniedException",
+        "User is not authorized to perform: eks:ListPodIdentityAssociations",
+    );
+    let denied = Fault { skip: 1, ..Fault::always("eks", "ListPodIdentityAssociations", denied) };
+    for format in ["table", "json", "name"] {
+        env.world.faults().clear();
+        assert_ne!(env.podid(&format!("list -o {format}")).ok().stdout, "");
+        env.world.faults().add(denied.clone());
+        let run = env.podid(&format!("list -o {format}")).code(4);
+        assert_eq!(run.stdout, "", "{run}");
+        assert!(run.stderr.contains("cannot list associations of cluster"), "{run}");
+    }
+}
+
 #[test]
 fn by_name_and_pattern() {
     let env = several();

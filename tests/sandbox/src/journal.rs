@@ -1,6 +1,9 @@
 //! What was asked of the world: every request, in the order in which they began.
 
-use std::{sync::Mutex, time::Instant};
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 
@@ -98,6 +101,13 @@ impl Journal {
             chain.push(before + 1);
         }
         chain.into_iter().max().unwrap_or(0)
+    }
+
+    /// From the beginning of the first of the given calls to the end of the last.
+    pub fn span<'c>(calls: impl Iterator<Item = &'c Call> + Clone) -> Duration {
+        let began = calls.clone().map(|call| call.began).min();
+        let ended = calls.filter_map(|call| call.ended).max();
+        ended.zip(began).map_or(Duration::ZERO, |(ended, began)| ended - began)
     }
 
     /// How many of the given calls were under way at once at most.
