@@ -7,29 +7,18 @@
     reason = "a report on stdout; a world that cannot be set up has failed"
 )]
 
+mod file;
 mod measure;
 
 use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
     fs,
-    path::PathBuf,
     process::ExitCode,
     time::{Duration, Instant},
 };
 
 use measure::{Report, associations, podid, slow};
-
-use ::podid::{
-    manifest,
-    model::{cluster::Cluster, have::Seen, manifest::Holdings, names::ServiceAccount},
-    plan::{self, Converge, Expanded},
-};
 use podid_sandbox::{Sandbox, Scenario};
 use serde_json::{Value, json};
-
-/// Service accounts of one role.
-const PER_ROLE: usize = 10;
 
 fn main() -> ExitCode {
     // `cargo test --benches` only builds it.
@@ -114,37 +103,20 @@ fn ratio(a: usize, b: usize) -> f64 {
     a as f64 / b as f64
 }
 
-/// A file of so many associations, ten to a role.
-fn file(count: usize) -> String {
-    let mut text = "apiVersion: podid.dev/v1\nkind: PodIdentity\nmetadata: {name: scale}\nroles:\n".to_owned();
-    for n in 0..count.div_ceil(PER_ROLE) {
-        let _ = writeln!(
-            text,
-            "- name: role-{n}\n  scope: namespace\n  policies:\n    dynamodb: [{{table: table-{n}, access: read-write}}]"
-        );
-    }
-    text += "associations:\n";
-    for n in 0..count {
-        let role = n / PER_ROLE;
-        let _ = writeln!(text, "- serviceAccount: team-{role}/app-{n}\n  role: role-{role}");
-    }
-    text
-}
-
 fn files(report: &mut Report) {
     let mut runs = Vec::new();
     for count in [1_000, 5_000] {
         let world = Sandbox::start(Scenario::named("carts-agent").unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("podid.yaml");
-        fs::write(&path, file(count)).unwrap();
+        fs::write(&path, file::text(count)).unwrap();
         let path = path.to_str().unwrap();
         let applied = podid(&world, &["apply", "-f", path, "--yes", "--no-wait", "--timeout", "30m", "--quiet"]);
         report.row(&format!("apply of {count} new associations"), &applied.ended(&[0]));
         let compared = podid(&world, &["diff", "-f", path, "--timeout", "30m"]).ended(&[0]);
         report.row(&format!("diff of {count} associations, no difference"), &compared);
         // DescribeCluster; the lists; one Describe each; of each role GetRole, ListRolePolicies and GetRolePolicy.
-        let least = 1 + count.div_ceil(100) + count + 3 * count.div_ceil(PER_ROLE);
+        let least = 1 + count.div_ceil(100) + count + 3 * count.div_ceil(file::PER_ROLE);
         report.goal(
             "each thing is read once",
             &format!("{} calls, least {least}", compared.calls),
@@ -178,44 +150,15 @@ fn throttled(report: &mut Report) {
 
 /// Reading and planning alone, of a file that is applied already.
 fn pure_parts(report: &mut Report) {
-    let text = file(5_000);
-    let cluster = Cluster::named("arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop".parse().unwrap());
-    let read = || manifest::read(&[PathBuf::from("-")], &mut text.as_bytes()).unwrap().entries;
-    let entries = read();
-    let associations: Vec<Expanded<'_>> = entries
-        .associations
-        .iter()
-        .map(|entry| (entry.value.service_account.parse::<ServiceAccount>().unwrap(), entry))
-        .collect();
-    let nothing = || {
-        let roles = entries.roles.iter().map(|role| {
-            let none = ::podid::model::manifest::RoleHoldings {
-                role: Seen::Read(None),
-                attached: Seen::Read(Vec::new()),
-                inline: Seen::Read(BTreeMap::new()),
-            };
-            (role.value.name.clone(), none)
-        });
-        Holdings { roles: roles.collect(), ..Holdings::default() }
-    };
-    let plan = |have: &Holdings| {
-        let ask = Converge {
-            cluster: &cluster,
-            entries: &entries,
-            associations: &associations,
-            have,
-            agent_version: None,
-            allow_missing_agent: true,
-            recycle: false,
-        };
-        plan::converge(&ask).unwrap()
-    };
-    let have = plan::carried_out(nothing(), &plan(&nothing()).steps);
+    let text = file::text(5_000);
     let start = Instant::now();
-    assert_eq!(read().associations.len(), 5_000);
+    let entries = file::read(&text);
     let reading = start.elapsed();
+    assert_eq!(entries.associations.len(), 5_000);
+    let wanted = file::Wanted::new(&entries);
+    let have = wanted.applied();
     let start = Instant::now();
-    assert!(plan(&have).is_empty());
+    assert!(wanted.plan(&have).is_empty());
     let planning = start.elapsed();
     let both = reading + planning;
     let measured =

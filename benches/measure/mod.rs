@@ -44,7 +44,11 @@ impl Report {
 
     /// A ratio and its goal: at most this.
     pub(crate) fn ratio(&mut self, what: &str, ratio: f64, most: f64) {
-        let text = |ratio: f64| if ratio < 1.0 { format!("1/{:.0}", 1.0 / ratio) } else { format!("{ratio:.2}") };
+        let text = |ratio: f64| match 1.0 / ratio {
+            times if times >= 10.0 || times >= 2.0 && times.fract() < 0.05 => format!("1/{times:.0}"),
+            times if times >= 2.0 => format!("1/{times:.1}"),
+            _ => format!("{ratio:.2}"),
+        };
         self.goal(&format!("{what}, at most {}", text(most)), &text(ratio), ratio <= most);
     }
 
