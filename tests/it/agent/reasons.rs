@@ -1,5 +1,8 @@
 //! Why a node has no ready agent: one field of the node each.
 
+use std::time::Duration;
+
+use podid_sandbox::faults::{Action, Fault};
 use serde_json::{Value, json};
 
 use super::self_managed;
@@ -107,6 +110,17 @@ fn its_log_may_not_be_read() {
     env.world.wait_until(SOON, |state| state.kube.list("pods", "kube-system").iter().any(crashed)).unwrap();
     let run = env.podid("agent status").ok().says("its log could not be read: cannot read the log of container");
     assert!(!run.stdout.contains("fd00:ec2::23"), "{run}");
+}
+
+/// The node that crashes its agent may be one that is gone: what stands in no log is told without.
+#[test]
+fn its_log_never_comes() {
+    let env = amiss("no-ipv6", "CrashLoopBackOff");
+    env.world.faults().add(Fault::always("kubernetes", "get pods/log", Action::Hold(Duration::from_mins(10))));
+    let run = env.podid("agent status").ok().says("its log could not be read: cannot read the log of container");
+    assert!(run.stdout.contains("no answer within 10 s"), "{run}");
+    env.world.faults().clear();
+    assert!(env.podid("agent status").ok().stdout.contains("fd00:ec2::23"));
 }
 
 #[test]
