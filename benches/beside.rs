@@ -158,7 +158,7 @@ fn lab(programs: &Programs, report: &mut Report) {
         all
     });
     assert!(!proof.is_zero());
-    let unproved = Run { time: own.time - proof, ..own.clone() };
+    let unproved = Run { time: own.time.saturating_sub(proof), ..own.clone() };
     let files = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = files.path().join(name);

@@ -1,6 +1,10 @@
 //! Masks secrets and makes control characters visible in text that others wrote: log lines, errors, tag values.
 
-use std::{borrow::Cow, fmt::Write as _, sync::LazyLock};
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    sync::{LazyLock, OnceLock},
+};
 
 use regex::{Captures, Regex};
 
@@ -20,10 +24,16 @@ pub fn credentials(text: &str) -> String {
 }
 
 fn apply(text: &str, wanted: impl Fn(&Rule) -> bool) -> String {
-    RULES.iter().filter(|rule| wanted(rule)).fold(visible(text), |text, rule| match rule.apply(&text) {
-        Cow::Borrowed(_) => text,
-        Cow::Owned(masked) => masked,
-    })
+    let text = visible(text);
+    let folded = fold(&text);
+    // What one rule leaves has no sign in it that was not there before.
+    let rules = RULES.iter().filter(|rule| wanted(rule) && rule.may_apply(&folded));
+    rules.fold(text, |text, rule| rule.apply(text))
+}
+
+/// Lower case, as far as the signs go: these two are letters of theirs to a regex that folds case.
+fn fold(text: &str) -> String {
+    text.replace('\u{17f}', "s").replace('\u{212a}', "k").to_ascii_lowercase()
 }
 
 /// Escapes control characters, which could rewrite the terminal, and bidirectional overrides, which could make a name
@@ -57,19 +67,34 @@ enum Place {
 
 /// What it finds becomes stars; its groups `keep` and `tail` stay around them.
 struct Rule {
-    regex: Regex,
+    pattern: String,
     place: Place,
+    /// Of each of these something stands in every text that it applies to. Most texts have nothing of the kind, and a run that shows
+    /// none needs no regex.
+    signs: &'static [&'static [&'static str]],
+    regex: OnceLock<Option<Regex>>,
 }
 
 impl Rule {
-    fn apply<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        self.regex.replace_all(text, |found: &Captures| {
+    /// `text` is folded.
+    fn may_apply(&self, text: &str) -> bool {
+        self.signs.iter().all(|any| any.iter().any(|sign| text.contains(sign)))
+    }
+
+    fn apply(&self, text: String) -> String {
+        // One that does not compile would be caught by a test of this file.
+        let Some(regex) = self.regex.get_or_init(|| Regex::new(&self.pattern).ok()) else { return text };
+        let masked = regex.replace_all(&text, |found: &Captures| {
             let group = |name| found.name(name).map_or("", |m| m.as_str());
             let (keep, tail) = (group("keep"), group("tail"));
             let secret = &found[0][keep.len()..found[0].len() - tail.len()];
             let shown = if is_mounted_path(secret) { secret } else { STARS };
             format!("{keep}{shown}{tail}")
-        })
+        });
+        match masked {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(masked) => masked,
+        }
     }
 }
 
@@ -80,8 +105,10 @@ fn is_mounted_path(text: &str) -> bool {
 }
 
 /// What makes a name one of a secret, as environment variables, JSON, YAML and Go fields write them. Only this folds case, and no
-/// class is of Unicode's words: those rules take milliseconds to compile, in every run that shows a line.
+/// class is of Unicode's words: those rules take milliseconds to compile.
 const SECRET: &str = "(?i:secret|token|passw(?:or)?d|passphrase|credential|api_?key|private_?key)";
+const SECRETS: &[&str] =
+    &["secret", "token", "passw", "passphrase", "credential", "apikey", "api_key", "privatekey", "private_key"];
 
 /// How such a name begins and goes on.
 const NAME: &str = r"[0-9A-Za-z_.\x{80}-\x{10FFFF}-]*";
@@ -89,36 +116,60 @@ const NAME: &str = r"[0-9A-Za-z_.\x{80}-\x{10FFFF}-]*";
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     use Place::{Everywhere, Logs};
     let named = format!("{SECRET}{NAME}");
-    let rules = [
+    let rule = |place, signs, pattern| Rule { pattern, place, signs, regex: OnceLock::new() };
+    vec![
         // Private keys, over several lines.
-        (r"(?s)(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?P<tail>-----END|\z)".to_owned(), Everywhere),
+        rule(
+            Everywhere,
+            &[&["private key-----"]],
+            r"(?s)(?P<keep>-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?P<tail>-----END|\z)".to_owned(),
+        ),
         // Headers: the scheme says nothing about where the secret ends, so the line goes.
-        (r"(?m)(?P<keep>(?i:authorization|cookie)\\*[\x22']?\s*[:=]\s*)[^\n]+$".to_owned(), Everywhere),
-        (r"(?P<keep>\b(?i:bearer)\s+)[^\s\x22',;]+".to_owned(), Everywhere),
+        rule(
+            Everywhere,
+            &[&["authorization", "cookie"]],
+            r"(?m)(?P<keep>(?i:authorization|cookie)\\*[\x22']?\s*[:=]\s*)[^\n]+$".to_owned(),
+        ),
+        rule(Everywhere, &[&["bearer"]], r"(?P<keep>\b(?i:bearer)\s+)[^\s\x22',;]+".to_owned()),
         // {"name":"DB_PASSWORD","value":"…"}, as Kubernetes writes an environment.
-        (
+        rule(
+            Everywhere,
+            &[SECRETS, &["value"]],
             format!(
                 r#"(?P<keep>\\*"(?i:name)\\*"\s*:\s*\\*"{NAME}{named}\\*"\s*,\s*\\*"(?i:value)\\*"\s*:\s*\\*")[^"\\]*(?P<tail>\\*")"#
             ),
-            Everywhere,
         ),
         // NAME="…", "name": "…"; the closing quote may have been cut off. Then the same inside a JSON string.
-        (format!(r#"(?m)(?P<keep>{named}["']?\s*[:=]\s*")(?:[^"\\\n]|\\.)*\\?(?P<tail>"|$)"#), Everywhere),
-        (format!(r#"(?m)(?P<keep>{named}\\*["']?\s*[:=]\s*\\+")[^"\n]*?(?P<tail>\\*"|$)"#), Everywhere),
-        (format!(r#"(?m)(?P<keep>{named}\\*["']?\s*[:=]\s*')[^'\n]*(?P<tail>'|$)"#), Everywhere),
+        rule(
+            Everywhere,
+            &[SECRETS, &["\""]],
+            format!(r#"(?m)(?P<keep>{named}["']?\s*[:=]\s*")(?:[^"\\\n]|\\.)*\\?(?P<tail>"|$)"#),
+        ),
+        rule(
+            Everywhere,
+            &[SECRETS, &["\\\""]],
+            format!(r#"(?m)(?P<keep>{named}\\*["']?\s*[:=]\s*\\+")[^"\n]*?(?P<tail>\\*"|$)"#),
+        ),
+        rule(
+            Everywhere,
+            &[SECRETS, &["'"]],
+            format!(r#"(?m)(?P<keep>{named}\\*["']?\s*[:=]\s*')[^'\n]*(?P<tail>'|$)"#),
+        ),
         // NAME=…, and in a query.
-        (format!(r#"(?P<keep>{named}=)[^\s&"']+"#), Everywhere),
+        rule(Everywhere, &[SECRETS, &["="]], format!(r#"(?P<keep>{named}=)[^\s&"']+"#)),
         // Name: …, when it looks like a secret and not like prose.
-        (format!(r#"(?P<keep>{named}:\s?)[^\s&"']{{12,}}"#), Logs),
-        (r#"(?P<keep>\b(?i:(?:x-amz-)?signature)=)[^\s&"';,]+"#.to_owned(), Everywhere),
-        (r"(?P<keep>://[^\s/:@]*:)[^\s/]+(?P<tail>@)".to_owned(), Everywhere),
-        (r"k8s-aws-v1\.[0-9A-Za-z_.=-]+".to_owned(), Everywhere),
-        (r"eyJ[0-9A-Za-z_=-]+\.[0-9A-Za-z_=-]+\.?[0-9A-Za-z_=-]*".to_owned(), Everywhere),
-        (r"(?P<keep>A(?:KIA|SIA))[A-Z0-9]{12,}".to_owned(), Everywhere),
-        (r"(?P<keep>A(?:ROA|IDA|GPA|NPA|NVA|IPA|SCA|BIA|CCA|PKA))[A-Z0-9]{12,}".to_owned(), Logs),
-    ];
-    // A rule that does not compile would be caught by every test of this file.
-    rules.into_iter().filter_map(|(regex, place)| Regex::new(&regex).ok().map(|regex| Rule { regex, place })).collect()
+        rule(Logs, &[SECRETS, &[":"]], format!(r#"(?P<keep>{named}:\s?)[^\s&"']{{12,}}"#)),
+        rule(Everywhere, &[&["signature="]], r#"(?P<keep>\b(?i:(?:x-amz-)?signature)=)[^\s&"';,]+"#.to_owned()),
+        rule(Everywhere, &[&["://"], &["@"]], r"(?P<keep>://[^\s/:@]*:)[^\s/]+(?P<tail>@)".to_owned()),
+        rule(Everywhere, &[&["k8s-aws-v1."]], r"k8s-aws-v1\.[0-9A-Za-z_.=-]+".to_owned()),
+        rule(Everywhere, &[&["eyj"]], r"eyJ[0-9A-Za-z_=-]+\.[0-9A-Za-z_=-]+\.?[0-9A-Za-z_=-]*".to_owned()),
+        rule(Everywhere, &[&["akia", "asia"]], r"(?P<keep>A(?:KIA|SIA))[A-Z0-9]{12,}".to_owned()),
+        rule(
+            Logs,
+            &[&["aroa", "aida", "agpa", "anpa", "anva", "aipa", "asca", "abia", "acca", "apka"]],
+            r"(?P<keep>A(?:ROA|IDA|GPA|NPA|NVA|IPA|SCA|BIA|CCA|PKA))[A-Z0-9]{12,}".to_owned(),
+        ),
+    ]
 });
 
 #[cfg(test)]
@@ -131,7 +182,9 @@ mod tests {
 
     #[test]
     fn every_rule_compiles() {
-        assert_eq!(RULES.len(), 15);
+        for rule in RULES.iter() {
+            assert!(Regex::new(&rule.pattern).is_ok(), "{}", rule.pattern);
+        }
     }
 
     #[test]
@@ -214,6 +267,62 @@ mod tests {
         }
     }
 
+    /// What the rules are about, and letters that a regex takes for others.
+    const PIECES: &[&str] = &[
+        "secret",
+        "SECRET",
+        "\u{17f}ecret",
+        "to\u{212a}en",
+        "Token",
+        "passwd",
+        "password",
+        "passphrase",
+        "credential",
+        "apikey",
+        "API_KEY",
+        "private_key",
+        "authorization",
+        "Cookie",
+        "coo\u{212a}ie",
+        "bearer ",
+        "Authorization: Bearer ",
+        "name",
+        "value",
+        "\"",
+        "\\\"",
+        "'",
+        "\\",
+        "=",
+        ":",
+        ": ",
+        " ",
+        "\n",
+        ",",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ASIA",
+        "AROAJQABLZS4A3QDU576Q",
+        "AIDA",
+        "ABCDEFGHIJKLMN",
+        "eyJhbGciOiJSUzI1NiIs",
+        ".",
+        "k8s-aws-v1.",
+        "signature=",
+        "X-Amz-\u{17f}ignature=",
+        "https://",
+        "@",
+        "u:p",
+        "/var/run/secrets/a",
+        "a",
+        "_",
+        "-",
+        "\u{e9}",
+        "abcdefghijklmnop",
+        "-----BEGIN RSA PRIVATE KEY-----",
+        "-----END",
+        "{\"name\":\"",
+        "\",\"value\":\"",
+    ];
+
     proptest! {
         #[test]
         fn no_planted_secret_survives(
@@ -226,6 +335,13 @@ mod tests {
             let masked = mask(&text);
             prop_assert!(!masked.contains(&secret), "{text:?} became {masked:?}");
             prop_assert!(masked.chars().all(|c| c == '\n' || c == '\t' || !hidden(c)));
+        }
+
+        #[test]
+        fn no_rule_is_left_out_that_applies(pieces in prop::collection::vec(prop::sample::select(PIECES), 0..12)) {
+            let text = pieces.concat();
+            let all = RULES.iter().fold(visible(&text), |text, rule| rule.apply(text));
+            prop_assert_eq!(mask(&text), all);
         }
 
         #[test]

@@ -21,10 +21,8 @@ pub fn watch(stream: &str) {
     let answer = move |asked: &Asked| {
         let pods = asked.target.contains("/pods");
         if asked.target.contains("watch=true") {
-            return match seen[usize::from(pods)].swap(true, Ordering::SeqCst) {
-                false => (200, said.clone()),
-                true => status(403, "Forbidden", "watching is forbidden"),
-            };
+            let again = seen[usize::from(pods)].swap(true, Ordering::SeqCst);
+            return if again { status(403, "Forbidden", "watching is forbidden") } else { (200, said.clone()) };
         }
         let list = |items: &[Value]| {
             (
