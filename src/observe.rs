@@ -11,7 +11,7 @@ use std::{
 
 use futures::{
     future::join_all,
-    stream::{self, Stream, StreamExt, TryStreamExt},
+    stream::{self, FuturesOrdered, Stream, StreamExt, TryStreamExt},
 };
 
 use crate::{
@@ -59,34 +59,40 @@ pub fn describe_all<'a>(
     describe_listed(eks, cluster, stream::once(async { Ok(summaries) }))
 }
 
-/// The same of a list that is still being read: its pages are read on meanwhile.
+/// The same for a list that is still being read: the next page is read while these are described. A page that cannot be read ends
+/// it at once.
 pub fn describe_listed<'a>(
     eks: &'a dyn Eks,
     cluster: &'a str,
     pages: impl Stream<Item = Result<Vec<AssociationSummary>>> + 'a,
 ) -> impl Stream<Item = Result<Option<Association>>> + 'a {
-    read_ahead(pages)
-        .map(move |summary| async move { eks.association(cluster, &summary?.association_id).await })
-        .buffered(CONCURRENCY)
-}
-
-/// What stands on the pages, one by one. Whenever one is asked for, all pages that have arrived are taken in, and the next page is
-/// on its way.
-fn read_ahead<'a, T: 'a>(pages: impl Stream<Item = Result<Vec<T>>> + 'a) -> impl Stream<Item = Result<T>> + 'a {
-    let mut pages = Box::pin(pages.fuse());
-    let mut read = VecDeque::new();
+    let describe =
+        move |summary: AssociationSummary| async move { eks.association(cluster, &summary.association_id).await };
+    let (mut pages, mut over) = (Box::pin(pages), false);
+    let (mut listed, mut described) = (VecDeque::new(), FuturesOrdered::new());
     stream::poll_fn(move |context| {
-        let over = loop {
+        // Also when no other call may begin now: a page that nobody asks about would be too late for the SDK.
+        while !over {
             match pages.as_mut().poll_next(context) {
-                Poll::Ready(Some(Ok(page))) => read.extend(page.into_iter().map(Ok)),
-                Poll::Ready(Some(Err(failure))) => read.push_back(Err(failure)),
-                Poll::Ready(None) => break true,
-                Poll::Pending => break false,
+                Poll::Ready(Some(Ok(page))) => listed.extend(page),
+                Poll::Ready(Some(Err(failure))) => {
+                    over = true;
+                    listed.clear();
+                    described.clear();
+                    return Poll::Ready(Some(Err(failure)));
+                }
+                Poll::Ready(None) => over = true,
+                Poll::Pending => break,
             }
-        };
-        match read.pop_front() {
-            None if !over => Poll::Pending,
-            next => Poll::Ready(next),
+        }
+        while described.len() < CONCURRENCY
+            && let Some(summary) = listed.pop_front()
+        {
+            described.push_back(describe(summary));
+        }
+        match described.poll_next_unpin(context) {
+            Poll::Ready(None) if !over => Poll::Pending,
+            next => next,
         }
     })
 }

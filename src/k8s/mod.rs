@@ -62,7 +62,7 @@ use crate::{
     ports::{Cluster, Probe, RolloutView},
 };
 
-/// How long the API server may take to answer the first time, and a log to arrive.
+/// How long the API server may take to answer the first time, and how long a log may take to arrive.
 const REACH: Duration = Duration::from_secs(10);
 
 /// The adapter. Cheap to make and to clone: the client is built at the first call.
@@ -355,20 +355,17 @@ impl Cluster for Kube {
             }
         };
         let what = format!("read the log of container `{container}` in pod `{namespace}/{pod}`");
-        let read = async {
-            match read(previous).await {
-                Err(kube::Error::Api(status)) if status.code == 400 => read(!previous).await,
-                read => read,
-            }
-        };
         // The API server asks the node for it, and waits for one that is gone. What a log tells can be done without.
-        match timeout(REACH, read).await {
-            Ok(read) => read.map_err(|error| self.failed(&what, error)),
-            Err(_) => {
-                Err(Failure::failed(format!("cannot {what}"))
-                    .because(format!("no answer within {} s", REACH.as_secs())))
+        let late = |_| {
+            Failure::failed(format!("cannot {what}")).because(format!("it did not arrive within {} s", REACH.as_secs()))
+        };
+        let read = match timeout(REACH, read(previous)).await.map_err(late)? {
+            Err(kube::Error::Api(status)) if status.code == 400 => {
+                timeout(REACH, read(!previous)).await.map_err(late)?
             }
-        }
+            read => read,
+        };
+        read.map_err(|error| self.failed(&what, error))
     }
 
     async fn may(&self, verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Result<bool> {

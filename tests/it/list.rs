@@ -2,6 +2,8 @@
 
 mod many;
 
+use std::time::Duration;
+
 use podid_sandbox::faults::{Action, Fault};
 use serde_json::{Value, json};
 
@@ -292,13 +294,18 @@ fn a_later_page_is_denied() {
         "User is not authorized to perform: eks:ListPodIdentityAssociations",
     );
     let denied = Fault { skip: 1, ..Fault::always("eks", "ListPodIdentityAssociations", denied) };
+    let slow = Fault::always("eks", "DescribePodIdentityAssociation", Action::Delay(Duration::from_millis(200)));
     for format in ["table", "json", "name"] {
         env.world.faults().clear();
         assert_ne!(env.podid(&format!("list -o {format}")).ok().stdout, "");
+        env.world.faults().add(slow.clone());
         env.world.faults().add(denied.clone());
+        env.world.journal().clear();
         let run = env.podid(&format!("list -o {format}")).code(4);
         assert_eq!(run.stdout, "", "{run}");
         assert!(run.stderr.contains("cannot list associations of cluster"), "{run}");
+        // Those that had begun; no other is asked for.
+        assert!(env.world.journal().count("eks", "DescribePodIdentityAssociation") <= 16, "{run}");
     }
 }
 

@@ -45,7 +45,7 @@ pub fn watch(stream: &str) {
         let views: Vec<_> = kube.follow(&id).await.unwrap().collect().await;
         views.into_iter().last()
     });
-    assert!(matches!(last, Some(Err(_))), "following ended with a view");
+    assert!(matches!(last, Some(Err(_))), "following ended with {last:?}, and not with a failure");
 }
 
 fn deployment() -> Value {

@@ -118,7 +118,7 @@ fn its_log_never_comes() {
     let env = amiss("no-ipv6", "CrashLoopBackOff");
     env.world.faults().add(Fault::always("kubernetes", "get pods/log", Action::Hold(Duration::from_mins(10))));
     let run = env.podid("agent status").ok().says("its log could not be read: cannot read the log of container");
-    assert!(run.stdout.contains("no answer within 10 s"), "{run}");
+    assert!(run.stdout.contains("it did not arrive within 10 s"), "{run}");
     env.world.faults().clear();
     assert!(env.podid("agent status").ok().stdout.contains("fd00:ec2::23"));
 }
