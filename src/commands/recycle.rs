@@ -3,7 +3,10 @@
 mod roll;
 mod view;
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use futures::future::try_join_all;
@@ -25,6 +28,7 @@ use crate::{
         glob::Pattern,
         have::{Seen, ServiceAccountState},
         names::ServiceAccount,
+        staleness,
         workload::{WorkloadName, WorkloadRef},
     },
     observe,
@@ -36,7 +40,7 @@ use crate::{
 ///
 /// New pods get the association's credentials settings; running ones never do. Deployments, StatefulSets,
 /// DaemonSets and Argo Rollouts are restarted as `kubectl rollout restart` and the plugin of Argo do it, side by side. A restart
-/// that is under way is watched, not repeated.
+/// that is under way is watched, not repeated. An association that was changed just now gets its ten seconds to arrive first.
 ///
 /// Patterns stand for service accounts that have an association: `*` for any characters of a name, `?` for one. Whoever
 /// names one service account is not asked; several need a yes, patterns, --all and --stale alone the cluster's name.
@@ -146,6 +150,7 @@ impl Recycle {
             roll_back: self.rollback_on_failure,
             spread,
         };
+        self.settle(ctx, &view, &plans).await?;
         let parts = Self::parts(&view, plans, plan.steps);
         let (reports, rollouts) = if parts.is_empty() { Default::default() } else { roll(ctx, &parts, way).await? };
         let outcome = Outcome { reports, ..Outcome::default() };
@@ -154,6 +159,27 @@ impl Recycle {
             Ok(()) => Ok(Code::Ok),
             Err(failure) => Err(execute::after_write(failure, outcome.wrote())),
         }
+    }
+
+    /// Waits for the associations that were changed just now: pods that start before that has arrived everywhere would start as those
+    /// before them did.
+    async fn settle(&self, ctx: &Context, view: &View, plans: &[Plan]) -> Result<()> {
+        let restarted = view.subjects.iter().zip(plans).filter(|(_, plan)| !plan.steps.is_empty());
+        let on_the_way = restarted.filter_map(|(user, _)| {
+            Some((staleness::settles_in(user.association.as_ref()?, ctx.term.now())?, &user.subject))
+        });
+        let Some((left, subject)) = on_the_way.max() else { return Ok(()) };
+        if self.no_wait {
+            ctx.term
+                .warn(format!("the association of {subject} was changed just now: new pods may not be injected yet"));
+            return Ok(());
+        }
+        let line = ctx.term.progress("effective");
+        let left = Duration::try_from(left).unwrap_or_default();
+        line.update(format!("waiting {} s: the association of {subject} was changed just now", left.as_secs() + 1));
+        ctx.guard.pause("waiting for the association to take effect", left).await?;
+        line.clear();
+        Ok(())
     }
 
     fn named_alone(&self) -> Option<ServiceAccount> {

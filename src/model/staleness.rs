@@ -52,6 +52,14 @@ pub fn since_change(association: &Association, now: Timestamp) -> Option<u64> {
     Some(u64::try_from(now.duration_since(changed).as_secs()).unwrap_or(0))
 }
 
+/// How long the association's last change may still be on its way to every part of EKS, [`PROPAGATION`] at most; `None` when it has
+/// arrived, or nothing tells. Pods that start before may start as those before them did.
+pub fn settles_in(association: &Association, now: Timestamp) -> Option<SignedDuration> {
+    let changed = association.modified_at.max(association.created_at)?;
+    let left = PROPAGATION - now.duration_since(changed);
+    (left.is_positive()).then(|| left.min(PROPAGATION))
+}
+
 /// Kubernetes keeps whole seconds of a pod's birth, EKS fractions: a pod made right after a moment reads as made at its second.
 fn whole(at: Timestamp) -> Timestamp {
     Timestamp::from_second(at.as_second()).unwrap_or(at)
@@ -97,6 +105,20 @@ mod tests {
         assert_eq!(since_change(&association, at(-3600)), Some(0), "the clocks differ");
         (association.created_at, association.modified_at) = (None, None);
         assert_eq!(since_change(&association, at(50)), None);
+    }
+
+    #[test]
+    fn on_its_way_for_ten_seconds() {
+        let seconds = |left: Option<SignedDuration>| left.map(|left| left.as_secs());
+        let mut association = association("arn:aws:iam::111122223333:role/carts");
+        (association.created_at, association.modified_at) = (Some(at(0)), Some(at(0)));
+        for (now, left) in [(0, Some(10)), (3, Some(7)), (9, Some(1)), (10, None), (500, None), (-3600, Some(10))] {
+            assert_eq!(seconds(settles_in(&association, at(now))), left, "{now}");
+        }
+        association.modified_at = Some(at(100));
+        assert_eq!(seconds(settles_in(&association, at(104))), Some(6));
+        (association.created_at, association.modified_at) = (None, None);
+        assert_eq!(settles_in(&association, at(0)), None);
     }
 
     #[test]

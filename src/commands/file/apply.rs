@@ -17,7 +17,7 @@ use crate::{
     context::Context,
     execute::{self, Outcome, Ports, Report, Status},
     failure::{Code, Failure, Result},
-    model::{association::Association, have::Seen, manifest::Holdings, names::ServiceAccount},
+    model::{association::Association, have::Seen, manifest::Holdings, names::ServiceAccount, staleness},
     observe::{self, file::Extent},
     output::Format,
     plan::{Plan, Step},
@@ -199,7 +199,7 @@ impl Apply {
             ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
             return failed.map_or(Ok(()), Err);
         };
-        if let Err(failure) = self.prove(ctx, kube, ending).await {
+        if let Err(failure) = self.prove(ctx, kube, planned, &restarts, ending).await {
             ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
             return Err(failure);
         }
@@ -237,8 +237,15 @@ impl Apply {
         Ok(())
     }
 
-    /// That new pods of what was changed are injected, and those of what was removed are not.
-    async fn prove(&self, ctx: &Context, kube: &dyn crate::ports::Cluster, ending: &mut Ending) -> Result<()> {
+    /// That new pods of what was changed, or is restarted and was changed just now, are injected, and those of what was removed are not.
+    async fn prove(
+        &self,
+        ctx: &Context,
+        kube: &dyn crate::ports::Cluster,
+        planned: &Planned,
+        restarts: &[Step],
+        ending: &mut Ending,
+    ) -> Result<()> {
         let done = |report: &&Report| matches!(report.status, Status::Done | Status::Skipped);
         let made = &ending.outcome.associations;
         let of = |subject: &ServiceAccount| made.iter().find(|a| a.summary.subject == *subject);
@@ -252,7 +259,18 @@ impl Apply {
             Step::DeleteAssociation { subject, .. } => Some((subject.clone(), None)),
             _ => None,
         });
-        let proofs: Vec<_> = proofs.collect();
+        // A run before this one may have been stopped right after its last write, or somebody else made one: pods that start before
+        // it has arrived everywhere would start as those before them did.
+        let young = planned.have.associations.iter().filter(|(subject, association)| {
+            let restarted =
+                |step: &Step| matches!(step, Step::Restart { workload, .. } if workload.namespace == subject.namespace);
+            of(subject).is_none()
+                && planned.subjects.contains_key(subject)
+                && restarts.iter().any(restarted)
+                && staleness::settles_in(association, ctx.term.now()).is_some()
+        });
+        let young = young.map(|(subject, a)| (subject.clone(), Some((Change::Nothing, a.clone()))));
+        let proofs: Vec<_> = proofs.chain(young).collect();
         let proved: Vec<(ServiceAccount, Result<Effective>)> = stream::iter(proofs)
             .map(|(subject, change)| async move {
                 let line = ctx.term.progress(subject.to_string());

@@ -164,3 +164,14 @@ fn of_an_add_on() {
     assert!(run.stderr.contains("belongs to the EKS add-on `aws-ebs-csi-driver`"), "{run}");
     assert!(env.writes().is_empty(), "{:?}", env.writes());
 }
+
+/// A run that is stopped right after it made the association leaves the restart to the next one, which may come too soon.
+#[test]
+fn an_association_of_a_run_just_before() {
+    let env = Env::with("carts-agent", &[("/delays", json!({ "association": [4_000, 6_000] }))]);
+    let file = env.file("podid.yaml", CARTS);
+    let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
+    let run = env.podid(&format!("apply -f {file} --yes --recycle")).ok();
+    let run = run.says("carts/carts: observed: 6 probes in a row were injected");
+    let _ = run.says("carts/deployment/carts: rolled out");
+}

@@ -297,3 +297,25 @@ fn a_stateful_set_whose_pods_fail_waits_until_they_are_deleted() {
     env.world.wait_until(SOON, done).unwrap();
     let _ = env.podid(line).ok().says("nothing to change");
 }
+
+/// API servers learn of an association one by one: pods that start before they have all heard of it start without it again.
+#[test]
+fn an_association_made_just_now() {
+    let world = || Env::with("carts-role", &[("/delays", json!({ "association": [4_000, 6_000] }))]);
+    let env = world();
+    let _ = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --no-wait").ok();
+    let run = env.podid(LINE).ok();
+    assert!(run.stderr.contains("s: the association of carts/carts was changed just now"), "{run}");
+    let injected = |pod: &Value| pod["spec"]["volumes"].to_string().contains("eks-pod-identity-token");
+    let there = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
+    env.world.with(|state| {
+        let pods = state.kube.list("pods", "carts");
+        assert!(pods.iter().filter(there).all(injected), "{run}\n{pods:?}");
+    });
+    // It has arrived by now.
+    assert!(!env.podid(LINE).ok().stderr.contains("just now"));
+
+    let env = world();
+    let _ = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --no-wait").ok();
+    let _ = env.podid("recycle carts/carts --no-wait").ok().says("new pods may not be injected yet");
+}
