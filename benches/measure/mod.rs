@@ -4,6 +4,8 @@ use std::{
     fmt::Write as _,
     fs,
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -139,16 +141,26 @@ pub(crate) fn run(world: &Sandbox, mut command: Command, path: &str) -> Run {
     let mut child = command.spawn().unwrap();
     let pid = Pid::from_child(&child);
     let proc = format!("/proc/{}", child.id());
-    let mut memory = 0;
-    let ended = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    // The peak only grows: the last look before the end has it.
-    while waitid(WaitId::Pid(pid), ended).unwrap().is_none() {
-        let text = fs::read_to_string(format!("{proc}/status")).unwrap_or_default();
-        let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        memory = peak.and_then(|kb| kb.trim().trim_end_matches(" kB").parse().ok()).map_or(memory, |kb: u64| kb * 1024);
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    let time = start.elapsed();
+    let ended = AtomicBool::new(false);
+    let (time, memory) = thread::scope(|scope| {
+        // The peak only grows: the last look before the end has it.
+        let watch = scope.spawn(|| {
+            let mut memory = 0;
+            while !ended.load(Ordering::Relaxed) {
+                let text = fs::read_to_string(format!("{proc}/status")).unwrap_or_default();
+                let peak = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+                memory = peak
+                    .and_then(|kb| kb.trim().trim_end_matches(" kB").parse().ok())
+                    .map_or(memory, |kb: u64| kb * 1024);
+                thread::sleep(Duration::from_millis(1));
+            }
+            memory
+        });
+        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+        let time = start.elapsed();
+        ended.store(true, Ordering::Relaxed);
+        (time, watch.join().unwrap())
+    });
     // It has ended and was not waited for: its times stand there still.
     let times = fs::read_to_string(format!("{proc}/stat")).unwrap();
     let fields = times.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(4);

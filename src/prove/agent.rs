@@ -68,7 +68,7 @@ async fn active(how: &Wait<'_>, state: AgentState) -> Result<AgentState> {
     if state.addon.as_ref().is_some_and(|addon| addon.status == "ACTIVE") {
         return Ok(state);
     }
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
         let looked = look(how.eks, how.guard, how.line, how.cluster).await;
         let addon = looked.map_err(|failure| late(failure, state.addon.as_ref()))?;
@@ -110,7 +110,7 @@ pub async fn addon(
     if let Some(addon) = known.filter(|addon| addon.status == "ACTIVE") {
         return Ok(addon.clone());
     }
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
         let addon = look(eks, guard, line, cluster).await?;
         if addon.status == "ACTIVE" {
@@ -125,7 +125,7 @@ pub async fn addon(
 /// # Errors
 /// A failed update with EKS's errors, the deadline, or an interruption.
 pub async fn update(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster, id: &str) -> Result<bool> {
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
         let read = guard.run("reading the update of the add-on", eks.addon_update(&cluster.name, AGENT, id)).await;
         let update = match read {
@@ -163,7 +163,7 @@ pub async fn update(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &Eks
 /// # Errors
 /// A delete that failed, the deadline, or an interruption.
 pub async fn gone(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster) -> Result<()> {
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
         let found = guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
         let Some(addon) = found else { return Ok(()) };

@@ -146,7 +146,7 @@ async fn probe(
     let rounds = HITS.max(u32::try_from(addresses.len()).unwrap_or(HITS));
     let pause = SPREAD / (rounds - 1);
     let mut run = Run::default();
-    let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(2));
+    let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
     let mut asked: usize = 0;
     let mut faults = 0;
     loop {
