@@ -190,11 +190,9 @@ proptest! {
         depth in 1..4,
     ) {
         let secret: String = parts.iter().zip(&between).flat_map(|(part, between)| [&part[..], between]).collect();
-        let mut text = match pair {
-            true => serde_json::json!({"env": [{"name": "DB_PASSWORD", "value": secret}], "n": 1}),
-            false => serde_json::json!({"sessionToken": secret, "n": 1}),
-        }
-        .to_string();
+        let env = serde_json::json!({"env": [{"name": "DB_PASSWORD", "value": secret}], "n": 1});
+        let plain = serde_json::json!({"sessionToken": secret, "n": 1});
+        let mut text = if pair { env } else { plain }.to_string();
         for _ in 1..depth {
             text = serde_json::json!({ "message": text }).to_string();
         }
