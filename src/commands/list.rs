@@ -2,7 +2,7 @@
 
 mod many;
 
-use std::{cell::Cell, pin::pin, task::Poll};
+use std::{cell, pin::pin, task::Poll};
 
 use clap::Args;
 use futures::{
@@ -23,7 +23,7 @@ use crate::{
     observe,
     output::{
         Format,
-        table::{self, Column, Table},
+        table::{Cell, Column, Table},
     },
 };
 
@@ -130,7 +130,7 @@ impl Ask<'_> {
         pages: impl Stream<Item = Result<Vec<AssociationSummary>>>,
     ) -> Result<Vec<Association>> {
         let (eks, cluster) = (ctx.eks()?, &ctx.target()?.cluster.value);
-        let (listed, over) = (Cell::new(0), Cell::new(false));
+        let (listed, over) = (cell::Cell::new(0), cell::Cell::new(false));
         let counted = pages.inspect_ok(|page| listed.set(listed.get() + page.len()));
         let counted = counted.chain(stream::poll_fn(|_| {
             over.set(true);
@@ -230,16 +230,16 @@ fn columns() -> Vec<Column> {
 }
 
 /// Role names in the table, ARNs in `wide`.
-fn cells(a: &Association, wide: bool) -> Vec<table::Cell> {
+fn cells(a: &Association, wide: bool) -> Vec<Cell> {
     let role = |arn: &str| if wide { arn.to_owned() } else { last(arn).to_owned() };
     vec![
-        table::Cell::new(&a.summary.subject.namespace),
-        table::Cell::new(&a.summary.subject.name),
-        table::Cell::new(role(&a.role_arn)),
-        table::Cell::new(a.target_role_arn.as_deref().map(role).unwrap_or_default()),
-        table::Cell::new(a.summary.owner_arn.as_deref().map(owner).unwrap_or_default()),
-        table::Cell::maybe_time(a.created_at),
-        table::Cell::new(&a.summary.association_id),
+        Cell::new(&a.summary.subject.namespace),
+        Cell::new(&a.summary.subject.name),
+        Cell::new(role(&a.role_arn)),
+        Cell::new(a.target_role_arn.as_deref().map(role).unwrap_or_default()),
+        Cell::new(a.summary.owner_arn.as_deref().map(owner).unwrap_or_default()),
+        Cell::maybe_time(a.created_at),
+        Cell::new(&a.summary.association_id),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
@@ -13,6 +13,7 @@ use crate::{
     model::{
         association::Association,
         names::ServiceAccount,
+        staleness,
         workload::{Injection, Pod},
     },
     output::Progress,
@@ -118,13 +119,9 @@ fn evidence<'a>(association: &Association, pods: &'a [Pod]) -> Option<&'a Pod> {
 
 /// What is left of the documented delay after an update that an earlier run made.
 fn unsettled(association: &Association, now: Timestamp) -> Duration {
-    match (association.created_at, association.modified_at) {
-        (Some(created), Some(modified)) if modified > created => {
-            let left = SignedDuration::try_from(DOCUMENTED_DELAY).unwrap_or_default() - now.duration_since(modified);
-            Duration::try_from(left).unwrap_or_default().min(DOCUMENTED_DELAY)
-        }
-        _ => Duration::ZERO,
-    }
+    let updated = association.created_at.is_some() && association.modified_at > association.created_at;
+    let left = staleness::settles_in(association, now).filter(|_| updated);
+    left.and_then(|left| Duration::try_from(left).ok()).unwrap_or_default()
 }
 
 async fn assume(guard: &Guard, line: &Progress, wait: Duration, why: &str) -> Result<Effective> {
