@@ -37,7 +37,7 @@ use tokio::sync::Mutex;
 use crate::failure::{Failure, Result};
 
 /// Attempts of one call unless the user says otherwise: EKS and IAM throttle long runs of calls.
-const MAX_ATTEMPTS: u32 = 8;
+pub(super) const MAX_ATTEMPTS: u32 = 8;
 
 /// First wait between attempts; it doubles, with jitter.
 const INITIAL_BACKOFF: Duration = Duration::from_millis(500);

@@ -95,13 +95,6 @@ macro_rules! client {
             .interceptor(endpoint)
             .interceptor(Whole)
             .interceptor(pace.clone())
-            // The SDK's own bound on retries, a hundred or so over all calls, ends the first of many that a service throttles. Attempts
-            // are bounded for each call, and the pace is kept for all.
-            .retry_partition(
-                $sdk::config::retry::RetryPartition::custom("podid")
-                    .token_bucket($sdk::config::retry::TokenBucket::unlimited())
-                    .build(),
-            )
             .retry_classifier(NoSuchHost)
             .retry_classifier(pace.clone())
             .build();

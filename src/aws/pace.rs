@@ -39,6 +39,9 @@ const UNMEASURED: f64 = 20.0;
 /// Calls that went out together are throttled together, as are those that had their places by then: one sign, not many.
 const TOGETHER: Duration = Duration::from_millis(50);
 
+/// A call that was throttled waits for so long at least: it has few attempts, and the pace must have come down before they are spent.
+const AGAIN: Duration = Duration::from_millis(150);
+
 /// Slower than this it is never.
 const SLOWEST: f64 = 1.0;
 
@@ -79,6 +82,11 @@ impl State {
         let place = self.next.max(now);
         self.next = place + Duration::from_secs_f64(1.0 / self.rate);
         place - now
+    }
+
+    /// How long a call that was throttled waits before it goes out again.
+    fn again(&mut self, now: Instant) -> Duration {
+        self.turn(now).max(AGAIN)
     }
 
     fn answered(&mut self, now: Instant) {
@@ -153,7 +161,7 @@ impl ClassifyRetry for Pace {
         if !context.response().is_some_and(throttles) {
             return RetryAction::NoActionIndicated;
         }
-        RetryAction::retryable_error_with_explicit_delay(ErrorKind::ThrottlingError, self.with(State::turn))
+        RetryAction::retryable_error_with_explicit_delay(ErrorKind::ThrottlingError, self.with(State::again))
     }
 
     fn name(&self) -> &'static str {
@@ -168,42 +176,59 @@ impl ClassifyRetry for Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aws::config::MAX_ATTEMPTS;
 
-    /// A service that lets so many calls a second through, and a few more at once, called by several at a time.
-    fn against(rate: f64, burst: f64, calls: u32) -> (Duration, u32) {
+    /// A service that lets so many calls a second through, and a few more at once, called by several at a time. How long it took, how
+    /// many calls were rejected, and how often at most the same one was.
+    fn against(rate: f64, burst: f64, calls: u32, trip: Duration) -> (Duration, u32, u32) {
         const CALLERS: usize = 16;
-        const TRIP: Duration = Duration::from_millis(5);
         let begun = Instant::now();
         let (mut tokens, mut refilled) = (burst, begun);
         let mut state = State::new(begun);
         // When each caller sends its next call.
         let mut free = [begun; CALLERS];
-        let (mut done, mut rejected, mut end) = (0, 0, begun);
+        let mut refused = [0; CALLERS];
+        let (mut done, mut rejected, mut most, mut end) = (0, 0, 0, begun);
         while done < calls {
             let i = (0..CALLERS).min_by_key(|i| free[*i]).unwrap();
             let now = free[i];
             tokens = (tokens + (now - refilled).as_secs_f64() * rate).min(burst);
             refilled = now;
-            if tokens >= 1.0 {
+            let heard = now + trip;
+            let wait = if tokens >= 1.0 {
                 tokens -= 1.0;
-                (done, end) = (done + 1, now);
-                state.answered(now + TRIP);
+                (done, end, refused[i]) = (done + 1, now, 0);
+                state.answered(heard);
+                state.turn(heard)
             } else {
-                rejected += 1;
-                state.throttled(now + TRIP);
-            }
-            free[i] = now + TRIP + state.turn(now + TRIP);
+                (rejected, refused[i]) = (rejected + 1, refused[i] + 1);
+                most = most.max(refused[i]);
+                state.throttled(heard);
+                state.again(heard)
+            };
+            free[i] = heard + wait;
         }
-        (end - begun, rejected)
+        (end - begun, rejected, most)
     }
 
     #[test]
     fn nearly_as_fast_as_the_service_lets_it() {
         for (rate, burst) in [(10.0, 10.0), (50.0, 10.0), (250.0, 50.0), (1_000.0, 100.0)] {
-            let (took, rejected) = against(rate, burst, 5_000);
+            let (took, rejected, _) = against(rate, burst, 5_000, Duration::from_millis(5));
             let least = Duration::from_secs_f64(5_000.0 / rate);
             assert!(took < least.mul_f64(1.3), "{rate} a second: {took:?} of {least:?}, {rejected} rejected");
             assert!(rejected < 500, "{rate} a second: {rejected} rejected");
+        }
+    }
+
+    /// The nearer the service, the faster podid was before the first throttling.
+    #[test]
+    fn no_call_spends_its_attempts() {
+        for (rate, burst) in [(50.0, 10.0), (250.0, 50.0), (1_000.0, 100.0)] {
+            for trip in [300, 5_000, 50_000].map(Duration::from_micros) {
+                let (.., most) = against(rate, burst, 5_000, trip);
+                assert!(most < MAX_ATTEMPTS, "{rate} a second, {trip:?}: one was rejected {most} times");
+            }
         }
     }
 
