@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use measure::{Report, Run, associations, podid, run, slow};
+use measure::{Report, Run, associations, middle, middle_with, podid, run, slow};
 use podid_sandbox::{Sandbox, Scenario, journal::Journal};
 use serde_json::json;
 
@@ -87,18 +87,6 @@ fn then(all: Run, other: &Run) -> Run {
         memory: all.memory.max(other.memory),
         ..all
     }
-}
-
-/// The middle one of several by its time.
-fn middle(times: usize, mut one: impl FnMut() -> Run) -> Run {
-    middle_with(times, || (one(), ())).0
-}
-
-/// The same, with something else that belongs to the run.
-fn middle_with<T>(times: usize, one: impl FnMut() -> (Run, T)) -> (Run, T) {
-    let mut runs: Vec<(Run, T)> = std::iter::repeat_with(one).take(times).collect();
-    runs.sort_by_key(|(run, _)| run.time);
-    runs.swap_remove(times / 2)
 }
 
 fn wall(podid: &Run, other: &Run) -> f64 {

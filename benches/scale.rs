@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use measure::{Report, associations, podid, slow};
+use measure::{Report, associations, middle, podid, slow};
 use podid_sandbox::{Sandbox, Scenario};
 use serde_json::{Value, json};
 
@@ -86,7 +86,7 @@ fn many_service_accounts(report: &mut Report) {
     let mut runs = Vec::new();
     for count in [250, 1_000] {
         let world = inhabited(count);
-        let run = podid(&world, &["verify", "--all", "-o", "json"]).ended(&[0, 3]);
+        let run = middle(3, || podid(&world, &["verify", "--all", "-o", "json"]).ended(&[0, 3]));
         report.row(&format!("verify --all of {count} service accounts, 5 pods each"), &run);
         runs.push(run);
     }
@@ -113,7 +113,7 @@ fn files(report: &mut Report) {
         let path = path.to_str().unwrap();
         let applied = podid(&world, &["apply", "-f", path, "--yes", "--no-wait", "--timeout", "30m", "--quiet"]);
         report.row(&format!("apply of {count} new associations"), &applied.ended(&[0]));
-        let compared = podid(&world, &["diff", "-f", path, "--timeout", "30m"]).ended(&[0]);
+        let compared = middle(5, || podid(&world, &["diff", "-f", path, "--timeout", "30m"]).ended(&[0]));
         report.row(&format!("diff of {count} associations, no difference"), &compared);
         // DescribeCluster; the lists; one Describe each; of each role GetRole, ListRolePolicies and GetRolePolicy.
         let least = 1 + count.div_ceil(100) + count + 3 * count.div_ceil(file::PER_ROLE);

@@ -170,3 +170,15 @@ pub(crate) fn run(world: &Sandbox, mut command: Command, path: &str) -> Run {
     let calls = world.journal().calls().len();
     Run { calls, time, cpu: Duration::from_secs_f64(ticks / TICKS), memory, code, said }
 }
+
+/// The middle one of several by its time.
+pub(crate) fn middle(times: usize, mut one: impl FnMut() -> Run) -> Run {
+    middle_with(times, || (one(), ())).0
+}
+
+/// The same, with something else that belongs to the run.
+pub(crate) fn middle_with<T>(times: usize, one: impl FnMut() -> (Run, T)) -> (Run, T) {
+    let mut runs: Vec<(Run, T)> = std::iter::repeat_with(one).take(times).collect();
+    runs.sort_by_key(|(run, _)| run.time);
+    runs.swap_remove(times / 2)
+}

@@ -123,6 +123,7 @@ const LINES: &[(&str, &str)] = &[
 ];
 
 #[test]
+#[ignore = "needs bash, zsh and fish: `cargo test --test it -- --ignored`"]
 fn bash_completes() {
     let env = world(&[]);
     let mut bash = Prompt::bash(&env);
@@ -134,6 +135,7 @@ fn bash_completes() {
 }
 
 #[test]
+#[ignore = "needs bash, zsh and fish: `cargo test --test it -- --ignored`"]
 fn zsh_completes() {
     let env = world(&[]);
     let mut zsh = Prompt::zsh(&env);
@@ -145,6 +147,7 @@ fn zsh_completes() {
 }
 
 #[test]
+#[ignore = "needs bash, zsh and fish: `cargo test --test it -- --ignored`"]
 fn fish_completes() {
     let env = world(&[]);
     for (line, wanted) in LINES {
