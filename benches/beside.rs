@@ -188,13 +188,12 @@ fn lab(programs: &Programs, report: &mut Report) {
     });
     report.row("two podid commands", &own);
     report.row("the lab's seven", &theirs);
-    report.ratio("wall", wall(&own, &theirs), 1.0 / 4.0);
     let seconds = proof.as_secs_f64();
-    report.ratio(
-        &format!("wall without the {seconds:.1} s of proof that new pods are injected"),
-        wall(&unproved, &theirs),
-        1.0 / 4.0,
+    let proving = format!(
+        "with the {seconds:.1} s in which podid proves that new pods are injected, before it restarts any, and the seven prove nothing"
     );
+    report.ratio(&format!("wall, {proving}"), wall(&own, &theirs), 1.0 / 4.0);
+    report.ratio("wall, without them", wall(&unproved, &theirs), 1.0 / 4.0);
     report.ratio("CPU", own.cpu.as_secs_f64() / theirs.cpu.as_secs_f64(), 1.0 / 20.0);
     report.section("The carts lab");
 }

@@ -81,7 +81,8 @@ fn at_once<T>(what: &str, run: impl FnOnce() -> T) -> T {
 }
 
 /// A service and a line that asks it.
-const UNANSWERED: [(&str, &str, &str); 2] = [("eks", "show ca", "carts/carts"), ("kubernetes", "associate ca", "carts/")];
+const UNANSWERED: [(&str, &str, &str); 2] =
+    [("eks", "show ca", "carts/carts"), ("kubernetes", "associate ca", "carts/")];
 
 /// A world where that service takes ten minutes for each answer, and the budget is podid's own.
 fn unanswered(service: &str) -> Env {
