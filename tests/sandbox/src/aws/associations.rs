@@ -306,9 +306,10 @@ impl Aws {
                     && matches("namespace", &a.namespace)
                     && matches("serviceAccount", &a.service_account)
             })
-            .map(|a| (a.id.clone(), a.summary()))
+            .map(|a| (a.id.clone(), a))
             .collect();
-        let (associations, next) = page(all, max_results(ctx)?, ctx.call.param("nextToken"), bad_token)?;
+        let (chosen, next) = page(all, max_results(ctx)?, ctx.call.param("nextToken"), bad_token)?;
+        let associations: Vec<Value> = chosen.into_iter().map(Association::summary).collect();
         let mut answer = json!({"associations": associations});
         if let Some(next) = next {
             answer["nextToken"] = json!(next);
