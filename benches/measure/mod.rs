@@ -33,7 +33,8 @@ pub(crate) struct Report {
 impl Report {
     /// A run's line.
     pub(crate) fn row(&mut self, what: &str, run: &Run) {
-        let memory = format!("{} MB", run.memory / 1_000_000);
+        // Unseen of what was over before it could be looked at.
+        let memory = if run.memory == 0 { String::new() } else { format!("{} MB", run.memory / 1_000_000) };
         let calls = if run.calls == 0 { String::new() } else { run.calls.to_string() };
         self.rows.push([what.to_owned(), calls, seconds(run.time), seconds(run.cpu), memory]);
     }
@@ -152,7 +153,8 @@ pub(crate) fn run(world: &Sandbox, mut command: Command, path: &str) -> Run {
                 memory = peak
                     .and_then(|kb| kb.trim().trim_end_matches(" kB").parse().ok())
                     .map_or(memory, |kb: u64| kb * 1024);
-                thread::sleep(Duration::from_millis(1));
+                let soon = start.elapsed() < Duration::from_millis(10);
+                thread::sleep(Duration::from_micros(if soon { 100 } else { 1_000 }));
             }
             memory
         });
@@ -171,7 +173,7 @@ pub(crate) fn run(world: &Sandbox, mut command: Command, path: &str) -> Run {
     Run { calls, time, cpu: Duration::from_secs_f64(ticks / TICKS), memory, code, said }
 }
 
-/// The middle one of several by its time.
+/// The middle one of several by its time, with the peak of memory of all.
 pub(crate) fn middle(times: usize, mut one: impl FnMut() -> Run) -> Run {
     middle_with(times, || (one(), ())).0
 }
@@ -180,5 +182,7 @@ pub(crate) fn middle(times: usize, mut one: impl FnMut() -> Run) -> Run {
 pub(crate) fn middle_with<T>(times: usize, one: impl FnMut() -> (Run, T)) -> (Run, T) {
     let mut runs: Vec<(Run, T)> = std::iter::repeat_with(one).take(times).collect();
     runs.sort_by_key(|(run, _)| run.time);
-    runs.swap_remove(times / 2)
+    let memory = runs.iter().map(|(run, _)| run.memory).max().unwrap_or_default();
+    let (run, more) = runs.swap_remove(times / 2);
+    (Run { memory, ..run }, more)
 }
