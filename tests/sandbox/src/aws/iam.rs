@@ -161,11 +161,11 @@ pub(super) fn max_items(ctx: &Ctx<'_>) -> Result<usize, AwsError> {
     }
 }
 
-/// One page as IAM writes it.
-pub(super) fn paged(ctx: &Ctx<'_>, name: &str, items: Vec<(String, String)>) -> Answer {
+/// One page as IAM writes it: of the items, which are sorted by their key, only those that are on it.
+pub(super) fn paged<T>(ctx: &Ctx<'_>, name: &str, items: Vec<(String, T)>, write: impl Fn(T) -> String) -> Answer {
     let token = ctx.call.form.get("Marker").map(String::as_str);
     let (members, next) = page(items, max_items(ctx)?, token, || invalid("Invalid Marker."))?;
-    let mut out = list(name, members) + &tag("IsTruncated", next.is_some().to_string());
+    let mut out = list(name, members.into_iter().map(write)) + &tag("IsTruncated", next.is_some().to_string());
     if let Some(next) = next {
         out += &tag("Marker", next);
     }
@@ -314,7 +314,7 @@ impl Aws {
         ctx.permit(self, "iam:ListRoles", &self.role_arn("/", ""), &Facts::new())?;
         let prefix = ctx.call.form.get("PathPrefix").map_or("/", String::as_str);
         let roles = self.roles.values().filter(|role| role.path.starts_with(prefix));
-        paged(ctx, "Roles", roles.map(|role| (role.name.clone(), role.xml(false))).collect())
+        paged(ctx, "Roles", roles.map(|role| (role.name.clone(), role)).collect(), |role| role.xml(false))
     }
 
     fn delete_role(&mut self, ctx: &Ctx<'_>) -> Answer {
@@ -338,21 +338,16 @@ impl Aws {
     fn list_instance_profiles(&self, ctx: &Ctx<'_>) -> Answer {
         self.permit_role(ctx, &Facts::new())?;
         let role = self.role_named(ctx)?;
-        let mut profiles: Vec<_> = role
-            .instance_profiles
-            .iter()
-            .map(|name| {
-                let inner = tag("Path", "/")
-                    + &tag("InstanceProfileName", name)
-                    + &tag("InstanceProfileId", super::iam_policies::unique_id("AIPA", name))
-                    + &tag("Arn", self.arn("iam", false, &format!("instance-profile/{name}")))
-                    + &tag("CreateDate", iso(role.created_at))
-                    + &list("Roles", [role.xml(false)]);
-                (name.clone(), inner)
-            })
-            .collect();
+        let mut profiles: Vec<_> = role.instance_profiles.iter().map(|name| (name.clone(), name)).collect();
         profiles.sort();
-        paged(ctx, "InstanceProfiles", profiles)
+        paged(ctx, "InstanceProfiles", profiles, |name| {
+            tag("Path", "/")
+                + &tag("InstanceProfileName", name)
+                + &tag("InstanceProfileId", super::iam_policies::unique_id("AIPA", name))
+                + &tag("Arn", self.arn("iam", false, &format!("instance-profile/{name}")))
+                + &tag("CreateDate", iso(role.created_at))
+                + &list("Roles", [role.xml(false)])
+        })
     }
 
     fn update_trust(&mut self, ctx: &Ctx<'_>) -> Answer {
@@ -377,8 +372,8 @@ impl Aws {
         match ctx.call.operation.as_str() {
             "ListRoleTags" => {
                 let role = self.role_named(ctx)?;
-                let tags = role.tags.iter().map(|(key, value)| (key.clone(), tag("Key", key) + &tag("Value", value)));
-                paged(ctx, "Tags", tags.collect())
+                let tags = role.tags.iter().map(|(key, value)| (key.clone(), (key, value)));
+                paged(ctx, "Tags", tags.collect(), |(key, value)| tag("Key", key) + &tag("Value", value))
             }
             "TagRole" => {
                 let role = self.role_named_mut(ctx)?;

@@ -32,19 +32,19 @@ impl Aws {
             "ListRolePolicies" => {
                 self.permit_role(ctx, &Facts::new())?;
                 let names = self.role_named(ctx)?.inline.keys();
-                paged(ctx, "PolicyNames", names.map(|name| (name.clone(), super::wire::escape(name))).collect())
+                paged(ctx, "PolicyNames", names.map(|name| (name.clone(), name)).collect(), |name| {
+                    super::wire::escape(name)
+                })
             }
             "AttachRolePolicy" | "DetachRolePolicy" => self.attach(ctx),
             "ListAttachedRolePolicies" => {
                 self.permit_role(ctx, &Facts::new())?;
                 let attached = self.role_named(ctx)?.attached.iter();
                 let prefix = ctx.call.form.get("PathPrefix").map_or("/", String::as_str);
-                let mut all: Vec<_> = attached
-                    .filter(|arn| path_of(arn).starts_with(prefix))
-                    .map(|arn| (arn.clone(), tag("PolicyName", name_of(arn)) + &tag("PolicyArn", arn)))
-                    .collect();
+                let mut all: Vec<_> =
+                    attached.filter(|arn| path_of(arn).starts_with(prefix)).map(|arn| (arn.clone(), arn)).collect();
                 all.sort();
-                paged(ctx, "AttachedPolicies", all)
+                paged(ctx, "AttachedPolicies", all, |arn| tag("PolicyName", name_of(arn)) + &tag("PolicyArn", arn))
             }
             "GetPolicy" => self.get_policy(ctx),
             "GetPolicyVersion" => self.get_policy_version(ctx),

@@ -93,9 +93,9 @@ impl Aws {
             if !known {
                 return Err(refused(format!("Invalid Action: {action}")));
             }
-            results.push((format!("{at:04}"), self.result(&simulated, action, &named)));
+            results.push((format!("{at:04}"), action));
         }
-        paged(ctx, "EvaluationResults", results)
+        paged(ctx, "EvaluationResults", results, |action| self.result(&simulated, action, &named))
     }
 
     /// The principal's own policies and those that are given with the request.
