@@ -32,7 +32,8 @@ pub struct Cli {
 pub const ROOT_EXAMPLES: &str = "\
 Examples:
   podid agent install
-  podid associate carts/carts --create-role --dynamodb eks-workshop-carts=read-write --recycle
+  podid associate carts/carts --create-role \\
+      --dynamodb eks-workshop-carts=read-write --recycle
   podid list
   podid show carts/carts";
 

@@ -115,9 +115,11 @@ pub struct Associate {
 pub const EXAMPLES: &str = "\
 Examples:
   podid associate carts/carts --role eks-workshop-carts-dynamo
-  podid associate carts/carts --create-role --dynamodb eks-workshop-carts=read-write --recycle
+  podid associate carts/carts --create-role \\
+      --dynamodb eks-workshop-carts=read-write --recycle
   podid associate carts/carts --create-role --policy-file policy.json --dry-run
-  podid associate carts/carts --role eks-workshop-carts-dynamo --no-wait --yes -o json";
+  podid associate carts/carts --role eks-workshop-carts-dynamo --no-wait --yes \\
+      -o json";
 
 /// `--scope`.
 #[derive(Debug, Clone, Copy, ValueEnum)]

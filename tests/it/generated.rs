@@ -220,7 +220,7 @@ fn examples(roff: &mut Roff, command: &clap::Command) {
     roff.control("nf", []);
     // What follows a blank line has a section of its own.
     for line in help.to_string().lines().skip_while(|line| *line != "Examples:").skip(1).take_while(|l| !l.is_empty()) {
-        roff.text([roman(line.trim_start())]);
+        roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
     }
     roff.control("fi", []);
 }

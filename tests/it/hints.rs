@@ -82,7 +82,8 @@ fn page(path: &Path) -> bool {
 fn named() -> BTreeSet<Named> {
     let mut found = BTreeSet::new();
     let mut all = Vec::new();
-    helps(&mut Cli::command(), &mut all);
+    // Where an example is longer than a line of most terminals, it is the example that has to break it.
+    helps(&mut Cli::command().term_width(80), &mut all);
     assert!(all.len() > 8, "{} helps", all.len());
     all.extend(pages());
     for (from, text) in &all {

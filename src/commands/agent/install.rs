@@ -40,7 +40,8 @@ pub(super) struct Install {
 pub(super) const EXAMPLES: &str = r#"Examples:
   podid agent install
   podid agent install --version v1.3.10-eksbuild.1
-  podid agent install --configuration-values '{"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}'
+  podid agent install --configuration-values \
+      '{"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}'
   podid agent install --dry-run --exit-code"#;
 
 /// What there is, and what an install would do.

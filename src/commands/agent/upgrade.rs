@@ -45,7 +45,8 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   podid agent upgrade
   podid agent upgrade --version v1.3.10-eksbuild.1 --dry-run
-  podid agent upgrade --configuration-values @agent.json --resolve-conflicts overwrite --yes";
+  podid agent upgrade --configuration-values @agent.json \\
+      --resolve-conflicts overwrite --yes";
 
 /// The change, if there is one, and why there is none.
 enum Due {

@@ -36,8 +36,10 @@ pub const EXAMPLES: &str = "\
 Examples:
   podid policy dynamodb eks-workshop-carts --access read-write
   podid policy dynamodb eks-workshop-carts eu-west-1:orders=stream
-  podid policy dynamodb tenants --access read-write --leading-keys kubernetes-namespace
-  podid policy dynamodb arn:aws:dynamodb:us-west-2:111122223333:table/carts --no-lookup";
+  podid policy dynamodb tenants --access read-write \\
+      --leading-keys kubernetes-namespace
+  podid policy dynamodb arn:aws:dynamodb:us-west-2:111122223333:table/carts \\
+      --no-lookup";
 
 impl Dynamodb {
     /// Runs the command.

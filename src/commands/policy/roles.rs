@@ -72,14 +72,16 @@ pub struct Detach {
 pub const ATTACH_EXAMPLES: &str = "\
 Examples:
   podid policy attach carts-role --dynamodb eks-workshop-carts=read-write
-  podid policy attach carts-role --policy-arn arn:aws:iam::aws:policy/AmazonS3FullAccess --dry-run
+  podid policy attach carts-role --dry-run \\
+      --policy-arn arn:aws:iam::aws:policy/AmazonS3FullAccess
   podid policy attach carts-role --policy-file s3-read.json --yes";
 
 /// Examples of `policy detach`.
 pub const DETACH_EXAMPLES: &str = "\
 Examples:
   podid policy detach carts-role --dynamodb eks-workshop-carts
-  podid policy detach carts-role --policy-arn arn:aws:iam::aws:policy/AmazonS3FullAccess --yes";
+  podid policy detach carts-role --yes \\
+      --policy-arn arn:aws:iam::aws:policy/AmazonS3FullAccess";
 
 impl Attach {
     /// Runs the command.

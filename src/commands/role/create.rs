@@ -74,8 +74,10 @@ pub struct Create {
 /// Examples of this command.
 pub const EXAMPLES: &str = "\
 Examples:
-  podid role create carts-role --service-account carts/carts --dynamodb carts=read-write
-  podid role create tools --scope cluster --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess
+  podid role create carts-role --service-account carts/carts \\
+      --dynamodb carts=read-write
+  podid role create tools --scope cluster \\
+      --policy-arn arn:aws:iam::aws:policy/ReadOnlyAccess
   podid role create carts-role --service-account carts/carts --adopt --dry-run";
 
 impl Create {
