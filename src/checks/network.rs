@@ -14,8 +14,9 @@ use crate::model::{
     have::Seen,
     network::{ENFORCES, EgressRule, NetworkPolicy, Peer},
     pod_spec::EnvValue,
+    selector::all_match,
     snapshot::{PodLog, Snapshot},
-    workload::{Expression, Pod},
+    workload::Pod,
 };
 
 pub(super) static CHECKS: &[&Check] =
@@ -195,20 +196,7 @@ fn policies(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
 }
 
 fn selects(policy: &NetworkPolicy, labels: &BTreeMap<String, String>) -> bool {
-    policy.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
-        && policy.expressions.iter().all(|e| holds(e, labels))
-}
-
-fn holds(expression: &Expression, labels: &BTreeMap<String, String>) -> bool {
-    let value = labels.get(&expression.key);
-    let among = value.is_some_and(|value| expression.values.contains(value));
-    match expression.operator.as_str() {
-        "In" => among,
-        "NotIn" => !among,
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        _ => false,
-    }
+    all_match(&policy.labels, &policy.expressions, labels)
 }
 
 /// Whether a rule lets a pod reach the agent.

@@ -11,11 +11,12 @@ use k8s_openapi::{
             PodTemplateSpec,
         },
     },
-    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta},
 };
 
 use crate::model::{
     agent::Node,
+    selector::Selector,
     workload::{
         Container, CronJob, Expression, Owner, Placement, Pod, RolloutStatus, Strategy, Taint, Terminated, Toleration,
         Waiting, Workload, WorkloadKind, WorkloadRef,
@@ -136,10 +137,23 @@ pub(super) fn workload(
         ordered: false,
         generation: count64(meta.generation),
         restarted_at: annotations.and_then(|a| a.get(RESTARTED_AT).cloned()),
-        selector: selector.and_then(|s| s.match_labels.clone()).unwrap_or_default(),
+        selector: selector.map(self::selector).unwrap_or_default(),
         status: RolloutStatus::default(),
         placement: spec.map(placement).unwrap_or_default(),
         argo: None,
+    }
+}
+
+/// A label selector.
+fn selector(it: &LabelSelector) -> Selector {
+    let expression = |e: &LabelSelectorRequirement| Expression {
+        key: e.key.clone(),
+        operator: e.operator.clone(),
+        values: e.values.clone().unwrap_or_default(),
+    };
+    Selector {
+        labels: it.match_labels.clone().unwrap_or_default(),
+        expressions: it.match_expressions.iter().flatten().map(expression).collect(),
     }
 }
 

@@ -19,6 +19,7 @@ use super::{
     names::ServiceAccount,
     pod_spec::PodSpec,
     role::Role,
+    selector::Selector,
     want::{Field, Want, WantRole},
     workload::{Argo, Container, Owner, Placement, Pod, RolloutStatus, Strategy, Workload, WorkloadKind, WorkloadRef},
 };
@@ -101,7 +102,7 @@ pub(crate) fn workload(kind: WorkloadKind, name: &str) -> Workload {
         ordered: kind == WorkloadKind::StatefulSet,
         generation: 1,
         restarted_at: None,
-        selector: BTreeMap::from([("app".to_owned(), name.to_owned())]),
+        selector: Selector { labels: BTreeMap::from([("app".to_owned(), name.to_owned())]), ..Selector::default() },
         status: RolloutStatus {
             observed_generation: 1,
             total: 2,
@@ -126,7 +127,7 @@ pub(crate) fn rollout(name: &str) -> Workload {
 
 /// A running pod of a workload on node `n1`, made at noon, injected or not.
 pub(crate) fn pod(workload: &Workload, name: &str, injected: bool) -> Pod {
-    let mut labels = workload.selector.clone();
+    let mut labels = workload.selector.labels.clone();
     let (kind, owner) = match workload.id.kind {
         WorkloadKind::Deployment => {
             labels.insert("pod-template-hash".to_owned(), "5d8f7c9b6d".to_owned());

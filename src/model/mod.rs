@@ -24,6 +24,7 @@ pub mod policy;
 pub mod regions;
 pub mod role;
 pub mod rollout;
+pub mod selector;
 pub mod snapshot;
 pub mod staleness;
 pub mod table;

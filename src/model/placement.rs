@@ -2,7 +2,7 @@
 
 use super::{
     agent::Node,
-    workload::{Expression, Placement, Taint, Toleration},
+    workload::{Placement, Taint, Toleration},
 };
 
 /// Taints that the DaemonSet controller tolerates for its pods
@@ -24,7 +24,9 @@ impl Placement {
                 return Some(format!("its label {key} is not `{value}`"));
             }
         }
-        if !self.affinity.is_empty() && !self.affinity.iter().any(|term| term.iter().all(|one| one.holds(node))) {
+        if !self.affinity.is_empty()
+            && !self.affinity.iter().any(|term| term.iter().all(|one| one.matches(&node.labels)))
+        {
             return Some("node affinity excludes it".to_owned());
         }
         if node.unschedulable && !daemon {
@@ -62,27 +64,12 @@ impl Toleration {
     }
 }
 
-impl Expression {
-    fn holds(&self, node: &Node) -> bool {
-        let value = node.labels.get(&self.key);
-        let number = |text: Option<&String>| text.and_then(|text| text.parse::<i64>().ok());
-        match self.operator.as_str() {
-            "In" => value.is_some_and(|value| self.values.contains(value)),
-            "NotIn" => value.is_none_or(|value| !self.values.contains(value)),
-            "Exists" => value.is_some(),
-            "DoesNotExist" => value.is_none(),
-            "Gt" => number(value).zip(number(self.values.first())).is_some_and(|(have, want)| have > want),
-            "Lt" => number(value).zip(number(self.values.first())).is_some_and(|(have, want)| have < want),
-            _ => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::model::workload::Expression;
 
     fn node() -> Node {
         Node {

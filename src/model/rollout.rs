@@ -98,8 +98,9 @@ pub fn new_pods<'a>(workload: &Workload, pods: &'a [Pod]) -> Vec<&'a Pod> {
         return argo::new_pods(workload, pods);
     }
     let restarted = restarted(workload);
+    // The watched pods are those of the selector, which another workload's pods may match too.
     pods.iter()
-        .filter(|pod| !pod.deleting)
+        .filter(|pod| !pod.deleting && workload.owns(pod))
         .filter(|pod| match (&workload.status.update_revision, &pod.revision) {
             (Some(newest), Some(revision)) => newest == revision,
             _ => restarted.zip(pod.created_at).is_some_and(|(at, born)| born >= at),

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::name::{WorkloadKind, WorkloadName, WorkloadRef};
-use super::pod_spec::PodSpec;
+use super::{pod_spec::PodSpec, selector::Selector};
 
 /// How a workload replaces its pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -62,8 +62,8 @@ pub struct Workload {
     pub generation: u64,
     /// Time of the last restart: the template's `kubectl.kubernetes.io/restartedAt`; Argo Rollout: `spec.restartAt`.
     pub restarted_at: Option<String>,
-    /// The pods' labels, all of which must match.
-    pub selector: BTreeMap<String, String>,
+    /// The selector of its pods.
+    pub selector: Selector,
     /// Rollout counts.
     pub status: RolloutStatus,
     /// The template's tolerations, node selector and required node affinity: where its pods may run.
@@ -120,8 +120,8 @@ pub struct Placement {
     pub tolerations: Vec<Toleration>,
 }
 
-/// A node affinity expression.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// An expression of a label selector or a node affinity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Expression {
     /// Label key.
     pub key: String,
@@ -313,7 +313,7 @@ impl Workload {
                 let hash = pod.labels.get("pod-template-hash").map_or("", String::as_str);
                 owner.kind == "ReplicaSet"
                     && !self.selector.is_empty()
-                    && self.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+                    && self.selector.matches(&pod.labels)
                     && owner.name.strip_prefix(&self.id.name).and_then(|rest| rest.strip_prefix('-')) == Some(hash)
             }
             WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {

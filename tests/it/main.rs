@@ -22,6 +22,7 @@ mod messages;
 mod policy;
 mod recycle;
 mod role;
+mod safe;
 mod secrets;
 mod show;
 mod support;

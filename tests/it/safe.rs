@@ -1,0 +1,3 @@
+//! What podid writes, recommends or reports as ready does no harm.
+
+mod rollouts;
