@@ -102,7 +102,7 @@ mod tests {
         }
         for Expression { key, operator, values } in &selector.expressions {
             let fails = match (operator.as_str(), value_of(key)) {
-                ("In", None) | ("Exists", None) | ("DoesNotExist", Some(_)) => true,
+                ("In" | "Exists", None) | ("DoesNotExist", Some(_)) => true,
                 ("In", Some(value)) => values.iter().all(|one| one != value),
                 ("NotIn", Some(value)) => values.iter().any(|one| one == value),
                 _ => false,
