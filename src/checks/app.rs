@@ -1,13 +1,29 @@
 //! What the application's own log says of its credentials. It only points back to a link, unless none is broken.
 
+mod failing;
+
 use super::{Check, Finding, Link};
 use crate::model::{
+    have::Seen,
     snapshot::{PodLog, Snapshot},
     workload::Injection,
 };
 
-pub(super) static CHECKS: &[&Check] =
-    &[&SOUND, &OLD_SDK, &TOKEN, &BEARER, &UNKNOWN_KEYS, &NODE_ROLE, &NODE_REFUSED, &REFUSED, &PACKED, &NO_ANSWER];
+pub(super) static CHECKS: &[&Check] = &[
+    &SOUND,
+    &OLD_SDK,
+    &TOKEN,
+    &BEARER,
+    &UNKNOWN_KEYS,
+    &NODE_ROLE,
+    &NODE_REFUSED,
+    &REFUSED,
+    &PACKED,
+    &NO_ANSWER,
+    &failing::DENIED,
+    &failing::NOT_STARTED,
+    &failing::FAILING,
+];
 
 static SOUND: Check = Check {
     id: "app.sound",
@@ -194,23 +210,32 @@ static KNOWN: &[Known] = &[
 ];
 
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
-    if snapshot.live_pods().is_empty() {
+    let pods = snapshot.live_pods();
+    if pods.is_empty() {
         return Vec::new();
     }
     let mut found: Vec<Finding> = Vec::new();
-    for log in &snapshot.logs {
-        if let Some(finding) = words(snapshot, log)
-            && !found.iter().any(|other| other.check == finding.check)
-        {
+    let mut keep = |finding: Finding| {
+        // The pods of a workload are alike: each check is reported once for each status.
+        if !found.iter().any(|other| other.check == finding.check && other.status == finding.status) {
             found.push(finding);
+        }
+    };
+    for (pod, container) in pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| (*pod, container))) {
+        let name = format!("{}/{}", pod.namespace, pod.name);
+        let log = snapshot.logs.iter().find(|log| log.pod == name && log.container == container.name);
+        let known = log.and_then(|log| known_text(snapshot, log));
+        if pod.failing(container, snapshot.now) && known.as_ref().is_none_or(|finding| finding.check == &SOUND) {
+            keep(failing::explain(snapshot, pod, container, log));
+        } else if let Some(finding) = known {
+            keep(finding);
         }
     }
     if found.is_empty() {
-        let pods = snapshot.live_pods();
         let trouble = pods.iter().any(|pod| pod.containers.iter().any(|container| pod.troubled(container)));
         let source = "states and logs of the containers";
         found.push(match (trouble, snapshot.logs.is_empty()) {
-            (true, true) => SOUND.skips("the pods", "they have trouble, and their logs were not read"),
+            (true, true) => SOUND.skips("the pods", "they had trouble, and their logs were not read"),
             (_, true) => SOUND.ok("the pods", "no container has trouble").evidence(source, "no trouble"),
             (_, false) => SOUND.ok("the pods", "no known text about credentials").evidence(source, "looked through"),
         });
@@ -218,13 +243,14 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     found
 }
 
-fn words(snapshot: &Snapshot, log: &PodLog) -> Option<Finding> {
+/// What a container's log says in a text that is known; the last such line counts.
+fn known_text(snapshot: &Snapshot, log: &PodLog) -> Option<Finding> {
     let subject = format!("pod {}, container {}", log.pod, log.container);
     let source = format!("log of pod {}, container {}", log.pod, log.container);
     let lines = match &log.lines {
-        crate::model::have::Seen::Read(lines) => lines,
-        crate::model::have::Seen::Unreadable(why) => return Some(SOUND.skips(subject, why)),
-        crate::model::have::Seen::NotAsked => return None,
+        Seen::Read(lines) => lines,
+        Seen::Unreadable(why) => return Some(SOUND.skips(subject, why)),
+        Seen::NotAsked => return None,
     };
     for line in lines.iter().rev() {
         let lower = line.to_lowercase();

@@ -2,14 +2,15 @@
 
 use super::{Check, Finding, Link};
 use crate::model::{
+    arn::last,
     association::{Association, AssociationSummary},
     have::Seen,
     snapshot::Snapshot,
     text::nearest,
-    workload::Injection,
+    workload::{Injection, Pod, Workload},
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &DELETED, &ELSEWHERE, &QUOTA, &OWNED, &ADDON_IRSA];
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &IRSA, &DELETED, &ELSEWHERE, &QUOTA, &OWNED, &ADDON_IRSA];
 
 const PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html";
 const ADDONS: &str = "https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html";
@@ -29,6 +30,15 @@ static MISSING: Check = Check {
     title: "the service account has no association",
     background: "Without an association the webhook leaves the pods as they are, and the SDKs go on to the next credentials in their order: mostly the node's role, whose AccessDenied then names `assumed-role/NODE-ROLE/i-…`.",
     sources: &[PAGE],
+    symptom: false,
+};
+
+static IRSA: Check = Check {
+    id: "association.irsa",
+    link: Link::Association,
+    title: "the pods use IRSA, not Pod Identity",
+    background: "IAM roles for service accounts (IRSA) need no association: an annotation of the service account names the role, and its pods are created with a web identity token. An association takes precedence over it for new pods, so creating one replaces the access that the pods have.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html"],
     symptom: false,
 };
 
@@ -125,6 +135,21 @@ fn absent(snapshot: &Snapshot) -> Finding {
     let none = |finding: Finding| {
         finding.evidence("ListPodIdentityAssociations", "none with this namespace and service account")
     };
+    if let Some(role) = snapshot.uses_irsa() {
+        let message = format!("it uses IRSA, not Pod Identity: role {}", last(&role));
+        return none(IRSA.ok(subject, message)).evidence("AWS_ROLE_ARN of its pods, or its annotation", role);
+    }
+    let annotated = snapshot.irsa_annotation();
+    let unlike: Vec<&Pod> = snapshot.live_pods().into_iter().filter(|pod| pod.irsa_role().is_none()).collect();
+    if let (Some(role), [first, ..]) = (annotated, &unlike[..]) {
+        let message =
+            format!("it has no association, and its pods were created without the role of its annotation, {role}");
+        let finding = none(IRSA.fails(subject, message))
+            .evidence("its annotation eks.amazonaws.com/role-arn", role)
+            .evidence(format!("pod {}/{}", first.namespace, first.name), "no AWS_WEB_IDENTITY_TOKEN_FILE");
+        let restart = |workload: &Workload| format!("kubectl -n {} rollout restart {}", who.namespace, workload.id);
+        return snapshot.own_workloads().into_iter().fold(finding, |finding, it| finding.command(restart(it)));
+    }
     let others: &[AssociationSummary] = snapshot.others.read().map_or(&[], Vec::as_slice);
     if others.len() >= MOST {
         let said =
@@ -144,8 +169,8 @@ fn absent(snapshot: &Snapshot) -> Finding {
                 format!("ListPodIdentityAssociations of cluster {first}"),
                 "one for this namespace and service account",
             )
-            .command(create)
-            .command(format!("podid disassociate {who} --cluster {first}"));
+            .command(format!("podid show {who} --cluster {first}"))
+            .command(create);
     }
     let names: Vec<String> = others.iter().map(|other| other.subject.to_string()).collect();
     let near = nearest(&who.to_string(), names.iter().map(String::as_str));

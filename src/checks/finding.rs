@@ -111,6 +111,24 @@ impl Link {
     }
 }
 
+impl Link {
+    /// Pods that use IRSA do not need it.
+    pub fn is_of_pod_identity(self) -> bool {
+        matches!(
+            self,
+            Self::Agent
+                | Self::Nodes
+                | Self::PodSpec
+                | Self::Network
+                | Self::Role
+                | Self::Trust
+                | Self::TargetRole
+                | Self::Freshness
+                | Self::Live
+        )
+    }
+}
+
 /// Something that is looked at.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Check {

@@ -68,14 +68,19 @@ pub fn named(id: &str) -> Option<&'static Check> {
     all().find(|check| check.id == id)
 }
 
-/// Walks the chain.
+/// Runs every check that concerns the service account.
 pub fn check(snapshot: &Snapshot) -> Report {
-    let findings = CHAIN.iter().flat_map(|room| {
+    let irsa = snapshot.uses_irsa().is_some();
+    let concerns = |link: Link| !irsa || !link.is_of_pod_identity();
+    let findings = CHAIN.iter().filter(|room| concerns(room.link)).flat_map(|room| {
         let found = (room.look)(snapshot);
         debug_assert!(found.iter().all(|finding| finding.check.link == room.link), "{found:?}");
         found
     });
-    Report::new(snapshot.subject.clone(), findings.collect())
+    let nothing_runs = snapshot.nothing_runs();
+    let required = |link: &Link| link.is_core() && concerns(*link) && !(nothing_runs && *link == Link::PodSpec);
+    let required = CHAIN.iter().map(|room| room.link).filter(required).collect();
+    Report::new(snapshot.subject.clone(), findings.collect(), required)
 }
 
 #[cfg(test)]

@@ -102,7 +102,7 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     };
     let pods = snapshot.live_pods();
     if pods.is_empty() {
-        return vec![SOUND.cannot_tell("the pods", "there is no pod to look at")];
+        return vec![without_pods(snapshot)];
     }
     let mut found: Vec<Finding> = Vec::new();
     let (mut sound, mut early) = (0, 0);
@@ -135,6 +135,16 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         found.push(SOUND.skips("the pods", format!("{} made too early for the association", count(early, "pod"))));
     }
     found
+}
+
+/// There is no pod. That is as it should be where nothing is meant to run.
+fn without_pods(snapshot: &Snapshot) -> Finding {
+    if !snapshot.nothing_runs() {
+        return SOUND.cannot_tell("the pods", "no pod is running, so there are no settings to check");
+    }
+    let zero: Vec<String> = snapshot.own_workloads().iter().map(|it| format!("{} has 0 replicas", it.id)).collect();
+    let why = if zero.is_empty() { String::new() } else { format!(": {}", zero.join(", ")) };
+    SOUND.skips("the pods", format!("no pod is running{why}"))
 }
 
 enum Judged {

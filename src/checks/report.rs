@@ -2,10 +2,7 @@
 
 use serde::Serialize;
 
-use super::{
-    CHAIN,
-    finding::{Finding, Link, Status},
-};
+use super::finding::{Finding, Link, Status};
 use crate::model::names::ServiceAccount;
 
 /// What was found for one service account.
@@ -18,25 +15,29 @@ pub struct Report {
     pub outcome: Outcome,
     /// Every finding, in the order of the chain.
     pub findings: Vec<Finding>,
+    /// Links of which something has to be known before anybody can say that the credentials work.
+    #[serde(skip)]
+    required: Vec<Link>,
 }
 
 /// How the chain stands as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// Every core link was seen, and nothing failed.
+    /// Everything that has to be known is, and nothing failed.
     Ok,
     /// The same, with something worth a look.
     Warning,
     /// A link is broken.
     Failed,
-    /// Nothing failed, and a core link was not seen.
+    /// Nothing failed, and something that has to be known is not.
     Incomplete,
 }
 
 impl Report {
-    /// Puts findings in the order of the chain. A symptom after a failure is no failure of its own.
-    pub(super) fn new(subject: ServiceAccount, mut findings: Vec<Finding>) -> Self {
+    /// Puts findings in the order of the chain. A symptom after a failure is no failure of its own. `required`: the links of which
+    /// something has to be known.
+    pub(super) fn new(subject: ServiceAccount, mut findings: Vec<Finding>, required: Vec<Link>) -> Self {
         findings.sort_by_key(|finding| finding.check.link);
         let mut cause: Option<(&'static str, Link)> = None;
         for finding in &mut findings {
@@ -54,7 +55,7 @@ impl Report {
                 _ => {}
             }
         }
-        let mut report = Self { subject, outcome: Outcome::Ok, findings };
+        let mut report = Self { subject, outcome: Outcome::Ok, findings, required };
         report.outcome = report.judged();
         report
     }
@@ -63,7 +64,7 @@ impl Report {
         let any = |status| self.findings.iter().any(|finding| finding.status == status);
         if any(Status::Failed) {
             Outcome::Failed
-        } else if !self.unseen().is_empty() {
+        } else if !self.unknown().is_empty() {
             Outcome::Incomplete
         } else if any(Status::Warning) {
             Outcome::Warning
@@ -87,12 +88,51 @@ impl Report {
         self.findings.iter().filter(move |finding| finding.check.link == link)
     }
 
-    /// Core links of which nothing is known: each with why.
-    pub fn unseen(&self) -> Vec<(Link, Vec<&Finding>)> {
-        let core = CHAIN.iter().map(|room| room.link).filter(|link| link.is_core());
+    /// What has to be known and is not, each with why: required links of which nothing is known, and containers that fail for
+    /// a reason that nobody knows.
+    pub fn unknown(&self) -> Vec<(Link, Vec<&Finding>)> {
         let blind = |finding: &&Finding| matches!(finding.status, Status::Skipped | Status::Unknown);
-        core.filter(|link| !self.of(*link).any(|finding| !blind(&finding)))
-            .map(|link| (link, self.of(link).collect()))
-            .collect()
+        let unseen = self.required.iter().filter(|link| !self.of(**link).any(|finding| !blind(&finding)));
+        let failing: Vec<&Finding> =
+            self.of(Link::App).filter(|finding| finding.check.id == FAILING && blind(finding)).collect();
+        let failing = (!failing.is_empty()).then_some((Link::App, failing));
+        unseen.map(|link| (*link, self.of(*link).collect())).chain(failing).collect()
+    }
+
+    /// What is unknown in one line, each with its reason.
+    pub fn reasons(&self) -> String {
+        let unknown = self.unknown();
+        let (told, bare): (Vec<_>, Vec<_>) = unknown.iter().partition(|(_, findings)| !findings.is_empty());
+        let mut reasons: Vec<String> = Vec::new();
+        for (link, findings) in told {
+            let finding = findings[0];
+            let reason = format!("{}: {}: {}", link.title(), finding.subject, finding.message);
+            reasons.push(reason);
+        }
+        // What hangs on another link has no reason of its own.
+        if reasons.is_empty() {
+            reasons.extend(bare.into_iter().map(|(link, _)| link.title().to_owned()));
+        }
+        reasons.join("; ")
+    }
+
+    /// A read was refused, of something that has to be known.
+    pub fn lacks_permission(&self) -> bool {
+        self.unknown().iter().flat_map(|(_, findings)| findings).any(|finding| finding.status == Status::Skipped)
+    }
+
+    /// The finding that says that the pods use IRSA, where they do.
+    pub fn irsa(&self) -> Option<&Finding> {
+        self.of(Link::Association).find(|finding| finding.check.id == IRSA && finding.status == Status::Ok)
+    }
+
+    /// How many findings came out so.
+    pub fn count(&self, status: Status) -> usize {
+        self.findings.iter().filter(|finding| finding.status == status).count()
     }
 }
+
+/// The check of containers that fail for a reason that podid may not know.
+const FAILING: &str = "app.failing";
+/// The check of pods that need no association.
+const IRSA: &str = "association.irsa";

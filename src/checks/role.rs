@@ -8,7 +8,7 @@ use crate::model::{
     snapshot::Snapshot,
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &OTHER_PATH, &OTHER_ACCOUNT, &JUST_CREATED];
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &OTHER_PATH, &OTHER_ACCOUNT, &JUST_CREATED, &NO_POLICIES];
 
 static SOUND: Check = Check {
     id: "role.sound",
@@ -61,6 +61,15 @@ static JUST_CREATED: Check = Check {
     symptom: false,
 };
 
+static NO_POLICIES: Check = Check {
+    id: "role.no-policies",
+    link: Link::Role,
+    title: "the role has no policies",
+    background: "A role without any inline or managed policy is allowed nothing by itself: pods get credentials, and AWS refuses nearly every call that they make. Only a policy of a resource that names the role can still allow one.",
+    sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_identity-vs-resource.html"],
+    symptom: false,
+};
+
 /// Seconds in which IAM has told everybody, as a rule.
 const SETTLES: i64 = 60;
 
@@ -81,6 +90,7 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         Seen::Read(Some(role)) => {
             let mut found = vec![SOUND.ok(&subject, "it exists").evidence("GetRole", role.arn.to_string())];
             found.extend(young(snapshot, role, &subject));
+            found.extend(without_policies(snapshot, role, &subject));
             found
         }
         Seen::Read(None) => vec![
@@ -121,5 +131,17 @@ fn young(snapshot: &Snapshot, role: &Role, subject: &str) -> Option<Finding> {
             .warns(subject, format!("it was made {} seconds ago, and EKS may not see it yet", age.max(0)))
             .evidence("GetRole", format!("CreateDate {created}"))
             .change("wait a minute and verify again")
+    })
+}
+
+fn without_policies(snapshot: &Snapshot, role: &Role, subject: &str) -> Option<Finding> {
+    (snapshot.role.policies == Seen::Read(0)).then(|| {
+        NO_POLICIES
+            .warns(subject, "it has no policies: AWS refuses the calls of its pods")
+            .evidence("ListRolePolicies, ListAttachedRolePolicies", "none")
+            .change(format!(
+                "grant what the pods need: `podid policy attach {} --policy-file FILE` (or --dynamodb TABLE, --policy-arn ARN)",
+                role.name
+            ))
     })
 }

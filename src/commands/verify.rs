@@ -106,7 +106,7 @@ impl Verify {
         if self.list_checks {
             return catalog::list(ctx);
         }
-        let reports = self.look(ctx).await?;
+        let (reports, unreached) = self.look(ctx).await?;
         let cluster = ctx.cluster().await?;
         match (ctx.term.ci(), ctx.term.format()) {
             (Some(ci), _) => ctx.term.emit(&ci::text(ci, &reports, self.strict))?,
@@ -121,12 +121,16 @@ impl Verify {
             }
             (None, Format::Table | Format::Wide) => ctx.term.emit(&view::text(&reports, &cluster.name, &ctx.term))?,
         }
-        self.verdict(ctx, &reports)
+        self.verdict(ctx, &reports, unreached)
     }
 
-    async fn look(&self, ctx: &Context) -> Result<Vec<Report>> {
+    /// The reports, and the code of what kept podid from asking Kubernetes.
+    async fn look(&self, ctx: &Context) -> Result<(Vec<Report>, Option<Code>)> {
         let cluster = ctx.cluster().await?;
-        let kube = self.kube(ctx).await?;
+        let (kube, unreached) = match self.kube(ctx).await? {
+            Ok(kube) => (Ok(kube), None),
+            Err(failure) => (Err(failure.to_string()), Some(failure.code)),
+        };
         let asking = Asking {
             eks: ctx.eks()?,
             iam: ctx.iam()?,
@@ -150,7 +154,7 @@ impl Verify {
             self.walk(ctx, cluster, &asking, &mut snapshots).await?;
         }
         progress.clear();
-        Ok(snapshots.iter().map(checks::check).collect())
+        Ok((snapshots.iter().map(checks::check).collect(), unreached))
     }
 
     /// Walks the way to the credentials for each that has an association.
@@ -182,7 +186,7 @@ impl Verify {
     }
 
     /// Kubernetes, or why it cannot be asked: what hangs on it is skipped then, and the rest still told.
-    async fn kube<'a>(&self, ctx: &'a Context) -> Result<Result<&'a dyn Cluster, String>> {
+    async fn kube<'a>(&self, ctx: &'a Context) -> Result<Result<&'a dyn Cluster, Failure>> {
         let reached = async {
             let kube = ctx.kube().await?;
             ctx.guard.run("reaching the Kubernetes API", kube.reach()).await?;
@@ -200,7 +204,7 @@ impl Verify {
                 for hint in &failure.hints {
                     ctx.term.hint(hint);
                 }
-                Ok(Err(failure.to_string()))
+                Ok(Err(failure))
             }
         }
     }
@@ -227,7 +231,8 @@ impl Verify {
         Ok(found.into_iter().map(|meant| (meant.subject, meant.association)).collect())
     }
 
-    fn verdict(&self, ctx: &Context, reports: &[Report]) -> Result<Code> {
+    /// `unreached`: the code of what kept podid from asking Kubernetes.
+    fn verdict(&self, ctx: &Context, reports: &[Report], unreached: Option<Code>) -> Result<Code> {
         let any = |outcome| reports.iter().any(|report| report.outcome == outcome);
         if any(Outcome::Failed) || self.strict && reports.iter().any(Report::warns) {
             return Ok(Code::Difference);
@@ -235,12 +240,23 @@ impl Verify {
         if !any(Outcome::Incomplete) {
             return Ok(Code::Ok);
         }
+        let incomplete = reports.iter().filter(|report| report.outcome == Outcome::Incomplete);
+        let reasons: Vec<String> = incomplete.clone().map(|it| format!("{}: {}", it.subject, it.reasons())).collect();
         if self.allow_incomplete {
-            ctx.term.warn("could not tell: core links were not seen, and --allow-incomplete was given");
+            ctx.term.warn(format!("incomplete, and --allow-incomplete was passed: {}", reasons.join("; ")));
             return Ok(Code::Ok);
         }
-        Err(Failure::new(Code::Denied, "could not tell whether the credentials work: core links were not seen")
-            .hint("see what it needs to read: `podid iam-policy verify` and `podid iam-policy verify --rbac`")
-            .hint("where less is enough: `--allow-incomplete`"))
+        let code = match unreached {
+            Some(code) => code,
+            None if incomplete.clone().any(Report::lacks_permission) => Code::Denied,
+            None => Code::Difference,
+        };
+        let failure = Failure::new(code, "could not tell whether the credentials work").because(reasons.join("; "));
+        let failure = match code {
+            Code::Denied => failure
+                .hint("see what it needs to read: `podid iam-policy verify` and `podid iam-policy verify --rbac`"),
+            _ => failure,
+        };
+        Err(failure.hint("to exit with 0 all the same: `--allow-incomplete`"))
     }
 }

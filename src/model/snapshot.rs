@@ -52,6 +52,8 @@ pub struct RoleView {
     pub role: Seen<Option<Role>>,
     /// Its policies; asked for only when IAM cannot be asked to simulate.
     pub documents: Seen<RoleDocuments>,
+    /// How many policies it has, inline and managed.
+    pub policies: Seen<usize>,
 }
 
 /// One service account, with all that its credentials hang on.
@@ -144,5 +146,33 @@ impl Snapshot {
     pub fn own_workloads(&self) -> Vec<&Workload> {
         let own = |workload: &&Workload| workload.service_account == self.subject.name;
         self.workloads.read().into_iter().flatten().filter(own).collect()
+    }
+
+    /// The role of the annotation for IRSA.
+    pub fn irsa_annotation(&self) -> Option<&str> {
+        match self.service_account.read()? {
+            ServiceAccountState::Exists { irsa_role } => irsa_role.as_deref(),
+            ServiceAccountState::Missing { .. } | ServiceAccountState::NoNamespace { .. } => None,
+        }
+    }
+
+    /// The role that its pods get by IRSA, when it has no association: each pod was created with it, or there is none yet and
+    /// the annotation names it.
+    pub fn uses_irsa(&self) -> Option<String> {
+        if self.association != Seen::Read(None) {
+            return None;
+        }
+        let pods = self.live_pods();
+        match pods.first() {
+            Some(first) => pods.iter().all(|pod| pod.irsa_role().is_some()).then(|| first.irsa_role())?,
+            None => self.pods.read().and(self.irsa_annotation()).map(str::to_owned),
+        }
+    }
+
+    /// Nothing of it is meant to run now: it has no pod, and its workloads are scaled to zero, or there are none.
+    pub fn nothing_runs(&self) -> bool {
+        let none = |pods: &Vec<Pod>| !pods.iter().any(Pod::live);
+        let read = self.workloads.read().is_some() && self.pods.read().is_some_and(none);
+        read && self.own_workloads().iter().all(|workload| workload.replicas == 0)
     }
 }

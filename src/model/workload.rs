@@ -4,11 +4,14 @@ mod name;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 pub use self::name::{WorkloadKind, WorkloadName, WorkloadRef};
-use super::{pod_spec::PodSpec, selector::Selector};
+use super::{
+    pod_spec::{EnvValue, PodSpec},
+    selector::Selector,
+};
 
 /// How a workload replaces its pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -167,6 +170,9 @@ pub struct Owner {
     pub uid: String,
 }
 
+/// Time that a container gets to become ready before podid calls it failing.
+const STARTING: SignedDuration = SignedDuration::from_mins(1);
+
 /// A pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -240,6 +246,13 @@ pub struct Waiting {
     pub message: String,
 }
 
+impl Waiting {
+    /// It waits for its turn, as every container does.
+    pub fn starts_soon(&self) -> bool {
+        matches!(self.reason.as_str(), "" | "ContainerCreating" | "PodInitializing")
+    }
+}
+
 /// How a container ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -276,11 +289,36 @@ impl Pod {
         }
     }
 
+    /// The role by IRSA: a container of it has the two variables of a web identity (EKS User Guide, pod-configuration).
+    pub fn irsa_role(&self) -> Option<String> {
+        self.spec.containers.iter().find_map(|container| {
+            let value = |name: &str| match &container.env.iter().find(|variable| variable.name == name)?.value {
+                EnvValue::Text(Some(value)) if !value.is_empty() => Some(value.clone()),
+                _ => None,
+            };
+            value("AWS_WEB_IDENTITY_TOKEN_FILE").and(value("AWS_ROLE_ARN"))
+        })
+    }
+
+    /// Whether a container fails now: it cannot start, ended badly and was not started again, or keeps its pod from being
+    /// ready although it had [a minute](STARTING) for that. One that only failed earlier does not count.
+    pub fn failing(&self, container: &Container, now: Timestamp) -> bool {
+        if container.running {
+            let blames_another = self.containers.iter().any(|other| !other.init && !other.running);
+            let starting = self.created_at.is_some_and(|born| now.duration_since(born) < STARTING);
+            return !container.init && !self.ready && !blames_another && (container.restarts > 0 || !starting);
+        }
+        match &container.waiting {
+            Some(waiting) if waiting.starts_soon() => container.restarts > 0,
+            Some(_) => true,
+            None => container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0),
+        }
+    }
+
     /// Whether one of its containers does not do its work: it waits for anything but its turn, ended badly, was restarted, or
     /// runs without the pod being ready.
     pub fn troubled(&self, container: &Container) -> bool {
-        let waits =
-            |waiting: &Waiting| !matches!(waiting.reason.as_str(), "" | "ContainerCreating" | "PodInitializing");
+        let waits = |waiting: &Waiting| !waiting.starts_soon();
         container.restarts > 0
             || container.waiting.as_ref().is_some_and(waits)
             || container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0)

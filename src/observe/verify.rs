@@ -261,7 +261,12 @@ impl Asking<'_> {
                 Seen::Read(Some(role)) if on.contains(arn) => self.policies_of(role).await?,
                 _ => Seen::NotAsked,
             };
-            Ok((arn.clone(), RoleView { role, documents }))
+            let policies = match (&role, &documents) {
+                (_, Seen::Read(documents)) => Seen::Read(documents.identity.len()),
+                (Seen::Read(Some(role)), Seen::NotAsked) => self.count_policies(&role.name).await?,
+                _ => Seen::NotAsked,
+            };
+            Ok((arn.clone(), RoleView { role, documents, policies }))
         });
         stream::iter(reads).buffered(CONCURRENCY).try_collect().await
     }

@@ -362,6 +362,26 @@ impl Plan {
         restarted.chain(&self.watch).filter(|id| id.kind == WorkloadKind::Rollout)
     }
 
+    /// Warns of roles that the plan creates without granting them anything.
+    fn warn_of_empty_roles(&mut self) {
+        let granted = |name: &str| {
+            let grants = |step: &&Step| matches!(step, Step::AttachPolicy { .. } | Step::PutPolicy { .. });
+            self.steps.iter().filter(grants).any(|step| step.role() == Some(name))
+        };
+        let empty = self.steps.iter().filter_map(|step| match step {
+            Step::CreateRole(role) if !granted(&role.name) => Some(&role.name),
+            _ => None,
+        });
+        let warnings: Vec<String> = empty
+            .map(|name| {
+                format!("role `{name}` is created without any permissions: AWS refuses the calls of its pods until it has a policy")
+            })
+            .collect();
+        for warning in warnings {
+            self.warn(warning);
+        }
+    }
+
     fn warn(&mut self, warning: impl Into<String>) {
         let warning = warning.into();
         if !self.warnings.contains(&warning) {

@@ -120,6 +120,7 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
     for warning in policies.warnings {
         plan.warn(warning);
     }
+    plan.warn_of_empty_roles();
     Ok(plan)
 }
 

@@ -1,3 +1,4 @@
 //! What podid writes, recommends or reports as ready does no harm.
 
 mod rollouts;
+mod verify;

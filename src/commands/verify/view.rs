@@ -100,6 +100,15 @@ fn line(out: &mut String, finding: &Finding, look: Look) {
     let _ = writeln!(out, "  {} {}", status(finding.status, look.paint), hanging(&words, STATUS + 3, look.width));
 }
 
+/// `12 passed, 1 skipped`.
+fn counts(report: &Report) -> String {
+    let counts = [(Status::Ok, "passed"), (Status::Skipped, "skipped"), (Status::Unknown, "unknown")];
+    let counts = counts.map(|(status, word)| (report.count(status), word));
+    let counts: Vec<String> =
+        counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    counts.join(", ")
+}
+
 /// The first broken link and its remedy, or how it stands.
 fn ending(out: &mut String, report: &Report, many: bool, look: Look) {
     let paint = look.paint;
@@ -109,13 +118,16 @@ fn ending(out: &mut String, report: &Report, many: bool, look: Look) {
             return;
         }
         let verdict = match report.outcome {
-            Outcome::Ok => paint.paint(Tone::Good, "every link that was looked at is sound"),
-            Outcome::Warning => paint.paint(Tone::Warn, "no link is broken; look at the warnings"),
-            Outcome::Failed | Outcome::Incomplete => {
-                let unseen: Vec<&str> = report.unseen().into_iter().map(|(link, _)| link.title()).collect();
-                paint.paint(Tone::Warn, format!("could not tell: {} not seen", unseen.join(", ")))
+            Outcome::Ok if report.count(Status::Unknown) == 0 => {
+                let irsa = report.irsa().map_or_else(String::new, |finding| format!(": {}", finding.message));
+                paint.paint(Tone::Good, format!("All checks passed ({}){irsa}", counts(report)))
             }
+            Outcome::Ok => paint.paint(Tone::Warn, format!("No problems found ({})", counts(report))),
+            Outcome::Warning | Outcome::Failed => paint
+                .paint(Tone::Warn, format!("No problems found, {}", count(report.count(Status::Warning), "warning"))),
+            Outcome::Incomplete => paint.paint(Tone::Warn, format!("incomplete: {}", report.reasons())),
         };
+        let verdict = hanging(&verdict, 0, look.width);
         let _ = writeln!(out, "\n{who}{verdict}");
         return;
     };

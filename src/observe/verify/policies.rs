@@ -33,6 +33,19 @@ impl Asking<'_> {
         seen(read.await, PERMISSIONS)
     }
 
+    /// How many policies a role has, inline and managed.
+    ///
+    /// # Errors
+    /// When a read failed for another reason than a missing permission.
+    pub(super) async fn count_policies(&self, role: &str) -> Result<Seen<usize>> {
+        let read = async {
+            let (inline, attached) =
+                futures::try_join!(self.iam.inline_policies(role), self.iam.attached_policies(role))?;
+            Ok(inline.len() + attached.len())
+        };
+        seen(read.await, "iam:ListRolePolicies and iam:ListAttachedRolePolicies")
+    }
+
     async fn managed(&self, arn: String) -> Result<(String, Document)> {
         match self.iam.managed_policy(&arn).await? {
             Some(document) => Ok((arn, document)),

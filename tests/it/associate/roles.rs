@@ -275,6 +275,7 @@ fn created_as_asked() {
     insta::assert_snapshot!(env.podid(line).ok().steady(), @r#"
     exit 0
     --- stderr
+    warning: role `carts-data` is created without any permissions: AWS refuses the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-data (path /teams/carts/, boundary arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess)
           @@ -0,0 +1,23 @@

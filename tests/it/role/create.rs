@@ -13,6 +13,7 @@ fn for_a_service_account() {
     insta::assert_snapshot!(env.podid(&format!("{LINE} --dry-run -v")).ok(), @r#"
     exit 0
     --- stderr
+    warning: role `carts-role` is created without any permissions: AWS refuses the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
           @@ -0,0 +1,23 @@
@@ -127,6 +128,7 @@ fn for_a_cluster_with_everything() {
     insta::assert_snapshot!(env.podid(&line).ok(), @"
     exit 0
     --- stderr
+    warning: role `tools` is created without any permissions: AWS refuses the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-gov-west-1):
       + create role tools (path /team/a/, boundary arn:aws-us-gov:iam::111122223333:policy/boundary)
     created role tools
@@ -229,6 +231,7 @@ fn for_the_kube_context() {
     insta::assert_snapshot!(env.podid(LINE).code(2), @"
     exit 2
     --- stderr
+    warning: role `carts-role` is created without any permissions: AWS refuses the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
     error: this needs a yes (the cluster comes from the kube context) and there is no terminal to ask on
@@ -285,6 +288,7 @@ fn denied() {
     insta::assert_snapshot!(env.podid(LINE).code(4).steady(), @"
     exit 4
     --- stderr
+    warning: role `carts-role` is created without any permissions: AWS refuses the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
     could not create role carts-role (path /podid/)

@@ -26,9 +26,9 @@ fn agents_log(line: &str) -> (&'static str, Value) {
     ("/manifests/3/metadata/annotations", json!({ "sandbox.podid.dev/agent-log": line }))
 }
 
-/// It does not start, and says nothing that is known.
+/// It does not start, for a reason that has nothing to do with its credentials.
 fn trouble() -> (&'static str, Value) {
-    log("Unable to load credentials from any of the providers in the chain")
+    log("FATAL: password authentication failed for user carts")
 }
 
 #[test]
@@ -278,9 +278,9 @@ fn secrets_are_left_alone() {
 #[test]
 fn nothing_to_look_at() {
     let env = Env::with("carts-verified", &[("/manifests/8/spec/replicas", json!(0))]);
-    let run = env.podid("verify carts/carts").code(4);
-    assert!(run.stdout.contains("could not tell: pod spec not seen"), "{run}");
-    let _ = env.podid("verify carts/carts --allow-incomplete").ok();
+    let run = env.podid("verify carts/carts").ok();
+    assert!(run.stdout.contains("no pod is running: deployment/carts has 0 replicas"), "{run}");
+    assert!(run.stdout.contains("All checks passed (8 passed, 2 skipped)"), "{run}");
 }
 
 /// A pod of before the association has the web identity that the webhook gave it then: it is too old, and its manifest is
@@ -296,7 +296,9 @@ fn the_webhooks_own_web_identity_shadows_nothing() {
 fn logs_that_were_not_read_say_nothing() {
     let env = Env::with("carts-verified", &[trouble()]);
     let run = env.podid("verify carts/carts -o json").ok();
-    assert!(ids(&run, "ok").contains(&"app.sound".to_owned()), "{run}");
-    let run = env.podid("verify carts/carts --no-logs -o json").ok();
-    assert!(ids(&run, "skipped").contains(&"app.sound".to_owned()), "{run}");
+    assert_eq!(ids(&run, "warning"), ["app.failing"], "{run}");
+    let run = env.podid("verify carts/carts --no-logs -o json").code(3);
+    assert_eq!(ids(&run, "unknown"), ["app.failing"], "{run}");
+    assert!(run.stderr.contains("it is failing, and its log was not read"), "{run}");
+    let _ = env.podid("verify carts/carts --no-logs --allow-incomplete").ok();
 }

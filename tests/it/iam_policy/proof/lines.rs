@@ -223,7 +223,7 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             line("carts-verified", &target(), "verify carts/carts -o json"),
             fails(3, line("carts-associated", &none("/associations"), "verify carts/carts -o json")),
             line("carts-verified", &[("/addons/0/status", json!("UPDATE_FAILED"))], "verify carts/carts -o json"),
-            line("carts-verified", &[(APP, json!("crash of its own"))], "verify carts/carts -o json"),
+            fails(3, line("carts-verified", &[(APP, json!("crash of its own"))], "verify carts/carts -o json")),
         ],
         "apply" => vec![
             line("carts-before", &[], format!("apply -f {} --recycle --yes", file("new.yaml", NEW))),

@@ -1,0 +1,291 @@
+//! Containers that fail now. What their last output means is reported only as far as it is known: a container that fails for a
+//! reason that podid does not know is never taken for one that works.
+
+use super::super::{Check, Finding, Link};
+use crate::model::{
+    have::Seen,
+    snapshot::{PodLog, Snapshot},
+    workload::{Container, Pod},
+};
+
+pub(super) static DENIED: Check = Check {
+    id: "app.access-denied",
+    link: Link::App,
+    title: "the credentials work, and AWS refuses a call of the application",
+    background: "The log names a session of Pod Identity (`assumed-role/ROLE/eks-…`), so the credentials arrived. A refusal in a log is proof, whatever a simulation predicts: it may come from a policy that podid cannot read, such as the resource's own, an organization's, or that of a VPC endpoint.",
+    sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"],
+    symptom: true,
+};
+
+pub(super) static NOT_STARTED: Check = Check {
+    id: "app.not-started",
+    link: Link::App,
+    title: "a container cannot start",
+    background: "A container that never started has not asked for credentials yet. The kubelet says what it waits for: a Secret or ConfigMap that does not exist, an image that cannot be pulled.",
+    sources: &["https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states"],
+    symptom: true,
+};
+
+pub(super) static FAILING: Check = Check {
+    id: "app.failing",
+    link: Link::App,
+    title: "a container is failing, and its output is in no text that podid knows",
+    background: "podid knows the texts of AWS, of its SDKs and of the agent. Output that speaks of credentials or access in other words fails this check, a failure of a known other kind (a database's password, a missing file) is a warning, and anything else is unknown: the container does not work, and nobody can say that its credentials do.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
+    symptom: true,
+};
+
+/// What a failing container's last output is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Topic {
+    Credentials,
+    Other,
+    Unknown,
+}
+
+/// Words (lower case) of refusals, of credentials and of where they come from, each of which is bad news by itself.
+const REFUSALS: &[&str] = &[
+    "accessdenied",
+    "access denied",
+    "access is denied",
+    "accessdeniedexception",
+    "not authorized to perform",
+    "unauthorizedoperation",
+    "unrecognizedclient",
+    "invalidclienttokenid",
+    "invalidaccesskeyid",
+    "invalidsignatureexception",
+    "signaturedoesnotmatch",
+    "expiredtoken",
+    "security token included in the request",
+    "nocredentialproviders",
+    "nocredentialserror",
+    "credentialsprovidererror",
+    "credentialsnotloaded",
+    "unable to locate credentials",
+    "unable to load credentials",
+    "unable to load aws credentials",
+    "missing credentials",
+    "missingauthenticationtoken",
+    "status code: 403",
+    "403 forbidden",
+];
+
+/// Words (lower case) about credentials that occur in good news too: they count in a line that reports an error.
+const SUBJECTS: &[&str] = &[
+    "credential",
+    "assumerole",
+    "assume role",
+    "assumed-role",
+    "access key",
+    "access_key",
+    "accesskey",
+    "secret key",
+    "security token",
+    "session token",
+    "web identity",
+    "webidentity",
+    "169.254.",
+    "fd00:ec2",
+    "imds",
+    "instance metadata",
+    "instance-metadata",
+    "pod identity",
+    "pod-identity",
+    "aws_",
+    "amazonaws.com",
+    "not authorized",
+    "unauthorized",
+    "forbidden",
+];
+
+/// Words (lower case) of a line that reports an error.
+const ERRORS: &[&str] = &[
+    "error",
+    "exception",
+    "fatal",
+    "fail",
+    "panic",
+    "denied",
+    "unable",
+    "could not",
+    "cannot",
+    "can't",
+    "refused",
+    "invalid",
+    "expired",
+    "missing",
+    "not found",
+    "timeout",
+    "timed out",
+    "unauthorized",
+    "not authorized",
+    "forbidden",
+    "no such",
+    "not set",
+    "required",
+    "must be",
+    "no valid",
+];
+
+/// Words (lower case), all of which are in a line about something that is no concern of AWS credentials.
+const OTHER: &[&[&str]] = &[
+    &["password authentication failed"],
+    &["access denied for user", "using password"],
+    &["no pg_hba.conf entry"],
+    &["wrongpass"],
+    &["noauth authentication required"],
+    &["sasl authentication failed"],
+    &["nullpointerexception"],
+    &["nil pointer dereference"],
+    &["index out of range"],
+    &["outofmemoryerror"],
+    &["heap out of memory"],
+    &["no space left on device"],
+    &["address already in use"],
+    &["eaddrinuse"],
+    &["segmentation fault"],
+    &["classnotfoundexception"],
+    &["noclassdeffounderror"],
+    &["modulenotfounderror"],
+    &["cannot find module"],
+    &["syntaxerror"],
+    &["no such file or directory"],
+    &["exec format error"],
+    &["connection refused"],
+    &["econnrefused"],
+    &["relation ", "does not exist"],
+    &["database ", "does not exist"],
+    &["read-only file system"],
+];
+
+/// A finding on a container that fails now, and whose log holds no known text of a broken check.
+pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log: Option<&PodLog>) -> Finding {
+    let name = format!("{}/{}", pod.namespace, pod.name);
+    let subject = format!("pod {name}, container {}", container.name);
+    if let Some(waiting) = container.waiting.as_ref().filter(|w| !w.starts_soon() && w.reason != "CrashLoopBackOff") {
+        let told = if waiting.message.is_empty() { &waiting.reason } else { &waiting.message };
+        return NOT_STARTED
+            .fails(subject, format!("it has not started: {}", waiting.reason))
+            .evidence(format!("status of pod {name}"), told)
+            .change(remedy_for(&waiting.reason));
+    }
+    if let Some(ended) = container.terminated.as_ref().filter(|ended| ended.reason == "OOMKilled") {
+        return FAILING
+            .warns(subject, "it is failing, for a reason other than its AWS credentials: it ran out of memory")
+            .evidence(format!("status of pod {name}"), format!("{}, exit code {}", ended.reason, ended.exit_code))
+            .change("raise its memory limit, or find out what uses so much");
+    }
+    let read = format!("kubectl -n {} logs {} -c {} --previous", pod.namespace, pod.name, container.name);
+    let lines = match log.map(|log| &log.lines) {
+        Some(Seen::Read(lines)) => lines.as_slice(),
+        Some(Seen::Unreadable(why)) => {
+            return FAILING.skips(subject, format!("it is failing, and its log could not be read: {why}"));
+        }
+        Some(Seen::NotAsked) | None => {
+            return FAILING.cannot_tell(subject, "it is failing, and its log was not read").command(read);
+        }
+    };
+    let source = format!("log of pod {name}, container {}", container.name);
+    let Some((topic, line)) = topic(lines) else {
+        let ended = container.terminated.as_ref();
+        let how = ended.map_or_else(String::new, |t| format!(" (exit code {}, {})", t.exit_code, t.reason));
+        return FAILING.cannot_tell(subject, format!("it is failing and printed nothing{how}")).command(read);
+    };
+    let session = line.contains(":assumed-role/") && line.contains("/eks-");
+    match topic {
+        Topic::Credentials if session => DENIED
+            .fails(subject, "the credentials of Pod Identity work, and AWS refuses a call")
+            .evidence(source, line)
+            .change("allow the action in the policy that the line names; a Deny has to be changed where it is"),
+        Topic::Credentials => FAILING
+            .fails(subject, "it is failing, and its output speaks of credentials or access")
+            .evidence(source, line)
+            .command(format!("podid verify {} --live", snapshot.subject))
+            .change("if those credentials work, let the application use the default credential chain of a current SDK"),
+        Topic::Other => FAILING
+            .warns(subject, "it is failing, for a reason other than its AWS credentials")
+            .evidence(source, line)
+            .command(read),
+        Topic::Unknown => FAILING
+            .cannot_tell(subject, "it is failing, and podid does not know what its last output means")
+            .evidence(source, line)
+            .command(read),
+    }
+}
+
+fn remedy_for(reason: &str) -> &'static str {
+    match reason {
+        "CreateContainerConfigError" | "CreateContainerError" => {
+            "create the Secret, ConfigMap or key that the message names, or correct its name in the pod template"
+        }
+        "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => {
+            "correct the image's name, or let the node pull it"
+        }
+        _ => "correct what the message names in the pod template",
+    }
+}
+
+/// What the output is about, with the line that says it: the last one about credentials, else the last error, else the last
+/// line. `None` when nothing was printed.
+fn topic(lines: &[String]) -> Option<(Topic, &str)> {
+    // A stack's frames are names of code.
+    let speaks = |line: &str| !line.is_empty() && !line.starts_with("at ") && !line.starts_with("File \"");
+    let lines: Vec<(&str, String)> =
+        lines.iter().map(|line| (line.trim(), line.to_lowercase())).filter(|(line, _)| speaks(line)).collect();
+    let error = |lower: &str| ERRORS.iter().any(|word| lower.contains(word));
+    let other = |lower: &str| OTHER.iter().any(|words| words.iter().all(|word| lower.contains(word)));
+    let refused = |lower: &str| REFUSALS.iter().any(|word| lower.contains(word)) && !other(lower);
+    let about = |lower: &str| error(lower) && SUBJECTS.iter().any(|word| lower.contains(word));
+    let last = |is: &dyn Fn(&str) -> bool| lines.iter().rev().find(|(_, lower)| is(lower)).map(|(line, _)| *line);
+    if let Some(line) = last(&|lower| refused(lower) || about(lower)) {
+        return Some((Topic::Credentials, line));
+    }
+    if let Some(line) = last(&error) {
+        let known = other(&line.to_lowercase()) || last(&other).is_some();
+        return Some((if known { Topic::Other } else { Topic::Unknown }, last(&other).unwrap_or(line)));
+    }
+    let (line, lower) = lines.last()?;
+    Some((if other(lower) { Topic::Other } else { Topic::Unknown }, line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> Topic {
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        topic(&lines).map_or(Topic::Unknown, |(topic, _)| topic)
+    }
+
+    #[test]
+    fn output_about_credentials_is_told_from_other_failures() {
+        for (text, wanted) in [
+            ("FATAL: password authentication failed for user orders", Topic::Other),
+            ("Access denied for user 'shop'@'10.0.0.1' (using password: YES)", Topic::Other),
+            ("java.lang.NullPointerException\n\tat com.shop.Carts.main(Carts.java:12)", Topic::Other),
+            ("dial tcp 10.0.0.1:5432: connect: connection refused", Topic::Other),
+            ("Connection refused: http://169.254.170.23/v1/credentials", Topic::Credentials),
+            ("CredentialsProviderError: Could not load credentials from any providers", Topic::Credentials),
+            ("Access Denied.", Topic::Credentials),
+            ("ERROR: SHOP_S3_ACCESS_KEY must be set", Topic::Credentials),
+            // Good news about credentials is no failure of theirs.
+            ("INFO loaded credentials from the environment\nError: cannot find module './server'", Topic::Other),
+            ("INFO loaded credentials from the environment\nfrobnicator exploded", Topic::Unknown),
+            ("the widget is broken", Topic::Unknown),
+            // The cause counts, not what is printed after it.
+            ("botocore.exceptions.NoCredentialsError: Unable to locate credentials\nexiting", Topic::Credentials),
+        ] {
+            assert_eq!(told(text), wanted, "{text}");
+        }
+        assert_eq!(topic(&[String::new(), "  ".to_owned()]), None);
+    }
+
+    #[test]
+    fn the_line_that_says_it_is_shown() {
+        let lines = ["starting", "Unable to locate credentials", "at main.py:3", "bye"].map(str::to_owned);
+        assert_eq!(topic(&lines), Some((Topic::Credentials, "Unable to locate credentials")));
+        let lines = ["starting", "Error: widget", "bye"].map(str::to_owned);
+        assert_eq!(topic(&lines), Some((Topic::Unknown, "Error: widget")));
+    }
+}
