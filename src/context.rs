@@ -244,7 +244,11 @@ impl Context {
             }
             let path: Option<PathBuf> = self.global.kubeconfig.clone();
             let kube = Kube::new(Access::Kubeconfig { path, context: self.global.context.clone() });
-            if self.guard.run("comparing the clusters", kube.is_of(cluster)).await? {
+            let same = self.guard.run("comparing the clusters", kube.is_of(cluster)).await?;
+            if let Some(warning) = kube.warning() {
+                self.term.warn(warning);
+            }
+            if same {
                 return Ok(kube);
             }
             let context = self.global.context.as_deref().unwrap_or("the current one");
@@ -264,7 +268,9 @@ impl Context {
     /// Adds to a Kubernetes failure what only the AWS side knows: who the caller is, and how to let them in.
     pub async fn explain_kube(&self, failure: Failure, no_wait: bool) -> Failure {
         let mut failure = failure;
-        if failure.is("Unauthorized") {
+        // A kubeconfig's own user is not the caller of AWS.
+        let own_token = self.global.kubeconfig.is_none() && self.global.context.is_none();
+        if own_token && failure.is("Unauthorized") {
             let caller = match self.iam() {
                 Ok(iam) => self.guard.run("asking who the caller is", iam.caller()).await.ok(),
                 Err(_) => None,

@@ -37,6 +37,20 @@ use crate::{
     wait::{Guard, Signal},
 };
 
+/// Keeps this process's memory, which holds credentials and tokens, out of core dumps and away from debuggers of the same user.
+pub fn keep_memory_private() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let Rlimit { maximum, .. } = getrlimit(Resource::Core);
+        // Where the system refuses, there is nothing to be done about it.
+        let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum });
+    }
+    // A core that goes to a program (systemd-coredump, apport) does not heed the limit.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
+
 /// Runs podid with these arguments, the program's name first.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();

@@ -1,14 +1,18 @@
 //! Where the Kubernetes API is and how to be someone there: EKS directly, or a kubeconfig.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Uri;
 use kube::{Client, Config};
 
 use super::{
-    error,
+    error::{self, Server},
     kubeconfig::{self, Entry, Env},
+    login::{Login, User},
     proxy::proxy_for,
     wire,
 };
@@ -41,13 +45,15 @@ pub enum Access {
 #[derive(Clone)]
 pub(super) struct Connection {
     pub(super) client: Client,
-    /// The API's URL, for messages.
-    pub(super) server: String,
+    /// The API server, for messages.
+    pub(super) server: Server,
     /// CA certificates as DER, when given.
     pub(super) ca: Vec<Vec<u8>>,
     /// The API is behind a proxy: its addresses are the proxy's business.
     pub(super) proxied: bool,
     pub(super) tokens: Option<Arc<dyn TokenSource>>,
+    /// The kubeconfig says not to check the server's certificate.
+    pub(super) unchecked: bool,
 }
 
 /// Builds the client. Sends nothing to the API, but runs the kubeconfig's credential plugin, if there is one.
@@ -62,33 +68,46 @@ pub(super) async fn connect(access: &Access, env: &Env) -> Result<Connection> {
             let entry = Entry::of(&file, context.as_deref())?.ok_or_else(|| {
                 Failure::usage("the kubeconfig has no current context").hint("name one with `--context`")
             })?;
-            from_entry(entry, env).await
+            let file = entry.user_name.as_deref().and_then(|user| kubeconfig::origin(path.as_deref(), env, user));
+            from_entry(&entry, file.as_deref(), env).await
         }
     }
 }
 
 fn eks(cluster: &Cluster, token: &Arc<dyn TokenSource>, env: &Env) -> Result<Connection> {
     let mut config = config(&cluster.endpoint)?;
+    if config.cluster_url.scheme_str() != Some("https") {
+        return Err(Failure::usage(format!(
+            "cluster `{}` has the endpoint `{}`, which is not https",
+            cluster.name, cluster.endpoint
+        ))
+        .because("podid sends no token over a connection that anyone can read")
+        .hint("check `AWS_ENDPOINT_URL`: EKS itself gives only https endpoints")
+        .hint("or name a kubeconfig for this server: `--kubeconfig FILE`"));
+    }
     let ca =
         STANDARD.decode(&cluster.certificate_authority).ok().and_then(|pem| certificates(&pem)).ok_or_else(|| {
             Failure::failed(format!("the certificate authority of cluster `{}` is not PEM", cluster.name))
         })?;
     config.root_cert = Some(ca.clone());
     config.proxy_url = proxy(proxy_for(&cluster.endpoint, |name| env(name)))?;
-    let client = wire::client(&config, config.clone(), Some(Arc::clone(token)))
-        .map_err(|e| error::failure("set up the Kubernetes client", &cluster.endpoint, e))?;
+    let server = Server { url: cluster.endpoint.clone(), user: None };
+    let client = wire::client(&config, Some(Arc::clone(token)))
+        .map_err(|e| error::failure("set up the Kubernetes client", &server, e))?;
     Ok(Connection {
         client,
-        server: cluster.endpoint.clone(),
+        server,
         ca,
         proxied: config.proxy_url.is_some(),
         tokens: Some(Arc::clone(token)),
+        unchecked: false,
     })
 }
 
-async fn from_entry(entry: Entry, env: &Env) -> Result<Connection> {
-    let server = entry.server()?.to_owned();
-    let mut config = config(&server)?;
+async fn from_entry(entry: &Entry, file: Option<&Path>, env: &Env) -> Result<Connection> {
+    let url = entry.server()?.to_owned();
+    let mut config = config(&url)?;
+    let plain_http = config.cluster_url.scheme_str() == Some("http");
     let ca = match entry.ca_pem()? {
         Some(pem) => certificates(&pem).ok_or_else(|| {
             Failure::usage(format!("the certificate authority of context `{}` is not PEM", entry.context_name))
@@ -99,23 +118,23 @@ async fn from_entry(entry: Entry, env: &Env) -> Result<Connection> {
     config.accept_invalid_certs = entry.cluster.insecure_skip_tls_verify.unwrap_or(false);
     config.tls_server_name.clone_from(&entry.cluster.tls_server_name);
     let explicit = entry.cluster.proxy_url.clone().filter(|url| !url.is_empty());
-    config.proxy_url = proxy(explicit.or_else(|| proxy_for(&server, |name| env(name))))?;
-    config.auth_info = entry.auth_info()?;
-    let mut tls = config.clone();
-    if kubeconfig::gives_tokens(&tls.auth_info) {
-        tls.auth_info.exec = None;
-    }
-    let proxied = config.proxy_url.is_some();
-    // A credential plugin is a process that is waited for: not on the runtime's threads. The client's queue wants the runtime.
-    let runtime = tokio::runtime::Handle::current();
-    let client = tokio::task::spawn_blocking(move || {
-        let _entered = runtime.enter();
-        wire::client(&config, tls, None)
+    config.proxy_url = proxy(explicit.or_else(|| proxy_for(&url, |name| env(name))))?;
+    let info = entry.auth_info()?;
+    let user = User::of(&entry.context_name, entry.user_name.as_deref(), &info, plain_http);
+    let Login { user, auth_info, tokens } = Login::new(user, info, file).await?;
+    config.auth_info = auth_info;
+    let server = Server { url, user: Some(user) };
+    let tokens: Option<Arc<dyn TokenSource>> = tokens.map(|tokens| Arc::new(tokens) as _);
+    let client =
+        wire::client(&config, tokens.clone()).map_err(|e| error::failure("log in to the cluster", &server, e))?;
+    Ok(Connection {
+        client,
+        server,
+        ca,
+        proxied: config.proxy_url.is_some(),
+        tokens,
+        unchecked: config.accept_invalid_certs && !plain_http,
     })
-    .await
-    .map_err(|e| Failure::failed(format!("cannot set up the Kubernetes client: {e}")))?
-    .map_err(|e| error::failure("log in to the cluster", &server, e))?;
-    Ok(Connection { client, server, ca, proxied, tokens: None })
 }
 
 fn config(server: &str) -> Result<Config> {
@@ -196,5 +215,44 @@ mod tests {
         ] {
             assert_eq!(same_server(one, other), same, "{one} {other}");
         }
+    }
+
+    /// Nobody gets a token, nor is one even signed.
+    struct Unasked;
+
+    #[async_trait::async_trait]
+    impl TokenSource for Unasked {
+        async fn token(&self) -> Result<String> {
+            Err(Failure::failed("a token was asked for"))
+        }
+    }
+
+    #[tokio::test]
+    async fn no_token_for_plain_http() {
+        let of = |endpoint: &str| Access::Eks {
+            cluster: Box::new(Cluster {
+                name: "shop".to_owned(),
+                arn: "arn:aws:eks:eu-west-1:111122223333:cluster/shop".parse().unwrap(),
+                version: "1.33".to_owned(),
+                platform_version: "eks.9".to_owned(),
+                status: "ACTIVE".to_owned(),
+                endpoint: endpoint.to_owned(),
+                certificate_authority: STANDARD
+                    .encode("-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n"),
+                oidc_issuer: None,
+                auto_mode: false,
+                on_outpost: false,
+                created_at: None,
+            }),
+            token: Arc::new(Unasked),
+        };
+        let env: Env = Arc::new(|_| None);
+        for plain in ["http://abc.gr7.eu-west-1.eks.amazonaws.com", "HTTP://10.0.0.1", "http://127.0.0.1:80"] {
+            let failure = connect(&of(plain), &env).await.err().unwrap();
+            assert!(failure.to_string().contains("is not https"), "{failure}");
+        }
+        // The twin gets as far as the certificate, which is none.
+        let failure = connect(&of("https://127.0.0.1:80"), &env).await.err();
+        assert!(!failure.is_some_and(|failure| failure.to_string().contains("https")));
     }
 }

@@ -2,11 +2,9 @@
 
 use std::{error::Error as StdError, io::ErrorKind};
 
-use kube::{
-    client::AuthError,
-    core::{Status, response::reason},
-};
+use kube::core::{Status, response::reason};
 
+use super::login::User;
 use crate::{
     explain,
     failure::{Code, Failure, ServiceError},
@@ -23,20 +21,34 @@ impl From<Silent> for kube::Error {
     }
 }
 
+/// The API server, and who podid is there.
+#[derive(Debug, Clone)]
+pub(super) struct Server {
+    /// Its URL.
+    pub(super) url: String,
+    /// The kubeconfig's user; `None` when podid signs its own tokens.
+    pub(super) user: Option<User>,
+}
+
 /// The failure of `operation` (`list pods of …`) at `server`.
-pub(super) fn failure(operation: &str, server: &str, error: kube::Error) -> Failure {
+pub(super) fn failure(operation: &str, server: &Server, error: kube::Error) -> Failure {
+    let failure = mapped(operation, &server.url, error);
+    match &server.user {
+        Some(user) if failure.is(reason::UNAUTHORIZED) || user.anonymous(&failure) => user.refused(failure),
+        _ => failure,
+    }
+}
+
+fn mapped(operation: &str, server: &str, error: kube::Error) -> Failure {
     let failed = |code| Failure::new(code, format!("cannot {operation}"));
-    match error {
+    let failure = match error {
         kube::Error::Api(status) => api(operation, &status),
-        kube::Error::Auth(error) => failed(Code::Denied).because(auth(&error)),
+        kube::Error::Auth(error) => failed(Code::Denied).because(deepest(&error)),
         // The token source's own failure comes back through kube unharmed.
         kube::Error::Service(error) if error.is::<Silent>() => super::unreachable(server),
         kube::Error::Service(error) => match error.downcast::<Failure>() {
             Ok(failure) => failure.context(format!("cannot {operation}")),
-            Err(error) => match error.downcast_ref::<AuthError>() {
-                Some(error) => failed(Code::Denied).because(auth(error)),
-                None => failed(Code::Failed).because(no_connection(server, error.as_ref())),
-            },
+            Err(error) => failed(Code::Failed).because(no_connection(server, error.as_ref())),
         },
         kube::Error::HyperError(error) => failed(Code::Failed).because(no_connection(server, &error)),
         kube::Error::ReadEvents(error) => failed(Code::Failed).because(no_connection(server, &error)),
@@ -44,20 +56,14 @@ pub(super) fn failure(operation: &str, server: &str, error: kube::Error) -> Fail
             failed(Code::Failed).because(format!("the answer of `{server}` is not what Kubernetes sends: {error}"))
         }
         error => failed(Code::Failed).because(deepest(&error)),
-    }
-    .answered(operation)
+    };
+    answered(failure, operation)
 }
 
-trait Answered {
-    fn answered(self, operation: &str) -> Self;
-}
-
-impl Answered for Failure {
-    /// Marks a failure as Kubernetes' even when nothing answered: an empty code.
-    fn answered(mut self, operation: &str) -> Self {
-        self.service.get_or_insert_with(|| Box::new(service(operation, String::new(), String::new(), None)));
-        self
-    }
+/// Marks a failure as Kubernetes' even when nothing answered: an empty code.
+pub(super) fn answered(mut failure: Failure, operation: &str) -> Failure {
+    failure.service.get_or_insert_with(|| Box::new(service(operation, String::new(), String::new(), None)));
+    failure
 }
 
 fn service(operation: &str, code: String, message: String, status: Option<u16>) -> ServiceError {
@@ -98,23 +104,6 @@ fn reason_of(status: &Status) -> String {
         _ => "",
     }
     .to_owned()
-}
-
-/// A credential plugin's failure, without its stdout: that is where its token would be.
-fn auth(error: &AuthError) -> String {
-    match error {
-        AuthError::AuthExecRun { cmd, out } => {
-            let command = cmd.split_whitespace().next().unwrap_or(cmd).trim_matches('"');
-            let said = one_line(&String::from_utf8_lossy(&out.stderr));
-            let colon = if said.is_empty() { "" } else { ": " };
-            format!("the kubeconfig's credential plugin `{command}` failed ({}){colon}{said}", out.status)
-        }
-        AuthError::AuthExecStart(error) => {
-            format!("the kubeconfig's credential plugin cannot be started: {}", deepest(error))
-        }
-        AuthError::AuthExecParse(_) => "the kubeconfig's credential plugin did not print an ExecCredential".to_owned(),
-        error => deepest(error),
-    }
 }
 
 /// Why there was no answer, in the words of the innermost error.
@@ -162,7 +151,7 @@ pub(super) fn deepest(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// The first line, cut where it is longer than anyone reads: a proxy's answer may be a whole page.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     const MOST: usize = 600;
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
     match line.char_indices().nth(MOST) {
@@ -175,7 +164,10 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const SERVER: &str = "https://k8s.example";
+    fn failure(operation: &str, error: kube::Error) -> Failure {
+        let server = Server { url: "https://k8s.example".to_owned(), user: None };
+        super::failure(operation, &server, error)
+    }
 
     fn status(code: u16, reason: &str, message: &str) -> kube::Error {
         kube::Error::Api(Status::failure(message, reason).with_code(code).boxed())
@@ -191,7 +183,7 @@ mod tests {
             (502, unknown, "<html>\n<body>", Code::Failed, "InternalError", "<html>"),
             (503, unknown, "", Code::Failed, "ServiceUnavailable", "the API server answered 503 ServiceUnavailable"),
         ] {
-            let failure = failure("list pods", SERVER, status(code, reason, message));
+            let failure = failure("list pods", status(code, reason, message));
             assert_eq!(failure.code, exit);
             assert_eq!(failure.message, "cannot list pods");
             assert_eq!(failure.causes, [cause]);
@@ -219,7 +211,7 @@ mod tests {
             ),
             (std::io::Error::from(ErrorKind::TimedOut), "no connection to `https://k8s.example`: timed out"),
         ] {
-            let failure = failure("list pods", SERVER, kube::Error::Service(Box::new(Outer(inner))));
+            let failure = failure("list pods", kube::Error::Service(Box::new(Outer(inner))));
             assert_eq!(failure.causes, [wanted]);
             assert_eq!(failure.code, Code::Failed);
             assert!(failure.is(""));
@@ -229,24 +221,9 @@ mod tests {
     #[test]
     fn the_token_sources_failure_is_kept() {
         let denied = Failure::new(Code::Denied, "no credentials").hint("run `aws sso login`");
-        let failure = failure("list pods", SERVER, kube::Error::Service(Box::new(denied)));
+        let failure = failure("list pods", kube::Error::Service(Box::new(denied)));
         assert_eq!(failure.code, Code::Denied);
         assert_eq!(failure.to_string(), "cannot list pods: no credentials");
         assert_eq!(failure.hints, ["run `aws sso login`"]);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_plugins_stdout_is_never_shown() {
-        use std::os::unix::process::ExitStatusExt;
-        let out = Box::new(std::process::Output {
-            status: std::process::ExitStatus::from_raw(255 << 8),
-            stdout: b"k8s-aws-v1.secret".to_vec(),
-            stderr: b"\nUnable to locate credentials\n".to_vec(),
-        });
-        let error = AuthError::AuthExecRun { cmd: "\"aws\" \"eks\" \"get-token\"".to_owned(), out };
-        let text = failure("list pods", SERVER, kube::Error::Auth(error)).to_string();
-        assert!(text.contains("`aws` failed") && text.ends_with("Unable to locate credentials"), "{text}");
-        assert!(!text.contains("secret"), "{text}");
     }
 }

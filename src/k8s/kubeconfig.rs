@@ -58,12 +58,8 @@ pub(super) fn load(path: Option<&Path>, env: &Env) -> Result<Option<Kubeconfig>>
     if let Some(path) = path {
         return Kubeconfig::read_from(path).map(Some).map_err(|e| unreadable(&e));
     }
-    let listed: Vec<PathBuf> = match env("KUBECONFIG").filter(|value| !value.is_empty()) {
-        Some(value) => std::env::split_paths(&value).filter(|p| !p.as_os_str().is_empty()).collect(),
-        None => std::env::home_dir().map(|home| home.join(".kube").join("config")).into_iter().collect(),
-    };
     let mut merged = None;
-    for path in listed.iter().filter(|path| path.exists()) {
+    for path in files(env).iter().filter(|path| path.exists()) {
         let next = Kubeconfig::read_from(path).map_err(|e| unreadable(&e))?;
         merged = Some(match merged {
             None => next,
@@ -71,6 +67,22 @@ pub(super) fn load(path: Option<&Path>, env: &Env) -> Result<Option<Kubeconfig>>
         });
     }
     Ok(merged)
+}
+
+/// The files that make up the kubeconfig when none is named.
+fn files(env: &Env) -> Vec<PathBuf> {
+    match env("KUBECONFIG").filter(|value| !value.is_empty()) {
+        Some(value) => std::env::split_paths(&value).filter(|p| !p.as_os_str().is_empty()).collect(),
+        None => std::env::home_dir().map(|home| home.join(".kube").join("config")).into_iter().collect(),
+    }
+}
+
+/// The file that a user comes from: the first that has it, as in a merge.
+pub(super) fn origin(path: Option<&Path>, env: &Env, user: &str) -> Option<PathBuf> {
+    let has = |path: &PathBuf| {
+        Kubeconfig::read_from(path).is_ok_and(|file| file.auth_infos.iter().any(|info| info.name == user))
+    };
+    path.map(Path::to_path_buf).or_else(|| files(env).into_iter().find(has))
 }
 
 fn unreadable(error: &KubeconfigError) -> Failure {
@@ -87,6 +99,8 @@ pub(super) struct Entry {
     pub(super) context_name: String,
     pub(super) cluster_name: String,
     pub(super) cluster: ClusterEntry,
+    /// The user's name, when the context has one.
+    pub(super) user_name: Option<String>,
     user: AuthInfo,
 }
 
@@ -113,6 +127,7 @@ impl Entry {
             context_name: name.to_owned(),
             cluster_name: context.cluster,
             cluster,
+            user_name: context.user.clone(),
             user: user.and_then(|u| u.auth_info.clone()).unwrap_or_default(),
         }))
     }
@@ -150,20 +165,16 @@ impl Entry {
     }
 }
 
-/// Whether the user's plugin is one of EKS's, which give tokens and never client certificates.
-pub(super) fn gives_tokens(user: &AuthInfo) -> bool {
-    user.exec.as_ref().is_some_and(|exec| Plugin::of(exec).is_some())
-}
-
 /// What an EKS credential plugin is told.
-struct Plugin {
-    cluster: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct EksPlugin {
+    pub(super) cluster: String,
     region: Option<String>,
-    profile: Option<String>,
+    pub(super) profile: Option<String>,
 }
 
-impl Plugin {
-    fn of(exec: &ExecConfig) -> Option<Self> {
+impl EksPlugin {
+    pub(super) fn of(exec: &ExecConfig) -> Option<Self> {
         let command = Path::new(exec.command.as_deref()?).file_stem()?.to_str()?.to_owned();
         let args = exec.args.as_deref().unwrap_or_default();
         let has = |word: &str| args.iter().any(|arg| arg == word);
@@ -200,7 +211,7 @@ fn recognise(entry: &Entry) -> Option<EksContext> {
         let name = arn.resource.strip_prefix("cluster/").map(str::to_owned)?;
         (arn.service == "eks" && !name.is_empty()).then_some((arn, name))
     };
-    let plugin = entry.user.exec.as_ref().and_then(Plugin::of);
+    let plugin = entry.user.exec.as_ref().and_then(EksPlugin::of);
     let profile = plugin.as_ref().and_then(|p| p.profile.clone());
     let arn = of_cluster(&entry.cluster_name).or_else(|| of_cluster(&entry.context_name));
     let eksctl = eksctl(&entry.cluster_name);

@@ -8,7 +8,9 @@ mod error;
 mod follow;
 mod kubeconfig;
 mod list;
+mod login;
 mod network;
+mod plugin;
 mod probe;
 mod proxy;
 mod rollback;
@@ -72,7 +74,8 @@ pub struct Kube(Arc<Inner>);
 struct Inner {
     access: Access,
     env: Env,
-    connection: OnceCell<Connection>,
+    /// A failure is kept too: a plugin that fails is not run once more for each read that waits for it.
+    connection: OnceCell<Result<Connection>>,
 }
 
 impl Kube {
@@ -86,19 +89,34 @@ impl Kube {
     }
 
     async fn connection(&self) -> Result<&Connection> {
-        self.0.connection.get_or_try_init(|| connect(&self.0.access, &self.0.env)).await
+        self.0.connection.get_or_init(|| connect(&self.0.access, &self.0.env)).await.as_ref().map_err(Clone::clone)
     }
 
     /// A failure of `operation`, mapped.
     fn failed(&self, operation: &str, error: kube::Error) -> Failure {
-        let server = self.0.connection.get().map(|c| c.server.as_str()).unwrap_or_default();
-        error::failure(operation, server, error)
+        match self.0.connection.get() {
+            Some(Ok(connection)) => error::failure(operation, &connection.server, error),
+            Some(Err(failure)) => failure.clone(),
+            // Nothing was asked without one.
+            None => error::failure(operation, &error::Server { url: String::new(), user: None }, error),
+        }
+    }
+
+    /// What the user should know about the way to the cluster; empty before the first call.
+    pub fn warning(&self) -> Option<String> {
+        let Some(Ok(Connection { server, unchecked: true, .. })) = self.0.connection.get() else { return None };
+        let context = server.user.as_ref().map_or("", |user| user.context.as_str());
+        Some(format!(
+            "the certificate of {} is not checked (`insecure-skip-tls-verify` in kubeconfig context `{context}`): anyone on the \
+             way to it can read and change everything",
+            server.url
+        ))
     }
 
     /// Whether this is the API of `cluster`: by server, by CA, or by the issuer of its service accounts' tokens.
     pub async fn is_of(&self, cluster: &EksCluster) -> Result<bool> {
         let connection = self.connection().await?;
-        if same_cluster(&connection.server, &connection.ca, cluster) {
+        if same_cluster(&connection.server.url, &connection.ca, cluster) {
             return Ok(true);
         }
         let Some(wanted) = &cluster.oidc_issuer else { return Ok(false) };
@@ -114,7 +132,7 @@ impl Kube {
         match timeout(REACH, connection.client.request::<serde_json::Value>(request)).await {
             Ok(Ok(answer)) => Ok(answer["issuer"].as_str().unwrap_or_default().to_owned()),
             Ok(Err(error)) => Err(self.failed(operation, error)),
-            Err(_) => Err(unreachable(&connection.server)),
+            Err(_) => Err(unreachable(&connection.server.url)),
         }
     }
 }
@@ -149,7 +167,7 @@ impl Cluster for Kube {
             tokens.token().await?;
         }
         let request = http::Request::get("/api").body(Vec::new()).map_err(|e| Failure::failed(e.to_string()))?;
-        let server = &connection.server;
+        let server = &connection.server.url;
         match timeout(REACH, connection.client.request_text(request)).await {
             Ok(Ok(_)) => Ok(()),
             // Known, but not allowed to read even this.
@@ -165,7 +183,7 @@ impl Cluster for Kube {
         let connection = self.connection().await?;
         // The cheapest read of those that a command begins with: it tells early when nobody is there.
         let Ok(read) = timeout(REACH, service_accounts::state(&connection.client, subject)).await else {
-            return Err(unreachable(&connection.server));
+            return Err(unreachable(&connection.server.url));
         };
         match read {
             Ok(state) => Ok(state),
@@ -317,7 +335,7 @@ impl Cluster for Kube {
         if connection.proxied {
             return Ok(Vec::new());
         }
-        let server = connection.server.clone();
+        let server = connection.server.url.clone();
         let unresolved = |why: String| Failure::failed(format!("cannot resolve the name of `{server}`")).because(why);
         let url: http::Uri = server.parse().map_err(|_| unresolved("it is not a URL".to_owned()))?;
         let host = url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();

@@ -52,13 +52,9 @@ pub(super) struct Fresh(pub(super) Option<SocketAddr>);
 type Answer = <HttpClient<HttpConnector, Body> as Service<Request<Body>>>::Response;
 type Wire = BoxCloneSyncService<Request<Body>, Answer, BoxError>;
 
-/// A kube client over `config`. `tls` is the configuration without a token plugin, which TLS would run once more.
-pub(super) fn client(
-    config: &Config,
-    tls: Config,
-    tokens: Option<Arc<dyn TokenSource>>,
-) -> Result<Client, kube::Error> {
-    let dialer = Dialer(Arc::new(tls));
+/// A kube client over `config`, whose user has no token and no plugin: tokens come from their source alone.
+pub(super) fn client(config: &Config, tokens: Option<Arc<dyn TokenSource>>) -> Result<Client, kube::Error> {
+    let dialer = Dialer(Arc::new(config.clone()));
     let switch = Switch { pooled: dialer.wire(None, false)?, dialer };
     let retry = Retry::new().map_err(|e| kube::Error::Service(e.into()))?;
     let service = ServiceBuilder::new()

@@ -15,7 +15,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("explain", &["failure"]),
     ("plan", &["model"]),
     ("aws", &["explain", "failure", "model", "ports", "wait"]),
-    ("k8s", &["explain", "failure", "model", "ports", "wait"]),
+    ("k8s", &["explain", "failure", "model", "output::mask", "ports", "wait"]),
     ("checks", &["model"]),
     ("observe", &["failure", "model", "output::mask", "ports"]),
     ("execute", &["failure", "model", "observe", "plan", "ports", "wait"]),
@@ -65,7 +65,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["output"]),
     ("tokio", &["aws", "complete", "context", "k8s", "lib", "output", "wait"]),
     ("granit_parser", &["manifest"]),
-    ("rustix", &["complete"]),
+    ("rustix", &["complete", "k8s", "lib"]),
     ("podid_sandbox", &[]),
 ];
 

@@ -2,3 +2,6 @@
 
 mod rollouts;
 mod verify;
+//! Nothing that podid writes, recommends, or reports may cause harm: each case beside its healthy twin.
+
+mod kubeconfig;

@@ -17,7 +17,11 @@ use kube::{Client, client::Body};
 use serde_json::{Value, json};
 use tower::BoxError;
 
-use super::{Kube, connect::Access, connect::Connection};
+use super::{
+    Kube,
+    connect::{Access, Connection},
+    error::Server,
+};
 
 /// One request as the API server saw it.
 #[derive(Debug, Clone)]
@@ -56,12 +60,13 @@ pub(super) fn kube(answer: impl Fn(&Asked) -> (u16, String) + Send + Sync + 'sta
     let kube = Kube::with_env(access, Arc::new(|_| None));
     let connection = Connection {
         client: Client::new(service, "default"),
-        server: "https://k8s.example".to_owned(),
+        server: Server { url: "https://k8s.example".to_owned(), user: None },
         ca: Vec::new(),
         proxied: false,
         tokens: None,
+        unchecked: false,
     };
-    assert!(kube.0.connection.set(connection).is_ok());
+    assert!(kube.0.connection.set(Ok(connection)).is_ok());
     (kube, log)
 }
 

@@ -1,0 +1,254 @@
+//! What a kubeconfig can bring: credentials that are refused or cannot be sent, plugins that fail, hang or talk too much, http.
+
+use std::{
+    io::{Read, Write},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+
+use crate::{
+    kill::ready,
+    support::{Env, Run, SOON, finish},
+};
+
+const SECRET: &str = "hunter2-of-the-vault";
+
+/// The world's kubeconfig with another user entry, its lines indented as they are to stand.
+fn user(env: &Env, entry: &str) -> String {
+    let text = env.world.kubeconfig();
+    let (head, _) = text.rsplit_once("    token: ").unwrap();
+    env.file("kubeconfig", &format!("{head}{entry}"))
+}
+
+/// The token that the world knows.
+fn token(env: &Env) -> String {
+    env.world.kubeconfig().rsplit_once("token: ").unwrap().1.trim().to_owned()
+}
+
+/// A plugin that does this, with a secret in its environment.
+fn plugin(env: &Env, script: &str) -> String {
+    let path = env.file("plugin", &format!("#!/bin/sh\necho ran >> \"$0.log\"\n{script}\n"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    exec(env, &path)
+}
+
+fn exec(env: &Env, command: &str) -> String {
+    user(
+        env,
+        &format!(
+            "    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      command: {command}\n      interactiveMode: Never\n      \
+             env: [{{name: VAULT_TOKEN, value: {SECRET}}}]\n"
+        ),
+    )
+}
+
+fn gives(token: &str) -> String {
+    format!("echo '{}'", json!({ "kind": "ExecCredential", "status": { "token": token } }))
+}
+
+fn runs(env: &Env) -> usize {
+    std::fs::read_to_string(env.home.path().join("plugin.log")).unwrap_or_default().lines().count()
+}
+
+/// Neither secrets, nor what has nothing to do with it.
+#[track_caller]
+fn to_the_point(run: &Run) {
+    for text in [SECRET, "no access entry for", "AWS_ENDPOINT_URL", "VAULT_TOKEN"] {
+        assert!(!run.stderr.contains(text), "`{text}` is in\n{run}");
+    }
+}
+
+const LINES: [&str; 3] = ["recycle carts/carts --yes", "agent status", "associate carts/carts --create-role --yes"];
+
+#[test]
+fn a_refusal_names_whose_credentials_were_refused() {
+    let env = ready(&[]);
+    let file = env.file("token", "sandbox-nobody\n");
+    for (entry, wanted, command) in [
+        (
+            "    token: sandbox-nobody\n".to_owned(),
+            "refused the token of kubeconfig user `arn:",
+            "kubectl config set-credentials",
+        ),
+        (format!("    tokenFile: {file}\n"), file.as_str(), "kubectl create token"),
+        (
+            "    username: dev\n    password: x\n".to_owned(),
+            "refused the password of kubeconfig user `arn:",
+            "--token=TOKEN",
+        ),
+        ("    {}\n".to_owned(), "has no credentials", "kubectl config set-context"),
+    ] {
+        let path = user(&env, &entry);
+        for line in LINES {
+            let run = env.podid(&format!("{line} --kubeconfig {path}")).code(4).says(wanted).says(command);
+            to_the_point(&run.says("omit `--kubeconfig` and `--context`"));
+        }
+    }
+    // The twins: the same with what the world knows, and podid's own token where that is refused.
+    let path = user(&env, &format!("    tokenFile: {}\n", env.file("token", &format!("{}\n", token(&env)))));
+    let _ = env.podid(&format!("agent status --kubeconfig {path}")).ok();
+    let stranger = ready(&[("/callers/0/access_entry", json!(false))]);
+    let _ = stranger.podid("agent status").code(4).says("no access entry for arn:aws:iam::111122223333:user/workshop");
+}
+
+#[test]
+fn a_plugin_runs_once() {
+    let env = ready(&[]);
+    let path = plugin(&env, &gives(&token(&env)));
+    let _ = env.podid(&format!("associate carts/carts --create-role --yes --recycle --kubeconfig {path}")).ok();
+    assert_eq!(runs(&env), 1);
+    // One that gives what is refused, or fails, is not run again for each read.
+    for (script, wanted) in [
+        (gives("sandbox-nobody"), "refused what credential plugin"),
+        (format!("echo \"no session for {SECRET}\" >&2; exit 3"), "no session for ***"),
+    ] {
+        std::fs::remove_file(env.home.path().join("plugin.log")).unwrap();
+        let path = plugin(&env, &script);
+        let run = env.podid(&format!("recycle carts/carts --yes --kubeconfig {path}")).code(4).says(wanted);
+        to_the_point(&run.says("/plugin`"));
+        assert_eq!(runs(&env), 1);
+    }
+}
+
+#[test]
+fn a_plugin_that_is_not_there_or_says_nothing_useful() {
+    let env = ready(&[]);
+    for (path, wanted) in [
+        (exec(&env, "aws-sso-util"), "cannot start credential plugin `aws-sso-util`"),
+        (plugin(&env, "echo k8s-aws-v1.c2VjcmV0"), "did not print an ExecCredential"),
+        (plugin(&env, "yes"), "printed more than 1 MiB"),
+        (plugin(&env, &gives("a\\u0001b")), "no HTTP header may hold"),
+    ] {
+        let run = env.podid(&format!("agent status --kubeconfig {path}")).code(4).says(wanted);
+        assert!(!run.stderr.contains("c2VjcmV0"), "{run}");
+        to_the_point(&run);
+    }
+}
+
+/// Waits until the plugin's child is there, and answers its process id.
+fn child(env: &Env) -> String {
+    let path = env.home.path().join("child");
+    let start = Instant::now();
+    loop {
+        if let Some(id) = std::fs::read_to_string(&path).ok().filter(|id| id.ends_with('\n')) {
+            return id.trim().to_owned();
+        }
+        assert!(start.elapsed() < SOON, "the plugin did not start");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Gone, or a zombie that nobody in this container reaps.
+fn gone(id: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{id}/stat")).map_or(true, |stat| stat.contains(") Z "))
+}
+
+#[test]
+fn a_plugin_that_hangs_is_ended_with_its_children() {
+    let env = ready(&[]);
+    let hangs = format!("sleep 1000 & echo $! > '{}/child'; wait", env.home.path().display());
+    for (limit, signal, code) in [("2s", None, 5), ("60s", Some("INT"), 130), ("60s", Some("TERM"), 143)] {
+        let _ = std::fs::remove_file(env.home.path().join("child"));
+        let path = plugin(&env, &hangs);
+        let podid = env.begin(&format!("agent status --kubeconfig {path} --timeout {limit}"));
+        let id = child(&env);
+        // Its memory has credentials in it.
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", podid.id())).unwrap();
+        let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+        assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+        if let Some(signal) = signal {
+            assert!(Command::new("kill").args(["-s", signal, &podid.id().to_string()]).status().unwrap().success());
+        }
+        let run = finish(podid).code(code);
+        let start = Instant::now();
+        while !gone(&id) {
+            assert!(start.elapsed() < SOON, "the plugin's child {id} stayed behind\n{run}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+#[test]
+fn a_token_that_no_header_can_hold() {
+    let env = ready(&[]);
+    let good = token(&env);
+    let path = user(&env, &format!("    token: {good}\n"));
+    let _ = env.podid(&format!("agent status --kubeconfig {path}")).ok();
+    for bad in [format!("\"{good}\\r\\nX-Evil: 1\""), format!("\"{good}\\0\""), "\"für\"".to_owned()] {
+        let path = user(&env, &format!("    token: {bad}\n"));
+        let run = env.podid(&format!("agent status --kubeconfig {path}")).code(2);
+        let run = run.says("the token of kubeconfig user `arn:").says(&format!("in `{path}`"));
+        assert!(!run.stderr.contains(&good) && !run.stderr.contains("Evil"), "{run}");
+    }
+}
+
+#[test]
+fn auth_providers_are_not_run() {
+    let env = ready(&[]);
+    let touched = env.home.path().join("touched");
+    for (provider, wanted) in [("gcp", "gke-gcloud-auth-plugin"), ("azure", "kubelogin"), ("oidc", "oidc-login")] {
+        let path = user(
+            &env,
+            &format!(
+                "    auth-provider:\n      name: {provider}\n      config: {{cmd-path: /usr/bin/touch, cmd-args: {}, id-token: x}}\n",
+                touched.display()
+            ),
+        );
+        let _ = env.podid(&format!("agent status --kubeconfig {path}")).code(2).says(provider).says(wanted);
+    }
+    assert!(!touched.exists());
+}
+
+#[test]
+fn an_unchecked_certificate_is_warned_about_once() {
+    let env = ready(&[]);
+    let checked = env.world.kubeconfig();
+    let authority = checked.lines().find(|line| line.contains("certificate-authority-data")).unwrap();
+    let path = env.file("kubeconfig", &checked.replace(authority, "    insecure-skip-tls-verify: true"));
+    let run = env.podid(&format!("agent status --kubeconfig {path}")).ok();
+    assert_eq!(run.stderr.matches("insecure-skip-tls-verify").count(), 1, "{run}");
+    let run = env.podid(&format!("agent status --kubeconfig {}", env.kubeconfig())).ok();
+    assert!(!run.stderr.contains("insecure-skip-tls-verify"), "{run}");
+}
+
+/// A server that answers one request after another with 401, and tells what it read.
+fn eavesdropper() -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (sender, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut buffer = [0; 8192];
+            let read = stream.read(&mut buffer).unwrap_or_default();
+            if sender.send(String::from_utf8_lossy(&buffer[..read]).into_owned()).is_err() {
+                return;
+            }
+            let _ = stream.write_all(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+    });
+    (url, heard)
+}
+
+#[test]
+fn nothing_secret_is_sent_over_http() {
+    let env = ready(&[]);
+    let (url, heard) = eavesdropper();
+    let gives = gives(&token(&env));
+    for path in [env.kubeconfig(), plugin(&env, &gives)] {
+        let text = std::fs::read_to_string(&path).unwrap().replace(env.world.kube_url(), &url);
+        let path = env.file("kubeconfig", &text);
+        let _ = env.podid(&format!("agent status --kubeconfig {path}")).code(4).says("no credentials are sent to it");
+        let requests: Vec<String> = heard.try_iter().collect();
+        assert!(!requests.is_empty());
+        for request in requests {
+            assert!(!request.to_lowercase().contains("authorization"), "{request}");
+        }
+    }
+    // kubectl runs no plugin then.
+    assert_eq!(runs(&env), 0);
+}
