@@ -5,7 +5,10 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::sync::OnceCell;
 
 use crate::{
-    aws::{Aws, config::Settings},
+    aws::{
+        Aws,
+        config::{Settings, plain_http},
+    },
     cli::Global,
     failure::{Code, Failure, Result},
     k8s::{Access, EksContext, Kube, read_context, same_cluster},
@@ -28,6 +31,7 @@ pub struct Context {
     target: std::sync::OnceLock<Target>,
     found: std::sync::OnceLock<EksContext>,
     aws: std::sync::OnceLock<Aws>,
+    warned: std::sync::Once,
     cluster: OnceCell<Result<EksCluster>>,
     kube: OnceCell<Result<Kube>>,
 }
@@ -44,6 +48,7 @@ impl Context {
             target: std::sync::OnceLock::new(),
             found: std::sync::OnceLock::new(),
             aws: std::sync::OnceLock::new(),
+            warned: std::sync::Once::new(),
             cluster: OnceCell::new(),
             kube: OnceCell::new(),
         }
@@ -111,13 +116,44 @@ impl Context {
             Err(_) if self.names_no_cluster() => self.global.region.clone(),
             Err(failure) => return Err(failure),
         };
+        self.warn_of_plain_http();
         let settings = Settings { profile: self.global.profile.clone(), region, ..Settings::default() };
         Ok(self.aws.get_or_init(|| Aws::new(settings)))
+    }
+
+    /// Once, before the first call.
+    fn warn_of_plain_http(&self) {
+        self.warned.call_once(|| {
+            // What is not UTF-8 is no URL.
+            let variables = std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
+            for (name, host) in plain_http(variables) {
+                self.term.warn(format!(
+                    "`{name}` sends AWS calls to {host} over http: anyone on the way can read and change them; use https"
+                ));
+            }
+        });
+    }
+
+    /// A clock that is far off: podid signs by AWS's, other tools do not.
+    fn warn_of_the_clock(&self) {
+        let Some(ahead) = self.aws.get().and_then(Aws::clock_ahead) else { return };
+        let here = jiff::Timestamp::now();
+        let there = here + jiff::SignedDuration::from_secs(ahead);
+        let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        self.term.warn(format!(
+            "this machine's clock is {} minutes {} AWS's ({} here, {} there); podid signs with AWS's time, other tools may fail: \
+             set the clock (`sudo timedatectl set-ntp true`)",
+            (ahead.abs() + 30) / 60,
+            if ahead < 0 { "ahead of" } else { "behind" },
+            time(here),
+            time(there),
+        ));
     }
 
     /// AWS for a command over many clusters, in the region that the flag or the configuration names. No cluster needs to be
     /// named for it, and no kube context has a say.
     pub fn aws_of_many(&self) -> Aws {
+        self.warn_of_plain_http();
         let (profile, region) = (self.global.profile.clone(), self.global.region.clone());
         Aws::new(Settings { profile, region, ..Settings::default() })
     }
@@ -182,7 +218,10 @@ impl Context {
         let read = self.cluster.get_or_init(|| async {
             let target = self.target()?;
             match self.guard.run("reading the cluster", self.eks()?.cluster(&target.cluster.value)).await {
-                Ok(cluster) => self.same(target, cluster),
+                Ok(cluster) => {
+                    self.warn_of_the_clock();
+                    self.same(target, cluster)
+                }
                 Err(failure) => Err(self.no_cluster(failure).await),
             }
         });

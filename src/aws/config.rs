@@ -162,6 +162,26 @@ pub(super) async fn load(settings: &Settings) -> Result<Loaded> {
     Ok(Loaded { sdk: builder.build(), who })
 }
 
+/// The variables that send AWS calls over plain http to another machine, with the hosts that they name.
+pub fn plain_http(variables: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let endpoints = variables.filter(|(name, _)| name.starts_with("AWS_ENDPOINT_URL"));
+    let mut found: Vec<(String, String)> = endpoints
+        .filter_map(|(name, url)| {
+            let url: http::Uri = url.trim().parse().ok()?;
+            let host = url.host()?;
+            (url.scheme_str() == Some("http") && !is_loopback(host)).then(|| (name, host.to_owned()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// Names of the profiles in the configuration files, sorted.
 #[expect(clippy::default_trait_access, reason = "the type is of a crate that nothing else here needs")]
 pub async fn profiles() -> Result<Vec<String>> {
@@ -273,6 +293,30 @@ mod tests {
         assert_eq!(apply_retry(ours(), None, Some("legacy")).unwrap().mode(), RetryMode::Standard);
         for (attempts, mode) in [(Some("0"), None), (Some("many"), None), (None, Some("fast"))] {
             assert!(apply_retry(ours(), attempts, mode).is_err());
+        }
+    }
+
+    #[test]
+    fn endpoints_that_anyone_on_the_way_can_read() {
+        for (name, url, host) in [
+            ("AWS_ENDPOINT_URL", "http://10.0.0.1:4566", Some("10.0.0.1")),
+            ("AWS_ENDPOINT_URL_IAM", "HTTP://me:pw@aws.example/", Some("aws.example")),
+            ("AWS_ENDPOINT_URL", "http://[2001:db8::1]:80", Some("[2001:db8::1]")),
+            ("AWS_ENDPOINT_URL", "http://localhost.example", Some("localhost.example")),
+            ("AWS_ENDPOINT_URL", "https://10.0.0.1:4566", None),
+            ("AWS_ENDPOINT_URL", "http://127.0.0.1:4566", None),
+            ("AWS_ENDPOINT_URL", "http://127.1.2.3", None),
+            ("AWS_ENDPOINT_URL_STS", "http://[::1]:4566", None),
+            ("AWS_ENDPOINT_URL", "http://LocalHost:4566", None),
+            ("AWS_ENDPOINT_URL", "", None),
+            ("OTHER_URL", "http://10.0.0.1", None),
+        ] {
+            let found = plain_http([(name.to_owned(), url.to_owned())].into_iter());
+            assert_eq!(
+                found,
+                host.map(|host| (name.to_owned(), host.to_owned())).into_iter().collect::<Vec<_>>(),
+                "{url}"
+            );
         }
     }
 

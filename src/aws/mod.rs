@@ -2,6 +2,7 @@
 //!
 //! Nothing is read or connected before the first call that needs it. Configuration: see [`config`].
 
+mod clock;
 pub mod config;
 mod convert;
 mod dynamodb;
@@ -31,6 +32,7 @@ pub use config::{Settings, profiles};
 pub use token::EksToken;
 
 use crate::failure::{Failure, Result};
+use clock::Clock;
 use config::{Loaded, Who};
 use error::credentials_failure;
 use pace::Pace;
@@ -46,6 +48,7 @@ struct Inner {
     settings: Settings,
     /// Whose configuration and credentials are used, in the settings' region.
     of: Option<Aws>,
+    clock: Clock,
     loaded: OnceCell<Loaded>,
     eks: OnceCell<Client<aws_sdk_eks::Client>>,
     eks_auth: OnceCell<Client<aws_sdk_eksauth::Client>>,
@@ -59,6 +62,7 @@ impl Inner {
         Self {
             settings,
             of: None,
+            clock: Clock::default(),
             loaded: OnceCell::new(),
             eks: OnceCell::new(),
             eks_auth: OnceCell::new(),
@@ -87,13 +91,14 @@ impl<C> Client<C> {
 
 /// The client of a service: the SDK has a type of its own for each, and no trait over them.
 macro_rules! client {
-    ($sdk:ident, $service:literal, $loaded:expr) => {{
+    ($sdk:ident, $service:literal, $clock:expr, $loaded:expr) => {{
         let loaded = $loaded;
         let pace = Pace::default();
         let (told, endpoint) = Teller::new($service, loaded);
         let config = $sdk::config::Builder::from(&loaded.sdk)
             .interceptor(endpoint)
             .interceptor(Whole)
+            .interceptor($clock.clone())
             .interceptor(pace.clone())
             .retry_classifier(NoSuchHost)
             .retry_classifier(pace.clone())
@@ -120,7 +125,8 @@ impl Aws {
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
         let settings = Settings { region: Some(region.to_owned()), ..self.0.settings.clone() };
-        Self(Arc::new(Inner { of: Some(self.clone()), ..Inner::new(settings) }))
+        let clock = self.0.clock.clone();
+        Self(Arc::new(Inner { of: Some(self.clone()), clock, ..Inner::new(settings) }))
     }
 
     /// The same configuration with other credentials, which no source is asked for.
@@ -137,6 +143,11 @@ impl Aws {
     /// The profile in use, when one was chosen by flag or `AWS_PROFILE`.
     pub async fn profile(&self) -> Result<Option<String>> {
         Ok(self.loaded().await?.who.profile.clone())
+    }
+
+    /// By how many seconds AWS's clock is ahead of this machine's, as far as its answers told, when that is more than signatures tolerate.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        self.0.clock.ahead()
     }
 
     /// Tokens for the Kubernetes API of a cluster; `region` is the cluster's.
@@ -182,25 +193,23 @@ impl Aws {
     }
 
     async fn eks(&self, what: &str) -> Result<&Client<aws_sdk_eks::Client>> {
-        let client = self
-            .0
-            .eks
-            .get_or_try_init(|| async { Ok::<_, Failure>(client!(aws_sdk_eks, "EKS", self.regional(what).await?)) });
+        let client = self.0.eks.get_or_try_init(|| async {
+            Ok::<_, Failure>(client!(aws_sdk_eks, "EKS", self.0.clock, self.regional(what).await?))
+        });
         Ok(client.await?.in_turn().await)
     }
 
     async fn eks_auth(&self, what: &str) -> Result<&Client<aws_sdk_eksauth::Client>> {
         let client = self.0.eks_auth.get_or_try_init(|| async {
-            Ok::<_, Failure>(client!(aws_sdk_eksauth, "EKS Auth", self.regional(what).await?))
+            Ok::<_, Failure>(client!(aws_sdk_eksauth, "EKS Auth", self.0.clock, self.regional(what).await?))
         });
         Ok(client.await?.in_turn().await)
     }
 
     async fn iam(&self, what: &str) -> Result<&Client<aws_sdk_iam::Client>> {
-        let client = self
-            .0
-            .iam
-            .get_or_try_init(|| async { Ok::<_, Failure>(client!(aws_sdk_iam, "IAM", self.regional(what).await?)) });
+        let client = self.0.iam.get_or_try_init(|| async {
+            Ok::<_, Failure>(client!(aws_sdk_iam, "IAM", self.0.clock, self.regional(what).await?))
+        });
         Ok(client.await?.in_turn().await)
     }
 
@@ -208,16 +217,15 @@ impl Aws {
     async fn dynamodb(&self, what: &str) -> Result<&Client<aws_sdk_dynamodb::Client>> {
         let client = self.0.dynamodb.get_or_try_init(|| async {
             self.credentials(what).await?;
-            Ok::<_, Failure>(client!(aws_sdk_dynamodb, "DynamoDB", self.loaded().await?))
+            Ok::<_, Failure>(client!(aws_sdk_dynamodb, "DynamoDB", self.0.clock, self.loaded().await?))
         });
         Ok(client.await?.in_turn().await)
     }
 
     async fn sts(&self, what: &str) -> Result<&Client<aws_sdk_sts::Client>> {
-        let client = self
-            .0
-            .sts
-            .get_or_try_init(|| async { Ok::<_, Failure>(client!(aws_sdk_sts, "STS", self.regional(what).await?)) });
+        let client = self.0.sts.get_or_try_init(|| async {
+            Ok::<_, Failure>(client!(aws_sdk_sts, "STS", self.0.clock, self.regional(what).await?))
+        });
         Ok(client.await?.in_turn().await)
     }
 }

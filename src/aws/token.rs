@@ -54,7 +54,8 @@ impl EksToken {
     /// A token that is good for some minutes more.
     pub async fn token(&self) -> Result<String> {
         let mut held = self.held.lock().await;
-        let now = SystemTime::now();
+        // AWS's: a token of another time is refused like one of nobody.
+        let now = self.aws.0.clock.now();
         if let Some((signed, token)) = held.as_ref() {
             // A clock that was set back makes an error of the age: sign anew.
             if now.duration_since(*signed).is_ok_and(|age| age < REFRESH) {

@@ -4,7 +4,7 @@ use std::{error::Error as StdError, io::ErrorKind};
 
 use kube::core::{Status, response::reason};
 
-use super::login::User;
+use super::{limit::TooLarge, login::User};
 use crate::{
     explain,
     failure::{Code, Failure, ServiceError},
@@ -41,6 +41,10 @@ pub(super) fn failure(operation: &str, server: &Server, error: kube::Error) -> F
 
 fn mapped(operation: &str, server: &str, error: kube::Error) -> Failure {
     let failed = |code| Failure::new(code, format!("cannot {operation}"));
+    if let Some(large) = too_large(&error) {
+        return answered(failed(Code::Failed).because(format!("`{server}` {large}")), operation)
+            .hint("no Kubernetes API does that: check the server's address and the proxy");
+    }
     let failure = match error {
         kube::Error::Api(status) => api(operation, &status),
         kube::Error::Auth(error) => failed(Code::Denied).because(deepest(&error)),
@@ -104,6 +108,15 @@ fn reason_of(status: &Status) -> String {
         _ => "",
     }
     .to_owned()
+}
+
+fn too_large(error: &kube::Error) -> Option<&TooLarge> {
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// Whether asking again cannot help: podid's own failure (of a token, of a list), or an answer that is over its limit.
+pub(super) fn hopeless(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Service(inner) if inner.is::<Failure>()) || too_large(error).is_some()
 }
 
 /// Why there was no answer, in the words of the innermost error.

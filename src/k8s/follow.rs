@@ -289,6 +289,7 @@ where
                 Ok(WatchEvent::Error(status)) | Err(kube::Error::Api(status)) => {
                     return (status.code != 410).then_some(kube::Error::Api(status));
                 }
+                Err(error) if error::hopeless(&error) => return Some(error),
                 // The connection broke: watch on from the last version.
                 Err(error) => {
                     tracing::debug!(%error, "watch broke");
@@ -315,9 +316,9 @@ fn newer<K: Resource>(version: String, it: &K) -> String {
 /// Whether trying again may help: no answer, or a server that is not well.
 fn transient(error: &kube::Error) -> bool {
     match error {
+        _ if error::hopeless(error) => false,
         kube::Error::Api(status) => matches!(status.code, 0 | 408 | 410 | 429 | 500..=599),
-        kube::Error::Service(error) => !error.is::<Failure>(),
-        kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => true,
+        kube::Error::Service(_) | kube::Error::HyperError(_) | kube::Error::ReadEvents(_) => true,
         _ => false,
     }
 }

@@ -7,6 +7,7 @@ mod convert;
 mod error;
 mod follow;
 mod kubeconfig;
+mod limit;
 mod list;
 mod login;
 mod network;
@@ -361,6 +362,7 @@ impl Cluster for Kube {
                 container: Some(container.to_owned()),
                 previous,
                 tail_lines: Some(i64::from(lines)),
+                limit_bytes: i64::try_from(limit::LOG).ok(),
                 ..LogParams::default()
             };
             let api = api.clone();

@@ -40,6 +40,7 @@ use tower::{
     util::{BoxCloneSyncService, MapRequestLayer},
 };
 
+use super::limit::{Answered, Limit, Limited};
 use crate::ports::TokenSource;
 
 /// How long a TCP connection may take.
@@ -49,8 +50,9 @@ const CONNECT: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fresh(pub(super) Option<SocketAddr>);
 
-type Answer = <HttpClient<HttpConnector, Body> as Service<Request<Body>>>::Response;
-type Wire = BoxCloneSyncService<Request<Body>, Answer, BoxError>;
+type Received = <HttpClient<HttpConnector, Body> as Service<Request<Body>>>::Response;
+type Answer = Response<Limited<<Received as Answered>::Body>>;
+type Wire = BoxCloneSyncService<Request<Body>, Received, BoxError>;
 
 /// A kube client over `config`, whose user has no token and no plugin: tokens come from their source alone.
 pub(super) fn client(config: &Config, tokens: Option<Arc<dyn TokenSource>>) -> Result<Client, kube::Error> {
@@ -179,8 +181,10 @@ impl Service<Request<Body>> for Switch {
             },
         };
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let limit = Limit::of(request.uri());
         wire.oneshot(request)
             .inspect_ok(move |answer| tracing::debug!(%method, path, status = answer.status().as_u16(), "kubernetes"))
+            .map_ok(move |answer| answer.map(|body| Limited::new(body, limit)))
             .boxed()
     }
 }

@@ -13,7 +13,7 @@ use crate::support::{Env, Run, finish};
 pub(super) const WRITES: &str = "associate carts/carts --create-role --yes";
 
 /// A run with other variables than usual; `None` takes one away.
-pub(super) fn with(env: &Env, line: &str, vars: &[(&str, Option<&str>)]) -> Run {
+pub(crate) fn with(env: &Env, line: &str, vars: &[(&str, Option<&str>)]) -> Run {
     let mut command = env.command(&line.split_whitespace().collect::<Vec<_>>());
     for (name, value) in vars {
         match value {

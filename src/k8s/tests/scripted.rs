@@ -76,6 +76,28 @@ async fn a_list_that_always_expires_fails() {
     assert_eq!(failure.to_string(), "cannot list pods of `carts/carts`: too old");
 }
 
+#[tokio::test]
+async fn a_list_that_does_not_end_fails() {
+    // A page token that comes again: at once, or by turns.
+    for turns in [["more", "more"], ["more", "again"]] {
+        let asked = AtomicUsize::new(0);
+        let (kube, log) = kube(move |_| {
+            let token = turns[asked.fetch_add(1, Ordering::SeqCst) % 2];
+            list("Pod", &[pod("a", "carts")], Some(token))
+        });
+        let failure = kube.pods(&carts()).await.unwrap_err();
+        assert!(failure.to_string().ends_with("it gave the same page of the list twice"), "{failure}");
+        assert!(log.lock().unwrap().len() <= 3);
+    }
+    let asked = AtomicUsize::new(0);
+    let (kube, _) = kube(move |_| {
+        let next = asked.fetch_add(1, Ordering::SeqCst).to_string();
+        list("Pod", &[], Some(&next))
+    });
+    let failure = kube.pods(&carts()).await.unwrap_err();
+    assert!(failure.to_string().ends_with("its list does not end"), "{failure}");
+}
+
 /// What the API server answers to a probe, with and without the right to create pods.
 async fn probed(answer: (u16, String), allowed: bool) -> crate::failure::Result<Probe> {
     let (kube, log) = kube(move |asked| {
@@ -328,6 +350,7 @@ async fn logs() {
     });
     assert_eq!(kube.log("carts", "a", "app", false, 20).await.unwrap(), "AccessDenied\n");
     assert!(log.lock().unwrap()[0].target.contains("tailLines=20"));
+    assert!(log.lock().unwrap()[0].target.contains("limitBytes=1048576"));
     assert_eq!(kube.log("carts", "a", "app", true, 20).await.unwrap(), "AccessDenied\n");
     assert_eq!(log.lock().unwrap().len(), 3);
 }

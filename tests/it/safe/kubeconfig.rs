@@ -47,7 +47,7 @@ fn exec(env: &Env, command: &str) -> String {
 }
 
 fn gives(token: &str) -> String {
-    format!("echo '{}'", json!({ "kind": "ExecCredential", "status": { "token": token } }))
+    format!("printf '%s\\n' '{}'", json!({ "kind": "ExecCredential", "status": { "token": token } }))
 }
 
 fn runs(env: &Env) -> usize {
@@ -121,7 +121,7 @@ fn a_plugin_that_is_not_there_or_says_nothing_useful() {
         (exec(&env, "aws-sso-util"), "cannot start credential plugin `aws-sso-util`"),
         (plugin(&env, "echo k8s-aws-v1.c2VjcmV0"), "did not print an ExecCredential"),
         (plugin(&env, "yes"), "printed more than 1 MiB"),
-        (plugin(&env, &gives("a\\u0001b")), "no HTTP header may hold"),
+        (plugin(&env, &gives("a\u{1}b")), "no HTTP header may hold"),
     ] {
         let run = env.podid(&format!("agent status --kubeconfig {path}")).code(4).says(wanted);
         assert!(!run.stderr.contains("c2VjcmV0"), "{run}");
@@ -251,4 +251,66 @@ fn nothing_secret_is_sent_over_http() {
     }
     // kubectl runs no plugin then.
     assert_eq!(runs(&env), 0);
+}
+
+/// A server that answers everything with so many bytes of nothing.
+fn talker(bytes: usize) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 8192]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n");
+            let chunk = [b' '; 64 << 10];
+            let mut left = bytes;
+            while left > 0 && stream.write_all(&chunk[..left.min(chunk.len())]).is_ok() {
+                left -= left.min(chunk.len());
+            }
+            let _ = stream.write_all(b"{}");
+        }
+    });
+    url
+}
+
+#[test]
+fn an_answer_that_does_not_end() {
+    let env = ready(&[]);
+    for (bytes, code, wanted) in
+        [(1 << 20, 2, "leads to another cluster"), (usize::MAX, 1, "sent an answer of more than 4 MiB")]
+    {
+        let text = env.world.kubeconfig().replace(env.world.kube_url(), &talker(bytes));
+        let authority = text.lines().find(|line| line.contains("certificate-authority-data")).unwrap().to_owned();
+        let path = env.file("kubeconfig", &text.replace(&authority, ""));
+        let _ = env.podid(&format!("agent status --kubeconfig {path}")).code(code).says(wanted);
+    }
+}
+
+#[test]
+fn a_clock_that_is_off_is_named_and_made_up_for() {
+    for (ahead, wanted) in
+        [(0, None), (120, None), (1200, Some("20 minutes behind AWS's")), (-1200, Some("20 minutes ahead of AWS's"))]
+    {
+        let env = ready(&[("/clock_ahead_s", json!(ahead))]);
+        let run = env.podid("agent status").ok();
+        assert_eq!(run.stderr.matches("timedatectl").count(), usize::from(wanted.is_some()), "{run}");
+        let run = run.says(wanted.unwrap_or_default());
+        assert!(!run.stderr.contains("access entry"), "{run}");
+    }
+}
+
+#[test]
+fn endpoints_over_http_are_warned_about() {
+    let env = ready(&[]);
+    let run = |url: &str| crate::connect::with(&env, "agent status", &[("AWS_ENDPOINT_URL_DYNAMODB", Some(url))]).ok();
+    for url in ["http://[::1]:1", "http://localhost:1", "http://127.0.0.2:1", "https://aws.example"] {
+        assert!(!run(url).stderr.contains("AWS_ENDPOINT_URL_DYNAMODB"), "{url}");
+    }
+    let warned = run("http://me:secret@192.0.2.1:1");
+    assert_eq!(
+        warned.stderr.matches("`AWS_ENDPOINT_URL_DYNAMODB` sends AWS calls to 192.0.2.1 over http").count(),
+        1,
+        "{warned}"
+    );
+    assert!(!warned.stderr.contains("secret"), "{warned}");
 }

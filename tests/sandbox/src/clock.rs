@@ -14,6 +14,11 @@ pub struct Clock {
 }
 
 impl Clock {
+    /// A clock that is so many seconds ahead of this machine's.
+    pub(crate) fn ahead(seconds: i64) -> Self {
+        Self { offset_ms: AtomicI64::new(seconds.saturating_mul(1000)) }
+    }
+
     /// The world's present.
     pub fn now(&self) -> Timestamp {
         Timestamp::now() + SignedDuration::from_millis(self.offset_ms.load(Ordering::SeqCst))

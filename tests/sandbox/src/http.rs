@@ -196,11 +196,16 @@ async fn answer(
         }
         None => None,
     };
-    let response = match (fault, side) {
+    let mut response = match (fault, side) {
         (Some(response), _) => response,
         (None, Side::Aws) => crate::aws::handle(&world, req).await,
         (None, Side::Kube) => crate::kube::handle(&world, req).await,
     };
+    // hyper would write this machine's time.
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&world.scenario.server_time());
+    if let Some(date) = date.ok().and_then(|date| date.parse().ok()) {
+        response.headers_mut().insert(header::DATE, date);
+    }
     if let Some(barrier) = meeting {
         barrier.wait().await;
     }

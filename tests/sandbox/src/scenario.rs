@@ -61,6 +61,9 @@ pub struct Scenario {
     /// Kubernetes objects of the first cluster (Namespace, Node, ServiceAccount, ConfigMap, Deployment, …). Pods of workloads are made by the controllers.
     #[serde(default)]
     pub manifests: Vec<Value>,
+    /// Seconds that the clocks of AWS and the cluster are ahead of this machine's; negative: behind.
+    #[serde(default)]
+    pub clock_ahead_s: i64,
     /// How long things take.
     #[serde(default)]
     pub delays: Delays,
@@ -309,6 +312,11 @@ impl Default for Webhook {
 }
 
 impl Scenario {
+    /// The time that the servers' clocks show, and by which they judge signatures.
+    pub(crate) fn server_time(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now() + jiff::SignedDuration::from_secs(self.clock_ahead_s)
+    }
+
     /// Names of the built-in scenarios.
     pub fn names() -> Vec<&'static str> {
         FILES.iter().map(|(name, _)| *name).collect()

@@ -35,7 +35,7 @@ pub struct World {
 
 impl World {
     pub(crate) fn new(scenario: Scenario, kube_url: String, ca_pem: String) -> io::Result<Self> {
-        let clock = Clock::default();
+        let clock = Clock::ahead(scenario.clock_ahead_s);
         let now = clock.now();
         let mut state = State { aws: Aws::new(&scenario, &kube_url, &ca_pem, now)?, kube: Kube::new(&scenario, now)? };
         crate::kube::settle(&mut state, &scenario, now);

@@ -134,8 +134,8 @@ impl Aws {
 
     fn signer(&self, scenario: &Scenario, req: &Req, world_now: Timestamp) -> Result<(Who, String), Refusal> {
         let claim = sigv4::claim(req)?;
-        // Signatures live in real time, also when the world's clock was turned.
-        let now = Timestamp::now();
+        // Signatures live in the servers' time, also when the world's clock was turned.
+        let now = scenario.server_time();
         if let Some(caller) = scenario.callers.iter().find(|c| c.access_key_id == claim.access_key_id) {
             sigv4::verify(req, &claim, &caller.secret_access_key, now)?;
             return Ok((Who::caller(caller), claim.region));
@@ -270,7 +270,7 @@ pub(crate) fn caller_of_eks_token<'w>(world: &'w World, token: &str) -> Option<&
         return None;
     }
     // The URL is asked at once, but the token stays good for a quarter of an hour.
-    let age = Timestamp::now().as_second() - sigv4::parse_time(&claim.time)?.as_second();
+    let age = world.scenario.server_time().as_second() - sigv4::parse_time(&claim.time)?.as_second();
     if !(-300..=900).contains(&age) {
         return None;
     }
