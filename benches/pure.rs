@@ -54,7 +54,8 @@ fn healthy() -> &'static Snapshot {
             let aws = Aws::new(Settings::default());
             let cluster = aws.cluster(CLUSTER).await.unwrap();
             let token = Arc::new(aws.token(CLUSTER, &cluster.arn.region));
-            let kube = Kube::new(Access::Eks { cluster: Box::new(cluster.clone()), token });
+            let access = Access::Eks { cluster: Box::new(cluster.clone()), token };
+            let kube = Kube::new(access, Arc::new(|_| {}));
             let asking = Asking {
                 eks: &aws,
                 iam: &aws,

@@ -11,7 +11,7 @@ use crate::{
     },
     cli::Global,
     failure::{Code, Failure, Result},
-    k8s::{Access, EksContext, Kube, read_context, same_cluster},
+    k8s::{Access, EksContext, Kube, Notices, read_context, same_cluster},
     model::{cluster::Cluster as EksCluster, text},
     output::Term,
     ports::{Cluster, Eks, EksAuth, Iam, Tables},
@@ -277,17 +277,15 @@ impl Context {
     pub async fn kube(&self) -> Result<&dyn Cluster> {
         let made = self.kube.get_or_init(|| async {
             let cluster = self.cluster().await?;
+            let term = self.term.clone();
+            let notices: Notices = Arc::new(move |notice| term.warn(notice));
             if self.global.kubeconfig.is_none() && self.global.context.is_none() {
                 let token = Arc::new(self.aws()?.token(&cluster.name, &cluster.arn.region));
-                return Ok(Kube::new(Access::Eks { cluster: Box::new(cluster.clone()), token }));
+                return Ok(Kube::new(Access::Eks { cluster: Box::new(cluster.clone()), token }, notices));
             }
             let path: Option<PathBuf> = self.global.kubeconfig.clone();
-            let kube = Kube::new(Access::Kubeconfig { path, context: self.global.context.clone() });
-            let same = self.guard.run("comparing the clusters", kube.is_of(cluster)).await?;
-            if let Some(warning) = kube.warning() {
-                self.term.warn(warning);
-            }
-            if same {
+            let kube = Kube::new(Access::Kubeconfig { path, context: self.global.context.clone() }, notices);
+            if self.guard.run("comparing the clusters", kube.is_of(cluster)).await? {
                 return Ok(kube);
             }
             let context = self.global.context.as_deref().unwrap_or("the current one");

@@ -290,7 +290,7 @@ pub async fn subject(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<Sub
 /// As [`subject`].
 pub async fn users(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<(Seen<Vec<Pod>>, Seen<Vec<Workload>>)> {
     let (pods, workloads) = futures::try_join!(async { seen(kube.pods(subject).await, "list pods") }, async {
-        seen(kube.workloads(&subject.namespace).await, "list deployments, statefulsets and daemonsets")
+        seen(kube.all_workloads(Some(&subject.namespace)).await, "list deployments, statefulsets and daemonsets")
     },)?;
     let workloads = match (workloads, &pods) {
         (Seen::Read(mut all), Seen::Read(pods)) => {

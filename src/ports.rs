@@ -191,11 +191,10 @@ pub trait Cluster: Send + Sync {
     async fn pods(&self, subject: &ServiceAccount) -> Result<Vec<Pod>>;
     /// Pods of a namespace (`None`: of all), every page, of every service account.
     async fn all_pods(&self, namespace: Option<&str>) -> Result<Vec<Pod>>;
-    /// Deployments, StatefulSets and DaemonSets of a namespace, of every service account.
-    async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>> {
-        self.all_workloads(Some(namespace)).await
-    }
-    /// Deployments, StatefulSets and DaemonSets of a namespace (`None`: of all), of every service account.
+    /// Deployments, StatefulSets and DaemonSets of a namespace, of every service account; a kind that may not be listed is a failure.
+    async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>>;
+    /// Deployments, StatefulSets and DaemonSets of a namespace (`None`: of all), of every service account. A kind that may not be listed
+    /// is left out, and the user is told; only when none may be, it is a failure.
     async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>>;
     /// Argo Rollouts of a namespace (`None`: of all), of every service account; none where the API server has no such kind.
     async fn rollouts(&self, namespace: Option<&str>) -> Result<Vec<Workload>>;

@@ -307,10 +307,9 @@ pub async fn carry_out_all(
     let kube = ctx.kube().await?;
     let subjects: BTreeSet<&ServiceAccount> = associations.iter().map(|a| &a.summary.subject).collect();
     let read = observe::file::all_users(kube, &subjects);
-    let (Seen::Read(pods), Seen::Read(workloads)) = ctx.guard.run("reading the workloads and pods", read).await? else {
-        return Err(Failure::new(Code::Denied, "the workloads and pods could not be read")
-            .because("not allowed: list pods, deployments, statefulsets and daemonsets"));
-    };
+    let (pods, workloads) = ctx.guard.run("reading the workloads and pods", read).await?;
+    let (pods, workloads) =
+        view::both(pods, workloads).map_err(|why| view::unread("the workloads and pods could not be read", &why))?;
     if !shown.is_empty() {
         let namespaces: BTreeSet<&str> = subjects.iter().map(|subject| subject.namespace.as_str()).collect();
         let reads = namespaces.into_iter().map(|namespace| observe::cron_jobs(kube, Some(namespace)));

@@ -109,11 +109,11 @@ impl User {
             ),
             Kind::Password => (
                 format!("the server refused the password of {named}; Kubernetes takes none since 1.19"),
-                vec![format!("set a token: `kubectl config set-credentials {name} --token=TOKEN`")],
+                vec![format!("set a token: `kubectl config set-credentials {name}` with `--token`")],
             ),
             Kind::Token => (
                 format!("the server refused the token of {named}: expired, revoked, or of another cluster"),
-                vec![format!("set a valid one: `kubectl config set-credentials {name} --token=TOKEN`")],
+                vec![format!("set a valid one: `kubectl config set-credentials {name}` with `--token`")],
             ),
             Kind::TokenFile(path) => (
                 format!(
@@ -424,7 +424,11 @@ mod tests {
     fn whose_credentials_were_refused() {
         let get_token = json!({"exec": {"command": "aws", "args": ["eks", "get-token", "--cluster-name", "shop", "--profile", "dev"]}});
         for (entry, wanted, command) in [
-            (json!({"token": "abc"}), "refused the token of kubeconfig user `me`", "set-credentials me --token=TOKEN"),
+            (
+                json!({"token": "abc"}),
+                "refused the token of kubeconfig user `me`",
+                "set-credentials me` with `--token`",
+            ),
             (json!({"tokenFile": "/t"}), "in `/t`", "kubectl create token SERVICE_ACCOUNT -n NAMESPACE > /t"),
             (json!({"client-certificate-data": "QQ=="}), "the client certificate of", "openssl x509"),
             (json!({"username": "a", "password": "b"}), "the password of", "set-credentials me"),

@@ -10,6 +10,7 @@ mod kubeconfig;
 mod limit;
 mod list;
 mod login;
+mod logs;
 mod network;
 mod plugin;
 mod probe;
@@ -21,13 +22,14 @@ mod wire;
 mod workloads;
 
 use std::{
+    collections::BTreeSet,
     net::{SocketAddr, ToSocketAddrs},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
-use futures::{AsyncReadExt, stream::BoxStream};
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use k8s_openapi::api::{
     apps::v1::{DaemonSet, Deployment, StatefulSet},
@@ -36,7 +38,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api,
-    api::{ListParams, LogParams, PostParams},
+    api::{ListParams, PostParams},
 };
 use secrecy::SecretString;
 use tokio::{sync::OnceCell, time::timeout};
@@ -77,20 +79,50 @@ struct Inner {
     env: Env,
     /// A failure is kept too: a plugin that fails is not run once more for each read that waits for it.
     connection: OnceCell<Result<Connection>>,
+    notices: Notices,
+    told: Mutex<BTreeSet<String>>,
 }
+
+/// Hears what the user should know and no call fails for.
+pub type Notices = Arc<dyn Fn(&str) + Send + Sync>;
 
 impl Kube {
     /// An adapter; nothing is read or sent yet.
-    pub fn new(access: Access) -> Self {
-        Self::with_env(access, Arc::new(|name| std::env::var(name).ok()))
+    pub fn new(access: Access, notices: Notices) -> Self {
+        Self::with(access, Arc::new(|name| std::env::var(name).ok()), notices)
     }
 
+    fn with(access: Access, env: Env, notices: Notices) -> Self {
+        Self(Arc::new(Inner { access, env, connection: OnceCell::new(), notices, told: Mutex::default() }))
+    }
+
+    /// Without anyone who hears notices.
+    #[cfg(any(test, fuzzing))]
     fn with_env(access: Access, env: Env) -> Self {
-        Self(Arc::new(Inner { access, env, connection: OnceCell::new() }))
+        Self::with(access, env, Arc::new(|_| {}))
+    }
+
+    /// Tells the user once.
+    fn tell(&self, notice: String) {
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if !told.contains(&notice) {
+            (self.0.notices)(&notice);
+            told.insert(notice);
+        }
     }
 
     async fn connection(&self) -> Result<&Connection> {
-        self.0.connection.get_or_init(|| connect(&self.0.access, &self.0.env)).await.as_ref().map_err(Clone::clone)
+        let connection = self.0.connection.get_or_init(|| connect(&self.0.access, &self.0.env)).await;
+        let connection = connection.as_ref().map_err(Clone::clone)?;
+        if connection.unchecked {
+            let context = connection.server.user.as_ref().map_or("", |user| user.context.as_str());
+            self.tell(format!(
+                "the certificate of {} is not checked (`insecure-skip-tls-verify` in kubeconfig context `{context}`): anyone on \
+                 the way to it can read and change everything",
+                connection.server.url
+            ));
+        }
+        Ok(connection)
     }
 
     /// A failure of `operation`, mapped.
@@ -101,17 +133,6 @@ impl Kube {
             // Nothing was asked without one.
             None => error::failure(operation, &error::Server { url: String::new(), user: None }, error),
         }
-    }
-
-    /// What the user should know about the way to the cluster; empty before the first call.
-    pub fn warning(&self) -> Option<String> {
-        let Some(Ok(Connection { server, unchecked: true, .. })) = self.0.connection.get() else { return None };
-        let context = server.user.as_ref().map_or("", |user| user.context.as_str());
-        Some(format!(
-            "the certificate of {} is not checked (`insecure-skip-tls-verify` in kubeconfig context `{context}`): anyone on the \
-             way to it can read and change everything",
-            server.url
-        ))
     }
 
     /// Whether this is the API of `cluster`: by server, by CA, or by the issuer of its service accounts' tokens.
@@ -236,16 +257,30 @@ impl Cluster for Kube {
         }
     }
 
+    async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>> {
+        let found = workloads::of_each_kind(&self.connection().await?.client, Some(namespace)).await;
+        let whole = found.and_then(|found| match found.refused {
+            Some((_, error)) => Err(error),
+            None => Ok(found.workloads),
+        });
+        whole.map_err(|error| self.failed(&format!("list workloads of namespace `{namespace}`"), error))
+    }
+
     async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>> {
-        let client = &self.connection().await?.client;
-        let found = futures::try_join!(
-            workloads::all::<Deployment>(client, namespace),
-            workloads::all::<StatefulSet>(client, namespace),
-            workloads::all::<DaemonSet>(client, namespace),
-        );
-        match found {
-            Ok((deployments, stateful_sets, daemon_sets)) => Ok([deployments, stateful_sets, daemon_sets].concat()),
-            Err(error) => Err(self.failed(&format!("list workloads of {}", place(namespace)), error)),
+        let failed = |error| self.failed(&format!("list workloads of {}", place(namespace)), error);
+        let found = workloads::of_each_kind(&self.connection().await?.client, namespace).await.map_err(failed)?;
+        match found.refused {
+            Some((kinds, error)) if kinds.len() == workloads::KINDS => Err(failed(error)),
+            Some((kinds, _)) => {
+                self.tell(format!(
+                    "{} of {} are left out: not allowed: list {}",
+                    kinds.join(" and "),
+                    place(namespace),
+                    kinds.join(" and ").to_lowercase()
+                ));
+                Ok(found.workloads)
+            }
+            None => Ok(found.workloads),
         }
     }
 
@@ -356,36 +391,7 @@ impl Cluster for Kube {
     }
 
     async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool, lines: u32) -> Result<String> {
-        let api: Api<ApiPod> = Api::namespaced(self.connection().await?.client.clone(), namespace);
-        let read = |previous| {
-            let params = LogParams {
-                container: Some(container.to_owned()),
-                previous,
-                tail_lines: Some(i64::from(lines)),
-                limit_bytes: i64::try_from(limit::LOG).ok(),
-                ..LogParams::default()
-            };
-            let api = api.clone();
-            async move {
-                let mut stream = Box::pin(api.log_stream(pod, &params).await?);
-                // An application may log what is not UTF-8.
-                let mut bytes = Vec::new();
-                stream.read_to_end(&mut bytes).await.map_err(kube::Error::ReadEvents)?;
-                Ok(String::from_utf8_lossy(&bytes).into_owned())
-            }
-        };
-        let what = format!("read the log of container `{container}` in pod `{namespace}/{pod}`");
-        // The API server asks the node for it, and waits for one that is gone. What a log tells can be done without.
-        let late = |_| {
-            Failure::failed(format!("cannot {what}")).because(format!("it did not arrive within {} s", REACH.as_secs()))
-        };
-        let read = match timeout(REACH, read(previous)).await.map_err(late)? {
-            Err(kube::Error::Api(status)) if status.code == 400 => {
-                timeout(REACH, read(!previous)).await.map_err(late)?
-            }
-            read => read,
-        };
-        read.map_err(|error| self.failed(&what, error))
+        logs::log(self, (namespace, pod, container), previous, lines).await
     }
 
     async fn may(&self, verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Result<bool> {

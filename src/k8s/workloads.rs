@@ -108,6 +108,42 @@ pub(super) async fn all<K: Restartable>(
     Ok(found.items.iter().map(Restartable::workload).collect())
 }
 
+/// Deployments, StatefulSets and DaemonSets.
+pub(super) const KINDS: usize = 3;
+
+/// The workloads of those kinds that the caller may list.
+pub(super) struct OfEachKind {
+    pub(super) workloads: Vec<Workload>,
+    /// The kinds that were refused, and the API server's first refusal.
+    pub(super) refused: Option<(Vec<&'static str>, kube::Error)>,
+}
+
+/// Every workload of a namespace, or of all: what is refused for lack of a permission is not lost with the rest.
+pub(super) async fn of_each_kind(client: &Client, namespace: Option<&str>) -> Result<OfEachKind, kube::Error> {
+    async fn allowed<K: Restartable>(
+        client: &Client,
+        namespace: Option<&str>,
+    ) -> Result<Result<Vec<Workload>, kube::Error>, kube::Error> {
+        match all::<K>(client, namespace).await {
+            Err(kube::Error::Api(status)) if status.code == 403 => Ok(Err(kube::Error::Api(status))),
+            found => found.map(Ok),
+        }
+    }
+    let (deployments, stateful_sets, daemon_sets) = futures::try_join!(
+        allowed::<Deployment>(client, namespace),
+        allowed::<StatefulSet>(client, namespace),
+        allowed::<DaemonSet>(client, namespace),
+    )?;
+    let (mut workloads, mut refused) = (Vec::new(), None);
+    for (kind, found) in [("Deployments", deployments), ("StatefulSets", stateful_sets), ("DaemonSets", daemon_sets)] {
+        match found {
+            Ok(found) => workloads.extend(found),
+            Err(error) => refused.get_or_insert_with(|| (Vec::new(), error)).0.push(kind),
+        }
+    }
+    Ok(OfEachKind { workloads, refused })
+}
+
 /// One workload.
 pub(super) async fn one<K: Restartable>(client: &Client, id: &WorkloadRef) -> Result<Option<Workload>, kube::Error> {
     let api: Api<K> = Api::namespaced(client.clone(), &id.namespace);

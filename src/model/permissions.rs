@@ -217,9 +217,9 @@ pub type Row = (&'static str, &'static [&'static [&'static str]]);
 const FIND: &[&str] = &["Eks::cluster", "Eks::associations", "Eks::association"];
 const READ_ROLE: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"];
 const DOOMED: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::instance_profiles"];
-const USERS: &[&str] = &["Cluster::reach", "Cluster::pods", "Cluster::workloads", "Cluster::rollouts"];
+const USERS: &[&str] = &["Cluster::reach", "Cluster::pods", "Cluster::all_workloads", "Cluster::rollouts"];
 const SUBJECT: &[&str] =
-    &["Cluster::reach", "Cluster::service_account", "Cluster::pods", "Cluster::workloads", "Cluster::rollouts"];
+    &["Cluster::reach", "Cluster::service_account", "Cluster::pods", "Cluster::all_workloads", "Cluster::rollouts"];
 const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Cluster::reach", "Cluster::agents", "Cluster::nodes"];
 const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
 const RESTART: &[&str] =

@@ -336,7 +336,7 @@ fn denied() {
     exit 4
     --- stderr
     error: the workloads and pods of carts/carts could not be read
-      caused by: not allowed: list pods, deployments, statefulsets and daemonsets
+      caused by: not allowed: list pods
     ");
     let env = Env::with("carts-associated", &[("/callers/0/access_entry", json!(false))]);
     insta::assert_snapshot!(env.podid(LINE).code(4).steady_of_several(), @r"

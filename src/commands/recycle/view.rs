@@ -50,9 +50,8 @@ pub(super) async fn one(ctx: &Context, subject: &ServiceAccount) -> Result<View>
         ctx.guard.run("reading the association", observe::association(eks, &cluster.name, subject)),
         ctx.guard.run("reading the cron jobs", observe::cron_jobs(kube, Some(&subject.namespace))),
     )?;
-    let (Seen::Read(pods), Seen::Read(workloads)) = (pods, workloads) else {
-        return Err(unread(&format!("the workloads and pods of {subject} could not be read")));
-    };
+    let (pods, workloads) = both(pods, workloads)
+        .map_err(|why| unread(&format!("the workloads and pods of {subject} could not be read"), &why))?;
     // Asked only for the message that nothing uses it.
     let state = if pods.is_empty() && workloads.is_empty() {
         let read = async { observe::seen(kube.service_account(subject).await, "get serviceaccounts") };
@@ -109,18 +108,14 @@ async fn described(ctx: &Context, meant: &[Meant]) -> Result<Vec<Option<Associat
 async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>, Vec<Workload>, Seen<Vec<CronJob>>)> {
     let reads = stream::iter(places).map(|place| async move {
         let what = place.map_or("all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
-        let found =
-            futures::try_join!(kube.all_pods(*place), kube.all_workloads(*place), observe::cron_jobs(kube, *place));
-        let (pods, mut workloads, cron_jobs) = found.map_err(|failure| {
-            if observe::forbidden(&failure) {
-                let failure = unread(&format!("the workloads and pods of {what} could not be read"));
-                return if place.is_none() {
-                    failure.hint("name fewer namespaces: each is then read by itself")
-                } else {
-                    failure
-                };
-            }
-            failure
+        let (pods, workloads, cron_jobs) = futures::try_join!(
+            async { observe::seen(kube.all_pods(*place).await, "list pods") },
+            async { observe::seen(kube.all_workloads(*place).await, KINDS) },
+            observe::cron_jobs(kube, *place),
+        )?;
+        let (pods, mut workloads) = both(pods, workloads).map_err(|why| {
+            let failure = unread(&format!("the workloads and pods of {what} could not be read"), &why);
+            if place.is_none() { failure.hint("name fewer namespaces: each is then read by itself") } else { failure }
         })?;
         workloads.extend(observe::rollouts(kube, &pods, *place).await?);
         Ok::<_, Failure>((pods, workloads, cron_jobs))
@@ -138,6 +133,18 @@ async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>
     Ok(all)
 }
 
-fn unread(message: &str) -> Failure {
-    Failure::new(Code::Denied, message).because("not allowed: list pods, deployments, statefulsets and daemonsets")
+const KINDS: &str = "list deployments, statefulsets and daemonsets";
+
+/// Pods and workloads, or why one of them could not be read.
+pub(super) fn both(pods: Seen<Vec<Pod>>, workloads: Seen<Vec<Workload>>) -> Result<(Vec<Pod>, Vec<Workload>), String> {
+    match (pods, workloads) {
+        (Seen::Read(pods), Seen::Read(workloads)) => Ok((pods, workloads)),
+        (Seen::Unreadable(why), _) | (_, Seen::Unreadable(why)) => Err(why),
+        _ => Err("they were not read".to_owned()),
+    }
+}
+
+/// Only a missing permission leaves something unread.
+pub(super) fn unread(message: &str, why: &str) -> Failure {
+    Failure::new(Code::Denied, message).because(why)
 }

@@ -98,6 +98,40 @@ async fn a_list_that_does_not_end_fails() {
     assert!(failure.to_string().ends_with("its list does not end"), "{failure}");
 }
 
+#[tokio::test]
+async fn what_may_be_listed_is_not_lost_with_what_may_not() {
+    let refusing = |kinds: &'static [&str]| {
+        kube(move |asked| {
+            if kinds.iter().any(|kind| asked.target.contains(kind)) {
+                return status(403, "Forbidden", "statefulsets.apps is forbidden");
+            }
+            match asked.target.contains("/deployments") {
+                true => list("Deployment", &[deployment(1, 1, false)], None),
+                false => list("StatefulSet", &[], None),
+            }
+        })
+        .0
+    };
+    for kinds in [&[][..], &["statefulsets"], &["statefulsets", "daemonsets"]] {
+        let kube = refusing(kinds);
+        assert_eq!(kube.all_workloads(Some("default")).await.unwrap().len(), 1);
+        assert_eq!(kube.workloads("default").await.is_ok(), kinds.is_empty());
+        let told = kube.0.told.lock().unwrap().clone();
+        let wanted = (!kinds.is_empty()).then(|| format!("not allowed: list {}", kinds.join(" and ")));
+        assert!(
+            told.len() == usize::from(wanted.is_some()) && told.iter().all(|t| t.ends_with(wanted.as_ref().unwrap()))
+        );
+    }
+    let failure = refusing(&["deployments", "statefulsets", "daemonsets"]).all_workloads(None).await.unwrap_err();
+    assert!(failure.denied() && failure.is("Forbidden"), "{failure:?}");
+    // Anything else than a refusal still fails all.
+    let (broken, _) = kube(|asked| match asked.target.contains("/statefulsets") {
+        true => status(500, "InternalError", "no"),
+        false => list("Deployment", &[], None),
+    });
+    assert!(broken.all_workloads(None).await.is_err());
+}
+
 /// What the API server answers to a probe, with and without the right to create pods.
 async fn probed(answer: (u16, String), allowed: bool) -> crate::failure::Result<Probe> {
     let (kube, log) = kube(move |asked| {

@@ -289,7 +289,7 @@ fn denied() {
     --- stderr
     `team-*/*` matches team-a/api, team-b/api
     error: the workloads and pods of namespace team-a could not be read
-      caused by: not allowed: list pods, deployments, statefulsets and daemonsets
+      caused by: not allowed: list pods
     ");
     assert!(env.writes().is_empty());
 }

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     kill::ready,
-    support::{Env, Run, SOON, finish},
+    support::{Env, Run, SOON, finish, forbidding},
 };
 
 const SECRET: &str = "hunter2-of-the-vault";
@@ -78,7 +78,7 @@ fn a_refusal_names_whose_credentials_were_refused() {
         (
             "    username: dev\n    password: x\n".to_owned(),
             "refused the password of kubeconfig user `arn:",
-            "--token=TOKEN",
+            "with `--token`",
         ),
         ("    {}\n".to_owned(), "has no credentials", "kubectl config set-context"),
     ] {
@@ -99,7 +99,7 @@ fn a_refusal_names_whose_credentials_were_refused() {
 fn a_plugin_runs_once() {
     let env = ready(&[]);
     let path = plugin(&env, &gives(&token(&env)));
-    let _ = env.podid(&format!("associate carts/carts --create-role --yes --recycle --kubeconfig {path}")).ok();
+    let _ = env.podid(&format!("associate carts/carts --create-role --yes --kubeconfig {path}")).ok();
     assert_eq!(runs(&env), 1);
     // One that gives what is refused, or fails, is not run again for each read.
     for (script, wanted) in [
@@ -117,15 +117,18 @@ fn a_plugin_runs_once() {
 #[test]
 fn a_plugin_that_is_not_there_or_says_nothing_useful() {
     let env = ready(&[]);
-    for (path, wanted) in [
-        (exec(&env, "aws-sso-util"), "cannot start credential plugin `aws-sso-util`"),
-        (plugin(&env, "echo k8s-aws-v1.c2VjcmV0"), "did not print an ExecCredential"),
-        (plugin(&env, "yes"), "printed more than 1 MiB"),
-        (plugin(&env, &gives("a\u{1}b")), "no HTTP header may hold"),
-    ] {
+    let fails = |path: &str, wanted: &str| {
         let run = env.podid(&format!("agent status --kubeconfig {path}")).code(4).says(wanted);
         assert!(!run.stderr.contains("c2VjcmV0"), "{run}");
         to_the_point(&run);
+    };
+    fails(&exec(&env, "aws-sso-util"), "cannot start credential plugin `aws-sso-util`");
+    for (script, wanted) in [
+        ("echo k8s-aws-v1.c2VjcmV0".to_owned(), "did not print an ExecCredential"),
+        ("yes".to_owned(), "printed more than 1 MiB"),
+        (gives("a\u{1}b"), "no HTTP header may hold"),
+    ] {
+        fails(&plugin(&env, &script), wanted);
     }
 }
 
@@ -239,8 +242,9 @@ fn nothing_secret_is_sent_over_http() {
     let env = ready(&[]);
     let (url, heard) = eavesdropper();
     let gives = gives(&token(&env));
-    for path in [env.kubeconfig(), plugin(&env, &gives)] {
-        let text = std::fs::read_to_string(&path).unwrap().replace(env.world.kube_url(), &url);
+    let texts = [env.world.kubeconfig(), std::fs::read_to_string(plugin(&env, &gives)).unwrap()];
+    for text in texts {
+        let text = text.replace(env.world.kube_url(), &url);
         let path = env.file("kubeconfig", &text);
         let _ = env.podid(&format!("agent status --kubeconfig {path}")).code(4).says("no credentials are sent to it");
         let requests: Vec<String> = heard.try_iter().collect();
@@ -313,4 +317,34 @@ fn endpoints_over_http_are_warned_about() {
         "{warned}"
     );
     assert!(!warned.stderr.contains("secret"), "{warned}");
+}
+
+#[test]
+fn a_permission_that_is_missing_loses_only_what_it_is_for() {
+    let line = "recycle carts/carts --yes";
+    for (refused, wanted) in [
+        (
+            &["list statefulsets"][..],
+            Some("StatefulSets of namespace `carts` are left out: not allowed: list statefulsets"),
+        ),
+        (&["list statefulsets", "list daemonsets"], Some("not allowed: list statefulsets and daemonsets")),
+        (&[], None),
+    ] {
+        let env = Env::with("carts-associated", &[forbidding(refused)]);
+        let run = env.podid(line).ok().says(wanted.unwrap_or_default());
+        assert_eq!(run.stderr.matches("not allowed").count(), usize::from(wanted.is_some()), "{run}");
+        assert_eq!(env.writes(), ["kubernetes patch deployments"], "{run}");
+        let _ = env.podid("show carts/carts").ok().says("deployment/carts");
+    }
+    for (refused, wanted) in [
+        (&["list pods"][..], "not allowed: list pods\n"),
+        (
+            &["list deployments", "list statefulsets", "list daemonsets"],
+            "not allowed: list deployments, statefulsets and daemonsets\n",
+        ),
+    ] {
+        let env = Env::with("carts-associated", &[forbidding(refused)]);
+        let run = env.podid(line).code(4).says("the workloads and pods of carts/carts could not be read").says(wanted);
+        assert!(env.writes().is_empty(), "{run}");
+    }
 }
