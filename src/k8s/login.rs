@@ -200,7 +200,7 @@ impl Login {
                     if let Some(token) = token {
                         given(&plugin, &token, &user)?;
                         let held = Held { token, expires, since: Instant::now() };
-                        tokens = Some(Tokens::Plugin(plugin, user.clone(), Mutex::new(held)));
+                        tokens = Some(Tokens::Plugin(Box::new(plugin), user.clone(), Mutex::new(held)));
                     }
                 }
             }
@@ -241,7 +241,7 @@ fn legacy(user: &User, provider: &str) -> Failure {
 pub(super) enum Tokens {
     Fixed(SecretString),
     File(PathBuf, User, Mutex<(Instant, SecretString)>),
-    Plugin(Plugin, User, Mutex<Held>),
+    Plugin(Box<Plugin>, User, Mutex<Held>),
 }
 
 /// What a plugin gave last.

@@ -112,7 +112,7 @@ impl Kube {
     }
 
     async fn connection(&self) -> Result<&Connection> {
-        let connection = self.0.connection.get_or_init(|| connect(&self.0.access, &self.0.env)).await;
+        let connection = self.0.connection.get_or_init(|| Box::pin(connect(&self.0.access, &self.0.env))).await;
         let connection = connection.as_ref().map_err(Clone::clone)?;
         if connection.unchecked {
             let context = connection.server.user.as_ref().map_or("", |user| user.context.as_str());

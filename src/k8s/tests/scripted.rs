@@ -105,9 +105,10 @@ async fn what_may_be_listed_is_not_lost_with_what_may_not() {
             if kinds.iter().any(|kind| asked.target.contains(kind)) {
                 return status(403, "Forbidden", "statefulsets.apps is forbidden");
             }
-            match asked.target.contains("/deployments") {
-                true => list("Deployment", &[deployment(1, 1, false)], None),
-                false => list("StatefulSet", &[], None),
+            if asked.target.contains("/deployments") {
+                list("Deployment", &[deployment(1, 1, false)], None)
+            } else {
+                list("StatefulSet", &[], None)
             }
         })
         .0
@@ -125,9 +126,12 @@ async fn what_may_be_listed_is_not_lost_with_what_may_not() {
     let failure = refusing(&["deployments", "statefulsets", "daemonsets"]).all_workloads(None).await.unwrap_err();
     assert!(failure.denied() && failure.is("Forbidden"), "{failure:?}");
     // Anything else than a refusal still fails all.
-    let (broken, _) = kube(|asked| match asked.target.contains("/statefulsets") {
-        true => status(500, "InternalError", "no"),
-        false => list("Deployment", &[], None),
+    let (broken, _) = kube(|asked| {
+        if asked.target.contains("/statefulsets") {
+            status(500, "InternalError", "no")
+        } else {
+            list("Deployment", &[], None)
+        }
     });
     assert!(broken.all_workloads(None).await.is_err());
 }

@@ -266,7 +266,7 @@ fn talker(bytes: usize) -> String {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 8192]);
             let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n\r\n");
-            let chunk = [b' '; 64 << 10];
+            let chunk = [b' '; 8 << 10];
             let mut left = bytes;
             while left > 0 && stream.write_all(&chunk[..left.min(chunk.len())]).is_ok() {
                 left -= left.min(chunk.len());
