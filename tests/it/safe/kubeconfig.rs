@@ -332,7 +332,7 @@ fn a_permission_that_is_missing_loses_only_what_it_is_for() {
     ] {
         let env = Env::with("carts-associated", &[forbidding(refused)]);
         let run = env.podid(line).ok().says(wanted.unwrap_or_default());
-        assert_eq!(run.stderr.matches("not allowed").count(), usize::from(wanted.is_some()), "{run}");
+        assert_eq!(run.stderr.matches("are left out").count(), usize::from(wanted.is_some()), "{run}");
         assert_eq!(env.writes(), ["kubernetes patch deployments"], "{run}");
         let _ = env.podid("show carts/carts").ok().says("deployment/carts");
     }
