@@ -40,7 +40,7 @@ pub fn addressed(failure: Failure, names: &[(&str, &str)]) -> Failure {
     Failure { hints: failure.hints.iter().map(fill).collect(), ..failure }
 }
 
-/// A row: the first that fits explains. `{action}`, `{resource}` and `{id}` stand for what the message names.
+/// A row: the first that fits explains. `{action}`, `{resource}`, `{id}` and `{quota}` stand for what the message names.
 struct Row {
     /// By which tests know it.
     name: &'static str,
@@ -242,7 +242,7 @@ static ROWS: &[Row] = &[
         name: "trust-size",
         codes: &["LimitExceeded"],
         words: "aclsizeperrole",
-        cause: "the role's trust policy would be larger than IAM takes",
+        cause: "the role's trust policy would be longer than the {quota} characters that this account's quota allows",
         hints: &[
             "use one statement for more: `podid associate NS/SA --create-role --scope namespace` (or `cluster`)",
             "or another role: `podid associate NS/SA --create-role`",
@@ -382,10 +382,11 @@ pub fn explained(failure: Failure) -> Failure {
 }
 
 /// What the message may name: the placeholder, what stands before it, and what to say when it is not there.
-const NAMES: [(&str, &str, &str); 3] = [
+const NAMES: [(&str, &str, &str); 4] = [
     ("{action}", "to perform: ", "the action"),
     ("{resource}", "on resource: ", "*"),
     ("{id}", "exists: ", "another one"),
+    ("{quota}", "ACLSizePerRole: ", "2048"),
 ];
 
 /// Puts what the message names into a text.

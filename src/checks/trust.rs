@@ -6,7 +6,7 @@ use crate::model::{
     have::Seen,
     role::Role,
     snapshot::Snapshot,
-    trust::{self, Cause, Lint, MAX_SIZE, Reason, Request, Verdict},
+    trust::{self, Cause, Lint, Reason, Request, Unfixable, Verdict},
 };
 
 pub(super) static CHECKS: &[&Check] =
@@ -147,13 +147,12 @@ fn mended(finding: Finding, role: &Role, request: &Request<'_>) -> Finding {
         .evidence("DescribeCluster", request.cluster.arn.to_string());
     let lint = Lint { role: &role.arn, request: Some(request) };
     match trust::corrected(&role.trust, &lint) {
-        Some(after) if after.size() <= MAX_SIZE => {
-            finding.command(format!("podid role trust {} --service-account {} --fix", role.name, request.subject))
+        Ok(_) => finding.command(format!("podid role trust {} --service-account {} --fix", role.name, request.subject)),
+        Err(Unfixable::TooLong(long)) => {
+            finding.change(format!("the corrected trust policy {long}: shorten the present one: {}", trust::SHORTEN))
         }
-        Some(after) => finding.change(format!(
-            "the corrected trust policy would have {} characters, IAM takes {MAX_SIZE}: widen one of its statements, or use another role",
-            after.size()
-        )),
-        None => finding.change("take the statement that denies it out of the trust policy: no added statement overrules a Deny"),
+        Err(Unfixable::SidTaken(taken)) => finding.change(format!("{taken}: {}", taken.advice(&role.name))),
+        Err(Unfixable::Denied | Unfixable::Nothing) => finding
+            .change("take the statement that denies it out of the trust policy: no added statement overrules a Deny"),
     }
 }

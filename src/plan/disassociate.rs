@@ -151,13 +151,17 @@ fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> 
         return delete(ask, role, found, plan);
     }
     // A service account without association is here only for what an interrupted run left in its role.
-    let leaving: Vec<String> = ask
-        .targets
-        .iter()
-        .filter(|t| t.association.as_ref().is_none_or(|a| a.role_arn == arn))
-        .map(|t| trust::sid(ask.cluster, &t.subject))
-        .collect();
-    let after = leaving.iter().fold(role.trust.clone(), |document, sid| trust::without_statement(&document, sid));
+    let leaving = ask.targets.iter().filter(|t| t.association.as_ref().is_none_or(|a| a.role_arn == arn));
+    let mut after = role.trust.clone();
+    for target in leaving {
+        after = trust::without_statement(&after, ask.cluster, &target.subject);
+        if let Some(taken) = trust::taken(&role.trust, ask.cluster, &target.subject) {
+            plan.warn(format!(
+                "the trust policy of role `{name}` may still allow {}: {taken}, so podid does not remove it",
+                target.subject
+            ));
+        }
+    }
     if after == role.trust {
         return Ok(());
     }

@@ -38,6 +38,7 @@ use crate::model::{
     document::Document,
     names::ServiceAccount,
     role::NewRole,
+    trust::SidTaken,
     workload::{Strategy, WorkloadKind, WorkloadRef},
 };
 
@@ -304,6 +305,12 @@ impl Refusal {
         self.hints.push(hint.into());
         self
     }
+}
+
+/// podid's statement cannot be written: one that podid did not write has its Sid.
+fn sid_taken(role: &str, taken: &SidTaken) -> Refusal {
+    Refusal::new(format!("cannot write podid's statement to the trust policy of role `{role}`: {taken}"))
+        .hint(taken.advice(role))
 }
 
 impl Plan {

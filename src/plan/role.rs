@@ -7,7 +7,7 @@ use crate::model::{
     have::{Have, Seen},
     role::{NewRole, PATH, Role, tags as keys},
     tags,
-    trust::{self, Reason, Request, Verdict},
+    trust::{self, Reason, Request, Unfixable, Verdict},
     want::{Scope, Want},
 };
 
@@ -109,6 +109,7 @@ fn create(want: &Want, scope: Scope, session_tags: bool, plan: &mut Plan) -> Res
     };
     let trust = trust::document(trust::statement(&want.cluster, &want.subject, scope, session_tags));
     within_size(&name, &trust, want, session_tags, None)?;
+    opening(&name, None, &trust, home, plan);
     let arn = Arn::iam(&home.partition, &home.account, "role", &path, &name);
     let mut all = want.tags.clone();
     all.extend(tags::own(&want.cluster, &want.subject));
@@ -225,11 +226,13 @@ fn trust(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut 
     if !ours {
         return Err(broken(want, role, &request, scope, &reasons));
     }
-    let after = trust::with_statement(&role.trust, statement);
+    let after = trust::with_statement(&role.trust, &want.cluster, &want.subject, statement)
+        .map_err(|taken| super::sid_taken(&role.name, &taken))?;
     if let Verdict::Refuses(still) = trust::evaluate(&after, &request) {
         return Err(broken(want, role, &request, scope, &still));
     }
     within_size(&role.name, &after, want, session_tags, Some(&role.trust))?;
+    opening(&role.name, Some(&role.trust), &after, &role.arn, plan);
     if own.is_some() && want.role.scope.is_none() && scope == Scope::Cluster {
         plan.warn(format!(
             "without session tags role `{}` has to trust every service account of cluster {}",
@@ -248,9 +251,22 @@ fn broken(want: &Want, role: &Role, request: &Request<'_>, scope: Scope, reasons
         want.subject,
         trust::in_words(reasons)
     ));
-    let Some(after) = trust::correction(&role.trust, request, scope) else {
-        return refusal.hint("take that statement away, or name another role: no added statement overrules a Deny");
+    let after = match trust::correction(&role.trust, request, scope) {
+        Ok(after) => after,
+        Err(Unfixable::SidTaken(taken)) => {
+            return refusal
+                .hint(format!("podid cannot propose a corrected one: {taken}"))
+                .hint(taken.advice(&role.name));
+        }
+        Err(_) => {
+            return refusal.hint("take that statement away, or name another role: no added statement overrules a Deny");
+        }
     };
+    if let Some(long) = trust::may_be_too_long(&role.trust, &after) {
+        return refusal
+            .hint(format!("the corrected trust policy {long}"))
+            .hint(format!("shorten the present one: {}", trust::SHORTEN));
+    }
     let document = serde_json::to_string_pretty(&after).unwrap_or_default();
     refusal
         .hint(format!(
@@ -271,20 +287,17 @@ fn within_size(
     session_tags: bool,
     before: Option<&Document>,
 ) -> Result<(), Refusal> {
-    let size = after.size();
-    if size <= trust::MAX_SIZE {
-        return Ok(());
-    }
-    let refusal = Refusal::new(format!(
-        "the trust policy of role `{name}` would have {size} characters, IAM takes {}",
-        trust::MAX_SIZE
-    ));
+    let Some(long) = trust::too_long(before, after) else { return Ok(()) };
+    let refusal = Refusal::new(format!("the trust policy of role `{name}` {long}"));
     // Every cluster of the account is no advice to give for want of characters.
     let fits = [Scope::Namespace, Scope::Cluster].into_iter().find(|scope| {
         let statement = trust::statement(&want.cluster, &want.subject, *scope, session_tags);
-        let wider =
-            before.map_or_else(|| trust::document(statement.clone()), |b| trust::with_statement(b, statement.clone()));
-        wider.size() <= trust::MAX_SIZE && (session_tags || *scope != Scope::Namespace)
+        let wider = match before {
+            Some(before) => trust::with_statement(before, &want.cluster, &want.subject, statement).ok(),
+            None => Some(trust::document(statement)),
+        };
+        let fits = wider.is_some_and(|wider| trust::too_long(before, &wider).is_none());
+        fits && (session_tags || *scope != Scope::Namespace)
     });
     Err(match fits {
         Some(scope) => refusal.hint(format!("choose `--scope {}`, which is wider and fits", scope.as_str())),
@@ -293,6 +306,13 @@ fn within_size(
              or use another role",
         ),
     })
+}
+
+/// A role that is opened to the whole account is opened with a warning, whatever asked for it.
+pub(super) fn opening(name: &str, before: Option<&Document>, after: &Document, account: &Arn, plan: &mut Plan) {
+    if trust::opens(before, after, account) {
+        plan.warn(trust::opens_warning(name, &account.account));
+    }
 }
 
 /// Nobody may read the role: all that depends on it is said, the rest goes on.

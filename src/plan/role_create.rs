@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{
     Holder, Plan, Refusal, Step,
+    role::opening,
     role_policies::{self, Attach},
 };
 use crate::model::{
@@ -124,22 +125,16 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-fn within_size(ask: &CreateRole<'_>, document: &Document) -> Result<(), Refusal> {
-    let size = document.size();
-    if size <= trust::MAX_SIZE {
-        return Ok(());
-    }
-    Err(Refusal::new(format!(
-        "the trust policy of role `{}` would have {size} characters, IAM takes {}",
-        ask.name,
-        trust::MAX_SIZE
-    ))
-    .hint("choose a wider `--scope` for those already in it, or another role"))
+fn within_size(ask: &CreateRole<'_>, before: Option<&Document>, after: &Document) -> Result<(), Refusal> {
+    let Some(long) = trust::too_long(before, after) else { return Ok(()) };
+    Err(Refusal::new(format!("the trust policy of role `{}` {long}", ask.name))
+        .hint("choose a wider `--scope` for those already in it, or another role"))
 }
 
 fn new(ask: &CreateRole<'_>, trust: Document, plan: &mut Plan) -> Result<(), Refusal> {
-    within_size(ask, &trust)?;
+    within_size(ask, None, &trust)?;
     let home = &ask.cluster.arn;
+    opening(ask.name, None, &trust, home, plan);
     let path = ask.path.unwrap_or(PATH);
     let mut all = ask.tags.clone();
     all.extend(ask.own_tags());
@@ -196,12 +191,16 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
     for (key, value) in ask.tags.iter().filter(|(key, value)| role.tags.get(*key) != Some(value)) {
         differs(&format!("tag {key}"), role.tags.get(key).map_or("unset", String::as_str), value);
     }
-    let after = trust::with_statement(&role.trust, statement);
     let (subject, tagged) = (ask.subject(), ask.session_tags);
     let request = Request { cluster: ask.cluster, subject: &subject, session_tags: tagged, now: None };
     let admits = ask.subject.is_some() && trust::evaluate(&role.trust, &request) == Verdict::Admits;
     // A scope that was asked for is written also where another one admits already.
-    if admits && ask.scope.is_none() || policy::same_meaning(&after, &role.trust) {
+    if admits && ask.scope.is_none() {
+        return Ok(());
+    }
+    let after = trust::with_statement(&role.trust, ask.cluster, &subject, statement)
+        .map_err(|taken| super::sid_taken(name, &taken))?;
+    if policy::same_meaning(&after, &role.trust) {
         return Ok(());
     }
     if let Verdict::Refuses(reasons) = trust::evaluate(&after, &request) {
@@ -212,7 +211,8 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
         ))
         .hint("take the statement that denies it away, or choose another name"));
     }
-    within_size(ask, &after)?;
+    within_size(ask, Some(&role.trust), &after)?;
+    opening(name, Some(&role.trust), &after, &role.arn, plan);
     plan.steps.push(Step::PutTrust { role: name.clone(), before: role.trust.clone(), after });
     Ok(())
 }

@@ -74,6 +74,14 @@ fn trusted(
     let link =
         target::Link { cluster: &want.cluster, subject: &want.subject, primary: &role.arn, session_tags, external_id };
     let after = target::with_target(&found.trust, &target::target_statements(&link));
+    let after = match after {
+        Ok(after) => after,
+        Err(taken) if want.fix_target_trust => return Err(super::sid_taken(&found.name, &taken)),
+        Err(taken) => {
+            plan.warn(format!("target role `{}` may not trust {}: {taken}", found.name, want.subject));
+            return Ok(());
+        }
+    };
     if same_meaning(&found.trust, &after) {
         return Ok(());
     }
@@ -85,14 +93,9 @@ fn trusted(
         ));
         return Ok(());
     }
-    let size = after.size();
-    if size > trust::MAX_SIZE {
-        return Err(Refusal::new(format!(
-            "the trust policy of target role `{}` would have {size} characters, IAM takes {}",
-            found.name,
-            trust::MAX_SIZE
-        ))
-        .hint("use another target role, or one statement for several service accounts"));
+    if let Some(long) = trust::too_long(Some(&found.trust), &after) {
+        return Err(Refusal::new(format!("the trust policy of target role `{}` {long}", found.name))
+            .hint("use another target role, or one statement for several service accounts"));
     }
     plan.steps.push(Step::PutTargetTrust {
         role: found.name.clone(),

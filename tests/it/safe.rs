@@ -2,4 +2,5 @@
 
 mod kubeconfig;
 mod rollouts;
+mod trust;
 mod verify;

@@ -303,11 +303,9 @@ fn target_trust(ctx: &Context, want: &Want, have: &Have, ending: &mut Ending) {
         external_id: association.and_then(|a| a.external_id.as_deref()),
     };
     ending.target_trust = target::target_statements(&link);
-    let trusted = have
-        .target
-        .read()
-        .and_then(Option::as_ref)
-        .is_some_and(|role| same_meaning(&role.trust, &target::with_target(&role.trust, &ending.target_trust)));
+    let trusted = have.target.read().and_then(Option::as_ref).is_some_and(|role| {
+        target::with_target(&role.trust, &ending.target_trust).is_ok_and(|after| same_meaning(&role.trust, &after))
+    });
     let written = ending.outcome.reports.iter().any(|report| matches!(report.step, Step::PutTargetTrust { .. }));
     if !trusted && !written {
         let statements: Vec<String> = ending

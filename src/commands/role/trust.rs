@@ -13,7 +13,7 @@ use crate::{
         document::Document,
         names::ServiceAccount,
         role::Role,
-        trust::{self, Finding, Lint, Request, Verdict},
+        trust::{self, Finding, Lint, Request, Unfixable, Verdict},
     },
     observe,
     output::{
@@ -28,6 +28,11 @@ use crate::{
 /// Without --service-account: what can admit nobody, whoever asks. With it: also whether this service account of the
 /// cluster is admitted. The corrected policy is shown as a diff and keeps every other statement, in order; --fix writes
 /// it. Exits with 3 when there is a mistake.
+///
+/// With --service-account, the corrected policy allows that service account and nobody else whom the present one does
+/// not allow: podid adds a statement of its own where a corrected one would allow more. (With session tags disabled,
+/// the narrowest statement allows the whole cluster.) Without it, each statement is corrected as it is written, and then
+/// allows everybody whom its own conditions name. A principal that another service may have is never changed.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -64,6 +69,8 @@ struct View {
     role: Role,
     findings: Vec<Finding>,
     corrected: Option<Document>,
+    /// Why there is no corrected one.
+    unfixable: Option<Unfixable>,
     /// For the service account that was asked about.
     verdict: Option<Verdict>,
 }
@@ -79,6 +86,9 @@ impl Trust {
             return self.mend(ctx, view).await;
         }
         view.render(ctx)?;
+        if let Some(warning) = view.opening() {
+            ctx.term.warn(warning);
+        }
         if view.findings.is_empty() {
             self.fine(ctx, &view);
             return Ok(Code::Ok);
@@ -119,17 +129,17 @@ impl Trust {
         };
         let ask = Lint { role: &role.arn, request: request.as_ref() };
         let findings = trust::lint(&role.trust, &ask);
-        let corrected = if findings.is_empty() { None } else { trust::corrected(&role.trust, &ask) };
+        let corrected = if findings.is_empty() { Err(Unfixable::Nothing) } else { trust::corrected(&role.trust, &ask) };
         let verdict = request.as_ref().map(|request| trust::evaluate(&role.trust, request));
-        if let Some(size) = corrected.as_ref().map(Document::size).filter(|size| *size > trust::MAX_SIZE) {
-            return Err(Failure::usage(format!(
-                "the corrected trust policy of role `{}` would have {size} characters, IAM takes {}",
-                role.name,
-                trust::MAX_SIZE
-            ))
-            .hint("widen a statement that is already in it, or use another role"));
+        if let Err(Unfixable::TooLong(long)) = corrected {
+            return Err(Failure::usage(format!("the corrected trust policy of role `{}` {long}", role.name))
+                .hint(format!("shorten the present one: {}", trust::SHORTEN)));
         }
-        Ok(View { role, findings, corrected, verdict })
+        let (corrected, unfixable) = match corrected {
+            Ok(after) => (Some(after), None),
+            Err(why) => (None, Some(why)),
+        };
+        Ok(View { role, findings, corrected, unfixable, verdict })
     }
 
     fn fine(&self, ctx: &Context, view: &View) {
@@ -147,10 +157,33 @@ impl Trust {
 
     /// What a person has to decide.
     fn helpless(&self, ctx: &Context, view: &View) {
-        if view.findings.iter().any(|finding| finding.id == "deny") {
-            ctx.term.hint("take the statement that denies it away: no added statement overrules a Deny");
-        } else if self.service_account.is_none() {
-            ctx.term.hint("whom it should admit only you know: name one with `--service-account NS/SA`");
+        let role = &view.role;
+        match &view.unfixable {
+            Some(Unfixable::Denied) => {
+                ctx.term.hint("take the statement that denies it away: no added statement overrules a Deny");
+            }
+            Some(Unfixable::SidTaken(taken)) => {
+                ctx.term.hint(format!("podid cannot add its statement: {taken}"));
+                ctx.term.hint(taken.advice(&role.name));
+            }
+            _ if self.service_account.is_some() => {
+                if trust::corrected(&role.trust, &Lint { role: &role.arn, request: None }).is_ok() {
+                    ctx.term.hint(format!(
+                        "correcting that would allow others too: see whom with `podid role trust {}`",
+                        role.name
+                    ));
+                }
+            }
+            _ => match trust::no_room(&role.trust, &role.arn) {
+                Some(long) => {
+                    ctx.term
+                        .hint(format!("with the shortest statement for one service account the trust policy {long}"));
+                    ctx.term.hint(format!("shorten the present one: {}", trust::SHORTEN));
+                }
+                None => {
+                    ctx.term.hint("whom it should admit only you know: name one with `--service-account NS/SA`");
+                }
+            },
         }
     }
 
@@ -163,6 +196,7 @@ impl Trust {
         if let Some(after) = &view.corrected {
             let before = view.role.trust.clone();
             plan.steps.push(Step::PutTrust { role: view.role.name.clone(), before, after: after.clone() });
+            plan.warnings.extend(view.opening());
         } else if view.findings.is_empty() {
             self.fine(ctx, &view);
         } else {
@@ -179,6 +213,13 @@ impl Trust {
 }
 
 impl View {
+    /// The warning where the corrected one opens the role to all.
+    fn opening(&self) -> Option<String> {
+        let after = self.corrected.as_ref()?;
+        let (arn, name) = (&self.role.arn, &self.role.name);
+        trust::opens(Some(&self.role.trust), after, arn).then(|| trust::opens_warning(name, &arn.account))
+    }
+
     fn json(&self) -> Value {
         let verdict = self.verdict.as_ref().map(|verdict| match verdict {
             Verdict::Admits => "admits",

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{
     ACTIONS, Cause, PRINCIPAL, Reason, Request, Verdict,
     conditions::{self, Keys, Truth},
-    is_podid_sid, sid,
+    own::{is_podid, sid},
 };
 use crate::model::{
     document::{Document, strings},
@@ -30,6 +30,8 @@ struct Reading<'a> {
     who: String,
     /// Sid, when it has one.
     sid: Option<&'a str>,
+    /// It is podid's own.
+    podid: bool,
     /// It denies.
     deny: bool,
     /// It speaks, or may speak, of the one who asks.
@@ -155,6 +157,7 @@ fn read<'a>(value: &'a Value, at: usize, variables: bool, question: &Question<'_
     });
     Reading {
         sid,
+        podid: is_podid(value),
         deny: value.get("Effect").and_then(Value::as_str) == Some("Deny"),
         principal: principal.unwrap_or(true),
         covers: ACTIONS.map(|action| covers(value, action)),
@@ -201,7 +204,7 @@ fn why_not(allowing: &[&Reading<'_>], lacking: &[(usize, &'static str)], own: Op
             continue;
         }
         // A shared role has one statement of podid's per service account: each one's mismatch would say nothing new.
-        if reading.sid.is_some_and(|sid| is_podid_sid(sid) && Some(sid) != own) {
+        if reading.podid && reading.sid != own {
             others += 1;
         } else {
             reasons.extend(why.into_iter().cloned());

@@ -1,16 +1,17 @@
-//! Mistakes in a trust policy that keep Pod Identity from working, and the document without them.
+//! Mistakes in a trust policy that keep Pod Identity from working. The document without them is `fix`'s.
 //!
 //! The rules: EKS User Guide, pod-id-role and pod-id-abac; what EKS does not send, IAM User Guide, global condition keys;
 //! the form of `aws:SourceArn`, awslabs/mountpoint-s3-csi-driver#781.
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::{
     ACTIONS, Cause, PRINCIPAL, Request, Verdict,
     admits::{allows, conditions, is_session_tag, services},
-    correction, default_scope, evaluate,
+    evaluate,
     operator::Operator,
+    principals::is_typo,
 };
 use crate::model::{
     arn::Arn,
@@ -42,7 +43,7 @@ pub struct Lint<'a> {
 pub fn lint(document: &Document, ask: &Lint<'_>) -> Vec<Finding> {
     let statements = document.statements();
     let mut found = Vec::new();
-    let tagging = statements.iter().any(|s| for_pods(s) && covers(s, ACTIONS[1]));
+    let elsewhere = Elsewhere::of(&statements);
     for (at, statement) in statements.iter().enumerate() {
         let mut add = |id, message: String| found.push(Finding { id, statement: Some(name(statement, at)), message });
         if allows(statement) {
@@ -54,7 +55,7 @@ pub fn lint(document: &Document, ask: &Lint<'_>) -> Vec<Finding> {
             }
         }
         if for_pods(statement) {
-            actions(statement, tagging, &mut add);
+            actions(statement, elsewhere, &mut add);
             for (operator, key, value) in conditions(statement) {
                 condition(ask, operator, key, &strings(Some(value)), &mut add);
             }
@@ -85,17 +86,25 @@ fn admission(document: &Document, request: &Request<'_>, found: &mut Vec<Finding
 }
 
 /// An Allow statement for the service principal.
-fn for_pods(statement: &Value) -> bool {
+pub(super) fn for_pods(statement: &Value) -> bool {
     allows(statement) && services(statement).contains(&PRINCIPAL)
 }
 
-/// A service principal that somebody meant to be EKS's: `eks-pods.amazonaws.com`, `pods.eks.amazonaws.com.cn`.
-fn is_typo(service: &str) -> bool {
-    let lower = service.to_ascii_lowercase();
-    service != PRINCIPAL && lower.contains("eks") && lower.contains("pod")
+/// Which of [`ACTIONS`] any statement for pods allows: one statement may complete another.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Elsewhere {
+    pub(super) assumes: bool,
+    pub(super) tags: bool,
 }
 
-fn covers(statement: &Value, action: &str) -> bool {
+impl Elsewhere {
+    pub(super) fn of(statements: &[&Value]) -> Self {
+        let any = |action: &str| statements.iter().any(|s| for_pods(s) && covers(s, action));
+        Self { assumes: any(ACTIONS[0]), tags: any(ACTIONS[1]) }
+    }
+}
+
+pub(super) fn covers(statement: &Value, action: &str) -> bool {
     strings(statement.get("Action"))
         .iter()
         .any(|pattern| wildcard(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase()))
@@ -119,15 +128,15 @@ fn nobody(statements: &[&Value]) -> String {
     }
 }
 
-fn actions(statement: &Value, tagging: bool, add: &mut impl FnMut(&'static str, String)) {
+fn actions(statement: &Value, elsewhere: Elsewhere, add: &mut impl FnMut(&'static str, String)) {
     let web = covers(statement, "sts:AssumeRoleWithWebIdentity");
     let assumes = covers(statement, ACTIONS[0]);
     if !assumes && web {
         add("web-identity", format!("allows sts:AssumeRoleWithWebIdentity, which is IRSA's; EKS calls {}", ACTIONS[0]));
-    } else if !assumes && !covers(statement, ACTIONS[1]) && statement.get("NotAction").is_none() {
+    } else if !assumes && !elsewhere.assumes && !covers(statement, ACTIONS[1]) && statement.get("NotAction").is_none() {
         add("assume-role", format!("does not allow {}", ACTIONS[0]));
     }
-    if assumes && !tagging {
+    if assumes && !elsewhere.tags {
         add("tag-session", format!("lacks {}, without which EKS refuses the association", ACTIONS[1]));
     }
 }
@@ -193,126 +202,6 @@ fn is_cluster(text: &str) -> bool {
         |_| text.contains('*') && !text.contains("podidentityassociation"),
         |arn| arn.service == "eks" && arn.resource.starts_with("cluster/") || arn.resource == "*",
     )
-}
-
-/// The document without the mistakes that can be mended without admitting anybody who was not meant: all statements stay,
-/// in order. `None` when nothing can be mended.
-pub fn corrected(document: &Document, ask: &Lint<'_>) -> Option<Document> {
-    let mut after = document.clone();
-    let tagging = document.statements().iter().any(|s| for_pods(s) && covers(s, ACTIONS[1]));
-    let list: Vec<&mut Value> = match after.0.get_mut("Statement") {
-        Some(Value::Array(list)) => list.iter_mut().collect(),
-        Some(one @ Value::Object(_)) => vec![one],
-        _ => Vec::new(),
-    };
-    for statement in list.into_iter().filter(|s| allows(s)) {
-        mend(statement, tagging, ask);
-    }
-    if let Some(request) = ask.request
-        && matches!(evaluate(&after, request), Verdict::Refuses(_))
-    {
-        after = correction(&after, request, default_scope(request.session_tags))?;
-    }
-    (after != *document).then_some(after)
-}
-
-fn mend(statement: &mut Value, tagging: bool, ask: &Lint<'_>) {
-    if let Some(service) = statement.pointer_mut("/Principal/Service") {
-        each(service, &mut |one| {
-            if is_typo(one) {
-                PRINCIPAL.clone_into(one);
-            }
-        });
-    }
-    if !for_pods(statement) {
-        return;
-    }
-    // Another principal of the same statement may rightly use what is not EKS's.
-    let alone = statement["Principal"].as_object().is_some_and(|kinds| kinds.len() == 1)
-        && services(statement).iter().all(|service| *service == PRINCIPAL);
-    if alone && statement.get("Action").is_some() {
-        let mut actions: Vec<String> = strings(statement.get("Action")).into_iter().map(str::to_owned).collect();
-        if !covers(statement, ACTIONS[0]) {
-            let web = covers(statement, "sts:AssumeRoleWithWebIdentity");
-            actions.retain(|action| !action.eq_ignore_ascii_case("sts:AssumeRoleWithWebIdentity"));
-            // One that allows TagSession alone completes another.
-            if web || !covers(statement, ACTIONS[1]) {
-                actions.insert(0, ACTIONS[0].to_owned());
-            }
-        }
-        let assumes = actions.iter().any(|a| wildcard(&a.to_ascii_lowercase(), "sts:assumerole"));
-        if assumes && !tagging && !covers(statement, ACTIONS[1]) {
-            actions.push(ACTIONS[1].to_owned());
-        }
-        if actions != strings(statement.get("Action")) {
-            statement["Action"] = json!(actions);
-        }
-    }
-    if let Some(Value::Object(operators)) = statement.get_mut("Condition") {
-        source_arns(operators, ask);
-        wildcards(operators);
-    }
-}
-
-/// Does something to a string, or to each of a list.
-fn each(value: &mut Value, change: &mut impl FnMut(&mut String)) {
-    match value {
-        Value::String(one) => change(one),
-        Value::Array(list) => list.iter_mut().for_each(|value| each(value, change)),
-        _ => {}
-    }
-}
-
-/// The ARN of an association names its cluster.
-fn source_arns(operators: &mut Map<String, Value>, ask: &Lint<'_>) {
-    for (_, keys) in operators.iter_mut().filter(|(operator, _)| Operator::parse(operator).is_plain()) {
-        let Some(keys) = keys.as_object_mut() else { continue };
-        for (_, value) in keys.iter_mut().filter(|(key, _)| key.eq_ignore_ascii_case("aws:SourceArn")) {
-            each(value, &mut |one| {
-                let Ok(arn) = one.parse::<Arn>() else { return };
-                let cluster =
-                    arn.resource.strip_prefix("podidentityassociation/").and_then(|rest| rest.split('/').next());
-                if let (Some(cluster), "eks") = (cluster, arn.service.as_str()) {
-                    *one = Arn { resource: format!("cluster/{cluster}"), ..arn }.to_string();
-                } else if let (Some(request), true) = (ask.request, one.as_str() == ask.role.to_string()) {
-                    *one = request.cluster.arn.to_string();
-                }
-            });
-        }
-    }
-}
-
-/// A key whose value has a `*` moves from StringEquals to StringLike.
-fn wildcards(operators: &mut Map<String, Value>) {
-    let mut moved: Vec<(String, Value)> = Vec::new();
-    let mut at = None;
-    for (index, (operator, keys)) in operators.iter_mut().enumerate() {
-        let Some(keys) = keys.as_object_mut().filter(|_| operator == "StringEquals") else { continue };
-        let starred: Vec<String> = keys
-            .iter()
-            .filter(|(_, value)| strings(Some(value)).iter().any(|one| one.contains('*')))
-            .map(|(key, _)| key.clone())
-            .collect();
-        moved.extend(starred.into_iter().filter_map(|key| keys.shift_remove_entry(&key)));
-        at = Some((index, keys.is_empty()));
-    }
-    if moved.is_empty() {
-        return;
-    }
-    let like = operators.get("StringLike").and_then(Value::as_object);
-    if like.is_some_and(|like| moved.iter().any(|(key, _)| like.contains_key(key))) {
-        // Both would have to hold; one key cannot stand there twice.
-        if let Some(Value::Object(equals)) = operators.get_mut("StringEquals") {
-            equals.extend(moved);
-        }
-        return;
-    }
-    if let Some((_, true)) = at {
-        operators.shift_remove("StringEquals");
-    }
-    if let Value::Object(like) = operators.entry("StringLike").or_insert_with(|| json!({})) {
-        like.extend(moved);
-    }
 }
 
 #[cfg(test)]

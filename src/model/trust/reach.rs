@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::is_podid_sid;
+use super::{Request, Verdict, evaluate, is_podid};
 use crate::model::{
     arn::Arn,
+    cluster::Cluster,
     document::{Document, strings},
+    names::ServiceAccount,
 };
 
 /// The clusters in which a role may have users.
@@ -30,8 +32,8 @@ pub fn reach(document: &Document) -> Reach {
         let clusters = clusters(statement);
         reach.clusters.extend(clusters.iter().cloned());
         match sid {
-            Some(sid) if is_podid_sid(sid) && !clusters.is_empty() => {}
-            Some(sid) if is_podid_sid(sid) => {
+            Some(_) if is_podid(statement) && !clusters.is_empty() => {}
+            Some(sid) if is_podid(statement) => {
                 reach.open.push(format!("statement {sid} admits every cluster of the account"));
             }
             Some(sid) => reach.open.push(format!("statement {sid} is not podid's")),
@@ -39,6 +41,30 @@ pub fn reach(document: &Document) -> Reach {
         }
     }
     reach
+}
+
+/// Whether a change opens a role of this account to every pod of every cluster in it, and it was not open before. Asked for
+/// a pod that nobody can have in mind: whoever allows that one allows all.
+pub fn opens(before: Option<&Document>, after: &Document, account: &Arn) -> bool {
+    let any = |name: &str| format!("any-{name}-at-all");
+    let cluster = Cluster::named(Arn {
+        service: "eks".to_owned(),
+        region: any("region"),
+        resource: format!("cluster/{}", any("cluster")),
+        ..account.clone()
+    });
+    let subject = ServiceAccount { namespace: any("namespace"), name: any("service-account") };
+    let request = Request { cluster: &cluster, subject: &subject, session_tags: true, now: None };
+    let open = |document: &Document| evaluate(document, &request) == Verdict::Admits;
+    open(after) && !before.is_some_and(open)
+}
+
+/// The warning for it.
+pub fn opens_warning(role: &str, account: &str) -> String {
+    format!(
+        "every pod of every cluster in account {account} may assume role `{role}` then: the trust policy names no \
+         cluster (not recommended)"
+    )
 }
 
 /// The cluster ARNs in the conditions that podid writes.
@@ -93,5 +119,33 @@ mod tests {
         let own = statement(&cluster, &subject, Scope::ServiceAccount, true);
         let both = Document(json!({"Version": "2012-10-17", "Statement": [own, denies, theirs]}));
         assert_eq!(reach(&both).open, ["statement 3 is not podid's"]);
+    }
+
+    #[test]
+    fn only_what_names_no_cluster_opens_a_role() {
+        let (cluster, subject) = (cluster(), subject("carts/carts"));
+        for (scope, tags, opened) in [
+            (Scope::ServiceAccount, true, false),
+            (Scope::Namespace, true, false),
+            (Scope::Cluster, true, false),
+            (Scope::Cluster, false, false),
+            (Scope::None, true, true),
+            (Scope::None, false, true),
+        ] {
+            let after = document(statement(&cluster, &subject, scope, tags));
+            assert_eq!(opens(None, &after, &cluster.arn), opened, "{scope:?}");
+            assert!(!opens(Some(&after), &after, &cluster.arn), "{scope:?}: it is so already");
+        }
+    }
+
+    #[test]
+    fn a_statement_with_podids_sid_that_podid_did_not_write_is_anothers() {
+        let (cluster, subject) = (cluster(), subject("carts/carts"));
+        let own = statement(&cluster, &subject, Scope::ServiceAccount, true);
+        let mut other = own.clone();
+        other["Principal"] = json!({"AWS": "arn:aws:iam::111122223333:role/admin"});
+        let sid = own["Sid"].as_str().unwrap();
+        assert_eq!(reach(&document(other)).open, [format!("statement {sid} is not podid's")]);
+        assert!(reach(&document(own)).open.is_empty());
     }
 }

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::own::{self, SidTaken, is_hash, same};
 use crate::model::{
     arn::Arn,
     cluster::Cluster,
@@ -70,24 +71,61 @@ pub fn target_statements(link: &Link<'_>) -> Vec<Value> {
     ]
 }
 
-/// The trust policy with podid's statements for one association in it; those of an earlier setting of its session tags go.
-pub fn with_target(document: &Document, statements: &[Value]) -> Document {
-    let sids: Vec<&Value> = statements.iter().filter_map(|s| s.get("Sid")).collect();
-    let hash = |sid: &Value| {
-        sid.as_str().map(|s| s.trim_start_matches("PodidTargetTag").trim_start_matches("PodidTarget").to_owned())
+/// Whether a statement is podid's for a target role, for whatever association: it equals the one rebuilt from its own
+/// values. Where there are no session tags, the hash in the Sid cannot be rebuilt: then its form has to do.
+pub fn is_podid_target(statement: &Value) -> bool {
+    let Some(sid) = statement.get("Sid").and_then(Value::as_str).filter(|sid| hash(sid).is_some()) else {
+        return false;
     };
-    let own = sids.first().and_then(|sid| hash(sid));
-    let stale: Vec<String> = document
-        .statements()
-        .iter()
-        .filter_map(|s| s.get("Sid"))
-        .filter(|sid| {
-            sid.as_str().is_some_and(|s| s.starts_with("PodidTarget")) && hash(sid) == own && !sids.contains(sid)
-        })
-        .filter_map(|sid| sid.as_str().map(str::to_owned))
-        .collect();
-    let clean = stale.iter().fold(document.clone(), |document, sid| super::without_statement(&document, sid));
-    statements.iter().fold(clean, |document, statement| super::with_statement(&document, statement.clone()))
+    let value = |pointer: &str| match strings(statement.pointer(pointer))[..] {
+        [one] => Some(one.to_owned()),
+        _ => None,
+    };
+    let tag = |tag: &str| value(&format!("/Condition/StringEquals/aws:RequestTag~1{tag}"));
+    let primary = value("/Condition/ArnEquals/aws:PrincipalArn").and_then(|arn| arn.parse::<Arn>().ok());
+    let Some(primary) = primary else { return false };
+    let (cluster, external_id) = (tag("eks-cluster-arn"), value("/Condition/StringEquals/sts:ExternalId"));
+    let session_tags = cluster.is_some();
+    let arn = cluster.as_deref().unwrap_or("arn:aws:eks:::cluster/any").parse::<Arn>();
+    let Some(arn) = arn.ok() else { return false };
+    let (namespace, name) = (tag("kubernetes-namespace"), tag("kubernetes-service-account"));
+    let subject = ServiceAccount { namespace: namespace.unwrap_or_default(), name: name.unwrap_or_default() };
+    let link = Link {
+        cluster: &Cluster::named(arn),
+        subject: &subject,
+        primary: &primary,
+        session_tags,
+        external_id: external_id.as_deref(),
+    };
+    let kind = |sid: &str| sid.starts_with("PodidTargetTag");
+    target_statements(&link).into_iter().any(|mut rebuilt| {
+        if !session_tags && rebuilt["Sid"].as_str().is_some_and(|other| kind(other) == kind(sid)) {
+            rebuilt["Sid"] = json!(sid);
+        }
+        same(statement, &rebuilt)
+    })
+}
+
+/// The hash in a Sid of podid's for a target role.
+fn hash(sid: &str) -> Option<&str> {
+    let hash = sid.strip_prefix("PodidTargetTag").or_else(|| sid.strip_prefix("PodidTarget"))?;
+    is_hash(hash).then_some(hash)
+}
+
+/// The trust policy with podid's statements for one association in it; those of an earlier setting of its session tags go.
+///
+/// # Errors
+/// When a statement that is not podid's has the Sid of one.
+pub fn with_target(document: &Document, statements: &[Value]) -> Result<Document, SidTaken> {
+    fn sid(statement: &Value) -> &str {
+        statement.get("Sid").and_then(Value::as_str).unwrap_or_default()
+    }
+    let own = statements.first().and_then(|statement| hash(sid(statement)));
+    let earlier = |other: &Value| {
+        hash(sid(other)) == own && !statements.iter().any(|new| sid(new) == sid(other)) && is_podid_target(other)
+    };
+    let clean = own::without(document, earlier);
+    statements.iter().try_fold(clean, |document, statement| own::put(&document, statement.clone(), is_podid_target))
 }
 
 /// The document with the external id in its place.
@@ -188,12 +226,43 @@ mod tests {
     #[test]
     fn statements_replace_those_of_the_other_setting_and_keep_others() {
         let theirs = json!({"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"});
-        let bare = with_target(&document(theirs.clone()), &statements(false, Some("x")));
+        let bare = with_target(&document(theirs.clone()), &statements(false, Some("x"))).unwrap();
         assert_eq!(bare.statements().len(), 3);
-        let tagged = with_target(&bare, &statements(true, None));
+        let tagged = with_target(&bare, &statements(true, None)).unwrap();
         assert_eq!(tagged.statements().len(), 2, "{tagged:?}");
         assert_eq!(tagged.0["Statement"][0], theirs);
-        assert_eq!(with_target(&tagged, &statements(true, None)), tagged);
+        assert_eq!(with_target(&tagged, &statements(true, None)), Ok(tagged));
+    }
+
+    #[test]
+    fn a_changed_statement_is_neither_replaced_nor_removed() {
+        let mut moved = statements(true, None);
+        moved[0]["Condition"]["ArnEquals"]["aws:PrincipalArn"] = json!("arn:aws:iam::111122223333:role/other");
+        for own in [statements(true, None), statements(false, Some("x")), statements(false, None), moved] {
+            for statement in own {
+                assert!(is_podid_target(&statement), "{statement}");
+                let sid = statement["Sid"].as_str().unwrap().to_owned();
+                for (key, value) in [
+                    ("Principal", json!({"AWS": "arn:aws:iam::222233334444:root"})),
+                    ("Principal", json!("*")),
+                    ("Action", json!("sts:*")),
+                    ("Effect", json!("Deny")),
+                    ("Condition", json!({"StringEquals": {"sts:ExternalId": "x"}})),
+                    ("Sid", json!(format!("{sid}0"))),
+                ] {
+                    let mut other = statement.clone();
+                    other[key] = value;
+                    assert!(!is_podid_target(&other), "{other}");
+                    let there = document(other.clone());
+                    for wanted in [statements(true, None), statements(false, Some("x"))] {
+                        match with_target(&there, &wanted) {
+                            Ok(after) => assert_eq!(after.statements()[0], &other),
+                            Err(taken) => assert_eq!(json!(taken.0), other["Sid"]),
+                        }
+                    }
+                }
+            }
+        }
     }
 
     #[test]

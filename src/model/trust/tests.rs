@@ -305,42 +305,69 @@ fn each_scope_admits_what_it_says() {
 #[test]
 fn editing_keeps_what_others_wrote() {
     let (cluster, own) = (cluster(), subject("carts/carts"));
+    let with = |document: &Document, statement: &Value| with_statement(document, &cluster, &own, statement.clone());
     let wanted = statement(&cluster, &own, Scope::ServiceAccount, true);
     let foreign = json!({"Sid": "Theirs", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::1:root"}, "Action": "sts:AssumeRole"});
     let single = Document(json!({"Version": "2008-10-17", "Id": "x", "Statement": foreign}));
-    let after = with_statement(&single, wanted.clone());
+    let after = with(&single, &wanted).unwrap();
     assert_eq!(after.0, json!({"Version": "2008-10-17", "Id": "x", "Statement": [foreign, wanted]}));
     assert!(has_podid_statement(&after, &cluster, &own));
     // In place, also when narrower before.
     let wider = statement(&cluster, &own, Scope::Cluster, true);
-    let third = with_statement(&with_statement(&after, foreign.clone()), wider.clone());
-    assert_eq!(third.statements(), [&foreign, &wider]);
-    assert_eq!(without_statement(&after, &sid(&cluster, &own)).statements(), [&foreign]);
+    assert_eq!(with(&after, &wider).unwrap().statements(), [&foreign, &wider]);
+    assert_eq!(without_statement(&after, &cluster, &own).statements(), [&foreign]);
     let one = Document(json!({"Statement": wanted}));
-    assert_eq!(with_statement(&one, wider.clone()).0, json!({"Statement": wider}));
-    assert_eq!(with_statement(&Document(Value::Null), wanted.clone()), document(wanted));
+    assert_eq!(with(&one, &wider).unwrap().0, json!({"Statement": wider}));
+    assert_eq!(with(&Document(Value::Null), &wanted), Ok(document(wanted)));
 }
 
 #[test]
 fn a_correction_adds_the_least() {
     let (cluster, own) = (cluster(), subject("carts/carts"));
     let request = Request { cluster: &cluster, subject: &own, session_tags: true, now: None };
-    let lacking = Document(json!({"Statement": minimum(json!({"Action": "sts:AssumeRole"}))}));
-    assert_eq!(
-        correction(&lacking, &request, Scope::ServiceAccount).unwrap().0,
-        json!({"Statement": minimum(json!({"Action": ["sts:AssumeRole", "sts:TagSession"]}))})
-    );
-    let foreign = minimum(json!({"Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}));
-    let other = Document(json!({"Statement": [foreign]}));
-    let corrected = correction(&other, &request, Scope::ServiceAccount).unwrap();
-    assert_eq!(corrected.statements(), [&foreign, &statement(&cluster, &own, Scope::ServiceAccount, true)]);
-    let denied = Document(json!({"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sts:*"}]}));
-    assert_eq!(correction(&denied, &request, Scope::ServiceAccount), None);
-}
-
-#[test]
-fn sids_are_letters_and_digits() {
-    let sid = sid(&cluster(), &subject("carts/carts"));
-    assert!(is_podid_sid(&sid) && sid.len() == 21, "{sid}");
-    assert!(!is_podid_sid("PodidDynamodb0123456789abcdef") && !is_podid_sid("Podid"));
+    let narrow = statement(&cluster, &own, Scope::ServiceAccount, true);
+    let mut lacking = minimum(json!({"Action": "sts:AssumeRole", "Condition": narrow["Condition"]}));
+    let correct = |statements: &Value, scope| correction(&Document(json!({"Statement": statements})), &request, scope);
+    // One that its conditions keep to this service account is completed.
+    let mut completed = lacking.clone();
+    completed["Action"] = json!(["sts:AssumeRole", "sts:TagSession"]);
+    assert_eq!(correct(&lacking, Scope::ServiceAccount).unwrap().statements(), [&completed]);
+    // One that would allow others too stays as it is, and podid's comes beside it.
+    let tag = |tag: &str| format!("aws:RequestTag/{tag}");
+    let arn = cluster.arn.to_string();
+    for condition in [
+        json!({}),
+        json!({"StringEquals": {tag("eks-cluster-arn"): arn, tag("kubernetes-namespace"): "carts"}}),
+        json!({"StringEquals": {tag("kubernetes-namespace"): "carts", tag("kubernetes-service-account"): "carts"}}),
+        json!({"StringEquals": {
+            tag("eks-cluster-arn"): arn,
+            tag("kubernetes-namespace"): "carts",
+            tag("kubernetes-service-account"): ["carts", "other"],
+        }}),
+        json!({"StringEqualsIfExists": narrow["Condition"]["StringEquals"]}),
+        json!({"ForAllValues:StringEquals": narrow["Condition"]["StringEquals"]}),
+        json!({"StringLike": {
+            tag("eks-cluster-arn"): arn,
+            tag("kubernetes-namespace"): "carts",
+            tag("kubernetes-service-account"): "c*",
+        }}),
+    ] {
+        lacking["Condition"] = condition;
+        let after = correct(&lacking, Scope::ServiceAccount).unwrap();
+        assert_eq!(after.statements(), [&lacking, &narrow], "{lacking}");
+    }
+    // What was asked for is the whole cluster: so may be completed what is kept to it.
+    lacking["Condition"] = json!({"ArnEquals": {"aws:SourceArn": arn}});
+    assert_eq!(correct(&lacking, Scope::Cluster).unwrap().statements().len(), 1);
+    assert_eq!(correct(&lacking, Scope::Namespace).unwrap().statements().len(), 2);
+    // Another principal of a statement is not allowed more.
+    let mut mixed = minimum(json!({"Action": "sts:AssumeRole", "Condition": narrow["Condition"]}));
+    mixed["Principal"]["AWS"] = json!("arn:aws:iam::111122223333:root");
+    assert_eq!(correct(&mixed, Scope::ServiceAccount).unwrap().statements(), [&mixed, &narrow]);
+    let denied = json!([{"Effect": "Deny", "Principal": "*", "Action": "sts:*"}]);
+    assert_eq!(correct(&denied, Scope::ServiceAccount), Err(Unfixable::Denied));
+    let mut theirs = narrow.clone();
+    theirs["Principal"] = json!({"AWS": "arn:aws:iam::222233334444:root"});
+    let sid = sid(&cluster, &own);
+    assert_eq!(correct(&theirs, Scope::ServiceAccount), Err(Unfixable::SidTaken(SidTaken(sid))));
 }

@@ -191,5 +191,5 @@ pub(super) fn without(
     cluster: &crate::model::cluster::Cluster,
     leaving: &ServiceAccount,
 ) -> Document {
-    crate::model::trust::without_statement(document, &crate::model::trust::sid(cluster, leaving))
+    crate::model::trust::without_statement(document, cluster, leaving)
 }

@@ -12,7 +12,11 @@ use crate::{
         trust::{self, Request, Verdict},
         want::{Field, Scope},
     },
-    plan::{Holder, Refusal, Step, role::Planned},
+    plan::{
+        Holder, Refusal, Step,
+        role::{Planned, opening},
+        sid_taken,
+    },
 };
 
 impl<'a> Work<'a> {
@@ -43,6 +47,7 @@ impl<'a> Work<'a> {
         let path = wanted.path.as_deref().unwrap_or(PATH);
         let empty = Document(serde_json::json!({"Version": "2012-10-17", "Statement": []}));
         let trust = self.trust(entry, users, &empty)?;
+        opening(&wanted.name, None, &trust, &cluster.arn, &mut self.plan);
         let mut tags = own_tags(cluster, entry.name.as_ref());
         tags.extend(tag_changes(&wanted.tags, &tags).0);
         let arn = Arn::iam(&cluster.arn.partition, &cluster.arn.account, "role", path, &wanted.name);
@@ -82,6 +87,7 @@ impl<'a> Work<'a> {
         }
         let after = self.trust(entry, users, &role.trust)?;
         if after != role.trust {
+            opening(name, Some(&role.trust), &after, &role.arn, &mut self.plan);
             self.plan.steps.push(Step::PutTrust { role: name.clone(), before: role.trust.clone(), after });
         }
         let boundary = match &wanted.permissions_boundary {
@@ -117,7 +123,7 @@ impl<'a> Work<'a> {
         }
         let mut after = before.clone();
         for subject in self.leaving(name) {
-            after = trust::without_statement(&after, &trust::sid(cluster, subject));
+            after = trust::without_statement(&after, cluster, subject);
         }
         let scope = entry.value.scope;
         let statement = |subject: &ServiceAccount, tags: bool| {
@@ -126,6 +132,9 @@ impl<'a> Work<'a> {
         let admits = |document: &Document, subject: &ServiceAccount, session_tags: bool| {
             trust::evaluate(document, &Request { cluster, subject, session_tags, now: None })
         };
+        let with = |document: &Document, subject: &ServiceAccount, statement| {
+            trust::with_statement(document, cluster, subject, statement).map_err(|taken| sid_taken(name, &taken))
+        };
         // Those that are there first: what a wide one admits today, it may not admit once it is narrowed.
         for (subject, tags) in &wanted {
             let statement = statement(subject, *tags);
@@ -133,24 +142,21 @@ impl<'a> Work<'a> {
             if *own == statement || scope.is_none() && admits(&after, subject, *tags) == Verdict::Admits {
                 continue;
             }
-            let bare = trust::without_statement(&after, &trust::sid(cluster, subject));
-            after = if admits(&bare, subject, *tags) == Verdict::Admits {
-                bare
-            } else {
-                trust::with_statement(&after, statement)
-            };
+            let bare = trust::without_statement(&after, cluster, subject);
+            after =
+                if admits(&bare, subject, *tags) == Verdict::Admits { bare } else { with(&after, subject, statement)? };
         }
         for (subject, tags) in &wanted {
             let there = trust::podid_statement(&after, cluster, subject).is_some();
             let admitted = !users.is_empty() && admits(&after, subject, *tags) == Verdict::Admits;
             if !there && !admitted {
-                after = trust::with_statement(&after, statement(subject, *tags));
+                after = with(&after, subject, statement(subject, *tags))?;
             }
         }
         for &(subject, tags) in self.strangers.get(name.as_str()).into_iter().flatten() {
             if admits(before, subject, tags) == Verdict::Admits && admits(&after, subject, tags) != Verdict::Admits {
                 let narrow = trust::statement(cluster, subject, trust::default_scope(tags), tags);
-                after = trust::with_statement(&after, narrow);
+                after = with(&after, subject, narrow)?;
             }
         }
         for (subject, tags) in wanted.iter().filter(|_| !users.is_empty()) {
@@ -162,12 +168,8 @@ impl<'a> Work<'a> {
                 .hint("take the statement that denies it away, or use another role"));
             }
         }
-        let size = after.size();
-        if size > trust::MAX_SIZE && after != *before {
-            let limit = trust::MAX_SIZE;
-            let refusal = Refusal::new(format!(
-                "the trust policy of role `{name}` would have {size} characters, IAM takes {limit}"
-            ));
+        if let Some(long) = trust::too_long(Some(before), &after) {
+            let refusal = Refusal::new(format!("the trust policy of role `{name}` {long}"));
             return Err(match scope {
                 Some(Scope::Cluster | Scope::None) => refusal.hint("use another role for some of its associations"),
                 _ => refusal

@@ -27,7 +27,8 @@ fn world() -> (Want, Have) {
 fn associable() -> Have {
     let own = trust::statement(&fixtures::cluster(), &fixtures::subject("carts/carts"), Scope::ServiceAccount, true);
     let any = trust::statement(&fixtures::cluster(), &fixtures::subject("carts/carts"), Scope::Cluster, false);
-    let both = trust::with_statement(&trust::document(own), {
+    let mut both = trust::document(own);
+    both.0["Statement"].as_array_mut().unwrap().push({
         let mut any = any;
         any["Sid"] = json!("Any");
         any

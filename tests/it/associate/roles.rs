@@ -90,10 +90,25 @@ fn a_trust_policy_without_tag_session() {
             "Principal": {
               "Service": "pods.eks.amazonaws.com"
             },
+            "Action": "sts:AssumeRole"
+          },
+          {
+            "Sid": "Podid8233eca52c385fc1",
+            "Effect": "Allow",
+            "Principal": {
+              "Service": "pods.eks.amazonaws.com"
+            },
             "Action": [
               "sts:AssumeRole",
               "sts:TagSession"
-            ]
+            ],
+            "Condition": {
+              "StringEquals": {
+                "aws:RequestTag/eks-cluster-arn": "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop",
+                "aws:RequestTag/kubernetes-namespace": "carts",
+                "aws:RequestTag/kubernetes-service-account": "carts"
+              }
+            }
           }
         ]
       }

@@ -139,7 +139,7 @@ fn of_iam() -> Vec<Case> {
             ),
             says: &[
                 "Cannot exceed quota for ACLSizePerRole: 2048",
-                "trust policy would be larger than IAM takes",
+                "trust policy would be longer than the 2048 characters that this account's quota allows",
                 "`podid associate NS/SA --create-role --scope namespace`",
                 "request id",
             ],

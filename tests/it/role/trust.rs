@@ -95,6 +95,7 @@ fn a_missing_action() {
        ]
      }
     --- stderr
+    warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
     hint: write the corrected one with `podid role trust eks-workshop-carts-dynamo --fix`
     "#);
     insta::assert_snapshot!(env.tty(80, &["role", "trust", ROLE], "").code(3).steady(), @r#"
@@ -116,6 +117,7 @@ fn a_missing_action() {
          }
        ]
      }
+    warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
     hint: write the corrected one with `podid role trust eks-workshop-carts-dynamo --fix`
     "#);
     let json = env.podid(&line("-o json")).code(3).json();
@@ -131,6 +133,7 @@ fn a_missing_action_is_mended() {
     exit 3
     --- stderr
     statement 2: lacks sts:TagSession, without which EKS refuses the association (tag-session)
+    warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ update the trust policy of role eks-workshop-carts-dynamo
           @@ -14,7 +14,10 @@
@@ -151,6 +154,7 @@ fn a_missing_action_is_mended() {
     exit 2
     --- stderr
     statement 2: lacks sts:TagSession, without which EKS refuses the association (tag-session)
+    warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ update the trust policy of role eks-workshop-carts-dynamo
           @@ -14,7 +14,10 @@
@@ -189,6 +193,7 @@ fn a_missing_action_is_mended() {
     }
     --- stderr
     statement 2: lacks sts:TagSession, without which EKS refuses the association (tag-session)
+    warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ update the trust policy of role eks-workshop-carts-dynamo
           @@ -14,7 +14,10 @@
@@ -327,7 +332,7 @@ fn too_large_a_correction() {
     --- stderr
     error: the corrected trust policy of role `eks-workshop-carts-dynamo` would have 2375 characters, IAM takes 2048
 
-    hint: widen a statement that is already in it, or use another role
+    hint: shorten the present one: remove statements that nothing needs any more (such as those for OIDC providers of deleted clusters), or use a role of its own: `podid associate NS/SA --create-role`
     ");
 }
 
@@ -358,6 +363,7 @@ fn missing_and_denied() {
     exit 4
     --- stderr
     statement 2: lacks sts:TagSession, without which EKS refuses the association (tag-session)
+    warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ update the trust policy of role eks-workshop-carts-dynamo
           @@ -14,7 +14,10 @@

@@ -64,6 +64,9 @@ pub struct Scenario {
     /// Seconds that the clocks of AWS and the cluster are ahead of this machine's; negative: behind.
     #[serde(default)]
     pub clock_ahead_s: i64,
+    /// Characters that IAM takes in a trust policy: the account's quota, which can be raised to 4096.
+    #[serde(default = "trust_policy_quota")]
+    pub trust_policy_quota: usize,
     /// How long things take.
     #[serde(default)]
     pub delays: Delays,
@@ -421,6 +424,10 @@ fn patch(value: &mut Value, pointer: &str, to: Value) -> io::Result<()> {
         _ => return Err(none()),
     }
     Ok(())
+}
+
+fn trust_policy_quota() -> usize {
+    2048
 }
 
 fn aws() -> String {

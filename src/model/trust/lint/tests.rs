@@ -1,9 +1,11 @@
 //! The tests of the linter: each mistake is one field away from the healthy document.
 
+use serde_json::json;
+
 use super::*;
 use crate::model::{
     fixtures::{cluster, subject},
-    trust::{document, statement},
+    trust::{Unfixable, corrected, document, statement},
     want::Scope,
 };
 
@@ -60,7 +62,7 @@ fn healthy_documents() {
         let request = Request { cluster: &cluster, subject: &subject, session_tags, now: None };
         let ask = Lint { role: &role, request: Some(&request) };
         assert_eq!(lint(&own, &ask), [], "{scope:?}");
-        assert_eq!(corrected(&own, &ask), None, "{scope:?}");
+        assert_eq!(corrected(&own, &ask), Err(Unfixable::Nothing), "{scope:?}");
     }
     // AssumeRole and TagSession may stand in two statements.
     let mut two = healthy();
@@ -106,14 +108,14 @@ fn each_mistake_is_found_at_its_statement_and_mended_where_that_is_safe() {
         let role = role();
         let ask = Lint { role: &role, request: None };
         match corrected(&broken, &ask) {
-            Some(after) => {
+            Ok(after) => {
                 assert!(mended, "{pointer} {value}: {after:?}");
                 let actions = strings(after.0["Statement"][1].get("Action"));
                 assert!(ACTIONS.iter().all(|action| actions.contains(action)), "{pointer} {value}: {after:?}");
                 assert_eq!(lint(&after, &ask), [], "{pointer} {value}: {after:?}");
                 assert_eq!(after.statements()[0], broken.statements()[0], "others' statements stay");
             }
-            None => assert!(!mended, "{pointer} {value}"),
+            Err(why) => assert!(!mended && why == Unfixable::Nothing, "{pointer} {value}: {why}"),
         }
     }
 }
@@ -147,7 +149,7 @@ fn nobody_is_trusted() {
             findings.len() == 1 && findings[0].id == "principal" && findings[0].message.contains(part),
             "{findings:?}"
         );
-        assert_eq!(corrected(&foreign, &Lint { role: &role, request: None }), None);
+        assert_eq!(corrected(&foreign, &Lint { role: &role, request: None }), Err(Unfixable::Nothing));
         // For a service account it can be mended: podid's statement comes to the others.
         let request = Request { cluster: &cluster, subject: &subject, session_tags: true, now: None };
         let ask = Lint { role: &role, request: Some(&request) };
@@ -183,5 +185,5 @@ fn for_one_service_account() {
     let ask = Lint { role: &role, request: Some(&request) };
     assert_eq!(lint(&healthy(), &ask), []);
     assert_eq!(lint(&denied, &ask)[0].id, "deny");
-    assert_eq!(corrected(&denied, &ask), None, "no added statement overrules a Deny");
+    assert_eq!(corrected(&denied, &ask), Err(Unfixable::Denied), "no added statement overrules a Deny");
 }

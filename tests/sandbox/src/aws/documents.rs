@@ -18,6 +18,8 @@ const SERVICES: &[&str] = &[
     "eks-nodegroup.amazonaws.com",
     "eks-fargate.amazonaws.com",
     "eks-auth.amazonaws.com",
+    "capabilities.eks.amazonaws.com",
+    "eks-connector.amazonaws.com",
     "ec2.amazonaws.com",
     "ec2.amazonaws.com.cn",
     "ecs.amazonaws.com",
@@ -98,8 +100,9 @@ pub(super) fn check_trust(aws: &Aws, callers: &[String], document: &str) -> Resu
             }
         }
     }
-    if size(document) > 2048 {
-        return Err(err(409, "LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048"));
+    let quota = aws.trust_policy_quota;
+    if size(document) > quota {
+        return Err(err(409, "LimitExceeded", format!("Cannot exceed quota for ACLSizePerRole: {quota}")));
     }
     Ok(())
 }

@@ -80,6 +80,8 @@ pub struct Aws {
     ca_pem: String,
     started: Timestamp,
     delays: Delays,
+    /// Characters of a trust policy.
+    trust_policy_quota: usize,
     minted: u64,
 }
 
@@ -108,6 +110,7 @@ impl Aws {
             ca_pem: ca_pem.to_owned(),
             started: now,
             delays: scenario.delays.clone(),
+            trust_policy_quota: scenario.trust_policy_quota,
             minted: 0,
         };
         for role in &scenario.roles {
