@@ -103,8 +103,8 @@ fn evaluate_a_trust_policy(bencher: Bencher) {
     let cluster = snapshot.cluster.cluster.read().unwrap();
     let ask = Request { cluster, subject: &snapshot.subject, session_tags: true, now: None };
     let statement = trust::statement(cluster, &snapshot.subject, trust::default_scope(true), true);
-    let document =
-        trust::with_statement(&Document(serde_json::json!({"Version": "2012-10-17", "Statement": []})), statement);
+    let empty = Document(serde_json::json!({"Version": "2012-10-17", "Statement": []}));
+    let document = trust::with_statement(&empty, cluster, &snapshot.subject, statement).unwrap();
     assert_eq!(trust::evaluate(&document, &ask), trust::Verdict::Admits);
     bencher.bench(|| trust::evaluate(black_box(&document), &ask));
 }

@@ -346,7 +346,7 @@ mod tests {
     fn too_large_a_trust_policy_is_refused() {
         let given = given();
         let mut there = made(&create_role(&given.ask()).unwrap());
-        let others: Vec<_> = (0..6)
+        let others: Vec<_> = (0..5)
             .map(|n| {
                 let subject = fixtures::subject(&format!("orders-{n}/orders"));
                 trust::statement(&given.cluster, &subject, Scope::ServiceAccount, true)
