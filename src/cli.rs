@@ -46,6 +46,7 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("4", "credentials or permission"),
     ("5", "timed out"),
     ("6", "stopped after at least one write: run the same command again"),
+    ("129", "the terminal was closed (SIGHUP)"),
     ("130, 143", "interrupted (SIGINT, SIGTERM)"),
 ];
 

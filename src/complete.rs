@@ -5,6 +5,7 @@
 //! kubeconfig, or a server that never answers. Whatever fails is silent: nothing is offered then, and the exit code is 0.
 
 mod cache;
+mod folder;
 mod line;
 mod nouns;
 mod reader;

@@ -10,7 +10,7 @@ use crate::{
         config::{Settings, plain_http},
     },
     cli::Global,
-    failure::{Code, Failure, Result},
+    failure::{Failure, Result},
     k8s::{Access, EksContext, Kube, Notices, read_context, same_cluster},
     model::{cluster::Cluster as EksCluster, text},
     output::Term,
@@ -321,7 +321,7 @@ impl Context {
                 ));
             }
         }
-        if no_wait && !matches!(failure.code, Code::Interrupted | Code::Terminated) {
+        if no_wait && !failure.code.signalled() {
             failure = failure.hint("without Kubernetes, podid can still do the AWS part: `--no-wait`");
         }
         failure

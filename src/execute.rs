@@ -298,9 +298,6 @@ pub fn after_write(failure: Failure, wrote: bool) -> Failure {
     if !wrote {
         return failure;
     }
-    let code = match failure.code {
-        signalled @ (Code::Interrupted | Code::Terminated) => signalled,
-        _ => Code::Partial,
-    };
+    let code = if failure.code.signalled() { failure.code } else { Code::Partial };
     Failure { code, ..failure }.hint("run the same command again: finished steps are skipped")
 }

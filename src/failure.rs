@@ -20,10 +20,19 @@ pub enum Code {
     TimedOut = 5,
     /// Stopped after at least one write: run again.
     Partial = 6,
+    /// SIGHUP.
+    HungUp = 129,
     /// SIGINT.
     Interrupted = 130,
     /// SIGTERM.
     Terminated = 143,
+}
+
+impl Code {
+    /// A signal asked podid to stop.
+    pub fn signalled(self) -> bool {
+        matches!(self, Self::HungUp | Self::Interrupted | Self::Terminated)
+    }
 }
 
 /// What a service answered.

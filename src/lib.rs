@@ -97,9 +97,7 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
     }
     let (sender, receiver) = watch::channel(None);
     let guard = Guard::new(cli.global.timeout, receiver);
-    let ctx = Context::new(cli.global, cluster_flag, term.clone(), guard);
-    let renames =
-        matches!(cli.command, Command::Associate(_) | Command::Disassociate(_) | Command::Role(_) | Command::Apply(_));
+    let ctx = Context::new(cli.global, cluster_flag, term.clone(), guard.clone());
     // Before the first request goes out: from then on a signal must not end the process unheard.
     let signals = {
         let _entered = runtime.enter();
@@ -132,12 +130,18 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
             signal = signals.pass_on(&sender) => Err(Failure::new(signal.code(), "stopped at once; what was in flight is unknown")),
         }
     });
-    if renames {
+    if guard.wrote() {
         complete::forget();
     }
     // A prompt that still waits for a line must not hold the process.
     runtime.shutdown_background();
-    result
+    result.map_err(|failure| if term.out_failed() && guard.wrote() { unread(failure, term) } else { failure })
+}
+
+/// stdout could not tell what was written: it is not lost, and the exit code does not say that nothing was done.
+fn unread(failure: Failure, term: &Term) -> Failure {
+    let failure = term.unsaid().into_iter().fold(failure, |failure, done| failure.because(format!("done: {done}")));
+    execute::after_write(failure, true)
 }
 
 /// The signals that ask podid to stop, heard from when this is made.
@@ -146,6 +150,18 @@ struct Signals {
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+    /// `None` under `nohup`.
+    #[cfg(unix)]
+    hang_up: Option<tokio::signal::unix::Signal>,
+}
+
+/// Whether SIGHUP is ignored, as `nohup` has it: then it stays so. Only Linux tells; elsewhere it counts as not ignored.
+#[cfg(unix)]
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Signal 1 is the lowest bit.
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
 impl Signals {
@@ -159,7 +175,8 @@ impl Signals {
     #[cfg(unix)]
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hang_up })
     }
 
     #[cfg(unix)]
@@ -167,6 +184,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.terminate.recv() => Signal::Terminate,
+            Some(_) = async { self.hang_up.as_mut()?.recv().await } => Signal::HangUp,
         }
     }
 

@@ -15,7 +15,7 @@ use futures::{
 };
 
 use crate::{
-    failure::{Code, Failure, Result},
+    failure::{Failure, Result},
     model::{
         addon::AGENT,
         agent::AgentState,
@@ -206,7 +206,7 @@ pub async fn tables(tables: &dyn Tables, grants: &[TableGrant]) -> Result<BTreeM
         let seen = match tables.table(&table).await {
             Ok(found) => Seen::Read(found),
             Err(failure) if forbidden(&failure) => Seen::Unreadable("not allowed: dynamodb:DescribeTable".to_owned()),
-            Err(failure) if matches!(failure.code, Code::Interrupted | Code::Terminated) => return Err(failure),
+            Err(failure) if failure.code.signalled() => return Err(failure),
             Err(failure) => Seen::Unreadable(failure.to_string()),
         };
         Ok((table, seen))

@@ -26,6 +26,8 @@ pub enum Signal {
     Interrupt,
     /// SIGTERM.
     Terminate,
+    /// SIGHUP: the terminal was closed.
+    HangUp,
 }
 
 impl Signal {
@@ -34,6 +36,7 @@ impl Signal {
         match self {
             Self::Interrupt => Code::Interrupted,
             Self::Terminate => Code::Terminated,
+            Self::HangUp => Code::HungUp,
         }
     }
 
@@ -43,6 +46,7 @@ impl Signal {
             match self {
                 Self::Interrupt => "interrupted",
                 Self::Terminate => "terminated",
+                Self::HangUp => "terminated: the terminal was closed",
             },
         )
     }
@@ -89,13 +93,15 @@ pub struct Guard {
     timeout: Duration,
     /// Milliseconds that the deadline does not count.
     apart: Arc<AtomicU64>,
+    /// Something was written, or may have been.
+    wrote: Arc<AtomicBool>,
     signal: watch::Receiver<Option<Signal>>,
 }
 
 impl Guard {
     /// A guard whose deadline is `timeout` from now.
     pub fn new(timeout: Duration, signal: watch::Receiver<Option<Signal>>) -> Self {
-        Self { started: Instant::now(), timeout, apart: Arc::default(), signal }
+        Self { started: Instant::now(), timeout, apart: Arc::default(), wrote: Arc::default(), signal }
     }
 
     /// A guard that nothing stops early: for what has a watchdog of its own. The sender is to be kept as long as the guard.
@@ -172,7 +178,7 @@ impl Guard {
             return Written::Unknown(failure);
         }
         tokio::pin!(future);
-        tokio::select! {
+        let written = tokio::select! {
             biased;
             result = &mut future => Written::Answered(result),
             signal = self.signalled() => match tokio::time::timeout(GRACE, &mut future).await {
@@ -180,7 +186,16 @@ impl Guard {
                 Err(_) => Written::Unknown(signal.failure()),
             },
             () = tokio::time::sleep(self.left()) => Written::Unknown(self.timed_out(&format!("trying to {what}"))),
+        };
+        if !matches!(written, Written::Answered(Err(_))) {
+            self.wrote.store(true, Ordering::Relaxed);
         }
+        written
+    }
+
+    /// Whether a write was carried out, or may have been.
+    pub fn wrote(&self) -> bool {
+        self.wrote.load(Ordering::Relaxed)
     }
 
     /// Pauses between two looks.

@@ -4,14 +4,18 @@
 #![expect(clippy::print_stdout, clippy::expect_used, reason = "a story that is told on stdout")]
 
 use std::{
-    env, fs,
+    env,
     io::{self, IsTerminal, Write},
     path::Path,
     process::{Command, ExitCode},
+    thread,
     time::{Duration, Instant},
 };
 
-use podid_sandbox::{Sandbox, Scenario};
+use podid_sandbox::{
+    Sandbox, Scenario,
+    handout::{Handout, stopped},
+};
 
 const PODID: &str = env!("CARGO_BIN_EXE_podid");
 const CLUSTER: &str = "eks-workshop";
@@ -83,19 +87,22 @@ fn story(sandbox: &Sandbox) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Leaves the world up until Enter, or the end of stdin.
+/// Leaves the world up until Enter, the end of stdin, or a signal that asks to stop.
 fn play(sandbox: &Sandbox) -> ExitCode {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("podid-demo-{}", std::process::id()));
-    fs::create_dir_all(&dir).expect("a directory of our own");
-    let kubeconfig = dir.join("kubeconfig");
-    fs::write(&kubeconfig, sandbox.kubeconfig()).expect("the kubeconfig is written");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    // Heard before there is a file to leave behind.
+    let stopped = {
+        let _entered = runtime.enter();
+        stopped().expect("signals are heard")
+    };
+    let kubeconfig = Handout::of(sandbox).expect("the kubeconfig is written");
     println!("The world is up. In another terminal:\n");
     println!("  unset AWS_PROFILE AWS_SESSION_TOKEN");
     for (name, value) in sandbox.exports() {
         println!("  export {name}={value}");
     }
     println!("  export NO_PROXY=127.0.0.1");
-    println!("  export KUBECONFIG={}", quoted(&kubeconfig));
+    println!("  export KUBECONFIG={}", quoted(kubeconfig.path()));
     println!("  export PODID_CLUSTER={CLUSTER}");
     println!("  export PATH={}:$PATH\n", quoted(Path::new(PODID).parent().expect("a directory")));
     println!("Then, for example:\n");
@@ -106,8 +113,17 @@ fn play(sandbox: &Sandbox) -> ExitCode {
     println!("  aws eks list-pod-identity-associations --cluster-name {CLUSTER}\n");
     print!("Press Enter here to end it. ");
     let _ = io::stdout().flush();
-    let _ = io::stdin().read_line(&mut String::new());
-    let _ = fs::remove_dir_all(&dir);
+    let (send, entered) = tokio::sync::oneshot::channel();
+    thread::spawn(move || {
+        let _ = io::stdin().read_line(&mut String::new());
+        let _ = send.send(());
+    });
+    runtime.block_on(async {
+        tokio::select! {
+            _ = entered => {}
+            () = stopped => {}
+        }
+    });
     ExitCode::SUCCESS
 }
 

@@ -194,9 +194,7 @@ impl Verify {
         };
         match reached.await {
             Ok(kube) => Ok(Ok(kube)),
-            Err(failure)
-                if matches!(failure.code, Code::Interrupted | Code::Terminated | Code::TimedOut | Code::Usage) =>
-            {
+            Err(failure) if failure.code.signalled() || matches!(failure.code, Code::TimedOut | Code::Usage) => {
                 Err(failure)
             }
             Err(failure) => {

@@ -4,14 +4,16 @@
 //! A file that cannot be read or written is no failure: the names are read again.
 
 use std::{
-    env, fs,
-    io::{self, Write},
+    env, fs, io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use super::folder::Folder;
+use crate::output::mask::hidden;
 
 /// How long names are good.
 const GOOD_FOR: Duration = Duration::from_mins(1);
@@ -27,17 +29,21 @@ pub(super) struct Name {
 }
 
 impl Name {
-    /// A name, unless a shell would stumble over it: names of AWS and Kubernetes have neither blanks nor control characters.
+    /// A name, unless a shell would stumble over it, or a reader: names of AWS and Kubernetes have neither blanks nor characters that
+    /// cannot be seen.
     pub(super) fn new(text: impl Into<String>) -> Option<Self> {
         let text = text.into();
-        let plain = !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+        let plain = !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || hidden(c));
         plain.then_some(Self { text, aside: false })
     }
 }
 
-/// Where the names of one answer are kept.
+/// Where the names of one answer are kept: the cache home, and the file's name.
 #[derive(Debug, Clone)]
-pub(super) struct Entry(PathBuf);
+pub(super) struct Entry {
+    home: PathBuf,
+    file: String,
+}
 
 impl Entry {
     /// The entry for what `asked` is read with; `None` where there is no folder for it.
@@ -46,7 +52,7 @@ impl Entry {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
             .collect();
         let files = files(kubeconfig).into_iter().map(|path| state(&path)).collect::<Vec<_>>();
-        Some(Self(folder()?.join(key(asked, &vars, &files))))
+        Some(Self { home: home()?, file: key(asked, &vars, &files) })
     }
 
     /// The names, while they are good.
@@ -55,9 +61,11 @@ impl Entry {
     }
 
     fn read_at(&self, now: SystemTime) -> Option<Vec<Name>> {
-        let age = now.duration_since(fs::metadata(&self.0).ok()?.modified().ok()?).ok()?;
-        let names: Vec<Name> = serde_json::from_slice(&fs::read(&self.0).ok()?).ok()?;
-        (age < GOOD_FOR).then_some(names)
+        let (bytes, written) = Folder::open(&self.home, false).ok()?.read(&self.file).ok()?;
+        let age = now.duration_since(written).ok()?;
+        let names: Vec<Name> = serde_json::from_slice(&bytes).ok()?;
+        let good = age < GOOD_FOR && names.iter().all(|name| Name::new(name.text.as_str()).is_some());
+        good.then_some(names)
     }
 
     /// Keeps the names, and takes away what is too old.
@@ -67,63 +75,25 @@ impl Entry {
     }
 
     fn try_write(&self, names: &[Name]) -> io::Result<()> {
-        let folder = self.0.parent().unwrap_or(Path::new("."));
-        create(folder)?;
-        sweep(folder, GOOD_FOR)?;
-        let part = self.0.with_extension(format!("{}.part", std::process::id()));
-        let whole = private().open(&part).and_then(|mut file| file.write_all(&serde_json::to_vec(names)?));
-        let done = whole.and_then(|()| fs::rename(&part, &self.0));
-        if done.is_err() {
-            let _ = fs::remove_file(&part);
-        }
-        done
+        let folder = Folder::open(&self.home, true)?;
+        folder.sweep(GOOD_FOR)?;
+        folder.write(&self.file, &serde_json::to_vec(names)?)
     }
 }
 
-/// Takes all names away: they are about to change.
+/// Removes all names that are kept: they have changed.
 pub fn forget() {
-    if let Some(folder) = folder() {
+    if let Some(home) = home() {
         // At worst a name is offered for a minute that is not there any more.
-        let _ = sweep(&folder, Duration::ZERO);
+        let _ = Folder::open(&home, false).and_then(|folder| folder.sweep(Duration::ZERO));
     }
 }
 
-/// `$XDG_CACHE_HOME/podid/completion`, or `~/.cache/podid/completion` (XDG Base Directory Specification: a relative path counts
-/// as none).
-fn folder() -> Option<PathBuf> {
+/// `$XDG_CACHE_HOME`, or `~/.cache` (XDG Base Directory Specification: a relative path counts as none).
+fn home() -> Option<PathBuf> {
     let named = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = named.or_else(|| Some(env::home_dir()?.join(".cache")))?;
-    base.is_absolute().then(|| base.join("podid").join("completion"))
-}
-
-/// Removes files that are at least so old.
-fn sweep(folder: &Path, age: Duration) -> io::Result<()> {
-    let now = SystemTime::now();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let old = entry.metadata()?.modified()?;
-        if now.duration_since(old).map_or(true, |is| is >= age) {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-fn create(folder: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// For a new file that nobody else reads.
-fn private() -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
+    let home = named.or_else(|| Some(env::home_dir()?.join(".cache")))?;
+    home.is_absolute().then_some(home)
 }
 
 /// The files that decide which cluster, account and region it is, as long as no flag does.
@@ -179,7 +149,11 @@ mod tests {
     }
 
     fn entry(home: &tempfile::TempDir) -> Entry {
-        Entry(home.path().join("podid").join("completion").join("abc"))
+        Entry { home: home.path().to_owned(), file: "abcd".repeat(16) }
+    }
+
+    fn path(entry: &Entry) -> PathBuf {
+        entry.home.join("podid").join("completion").join(&entry.file)
     }
 
     #[test]
@@ -203,14 +177,16 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let entry = entry(&home);
         entry.write(&names(&["blue"]));
-        for broken in ["", "[", "{}", "[1]", "[{\"text\":\"blue\"}"] {
-            fs::write(&entry.0, broken).unwrap();
+        for broken in
+            ["", "[", "{}", "[1]", "[{\"text\":\"blue\"}", "[{\"text\":\"b\\u001b[2J\"}]", "[{\"text\":\"\\u202eb\"}]"]
+        {
+            fs::write(path(&entry), broken).unwrap();
             assert_eq!(entry.read(), None, "{broken}");
         }
         entry.write(&names(&["blue"]));
         assert_eq!(entry.read(), Some(names(&["blue"])));
         // A file stands where the folder should be.
-        let none = Entry(entry.0.join("more"));
+        let none = Entry { home: path(&entry), ..entry };
         none.write(&names(&["blue"]));
         assert_eq!(none.read(), None);
     }
@@ -223,22 +199,21 @@ mod tests {
         let entry = entry(&home);
         entry.write(&names(&["blue"]));
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        let folder = entry.0.parent().unwrap();
-        assert_eq!((mode(&entry.0), mode(folder), mode(folder.parent().unwrap())), (0o600, 0o700, 0o700));
+        let file = path(&entry);
+        let folder = file.parent().unwrap();
+        assert_eq!((mode(&file), mode(folder), mode(folder.parent().unwrap())), (0o600, 0o700, 0o700));
         assert_eq!(fs::read_dir(folder).unwrap().count(), 1, "a part is left");
     }
 
     #[test]
     fn old_files_go() {
         let home = tempfile::tempdir().unwrap();
-        let (new, old) = (entry(&home), Entry(entry(&home).0.with_file_name("old")));
+        let (new, old) = (entry(&home), Entry { file: "01d0".repeat(16), ..entry(&home) });
         old.write(&names(&["blue"]));
         let past = SystemTime::now() - Duration::from_mins(2);
-        fs::File::options().write(true).open(&old.0).unwrap().set_modified(past).unwrap();
+        fs::File::options().write(true).open(path(&old)).unwrap().set_modified(past).unwrap();
         new.write(&names(&["green"]));
-        assert!(!old.0.exists() && new.0.exists());
-        sweep(new.0.parent().unwrap(), Duration::ZERO).unwrap();
-        assert!(!new.0.exists());
+        assert!(!path(&old).exists() && path(&new).exists());
     }
 
     #[test]
@@ -272,7 +247,7 @@ mod tests {
 
     #[test]
     fn names_that_no_shell_takes() {
-        for bad in ["", "a b", "a\tb", "a\nb", "\u{1b}[31m"] {
+        for bad in ["", "a b", "a\tb", "a\nb", "\u{1b}[31m", "a\u{202e}b", "a\u{200b}"] {
             assert_eq!(Name::new(bad), None, "{bad:?}");
         }
         assert!(Name::new("arn:aws:eks:us-west-2:111122223333:cluster/a=b,c").is_some());

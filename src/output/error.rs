@@ -72,6 +72,7 @@ pub fn name(code: Code) -> &'static str {
         Code::Denied => "denied",
         Code::TimedOut => "timed-out",
         Code::Partial => "partial",
+        Code::HungUp => "hung-up",
         Code::Interrupted => "interrupted",
         Code::Terminated => "terminated",
     }

@@ -67,7 +67,7 @@ pub fn visible(text: &str) -> String {
 }
 
 /// Characters that move or change others and show nothing themselves.
-pub(super) fn hidden(c: char) -> bool {
+pub fn hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'

@@ -152,6 +152,9 @@ struct Inner {
     err: Mutex<Box<dyn Write + Send>>,
     input: Mutex<Box<dyn BufRead + Send>>,
     out_closed: AtomicBool,
+    out_failed: AtomicBool,
+    /// What was done and not printed, as `--quiet` asks.
+    unsaid: Mutex<Vec<String>>,
     bars: OnceLock<MultiProgress>,
 }
 
@@ -187,6 +190,8 @@ impl Term {
             err: Mutex::new(err),
             input: Mutex::new(Box::new(BufReader::new(io::stdin()))),
             out_closed: AtomicBool::new(false),
+            out_failed: AtomicBool::new(false),
+            unsaid: Mutex::default(),
             bars: OnceLock::new(),
         }))
     }
@@ -269,8 +274,21 @@ impl Term {
                 self.0.out_closed.store(true, Ordering::Relaxed);
                 Ok(())
             }
-            Err(error) => Err(Failure::failed("cannot write to standard output").because(error.to_string())),
+            Err(error) => {
+                self.0.out_failed.store(true, Ordering::Relaxed);
+                Err(Failure::failed("cannot write to standard output").because(error.to_string()))
+            }
         }
+    }
+
+    /// What was done and not printed, as `--quiet` asks.
+    pub fn unsaid(&self) -> Vec<String> {
+        lock(&self.0.unsaid).clone()
+    }
+
+    /// True once stdout could not be written to.
+    pub fn out_failed(&self) -> bool {
+        self.0.out_failed.load(Ordering::Relaxed)
     }
 
     /// True once the reader of stdout went away: a command that only reads may stop.
@@ -356,6 +374,9 @@ impl Term {
 
     /// Says something with a sign before it, where signs can be shown. Quiet: nothing.
     pub fn marked(&self, glyph: Glyph, text: impl fmt::Display) {
+        if self.is_quiet() {
+            lock(&self.0.unsaid).push(text.to_string());
+        }
         self.status(format_args!("{}{text}", glyph.prefix(self.has_glyphs(), self.err_paint())));
     }
 

@@ -159,6 +159,11 @@ async fn ended(
                     failure = addressed(said, how.subject, workload).added_to(failure);
                 }
             }
+            // Whoever stops podid meanwhile is not told that the rollout failed only.
+            Err(stopped) if stopped.code.signalled() => {
+                let failure = failure.because(format!("{} while its log was read", stopped.message));
+                return Failure { code: stopped.code, ..failure };
+            }
             Err(unread) => failure = failure.because(format!("its log could not be read: {unread}")),
         }
     }

@@ -28,7 +28,7 @@ const TIMEOUT: &str = "PODID_COMPLETE_TIMEOUT";
 const CONTEXT: &str = "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop";
 
 /// Two clusters, associations in both, and what else differs.
-fn world(set: &[(&str, Value)]) -> Env {
+pub(crate) fn world(set: &[(&str, Value)]) -> Env {
     let association = |cluster: &str, namespace: &str, name: &str| json!({ "cluster": cluster, "namespace": namespace, "service_account": name, "role": ROLE });
     let mut fields = vec![
         ("/clusters/-", json!({ "name": "blue", "version": "1.33" })),
@@ -55,7 +55,7 @@ fn ask(env: &Env, line: &str) -> Command {
     command
 }
 
-fn asked(env: &Env, line: &str) -> Run {
+pub(crate) fn asked(env: &Env, line: &str) -> Run {
     finish(ask(env, line).spawn().unwrap())
 }
 
@@ -64,7 +64,7 @@ fn names(run: &Run) -> Vec<&str> {
 }
 
 #[track_caller]
-fn offers(env: &Env, line: &str, wanted: &[&str]) {
+pub(crate) fn offers(env: &Env, line: &str, wanted: &[&str]) {
     let run = asked(env, line).ok();
     assert_eq!((names(&run), run.stderr.as_str()), (wanted.to_vec(), ""), "{line}");
 }
@@ -77,7 +77,7 @@ fn silent(env: &Env, line: &str) {
 }
 
 /// Files of the cache.
-fn cached(env: &Env) -> Vec<PathBuf> {
+pub(crate) fn cached(env: &Env) -> Vec<PathBuf> {
     let folder = env.home.path().join(".cache/podid/completion");
     fs::read_dir(folder).map_or_else(|_| Vec::new(), |files| files.map(|file| file.unwrap().path()).collect())
 }

@@ -102,7 +102,7 @@ impl Status {
                         before = Some(state);
                     }
                 }
-                Err(failure) if matches!(failure.code, Code::Interrupted | Code::Terminated) => {
+                Err(failure) if failure.code.signalled() => {
                     return Ok(failure.code);
                 }
                 Err(failure) if failure.code == Code::Failed && before.is_some() && faults < FAULTS => {

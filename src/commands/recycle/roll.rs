@@ -225,7 +225,7 @@ impl Rolling<'_> {
                 Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
                 Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
             },
-            Err(failure) if matches!(failure.code, Code::TimedOut | Code::Interrupted | Code::Terminated) => {
+            Err(failure) if failure.code == Code::TimedOut || failure.code.signalled() => {
                 (Status::NotStarted, Some(failure), None)
             }
             Err(failure) => (Status::Failed, Some(failure), None),

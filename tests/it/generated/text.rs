@@ -260,7 +260,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
 /// The forms of output, on every page with data.
 pub(super) const FORMS: &[&str] = &[
     "Data goes to stdout, everything else to stderr. A table fits the terminal; in a pipe it is tab-separated, without a header, with times in full. -o yaml holds what -o json holds; -o name prints one name a line.",
-    "With -o json or -o yaml an error is one line on stderr: {\"error\": {\"code\", \"message\", \"requestId\", \"hints\"}}. Its code is the service's own, or else failed, usage, denied, timed-out, partial, interrupted or terminated; its requestId may be null.",
+    "With -o json or -o yaml an error is one line on stderr: {\"error\": {\"code\", \"message\", \"requestId\", \"hints\"}}. Its code is the service's own, or else failed, usage, denied, timed-out, partial, hung-up, interrupted or terminated; its requestId may be null.",
 ];
 
 /// The file of `apply` and `diff`.

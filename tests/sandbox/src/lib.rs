@@ -11,6 +11,7 @@
 pub mod aws;
 pub mod clock;
 pub mod faults;
+pub mod handout;
 mod http;
 pub mod journal;
 pub mod kube;

@@ -1,4 +1,5 @@
-//! `podid-sandbox [SCENARIO]`: starts a scenario, prints what points clients at it, and serves until Ctrl-C.
+//! `podid-sandbox [SCENARIO]`: starts a scenario, prints what points clients at it, and serves until Ctrl-C or another signal that
+//! asks it to stop.
 //! `podid-sandbox --list` lists the scenarios.
 
 #![expect(clippy::print_stdout, reason = "what it prints is meant for `eval`")]
@@ -9,7 +10,10 @@ use std::{
     process::ExitCode,
 };
 
-use podid_sandbox::{Sandbox, Scenario};
+use podid_sandbox::{
+    Sandbox, Scenario,
+    handout::{Handout, stopped},
+};
 
 fn main() -> ExitCode {
     match run(env::args().nth(1)) {
@@ -34,17 +38,19 @@ fn run(argument: Option<String>) -> io::Result<()> {
         Ok(text) => Scenario::from_yaml(&text)?,
         Err(_) => Scenario::named(&name)?,
     };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Heard before there is a file to leave behind.
+    let stopped = {
+        let _entered = runtime.enter();
+        stopped()?
+    };
     let sandbox = Sandbox::start(scenario)?;
-    let kubeconfig = env::temp_dir().join(format!("podid-sandbox-{}.kubeconfig", std::process::id()));
-    fs::write(&kubeconfig, sandbox.kubeconfig())?;
+    let kubeconfig = Handout::of(&sandbox)?;
     for (key, value) in sandbox.exports() {
         println!("export {key}={value}");
     }
-    println!("export KUBECONFIG={}", kubeconfig.display());
+    println!("export KUBECONFIG={}", kubeconfig.path().display());
     io::stdout().flush()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let stopped = runtime.block_on(tokio::signal::ctrl_c());
-    drop(sandbox);
-    let _ = fs::remove_file(&kubeconfig);
-    stopped
+    runtime.block_on(stopped);
+    Ok(())
 }
