@@ -1,0 +1,101 @@
+//! What the global flags say about output.
+
+use clap::ValueEnum;
+
+/// How data is written to stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// Columns that fit the terminal; tab-separated in a pipe.
+    #[default]
+    Table,
+    /// Every column, times in full.
+    Wide,
+    /// JSON, with the field names of the API.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// One name a line.
+    Name,
+}
+
+/// A report for a CI system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ci {
+    /// JUnit's XML.
+    Junit,
+    /// GitHub's workflow commands, which become annotations.
+    Github,
+}
+
+/// `--output`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    /// Columns that fit the terminal; tab-separated in a pipe
+    #[default]
+    Table,
+    /// Every column, times in full
+    Wide,
+    /// JSON, with the field names of the API
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// One name a line
+    Name,
+    /// JUnit's XML; `podid verify` only
+    #[value(hide = true)]
+    Junit,
+    /// Annotations of GitHub Actions; `podid verify` only
+    #[value(hide = true)]
+    Github,
+}
+
+impl Output {
+    /// What it is for those commands that make no report.
+    pub fn format(self) -> Format {
+        match self {
+            Self::Table | Self::Junit | Self::Github => Format::Table,
+            Self::Wide => Format::Wide,
+            Self::Json => Format::Json,
+            Self::Yaml => Format::Yaml,
+            Self::Name => Format::Name,
+        }
+    }
+
+    /// The report that it asks for.
+    pub fn ci(self) -> Option<Ci> {
+        match self {
+            Self::Junit => Some(Ci::Junit),
+            Self::Github => Some(Ci::Github),
+            Self::Table | Self::Wide | Self::Json | Self::Yaml | Self::Name => None,
+        }
+    }
+}
+
+/// When colours are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColorChoice {
+    /// At a terminal that has them, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Also in a pipe
+    Always,
+    /// Never
+    Never,
+}
+
+/// What the global flags say about output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TermSettings {
+    /// `--output`.
+    pub format: Format,
+    /// The report that `--output` asks for.
+    pub ci: Option<Ci>,
+    /// `--quiet`: data, warnings and errors only.
+    pub quiet: bool,
+    /// How often `--verbose` was given.
+    pub verbose: u8,
+    /// `--color`.
+    pub color: ColorChoice,
+    /// `--no-progress`: events line by line, no bars.
+    pub no_progress: bool,
+}
