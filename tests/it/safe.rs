@@ -7,3 +7,4 @@ mod verify;
 //! What podid writes, recommends or reports as ready does no harm: each fault beside its healthy twin.
 
 mod process;
+mod rollouts;
