@@ -184,7 +184,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.terminate.recv() => Signal::Terminate,
-            Some(_) = async { self.hang_up.as_mut()?.recv().await } => Signal::HangUp,
+            Some(()) = async { self.hang_up.as_mut()?.recv().await } => Signal::HangUp,
         }
     }
 
