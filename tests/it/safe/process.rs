@@ -208,8 +208,8 @@ fn the_sandboxs_kubeconfig() {
     let mut names = Vec::new();
     for signal in ["INT", "TERM", "HUP"] {
         let mut child = Command::new(&sandbox).env("TMPDIR", home.path()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let path = lines.filter_map(|line| Some(line.strip_prefix("export KUBECONFIG=")?.to_owned())).next().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let path = lines.find_map(|line| Some(line.strip_prefix("export KUBECONFIG=")?.to_owned())).unwrap();
         let path = Path::new(&path);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(path), mode(path.parent().unwrap())), (0o600, 0o700));
