@@ -10,7 +10,7 @@ use std::{
 
 use clap::Args;
 use futures::future::try_join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use self::roll::{Rollout, carry_out, rollouts_json, verdict};
 use self::{
@@ -33,7 +33,7 @@ use crate::{
     },
     observe,
     output::Format,
-    plan::{self, Plan, Refusal, Step},
+    plan::{self, Plan, Refusal, Skipped, Step},
 };
 
 /// Restart the workloads that use service accounts, and watch them
@@ -128,7 +128,7 @@ impl Recycle {
         let consent = if plan.is_empty() { Consent::Nothing } else { self.consent() };
         let spread = plan.spread();
         if plan.is_empty() && plan.watch.is_empty() {
-            self.nothing(ctx, &view);
+            self.nothing(ctx, &view, plan.restarts_nothing_of_need());
         } else {
             for id in &plan.watch {
                 let name = if spread { id.full() } else { id.to_string() };
@@ -139,8 +139,12 @@ impl Recycle {
             }
         }
         if self.changing.dry_run {
-            render(ctx, &Outcome::planned(&plan.steps), &[], spread)?;
-            return Ok(shared::dry_run_code(&self.changing, &plan));
+            render(ctx, &Outcome::planned(&plan.steps), &[], &plan.skipped, spread)?;
+            let needed = plan.skipped.iter().any(|skipped| skipped.needed);
+            return Ok(match shared::dry_run_code(&self.changing, &plan) {
+                Code::Ok if self.changing.exit_code && needed => Code::Difference,
+                code => code,
+            });
         }
         shared::consent(ctx, &self.changing, consent).await?;
         let way = Way {
@@ -151,11 +155,14 @@ impl Recycle {
             spread,
         };
         self.settle(ctx, &view, &plans).await?;
+        let (nothing, skipped) = (plan.restarts_nothing_of_need(), plan.skipped);
         let parts = Self::parts(&view, plans, plan.steps);
         let (reports, rollouts) = if parts.is_empty() { Default::default() } else { roll(ctx, &parts, way).await? };
         let outcome = Outcome { reports, ..Outcome::default() };
-        render(ctx, &outcome, &rollouts, spread)?;
+        render(ctx, &outcome, &rollouts, &skipped, spread)?;
         match verdict(&rollouts, &outcome) {
+            // What needs it still does.
+            Ok(()) if nothing => Ok(Code::Difference),
             Ok(()) => Ok(Code::Ok),
             Err(failure) => Err(execute::after_write(failure, outcome.wrote())),
         }
@@ -264,7 +271,7 @@ impl Recycle {
             .collect()
     }
 
-    fn nothing(&self, ctx: &Context, view: &View) {
+    fn nothing(&self, ctx: &Context, view: &View, needed: bool) {
         let used = view.subjects.iter().any(|s| !s.workloads.is_empty() || !s.pods.is_empty());
         let whom = self.whom();
         let alone = view.subjects.first().filter(|_| self.named_alone().is_some());
@@ -273,6 +280,7 @@ impl Recycle {
                 ("no service account has an association".to_owned(), None)
             }
             _ if view.subjects.is_empty() => ("no association matches".to_owned(), None),
+            _ if needed => (format!("nothing was restarted, although pods of {whom} need it"), None),
             _ if used && self.stale => (format!("no workload of {whom} has stale pods"), None),
             // The warnings name what uses it.
             _ if used => (format!("nothing of what uses {whom} can be restarted"), None),
@@ -286,7 +294,7 @@ impl Recycle {
             }
             _ => (format!("no workload uses {whom}"), None),
         };
-        ctx.term.status(if used && !self.stale { why } else { format!("nothing to restart: {why}") });
+        ctx.term.status(if needed || used && !self.stale { why } else { format!("nothing to restart: {why}") });
         if let Some(near) = near {
             ctx.term.hint(format!("did you mean `podid recycle {near}`?"));
         }
@@ -348,10 +356,13 @@ pub async fn carry_out_all(
     if parts.is_empty() { Ok(Default::default()) } else { roll(ctx, &parts, way).await }
 }
 
-fn render(ctx: &Context, outcome: &Outcome, rollouts: &[Rollout], spread: bool) -> Result<()> {
+fn render(ctx: &Context, outcome: &Outcome, rollouts: &[Rollout], skipped: &[Skipped], spread: bool) -> Result<()> {
     let mut value = shared::steps_json(outcome);
     if let Value::Object(map) = &mut value {
         map.insert("rollouts".to_owned(), rollouts_json(rollouts));
+        if !skipped.is_empty() {
+            map.insert("skipped".to_owned(), json!(skipped));
+        }
     }
     match ctx.term.format() {
         Format::Json => ctx.term.emit_json(&value),

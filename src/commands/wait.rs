@@ -18,6 +18,7 @@ use crate::{
     },
     observe,
     output::{Format, Progress},
+    plan,
     ports::Cluster,
     prove::effective::{self, Change, Effect},
     wait::Backoff,
@@ -73,6 +74,8 @@ enum Look {
     Holds(String),
     /// What is missing.
     Missing(Vec<String>),
+    /// The same of pods that are not injected, with what helps there.
+    NotInjected(Vec<String>, Vec<String>),
 }
 
 /// Reads that may fail in a row before the wait is given up: API servers are replaced now and then.
@@ -110,8 +113,17 @@ impl Wait {
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
         // Who cannot be asked at all is told at once, and not after the whole deadline.
         let (mut faults, mut answered) = (0, false);
+        let mut advice = Vec::new();
         loop {
-            match self.look(ctx, line).await {
+            let look = match self.look(ctx, line).await {
+                Ok(Look::NotInjected(missing, now)) => {
+                    advice = now;
+                    Ok(Look::Missing(missing))
+                }
+                look => look,
+            };
+            match look {
+                Ok(Look::NotInjected(..)) => {}
                 Ok(Look::Holds(how)) => return Ok(how),
                 Ok(Look::Missing(now)) => {
                     (faults, answered) = (0, true);
@@ -125,37 +137,40 @@ impl Wait {
                     faults += 1;
                     line.update(format!("a look failed: {failure}"));
                 }
-                Err(failure) if failure.code == Code::TimedOut => return Err(self.late(failure, missing)),
+                Err(failure) if failure.code == Code::TimedOut => return Err(self.late(failure, missing, advice)),
                 Err(failure) => return Err(ctx.explain_kube(failure, false).await),
             }
             if let Err(failure) = ctx.guard.pause(&what, backoff.step()).await {
-                return Err(self.late(failure, missing));
+                return Err(self.late(failure, missing, advice));
             }
         }
     }
 
     /// The deadline's failure, with what is missing.
-    fn late(&self, failure: Failure, missing: &mut Vec<String>) -> Failure {
+    fn late(&self, failure: Failure, missing: &mut Vec<String>, advice: Vec<String>) -> Failure {
         if failure.code != Code::TimedOut {
             return failure;
         }
         // What a probe waited for is said by its own failure.
         if !failure.causes.is_empty() {
             missing.clone_from(&failure.causes);
-            return self.hinted(failure);
+            return self.hinted(failure, advice);
         }
         let more = missing.len().saturating_sub(SHOWN);
         let mut failure = missing.iter().take(SHOWN).cloned().fold(failure, Failure::because);
         if more > 0 {
             failure = failure.because(format!("and {more} more"));
         }
-        self.hinted(failure)
+        self.hinted(failure, advice)
     }
 
-    fn hinted(&self, failure: Failure) -> Failure {
+    fn hinted(&self, failure: Failure, advice: Vec<String>) -> Failure {
         let subject = &self.subject;
         if failure.causes.iter().any(|cause| cause.contains("is not associated")) {
             return failure.hint(format!("associate it with `podid associate {subject} --create-role`"));
+        }
+        if !advice.is_empty() {
+            return advice.into_iter().fold(failure, Failure::hint);
         }
         failure.hint(match self.condition {
             Condition::Effective => format!("see what there is with `podid show {subject}`"),
@@ -232,13 +247,29 @@ impl Wait {
         let waited = workloads.iter().filter(|w| w.replicas > 0 && !live.iter().any(|pod| w.owns(pod)));
         missing.extend(waited.map(|workload| format!("{} has no pods yet", workload.id)));
         if !missing.is_empty() {
-            return Ok(Look::Missing(missing));
+            return Ok(Look::NotInjected(missing, self.advice(&workloads, &pods)));
         }
         Ok(Look::Holds(match live.len() {
             0 => "no pod runs, and none is to".to_owned(),
             1 => "its pod is injected".to_owned(),
             n => format!("all {n} pods are injected"),
         }))
+    }
+
+    /// What helps pods that are not injected: a restart does not help where nothing restarts them.
+    fn advice(&self, workloads: &[Workload], pods: &[Pod]) -> Vec<String> {
+        let lacks = |pod: &Pod| pod.injection() != Injection::Injected;
+        let (skipped, restarts) = plan::skipped(workloads, pods, &lacks);
+        let empty = workloads.iter().filter(|w| w.paused && w.replicas > 0 && !pods.iter().any(|pod| w.owns(pod)));
+        let empty = empty.map(|Workload { id, .. }| {
+            format!("{id} is paused and makes no pods: `kubectl rollout resume {id} -n {}`", id.namespace)
+        });
+        let reasons: Vec<String> = skipped.into_iter().map(|skipped| skipped.reason).chain(empty).collect();
+        if reasons.is_empty() {
+            return Vec::new();
+        }
+        let recycle = restarts.then(|| format!("restart the others with `podid recycle {}`", self.subject));
+        reasons.into_iter().chain(recycle).collect()
     }
 
     async fn agent(&self, ctx: &Context) -> Result<Look> {

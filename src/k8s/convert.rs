@@ -1,6 +1,9 @@
 //! Kubernetes' objects in the model's words. What the API leaves out is 0, empty or absent.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use k8s_openapi::{
     api::{
@@ -18,8 +21,8 @@ use crate::model::{
     agent::Node,
     selector::Selector,
     workload::{
-        Container, CronJob, Expression, Owner, Placement, Pod, RolloutStatus, Strategy, Taint, Terminated, Toleration,
-        Waiting, Workload, WorkloadKind, WorkloadRef,
+        Container, CronJob, Exceeded, Expression, Owner, Placement, Pod, RolloutStatus, Strategy, Taint, Terminated,
+        Toleration, Waiting, Workload, WorkloadKind, WorkloadRef,
     },
 };
 
@@ -28,6 +31,8 @@ pub(super) const TOKEN_VOLUME: &str = "eks-pod-identity-token";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 const SKIP_CONTAINERS: &str = "eks.amazonaws.com/skip-containers";
+/// The label by which a ReplicaSet's pods are its own.
+pub(super) const TEMPLATE_HASH: &str = "pod-template-hash";
 /// The annotation of `kubectl rollout restart`.
 pub(super) const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
 
@@ -45,9 +50,15 @@ pub(super) fn deployment(it: &Deployment) -> Workload {
     let spec = it.spec.clone().unwrap_or_default();
     let status = it.status.clone().unwrap_or_default();
     let recreate = spec.strategy.as_ref().and_then(|s| s.type_.as_deref()) == Some("Recreate");
-    let exceeded = status.conditions.into_iter().flatten().find(|c| {
-        c.type_ == "Progressing" && c.status == "False" && c.reason.as_deref() == Some("ProgressDeadlineExceeded")
-    });
+    let conditions = status.conditions.unwrap_or_default();
+    let condition = |kind: &str, value: &str| conditions.iter().find(|c| c.type_ == kind && c.status == value);
+    let exceeded = condition("Progressing", "False")
+        .filter(|c| c.reason.as_deref() == Some("ProgressDeadlineExceeded"))
+        .map(|c| Exceeded {
+            message: c.message.clone().unwrap_or_default(),
+            updated_at: c.last_update_time.as_ref().map(|t| t.0),
+        });
+    let replica_failure = condition("ReplicaFailure", "True").map(|c| c.message.clone().unwrap_or_default());
     Workload {
         // Left out means 1, unlike every other count.
         replicas: spec.replicas.map_or(1, |n| count(Some(n))),
@@ -59,7 +70,8 @@ pub(super) fn deployment(it: &Deployment) -> Workload {
             updated: count(status.updated_replicas),
             ready: count(status.ready_replicas),
             available: count(status.available_replicas),
-            deadline_exceeded: exceeded.map(|c| c.message.unwrap_or_default()),
+            deadline_exceeded: exceeded,
+            replica_failure,
             ..RolloutStatus::default()
         },
         ..workload(WorkloadKind::Deployment, &it.metadata, Some(&spec.selector), Some(&spec.template))
@@ -85,6 +97,7 @@ pub(super) fn stateful_set(it: &StatefulSet) -> Workload {
             current_revision: status.current_revision,
             update_revision: status.update_revision,
             deadline_exceeded: None,
+            replica_failure: None,
         },
         ..workload(WorkloadKind::StatefulSet, &it.metadata, Some(&spec.selector), Some(&spec.template))
     }
@@ -138,10 +151,29 @@ pub(super) fn workload(
         generation: count64(meta.generation),
         restarted_at: annotations.and_then(|a| a.get(RESTARTED_AT).cloned()),
         selector: selector.map(self::selector).unwrap_or_default(),
+        template: template.map(fingerprint).unwrap_or_default(),
         status: RolloutStatus::default(),
         placement: spec.map(placement).unwrap_or_default(),
         argo: None,
     }
+}
+
+/// Tells templates apart within one run; those that differ by a restart or by their ReplicaSet's own label only have the same.
+pub(super) fn fingerprint(template: &PodTemplateSpec) -> u64 {
+    let mut template = template.clone();
+    if let Some(metadata) = &mut template.metadata {
+        for (of, key) in [(&mut metadata.annotations, RESTARTED_AT), (&mut metadata.labels, TEMPLATE_HASH)] {
+            if let Some(entries) = of {
+                entries.remove(key);
+            }
+            if of.as_ref().is_some_and(BTreeMap::is_empty) {
+                *of = None;
+            }
+        }
+    }
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(&template).unwrap_or_default().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A label selector.
@@ -266,12 +298,16 @@ pub(super) fn pod(it: &ApiPod) -> Pod {
         phase: status.phase.unwrap_or_default(),
         ready: condition("Ready", "True").is_some(),
         unschedulable: condition("PodScheduled", "False").map(|c| c.message.clone().unwrap_or_default()),
+        unready: condition("Ready", "False").map(|c| Waiting {
+            reason: c.reason.clone().unwrap_or_default(),
+            message: c.message.clone().unwrap_or_default(),
+        }),
         owner: meta.owner_references.iter().flatten().find(|o| o.controller == Some(true)).map(|o| Owner {
             kind: o.kind.clone(),
             name: o.name.clone(),
             uid: o.uid.clone(),
         }),
-        revision: ["pod-template-hash", "controller-revision-hash"].iter().find_map(|key| labels.get(*key).cloned()),
+        revision: [TEMPLATE_HASH, "controller-revision-hash"].iter().find_map(|key| labels.get(*key).cloned()),
         token_volume: spec.volumes.iter().flatten().any(|v| v.name == TOKEN_VOLUME),
         containers: inits.chain(mains).collect(),
         spec: super::spec::spec(it),

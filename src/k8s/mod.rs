@@ -5,6 +5,7 @@ mod argo;
 mod connect;
 mod convert;
 mod error;
+mod events;
 mod follow;
 mod kubeconfig;
 mod limit;
@@ -315,15 +316,22 @@ impl Cluster for Kube {
         }
     }
 
-    async fn roll_back(&self, workload: &Workload) -> Result<Workload> {
-        if workload.id.kind == WorkloadKind::Rollout {
+    async fn roll_back(&self, before: &Workload, after: &Workload) -> Result<Workload> {
+        if after.id.kind == WorkloadKind::Rollout {
             return Err(Failure::failed("the restart of an Argo Rollout changes no revision"));
         }
-        by_kind!(workload.id.kind, rollback::roll_back(self, workload))
+        by_kind!(after.id.kind, rollback::roll_back(self, before, after))
     }
 
     async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>> {
         by_kind!(id.kind, follow::follow(self, id))
+    }
+
+    async fn warning(&self, namespace: &str, uid: &str) -> Result<Option<(String, String)>> {
+        match events::last_warning(&self.connection().await?.client, namespace, uid).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.failed(&format!("list events in `{namespace}`"), error)),
+        }
     }
 
     async fn nodes(&self) -> Result<Vec<Node>> {

@@ -22,13 +22,13 @@ use serde_json::{Value, json};
 
 use super::{
     Kube,
-    convert::{self, RESTARTED_AT},
+    convert::{self, RESTARTED_AT, TEMPLATE_HASH},
     list::list,
     wire::repeated,
 };
 use crate::{
     failure::{Failure, Result},
-    model::workload::{CronJob, Workload, WorkloadKind, WorkloadRef},
+    model::workload::{CronJob, Strategy, Workload, WorkloadKind, WorkloadRef},
 };
 
 /// The revision that a Deployment and its ReplicaSets carry.
@@ -174,7 +174,7 @@ pub(super) async fn add_revision<K: Restartable>(
         WorkloadKind::StatefulSet | WorkloadKind::Rollout => return Ok(None),
         WorkloadKind::Deployment => {
             let sets = list::<ReplicaSet>(&Api::namespaced(client.clone(), namespace), &params).await;
-            (sets.map(|sets| newest_replica_set(&sets.items, &workload.uid)), "list replicasets")
+            (sets.map(|sets| newest_replica_set(&sets.items, workload)), "list replicasets")
         }
         WorkloadKind::DaemonSet => {
             let kept = list::<ControllerRevision>(&Api::namespaced(client.clone(), namespace), &params).await;
@@ -194,11 +194,20 @@ pub(super) fn owned(meta: &ObjectMeta, uid: &str) -> bool {
     meta.owner_references.iter().flatten().any(|o| o.controller == Some(true) && o.uid == uid)
 }
 
-fn newest_replica_set(sets: &[ReplicaSet], uid: &str) -> Option<String> {
-    sets.iter()
-        .filter(|set| owned(&set.metadata, uid))
-        .max_by_key(|set| set.annotations().get(REVISION).and_then(|r| r.parse::<u64>().ok()))
-        .and_then(|set| set.labels().get("pod-template-hash").cloned())
+/// The hash of the ReplicaSet with the Deployment's own template, as its controller finds it. With `Recreate` it is made only when the
+/// old pods are gone; until then the newest one there is an old one.
+fn newest_replica_set(sets: &[ReplicaSet], of: &Workload) -> Option<String> {
+    let own = || sets.iter().filter(|set| owned(&set.metadata, &of.uid));
+    let revision = |set: &&ReplicaSet| set.annotations().get(REVISION).and_then(|r| r.parse::<u64>().ok());
+    let same = |set: &&ReplicaSet| {
+        let template = set.spec.as_ref().and_then(|spec| spec.template.as_ref());
+        let annotations = template.and_then(|t| t.metadata.as_ref()).and_then(|m| m.annotations.as_ref());
+        template.is_some_and(|template| convert::fingerprint(template) == of.template)
+            && annotations.and_then(|a| a.get(RESTARTED_AT)) == of.restarted_at.as_ref()
+    };
+    let newest = own().filter(same).max_by_key(revision);
+    let newest = newest.or_else(|| own().filter(|_| of.strategy != Strategy::Recreate).max_by_key(revision))?;
+    newest.labels().get(TEMPLATE_HASH).cloned()
 }
 
 fn newest_revision(revisions: &[ControllerRevision], uid: &str, owner: &str) -> Option<String> {

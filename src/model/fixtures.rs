@@ -103,6 +103,7 @@ pub(crate) fn workload(kind: WorkloadKind, name: &str) -> Workload {
         generation: 1,
         restarted_at: None,
         selector: Selector { labels: BTreeMap::from([("app".to_owned(), name.to_owned())]), ..Selector::default() },
+        template: 1,
         status: RolloutStatus {
             observed_generation: 1,
             total: 2,
@@ -150,6 +151,7 @@ pub(crate) fn pod(workload: &Workload, name: &str, injected: bool) -> Pod {
         phase: "Running".to_owned(),
         ready: true,
         unschedulable: None,
+        unready: None,
         owner: Some(Owner { kind: kind.to_owned(), name: owner, uid: workload.uid.clone() }),
         revision: None,
         labels,

@@ -189,6 +189,8 @@ pub const PORTS: &[Port] = &[
             Kube("list", "apps", "controllerrevisions", Within::Namespace),
         ],
     ),
+    // Only tells why a rollout is stuck; without it that is told without events.
+    ("Cluster::warning", &[Kube("list", "", "events", Within::Namespace)]),
     ("Cluster::nodes", &[Kube("list", "", "nodes", Within::Cluster)]),
     (
         "Cluster::agents",
@@ -222,8 +224,14 @@ const SUBJECT: &[&str] =
     &["Cluster::reach", "Cluster::service_account", "Cluster::pods", "Cluster::all_workloads", "Cluster::rollouts"];
 const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Cluster::reach", "Cluster::agents", "Cluster::nodes"];
 const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
-const RESTART: &[&str] =
-    &["Cluster::cron_jobs", "Cluster::workload", "Cluster::restart", "Cluster::follow", "Cluster::log"];
+const RESTART: &[&str] = &[
+    "Cluster::cron_jobs",
+    "Cluster::workload",
+    "Cluster::restart",
+    "Cluster::follow",
+    "Cluster::warning",
+    "Cluster::log",
+];
 const EFFECT: &[&str] = &["Cluster::addresses", "Cluster::probe", "Cluster::may"];
 
 /// Every command that calls a service, in the order of the help.

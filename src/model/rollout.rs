@@ -2,13 +2,19 @@
 //! Watching and waiting are not here.
 
 mod argo;
+mod change;
+mod revisions;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-pub use self::argo::held;
+pub use self::{
+    argo::held,
+    change::{Change, change},
+    revisions::{Revision, revision_to_restore},
+};
 
-use super::workload::{Pod, Strategy, Workload, WorkloadKind};
+use super::workload::{Container, Pod, Strategy, Workload, WorkloadKind};
 
 /// How far a rollout is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -130,7 +136,6 @@ pub fn holding<'a>(workload: &Workload, pods: &'a [Pod], generation: u64) -> Vec
 
 /// Not ready, and no longer only on its way there.
 fn failing(pod: &Pod) -> bool {
-    let starts = |reason: &str| matches!(reason, "ContainerCreating" | "PodInitializing");
     !pod.ready
         && pod.containers.iter().any(|container| {
             container.restarts > 0
@@ -147,7 +152,8 @@ const RESTARTS_OWN: SignedDuration = SignedDuration::from_secs(600);
 pub fn under_way(workload: &Workload, pods: &[Pod]) -> bool {
     let Some(restarted) = restarted(workload) else { return false };
     let status = &workload.status;
-    if status.deadline_exceeded.is_some() || judge(workload, pods, workload.generation).done {
+    let observed = status.observed_generation >= workload.generation;
+    if observed && status.deadline_exceeded.is_some() || judge(workload, pods, workload.generation).done {
         return false;
     }
     let replacing = match workload.id.kind {
@@ -171,6 +177,12 @@ pub fn under_way(workload: &Workload, pods: &[Pod]) -> bool {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TroubleKind {
+    /// A pod runs, but is not ready.
+    NotReady,
+    /// No node takes a pod.
+    Unschedulable,
+    /// Pods cannot be created: quota, admission, a limit range.
+    Refused,
     /// The image cannot be had.
     Image,
     /// The container cannot be made: a missing ConfigMap, key, Secret.
@@ -216,6 +228,8 @@ impl Trouble {
     /// last IAM or association write, if it made one.
     pub fn ends(&self, seen_for: u64, since_write: Option<u64>) -> bool {
         match self.kind {
+            // Others may lift these: a quota, a node that joins, a probe that passes in the end.
+            TroubleKind::NotReady | TroubleKind::Unschedulable | TroubleKind::Refused => false,
             TroubleKind::Image | TroubleKind::Config => seen_for >= ERROR_LASTS,
             TroubleKind::Crash => self.restarts >= CRASHES && since_write.is_none_or(|seconds| seconds >= SPREADS),
             TroubleKind::Deadline => true,
@@ -231,54 +245,124 @@ pub fn troubles(workload: &Workload, pods: &[Pod], generation: u64) -> Vec<Troub
     if workload.status.observed_generation < generation.max(workload.generation) {
         return found;
     }
-    if let Some(message) = &workload.status.deadline_exceeded {
-        found.push(Trouble {
-            kind: TroubleKind::Deadline,
-            pod: None,
-            container: None,
-            reason: "ProgressDeadlineExceeded".to_owned(),
-            message: message.clone(),
-            restarts: 0,
-        });
+    let own = |kind, reason: &str, message: &str| Trouble {
+        kind,
+        pod: None,
+        container: None,
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        restarts: 0,
+    };
+    if let Some(exceeded) = &workload.status.deadline_exceeded {
+        found.push(own(TroubleKind::Deadline, "ProgressDeadlineExceeded", &exceeded.message));
+    }
+    if let Some(message) = &workload.status.replica_failure {
+        found.push(own(TroubleKind::Refused, "pods cannot be created", message));
     }
     for pod in new_pods(workload, pods) {
-        for container in &pod.containers {
-            let waiting = container.waiting.as_ref();
-            let kind = waiting.and_then(|waiting| match waiting.reason.as_str() {
-                "ErrImagePull"
-                | "ImagePullBackOff"
-                | "InvalidImageName"
-                | "ErrImageNeverPull"
-                | "ImageInspectError"
-                | "RegistryUnavailable" => Some(TroubleKind::Image),
-                "CreateContainerConfigError" | "CreateContainerError" => Some(TroubleKind::Config),
-                _ => None,
-            });
-            // A pod that came up after some crashes is no trouble any more.
-            let crashed = !pod.ready
-                && (container.restarts > 0
-                    || waiting.is_some_and(|waiting| waiting.reason == "CrashLoopBackOff")
-                    || !container.init && container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0));
-            let Some(kind) = kind.or(crashed.then_some(TroubleKind::Crash)) else { continue };
-            let (reason, message) = match (kind, &container.terminated, waiting) {
-                (TroubleKind::Crash, Some(ended), _) => {
-                    (format!("exit code {}", ended.exit_code), ended.reason.clone())
-                }
-                (_, _, Some(waiting)) => (waiting.reason.clone(), waiting.message.clone()),
-                _ => ("restarted".to_owned(), String::new()),
-            };
-            found.push(Trouble {
-                kind,
-                pod: Some(pod.name.clone()),
-                container: Some(container.name.clone()),
-                reason,
-                message,
-                restarts: container.restarts,
-            });
+        let of_containers: Vec<Trouble> = pod.containers.iter().filter_map(|it| of_container(pod, it)).collect();
+        if of_containers.is_empty() {
+            found.extend(of_pod(pod));
         }
+        found.extend(of_containers);
     }
     found.sort_by_key(|trouble| (std::cmp::Reverse(trouble.kind), std::cmp::Reverse(trouble.restarts)));
     found
+}
+
+/// What keeps a pod from being ready whose containers do not fail.
+fn of_pod(pod: &Pod) -> Option<Trouble> {
+    let running = || pod.containers.iter().filter(|container| !container.init).all(|container| container.running);
+    let (kind, reason, message) = if let Some(message) = &pod.unschedulable {
+        (TroubleKind::Unschedulable, "Unschedulable", message.clone())
+    } else if !pod.ready && !pod.containers.is_empty() && running() {
+        let why = pod.unready.as_ref().map(|unready| unready.message.clone()).unwrap_or_default();
+        (TroubleKind::NotReady, "runs but is not ready", why)
+    } else {
+        return None;
+    };
+    let pod = Some(pod.name.clone());
+    Some(Trouble { kind, pod, container: None, reason: reason.to_owned(), message, restarts: 0 })
+}
+
+fn of_container(pod: &Pod, container: &Container) -> Option<Trouble> {
+    let waiting = container.waiting.as_ref();
+    let kind = waiting.and_then(|waiting| match waiting.reason.as_str() {
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "InvalidImageName"
+        | "ErrImageNeverPull"
+        | "ImageInspectError"
+        | "RegistryUnavailable" => Some(TroubleKind::Image),
+        "CreateContainerConfigError" | "CreateContainerError" => Some(TroubleKind::Config),
+        _ => None,
+    });
+    // A pod that came up after some crashes is no trouble any more.
+    let crashed = !pod.ready
+        && (container.restarts > 0
+            || waiting.is_some_and(|waiting| waiting.reason == "CrashLoopBackOff")
+            || !container.init && container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0));
+    // The kubelet has more reasons to wait than are known here.
+    let waits = waiting.is_some_and(|waiting| !starts(&waiting.reason));
+    let kind = kind.or(crashed.then_some(TroubleKind::Crash)).or(waits.then_some(TroubleKind::NotReady))?;
+    let (reason, message) = match (kind, &container.terminated, waiting) {
+        (TroubleKind::Crash, Some(ended), _) => (format!("exit code {}", ended.exit_code), ended.reason.clone()),
+        (_, _, Some(waiting)) => (waiting.reason.clone(), waiting.message.clone()),
+        _ => ("restarted".to_owned(), String::new()),
+    };
+    Some(Trouble {
+        kind,
+        pod: Some(pod.name.clone()),
+        container: Some(container.name.clone()),
+        reason,
+        message,
+        restarts: container.restarts,
+    })
+}
+
+/// Reasons to wait of a container that is on its way.
+fn starts(reason: &str) -> bool {
+    matches!(reason, "" | "ContainerCreating" | "PodInitializing")
+}
+
+/// What the API server's events say of those that have no better word: pods that cannot be created, and pods that run but are not
+/// ready. `said` gives the last warning about an object, by its UID: reason and message.
+pub fn told_by_events(
+    troubles: &mut Vec<Trouble>,
+    workload: &Workload,
+    pods: &[Pod],
+    said: &dyn Fn(&str) -> Option<(String, String)>,
+) {
+    let refused = troubles.iter().any(|trouble| trouble.kind == TroubleKind::Refused);
+    if let Some((reason, message)) = said(&workload.uid).filter(|(reason, _)| reason == "FailedCreate" && !refused) {
+        troubles.push(Trouble { kind: TroubleKind::Refused, pod: None, container: None, reason, message, restarts: 0 });
+    }
+    for pod in new_pods(workload, pods).into_iter().filter(|pod| !pod.ready) {
+        let own = |trouble: &&mut Trouble| trouble.pod.as_ref() == Some(&pod.name);
+        let Some((reason, message)) = said(&pod.uid) else { continue };
+        match troubles.iter_mut().find(own) {
+            Some(known) if known.kind == TroubleKind::NotReady => (known.reason, known.message) = (reason, message),
+            Some(_) => {}
+            None => troubles.push(Trouble {
+                kind: TroubleKind::NotReady,
+                pod: Some(pod.name.clone()),
+                container: None,
+                reason,
+                message,
+                restarts: 0,
+            }),
+        }
+    }
+    troubles.sort_by_key(|trouble| (std::cmp::Reverse(trouble.kind), std::cmp::Reverse(trouble.restarts)));
+}
+
+/// Objects whose events may tell why a rollout stands still: the workload while pods of it are missing, unless it has a
+/// condition for that, and a few pods that are not ready.
+pub fn asks_events(workload: &Workload, pods: &[Pod]) -> Vec<String> {
+    let sets = matches!(workload.id.kind, WorkloadKind::StatefulSet | WorkloadKind::DaemonSet);
+    let missing = sets && workload.status.total < workload.replicas;
+    let unready = new_pods(workload, pods).into_iter().filter(|pod| !pod.ready && pod.unschedulable.is_none()).take(2);
+    missing.then(|| workload.uid.clone()).into_iter().chain(unready.map(|pod| pod.uid.clone())).collect()
 }
 
 #[cfg(test)]

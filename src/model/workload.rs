@@ -67,6 +67,9 @@ pub struct Workload {
     pub restarted_at: Option<String>,
     /// The selector of its pods.
     pub selector: Selector,
+    /// Fingerprint of its pod template, but for the restart annotation.
+    #[serde(skip)]
+    pub template: u64,
     /// Rollout counts.
     pub status: RolloutStatus,
     /// The template's tolerations, node selector and required node affinity: where its pods may run.
@@ -95,8 +98,20 @@ pub struct RolloutStatus {
     pub current_revision: Option<String>,
     /// StatefulSet: `updateRevision`; Deployment and DaemonSet: hash of the newest ReplicaSet or ControllerRevision, when it was read.
     pub update_revision: Option<String>,
-    /// Message of the Deployment's condition Progressing=False, reason ProgressDeadlineExceeded.
-    pub deadline_exceeded: Option<String>,
+    /// Deployment: condition Progressing=False, reason ProgressDeadlineExceeded.
+    pub deadline_exceeded: Option<Exceeded>,
+    /// Deployment: message of the condition ReplicaFailure=True: pods cannot be created (quota, admission).
+    pub replica_failure: Option<String>,
+}
+
+/// A progress deadline that passed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exceeded {
+    /// The controller's words, which name the ReplicaSet.
+    pub message: String,
+    /// `lastUpdateTime`.
+    pub updated_at: Option<Timestamp>,
 }
 
 /// A CronJob: it cannot be restarted, its next run gets the new settings.
@@ -198,6 +213,9 @@ pub struct Pod {
     pub ready: bool,
     /// Condition PodScheduled=False: its message.
     pub unschedulable: Option<String>,
+    /// Condition Ready=False: its reason and message.
+    #[serde(skip)]
+    pub unready: Option<Waiting>,
     /// Controller.
     pub owner: Option<Owner>,
     /// `pod-template-hash` or `controller-revision-hash`.

@@ -26,7 +26,7 @@ pub use self::{
     converge::{Converge, Expanded, carried_out, converge},
     disassociate::{Disassociate, RoleUse, Target, disassociate},
     recycle::{Recycle, recycle},
-    restart::{StalePod, cron_jobs, stale_pods, unread_rollouts},
+    restart::{Skipped, StalePod, cron_jobs, skipped, stale_pods, unread_rollouts},
     role_create::{CreateRole, create_role},
     role_delete::delete_role,
     role_policies::{Attach, Detach, attach, detach},
@@ -273,6 +273,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What the user should know before saying yes; one line each.
     pub warnings: Vec<String>,
+    /// What was asked for and is not restarted.
+    pub skipped: Vec<Skipped>,
     /// Workloads whose restart is under way already: to be watched, not restarted again.
     pub watch: Vec<WorkloadRef>,
     /// It changes what running workloads act as, though its steps only create: pods switch from an IRSA role.
@@ -331,8 +333,9 @@ impl Plan {
 
     /// Adds the plan of another service account. Once they are of several namespaces, restarts are shown with theirs.
     pub fn merge(&mut self, other: Self) {
-        let Self { steps, warnings, watch, updates } = other;
+        let Self { steps, warnings, skipped, watch, updates } = other;
         self.steps.extend(steps);
+        self.skipped.extend(skipped);
         self.watch.extend(watch);
         self.updates |= updates;
         for warning in warnings {
@@ -387,6 +390,11 @@ impl Plan {
         for warning in warnings {
             self.warn(warning);
         }
+    }
+
+    /// Nothing is restarted or watched, although pods need it.
+    pub fn restarts_nothing_of_need(&self) -> bool {
+        self.steps.is_empty() && self.watch.is_empty() && self.skipped.iter().any(|skipped| skipped.needed)
     }
 
     fn warn(&mut self, warning: impl Into<String>) {

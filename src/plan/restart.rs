@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use super::{Plan, Step};
 use crate::model::{
     association::Association,
@@ -24,6 +26,29 @@ pub struct StalePod {
     pub owner: Option<String>,
     /// Why, in one line.
     pub reason: String,
+}
+
+/// What was asked for and is not restarted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Skipped {
+    /// `deployment/api`, `job/x`, `cluster/orders-db`, or `pod/x` for a pod without a controller.
+    pub resource: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Its pods that are concerned.
+    pub pods: Vec<String>,
+    /// Why, and what to do.
+    pub reason: String,
+    /// One of its pods needs the restart.
+    pub needed: bool,
+}
+
+/// What cannot be restarted although pods need it, by `needs`.
+pub fn skipped(workloads: &[Workload], pods: &[Pod], needs: &dyn Fn(&Pod) -> bool) -> (Vec<Skipped>, bool) {
+    let mut plan = Plan::default();
+    restarts(workloads, pods, needs, false, &mut plan);
+    (plan.skipped, !plan.steps.is_empty() || !plan.watch.is_empty())
 }
 
 /// The stale ones among the live pods of a service account: for the message that ends a command.
@@ -111,7 +136,7 @@ pub(super) fn restarts(workloads: &[Workload], pods: &[Pod], stale: &dyn Fn(&Pod
             // Its template is the Rollout's too: another annotation there begins an update.
             if !concerned.is_empty() {
                 let (id, namespace) = (&workload.id, &workload.id.namespace);
-                plan.warn(format!(
+                plan.skip(id, &concerned, stale, format!(
                     "{id} has pods of its own and is not restarted, as that would begin an update of {borrower}, which uses its \
                      template: `kubectl rollout restart {id} -n {namespace}` does both"
                 ));
@@ -123,7 +148,7 @@ pub(super) fn restarts(workloads: &[Workload], pods: &[Pod], stale: &dyn Fn(&Pod
     for pod in live {
         let known = workloads.iter().any(|workload| workload.owns(pod));
         if !known && (all || stale(pod)) {
-            plan.warn(loose(pod));
+            plan.skip_pod(pod, stale);
         }
     }
 }
@@ -132,36 +157,51 @@ fn one(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &dyn Fn(&Po
     let (id, namespace) = (&workload.id, &workload.id.namespace);
     let names = || concerned.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>().join(" ");
     if workload.paused {
-        plan.warn(format!(
-            "{id} is paused and not restarted: `kubectl rollout resume {id} -n {namespace}`, then recycle it"
-        ));
+        plan.skip(
+            id,
+            concerned,
+            stale,
+            format!("{id} is paused and not restarted: `kubectl rollout resume {id} -n {namespace}`, then recycle it"),
+        );
         return;
     }
     if workload.strategy == Strategy::OnDelete {
-        plan.warn(format!(
-            "{id} replaces a pod only when it is deleted (OnDelete): `kubectl delete pod -n {namespace} {}`",
-            names()
-        ));
+        plan.skip(
+            id,
+            concerned,
+            stale,
+            format!(
+                "{id} replaces a pod only when it is deleted (OnDelete): `kubectl delete pod -n {namespace} {}`",
+                names()
+            ),
+        );
         return;
     }
     if workload.id.kind == WorkloadKind::StatefulSet && workload.partition > 0 {
         let kept: Vec<&&Pod> =
             concerned.iter().filter(|pod| ordinal(pod).is_some_and(|n| n < workload.partition)).collect();
         if !kept.is_empty() {
-            plan.warn(format!(
-                "{id} has partition {}: {} of its pods are not replaced; \
+            let kept: Vec<&Pod> = kept.iter().map(|pod| **pod).collect();
+            plan.skip(
+                id,
+                &kept,
+                stale,
+                format!(
+                    "{id} has partition {}: {} of its pods are not replaced; \
                  lower `spec.updateStrategy.rollingUpdate.partition` to reach them",
-                workload.partition,
-                kept.len()
-            ));
+                    workload.partition,
+                    kept.len()
+                ),
+            );
         }
         if kept.len() == concerned.len() && !concerned.is_empty() {
             return;
         }
     }
     if let Some(argo) = &workload.argo
-        && !restartable(id, argo, plan)
+        && let Some(why) = refused(id, argo, plan)
     {
+        plan.skip(id, concerned, stale, why);
         return;
     }
     let (new, held) = (rollout::new_pods(workload, pods), rollout::held(workload, pods));
@@ -194,18 +234,17 @@ fn delete_first(namespace: &str, pods: &[&str]) -> String {
     )
 }
 
-/// Whether the controller of an Argo Rollout would carry a restart out, and what is to be said of its phase. It restarts
-/// paused and aborted ones too.
-fn restartable(id: &WorkloadRef, argo: &Argo, plan: &mut Plan) -> bool {
+/// Why the controller of an Argo Rollout would not carry a restart out; warns of its phase otherwise. It restarts paused and
+/// aborted ones too.
+fn refused(id: &WorkloadRef, argo: &Argo, plan: &mut Plan) -> Option<String> {
     let (name, namespace) = (&id.name, &id.namespace);
     let (phase, message) = (argo.phase.0.as_str(), argo.phase.1.as_str());
     let why = if message.is_empty() { String::new() } else { format!(" ({message})") };
     match phase {
         "Degraded" if message.starts_with("InvalidSpec") => {
-            plan.warn(format!(
+            return Some(format!(
                 "{id} is not restarted, as its controller refuses it: {message}; correct it, then recycle it"
             ));
-            return false;
         }
         "Degraded" => plan.warn(format!(
             "{id} is degraded{why}: the restart replaces the pods that run; \
@@ -217,7 +256,7 @@ fn restartable(id: &WorkloadRef, argo: &Argo, plan: &mut Plan) -> bool {
         )),
         _ => {}
     }
-    true
+    None
 }
 
 /// The Argo Rollout that uses a Deployment's template (`spec.workloadRef`).
@@ -235,6 +274,35 @@ fn borrower<'a>(workload: &Workload, workloads: &'a [Workload]) -> Option<&'a Wo
 /// `db-3` gives 3.
 fn ordinal(pod: &Pod) -> Option<u64> {
     pod.name.rsplit('-').next()?.parse().ok()
+}
+
+impl Plan {
+    /// A workload that is not restarted: in a warning, and for the report.
+    fn skip(&mut self, id: &WorkloadRef, pods: &[&Pod], stale: &dyn Fn(&Pod) -> bool, reason: String) {
+        self.warn(reason.clone());
+        self.skipped.push(Skipped {
+            resource: id.to_string(),
+            namespace: id.namespace.clone(),
+            pods: pods.iter().map(|pod| pod.name.clone()).collect(),
+            reason,
+            needed: pods.iter().copied().any(stale),
+        });
+    }
+
+    /// The same of a pod that no workload of podid's kinds owns.
+    fn skip_pod(&mut self, pod: &Pod, stale: &dyn Fn(&Pod) -> bool) {
+        let reason = loose(pod);
+        self.warn(reason.clone());
+        let rollout = pod.argo_rollout().map(|rollout| format!("rollout/{rollout}"));
+        let owner = || pod.owner.as_ref().map(|owner| format!("{}/{}", owner.kind.to_lowercase(), owner.name));
+        self.skipped.push(Skipped {
+            resource: rollout.or_else(owner).unwrap_or_else(|| format!("pod/{}", pod.name)),
+            namespace: pod.namespace.clone(),
+            pods: vec![pod.name.clone()],
+            reason,
+            needed: stale(pod),
+        });
+    }
 }
 
 /// A pod that no workload of podid's kinds owns.

@@ -3,3 +3,6 @@
 pub mod agent;
 pub mod effective;
 pub mod rollout;
+mod stuck;
+
+pub use self::stuck::State;

@@ -7,15 +7,16 @@ use std::{
 
 use futures::StreamExt;
 
+use super::stuck::{self, State, Warnings};
 use crate::{
     explain::{self, Explanation},
     failure::{Failure, Result},
     model::{
         names::ServiceAccount,
-        rollout::{self, Trouble, TroubleKind},
+        rollout::{self, Change, Progress, Trouble, TroubleKind},
         workload::{Workload, WorkloadKind},
     },
-    output::{Progress, mask},
+    output::{Progress as Line, mask},
     ports::{Cluster, RolloutView},
     wait::Guard,
 };
@@ -38,46 +39,75 @@ pub struct Watch<'a> {
     pub done: &'a str,
 }
 
-/// Watches the rollout of `workload`, as it was after its restart, until it is done.
-///
-/// # Errors
-/// When it cannot succeed (with container state, exit code and last log lines), the deadline, or an interruption.
-pub async fn watch(
+/// How a watch ended.
+#[derive(Debug)]
+pub struct Watched {
+    /// Well, or why not.
+    pub result: Result<()>,
+    /// What somebody else did to the workload meanwhile.
+    pub change: Option<Change>,
+    /// How far it was when it did not end well.
+    pub last: Option<State>,
+}
+
+/// Watches the rollout of `workload`, as it was after its restart, until it is done, cannot succeed (with container state, exit code
+/// and last log lines), was changed by somebody else, the deadline passes, or it is interrupted.
+pub async fn watch(kube: &dyn Cluster, guard: &Guard, line: &Line, workload: &Workload, how: Watch<'_>) -> Watched {
+    let mut seen = Watched { result: Ok(()), change: None, last: None };
+    let result = until_done(kube, guard, line, workload, how, &mut seen).await;
+    let last = seen.last.filter(|_| result.is_err());
+    Watched { result: result.map_err(|failure| stuck::late(failure, last.as_ref())), last, ..seen }
+}
+
+async fn until_done(
     kube: &dyn Cluster,
     guard: &Guard,
-    line: &Progress,
-    workload: &Workload,
+    line: &Line,
+    begun: &Workload,
     how: Watch<'_>,
+    seen: &mut Watched,
 ) -> Result<()> {
     let what = format!("watching {}", how.name);
-    let mut views = guard.run(&what, kube.follow(&workload.id)).await?;
+    let mut views = guard.run(&what, kube.follow(&begun.id)).await?;
     let mut since: BTreeMap<String, Instant> = BTreeMap::new();
+    let mut warnings = Warnings::new();
     let mut view: Option<RolloutView> = None;
     loop {
         // A trouble may end the watch by lasting, without any event.
         let tick = guard.run_or_tick(&what, Duration::from_secs(1), views.next()).await;
-        match tick.map_err(|failure| held(failure, view.as_ref(), workload))? {
+        match tick.map_err(|failure| held(failure, view.as_ref(), begun))? {
             Some(Some(next)) => view = Some(next?),
             Some(None) => return Err(Failure::failed(format!("the watch of {} ended", how.name))),
             None => {}
         }
         let Some(view) = &view else { continue };
-        let Some(present) = &view.workload else {
-            return Err(Failure::failed(format!("{} was deleted while it rolled out", how.name)));
-        };
-        let progress = rollout::judge(present, &view.pods, workload.generation);
-        if progress.done {
-            line.done(how.done);
+        seen.change = rollout::change(begun, view.workload.as_ref()).or(seen.change.take());
+        let present = view.workload.as_ref().map(|present| present.since(begun));
+        let progress = present.as_ref().map(|present| rollout::judge(present, &view.pods, begun.generation));
+        let done = progress.as_ref().is_some_and(|progress| progress.done);
+        if let Some(change) =
+            seen.change.as_ref().filter(|change| change.ends() && !(done && **change == Change::Paused))
+        {
+            return Err(stuck::changed(how.name, change, begun));
+        }
+        let (Some(present), Some(progress)) = (present, progress) else { continue };
+        if done {
+            line.done(&match &seen.change {
+                Some(change) => format!("{}; it {change} meanwhile", how.done),
+                None => how.done.to_owned(),
+            });
             return Ok(());
         }
-        let troubles = rollout::troubles(present, &view.pods, workload.generation);
+        let mut troubles = rollout::troubles(&present, &view.pods, begun.generation);
+        warnings.add_to(&mut troubles, kube, guard, (&present, &view.pods)).await;
+        seen.last = Some(State { progress: progress.clone(), problems: troubles.clone() });
         let keys: Vec<String> = troubles.iter().map(|t| format!("{:?}", t.key())).collect();
         since.retain(|key, _| keys.contains(key));
         let since_write = how.last_write.map(|at| at.elapsed().as_secs());
         for (trouble, key) in troubles.iter().zip(keys) {
             let seen_for = since.entry(key).or_insert_with(Instant::now).elapsed().as_secs();
             if trouble.ends(seen_for, since_write) {
-                let failure = ended(kube, guard, present, (trouble, &troubles), how).await;
+                let failure = ended(kube, guard, &present, (trouble, &troubles), how).await;
                 return Err(match view.unread {
                     Some(permission) => failure.because(format!(
                         "which pods are new was told by their age, as it is not allowed: {permission}"
@@ -86,18 +116,31 @@ pub async fn watch(
                 });
             }
         }
-        let mut text = format!("waiting for {}", progress.waiting_for);
-        if let Some(trouble) = troubles.first() {
-            let waits = if since_write.is_some_and(|s| s < 60) && trouble.kind == TroubleKind::Crash {
-                ", IAM may still be spreading the change"
-            } else {
-                ""
-            };
-            text = format!("{text} ({}{waits})", short(trouble));
-        } else if let Some(pod) = rollout::holding(present, &view.pods, workload.generation).first() {
-            text = format!("{text} (pod {} is an old one that fails: it has to be deleted)", pod.name);
-        }
-        line.update(text);
+        line.update(waiting(&progress, &troubles, since_write, || {
+            rollout::holding(&present, &view.pods, begun.generation).first().map(|pod| pod.name.clone())
+        }));
+    }
+}
+
+/// The progress line: what it waits for, and the worst of what keeps it.
+fn waiting(
+    progress: &Progress,
+    troubles: &[Trouble],
+    since_write: Option<u64>,
+    holding: impl FnOnce() -> Option<String>,
+) -> String {
+    let text = format!("waiting for {}", progress.waiting_for);
+    if let Some(trouble) = troubles.first() {
+        let waits = if since_write.is_some_and(|s| s < 60) && trouble.kind == TroubleKind::Crash {
+            ", IAM may still be spreading the change"
+        } else {
+            ""
+        };
+        format!("{text} ({}{waits})", stuck::line(trouble))
+    } else if let Some(pod) = holding() {
+        format!("{text} (pod {pod} is an old one that fails: it has to be deleted)")
+    } else {
+        text
     }
 }
 
@@ -116,13 +159,6 @@ fn held(failure: Failure, view: Option<&RolloutView>, restarted: &Workload) -> F
         .hint(format!("let it go on: `kubectl delete pod -n {namespace} {}`", names.join(" ")))
 }
 
-/// A trouble in a few words.
-fn short(trouble: &Trouble) -> String {
-    let pod = trouble.pod.as_deref().map_or(String::new(), |pod| format!("pod {pod}: "));
-    let restarts = if trouble.restarts > 0 { format!(", restarted {} times", trouble.restarts) } else { String::new() };
-    format!("{pod}{}{restarts}", trouble.reason)
-}
-
 /// `trouble` ended it; it is one of `all`.
 async fn ended(
     kube: &dyn Cluster,
@@ -131,13 +167,13 @@ async fn ended(
     (trouble, all): (&Trouble, &[Trouble]),
     how: Watch<'_>,
 ) -> Failure {
-    let mut failure = told(Failure::failed(format!("{} does not roll out", how.name)), trouble);
+    let mut failure = stuck::told(Failure::failed(format!("{} does not roll out", how.name)), trouble);
     // A deadline only says that nothing moved; what kept it is with the pods.
     let mut trouble = trouble;
     if trouble.kind == TroubleKind::Deadline
         && let Some(behind) = all.iter().find(|trouble| trouble.kind != TroubleKind::Deadline)
     {
-        failure = told(failure, behind);
+        failure = stuck::told(failure, behind);
         trouble = behind;
     }
     if let (Some(pod), Some(container)) = (&trouble.pod, &trouble.container)
@@ -173,16 +209,6 @@ async fn ended(
         return failure;
     }
     failure.hint(format!("go back with `kubectl -n {} rollout undo {}`", workload.id.namespace, workload.id))
-}
-
-/// The trouble, and the words of who reported it.
-fn told(failure: Failure, trouble: &Trouble) -> Failure {
-    let failure = failure.because(short(trouble));
-    // `Error` is what the kubelet calls every exit code but 0.
-    if trouble.message.is_empty() || trouble.message == "Error" {
-        return failure;
-    }
-    failure.because(mask::mask(&trouble.message))
 }
 
 /// The explanation's commands for this workload.

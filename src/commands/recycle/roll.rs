@@ -17,13 +17,17 @@ use crate::{
     model::{
         association::Association,
         names::ServiceAccount,
+        rollout::Change,
         staleness,
         workload::{Workload, WorkloadKind, WorkloadRef},
     },
     observe,
     plan::{self, Plan, Step},
     ports::Cluster,
-    prove::{self, rollout::Watch},
+    prove::{
+        self, State,
+        rollout::{Watch, Watched},
+    },
     wait::Written,
 };
 
@@ -34,8 +38,12 @@ pub struct Rollout {
     pub workload: WorkloadRef,
     /// How it ended.
     pub result: Result<()>,
-    /// It failed, and the revision before runs again.
+    /// It failed, and an earlier revision runs again.
     pub rolled_back: bool,
+    /// What somebody else did to it meanwhile.
+    pub change: Option<Change>,
+    /// How far it was when it did not end well.
+    pub last: Option<State>,
 }
 
 /// What is to be done for one service account.
@@ -165,6 +173,7 @@ struct Rolling<'a> {
 impl Rolling<'_> {
     async fn one(&self, part: &Part<'_>, turn: Turn<'_>) -> Ended {
         let mut ended = Ended::default();
+        let mut before = None;
         let workload = match turn {
             Turn::Watch(workload) => Some(workload.clone()),
             Turn::Restart(step) if self.failed.load(Ordering::Relaxed) => {
@@ -172,22 +181,24 @@ impl Rolling<'_> {
                 None
             }
             Turn::Restart(step) => {
-                let (report, workload) = self.restart(step).await;
+                let (report, read, workload) = self.restart(step).await;
+                before = read;
                 self.failed.fetch_or(report.failure.is_some(), Ordering::Relaxed);
                 ended.reports.push(report);
                 workload
             }
         };
         let Some(workload) = workload.filter(|_| self.way.watch) else { return ended };
-        let mut result = self.watch(part, &workload, "rolled out").await;
+        let Watched { mut result, change, last } = self.watch(part, &workload, "rolled out").await;
         let mut rolled_back = false;
         if let Err(failure) = &mut result {
             self.failed.store(true, Ordering::Relaxed);
-            if self.way.roll_back {
-                rolled_back = self.back(part, &workload, failure, &mut ended.reports).await;
+            let theirs = change.as_ref().is_some_and(Change::ends);
+            if self.way.roll_back && !theirs {
+                rolled_back = self.back(part, (before.as_ref(), &workload), failure, &mut ended.reports).await;
             }
         }
-        ended.rollout = Some(Rollout { workload: workload.id, result, rolled_back });
+        ended.rollout = Some(Rollout { workload: workload.id, result, rolled_back, change, last });
         ended
     }
 
@@ -202,29 +213,35 @@ impl Rolling<'_> {
         }
     }
 
-    async fn watch(&self, part: &Part<'_>, workload: &Workload, done: &str) -> Result<()> {
+    async fn watch(&self, part: &Part<'_>, workload: &Workload, done: &str) -> Watched {
         let name = self.called(&workload.id);
         let line = self.ctx.term.progress(&name);
         let how = Watch { subject: part.subject, last_write: part.last_write, logs: self.way.logs, name: &name, done };
-        let result = prove::rollout::watch(self.kube, &self.ctx.guard, &line, workload, how).await;
-        if let Err(failure) = &result {
+        let watched = prove::rollout::watch(self.kube, &self.ctx.guard, &line, workload, how).await;
+        if let Err(failure) = &watched.result {
             let own = format!("{name} ");
             line.fail(failure.message.strip_prefix(&own).unwrap_or(&failure.message));
         }
-        result
+        watched
     }
 
-    async fn restart(&self, step: &Step) -> (Report, Option<Workload>) {
+    /// The workload right before and right after it.
+    async fn restart(&self, step: &Step) -> (Report, Option<Workload>, Option<Workload>) {
         let Step::Restart { workload: id, .. } = step else {
-            return (Report { step: step.clone(), status: Status::Skipped, failure: None }, None);
+            return (Report { step: step.clone(), status: Status::Skipped, failure: None }, None, None);
         };
+        let mut before = None;
         let what = step.describe();
         let (status, failure, workload) = match self.ready(id, &what).await {
-            Ok(present) => match self.ctx.guard.write(&what, self.kube.restart(&present, self.at)).await {
-                Written::Answered(Ok(workload)) => (Status::Done, None, Some(workload)),
-                Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
-                Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
-            },
+            Ok(present) => {
+                let written = self.ctx.guard.write(&what, self.kube.restart(&present, self.at)).await;
+                before = Some(present);
+                match written {
+                    Written::Answered(Ok(workload)) => (Status::Done, None, Some(workload)),
+                    Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
+                    Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
+                }
+            }
             Err(failure) if failure.code == Code::TimedOut || failure.code.signalled() => {
                 (Status::NotStarted, Some(failure), None)
             }
@@ -232,7 +249,7 @@ impl Rolling<'_> {
         };
         let report = Report { step: step.clone(), status, failure };
         shared::tell(self.ctx, &report);
-        (report, workload)
+        (report, before, workload)
     }
 
     /// The workload as it is right before its restart; fails, too, when there is no time left to begin.
@@ -246,12 +263,12 @@ impl Rolling<'_> {
         Ok(present)
     }
 
-    /// Takes a rollout back that cannot succeed, and watches that too. It has failed all the same, and now says what became
-    /// of it; true when the revision before runs again.
+    /// Rolls back a restart that cannot succeed, and watches that too. It has failed all the same, and now says what became
+    /// of it; true when an earlier revision runs again.
     async fn back(
         &self,
         part: &Part<'_>,
-        workload: &Workload,
+        (before, workload): (Option<&Workload>, &Workload),
         failed: &mut Failure,
         reports: &mut Vec<Report>,
     ) -> bool {
@@ -260,13 +277,17 @@ impl Rolling<'_> {
         if failed.code != Code::Failed || workload.id.kind == WorkloadKind::Rollout {
             return false;
         }
+        let Some(before) = before else {
+            failed.causes.push("not rolled back: this run did not begin that rollout".to_owned());
+            return false;
+        };
         let step = Step::RollBack { workload: workload.id.clone(), spread: self.way.spread };
         let what = step.describe();
         if let Err(late) = self.ctx.guard.may_begin(&what) {
-            failed.causes.push(format!("not taken back: {late}"));
+            failed.causes.push(format!("not rolled back: {late}"));
             return false;
         }
-        let (status, failure, back) = match self.ctx.guard.write(&what, self.kube.roll_back(workload)).await {
+        let (status, failure, back) = match self.ctx.guard.write(&what, self.kube.roll_back(before, workload)).await {
             Written::Answered(Ok(back)) => (Status::Done, None, Some(back)),
             Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
             Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
@@ -276,18 +297,18 @@ impl Rolling<'_> {
         shared::tell(self.ctx, &report);
         reports.push(report);
         let Some(back) = back else {
-            failed.causes.push(format!("not taken back: {}", unable.unwrap_or_default()));
+            failed.causes.push(format!("not rolled back: {}", unable.unwrap_or_default()));
             return false;
         };
         // podid has just done what this advises.
         failed.hints.retain(|hint| !hint.contains("rollout undo"));
-        match self.watch(part, &back, "rolled back").await {
+        match self.watch(part, &back, "rolled back").await.result {
             Ok(()) => {
-                failed.causes.push("it was taken back: the revision before runs again".to_owned());
+                failed.causes.push("it was rolled back: the earlier revision runs again".to_owned());
                 true
             }
             Err(again) => {
-                failed.causes.push(format!("it was taken back, but that does not end well either: {again}"));
+                failed.causes.push(format!("it was rolled back, but that does not end well either: {again}"));
                 false
             }
         }
@@ -312,21 +333,30 @@ pub fn verdict(rollouts: &[Rollout], outcome: &Outcome) -> Result<()> {
     }
 }
 
-/// `[{"workload","namespace","status","error"}]`.
+/// `[{"workload","namespace","status","error"}]`, with `change` when somebody else changed it meanwhile, and `lastState` when it did
+/// not end well.
 pub fn rollouts_json(rollouts: &[Rollout]) -> Value {
-    rollouts
-        .iter()
-        .map(|r| {
-            json!({
-                "workload": r.workload.to_string(),
-                "namespace": r.workload.namespace,
-                "status": match r.result {
-                    Ok(()) => "rolled-out",
-                    Err(_) if r.rolled_back => "rolled-back",
-                    Err(_) => "failed",
-                },
-                "error": r.result.as_ref().err().map(ToString::to_string),
-            })
-        })
-        .collect()
+    rollouts.iter().map(rollout_json).collect()
+}
+
+fn rollout_json(it: &Rollout) -> Value {
+    let theirs = it.change.as_ref().is_some_and(Change::ends);
+    let mut value = json!({
+        "workload": it.workload.to_string(),
+        "namespace": it.workload.namespace,
+        "status": match it.result {
+            Ok(()) => "rolled-out",
+            Err(_) if it.rolled_back => "rolled-back",
+            Err(_) if theirs => "changed",
+            Err(_) => "failed",
+        },
+        "error": it.result.as_ref().err().map(ToString::to_string),
+    });
+    if let Some(change) = &it.change {
+        value["change"] = json!(change.word());
+    }
+    if let Some(last) = &it.last {
+        value["lastState"] = json!(last);
+    }
+    value
 }

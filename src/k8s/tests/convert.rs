@@ -57,7 +57,7 @@ fn a_deadline_that_was_exceeded() {
     let condition = |status: &str, reason: &str| json!({"conditions": [{"type": "Progressing", "status": status, "reason": reason, "message": "timed out"}]});
     let exceeded = condition("False", "ProgressDeadlineExceeded");
     let it = of::<Deployment>(convert::deployment, &json!({}), &exceeded);
-    assert_eq!(it.status.deadline_exceeded.as_deref(), Some("timed out"));
+    assert_eq!(it.status.deadline_exceeded.map(|exceeded| exceeded.message).as_deref(), Some("timed out"));
     let progressing = condition("True", "NewReplicaSetAvailable");
     assert_eq!(of::<Deployment>(convert::deployment, &json!({}), &progressing).status.deadline_exceeded, None);
 }

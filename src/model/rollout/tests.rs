@@ -3,7 +3,7 @@
 use super::*;
 use crate::model::{
     fixtures::{at, pod, rollout, workload},
-    workload::{RolloutStatus, Terminated, Waiting},
+    workload::{Exceeded, RolloutStatus, Terminated, Waiting},
 };
 
 /// Observed generation, total, updated, ready, available, what is waited for (empty: done).
@@ -130,7 +130,7 @@ fn waiting_ends_early_only_for_lasting_trouble_of_new_pods() {
 #[test]
 fn a_deadline_counts_only_once_the_change_was_observed() {
     let mut carts = workload(WorkloadKind::Deployment, "carts");
-    carts.status.deadline_exceeded = Some("timed out".to_owned());
+    carts.status.deadline_exceeded = Some(Exceeded { message: "timed out".to_owned(), updated_at: None });
     assert!(troubles(&carts, &[], 1)[0].ends(0, Some(0)));
     assert_eq!(troubles(&carts, &[], 2), []);
 }
@@ -275,4 +275,53 @@ fn troubles_of_an_argo_rollout_are_those_of_its_new_pods() {
     }
     let found = troubles(&carts, &pods, 1);
     assert_eq!(found.iter().map(|t| t.pod.as_deref()).collect::<Vec<_>>(), [Some("carts-1")]);
+}
+
+#[test]
+fn why_pods_are_missing_or_not_ready() {
+    let mut carts = workload(WorkloadKind::Deployment, "carts");
+    carts.status.update_revision = Some("new".to_owned());
+    let mut new = pod(&carts, "a", true);
+    new.revision = Some("new".to_owned());
+    let kinds = |carts: &Workload, pod: &Pod| -> Vec<(TroubleKind, String)> {
+        let found = troubles(carts, std::slice::from_ref(pod), 1);
+        assert!(found.iter().all(|trouble| !trouble.ends(1000, None)), "{found:?}");
+        found.into_iter().map(|trouble| (trouble.kind, trouble.message)).collect()
+    };
+    assert_eq!(kinds(&carts, &new), []);
+    new.ready = false;
+    let unready = "containers with unready status: [app]";
+    new.unready = Some(Waiting { reason: "ContainersNotReady".to_owned(), message: unready.to_owned() });
+    assert_eq!(kinds(&carts, &new), [(TroubleKind::NotReady, unready.to_owned())]);
+    new.unschedulable = Some("0/3 nodes are available".to_owned());
+    assert_eq!(kinds(&carts, &new), [(TroubleKind::Unschedulable, "0/3 nodes are available".to_owned())]);
+    carts.status.replica_failure = Some("exceeded quota".to_owned());
+    assert_eq!(kinds(&carts, &new)[0], (TroubleKind::Refused, "exceeded quota".to_owned()));
+    // Another workload's pod that the selector matches too.
+    let mut twin = pod(&workload(WorkloadKind::Deployment, "carts-two"), "b", true);
+    (twin.revision, twin.ready) = (Some("new".to_owned()), false);
+    twin.labels.extend(carts.selector.labels.clone());
+    assert_eq!(kinds(&workload(WorkloadKind::Deployment, "carts"), &twin), []);
+}
+
+#[test]
+fn events_tell_what_nothing_else_does() {
+    let mut db = workload(WorkloadKind::StatefulSet, "db");
+    db.status.update_revision = Some("new".to_owned());
+    let mut new = pod(&db, "db-0", true);
+    (new.revision, new.ready) = (Some("new".to_owned()), false);
+    let pods = [new];
+    let told = |db: &Workload| {
+        let mut found = troubles(db, &pods, 1);
+        let known = asks_events(db, &pods);
+        told_by_events(&mut found, db, &pods, &|uid| {
+            let reason = if uid == db.uid { "FailedCreate" } else { "Unhealthy" };
+            known.iter().any(|one| one == uid).then(|| (reason.to_owned(), "why".to_owned()))
+        });
+        found.into_iter().map(|trouble| (trouble.kind, trouble.reason)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&db), [(TroubleKind::NotReady, "Unhealthy".to_owned())]);
+    db.status.total = 1;
+    let both = [(TroubleKind::Refused, "FailedCreate".to_owned()), (TroubleKind::NotReady, "Unhealthy".to_owned())];
+    assert_eq!(told(&db), both);
 }

@@ -45,8 +45,27 @@ const STEPS: Rows = &[
 const ROLLOUTS: Rows = &[
     ("rollouts[]", "the restarts that were watched"),
     ("rollouts[].workload, rollouts[].namespace", "which, as deployment/carts"),
-    ("rollouts[].status", "rolled-out, failed, or rolled-back (failed, and the revision before runs again)"),
+    (
+        "rollouts[].status",
+        "rolled-out, failed, rolled-back (failed, and an earlier revision runs again), or changed (by somebody else meanwhile)",
+    ),
     ("rollouts[].error", "why it failed, or null"),
+    (
+        "rollouts[].change",
+        "what somebody else did meanwhile: deleted, undone, template-changed, paused, scaled or restarted-again; absent without",
+    ),
+    (
+        "rollouts[].lastState",
+        "of one that did not end well, how far it was when it was last seen: updated and wanted pods, waitingFor, and problems[]",
+    ),
+];
+
+const SKIPPED: Rows = &[
+    ("skipped[]", "what was asked for and is not restarted; absent without"),
+    ("skipped[].resource, skipped[].namespace", "which, as deployment/carts, job/x or pod/x"),
+    ("skipped[].pods[]", "names of its pods that are concerned"),
+    ("skipped[].reason", "why, and what to do"),
+    ("skipped[].needed", "whether one of its pods needs the restart"),
 ];
 
 const EFFECTIVE: Rows = &[
@@ -231,7 +250,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
             "One object, also when the command failed after the plan. associations holds those that were there, with the fields that podid-list(1) explains, and:",
             &[STEPS, GONE, ROLLOUTS],
         ),
-        "podid recycle" => ("One object, also when the command failed after the plan:", &[STEPS, ROLLOUTS]),
+        "podid recycle" => ("One object, also when the command failed after the plan:", &[STEPS, ROLLOUTS, SKIPPED]),
         "podid agent install" | "podid agent upgrade" => (
             "One object, also when the command failed after the plan. addon is the add-on, or null; agent holds what podid-agent-status(1) prints, or null.",
             &[STEPS, ADDON],

@@ -71,9 +71,16 @@ fn sync(state: &mut State, scenario: &Scenario, set: &Value, now: Timestamp) {
                 object(pod, &["spec", "affinity", "nodeAffinity"])
                     .insert("requiredDuringSchedulingIgnoredDuringExecution".into(), only);
             };
-            if let Ok(pod) = create_pod(state, scenario, (kind, set), shape, now) {
-                tell(state, set, "Created", &pod, now);
-                moved = true;
+            match create_pod(state, scenario, (kind, set), shape, now) {
+                Ok(pod) => {
+                    tell(state, set, "Created", &pod, now);
+                    moved = true;
+                }
+                Err(failure) if failure.code != 429 => {
+                    let message = format!("Error creating: {}", failure.message);
+                    state.kube.warn(Source::Component("daemonset-controller"), set, "FailedCreate", &message, now);
+                }
+                Err(_) => {}
             }
         }
         for pod in here.iter().filter(|p| finished(p) && !terminating(p)) {

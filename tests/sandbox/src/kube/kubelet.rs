@@ -209,6 +209,12 @@ fn advance(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, n
                 run.ready = true;
                 run.due = None;
             }
+            Some(Outcome::Unready) => {
+                run.due = None;
+                let source = kubelet(pod, Some(text(pod, "/spec/containers/0/name")));
+                let message = "Readiness probe failed: HTTP probe failed with statuscode: 503";
+                state.kube.warn(source, pod, "Unhealthy", message, now);
+            }
             _ => run.due = None,
         },
         Stage::Crashed if run.restarts > 0 => {

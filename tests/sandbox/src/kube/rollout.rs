@@ -135,6 +135,8 @@ impl<'k> Rollout<'k> {
 
     fn recreate(&mut self) {
         let (new, old) = self.sets();
+        // One that is there already becomes the newest before any pod ends (getAllReplicaSetsAndSyncRevision).
+        let new = new.map(|new| self.adopt_revision(new, &old));
         if old.iter().any(|s| size(s) > 0) {
             for set in &old {
                 self.scale(set, 0);
@@ -146,7 +148,6 @@ impl<'k> Rollout<'k> {
             return self.report(true);
         }
         let Some(new) = new else { return self.create(&old) };
-        let new = self.adopt_revision(new, &old);
         self.scale(&new, self.replicas);
         self.report(true);
         self.forget_old();

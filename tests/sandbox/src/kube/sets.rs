@@ -134,11 +134,19 @@ fn work(state: &mut State, scenario: &Scenario, set: &Value, revisions: &Revisio
             object(pod, &["spec"]).insert("hostname".into(), json!(own));
             object(pod, &["spec"]).insert("subdomain".into(), set["spec"]["serviceName"].clone());
         };
-        if let Ok(pod) = create_pod(state, scenario, (kinds::of("statefulsets"), set), shape, now) {
-            tell(state, set, "create", &pod, now);
-            counts.replicas += 1;
-            counts.current += i64::from(*version == revisions.current);
-            counts.updated += i64::from(*version == revisions.update);
+        match create_pod(state, scenario, (kinds::of("statefulsets"), set), shape, now) {
+            Ok(pod) => {
+                tell(state, set, "create", &pod, now);
+                counts.replicas += 1;
+                counts.current += i64::from(*version == revisions.current);
+                counts.updated += i64::from(*version == revisions.update);
+            }
+            Err(failure) if failure.code != 429 => {
+                let own = format!("{name}-{at}");
+                let message = format!("create Pod {own} in StatefulSet {name} failed error: {}", failure.message);
+                state.kube.warn(Source::Component("statefulset-controller"), set, "FailedCreate", &message, now);
+            }
+            Err(_) => {}
         }
         if in_order {
             return counts;
