@@ -205,10 +205,10 @@ pub trait Cluster: Send + Sync {
     /// Sets the restart annotation to `at` and answers the workload after it. `workload` is as it was read right before;
     /// refuses when it is paused. Of an Argo Rollout it sets `spec.restartAt`, and deletes pods that would hold the restart up.
     async fn restart(&self, workload: &Workload, at: Timestamp) -> Result<Workload>;
-    /// Puts back the template of a revision that worked, and answers the workload after it. `before` and `after` are as it was
+    /// Puts back the template of a revision that worked, and answers the workload after it with that revision's number. `before` and `after` are as it was
     /// right before and after its restart; refuses when it was changed since, or there is no such revision, as after the restart
     /// of an Argo Rollout.
-    async fn roll_back(&self, before: &Workload, after: &Workload) -> Result<Workload>;
+    async fn roll_back(&self, before: &Workload, after: &Workload) -> Result<(Workload, u64)>;
     /// The workload and its pods, now and after every change, until dropped. Survives expired watches and lost connections.
     async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>>;
     /// The last warning Event about an object, by its UID: reason and message.

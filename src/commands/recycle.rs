@@ -63,7 +63,7 @@ pub struct Recycle {
     /// Rollouts at once; after one that failed, no further one is begun
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     max_parallel: u16,
-    /// Take a rollout that cannot succeed back to the revision before, and watch that; it counts as failed all the same
+    /// Roll back a restart that cannot succeed to a revision that worked, and watch that; it counts as failed all the same
     #[arg(long, conflicts_with = "no_wait")]
     rollback_on_failure: bool,
     /// Restart although nodes without a ready agent would take the new pods
@@ -117,7 +117,7 @@ impl Recycle {
         if self.rollback_on_failure {
             for id in plan.rollouts() {
                 ctx.term.warn(format!(
-                    "{id} is not taken back when it fails: the restart of an Argo Rollout changes no revision"
+                    "{id} is not rolled back when it fails: the restart of an Argo Rollout changes no revision"
                 ));
             }
         }

@@ -316,7 +316,7 @@ impl Cluster for Kube {
         }
     }
 
-    async fn roll_back(&self, before: &Workload, after: &Workload) -> Result<Workload> {
+    async fn roll_back(&self, before: &Workload, after: &Workload) -> Result<(Workload, u64)> {
         if after.id.kind == WorkloadKind::Rollout {
             return Err(Failure::failed("the restart of an Argo Rollout changes no revision"));
         }

@@ -33,10 +33,15 @@ use crate::{
 /// A revision with its template, as it is stored. Nothing of a template may get lost on the way back, hence no types.
 type Kept = (Revision, Value);
 
-/// Rolls a restart back; `before` is the workload right before it, `after` as the restart left it.
-pub(super) async fn roll_back<K: Restartable>(kube: &Kube, before: &Workload, after: &Workload) -> Result<Workload> {
+/// Rolls a restart back, to the revision that it answers; `before` is the workload right before the restart, `after` as the
+/// restart left it.
+pub(super) async fn roll_back<K: Restartable>(
+    kube: &Kube,
+    before: &Workload,
+    after: &Workload,
+) -> Result<(Workload, u64)> {
     let id = &after.id;
-    let operation = format!("roll `{id}` in `{}` back", id.namespace);
+    let operation = format!("roll back `{id}` in `{}`", id.namespace);
     let connection = kube.connection().await?;
     let failed = |e| error::failure(&operation, &connection.server, e);
     let refused = |why: &str| Failure::failed(format!("cannot {operation}")).because(why);
@@ -57,7 +62,7 @@ pub(super) async fn roll_back<K: Restartable>(kube: &Kube, before: &Workload, af
         let broken = present.status.update_revision;
         release(&connection.client, &found, broken.as_deref()).await.map_err(failed)?;
     }
-    Ok(patched.workload())
+    Ok((patched.workload(), chosen.number))
 }
 
 /// A StatefulSet waits for a pod that is not ready before it replaces any, that pod too: the failed revision's must go

@@ -272,7 +272,8 @@ pub fn troubles(workload: &Workload, pods: &[Pod], generation: u64) -> Vec<Troub
 
 /// What keeps a pod from being ready whose containers do not fail.
 fn of_pod(pod: &Pod) -> Option<Trouble> {
-    let running = || pod.containers.iter().filter(|container| !container.init).all(|container| container.running);
+    let runs = |container: &Container| container.init || container.running && container.waiting.is_none();
+    let running = || pod.containers.iter().all(runs);
     let (kind, reason, message) = if let Some(message) = &pod.unschedulable {
         (TroubleKind::Unschedulable, "Unschedulable", message.clone())
     } else if !pod.ready && !pod.containers.is_empty() && running() {
@@ -303,7 +304,7 @@ fn of_container(pod: &Pod, container: &Container) -> Option<Trouble> {
             || waiting.is_some_and(|waiting| waiting.reason == "CrashLoopBackOff")
             || !container.init && container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0));
     // The kubelet has more reasons to wait than are known here.
-    let waits = waiting.is_some_and(|waiting| !starts(&waiting.reason));
+    let waits = !pod.ready && waiting.is_some_and(|waiting| !starts(&waiting.reason));
     let kind = kind.or(crashed.then_some(TroubleKind::Crash)).or(waits.then_some(TroubleKind::NotReady))?;
     let (reason, message) = match (kind, &container.terminated, waiting) {
         (TroubleKind::Crash, Some(ended), _) => (format!("exit code {}", ended.exit_code), ended.reason.clone()),

@@ -244,10 +244,13 @@ pub enum Step {
         #[serde(skip)]
         spread: bool,
     },
-    /// The template of the revision before, after a restart that failed. Never planned: only carried out and reported.
+    /// The template of a revision that worked, after a restart that failed. Never planned: only carried out and reported.
     RollBack {
         /// Which workload.
         workload: WorkloadRef,
+        /// The number of that revision, once it was rolled back.
+        #[serde(skip)]
+        revision: Option<u64>,
         /// As with a restart.
         #[serde(skip)]
         spread: bool,

@@ -202,8 +202,11 @@ impl Step {
             Self::UntagAssociation { subject, keys, .. } => {
                 format!("take tags from the association of {subject} ({})", keys.join(", "))
             }
-            Self::RollBack { workload, spread } => {
-                format!("take {} back to the revision before", shown(workload, *spread))
+            Self::RollBack { workload, revision: Some(number), spread } => {
+                format!("roll back {} to revision {number}", shown(workload, *spread))
+            }
+            Self::RollBack { workload, spread, .. } => {
+                format!("roll back {} to an earlier revision", shown(workload, *spread))
             }
             Self::DeleteAssociation { subject, role_arn, .. } => {
                 format!("delete the association of {subject} (role {})", last(role_arn))
@@ -257,8 +260,11 @@ impl Step {
             Self::TagAssociation { subject, .. } => format!("tagged the association of {subject}"),
             Self::UntagAssociation { subject, .. } => format!("took tags from the association of {subject}"),
             Self::Restart { workload, spread, .. } => format!("asked {} to restart", shown(workload, *spread)),
-            Self::RollBack { workload, spread } => {
-                format!("took {} back to the revision before", shown(workload, *spread))
+            Self::RollBack { workload, revision: Some(number), spread } => {
+                format!("rolled back {} to revision {number}", shown(workload, *spread))
+            }
+            Self::RollBack { workload, spread, .. } => {
+                format!("rolled back {} to an earlier revision", shown(workload, *spread))
             }
             Self::DeleteAssociation { subject, .. } => format!("deleted the association of {subject}"),
         }

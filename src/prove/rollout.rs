@@ -39,6 +39,9 @@ pub struct Watch<'a> {
     pub done: &'a str,
 }
 
+/// How long a pod that runs may take to get ready before that is shown.
+const STARTS: Duration = Duration::from_secs(10);
+
 /// How a watch ended.
 #[derive(Debug)]
 pub struct Watched {
@@ -116,21 +119,29 @@ async fn until_done(
                 });
             }
         }
-        line.update(waiting(&progress, &troubles, since_write, || {
+        // A pod that only just runs is on its way.
+        let lasts = |it: &&Trouble| {
+            it.kind != TroubleKind::NotReady
+                || since.get(&format!("{:?}", it.key())).is_some_and(|at| at.elapsed() >= STARTS)
+        };
+        let shown = troubles.iter().find(lasts);
+        let unread = warnings.unread().map_or_else(String::new, |why| format!("; events not read: {why}"));
+        let text = waiting(&progress, shown, since_write, || {
             rollout::holding(&present, &view.pods, begun.generation).first().map(|pod| pod.name.clone())
-        }));
+        });
+        line.update(format!("{text}{unread}"));
     }
 }
 
 /// The progress line: what it waits for, and the worst of what keeps it.
 fn waiting(
     progress: &Progress,
-    troubles: &[Trouble],
+    trouble: Option<&Trouble>,
     since_write: Option<u64>,
     holding: impl FnOnce() -> Option<String>,
 ) -> String {
     let text = format!("waiting for {}", progress.waiting_for);
-    if let Some(trouble) = troubles.first() {
+    if let Some(trouble) = trouble {
         let waits = if since_write.is_some_and(|s| s < 60) && trouble.kind == TroubleKind::Crash {
             ", IAM may still be spreading the change"
         } else {

@@ -37,13 +37,18 @@ pub struct State {
 pub(super) struct Warnings {
     known: BTreeMap<String, (String, String)>,
     next: Instant,
-    /// Not allowed, or not answered: done without.
-    refused: bool,
+    /// Why not, when they are not allowed or not answered: done without.
+    refused: Option<String>,
 }
 
 impl Warnings {
     pub(super) fn new() -> Self {
-        Self { known: BTreeMap::new(), next: Instant::now() + PAUSE, refused: false }
+        Self { known: BTreeMap::new(), next: Instant::now() + PAUSE, refused: None }
+    }
+
+    /// Why they are not read.
+    pub(super) fn unread(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
     /// Adds to `troubles` what events tell; reads them again when it is time.
@@ -56,7 +61,7 @@ impl Warnings {
     ) {
         let asked = rollout::asks_events(workload, pods);
         self.known.retain(|uid, _| asked.contains(uid));
-        if !self.refused && !asked.is_empty() && self.next <= Instant::now() {
+        if self.refused.is_none() && !asked.is_empty() && self.next <= Instant::now() {
             self.read(kube, guard, &workload.id.namespace, asked).await;
             self.next = Instant::now() + PAUSE;
         }
@@ -70,8 +75,7 @@ impl Warnings {
                 Ok(None) => _ = self.known.remove(&uid),
                 // The loop that asks meets a deadline or a signal itself.
                 Err(failure) => {
-                    tracing::debug!(%failure, "events not read");
-                    self.refused = true;
+                    self.refused = Some(failure.to_string());
                     return;
                 }
             }

@@ -322,7 +322,10 @@ impl Run {
             )
             .unwrap()
         });
-        steady(&waits.replace_all(&self.to_string(), ""))
+        static LAST: OnceLock<regex::Regex> = OnceLock::new();
+        let last = LAST.get_or_init(|| regex::Regex::new(r#"(?s),\n      "lastState": \{.*?\n      \}"#).unwrap());
+        let text = self.to_string();
+        steady(&waits.replace_all(&last.replace_all(&text, ""), ""))
     }
 }
 

@@ -281,8 +281,8 @@ impl Rolling<'_> {
             failed.causes.push("not rolled back: this run did not begin that rollout".to_owned());
             return false;
         };
-        let step = Step::RollBack { workload: workload.id.clone(), spread: self.way.spread };
-        let what = step.describe();
+        let step = |revision| Step::RollBack { workload: workload.id.clone(), revision, spread: self.way.spread };
+        let what = step(None).describe();
         if let Err(late) = self.ctx.guard.may_begin(&what) {
             failed.causes.push(format!("not rolled back: {late}"));
             return false;
@@ -293,10 +293,10 @@ impl Rolling<'_> {
             Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
         };
         let unable = failure.as_ref().map(ToString::to_string);
-        let report = Report { step, status, failure };
+        let report = Report { step: step(back.as_ref().map(|(_, revision)| *revision)), status, failure };
         shared::tell(self.ctx, &report);
         reports.push(report);
-        let Some(back) = back else {
+        let Some((back, _)) = back else {
             failed.causes.push(format!("not rolled back: {}", unable.unwrap_or_default()));
             return false;
         };

@@ -178,6 +178,9 @@ fn an_unfinished_restart_is_watched() {
     asked rollout/carts to restart
     rollout/carts: timed out after 8s while watching rollout/carts
     error: timed out after 8s while watching rollout/carts
+      caused by: it was waiting for 1 of 2 pods to be replaced
+      caused by: pod carts-[pod]: Unhealthy
+      caused by: Readiness probe failed: HTTP probe failed with statuscode: 503
 
     hint: give it more time with `--timeout`
     hint: run the same command again: finished steps are skipped
@@ -212,7 +215,7 @@ fn new_pods_that_crash_end_it_and_nothing_is_taken_back() {
     insta::assert_snapshot!(run.steady(), @r"
     exit 6
     --- stderr
-    warning: rollout/carts is not taken back when it fails: the restart of an Argo Rollout changes no revision
+    warning: rollout/carts is not rolled back when it fails: the restart of an Argo Rollout changes no revision
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (2 replicas, Eviction)
     asked rollout/carts to restart

@@ -45,7 +45,7 @@ fn a_deployment_goes_back() {
       * restart deployment/carts (2 replicas, RollingUpdate)
     asked deployment/carts to restart
     deployment/carts: does not roll out
-    took deployment/carts back to the revision before
+    rolled back deployment/carts to revision 1
     deployment/carts: rolled back
     error: deployment/carts does not roll out
       caused by: pod carts-[pod]: exit code 1, restarted [n] times
@@ -147,7 +147,7 @@ fn not_when_it_was_changed_since() {
         })
     });
     let run = finish(child).code(6).says("was changed by somebody else (another pod template) while it rolled out");
-    assert_eq!(run.stderr.matches("took deployment/carts back").count(), 0, "{run}");
+    assert_eq!(run.stderr.matches("rolled back deployment/carts").count(), 0, "{run}");
 }
 
 #[test]
@@ -161,11 +161,11 @@ fn denied() {
       * restart deployment/carts (2 replicas, RollingUpdate)
     asked deployment/carts to restart
     deployment/carts: does not roll out
-    could not take deployment/carts back to the revision before
+    could not roll back deployment/carts to an earlier revision
     error: deployment/carts does not roll out
       caused by: pod carts-[pod]: exit code 1, restarted [n] times
       caused by: which pods are new was told by their age, as it is not allowed: list replicasets
-      caused by: not rolled back: cannot roll `deployment/carts` in `carts` back: replicasets.apps is forbidden: User "arn:aws:iam::111122223333:user/workshop" cannot list resource "replicasets" in API group "apps" in the namespace "carts"
+      caused by: not rolled back: cannot roll back `deployment/carts` in `carts`: replicasets.apps is forbidden: User "arn:aws:iam::111122223333:user/workshop" cannot list resource "replicasets" in API group "apps" in the namespace "carts"
 
     hint: see its credentials with `podid show carts/carts`
     hint: go back with `kubectl -n carts rollout undo deployment/carts`

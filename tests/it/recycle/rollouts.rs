@@ -108,20 +108,23 @@ fn a_config_error_ends_it() {
 #[test]
 fn an_unfinished_restart_is_watched() {
     let env = with_app("unready");
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 5s")).code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 8s")).code(6).steady(), @r"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
     asked deployment/carts to restart
-    deployment/carts: timed out after 5s while watching deployment/carts
-    error: timed out after 5s while watching deployment/carts
+    deployment/carts: timed out after 8s while watching deployment/carts
+    error: timed out after 8s while watching deployment/carts
+      caused by: it was waiting for 1 of 2 new pods to be started
+      caused by: pod carts-[pod]: Unhealthy
+      caused by: Readiness probe failed: HTTP probe failed with statuscode: 503
 
     hint: give it more time with `--timeout`
     hint: run the same command again: finished steps are skipped
     ");
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 5s -o json")).code(5).steady(), @r#"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 8s -o json")).code(5).steady(), @r#"
     exit 5
     --- stdout
     {
@@ -131,14 +134,14 @@ fn an_unfinished_restart_is_watched() {
           "workload": "deployment/carts",
           "namespace": "carts",
           "status": "failed",
-          "error": "timed out after 5s while watching deployment/carts"
+          "error": "timed out after 8s while watching deployment/carts: it was waiting for 1 of 2 new pods to be started: pod carts-[pod]: Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503"
         }
       ]
     }
     --- stderr
     deployment/carts is being restarted already: watching it
-    deployment/carts: timed out after 5s while watching deployment/carts
-    {"error":{"code":"timed-out","message":"timed out after 5s while watching deployment/carts","requestId":null,"hints":["give it more time with `--timeout`"]}}
+    deployment/carts: timed out after 8s while watching deployment/carts
+    {"error":{"code":"timed-out","message":"timed out after 8s while watching deployment/carts: it was waiting for 1 of 2 new pods to be started: pod carts-[pod]: Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503","requestId":null,"hints":["give it more time with `--timeout`"]}}
     "#);
     assert_eq!(env.writes(), ["kubernetes patch deployments"], "watched, not repeated");
     env.world.journal().clear();
@@ -201,6 +204,8 @@ fn a_deadline_shows_the_trouble_behind_it() {
     error: deployment/carts does not roll out
       caused by: ProgressDeadlineExceeded
       caused by: ReplicaSet "carts-[hash]" has timed out progressing.
+      caused by: pod carts-[pod]: runs but is not ready
+      caused by: containers with unready status: [carts]
 
     hint: see its credentials with `podid show carts/carts`
     hint: go back with `kubectl -n carts rollout undo deployment/carts`
@@ -284,6 +289,7 @@ fn a_stateful_set_whose_pods_fail_waits_until_they_are_deleted() {
     statefulset/db: timed out after 20s while watching statefulset/db
     error: timed out after 20s while watching statefulset/db
       caused by: statefulset/db replaces no pod while db-0 is not ready, until it is deleted
+      caused by: it was waiting for 2 of 2 pods to be ready
 
     hint: give it more time with `--timeout`
     hint: let it go on: `kubectl delete pod -n carts db-0`
