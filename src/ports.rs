@@ -269,4 +269,8 @@ pub enum Probe {
     Unprobeable(String),
     /// The namespace or service account does not exist: it cannot take effect until it does.
     NoServiceAccount(String),
+    /// A quota with a limit of 0: no pod can be created.
+    NoRoom(String),
+    /// The namespace is being deleted: no pod will be created in it any more.
+    Terminating(String),
 }

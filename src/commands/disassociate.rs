@@ -352,6 +352,6 @@ impl Disassociate {
 fn word(effective: &Effective) -> &'static str {
     match effective.effect {
         prove::effective::Effect::Assumed => "assumed",
-        prove::effective::Effect::Observed | prove::effective::Effect::No => "observed",
+        _ => "observed",
     }
 }

@@ -20,7 +20,10 @@ use crate::{
     output::{Format, Progress},
     plan,
     ports::Cluster,
-    prove::effective::{self, Change, Effect},
+    prove::{
+        effective::{self, Change, Effect},
+        injected,
+    },
     wait::Backoff,
 };
 
@@ -172,11 +175,13 @@ impl Wait {
         if !advice.is_empty() {
             return advice.into_iter().fold(failure, Failure::hint);
         }
-        failure.hint(match self.condition {
-            Condition::Effective => format!("see what there is with `podid show {subject}`"),
-            Condition::Injected => format!("restart the pods without it with `podid recycle {subject}`"),
-            Condition::Agent => "see why with `podid agent status`".to_owned(),
-        })
+        match self.condition {
+            Condition::Effective => failure.hint(format!("see what there is with `podid show {subject}`")),
+            Condition::Injected => failure
+                .hint(format!("restart the pods without it with `podid recycle {subject}`"))
+                .hint(format!("if new pods are not injected either, {}", injected::LOOK)),
+            Condition::Agent => failure.hint("see why with `podid agent status`"),
+        }
     }
 
     fn words(&self) -> &'static str {
@@ -219,7 +224,13 @@ impl Wait {
         Ok(match proved.effect {
             Effect::Observed => Look::Holds(format!("observed: {}", proved.how)),
             Effect::Assumed => Look::Holds(format!("assumed: {}", proved.how)),
-            Effect::No => Look::Missing(vec![proved.how]),
+            Effect::No | Effect::NoAgent => Look::Missing(vec![proved.how]),
+            Effect::Blocked => Look::Missing(vec![format!("no new pod can be created now: {}", proved.how)]),
+            // Nothing that waiting changes.
+            Effect::Never => {
+                let never = Failure::failed(format!("no new pods of {} can be created", self.subject));
+                return Err(proved.failure(&self.subject).unwrap_or(never));
+            }
         })
     }
 

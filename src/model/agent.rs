@@ -1,6 +1,7 @@
 //! The agent on the nodes: the add-on, its DaemonSets, and which nodes need one.
 
 mod pod;
+mod served;
 
 use std::collections::{BTreeMap, BTreeSet};
 

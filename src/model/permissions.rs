@@ -272,7 +272,17 @@ pub const COMMANDS: &[Row] = &[
     ),
     ("list", &[FIND, &["Eks::clusters"]]),
     ("show", &[FIND, &["Iam::role", "Iam::attached_policies", "Iam::inline_policies"], SUBJECT]),
-    ("recycle", &[FIND, USERS, &["Cluster::all_pods", "Cluster::all_workloads", "Cluster::roll_back"], AGENT, RESTART]),
+    (
+        "recycle",
+        &[
+            FIND,
+            USERS,
+            &["Cluster::all_pods", "Cluster::all_workloads", "Cluster::roll_back"],
+            AGENT,
+            RESTART,
+            &["Cluster::probe", "Cluster::may"],
+        ],
+    ),
     (
         "role create",
         &[

@@ -37,6 +37,13 @@ pub fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
+/// At most so many names, and how many more there are.
+pub fn listed(names: &[&str], most: usize) -> String {
+    let more = names.len().saturating_sub(most);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", names.iter().take(most).copied().collect::<Vec<_>>().join(", "))
+}
+
 /// The first hex digits of the SHA-256 of the parts, separated by NUL so that no two lists of parts collide.
 pub fn short_hash(parts: &[&str], digits: usize) -> String {
     use std::fmt::Write as _;

@@ -82,15 +82,28 @@ pub(super) fn reach(
     allow_missing: bool,
     plan: &mut Plan,
 ) -> Result<(), Refusal> {
-    match state.reach(pods, workloads) {
+    let found = state.reach(pods, workloads);
+    if matches!(found, Reach::NoNodes | Reach::NoPods(_))
+        && !installing
+        && let Some(why) = state.nowhere()
+    {
+        let message = format!("new pods would get no credentials: no node has a ready agent ({why})");
+        if !allow_missing {
+            return Err(Refusal::new(message));
+        }
+        plan.warn(message);
+        return Ok(());
+    }
+    if let Some(why) = state.unsupported() {
+        plan.warn(format!("no node of the cluster supports Pod Identity now: {why}"));
+    }
+    match found {
         Reach::Everywhere(_) => {}
         Reach::NoNodes => plan.warn("there is no node now that the pods could run on: the agent is not checked"),
         Reach::NoPods(_) if installing => {}
         Reach::NoPods(missing) => {
             if !missing.is_empty() {
                 plan.warn(format!("no pods use it yet, and some nodes have no ready agent: {}", grouped(&missing)));
-            } else if !state.installed() && !state.auto_mode {
-                plan.warn("no pods use it yet, and the agent is not installed");
             }
         }
         Reach::Lacking(missing) => {

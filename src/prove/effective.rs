@@ -11,13 +11,16 @@ use serde::Serialize;
 use crate::{
     failure::{Code, Failure, Result},
     model::{
+        agent::AgentState,
         association::Association,
+        have::Seen,
         names::ServiceAccount,
         staleness,
-        workload::{Injection, Pod},
+        workload::{Injection, Pod, Workload},
     },
     output::Progress,
     ports::{Cluster, Probe},
+    prove::injected,
     wait::{Backoff, DOCUMENTED_DELAY, Guard},
 };
 
@@ -35,8 +38,17 @@ pub enum Effect {
     Observed,
     /// Nothing could be observed; the documented time has passed.
     Assumed,
-    /// It cannot take effect.
+    /// It cannot take effect: there is no such service account.
     No,
+    /// New pods get no credentials, injected or not: no agent serves them.
+    #[serde(rename = "no")]
+    NoAgent,
+    /// New pods cannot be created as long as things are as they are.
+    #[serde(rename = "no")]
+    Blocked,
+    /// There will be no new pods.
+    #[serde(rename = "no")]
+    Never,
 }
 
 /// The effect and how it is known.
@@ -46,6 +58,75 @@ pub struct Effective {
     pub effect: Effect,
     /// How, in a few words.
     pub how: String,
+}
+
+impl Effective {
+    /// The effect as far as the agent goes: where no new pod finds one, injected or not, it gets no credentials; where nobody
+    /// could look, that is said.
+    #[must_use]
+    pub fn served(self, agent: &Seen<AgentState>, pods: &Seen<Vec<Pod>>, workloads: &Seen<Vec<Workload>>) -> Self {
+        match agent {
+            Seen::NotAsked => self,
+            Seen::Unreadable(why) => self.agent_unchecked(why),
+            Seen::Read(state) => {
+                let pods = pods.read().map_or(&[][..], Vec::as_slice);
+                let workloads = workloads.read().map_or(&[][..], Vec::as_slice);
+                match state.unserved(pods, workloads) {
+                    Some(why) => self.without_agent(&why, state.installed()),
+                    None => self,
+                }
+            }
+        }
+    }
+
+    fn without_agent(self, why: &str, installed: bool) -> Self {
+        match self.effect {
+            Effect::Observed | Effect::Assumed => {
+                let until =
+                    if installed { format!("an agent is ready ({why})") } else { "the agent is installed".to_owned() };
+                Self { effect: Effect::NoAgent, how: format!("new pods will get no credentials until {until}") }
+            }
+            _ => self,
+        }
+    }
+
+    fn agent_unchecked(self, why: &str) -> Self {
+        match self.effect {
+            Effect::Observed | Effect::Assumed => {
+                Self { how: format!("{}; the agent was not checked: {why}", self.how), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// Why new pods of `subject` are not ready although everything was done, as a failure.
+    pub fn failure(&self, subject: &ServiceAccount) -> Option<Failure> {
+        let unready = || Failure::new(Code::TimedOut, format!("{subject} is associated, but not ready"));
+        let (failure, hint) = match self.effect {
+            Effect::Observed | Effect::Assumed | Effect::No => return None,
+            Effect::NoAgent => (
+                unready(),
+                "see the agent with `podid agent status`, and install it with `podid agent install`".to_owned(),
+            ),
+            Effect::Blocked => {
+                (unready(), format!("raise the quota, then check with `podid wait {subject} --for effective`"))
+            }
+            Effect::Never => (
+                Failure::failed(format!("no new pods of {subject} can be created")),
+                format!("see the namespace with `kubectl get namespace {} -o yaml`", subject.namespace),
+            ),
+        };
+        Some(failure.because(self.how.clone()).hint(hint))
+    }
+
+    /// Ends the line of progress with it.
+    pub fn end(&self, line: &Progress) {
+        match self.effect {
+            Effect::Observed => line.done(format!("observed: {}", self.how)),
+            Effect::Assumed => line.done(format!("assumed: {}", self.how)),
+            Effect::No | Effect::NoAgent | Effect::Blocked | Effect::Never => line.fail(self.how.clone()),
+        }
+    }
 }
 
 /// What was done to the association in this run.
@@ -97,7 +178,11 @@ pub async fn gone(kube: &dyn Cluster, guard: &Guard, line: &Progress, subject: &
     // Without the service account there are no new pods either.
     Ok(match effective.effect {
         Effect::No => Effective { effect: Effect::Observed, how: "the service account does not exist".to_owned() },
-        _ => effective,
+        Effect::Never => Effective { effect: Effect::Observed, how: "the namespace is being deleted".to_owned() },
+        Effect::Blocked => {
+            assume(guard, line, DOCUMENTED_DELAY, &format!("no new pod can be created now: {}", effective.how)).await?
+        }
+        Effect::Observed | Effect::Assumed | Effect::NoAgent => effective,
     })
 }
 
@@ -146,10 +231,15 @@ async fn probe(
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
     let mut asked: usize = 0;
     let mut faults = 0;
+    let mut broken: Option<String> = None;
     loop {
         let address: Option<SocketAddr> = (!addresses.is_empty()).then(|| addresses[asked % addresses.len()]);
         asked += 1;
-        match guard.run("asking whether new pods are injected", kube.probe(subject, address)).await {
+        let answer = guard.run("asking whether new pods are injected", kube.probe(subject, address)).await;
+        if answer.is_ok() {
+            broken = None;
+        }
+        match answer {
             Ok(seen @ (Probe::Injected | Probe::NotInjected)) if (seen == Probe::Injected) == wanted => {
                 faults = 0;
                 run.hit(Instant::now());
@@ -171,16 +261,27 @@ async fn probe(
                     ("new pods are still injected", "waiting for new pods not to be injected any more")
                 };
                 line.update(now);
-                guard.pause(wait, backoff.step()).await?;
+                let paused = guard.pause(wait, backoff.step()).await;
+                paused.map_err(|late| if wanted { explain(late, subject) } else { late })?;
             }
             Ok(Probe::Unprobeable(why)) => {
                 return assume(guard, line, DOCUMENTED_DELAY, &format!("cannot probe: {why}")).await;
             }
+            Ok(Probe::NoRoom(how)) => return Ok(Effective { effect: Effect::Blocked, how }),
+            Ok(Probe::Terminating(how)) => return Ok(Effective { effect: Effect::Never, how }),
             Ok(Probe::NoServiceAccount(what)) => {
                 return Ok(Effective {
                     effect: Effect::No,
                     how: format!("cannot take effect until it exists: {what}"),
                 });
+            }
+            // The API server or a webhook of its own is broken, and may come back: no new pod can be created meanwhile.
+            Err(failure) if passes(&failure) => {
+                run = Run::default();
+                let why = broken.insert(why(&failure));
+                line.update(format!("new pods cannot be created now: {why}"));
+                let paused = guard.pause("waiting until new pods can be created", backoff.step()).await;
+                paused.map_err(|late| cannot_create(late, why))?;
             }
             // A name may have addresses that this machine cannot reach (IPv6 from an IPv4 network): the others count.
             Err(failure) if failure.code == Code::Failed && addresses.len() > 1 => {
@@ -196,15 +297,38 @@ async fn probe(
                 line.update(format!("a probe failed: {failure}"));
                 guard.pause("probing", backoff.step()).await?;
             }
+            Err(failure) if broken.is_some() => return Err(cannot_create(failure, &broken.unwrap_or_default())),
             Err(failure) if wanted => return Err(explain(failure, subject)),
             Err(failure) => return Err(failure),
         }
     }
 }
 
+/// When time is over, what kept every new pod away until then is why.
+fn cannot_create(late: Failure, why: &str) -> Failure {
+    if late.code == Code::TimedOut { late.because(format!("new pods cannot be created: {why}")) } else { late }
+}
+
+/// An error of the server's, or a refusal that it takes back by itself.
+fn passes(failure: &Failure) -> bool {
+    failure.code == Code::Failed
+        && failure
+            .service
+            .as_ref()
+            .and_then(|service| service.status)
+            .is_some_and(|status| status >= 500 || status == 403)
+}
+
+/// The service's own words, without which dry-run pod they are about.
+fn why(failure: &Failure) -> String {
+    failure.causes.first().unwrap_or(&failure.message).clone()
+}
+
 fn explain(failure: Failure, subject: &ServiceAccount) -> Failure {
-    if failure.code == Code::TimedOut {
-        return failure.because(format!("new pods of {subject} are still not injected by every API server"));
+    if failure.code == Code::TimedOut && failure.causes.is_empty() {
+        return failure
+            .because(format!("new pods of {subject} are still not injected by every API server"))
+            .hint(injected::LOOK);
     }
     failure
 }

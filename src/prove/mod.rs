@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod effective;
+pub mod injected;
 pub mod rollout;
 mod stuck;
 

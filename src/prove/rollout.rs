@@ -18,6 +18,7 @@ use crate::{
     },
     output::{Progress as Line, mask},
     ports::{Cluster, RolloutView},
+    prove::injected,
     wait::Guard,
 };
 
@@ -37,6 +38,8 @@ pub struct Watch<'a> {
     pub name: &'a str,
     /// What is said when it is done.
     pub done: &'a str,
+    /// Whether its new pods are to be injected; `None` when that does not matter.
+    pub injected: Option<bool>,
 }
 
 /// How long a pod that runs may take to get ready before that is shown.
@@ -95,6 +98,9 @@ async fn until_done(
         }
         let (Some(present), Some(progress)) = (present, progress) else { continue };
         if done {
+            if let Some(wanted) = how.injected {
+                injected::inspect(how.name, &present.id, &view.pods, wanted)?;
+            }
             line.done(&match &seen.change {
                 Some(change) => format!("{}; it {change} meanwhile", how.done),
                 None => how.done.to_owned(),

@@ -2,6 +2,7 @@
 
 mod kubeconfig;
 mod process;
+mod ready;
 mod rollouts;
 mod trust;
 mod verify;

@@ -110,9 +110,10 @@ fn what_never_comes() {
     exit 5
     --- stderr
     error: timed out after 4s while waiting for new pods to be injected
-      caused by: new pods of carts/carts are not injected by every API server
+      caused by: new pods of carts/carts are still not injected by every API server
 
     hint: give it more time with `--timeout`
+    hint: check that the webhook is there: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`
     hint: see what there is with `podid show carts/carts`
     ");
     // Its pods are ten minutes old.
@@ -127,6 +128,7 @@ fn what_never_comes() {
 
     hint: give it more time with `--timeout`
     hint: restart the pods without it with `podid recycle carts/carts`
+    hint: if new pods are not injected either, check that the webhook is there: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`
     ");
     let env = Env::with("carts-associated", &[hybrid()]);
     insta::assert_snapshot!(env.podid("wait carts/carts --for agent --timeout 4s").code(5).steady(), @"
@@ -220,9 +222,9 @@ fn a_missing_service_account() {
     insta::assert_snapshot!(env.podid("wait carts/cartz --for effective --timeout 4s").code(5).steady(), @r#"
     exit 5
     --- stderr
-    effective: cannot take effect until it exists: pods "podid-probe-" is forbidden: error looking up service account carts/cartz: serviceaccount "cartz" not found
+    effective: cannot take effect until it exists: error looking up service account carts/cartz: serviceaccount "cartz" not found
     error: timed out after 4s while waiting until carts/cartz is effective
-      caused by: cannot take effect until it exists: pods "podid-probe-" is forbidden: error looking up service account carts/cartz: serviceaccount "cartz" not found
+      caused by: cannot take effect until it exists: error looking up service account carts/cartz: serviceaccount "cartz" not found
 
     hint: give it more time with `--timeout`
     hint: see what there is with `podid show carts/cartz`

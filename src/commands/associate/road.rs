@@ -89,7 +89,12 @@ pub(super) async fn associate(
     let proved = carry_out(ctx, want, have, plan, proof, present, &mut ending).await;
     render(ctx, want, &ending)?;
     match proved {
-        Ok(()) => Ok(Code::Ok),
+        Ok(()) => match ending.effective.as_ref().and_then(|effective| effective.failure(&want.subject)) {
+            // All steps are done: this is no half of a plan.
+            Some(failure) if failure.code == Code::TimedOut => Err(failure),
+            Some(failure) => Err(execute::after_write(failure, ending.outcome.wrote())),
+            None => Ok(Code::Ok),
+        },
         Err(failure) => Err(execute::after_write(failure, ending.outcome.wrote())),
     }
 }
@@ -173,12 +178,14 @@ async fn carry_out(
             return Err(failure);
         }
     };
-    match effective.effect {
-        Effect::Observed => line.done(format!("observed: {}", effective.how)),
-        Effect::Assumed => line.done(format!("assumed: {}", effective.how)),
-        Effect::No => line.fail(effective.how.clone()),
-    }
-    let works = effective.effect != Effect::No;
+    let works = matches!(effective.effect, Effect::Observed | Effect::Assumed);
+    // One that was installed was waited for.
+    let effective = if want.install_agent.is_some() {
+        effective
+    } else {
+        effective.served(&have.agent, &have.pods, &have.workloads)
+    };
+    effective.end(&line);
     ending.effective = Some(effective);
     if !works {
         return Ok(());
@@ -240,8 +247,12 @@ async fn freshen(
         }
         shown
     });
-    let (reports, rollouts) =
-        recycle::carry_out(ctx, &want.subject, workloads, due, last_write, Some(association), proof.logs).await?;
+    let begun = due.steps.clone();
+    let carried =
+        recycle::carry_out(ctx, &want.subject, workloads, due, last_write, Some(association), proof.logs).await;
+    let (reports, rollouts) = carried.inspect_err(|_| {
+        ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(begun));
+    })?;
     let restarted = !reports.is_empty() || !rollouts.is_empty();
     ending.outcome.reports.extend(reports);
     ending.rollouts = rollouts;

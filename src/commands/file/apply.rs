@@ -23,7 +23,7 @@ use crate::{
     plan::{Plan, Step},
     prove::{
         self,
-        effective::{Change, Effect, Effective},
+        effective::{Change, Effective},
     },
 };
 
@@ -135,7 +135,12 @@ impl Apply {
         let done = self.carry_out(ctx, &planned, steps, &mut ending).await;
         render(ctx, &ending)?;
         match done {
-            Ok(()) => Ok(Code::Ok),
+            // All steps are done: what is not ready is no half of a plan.
+            Ok(()) => match ending.effective.iter().find_map(|(subject, effective)| effective.failure(subject)) {
+                Some(failure) if failure.code == Code::TimedOut => Err(failure),
+                Some(failure) => Err(execute::after_write(failure, ending.outcome.wrote())),
+                None => Ok(Code::Ok),
+            },
             Err(failure) => {
                 Self::rest(ctx, &ending.outcome);
                 Err(execute::after_write(failure, ending.outcome.wrote()))
@@ -211,8 +216,10 @@ impl Apply {
         let associations: Vec<Association> =
             planned.subjects.keys().filter_map(|subject| now.get(subject).map(|a| (*a).clone())).collect();
         let last_write = ending.outcome.last_write;
-        let (reports, rollouts) =
-            recycle::carry_out_all(ctx, &associations, &restarts, last_write, !self.no_logs).await?;
+        let carried = recycle::carry_out_all(ctx, &associations, &restarts, last_write, !self.no_logs).await;
+        let (reports, rollouts) = carried.inspect_err(|_| {
+            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts.clone()));
+        })?;
         ending.outcome.reports.extend(reports);
         ending.rollouts = rollouts;
         recycle::verdict(&ending.rollouts, &ending.outcome)
@@ -280,10 +287,14 @@ impl Apply {
                     }
                     None => prove::effective::gone(kube, &ctx.guard, &line, &subject).await,
                 };
+                // One that the file wants was waited for.
+                let around = planned.have.around.get(&subject).filter(|_| planned.entries.agent.is_none());
+                let proved = proved.map(|effective| match (&change, around) {
+                    (Some(_), Some(around)) => effective.served(&planned.have.agent, &around.pods, &around.workloads),
+                    _ => effective,
+                });
                 match &proved {
-                    Ok(Effective { effect: Effect::No, how }) => line.fail(how.clone()),
-                    Ok(Effective { effect: Effect::Observed, how }) => line.done(format!("observed: {how}")),
-                    Ok(Effective { effect: Effect::Assumed, how }) => line.done(format!("assumed: {how}")),
+                    Ok(effective) => effective.end(&line),
                     Err(_) => line.clear(),
                 }
                 (subject, proved)

@@ -28,8 +28,11 @@ use crate::{
         self, State,
         rollout::{Watch, Watched},
     },
-    wait::Written,
+    wait::{DOCUMENTED_DELAY, Written},
 };
+
+/// What is said of a rollout that is done.
+const ROLLED_OUT: &str = "rolled out";
 
 /// A rollout that was watched.
 #[derive(Debug, Clone)]
@@ -55,6 +58,8 @@ pub(super) struct Part<'a> {
     pub(super) steps: Vec<Step>,
     /// Restarts that are under way already.
     pub(super) watch: Vec<&'a Workload>,
+    /// Whether the new pods are to be injected; `None` when that does not matter.
+    pub(super) injected: Option<bool>,
 }
 
 impl<'a> Part<'a> {
@@ -66,7 +71,8 @@ impl<'a> Part<'a> {
         due: Plan,
     ) -> Self {
         let watch = workloads.iter().filter(|w| due.watch.contains(&w.id)).collect();
-        Self { subject, last_write: last_write(own_write, association), steps: due.steps, watch }
+        let injected = association.map(|_| true);
+        Self { subject, last_write: last_write(own_write, association), steps: due.steps, watch, injected }
     }
 }
 
@@ -93,7 +99,8 @@ fn last_write(own: Option<Instant>, association: Option<&Association>) -> Option
     own.max(ago.and_then(|ago| Instant::now().checked_sub(Duration::from_secs(ago))))
 }
 
-/// Restarts what is due after `association` came to be as it is, and watches that and what was unfinished, side by side.
+/// Restarts what is due after `association` came to be as it is, or was deleted (`None`), and watches that and what was
+/// unfinished, side by side.
 ///
 /// # Errors
 /// Only what keeps it from starting; how each ended is in the reports and rollouts.
@@ -114,7 +121,8 @@ pub async fn carry_out(
         }
     }
     let way = Way { parallel: observe::CONCURRENCY, watch: true, logs, roll_back: false, spread: false };
-    roll(ctx, &[Part::new(subject, workloads, association, own_write, due)], way).await
+    let part = Part::new(subject, workloads, association, own_write, due);
+    roll(ctx, &[Part { injected: Some(association.is_some()), ..part }], way).await
 }
 
 enum Turn<'a> {
@@ -134,6 +142,7 @@ struct Ended {
 /// As [`carry_out`].
 pub(super) async fn roll(ctx: &Context, parts: &[Part<'_>], way: Way) -> Result<(Vec<Report>, Vec<Rollout>)> {
     let kube = ctx.kube().await?;
+    ask(ctx, kube, parts).await?;
     let turns = parts.iter().flat_map(|part| {
         let watched = part.watch.iter().map(|workload| Turn::Watch(workload));
         part.steps.iter().map(Turn::Restart).chain(watched).map(move |turn| (part, turn))
@@ -160,6 +169,23 @@ pub(super) async fn roll(ctx: &Context, parts: &[Part<'_>], way: Way) -> Result<
         ctx.term.warn(format!("not restarted, as one before failed: {}", left.join(", ")));
     }
     Ok((reports, rollouts))
+}
+
+/// One dry-run pod for each service account whose pods are replaced, before the first is: pods with credentials are not to be
+/// replaced by pods without.
+async fn ask(ctx: &Context, kube: &dyn Cluster, parts: &[Part<'_>]) -> Result<()> {
+    let asked = parts.iter().filter(|part| !part.steps.is_empty()).filter_map(|part| Some((part, part.injected?)));
+    let asked = stream::iter(asked).map(|(part, wanted)| async move {
+        let settled = part.last_write.is_none_or(|at| at.elapsed() >= DOCUMENTED_DELAY);
+        (part.subject, prove::injected::ask(kube, &ctx.guard, part.subject, wanted, settled).await)
+    });
+    let answers: Vec<_> = asked.buffered(observe::CONCURRENCY).collect().await;
+    for (subject, answer) in answers {
+        if let Some(why) = answer? {
+            ctx.term.warn(format!("could not check before the restart how new pods of {subject} are injected: {why}"));
+        }
+    }
+    Ok(())
 }
 
 struct Rolling<'a> {
@@ -189,7 +215,7 @@ impl Rolling<'_> {
             }
         };
         let Some(workload) = workload.filter(|_| self.way.watch) else { return ended };
-        let Watched { mut result, change, last } = self.watch(part, &workload, "rolled out").await;
+        let Watched { mut result, change, last } = self.watch(part, &workload, ROLLED_OUT).await;
         let mut rolled_back = false;
         if let Err(failure) = &mut result {
             self.failed.store(true, Ordering::Relaxed);
@@ -216,7 +242,14 @@ impl Rolling<'_> {
     async fn watch(&self, part: &Part<'_>, workload: &Workload, done: &str) -> Watched {
         let name = self.called(&workload.id);
         let line = self.ctx.term.progress(&name);
-        let how = Watch { subject: part.subject, last_write: part.last_write, logs: self.way.logs, name: &name, done };
+        let how = Watch {
+            subject: part.subject,
+            last_write: part.last_write,
+            logs: self.way.logs,
+            name: &name,
+            done,
+            injected: part.injected.filter(|_| done == ROLLED_OUT),
+        };
         let watched = prove::rollout::watch(self.kube, &self.ctx.guard, &line, workload, how).await;
         if let Err(failure) = &watched.result {
             let own = format!("{name} ");

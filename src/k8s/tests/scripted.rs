@@ -183,15 +183,28 @@ async fn probes_that_are_refused() {
             "RBAC: the caller is not",
         ),
         (403, "Forbidden", "pods \"p\" is forbidden: a new admission plugin", true, "pods \"p\" is forbidden: a new"),
+        (403, "Forbidden", "pods \"podid-probe-x7\" is forbidden: a new plugin", true, "a new plugin"),
         (
             403,
             "Forbidden",
-            "pods \"p\" is forbidden: violates PodSecurity \"x:latest\": y",
+            "pods \"podid-probe-x7\" is forbidden: minimum cpu usage per Pod is 2, but request is 1m",
+            true,
+            "LimitRange: minimum cpu usage per Pod is 2",
+        ),
+        (
+            403,
+            "Forbidden",
+            "pods \"podid-probe-x7\" is forbidden: violates PodSecurity \"x:latest\": y",
             true,
             "Pod Security: violates",
         ),
-        (403, "Forbidden", "pods \"p\" is forbidden: exceeded quota: q, requested: pods=1", true, "quota: exceeded"),
-        (403, "Forbidden", "pods \"p\" is forbidden: failed quota: q: must specify memory", true, "quota: failed"),
+        (
+            403,
+            "Forbidden",
+            "pods \"podid-probe-x7\" is forbidden: failed quota: q: must specify memory",
+            true,
+            "quota: failed",
+        ),
         (
             400,
             "BadRequest",
@@ -207,32 +220,35 @@ async fn probes_that_are_refused() {
             true,
             "a policy engine: ",
         ),
-        (
-            500,
-            "InternalError",
-            "Internal error occurred: failed calling webhook \"w\": EOF",
-            true,
-            "a webhook that fails: ",
-        ),
-        (422, "Invalid", "Pod \"p\" is invalid: spec: no", true, "Pod \"p\" is invalid"),
+        (422, "Invalid", "Pod \"podid-probe-x7\" is invalid: spec: no", true, "Pod \"dry-run-pod\" is invalid"),
     ] {
         match probed(status(code, reason, message), allowed).await.unwrap() {
             Probe::Unprobeable(why) => assert!(why.starts_with(wanted), "{why}"),
             other => panic!("{message}: {other:?}"),
         }
     }
-    for (code, reason, message) in [
-        (
-            403,
-            "Forbidden",
-            "pods \"podid-probe-\" is forbidden: error looking up service account carts/carts: serviceaccount \"carts\" not found",
-        ),
-        (404, "NotFound", "namespaces \"carts\" not found"),
+    let missing = "error looking up service account carts/carts: serviceaccount \"carts\" not found";
+    let ending = "unable to create new content in namespace carts because it is being terminated";
+    let full = "exceeded quota: q, requested: pods=1, used: pods=0, limited: pods=0";
+    let forbidden = |why: &str| format!("pods \"podid-probe-x7\" is forbidden: {why}");
+    let space = "namespaces \"carts\" not found".to_owned();
+    for (code, reason, message, wanted) in [
+        (403, "Forbidden", forbidden(missing), Probe::NoServiceAccount(missing.to_owned())),
+        (404, "NotFound", space.clone(), Probe::NoServiceAccount(space)),
+        (403, "Forbidden", forbidden(ending), Probe::Terminating(ending.to_owned())),
+        (403, "Forbidden", forbidden(full), Probe::NoRoom(full.to_owned())),
     ] {
-        assert_eq!(
-            probed(status(code, reason, message), true).await.unwrap(),
-            Probe::NoServiceAccount(message.to_owned())
-        );
+        assert_eq!(probed(status(code, reason, &message), true).await.unwrap(), wanted);
+    }
+    // What passes by itself is an error, to be asked again.
+    for (code, message) in [
+        (500, "Internal error occurred: failed calling webhook \"w\": EOF".to_owned()),
+        (403, forbidden("status unknown for quota: q, resources: pods")),
+        (503, "apiserver not ready".to_owned()),
+    ] {
+        let failure = probed(status(code, "InternalError", &message), true).await.unwrap_err();
+        assert_eq!(failure.code, crate::failure::Code::Failed, "{message}");
+        assert!(!failure.to_string().contains("podid-probe"), "{failure}");
     }
     let failure = probed(status(401, "Unauthorized", "Unauthorized"), true).await.unwrap_err();
     assert!(failure.denied() && failure.is("Unauthorized"));

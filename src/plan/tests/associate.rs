@@ -298,11 +298,22 @@ fn no_agent_where_the_pods_run_is_refused() {
     none.nodes[0].labels.insert("eks.amazonaws.com/compute-type".to_owned(), "auto".to_owned());
     there.agent = Seen::Read(none.clone());
     assert_eq!(ids(&planned(&installs, &there)), ["create-association"]);
-    // No pods yet, or unreadable: a warning.
-    none.nodes = vec![node("n1")];
-    there.agent = Seen::Read(none);
+    // No pods yet: an agent somewhere is enough, and none at all is refused as where there are pods.
     (there.pods, there.workloads) = (Seen::Read(vec![]), Seen::Read(vec![]));
+    there.agent = Seen::Read(agent(&[node("n1"), node("n2")], &["n2"]));
     has(&planned(&want("app"), &there).warnings, "no pods use it yet, and some nodes have no ready agent: n1");
+    (none.auto_mode, none.nodes) = (false, vec![node("n1")]);
+    there.agent = Seen::Read(none);
+    let refusal = refused(&want("app"), &there);
+    assert_eq!(
+        refusal.message,
+        "new pods would get no credentials: no node has a ready agent (the agent is not installed)"
+    );
+    has(&refusal.hints, "`--install-agent`");
+    has(&refusal.hints, "--allow-missing-agent");
+    has(&planned(&allows, &there).warnings, "new pods would get no credentials");
+    assert_eq!(ids(&planned(&installs, &there)), ["install-agent", "create-association"]);
+    // Unreadable: a warning.
     there.agent = Seen::Unreadable("nodes: forbidden".to_owned());
     has(&planned(&want("app"), &there).warnings, "agent not checked: nodes: forbidden");
     has(&[refused(&installs, &there).message], "cannot tell whether the agent is installed");

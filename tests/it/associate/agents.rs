@@ -33,16 +33,20 @@ fn none_is_refused_before_any_write() {
 #[test]
 fn none_is_allowed() {
     let env = without_agent();
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --allow-missing-agent")).ok().steady(), @r"
-    exit 0
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --allow-missing-agent")).code(5).steady(), @r"
+    exit 5
     --- stderr
     warning: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (the agent is not installed)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
+    effective: new pods will get no credentials until the agent is installed
     warning: 2 running pods are still without it: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
+    error: carts/carts is associated, but not ready
+      caused by: new pods will get no credentials until the agent is installed
+
+    hint: see the agent with `podid agent status`, and install it with `podid agent install`
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
 }

@@ -1,4 +1,4 @@
-//! The way of a new object: namespace, service account, webhook, validation, Pod Security, quota.
+//! The way of a new object: namespace, limits, service account, webhooks, validation, Pod Security, quota.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::{
     defaults,
     failure::Failure,
-    json::{array, default, entries, entry, flag, list, number, object, text},
+    json::{array, default, entries, entry, flag, list, object, text},
     kinds::{self, Kind},
-    webhook,
+    limits, webhook,
 };
 use crate::{State, scenario::Scenario};
 
@@ -49,7 +49,9 @@ pub(crate) fn create(
         let space = space.ok_or_else(|| Failure::not_found(spaces, namespace))?;
         if text(space, "/status/phase") == "Terminating" {
             let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-            return Err(Failure::forbidden(kind, text(&new, "/metadata/name"), &why));
+            let own = text(&new, "/metadata/name");
+            let shown = if own.is_empty() { text(&new, "/metadata/generateName") } else { own };
+            return Err(Failure::forbidden(kind, shown, &why));
         }
     }
     let prefix = text(&new, "/metadata/generateName").to_owned();
@@ -58,8 +60,10 @@ pub(crate) fn create(
     if kind.resource == "pods" {
         // Before the name is made up, refusals show the bare prefix.
         let shown = if name.is_empty() { &prefix } else { &name };
+        limits::fill(state, namespace, &mut new);
         service_account(state, namespace, shown, &mut new)?;
         webhook::mutate(state, scenario, origin.server, &mut new, origin.now);
+        webhook::others(state, "mutatingwebhookconfigurations")?;
         admit_pod(&mut new);
     }
     if name.is_empty() && !prefix.is_empty() {
@@ -72,8 +76,10 @@ pub(crate) fn create(
         return Err(Failure::exists(kind, &name));
     }
     if kind.resource == "pods" {
+        limits::check(state, namespace, &name, &new)?;
         pod_security(state, namespace, &name, &new)?;
-        quota(state, namespace, &name)?;
+        webhook::others(state, "validatingwebhookconfigurations")?;
+        limits::quota(state, namespace, &name, &new)?;
     }
     if kind.resource == "deployments" || kind.resource == "statefulsets" || kind.resource == "daemonsets" {
         let status = match kind.resource {
@@ -237,28 +243,4 @@ fn pod_security(state: &State, namespace: &str, name: &str, pod: &Value) -> Resu
     }
     let why = format!("violates PodSecurity \"restricted:latest\": {}", violations.join(", "));
     Err(Failure::forbidden(kinds::of("pods"), name, &why))
-}
-
-fn quota(state: &State, namespace: &str, name: &str) -> Result<(), Failure> {
-    let used = state
-        .kube
-        .store
-        .list("pods", namespace)
-        .filter(|p| !matches!(text(p, "/status/phase"), "Succeeded" | "Failed"))
-        .count();
-    for quota in state.kube.store.list("resourcequotas", namespace) {
-        let hard = match quota.pointer("/spec/hard/pods") {
-            Some(Value::String(hard)) => hard.parse().unwrap_or(i64::MAX),
-            Some(_) => number(quota, "/spec/hard/pods"),
-            None => continue,
-        };
-        if i64::try_from(used).unwrap_or(i64::MAX) >= hard {
-            let why = format!(
-                "exceeded quota: {}, requested: pods=1, used: pods={used}, limited: pods={hard}",
-                text(quota, "/metadata/name")
-            );
-            return Err(Failure::forbidden(kinds::of("pods"), name, &why));
-        }
-    }
-    Ok(())
 }

@@ -15,6 +15,7 @@ mod failure;
 mod json;
 mod kinds;
 mod kubelet;
+mod limits;
 mod logs;
 mod nodes;
 mod patch;
@@ -129,7 +130,9 @@ impl Kube {
             kube.backlog.push((age, manifest.clone()));
         }
         if scenario.webhook.enabled {
-            kube.backlog.push((NODES_AGE, webhook_configuration()));
+            // Older than every pod: EKS makes it with the cluster.
+            let oldest = kube.backlog.iter().map(|(age, _)| *age).max().unwrap_or(NODES_AGE).max(NODES_AGE);
+            kube.backlog.push((oldest + 1, webhook_configuration()));
         }
         let agent = scenario.addons.iter().find(|addon| {
             addon.name == agent::NAME

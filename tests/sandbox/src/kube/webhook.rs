@@ -3,8 +3,18 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::json::{array, entry, list, object, text};
+use super::{
+    failure::Failure,
+    json::{array, entry, list, object, text},
+};
 use crate::{State, scenario::Scenario};
+
+/// The configuration of the managed webhook: without it, the API servers call none.
+const CONFIGURATION: &str = "pod-identity-webhook";
+
+/// On another webhook's configuration: what it answers when a pod is created. `refused` (no connection), `500`, or the
+/// words with which it denies the pod.
+const ANSWERS: &str = "sandbox.podid.dev/answers";
 
 const TOKEN: &str = "eks-pod-identity-token";
 const MOUNT: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount";
@@ -15,6 +25,7 @@ const FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 /// Changes a new pod, if API server `server` has a reason to.
 pub(crate) fn mutate(state: &mut State, scenario: &Scenario, server: usize, pod: &mut Value, now: Timestamp) {
     if !scenario.webhook.enabled
+        || state.kube.store.get("mutatingwebhookconfigurations", "", CONFIGURATION).is_none()
         || entry(pod, "/metadata/labels", "eks.amazonaws.com/skip-pod-identity-webhook").is_some()
     {
         return;
@@ -34,6 +45,42 @@ pub(crate) fn mutate(state: &mut State, scenario: &Scenario, server: usize, pod:
     if let Some(role) = role {
         irsa(scenario, role, pod);
     }
+}
+
+/// What the webhooks of others say of a new pod: every configuration of a resource is called, in the order of their names.
+pub(crate) fn others(state: &State, resource: &'static str) -> Result<(), Failure> {
+    for configuration in state.kube.store.list(resource, "") {
+        let Some(answer) = entry(configuration, "/metadata/annotations", ANSWERS) else { continue };
+        for hook in list(configuration, "/webhooks") {
+            let name = text(hook, "/name");
+            let service = format!(
+                "{}.{}.svc",
+                text(hook, "/clientConfig/service/name"),
+                text(hook, "/clientConfig/service/namespace")
+            );
+            let why = match answer {
+                "refused" => {
+                    format!(
+                        "Post \"https://{service}:443/?timeout=10s\": dial tcp 172.20.11.7:443: connect: connection refused"
+                    )
+                }
+                "500" => "an error on the server (\"Internal Server Error\") has prevented the request from succeeding"
+                    .to_owned(),
+                words => {
+                    return Err(Failure::new(
+                        403,
+                        "Forbidden",
+                        format!("admission webhook \"{name}\" denied the request: {words}"),
+                    ));
+                }
+            };
+            if text(hook, "/failurePolicy") != "Ignore" {
+                let why = format!("failed calling webhook \"{name}\": failed to call webhook: {why}");
+                return Err(Failure::new(500, "InternalError", format!("Internal error occurred: {why}")));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn identity(state: &mut State, scenario: &Scenario, namespace: &str, account: &str, pod: &mut Value) {
