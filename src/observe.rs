@@ -2,6 +2,7 @@
 
 pub mod file;
 pub mod live;
+pub mod names;
 pub mod verify;
 
 use std::{
@@ -187,13 +188,28 @@ pub async fn role_policies(iam: &dyn Iam, name: &str, attached: bool, inline: bo
 /// # Errors
 /// When a read failed.
 pub async fn doomed_role(iam: &dyn Iam, name: &str) -> Result<Option<Doomed>> {
-    let (role, attached, inline, instance_profiles) = futures::try_join!(
-        iam.role(name),
-        iam.attached_policies(name),
-        iam.inline_policies(name),
-        iam.instance_profiles(name),
-    )?;
-    Ok(role.map(|role| Doomed { role, attached, inline, instance_profiles }))
+    let (role, held) = futures::try_join!(iam.role(name), held(iam, name))?;
+    Ok(role.map(|role| doomed(role, held)))
+}
+
+/// The same for a role that was read already.
+///
+/// # Errors
+/// When a read failed.
+pub async fn doomed_as_read(iam: &dyn Iam, role: Role) -> Result<Doomed> {
+    let held = held(iam, &role.name).await?;
+    Ok(doomed(role, held))
+}
+
+type Held = (Vec<String>, Vec<String>, Vec<String>);
+
+/// Attached policies, names of inline ones, and instance profiles of a role.
+async fn held(iam: &dyn Iam, name: &str) -> Result<Held> {
+    futures::try_join!(iam.attached_policies(name), iam.inline_policies(name), iam.instance_profiles(name))
+}
+
+fn doomed(role: Role, (attached, inline, instance_profiles): Held) -> Doomed {
+    Doomed { role, attached, inline, instance_profiles }
 }
 
 /// Tables, each once and side by side. A look that failed is said and keeps nobody from granting access.

@@ -161,6 +161,8 @@ pub trait AsPod: Send + Sync {
 pub trait Tables: Send + Sync {
     /// DescribeTable in the table's own region; `None` when it does not exist.
     async fn table(&self, table: &Arn) -> Result<Option<Table>>;
+    /// ListTables in a region, a limited number of pages: names. Only messages become better by it.
+    async fn names(&self, region: &str) -> Result<Vec<String>>;
     /// GetResourcePolicy: the table's own policy; `None` when it has none, or does not exist.
     async fn table_policy(&self, table: &Arn) -> Result<Option<Document>>;
 }
@@ -185,6 +187,8 @@ pub trait Cluster: Send + Sync {
     async fn namespaces(&self) -> Result<Vec<String>>;
     /// Names of a namespace's service accounts, every page; none when there is no such namespace.
     async fn service_accounts(&self, namespace: &str) -> Result<Vec<String>>;
+    /// Service accounts of a namespace (`None`: of all), every page, each with the role of its IRSA annotation.
+    async fn all_service_accounts(&self, namespace: Option<&str>) -> Result<Vec<(ServiceAccount, Option<String>)>>;
     /// Creates a service account; one that exists is no error.
     async fn create_service_account(&self, subject: &ServiceAccount) -> Result<()>;
     /// Pods of a service account, every page, those that are ending too.

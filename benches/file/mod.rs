@@ -60,6 +60,7 @@ impl<'e> Wanted<'e> {
             have,
             agent_version: None,
             allow_missing_agent: true,
+            allow: podid::model::want::Allowed::default(),
             recycle: false,
         };
         plan::converge(&ask).unwrap()

@@ -14,6 +14,9 @@ use crate::{
     ports::Tables,
 };
 
+/// Pages of tables' names that are read, 100 each: they only make a message better.
+const PAGES: usize = 10;
+
 #[async_trait]
 impl Tables for Aws {
     async fn table(&self, table: &Arn) -> Result<Option<Table>> {
@@ -28,6 +31,26 @@ impl Tables for Aws {
             Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
             Err(error) => Err(dynamodb.told.failure("DescribeTable", &what, &error)),
         }
+    }
+
+    async fn names(&self, region: &str) -> Result<Vec<String>> {
+        let what = "cannot list tables";
+        let dynamodb = self.dynamodb(what).await?;
+        let (mut names, mut start) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let config = Builder::new().region(Region::new(region.to_owned()));
+            let call = dynamodb.api.list_tables().set_exclusive_start_table_name(start.take());
+            let page = match call.customize().config_override(config).send().await {
+                Ok(page) => page,
+                Err(error) => return Err(dynamodb.told.failure("ListTables", what, &error)),
+            };
+            names.extend(page.table_names.unwrap_or_default());
+            start = page.last_evaluated_table_name;
+            if start.is_none() {
+                break;
+            }
+        }
+        Ok(names)
     }
 
     async fn table_policy(&self, table: &Arn) -> Result<Option<Document>> {

@@ -1,6 +1,6 @@
 //! The association: there is one, and it is the service account's own.
 
-use super::{Check, Finding, Link};
+use super::{Check, Finding, Link, service_account};
 use crate::model::{
     arn::last,
     association::{Association, AssociationSummary},
@@ -131,7 +131,7 @@ fn there(snapshot: &Snapshot, association: &Association) -> Vec<Finding> {
 fn absent(snapshot: &Snapshot) -> Finding {
     let who = &snapshot.subject;
     let subject = format!("service account {who}");
-    let create = format!("podid associate {who} --create-role");
+    let create = |finding: Finding| service_account::associate(finding, snapshot, "--create-role");
     let none = |finding: Finding| {
         finding.evidence("ListPodIdentityAssociations", "none with this namespace and service account")
     };
@@ -159,18 +159,17 @@ fn absent(snapshot: &Snapshot) -> Finding {
     }
     let injected = snapshot.live_pods().into_iter().find(|pod| pod.injection() == Injection::Injected);
     if let Some(pod) = injected {
-        return none(DELETED.fails(subject, "the association is gone, while pods still have its settings"))
-            .evidence(format!("pod {}/{}", pod.namespace, pod.name), "the settings of Pod Identity")
-            .command(create);
+        return create(
+            none(DELETED.fails(subject, "the association is gone, while pods still have its settings"))
+                .evidence(format!("pod {}/{}", pod.namespace, pod.name), "the settings of Pod Identity"),
+        );
     }
     if let Some([first, ..]) = snapshot.elsewhere.read().map(Vec::as_slice) {
-        return none(ELSEWHERE.fails(subject, format!("it has none here, and one in cluster {first}")))
-            .evidence(
-                format!("ListPodIdentityAssociations of cluster {first}"),
-                "one for this namespace and service account",
-            )
-            .command(format!("podid show {who} --cluster {first}"))
-            .command(create);
+        let finding = none(ELSEWHERE.fails(subject, format!("it has none here, and one in cluster {first}"))).evidence(
+            format!("ListPodIdentityAssociations of cluster {first}"),
+            "one for this namespace and service account",
+        );
+        return create(finding.command(format!("podid show {who} --cluster {first}")));
     }
     let names: Vec<String> = others.iter().map(|other| other.subject.to_string()).collect();
     let near = nearest(&who.to_string(), names.iter().map(String::as_str));
@@ -183,5 +182,5 @@ fn absent(snapshot: &Snapshot) -> Finding {
         Seen::Unreadable(why) => finding.evidence("other clusters", why),
         Seen::Read(_) | Seen::NotAsked => finding,
     };
-    finding.command(create)
+    create(finding)
 }

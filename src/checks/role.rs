@@ -1,6 +1,6 @@
 //! The role: it exists, in the cluster's account. Whom it trusts is `trust`'s, what it may do `permissions`'.
 
-use super::{Check, Finding, Link};
+use super::{Check, Finding, Link, service_account};
 use crate::model::{
     arn::{Arn, last},
     have::Seen,
@@ -80,26 +80,28 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         return vec![finding];
     }
     match &snapshot.role.role {
-        Seen::Read(Some(role)) if role.arn.to_string() != *arn => vec![
+        Seen::Read(Some(role)) if role.arn.to_string() != *arn => vec![service_account::associate(
             OTHER_PATH
                 .fails(subject, format!("the association names {arn}, the role is {}", role.arn))
                 .evidence("DescribePodIdentityAssociation", arn)
-                .evidence("GetRole", role.arn.to_string())
-                .command(format!("podid associate {} --role {}", snapshot.subject, role.arn)),
-        ],
+                .evidence("GetRole", role.arn.to_string()),
+            snapshot,
+            &format!("--role {}", role.arn),
+        )],
         Seen::Read(Some(role)) => {
             let mut found = vec![SOUND.ok(&subject, "it exists").evidence("GetRole", role.arn.to_string())];
             found.extend(young(snapshot, role, &subject));
             found.extend(without_policies(snapshot, role, &subject));
             found
         }
-        Seen::Read(None) => vec![
+        Seen::Read(None) => vec![service_account::associate(
             MISSING
                 .fails(subject, "it does not exist")
                 .evidence("DescribePodIdentityAssociation", arn)
-                .evidence("GetRole", "NoSuchEntity")
-                .command(format!("podid associate {} --create-role", snapshot.subject)),
-        ],
+                .evidence("GetRole", "NoSuchEntity"),
+            snapshot,
+            "--create-role",
+        )],
         Seen::Unreadable(why) => vec![SOUND.skips(subject, why)],
         Seen::NotAsked => Vec::new(),
     }
@@ -117,9 +119,9 @@ fn elsewhere(snapshot: &Snapshot, arn: &str, subject: &str) -> Option<Finding> {
         .evidence("DescribePodIdentityAssociation", arn)
         .evidence("DescribeCluster", home.to_string());
     Some(if role.partition == home.partition {
-        finding.command(format!("podid associate {} --create-role --target-role {arn}", snapshot.subject))
+        service_account::associate(finding, snapshot, &format!("--create-role --target-role {arn}"))
     } else {
-        finding.command(format!("podid associate {} --create-role", snapshot.subject))
+        service_account::associate(finding, snapshot, "--create-role")
     })
 }
 

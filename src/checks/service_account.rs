@@ -29,7 +29,7 @@ static MISSING: Check = Check {
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     let who = &snapshot.subject;
     let subject = format!("service account {who}");
-    let (what, near) = match &snapshot.service_account {
+    let state = match &snapshot.service_account {
         Seen::Read(ServiceAccountState::Exists { irsa_role: None }) => {
             return vec![SOUND.ok(&subject, "it exists").evidence("the Kubernetes API", "found")];
         }
@@ -37,17 +37,51 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
             let said = format!("it exists; its annotation for IRSA names {role}, and an association wins over that");
             return vec![SOUND.ok(&subject, said).evidence("its annotation eks.amazonaws.com/role-arn", role)];
         }
-        Seen::Read(ServiceAccountState::Missing { near }) => ("it does not exist", near),
-        Seen::Read(ServiceAccountState::NoNamespace { near }) => ("its namespace does not exist", near),
+        Seen::Read(state) => state,
         Seen::Unreadable(why) => return vec![SOUND.skips(subject, why)],
         Seen::NotAsked => return Vec::new(),
     };
-    let finding = MISSING.fails(&subject, what).evidence("the Kubernetes API", "not found");
-    let finding = match near.first() {
-        Some(near) => finding
-            .evidence("the Kubernetes API", format!("a name like it: {near}"))
-            .change("if the association was mistyped, make another for the right name: it cannot be renamed"),
-        None => finding,
+    let what = match state {
+        ServiceAccountState::NoNamespace { .. } => "its namespace does not exist",
+        _ => "it does not exist",
     };
-    vec![finding.command(format!("kubectl create serviceaccount {} -n {}", who.name, who.namespace))]
+    let finding = MISSING.fails(&subject, what).evidence("the Kubernetes API", "not found");
+    vec![match (state, state.near().first()) {
+        (_, Some(near)) => {
+            let finding = finding.evidence("the Kubernetes API", format!("a name like it: {near}"));
+            let finding = if snapshot.associated().is_some() {
+                finding.change("if the association was mistyped, make another for the right name: it cannot be renamed")
+            } else {
+                finding
+            };
+            finding.command(format!("podid verify {near}"))
+        }
+        (ServiceAccountState::NoNamespace { namespaces, .. }, None) if !namespaces.is_empty() => {
+            let names = namespaces.join(", ");
+            let finding = finding.evidence("the Kubernetes API", format!("a namespace with a name like it: {names}"));
+            finding.change(format!("name the right namespace, if it is one of these: {names}"))
+        }
+        (ServiceAccountState::NoNamespace { .. }, None) => finding
+            .command(format!("kubectl create namespace {}", who.namespace))
+            .command(format!("kubectl create serviceaccount {} -n {}", who.name, who.namespace)),
+        _ => finding.command(format!("kubectl create serviceaccount {} -n {}", who.name, who.namespace)),
+    }]
+}
+
+/// The command that associates the service account, as a remedy. Where it does not exist, nothing is proposed for its name while a
+/// similar one exists; else it is created first, as `associate` would refuse it.
+pub(super) fn associate(finding: Finding, snapshot: &Snapshot, flags: &str) -> Finding {
+    let who = &snapshot.subject;
+    if let Some(near) = snapshot.service_account.meant() {
+        return finding.command(format!("podid verify {near}"));
+    }
+    let finding = match &snapshot.service_account {
+        Seen::Read(ServiceAccountState::NoNamespace { .. }) => {
+            finding.command(format!("kubectl create namespace {}", who.namespace))
+        }
+        _ => finding,
+    };
+    let missing = snapshot.service_account.read().is_some_and(|state| state.missing(who).is_some());
+    let create = if missing { " --create-service-account" } else { "" };
+    finding.command(format!("podid associate {who} {flags}{create}"))
 }

@@ -18,7 +18,7 @@ use crate::{
         have::{Have, Seen},
         names::ServiceAccount,
         policy,
-        want::{Field, InlinePolicy, Scope, TableGrant, Want, WantRole},
+        want::{Allowed, Field, InlinePolicy, Scope, TableGrant, Want, WantRole},
     },
     observe,
 };
@@ -50,6 +50,9 @@ pub struct Associate {
     /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
     #[arg(long, value_name = "FILE", help_heading = "Permissions")]
     policy_file: Vec<PathBuf>,
+    /// Grant access to tables that do not exist yet
+    #[arg(long, help_heading = "Permissions")]
+    allow_missing_resources: bool,
     /// Permissions boundary of a role that is created
     #[arg(long, value_name = "ARN", help_heading = "Permissions", requires = "create_role")]
     permissions_boundary: Option<String>,
@@ -92,6 +95,9 @@ pub struct Associate {
     /// Create the service account if it is missing
     #[arg(long, conflicts_with = "no_wait")]
     create_service_account: bool,
+    /// Associate a service account, or a namespace, that does not exist yet
+    #[arg(long)]
+    allow_missing_service_account: bool,
     /// Install the agent add-on if there is no agent
     #[arg(long, conflicts_with = "no_wait")]
     install_agent: bool,
@@ -337,6 +343,10 @@ impl Associate {
             replace: self.replace,
             tags: input.tags,
             create_service_account: self.create_service_account,
+            allow: Allowed {
+                service_account: self.allow_missing_service_account,
+                resources: self.allow_missing_resources,
+            },
             install_agent: agent_version,
             allow_missing_agent: self.allow_missing_agent,
             recycle: self.recycle,

@@ -226,14 +226,13 @@ impl Disassociate {
             found.users = users.found.get(arn).cloned().unwrap_or_default();
             found.unscanned.extend(users.unscanned.iter().cloned());
         }
-        let reads = roles.values().filter(|found| matches!(found.role, Seen::Read(Some(_)))).map(|found| {
-            let name = found.name.clone();
-            async move { Ok::<_, Failure>((name.clone(), observe::doomed_role(iam, &name).await?)) }
-        });
+        let there = roles.values().filter_map(|found| Some((found.name.clone(), found.role.read()?.clone()?)));
+        let reads = there
+            .map(|(name, role)| async move { Ok::<_, Failure>((name, observe::doomed_as_read(iam, role).await?)) });
         let doomed: BTreeMap<_, _> =
             ctx.guard.run("reading what the role has", try_join_all(reads)).await?.into_iter().collect();
         for found in roles.values_mut() {
-            found.doomed = doomed.get(&found.name).cloned().flatten();
+            found.doomed = doomed.get(&found.name).cloned();
         }
         Ok(())
     }

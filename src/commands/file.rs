@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod diff;
 pub mod export;
+mod left;
 pub mod schema;
 mod view;
 
@@ -19,8 +20,9 @@ use crate::{
     model::{
         glob::Pattern,
         have::Seen,
-        manifest::{Association, Entries, Entry, Holdings},
+        manifest::{Around, Association, Entries, Entry, Holdings},
         names::ServiceAccount,
+        want::Allowed,
     },
     observe::{
         self,
@@ -57,6 +59,23 @@ impl Files {
     }
 }
 
+/// What of a file need not exist.
+#[derive(Debug, Clone, Copy, Args)]
+struct Missing {
+    /// Associate service accounts, and namespaces, that do not exist yet
+    #[arg(long)]
+    allow_missing_service_account: bool,
+    /// Grant access to tables that do not exist yet
+    #[arg(long)]
+    allow_missing_resources: bool,
+}
+
+impl Missing {
+    fn allowed(self) -> Allowed {
+        Allowed { service_account: self.allow_missing_service_account, resources: self.allow_missing_resources }
+    }
+}
+
 /// How a file is planned.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -65,9 +84,12 @@ struct How {
     around: Extent,
     /// Ask Kubernetes at all.
     kube: bool,
+    /// Look only whether the service accounts exist, which `around` does not tell then.
+    look_up: bool,
     /// Remove what carries the file's name and is not in it.
     prune: bool,
     allow_missing_agent: bool,
+    allow: Allowed,
     recycle: bool,
 }
 
@@ -118,6 +140,7 @@ async fn plan(ctx: &Context, entries: Entries, how: How) -> Result<Planned> {
         Ok(have) => have,
         Err(failure) => return Err(ctx.explain_kube(failure, true).await),
     };
+    let have = if how.look_up { looked_up(ctx, &entries, &subjects, have).await? } else { have };
     let version = agent_version(ctx, &entries, &have).await?;
     let associations: Vec<plan::Expanded<'_>> =
         subjects.iter().map(|(subject, index)| (subject.clone(), &entries.associations[*index])).collect();
@@ -128,10 +151,40 @@ async fn plan(ctx: &Context, entries: Entries, how: How) -> Result<Planned> {
         have: &have,
         agent_version: version.as_deref(),
         allow_missing_agent: how.allow_missing_agent,
+        allow: how.allow,
         recycle: how.recycle,
     };
     let plan = plan::converge(&ask).map_err(|refusals| refused(&refusals))?;
     Ok(Planned { entries, subjects, have, plan })
+}
+
+/// What is there, with the service accounts of what is to be associated. Where Kubernetes cannot be asked, that is said.
+async fn looked_up(
+    ctx: &Context,
+    entries: &Entries,
+    subjects: &BTreeMap<ServiceAccount, usize>,
+    mut have: Holdings,
+) -> Result<Holdings> {
+    let looked = observe::names::looked_up(entries, subjects.keys(), &have);
+    if looked.is_empty() {
+        return Ok(have);
+    }
+    let read = async {
+        let kube = ctx.kube().await?;
+        ctx.guard.run("looking for the service accounts", observe::names::service_accounts(kube, &looked)).await
+    };
+    match read.await {
+        Ok(states) => have.around.extend(
+            states
+                .into_iter()
+                .map(|(subject, service_account)| (subject, Around { service_account, ..Around::default() })),
+        ),
+        Err(failure) if matches!(failure.code, Code::Interrupted | Code::Terminated | Code::TimedOut) => {
+            return Err(failure);
+        }
+        Err(failure) => have.unread.push(format!("service accounts not checked: {failure}")),
+    }
+    Ok(have)
 }
 
 /// `--prune` removes by a name, and an empty file must not empty a cluster.

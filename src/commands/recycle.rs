@@ -26,7 +26,7 @@ use crate::{
     model::{
         association::Association,
         glob::Pattern,
-        have::{Seen, ServiceAccountState},
+        have::Seen,
         names::ServiceAccount,
         staleness,
         workload::{WorkloadName, WorkloadRef},
@@ -284,13 +284,8 @@ impl Recycle {
             _ if used && self.stale => (format!("no workload of {whom} has stale pods"), None),
             // The warnings name what uses it.
             _ if used => (format!("nothing of what uses {whom} can be restarted"), None),
-            Some((subject, Seen::Read(ServiceAccountState::NoNamespace { near }))) => {
-                let near = near.first().map(|n| format!("{n}/{}", subject.name));
-                (format!("namespace {} does not exist", subject.namespace), near)
-            }
-            Some((subject, Seen::Read(ServiceAccountState::Missing { near }))) => {
-                let near = near.first().map(|n| format!("{}/{n}", subject.namespace));
-                (format!("service account {subject} does not exist"), near)
+            Some((subject, Seen::Read(state))) if state.missing(subject).is_some() => {
+                (state.missing(subject).unwrap_or_default(), state.near().first())
             }
             _ => (format!("no workload uses {whom}"), None),
         };

@@ -8,7 +8,11 @@ use crate::{
     context::Context,
     execute::{Outcome, Report, Status},
     failure::{Code, Failure, Result},
-    model::addon::AGENT,
+    model::{
+        addon::AGENT,
+        names::ServiceAccount,
+        workload::{Injection, Pod},
+    },
     output::{prompt, styles::Glyph},
     plan::{Plan, Refusal},
     settings::{Origin, Target},
@@ -122,6 +126,21 @@ pub fn tell(ctx: &Context, report: &Report) {
         Status::Unknown => ctx.term.warn(format!("unknown whether podid did: {}", report.step.describe())),
         Status::Planned | Status::NotStarted => {}
     }
+}
+
+/// Running pods that do not act under their association, in one line; `of` says whose they are.
+pub fn stale_pods(stale: &[&Pod], of: Option<&ServiceAccount>) -> String {
+    let shown: Vec<&str> = stale.iter().map(|pod| pod.name.as_str()).take(3).collect();
+    let more = stale.len() - shown.len();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let are = if stale.len() == 1 { "is" } else { "are" };
+    let how = if stale.iter().all(|pod| pod.injection() == Injection::Injected) {
+        format!("{are} from before the change")
+    } else {
+        format!("{are} still without it")
+    };
+    let of = of.map(|subject| format!(" of {subject}")).unwrap_or_default();
+    format!("{}{of} {how}: {}{more}", count(stale.len(), "running pod"), shown.join(", "))
 }
 
 /// Exit code of a dry run.

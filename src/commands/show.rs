@@ -73,7 +73,7 @@ impl Show {
             ctx.guard.run("reading the association", observe::association(eks, cluster_name, &self.subject));
         let (cluster, association, (subject, hints)) = futures::join!(ctx.cluster(), association, self.kube(ctx));
         let cluster = cluster?;
-        let Some(association) = association? else { return Err(self.missing(ctx).await) };
+        let Some(association) = association? else { return Err(self.missing(ctx, &subject).await) };
         let (role, attached, inline) = self.role(ctx, &association).await?;
         let verdict = role.read().and_then(Option::as_ref).map(|role| {
             let request = trust::Request {
@@ -139,18 +139,31 @@ impl Show {
     }
 
     /// There is no association: say so, with near names and the command that makes one.
-    async fn missing(&self, ctx: &Context) -> Failure {
+    async fn missing(&self, ctx: &Context, view: &SubjectView) -> Failure {
         let Ok(target) = ctx.target() else { return Failure::failed("no association") };
         let cluster = &target.cluster.value;
         let mut failure = Failure::failed(format!("no association for `{}` in cluster `{cluster}`", self.subject));
+        let mut near = None;
         if let Ok(eks) = ctx.eks()
             && let Ok(all) =
                 ctx.guard.run("looking for near names", eks.associations(cluster, &AssociationFilter::default())).await
         {
             let known: Vec<String> = all.iter().map(|a| a.subject.to_string()).collect();
-            if let Some(near) = text::nearest(&self.subject.to_string(), known.iter().map(String::as_str)).first() {
-                failure = failure.hint(format!("did you mean `podid show {near}`?"));
-            }
+            near = text::nearest(&self.subject.to_string(), known.iter().map(String::as_str)).into_iter().next();
+        }
+        let meant = view.service_account.meant();
+        if let Some(near) = &near {
+            failure = failure.hint(format!("did you mean `podid show {near}`?"));
+        } else if let Some(near) = meant {
+            let what = view.service_account.read().and_then(|state| state.missing(&self.subject));
+            let failure = what.map_or(failure.clone(), |what| failure.because(what));
+            return failure.hint(format!("did you mean `podid show {near}`?"));
+        }
+        // Nothing is proposed for a name that does not exist where a similar one does.
+        if meant.is_some()
+            || near.is_some() && view.service_account.read().is_some_and(|s| s.missing(&self.subject).is_some())
+        {
+            return failure;
         }
         failure.hint(format!("make one with `podid associate {} --role NAME`", self.subject))
     }

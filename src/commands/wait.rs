@@ -12,7 +12,7 @@ use crate::{
     model::{
         agent::Reach,
         association::AssociationFilter,
-        have::Seen,
+        have::{Seen, ServiceAccountState},
         names::ServiceAccount,
         workload::{Injection, Pod, Workload},
     },
@@ -81,6 +81,22 @@ enum Look {
     NotInjected(Vec<String>, Vec<String>),
 }
 
+/// What is known so far.
+#[derive(Default)]
+struct SoFar {
+    /// What is missing.
+    missing: Vec<String>,
+    /// What helps where pods are not injected.
+    advice: Vec<String>,
+    /// The service account, looked up when it turned out not to be associated.
+    account: Seen<ServiceAccountState>,
+}
+
+/// Of what is missing: the association itself.
+fn unassociated(what: &str) -> bool {
+    what.contains("is not associated")
+}
+
 /// Reads that may fail in a row before the wait is given up: API servers are replaced now and then.
 const FAULTS: u32 = 3;
 
@@ -94,8 +110,8 @@ impl Wait {
     /// The deadline, with what is missing; a read that failed.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let line = ctx.term.progress(self.condition.word());
-        let mut missing = Vec::new();
-        match self.until(ctx, &line, &mut missing).await {
+        let mut so_far = SoFar::default();
+        match self.until(ctx, &line, &mut so_far).await {
             Ok(how) => {
                 line.done(&how);
                 self.render(ctx, Some(&how), &[])?;
@@ -104,23 +120,22 @@ impl Wait {
             Err(failure) => {
                 line.clear();
                 if failure.code == Code::TimedOut {
-                    self.render(ctx, None, &missing)?;
+                    self.render(ctx, None, &so_far.missing)?;
                 }
                 Err(failure)
             }
         }
     }
 
-    async fn until(&self, ctx: &Context, line: &Progress, missing: &mut Vec<String>) -> Result<String> {
+    async fn until(&self, ctx: &Context, line: &Progress, so_far: &mut SoFar) -> Result<String> {
         let what = format!("waiting until {} is {}", self.subject, self.words());
         let mut backoff = Backoff::new(Duration::from_millis(500), Duration::from_secs(5));
         // Who cannot be asked at all is told at once, and not after the whole deadline.
         let (mut faults, mut answered) = (0, false);
-        let mut advice = Vec::new();
         loop {
             let look = match self.look(ctx, line).await {
                 Ok(Look::NotInjected(missing, now)) => {
-                    advice = now;
+                    so_far.advice = now;
                     Ok(Look::Missing(missing))
                 }
                 look => look,
@@ -134,46 +149,69 @@ impl Wait {
                         1 => first.clone(),
                         more => format!("{first}, and {} more", more - 1),
                     }));
-                    *missing = now;
+                    so_far.missing = now;
+                    self.look_up(ctx, so_far).await;
                 }
                 Err(failure) if failure.code == Code::Failed && answered && faults < FAULTS => {
                     faults += 1;
                     line.update(format!("a look failed: {failure}"));
                 }
-                Err(failure) if failure.code == Code::TimedOut => return Err(self.late(failure, missing, advice)),
+                Err(failure) if failure.code == Code::TimedOut => return Err(self.late(failure, so_far)),
                 Err(failure) => return Err(ctx.explain_kube(failure, false).await),
             }
             if let Err(failure) = ctx.guard.pause(&what, backoff.step()).await {
-                return Err(self.late(failure, missing, advice));
+                return Err(self.late(failure, so_far));
             }
         }
     }
 
     /// The deadline's failure, with what is missing.
-    fn late(&self, failure: Failure, missing: &mut Vec<String>, advice: Vec<String>) -> Failure {
+    fn late(&self, failure: Failure, so_far: &mut SoFar) -> Failure {
         if failure.code != Code::TimedOut {
             return failure;
         }
         // What a probe waited for is said by its own failure.
         if !failure.causes.is_empty() {
-            missing.clone_from(&failure.causes);
-            return self.hinted(failure, advice);
+            so_far.missing.clone_from(&failure.causes);
+            return self.hinted(failure, so_far);
         }
+        let missing = &so_far.missing;
         let more = missing.len().saturating_sub(SHOWN);
         let mut failure = missing.iter().take(SHOWN).cloned().fold(failure, Failure::because);
         if more > 0 {
             failure = failure.because(format!("and {more} more"));
         }
-        self.hinted(failure, advice)
+        self.hinted(failure, so_far)
     }
 
-    fn hinted(&self, failure: Failure, advice: Vec<String>) -> Failure {
+    /// Whether it exists at all, looked up once: Kubernetes tells what was probably meant. Not being able to tell is no fault.
+    async fn look_up(&self, ctx: &Context, so_far: &mut SoFar) {
+        let due = matches!(so_far.account, Seen::NotAsked) && so_far.missing.iter().any(|what| unassociated(what));
+        let (true, Ok(kube)) = (due, ctx.kube().await) else { return };
+        let read = ctx.guard.run("reading the service account", kube.service_account(&self.subject)).await;
+        so_far.account = match read {
+            Ok(state) => Seen::Read(state),
+            Err(failure) => Seen::Unreadable(failure.to_string()),
+        };
+    }
+
+    fn hinted(&self, failure: Failure, so_far: &SoFar) -> Failure {
         let subject = &self.subject;
-        if failure.causes.iter().any(|cause| cause.contains("is not associated")) {
+        if let Some(near) = so_far.account.meant() {
+            let missing = so_far.account.read().and_then(|state| state.missing(subject));
+            let failure = missing.into_iter().fold(failure, Failure::because);
+            let command = match self.condition {
+                Condition::Effective => format!("`podid wait {near} --for effective`"),
+                Condition::Injected => format!("`podid wait {near} --for injected`"),
+                Condition::Agent => format!("`podid wait {near} --for agent`"),
+            };
+            return failure.hint(format!("did you mean {command}?"));
+        }
+        if failure.causes.iter().any(|cause| unassociated(cause)) {
             return failure.hint(format!("associate it with `podid associate {subject} --create-role`"));
         }
-        if !advice.is_empty() {
-            return advice.into_iter().fold(failure, Failure::hint);
+        if !so_far.advice.is_empty() {
+            return so_far.advice.iter().fold(failure, Failure::hint);
         }
         match self.condition {
             Condition::Effective => failure.hint(format!("see what there is with `podid show {subject}`")),
@@ -202,17 +240,19 @@ impl Wait {
 
     async fn effective(&self, ctx: &Context, line: &Progress) -> Result<Look> {
         let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
-        let (association, pods) = futures::try_join!(
-            ctx.guard.run("reading the association", observe::association(eks, &cluster.name, &self.subject)),
-            // A pod of it would be proof at once; without the permission to see one, a probe is.
-            ctx.guard.run("listing the pods", async {
-                match kube.pods(&self.subject).await {
-                    Err(failure) if observe::forbidden(&failure) => Ok(None),
-                    pods => pods.map(Some),
-                }
-            }),
-        )?;
-        let Some(association) = association else { return Ok(self.not_associated(&cluster.name)) };
+        // Without an association nothing of the pods matters: they are not read in each round.
+        let read = observe::association(eks, &cluster.name, &self.subject);
+        let Some(association) = ctx.guard.run("reading the association", read).await? else {
+            return Ok(self.not_associated(&cluster.name));
+        };
+        // A pod of it would be proof at once; without the permission to see one, a probe is.
+        let pods = async {
+            match kube.pods(&self.subject).await {
+                Err(failure) if observe::forbidden(&failure) => Ok(None),
+                pods => pods.map(Some),
+            }
+        };
+        let pods = ctx.guard.run("listing the pods", pods).await?;
         let pods = pods.as_deref();
         let proved = effective::prove(kube, &ctx.guard, line, &self.subject, &association, Change::Nothing, pods).await;
         let proved = proved.map_err(|failure| match failure.code {
@@ -237,13 +277,12 @@ impl Wait {
     async fn injected(&self, ctx: &Context) -> Result<Look> {
         let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
         let filter = AssociationFilter::from(&self.subject);
-        let (associations, (pods, workloads)) = futures::try_join!(
-            ctx.guard.run("reading the association", eks.associations(&cluster.name, &filter)),
-            ctx.guard.run("reading the workloads and pods", users(kube, &self.subject)),
-        )?;
-        if associations.is_empty() {
+        let read = eks.associations(&cluster.name, &filter);
+        if ctx.guard.run("reading the association", read).await?.is_empty() {
             return Ok(self.not_associated(&cluster.name));
         }
+        let read = users(kube, &self.subject);
+        let (pods, workloads) = ctx.guard.run("reading the workloads and pods", read).await?;
         let live: Vec<&Pod> = pods.iter().filter(|pod| pod.live()).collect();
         let mut missing: Vec<String> = live
             .iter()

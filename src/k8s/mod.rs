@@ -228,6 +228,13 @@ impl Cluster for Kube {
         }
     }
 
+    async fn all_service_accounts(&self, namespace: Option<&str>) -> Result<Vec<(ServiceAccount, Option<String>)>> {
+        match service_accounts::all(&self.connection().await?.client, namespace).await {
+            Ok(found) => Ok(found),
+            Err(error) => Err(self.failed("list service accounts", error)),
+        }
+    }
+
     async fn create_service_account(&self, subject: &ServiceAccount) -> Result<()> {
         let connection = self.connection().await?;
         match service_accounts::create(&connection.client, subject).await {

@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use super::{list::list, wire::repeated};
-use crate::model::{have::ServiceAccountState, names::ServiceAccount, text::nearest};
+use crate::model::{have::ServiceAccountState, names::ServiceAccount};
 
 const IRSA: &str = "eks.amazonaws.com/role-arn";
 
@@ -22,24 +22,44 @@ const IRSA: &str = "eks.amazonaws.com/role-arn";
 pub(super) async fn state(client: &Client, subject: &ServiceAccount) -> Result<ServiceAccountState, kube::Error> {
     let api: Api<ApiServiceAccount> = Api::namespaced(client.clone(), &subject.namespace);
     if let Some(found) = api.get_opt(&subject.name).await? {
-        let irsa_role = found.annotations().get(IRSA).filter(|role| !role.is_empty()).cloned();
-        return Ok(ServiceAccountState::Exists { irsa_role });
+        return Ok(ServiceAccountState::Exists { irsa_role: irsa(&found) });
     }
     // The same 404 is given for a service account of a namespace that is not there.
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let namespace = namespaces.get_opt(&subject.namespace).await;
-    if matches!(namespace, Ok(None)) {
-        return Ok(ServiceAccountState::NoNamespace { near: near(&namespaces, &subject.namespace).await });
+    let namespace = !matches!(namespaces.get_opt(&subject.namespace).await, Ok(None));
+    let own = if namespace { all(client, Some(&subject.namespace)).await.unwrap_or_default() } else { Vec::new() };
+    let near = |found: &[(ServiceAccount, Option<String>)], namespaces: &[String]| {
+        let existing: Vec<ServiceAccount> = found.iter().map(|(one, _)| one.clone()).collect();
+        ServiceAccountState::absent(subject, namespace, &existing, namespaces)
+    };
+    let state = near(&own, &[]);
+    if !state.near().is_empty() {
+        return Ok(state);
     }
-    Ok(ServiceAccountState::Missing { near: near(&api, &subject.name).await })
+    let everywhere = all(client, None).await.unwrap_or_default();
+    let namespaces = if namespace { Vec::new() } else { names(&namespaces).await.unwrap_or_default() };
+    Ok(near(&everywhere, &namespaces))
 }
 
-async fn near<K>(api: &Api<K>, wanted: &str) -> Vec<String>
-where
-    K: Resource + Clone + Debug + DeserializeOwned,
-{
-    let Ok(names) = names(api).await else { return Vec::new() };
-    nearest(wanted, names.iter().map(String::as_str))
+/// Service accounts of a namespace, or of all, each with the role of its IRSA annotation.
+pub(super) async fn all(
+    client: &Client,
+    namespace: Option<&str>,
+) -> Result<Vec<(ServiceAccount, Option<String>)>, kube::Error> {
+    let api: Api<ApiServiceAccount> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    let found = list(&api, &ListParams::default()).await?;
+    let named = |one: &ApiServiceAccount| {
+        let (namespace, name) = (one.metadata.namespace.clone()?, one.metadata.name.clone()?);
+        Some((ServiceAccount { namespace, name }, irsa(one)))
+    };
+    Ok(found.items.iter().filter_map(named).collect())
+}
+
+fn irsa(account: &ApiServiceAccount) -> Option<String> {
+    account.annotations().get(IRSA).filter(|role| !role.is_empty()).cloned()
 }
 
 async fn names<K>(api: &Api<K>) -> Result<Vec<String>, kube::Error>

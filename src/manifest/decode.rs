@@ -252,7 +252,15 @@ impl Decoder<'_> {
     }
 
     fn association(&mut self, node: &Node, path: &str) -> Option<Association> {
-        let known = &["serviceAccount", "role", "targetRole", "disableSessionTags", "sessionPolicy", "tags"];
+        let known = &[
+            "serviceAccount",
+            "role",
+            "targetRole",
+            "disableSessionTags",
+            "sessionPolicy",
+            "tags",
+            "createServiceAccount",
+        ];
         let fields = self.fields(node, path, known)?;
         let pattern = |text: &str| text.parse::<Pattern>().map(|_| ()).map_err(|e| e.to_string());
         let service_account = self.required(&fields, node, "serviceAccount", pattern);
@@ -275,6 +283,7 @@ impl Decoder<'_> {
             disable_session_tags: self.field(&fields, "disableSessionTags", Self::boolean),
             session_policy,
             tags: self.field(&fields, "tags", Self::tags),
+            create_service_account: self.field(&fields, "createServiceAccount", Self::boolean).set().copied(),
         })
     }
 }

@@ -20,6 +20,13 @@ impl Document {
         }
     }
 
+    /// Whether a statement names this ARN as its resource, or something below it.
+    pub fn names(&self, arn: &str) -> bool {
+        let below =
+            |resource: &str| resource.strip_prefix(arn).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        self.statements().into_iter().any(|one| strings(one.get("Resource")).into_iter().any(below))
+    }
+
     /// Characters that count against IAM's size limits: all but white space between tokens
     /// (IAM User Guide, "IAM and AWS STS quotas": white space is not counted).
     pub fn size(&self) -> usize {

@@ -227,6 +227,7 @@ pub(crate) fn want(role: &str) -> Want {
         replace: false,
         tags: BTreeMap::new(),
         create_service_account: false,
+        allow: crate::model::want::Allowed::default(),
         install_agent: None,
         allow_missing_agent: false,
         recycle: false,

@@ -6,7 +6,9 @@ use super::{
     agent::AgentState,
     association::Association,
     document::Document,
+    names::{self, ServiceAccount},
     role::Role,
+    text,
     workload::{Pod, Workload},
 };
 
@@ -50,14 +52,76 @@ pub enum ServiceAccountState {
     },
     /// Its namespace is there, it is not.
     Missing {
-        /// Similar names of the namespace, best first.
-        near: Vec<String>,
+        /// Service accounts with similar names, best first.
+        near: Vec<ServiceAccount>,
     },
     /// Not even the namespace is there.
     NoNamespace {
-        /// Similar namespaces, best first.
-        near: Vec<String>,
+        /// Service accounts with similar names, best first.
+        near: Vec<ServiceAccount>,
+        /// Namespaces with similar names, best first, where no service account is similar.
+        namespaces: Vec<String>,
     },
+}
+
+impl ServiceAccountState {
+    /// The state of one that does not exist, with the names that may have been meant among those that do.
+    pub fn absent(
+        subject: &ServiceAccount,
+        namespace: bool,
+        existing: &[ServiceAccount],
+        namespaces: &[String],
+    ) -> Self {
+        let near = names::near(subject, existing);
+        if namespace {
+            return Self::Missing { near };
+        }
+        let like = text::nearest(&subject.namespace, namespaces.iter().map(String::as_str));
+        Self::NoNamespace { namespaces: if near.is_empty() { like } else { Vec::new() }, near }
+    }
+
+    /// Service accounts that exist and may have been meant, best first; none when it exists itself.
+    pub fn near(&self) -> &[ServiceAccount] {
+        match self {
+            Self::Exists { .. } => &[],
+            Self::Missing { near } | Self::NoNamespace { near, .. } => near,
+        }
+    }
+
+    /// What does not exist, without what may have been meant; `None` when it exists.
+    pub fn missing(&self, subject: &ServiceAccount) -> Option<String> {
+        match self {
+            Self::Exists { .. } => None,
+            Self::Missing { .. } => Some(format!("service account {subject} does not exist")),
+            Self::NoNamespace { .. } => Some(format!("namespace `{}` does not exist", subject.namespace)),
+        }
+    }
+
+    /// `; did you mean …?`, or nothing.
+    pub fn did_you_mean(&self) -> String {
+        let names = match self {
+            Self::NoNamespace { near, namespaces } if near.is_empty() => namespaces.clone(),
+            other => other.near().iter().map(ToString::to_string).collect(),
+        };
+        text::did_you_mean(&names)
+    }
+
+    /// What an association of it comes to: nothing, until it exists.
+    pub fn unusable(&self, subject: &ServiceAccount) -> Option<String> {
+        let what = match self {
+            Self::Exists { .. } => return None,
+            Self::Missing { .. } => subject.to_string(),
+            Self::NoNamespace { .. } => format!("namespace {}", subject.namespace),
+        };
+        Some(format!("{what} does not exist: no pod can use this association yet"))
+    }
+}
+
+impl Seen<ServiceAccountState> {
+    /// The service account that was probably meant, where this one was seen not to exist: no command is proposed for it then.
+    pub fn meant(&self) -> Option<&ServiceAccount> {
+        self.read()?.near().first()
+    }
 }
 
 /// What is there for one service account.

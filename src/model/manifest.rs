@@ -264,6 +264,9 @@ pub struct Association {
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<Tags>")]
     pub tags: Field<Tags>,
+    /// Create the service account in Kubernetes if it does not exist; its namespace has to exist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create_service_account: Option<bool>,
 }
 
 impl<T> Field<T> {

@@ -1,8 +1,10 @@
 //! Names of service accounts, by Kubernetes' rules.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
 use serde::Serialize;
+
+use super::text::nearest;
 
 /// A service account, written `NAMESPACE/SERVICE_ACCOUNT` everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -83,6 +85,34 @@ fn check(what: &'static str, text: &str, max: usize, dots: bool) -> Result<(), N
     Ok(())
 }
 
+/// The service accounts that `wanted` may have meant, best first, at most three: those of its namespace with a similar name, then
+/// those of a namespace with a similar name, then those of its own name anywhere.
+pub fn near(wanted: &ServiceAccount, existing: &[ServiceAccount]) -> Vec<ServiceAccount> {
+    let like = |namespace: &str| -> Vec<ServiceAccount> {
+        let own = existing.iter().filter(|one| one.namespace == namespace && *one != wanted);
+        let (same, others): (Vec<&ServiceAccount>, Vec<_>) = own.partition(|one| one.name == wanted.name);
+        let similar = nearest(&wanted.name, others.iter().map(|one| one.name.as_str()));
+        let similar = similar.into_iter().map(|name| ServiceAccount { namespace: namespace.to_owned(), name });
+        same.into_iter().cloned().chain(similar).collect()
+    };
+    let own = like(&wanted.namespace);
+    if !own.is_empty() {
+        return own;
+    }
+    let namespaces: BTreeSet<&str> = existing.iter().map(|one| one.namespace.as_str()).collect();
+    let mut found: Vec<ServiceAccount> =
+        nearest(&wanted.namespace, namespaces).iter().flat_map(|namespace| like(namespace)).collect();
+    // Every namespace has a `default`, so that it tells nothing.
+    if found.is_empty() && wanted.name != "default" {
+        found = existing.iter().filter(|one| one.name == wanted.name && *one != wanted).cloned().collect();
+    }
+    found.truncate(NEAR);
+    found
+}
+
+/// The most names that may have been meant.
+const NEAR: usize = 3;
+
 impl FromStr for ServiceAccount {
     type Err = NameError;
 
@@ -97,5 +127,36 @@ impl FromStr for ServiceAccount {
 impl fmt::Display for ServiceAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Those of the own namespace go before those of a similar one, and these before the same name elsewhere.
+    #[test]
+    fn near_service_accounts_come_best_first() {
+        let account = |text: &str| text.parse::<ServiceAccount>().unwrap();
+        let existing: Vec<ServiceAccount> =
+            ["carts/carts", "carts/default", "carts/worker", "checkout/default", "orders/orders", "shop/worker"]
+                .map(account)
+                .into();
+        for (wanted, found) in [
+            ("carts/cartz", &["carts/carts"][..]),
+            ("cart/carts", &["carts/carts"]),
+            ("cartz/cartz", &["carts/carts"]),
+            ("cartz/worker", &["carts/worker"]),
+            ("default/carts", &["carts/carts"]),
+            ("checkout/worker", &["carts/worker", "shop/worker"]),
+            ("orders/default", &[]),
+            ("nowhere/default", &[]),
+            ("carts/payments", &[]),
+            // One that exists is not what was meant by itself.
+            ("carts/carts", &[]),
+        ] {
+            let near: Vec<String> = near(&account(wanted), &existing).iter().map(ToString::to_string).collect();
+            assert_eq!(near, found, "{wanted}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::{
     cluster::Cluster,
     document::Document,
     names::ServiceAccount,
+    text,
 };
 
 /// One wanted value. Leaving a flag or key away is not the same as clearing it.
@@ -86,6 +87,15 @@ pub enum Access {
     Full,
 }
 
+/// Names that a write is made for though nothing of that name exists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Allowed {
+    /// `--allow-missing-service-account`: service accounts and their namespaces.
+    pub service_account: bool,
+    /// `--allow-missing-resources`: tables.
+    pub resources: bool,
+}
+
 /// A DynamoDB table and the wanted access.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableGrant {
@@ -99,6 +109,8 @@ pub struct TableGrant {
     pub leading_keys: Option<String>,
     /// ARN of the KMS key that the table is encrypted with, when it is not DynamoDB's own.
     pub key: Option<String>,
+    /// `Some` when the table was looked at and does not exist: names like its own that do, best first.
+    pub missing: Option<Vec<String>>,
 }
 
 /// Which indexes of a table.
@@ -112,9 +124,15 @@ pub enum Indexes {
 }
 
 impl TableGrant {
+    /// That the table does not exist, with what may have been meant; `None` unless that was seen.
+    pub fn not_there(&self) -> Option<String> {
+        let near = self.missing.as_ref()?;
+        Some(format!("table {} does not exist{}", self.table, text::did_you_mean(near)))
+    }
+
     /// Access to a table with all its indexes.
     pub fn new(table: Arn, access: Access) -> Self {
-        Self { table, access, indexes: Indexes::All, leading_keys: None, key: None }
+        Self { table, access, indexes: Indexes::All, leading_keys: None, key: None, missing: None }
     }
 }
 
@@ -174,6 +192,8 @@ pub struct Want {
     pub tags: BTreeMap<String, String>,
     /// `--create-service-account`.
     pub create_service_account: bool,
+    /// What may be missing.
+    pub allow: Allowed,
     /// `--install-agent`: the version to install.
     pub install_agent: Option<String>,
     /// `--allow-missing-agent`.

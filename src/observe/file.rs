@@ -7,7 +7,11 @@ use futures::{
     stream::{self, StreamExt, TryStreamExt},
 };
 
-use super::{CONCURRENCY, agent, association, describe_all, doomed_role, forbidden, role, rollouts, seen};
+use super::{
+    CONCURRENCY, agent, association, describe_all, doomed_as_read, forbidden,
+    names::{self, NAMESPACES},
+    role, rollouts, seen,
+};
 use crate::{
     failure::{Failure, Result},
     model::{
@@ -107,13 +111,14 @@ pub async fn holdings(
         let rest = described(from, summaries).await?;
         have.associations.extend(rest.into_iter().map(|a| (a.summary.subject.clone(), a)));
     }
-    let (outside, keys, (agent, around)) = futures::try_join!(
+    let (outside, looked, (agent, around)) = futures::try_join!(
         outside_roles(from.iam, entries, subjects, &have),
-        table_keys(from, entries, &have),
+        tables(from, entries, &have),
         surroundings(from, entries, subjects, &have),
     )?;
     have.roles.extend(outside);
-    ((have.keys, have.unread), have.agent, have.around) = (keys, agent, around);
+    (have.keys, have.missing, have.unread) = (looked.keys, looked.missing, looked.unread);
+    (have.agent, have.around) = (agent, around);
     Ok(have)
 }
 
@@ -236,37 +241,44 @@ async fn addon(from: From<'_>, entries: &Entries) -> Result<Seen<Option<crate::m
     seen(from.eks.addon(&from.cluster.name, AGENT).await, "eks:DescribeAddon")
 }
 
-/// The keys of tables that the file grants without naming one, where podid's statements do not know them yet.
-async fn table_keys(
-    from: From<'_>,
-    entries: &Entries,
-    have: &Holdings,
-) -> Result<(BTreeMap<Arn, String>, Vec<String>)> {
+/// What a look at the tables came to.
+#[derive(Default)]
+struct Looked {
+    keys: BTreeMap<Arn, String>,
+    missing: BTreeMap<Arn, Vec<String>>,
+    unread: Vec<String>,
+}
+
+/// Looks at the tables that the file grants, where podid's statements do not know them yet: for their keys, and whether they exist.
+async fn tables(from: From<'_>, entries: &Entries, have: &Holdings) -> Result<Looked> {
     let home = &from.cluster.arn;
-    let mut unknown = BTreeSet::new();
+    let mut unknown: BTreeMap<Arn, bool> = BTreeMap::new();
     for entry in &entries.roles {
         let Role { name, policies, .. } = &entry.value;
         let before = have.roles.get(name).and_then(|role| role.inline.read()).and_then(|all| all.get(policy::DYNAMODB));
-        for table in policies.dynamodb.set().into_iter().flatten().filter(|table| table.kms_key.is_none()) {
+        for table in policies.dynamodb.set().into_iter().flatten() {
             let Ok(text) = table.table.parse::<policy::TableText>() else { continue };
             let arn = text.at(&home.partition, &home.region, &home.account);
-            if !before.is_some_and(|document| document.0.to_string().contains(&arn.to_string())) {
-                unknown.insert(arn);
+            if !before.is_some_and(|document| document.names(&arn.to_string())) {
+                *unknown.entry(arn).or_default() |= table.kms_key.is_none();
             }
         }
     }
-    let reads = join_all(unknown.into_iter().map(|arn| async move { (from.tables.table(&arn).await, arn) })).await;
-    let (mut found, mut unread) = (BTreeMap::new(), Vec::new());
-    for (table, arn) in reads {
+    let reads = unknown.into_iter().map(|(arn, keyless)| async move { (from.tables.table(&arn).await, arn, keyless) });
+    let (mut looked, mut missing) = (Looked::default(), Vec::new());
+    for (table, arn, keyless) in join_all(reads).await {
         match table {
-            Ok(table) => found.extend(table.and_then(|table| table.key).map(|key| (arn, key))),
-            Err(failure) if forbidden(&failure) => unread.push(format!(
-                "table {arn} not looked at: not allowed: dynamodb:DescribeTable; a customer managed KMS key takes `kmsKey`"
-            )),
+            Ok(Some(table)) => looked.keys.extend(table.key.filter(|_| keyless).map(|key| (arn, key))),
+            Ok(None) => missing.push(arn),
+            Err(failure) if forbidden(&failure) => {
+                let key = if keyless { "; a customer managed KMS key takes `kmsKey`" } else { "" };
+                looked.unread.push(format!("table {arn} not looked at: not allowed: dynamodb:DescribeTable{key}"));
+            }
             Err(failure) => return Err(failure),
         }
     }
-    Ok((found, unread))
+    looked.missing = names::near_tables(from.tables, missing).await?;
+    Ok(looked)
 }
 
 type Surroundings = (Seen<crate::model::agent::AgentState>, BTreeMap<ServiceAccount, Around>);
@@ -281,18 +293,15 @@ async fn surroundings(
     // `apply` proves the agent; a plan alone has to know only whether something else is one.
     let installs =
         entries.agent.is_some() && (from.around != Extent::Nothing || matches!(have.addon, Seen::Read(None)));
-    let new = |subject: &ServiceAccount| !have.associations.contains_key(subject);
+    let looked = names::looked_up(entries, subjects.keys(), have);
     let concerned: BTreeSet<&ServiceAccount> = match from.around {
         Extent::Nothing => BTreeSet::new(),
-        Extent::New => subjects.keys().filter(|subject| new(subject)).collect(),
+        Extent::New => looked.clone(),
         Extent::All => subjects.keys().collect(),
     };
     let Some(kube) = from.kube.filter(|_| !concerned.is_empty() || installs) else { return Ok(Default::default()) };
-    let states = concerned.iter().copied().filter(|subject| new(subject)).map(|subject| async move {
-        let state = seen(kube.service_account(subject).await, "get serviceaccounts")?;
-        Ok::<_, crate::failure::Failure>((subject.clone(), state))
-    });
-    let states = stream::iter(states.collect::<Vec<_>>()).buffered(CONCURRENCY).try_collect::<BTreeMap<_, _>>();
+    let looked = looked.into_iter().filter(|subject| concerned.contains(subject)).collect();
+    let states = names::service_accounts(kube, &looked);
     let (agent, mut states, (pods, workloads)) =
         futures::try_join!(agent(from.eks, kube, from.cluster), states, all_users(kube, &concerned))?;
     let around = concerned.into_iter().map(|subject| {
@@ -306,8 +315,21 @@ async fn surroundings(
     Ok((agent, around.collect()))
 }
 
-/// More namespaces than this are read by one list of the whole cluster instead of one each.
-const NAMESPACES: usize = 8;
+/// Where the pods of these service accounts are listed: each namespace, or the whole cluster at once.
+fn places<'a>(subjects: &BTreeSet<&'a ServiceAccount>) -> Vec<Option<&'a str>> {
+    let namespaces: BTreeSet<&str> = subjects.iter().map(|subject| subject.namespace.as_str()).collect();
+    if namespaces.len() > NAMESPACES { vec![None] } else { namespaces.into_iter().map(Some).collect() }
+}
+
+/// The pods of these service accounts' namespaces.
+///
+/// # Errors
+/// When a read failed for another reason than a missing permission.
+pub async fn all_pods(kube: &dyn Cluster, subjects: &BTreeSet<&ServiceAccount>) -> Result<Seen<Vec<Pod>>> {
+    let reads = places(subjects).into_iter().map(|place| async move { seen(kube.all_pods(place).await, "list pods") });
+    let all: Vec<_> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+    Ok(all.into_iter().fold(Seen::Read(Vec::new()), joined))
+}
 
 /// The pods and workloads of these service accounts' namespaces.
 ///
@@ -317,10 +339,7 @@ pub async fn all_users(
     kube: &dyn Cluster,
     subjects: &BTreeSet<&ServiceAccount>,
 ) -> Result<(Seen<Vec<Pod>>, Seen<Vec<Workload>>)> {
-    let namespaces: BTreeSet<&str> = subjects.iter().map(|subject| subject.namespace.as_str()).collect();
-    let places: Vec<Option<&str>> =
-        if namespaces.len() > NAMESPACES { vec![None] } else { namespaces.into_iter().map(Some).collect() };
-    let reads = stream::iter(places).map(|place| async move {
+    let reads = stream::iter(places(subjects)).map(|place| async move {
         let (pods, mut workloads) =
             futures::try_join!(async { seen(kube.all_pods(place).await, "list pods") }, async {
                 seen(kube.all_workloads(place).await, "list deployments, statefulsets and daemonsets")
@@ -395,7 +414,8 @@ async fn leftover(
     let reads = candidates.into_iter().map(|name| async move { from.iam.role(&name).await });
     let found: Vec<_> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
     for role in found.into_iter().flatten().filter(|role| ours(&role.tags)) {
-        let Some(doomed) = doomed_role(from.iam, &role.name).await? else { continue };
+        let doomed = doomed_as_read(from.iam, role).await?;
+        let role = &doomed.role;
         let mut stays = Vec::new();
         if used.contains(&role.name) {
             stays.push("an association that stays uses it".to_owned());

@@ -1,9 +1,10 @@
 //! Plans `associate`: agent, service account, role, permissions, association, restarts, in that order.
 //! Each part's rules are in its own file.
 
-use super::{Plan, Refusal, Step, agent, association, policies, restart, role, target};
+use super::{Plan, Refusal, Step, agent, association, missing, policies, restart, role, target};
 use crate::model::{
     have::{Have, Seen, ServiceAccountState},
+    policy,
     want::Want,
 };
 
@@ -13,8 +14,8 @@ use crate::model::{
 /// When it is refused before any write.
 pub fn associate(want: &Want, have: &Have) -> Result<Plan, Refusal> {
     let mut plan = Plan::default();
+    names(want, have, &mut plan)?;
     agent::plan(want, have, &mut plan)?;
-    service_account(want, have, &mut plan)?;
     let role = role::plan(want, have, &mut plan)?;
     policies::plan(want, have, &role, &mut plan)?;
     target::plan(want, have, &role, role::session_tags(want, have), &mut plan)?;
@@ -26,47 +27,21 @@ pub fn associate(want: &Want, have: &Have) -> Result<Plan, Refusal> {
     Ok(plan)
 }
 
-/// The service account itself: created only when asked for, since a name typed wrong must not become a new one.
-pub(super) fn service_account(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
-    let subject = &want.subject;
-    let near = |near: &[String], namespaced: bool| {
-        let names: Vec<String> = near
-            .iter()
-            .map(|name| if namespaced { format!("`{}/{name}`", subject.namespace) } else { format!("`{name}`") })
-            .collect();
-        if names.is_empty() { String::new() } else { format!("; did you mean {}?", names.join(", ")) }
+/// A name typed wrong must not become a role, a policy or an association.
+fn names(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
+    let account = missing::Account {
+        subject: &want.subject,
+        state: &have.service_account,
+        associated: have.association.read().is_some_and(Option::is_some),
+        create: want.create_service_account,
+        allow: want.allow.service_account,
+        creating: "add `--create-service-account`",
     };
-    match &have.service_account {
-        Seen::NotAsked | Seen::Read(ServiceAccountState::Exists { .. }) => {}
-        Seen::Unreadable(why) => {
-            plan.warn(format!("service account {subject} not checked: {why}"));
-            if want.create_service_account {
-                // Creating one that exists is no error, so that not knowing does no harm.
-                plan.steps.push(Step::CreateServiceAccount { subject: subject.clone() });
-            }
-        }
-        Seen::Read(ServiceAccountState::Missing { .. }) if want.create_service_account => {
-            plan.steps.push(Step::CreateServiceAccount { subject: subject.clone() });
-        }
-        Seen::Read(ServiceAccountState::Missing { near: names }) => plan.warn(format!(
-            "service account {subject} does not exist: the association takes effect once it does{}",
-            near(names, true)
-        )),
-        Seen::Read(ServiceAccountState::NoNamespace { near: names }) if want.create_service_account => {
-            return Err(Refusal::new(format!(
-                "namespace `{}` does not exist{}",
-                subject.namespace,
-                near(names, false)
-            ))
-            .hint(format!("create it: `kubectl create namespace {}`", subject.namespace)));
-        }
-        Seen::Read(ServiceAccountState::NoNamespace { near: names }) => plan.warn(format!(
-            "namespace `{}` does not exist: the association takes effect once it and the service account do{}",
-            subject.namespace,
-            near(names, false)
-        )),
-    }
-    Ok(())
+    let before = have.inline.read().and_then(|inline| inline.get(policy::DYNAMODB));
+    missing::all([
+        missing::service_account(&account, plan),
+        missing::tables(&want.role.tables, before, want.allow.resources, plan),
+    ])
 }
 
 /// An IRSA annotation loses against an association (amazon-eks-pod-identity-webhook: "Container credentials method takes

@@ -20,7 +20,7 @@ use crate::model::{
     names::ServiceAccount,
     role::tags as keys,
     tags,
-    want::Field,
+    want::{Allowed, Field},
 };
 
 /// One service account of a file: patterns are expanded.
@@ -41,6 +41,8 @@ pub struct Converge<'a> {
     pub agent_version: Option<&'a str>,
     /// Go on where pods would be without an agent.
     pub allow_missing_agent: bool,
+    /// What may be missing.
+    pub allow: Allowed,
     /// Restart workloads whose pods are stale then.
     pub recycle: bool,
 }

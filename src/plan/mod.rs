@@ -5,6 +5,7 @@ mod associate;
 mod association;
 mod converge;
 mod disassociate;
+mod missing;
 mod policies;
 mod recycle;
 mod restart;

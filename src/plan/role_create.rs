@@ -47,6 +47,8 @@ pub struct CreateRole<'a> {
     pub policy_arns: &'a [String],
     /// Inline policies.
     pub files: &'a [InlinePolicy],
+    /// Grant access to tables that do not exist.
+    pub allow_missing: bool,
     /// The role of that name.
     pub role: Option<&'a Role>,
     /// What is attached to it.
@@ -116,6 +118,7 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
         tables: ask.tables,
         policy_arns: ask.policy_arns,
         files: ask.files,
+        allow_missing: ask.allow_missing,
     })?;
     plan.steps.extend(policies.steps);
     for warning in policies.warnings {
@@ -257,6 +260,7 @@ mod tests {
                 tables: &[],
                 policy_arns: &[],
                 files: &[],
+                allow_missing: false,
                 role: None,
                 attached: &self.attached,
                 inline: &self.inline,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Holder, Plan, Refusal, Step};
+use super::{Holder, Plan, Refusal, Step, missing};
 use crate::model::{
     arn::Arn,
     document::Document,
@@ -30,6 +30,8 @@ pub struct Attach<'a> {
     pub policy_arns: &'a [String],
     /// Inline policies.
     pub files: &'a [InlinePolicy],
+    /// Grant access to tables that do not exist.
+    pub allow_missing: bool,
 }
 
 /// What is to go from a role, and what is there.
@@ -63,6 +65,7 @@ pub fn attach(ask: &Attach<'_>) -> Result<Plan, Refusal> {
     let before = read(ask.inline, role)?;
     let mut after = before.clone();
     if !ask.tables.is_empty() {
+        missing::tables(ask.tables, before.get(DYNAMODB), ask.allow_missing, &mut plan)?;
         after.insert(DYNAMODB.to_owned(), policy::merged(before.get(DYNAMODB), ask.tables));
     }
     for file in ask.files {
@@ -255,6 +258,7 @@ mod tests {
                 tables: &tables,
                 policy_arns: &arns,
                 files: &files,
+                allow_missing: false,
             };
             attach(&ask).unwrap()
         };
@@ -282,6 +286,7 @@ mod tests {
                 tables: &[],
                 policy_arns: &[],
                 files: &files,
+                allow_missing: false,
             };
             attach(&ask)
         };
@@ -308,6 +313,7 @@ mod tests {
             tables: &tables,
             policy_arns: &[],
             files: &[],
+            allow_missing: false,
         };
         assert!(attach(&ask).unwrap_err().message.contains("not allowed: x"));
         let named = [(tables[0].table.clone(), None)];

@@ -284,20 +284,38 @@ fn without_waiting() {
 #[test]
 fn a_service_account_that_is_not_there() {
     let env = Env::new("carts-role");
-    insta::assert_snapshot!(env.podid("associate carts/cart --role eks-workshop-carts-dynamo").ok().steady(), @r"
+    let line = "associate carts/cart --role eks-workshop-carts-dynamo";
+    insta::assert_snapshot!(env.podid(line).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: service account carts/cart does not exist; did you mean `carts/carts`?
+
+    hint: to create it, add `--create-service-account`
+    hint: to associate it before it exists, add `--allow-missing-service-account`
+    ");
+    assert_eq!(env.writes(), Vec::<String>::new());
+    insta::assert_snapshot!(env.podid(&format!("{line} --allow-missing-service-account")).ok().steady(), @r"
     exit 0
     --- stderr
-    warning: service account carts/cart does not exist: the association takes effect once it does; did you mean `carts/carts`?
+    warning: service account carts/cart does not exist; did you mean `carts/carts`?
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/cart with role eks-workshop-carts-dynamo
     associated carts/cart with role eks-workshop-carts-dynamo
-    warning: cannot take effect until it exists: service account carts/cart does not exist
+    warning: carts/cart does not exist: no pod can use this association yet
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
-    insta::assert_snapshot!(env.podid("associate cart/carts --role eks-workshop-carts-dynamo --dry-run").ok().steady(), @r"
+    let line = "associate cart/carts --role eks-workshop-carts-dynamo --dry-run";
+    insta::assert_snapshot!(env.podid(line).code(2).steady(), @r"
+    exit 2
+    --- stderr
+    error: namespace `cart` does not exist; did you mean `carts/carts`?
+
+    hint: to associate it before it exists, add `--allow-missing-service-account`
+    ");
+    insta::assert_snapshot!(env.podid(&format!("{line} --allow-missing-service-account")).ok().steady(), @r"
     exit 0
     --- stderr
-    warning: namespace `cart` does not exist: the association takes effect once it and the service account do; did you mean `carts`?
+    warning: namespace `cart` does not exist; did you mean `carts/carts`?
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate cart/carts with role eks-workshop-carts-dynamo
     ");

@@ -3,6 +3,7 @@
 mod kubeconfig;
 mod process;
 mod ready;
+mod names;
 mod rollouts;
 mod trust;
 mod verify;

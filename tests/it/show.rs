@@ -357,12 +357,11 @@ fn nothing() {
     error: no association for `carts/cart` in cluster `eks-workshop`
 
     hint: did you mean `podid show carts/carts`?
-    hint: make one with `podid associate carts/cart --role NAME`
     ");
     insta::assert_snapshot!(env.podid("show carts/cart -o json").code(1).steady(), @r#"
     exit 1
     --- stderr
-    {"error":{"code":"failed","message":"no association for `carts/cart` in cluster `eks-workshop`","requestId":null,"hints":["did you mean `podid show carts/carts`?","make one with `podid associate carts/cart --role NAME`"]}}
+    {"error":{"code":"failed","message":"no association for `carts/cart` in cluster `eks-workshop`","requestId":null,"hints":["did you mean `podid show carts/carts`?"]}}
     "#);
     insta::assert_snapshot!(env.podid("show carts").code(2).steady(), @r"
     exit 2

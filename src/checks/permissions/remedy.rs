@@ -11,6 +11,8 @@ use crate::model::{
     access::{self, Need},
     arn::{Arn, last},
     document::strings,
+    have::Seen,
+    text::nearest,
 };
 
 pub(super) fn remedies(
@@ -93,11 +95,33 @@ pub(super) fn grant(finding: Finding, table: &Arn, needs: &[&Need], session: &Se
     match access::covering(table, &wanted) {
         Some(access) if here && !(scans && tenant.is_some()) => {
             let held = tenant.map(|tag| format!(" --leading-keys {tag}")).unwrap_or_default();
+            let absent = matches!(snapshot.access.tables.get(&table.to_string()), Some(Seen::Read(None)));
+            if let Some(near) = near(table, snapshot).filter(|_| absent) {
+                let name = table.name();
+                return finding.change(format!("use table `{near}`, if it was meant: there is no table `{name}`"));
+            }
             let name = named(table, snapshot);
-            finding.command(format!("podid policy attach {} --dynamodb {name}={access}{held}", last(&session.role)))
+            let waits = if absent { " --allow-missing-resources" } else { "" };
+            let role = last(&session.role);
+            finding.command(format!("podid policy attach {role} --dynamodb {name}={access}{held}{waits}"))
         }
         _ => allowed(finding, needs, session),
     }
+}
+
+/// A table with a similar name that exists, or that the role's policies name.
+fn near(table: &Arn, snapshot: &Snapshot) -> Option<String> {
+    let exist = snapshot.access.tables.iter().filter(|(_, seen)| matches!(seen, Seen::Read(Some(_))));
+    let documents = role(snapshot).documents.read();
+    let granted = documents.into_iter().flat_map(|all| &all.identity).flat_map(|(_, document)| document.statements());
+    let granted = granted.flat_map(|statement| strings(statement.get("Resource")));
+    let known: Vec<Arn> = exist
+        .map(|(arn, _)| arn.as_str())
+        .chain(granted)
+        .filter_map(access::table_of)
+        .filter(|known| known.region == table.region && !known.resource.contains(['*', '?']))
+        .collect();
+    nearest(table.name(), known.iter().map(Arn::name)).into_iter().next()
 }
 
 fn allowed(finding: Finding, needs: &[&Need], session: &Session) -> Finding {

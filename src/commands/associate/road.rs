@@ -7,7 +7,7 @@ use crate::{
     commands::{
         agent,
         recycle::{self, Rollout},
-        shared::{self, Consent, count},
+        shared::{self, Consent},
     },
     context::Context,
     execute::{self, Outcome, Ports, Report},
@@ -15,13 +15,13 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         association::Association,
-        have::{Have, Seen, ServiceAccountState},
+        have::{Have, Seen},
         manifest::{Holdings, RoleHoldings, export},
         policy::same_meaning,
         staleness,
         trust::target,
         want::{Field, Want},
-        workload::{Injection, Pod},
+        workload::Pod,
     },
     observe::{self, SubjectView},
     output::Format,
@@ -153,15 +153,9 @@ async fn carry_out(
         }
         return Ok(());
     };
-    if let Seen::Read(missing @ (ServiceAccountState::Missing { .. } | ServiceAccountState::NoNamespace { .. })) =
-        &have.service_account
-        && !want.create_service_account
-    {
-        let how = match missing {
-            ServiceAccountState::NoNamespace { .. } => format!("namespace {} does not exist", want.subject.namespace),
-            _ => format!("service account {} does not exist", want.subject),
-        };
-        ctx.term.warn(format!("cannot take effect until it exists: {how}"));
+    let unusable = have.service_account.read().and_then(|state| state.unusable(&want.subject));
+    if let Some(how) = unusable.filter(|_| !created(&ending.outcome)) {
+        ctx.term.warn(&how);
         ending.effective = Some(Effective { effect: Effect::No, how });
         return Ok(());
     }
@@ -202,6 +196,11 @@ async fn carry_out(
         SubjectView { service_account: Seen::NotAsked, pods, workloads }
     };
     freshen(ctx, want, &association, &view, ending, proof).await
+}
+
+/// The service account was created, and is there now.
+fn created(outcome: &Outcome) -> bool {
+    outcome.reports.iter().any(|report| matches!(report.step, Step::CreateServiceAccount { .. }))
 }
 
 /// Restarts what is stale, or says what is.
@@ -276,16 +275,7 @@ fn say_stale(ctx: &Context, want: &Want, association: &Association, pods: &[Pod]
     if ending.stale.is_empty() {
         return;
     }
-    let shown: Vec<&str> = ending.stale.iter().map(String::as_str).take(3).collect();
-    let more = ending.stale.len() - shown.len();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let one = stale.len() == 1;
-    let how = if stale.iter().all(|p| p.injection() == Injection::Injected) {
-        format!("{} from before the change", if one { "is" } else { "are" })
-    } else {
-        format!("{} still without it", if one { "is" } else { "are" })
-    };
-    ctx.term.warn(format!("{} {how}: {}{more}", count(stale.len(), "running pod"), shown.join(", ")));
+    ctx.term.warn(shared::stale_pods(&stale, None));
     // Those that a restart does not reach were named before it, with what to do.
     if !want.recycle {
         ctx.term.hint(format!("restart them with `podid recycle {}`", want.subject));

@@ -1,12 +1,12 @@
 //! `podid apply`: brings a cluster to what a file says, and proves it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
-use super::{Files, How, Planned, plan, view};
+use super::{Files, How, Missing, Planned, left, plan, view};
 use crate::{
     cli::Changing,
     commands::{
@@ -50,6 +50,8 @@ pub struct Apply {
     /// Go on although the pods' nodes have no ready agent
     #[arg(long)]
     allow_missing_agent: bool,
+    #[command(flatten)]
+    missing: Missing,
     /// Do the AWS part only: no Kubernetes call, no proof
     #[arg(long)]
     no_wait: bool,
@@ -70,10 +72,21 @@ Examples:
 
 /// What the command came to.
 #[derive(Default)]
-struct Ending {
+pub(super) struct Ending {
     outcome: Outcome,
     effective: Vec<(ServiceAccount, Effective)>,
     rollouts: Vec<Rollout>,
+    /// Running pods that still lack their association, `NAMESPACE/NAME`.
+    pub(super) stale: Vec<String>,
+}
+
+impl Ending {
+    /// The associations of the file's service accounts as they are by now.
+    pub(super) fn associations(&self, planned: &Planned) -> Vec<Association> {
+        let mut now: BTreeMap<&ServiceAccount, &Association> = planned.have.associations.iter().collect();
+        now.extend(self.outcome.associations.iter().map(|a| (&a.summary.subject, a)));
+        planned.subjects.keys().filter_map(|subject| now.get(subject).map(|a| (*a).clone())).collect()
+    }
 }
 
 impl Apply {
@@ -83,6 +96,9 @@ impl Apply {
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let entries = self.files.read(ctx)?;
+        if self.no_wait && entries.associations.iter().any(|a| a.value.create_service_account == Some(true)) {
+            ctx.term.warn("`createServiceAccount` is ignored with `--no-wait`, which makes no call to Kubernetes");
+        }
         let around = match (self.no_wait, self.recycle) {
             (true, _) => Extent::Nothing,
             (false, true) => Extent::All,
@@ -91,8 +107,10 @@ impl Apply {
         let how = How {
             around,
             kube: !self.no_wait,
+            look_up: false,
             prune: self.prune,
             allow_missing_agent: self.allow_missing_agent,
+            allow: self.missing.allowed(),
             recycle: self.recycle,
         };
         let mut planned = plan(ctx, entries, how).await?;
@@ -132,7 +150,10 @@ impl Apply {
         shared::consent(ctx, &self.changing, consent).await?;
         let mut ending = Ending::default();
         let steps = std::mem::take(&mut planned.plan.steps);
-        let done = self.carry_out(ctx, &planned, steps, &mut ending).await;
+        let mut done = self.carry_out(ctx, &planned, steps, &mut ending).await;
+        if done.is_ok() && !self.no_wait {
+            done = left::find(ctx, &planned, &mut ending).await;
+        }
         render(ctx, &ending)?;
         match done {
             // All steps are done: what is not ready is no half of a plan.
@@ -211,10 +232,7 @@ impl Apply {
         if restarts.is_empty() && planned.plan.watch.is_empty() {
             return Ok(());
         }
-        let mut now: BTreeMap<&ServiceAccount, &Association> = planned.have.associations.iter().collect();
-        now.extend(ending.outcome.associations.iter().map(|a| (&a.summary.subject, a)));
-        let associations: Vec<Association> =
-            planned.subjects.keys().filter_map(|subject| now.get(subject).map(|a| (*a).clone())).collect();
+        let associations = ending.associations(planned);
         let last_write = ending.outcome.last_write;
         let carried = recycle::carry_out_all(ctx, &associations, &restarts, last_write, !self.no_logs).await;
         let (reports, rollouts) = carried.inspect_err(|_| {
@@ -278,8 +296,13 @@ impl Apply {
         });
         let young = young.map(|(subject, a)| (subject.clone(), Some((Change::Nothing, a.clone()))));
         let proofs: Vec<_> = proofs.chain(young).collect();
+        let created = &created(&ending.outcome);
         let proved: Vec<(ServiceAccount, Result<Effective>)> = stream::iter(proofs)
             .map(|(subject, change)| async move {
+                if let Some(how) = unusable(&planned.have, created, &subject).filter(|_| change.is_some()) {
+                    ctx.term.warn(&how);
+                    return (subject, Ok(Effective { effect: Effect::No, how }));
+                }
                 let line = ctx.term.progress(subject.to_string());
                 let proved = match &change {
                     Some((change, association)) => {
@@ -325,6 +348,21 @@ impl Apply {
     }
 }
 
+/// Service accounts that were created in this run.
+fn created(outcome: &Outcome) -> BTreeSet<ServiceAccount> {
+    let created = outcome.reports.iter().filter_map(|report| match (&report.step, report.status) {
+        (Step::CreateServiceAccount { subject }, Status::Done | Status::Skipped) => Some(subject.clone()),
+        _ => None,
+    });
+    created.collect()
+}
+
+/// Why no pod can use an association: its service account does not exist.
+fn unusable(have: &Holdings, created: &BTreeSet<ServiceAccount>, subject: &ServiceAccount) -> Option<String> {
+    let state = have.around.get(subject)?.service_account.read()?;
+    state.unusable(subject).filter(|_| !created.contains(subject))
+}
+
 /// Whether a step removes something that is in no file any more.
 fn pruned(step: &Step, have: &Holdings) -> bool {
     match step {
@@ -361,6 +399,7 @@ fn render(ctx: &Context, ending: &Ending) -> Result<()> {
         });
         map.insert("associations".to_owned(), effective.collect());
         map.insert("rollouts".to_owned(), recycle::rollouts_json(&ending.rollouts));
+        map.insert("stalePods".to_owned(), json!(ending.stale));
     }
     match ctx.term.format() {
         Format::Json => ctx.term.emit_json(&value),

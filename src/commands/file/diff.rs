@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Files, How, plan, view};
+use super::{Files, How, Missing, plan, view};
 use crate::{
     context::Context,
     failure::{Code, Result},
@@ -14,7 +14,8 @@ use crate::{
 /// Show what a file would change in the cluster: exit 0 when nothing, 3 when something
 ///
 /// Objects are compared by what they mean: the order of actions, a string or a list of one, and the encoding of documents
-/// make no difference. Costs one List per 100 associations, one Describe for each of the file, and what each role needs.
+/// make no difference. Costs one List per 100 associations, one Describe for each of the file, and what each role needs; the
+/// service accounts of new associations are looked up in Kubernetes.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Diff {
@@ -23,6 +24,8 @@ pub struct Diff {
     /// Show what `apply --prune` would remove too
     #[arg(long)]
     prune: bool,
+    #[command(flatten)]
+    missing: Missing,
 }
 
 /// Examples of this command.
@@ -39,8 +42,15 @@ impl Diff {
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let entries = self.files.read(ctx)?;
-        let how =
-            How { around: Extent::Nothing, kube: true, prune: self.prune, allow_missing_agent: true, recycle: false };
+        let how = How {
+            around: Extent::Nothing,
+            kube: true,
+            look_up: true,
+            prune: self.prune,
+            allow_missing_agent: true,
+            allow: self.missing.allowed(),
+            recycle: false,
+        };
         let planned = plan(ctx, entries, how).await?;
         for warning in &planned.plan.warnings {
             ctx.term.warn(warning);

@@ -36,6 +36,7 @@ pub(super) fn object(step: &Step) -> Option<(&'static str, String)> {
         Step::InstallAgent { .. } | Step::UpdateAgent { .. } | Step::RemoveAgent { .. } => {
             Some(("agent", AGENT.to_owned()))
         }
+        Step::CreateServiceAccount { subject } => Some(("service-account", subject.to_string())),
         Step::Restart { .. } | Step::RollBack { .. } => None,
         other => Some(match other.role() {
             Some(role) => ("role", role.to_owned()),
@@ -51,7 +52,10 @@ pub(super) fn changes(steps: &[Step]) -> Vec<Change<'_>> {
     for step in steps {
         let Some(key) = object(step) else { continue };
         let sign = match step {
-            Step::CreateRole(_) | Step::CreateAssociation { .. } | Step::InstallAgent { .. } => Sign::Create,
+            Step::CreateServiceAccount { .. }
+            | Step::CreateRole(_)
+            | Step::CreateAssociation { .. }
+            | Step::InstallAgent { .. } => Sign::Create,
             Step::DeleteRole { .. } | Step::DeleteAssociation { .. } | Step::RemoveAgent { .. } => Sign::Delete,
             _ => Sign::Update,
         };

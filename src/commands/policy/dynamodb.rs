@@ -6,7 +6,10 @@ use super::grants::{self, AccessArg, Narrow};
 use crate::{
     context::Context,
     failure::{Code, Result},
-    model::policy::{self, MAX_INLINE, MAX_MANAGED, TableText},
+    model::{
+        policy::{self, MAX_INLINE, MAX_MANAGED, TableText},
+        want::TableGrant,
+    },
     output::Format,
 };
 
@@ -52,6 +55,10 @@ impl Dynamodb {
         self.narrow.warn(ctx);
         if !self.no_lookup {
             grants::look(ctx, &mut grants).await?;
+            // Printing a policy harms nobody.
+            for missing in grants.iter().filter_map(TableGrant::not_there) {
+                ctx.term.warn(missing);
+            }
         }
         let document = policy::dynamodb(&grants);
         let size = document.size();

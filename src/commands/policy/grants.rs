@@ -6,6 +6,7 @@ use crate::{
     context::Context,
     failure::{Failure, Result},
     model::{
+        have::Seen,
         policy::{self, TableText},
         tags,
         trust::SESSION_TAGS,
@@ -39,6 +40,14 @@ impl From<AccessArg> for Access {
             AccessArg::Full => Self::Full,
         }
     }
+}
+
+/// Tables that need not exist.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Missing {
+    /// Grant access to tables that do not exist yet
+    #[arg(long)]
+    pub allow_missing_resources: bool,
 }
 
 /// What narrows access to tables.
@@ -120,8 +129,8 @@ pub async fn complete(ctx: &Context, texts: &[TableText], default: Access) -> Re
     Ok(texts.iter().map(complete).collect())
 }
 
-/// Looks at the tables: their KMS keys go into the grants, and what keeps the access from working is warned of. A table
-/// that cannot be looked at is granted nevertheless.
+/// Looks at the tables: their KMS keys go into the grants, and that they do not exist, which is the plan's affair; what keeps
+/// the access from working is warned of. A table that cannot be looked at is granted nevertheless.
 ///
 /// # Errors
 /// Only when podid was interrupted or out of time.
@@ -130,8 +139,12 @@ pub async fn look(ctx: &Context, grants: &mut [TableGrant]) -> Result<()> {
         return Ok(());
     }
     let seen = ctx.guard.run("looking at the tables", observe::tables(ctx.tables()?, grants)).await?;
+    let gone = seen.iter().filter(|(_, table)| matches!(table, Seen::Read(None))).map(|(arn, _)| arn.clone()).collect();
+    let near = observe::names::near_tables(ctx.tables()?, gone);
+    let near = ctx.guard.run("looking for tables with similar names", near).await?;
     let mut said = Vec::new();
     for grant in grants {
+        grant.missing = near.get(&grant.table).cloned();
         let remarks = seen.get(&grant.table).map(|seen| policy::remarks(grant, seen)).unwrap_or_default();
         for remark in remarks {
             if !said.contains(&remark) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::grants::{self, Narrow};
+use super::grants::{self, Missing, Narrow};
 use crate::{
     cli::Changing,
     commands::{account, input, shared},
@@ -39,6 +39,8 @@ pub struct Attach {
     /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
     #[arg(long, value_name = "FILE", group = "what")]
     policy_file: Vec<PathBuf>,
+    #[command(flatten)]
+    missing: Missing,
     #[command(flatten)]
     narrow: Narrow,
     #[command(flatten)]
@@ -118,6 +120,7 @@ impl Attach {
             tables: &tables?,
             policy_arns: &self.policy_arn,
             files: &files,
+            allow_missing: self.missing.allow_missing_resources,
         };
         let plan = plan::attach(&ask).map_err(shared::refused)?;
         let nothing = format!("role {} has these policies: nothing to change", role.name);

@@ -10,7 +10,7 @@ use crate::{
         account,
         associate::ScopeArg,
         input,
-        policy::grants,
+        policy::grants::{self, Missing},
         shared::{self, Consent},
     },
     context::Context,
@@ -67,7 +67,9 @@ pub struct Create {
     /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
     #[arg(long, value_name = "FILE", help_heading = "Permissions")]
     policy_file: Vec<PathBuf>,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Permissions")]
+    missing: Missing,
+    #[command(flatten, next_help_heading = None)]
     changing: Changing,
 }
 
@@ -111,6 +113,7 @@ impl Create {
             tables: &tables,
             policy_arns: &self.policy_arn,
             files: &files,
+            allow_missing: self.missing.allow_missing_resources,
             role: view.role.as_ref(),
             attached: &or_nothing(view.attached),
             inline: &or_nothing(view.inline),

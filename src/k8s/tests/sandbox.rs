@@ -60,10 +60,10 @@ async fn reads() {
     assert_eq!(world.kube.service_account(&carts()).await.unwrap(), ServiceAccountState::Exists { irsa_role: None });
     let typo = ServiceAccount::new("carts", "cart").unwrap();
     let ServiceAccountState::Missing { near } = world.kube.service_account(&typo).await.unwrap() else { panic!() };
-    assert_eq!(near, ["carts"]);
+    assert_eq!(near, [carts()]);
     let nowhere = ServiceAccount::new("cartz", "carts").unwrap();
     let state = world.kube.service_account(&nowhere).await.unwrap();
-    assert_eq!(state, ServiceAccountState::NoNamespace { near: vec!["carts".to_owned()] });
+    assert_eq!(state, ServiceAccountState::NoNamespace { near: vec![carts()], namespaces: Vec::new() });
     let nodes = world.kube.nodes().await.unwrap();
     assert!(nodes.len() == 3 && nodes.iter().all(|node| node.ready), "{nodes:?}");
     assert!(world.kube.agents().await.unwrap().is_empty());

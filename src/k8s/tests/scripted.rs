@@ -380,14 +380,14 @@ async fn service_accounts() {
         _ => list("ServiceAccount", &[account("default", None), account("cart", None)], None),
     });
     let state = missing.service_account(&carts()).await.unwrap();
-    assert_eq!(state, ServiceAccountState::Missing { near: vec!["cart".to_owned()] });
+    assert_eq!(state, ServiceAccountState::Missing { near: vec!["carts/cart".parse().unwrap()] });
 
     let (nowhere, _) = kube(|asked| {
         let lists = asked.target.contains("limit=");
         if lists { status(403, "Forbidden", "namespaces is forbidden") } else { status(404, "NotFound", "not found") }
     });
     let state = nowhere.service_account(&carts()).await.unwrap();
-    assert_eq!(state, ServiceAccountState::NoNamespace { near: Vec::new() });
+    assert_eq!(state, ServiceAccountState::NoNamespace { near: Vec::new(), namespaces: Vec::new() });
 
     let (twice, _) = kube(|_| status(409, "AlreadyExists", "serviceaccounts \"carts\" already exists"));
     twice.create_service_account(&carts()).await.unwrap();

@@ -214,6 +214,10 @@ impl Found<'_> {
         if matches!(value.session_policy, Field::Set(_)) && !off {
             self.entry(entry, "sessionPolicy", "a session policy needs `disableSessionTags: true`".to_owned());
         }
+        if value.create_service_account == Some(true) && pattern(value).is_some_and(|p| p.literal().is_none()) {
+            let message = "only a service account that is named can be created, not a pattern".to_owned();
+            self.entry(entry, "createServiceAccount", message);
+        }
         if value.role.parse::<Arn>().is_ok() {
             return;
         }

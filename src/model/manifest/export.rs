@@ -102,6 +102,7 @@ fn wanted(association: &Association, defined: bool) -> Wanted {
         disable_session_tags: if association.disable_session_tags { Field::Set(true) } else { Field::Unmanaged },
         session_policy: Field::from(policy.map(|value| Source::Document(Document(value)))),
         tags: own(&association.tags),
+        create_service_account: None,
     }
 }
 
@@ -152,7 +153,7 @@ fn role_of(cluster: &Cluster, role: &Role, held: &RoleHoldings, scope: Option<Sc
 }
 
 fn table(cluster: &Cluster, grant: TableGrant) -> Table {
-    let TableGrant { table, access, indexes, leading_keys, key } = grant;
+    let TableGrant { table, access, indexes, leading_keys, key, missing: _ } = grant;
     Table {
         table: short(&table, &cluster.arn),
         access,

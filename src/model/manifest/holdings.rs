@@ -60,6 +60,8 @@ pub struct Holdings {
     pub around: BTreeMap<ServiceAccount, Around>,
     /// Customer managed KMS keys of tables to which access is new.
     pub keys: BTreeMap<Arn, String>,
+    /// Tables to which access is new and that do not exist, each with names like its own that do.
+    pub missing: BTreeMap<Arn, Vec<String>>,
     /// What could not be read and the plan can do without, one line each.
     pub unread: Vec<String>,
     /// What may be pruned.

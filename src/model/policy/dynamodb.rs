@@ -380,13 +380,13 @@ pub(super) fn put(document: &mut Document, mut list: Vec<Value>) {
 pub fn remarks(grant: &mut TableGrant, table: &Seen<Option<Table>>) -> Vec<String> {
     let arn = &grant.table;
     let table = match table {
-        Seen::NotAsked => return Vec::new(),
+        // The plan refuses a missing one, or says that access is granted all the same.
+        Seen::NotAsked | Seen::Read(None) => return Vec::new(),
         Seen::Unreadable(why) => {
             return vec![format!(
                 "table {arn} not looked at: {why}; with a customer managed KMS key, `kms:Decrypt` on it is needed too"
             )];
         }
-        Seen::Read(None) => return vec![format!("table {arn} does not exist")],
         Seen::Read(Some(table)) => table,
     };
     let mut remarks = Vec::new();

@@ -64,7 +64,7 @@ pub fn granted(document: &Document) -> Option<Vec<TableGrant>> {
         let all = listed.is_none() || names == ["*"];
         let indexes = if all { Indexes::All } else { Indexes::These(names) };
         let key = of(&key_sid(&table)).and_then(|s| s.get("Resource")).and_then(Value::as_str).map(str::to_owned);
-        grants.push(TableGrant { table, access, indexes, leading_keys, key });
+        grants.push(TableGrant { table, access, indexes, leading_keys, key, missing: None });
     }
     let written = dynamodb(&grants);
     let own = Document(json!({"Version": "2012-10-17", "Statement": own}));

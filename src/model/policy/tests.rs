@@ -185,7 +185,6 @@ fn a_look_at_the_table_says_what_is_wrong() {
     let of = |mut grant: TableGrant, seen: Seen<Option<Table>>| remarks(&mut grant, &seen).join("\n");
     let named = TableGrant { indexes: Indexes::These(vec!["b".to_owned()]), ..grant("carts") };
     for (grant, seen, part) in [
-        (grant("carts"), Seen::Read(None), "does not exist"),
         (
             grant("carts"),
             Seen::Unreadable("not allowed: dynamodb:DescribeTable".to_owned()),

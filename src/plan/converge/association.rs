@@ -12,7 +12,7 @@ use crate::{
         role::tags as keys,
         want::{Field, Want, WantRole},
     },
-    plan::{Holder, Plan, Refusal, Step, agent, associate, association, restart, role, role::Planned, target},
+    plan::{Holder, Plan, Refusal, Step, agent, associate, association, missing, restart, role, role::Planned, target},
 };
 
 impl Work<'_> {
@@ -34,8 +34,9 @@ impl Work<'_> {
             ..Have::default()
         };
         let mut plan = Plan::default();
+        self.service_account(expanded, &have, &mut plan)?;
         if present.is_none() {
-            self.surroundings(&want, &have, installing, &mut plan)?;
+            self.agent_around(&want, &have, installing, &mut plan)?;
         }
         let planned = match self.ask.defined(&entry.value.role) {
             Some(defined) => match self.planned.get(defined.value.name.as_str()) {
@@ -119,15 +120,28 @@ impl Work<'_> {
             replace: false,
             tags,
             create_service_account: false,
+            allow: self.ask.allow,
             install_agent: None,
             allow_missing_agent: self.ask.allow_missing_agent,
             recycle: self.ask.recycle,
         })
     }
 
-    /// What a new association finds around it: its service account, and an agent where its pods run.
-    fn surroundings(&self, want: &Want, have: &Have, installing: bool, plan: &mut Plan) -> Result<(), Refusal> {
-        associate::service_account(want, have, plan)?;
+    /// The service account of an entry, as far as it was looked at.
+    fn service_account(&self, (subject, entry): &Expanded<'_>, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
+        let ask = missing::Account {
+            subject,
+            state: &have.service_account,
+            associated: have.association.read().is_some_and(Option::is_some),
+            create: entry.value.create_service_account == Some(true),
+            allow: self.ask.allow.service_account,
+            creating: "write `createServiceAccount: true` into its entry",
+        };
+        missing::service_account(&ask, plan)
+    }
+
+    /// What a new association finds around it: an agent where its pods run.
+    fn agent_around(&self, want: &Want, have: &Have, installing: bool, plan: &mut Plan) -> Result<(), Refusal> {
         let (Seen::Read(state), Some(pods), Some(workloads)) =
             (&self.ask.have.agent, have.pods.read(), have.workloads.read())
         else {

@@ -12,7 +12,7 @@ use crate::{
         trust::target,
         want::{Field, Indexes, TableGrant},
     },
-    plan::{Refusal, Step, role::Planned},
+    plan::{Refusal, Step, missing, role::Planned},
 };
 
 impl Work<'_> {
@@ -85,6 +85,7 @@ impl Work<'_> {
         };
         if let Some(tables) = tables {
             let grants = self.grants(tables)?;
+            missing::tables(&grants, before.get(DYNAMODB), self.ask.allow.resources, &mut self.plan)?;
             match policy::exactly(before.get(DYNAMODB), &grants) {
                 Some(document) => after.insert(DYNAMODB.to_owned(), document),
                 None => after.remove(DYNAMODB),
@@ -145,6 +146,7 @@ impl Work<'_> {
                 indexes: table.indexes.clone().map_or(Indexes::All, Indexes::These),
                 leading_keys: table.leading_keys.clone(),
                 key,
+                missing: self.ask.have.missing.get(&arn).cloned(),
                 table: arn,
             })
         };

@@ -39,6 +39,7 @@ fn plan(manifest: &Manifest, have: &Holdings) -> Result<Plan, Vec<Refusal>> {
         have: &have,
         agent_version: Some("v1.3.10-eksbuild.1"),
         allow_missing_agent: false,
+        allow: crate::model::want::Allowed::default(),
         recycle: false,
     })
 }

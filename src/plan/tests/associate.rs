@@ -11,7 +11,7 @@ use crate::model::{
     have::ServiceAccountState,
     policy, tags,
     trust::{self, PRINCIPAL},
-    want::{InlinePolicy, Scope},
+    want::{InlinePolicy, Scope, TableGrant},
     workload::Strategy,
 };
 
@@ -255,19 +255,71 @@ fn an_irsa_role_is_a_switch_and_counts_as_an_update() {
 
 #[test]
 fn service_accounts_are_created_only_on_request() {
-    let near = vec!["cart".to_owned()];
+    let near = vec![subject("carts/cart")];
     let mut there = have_role(open());
     there.service_account = Seen::Read(ServiceAccountState::Missing { near: near.clone() });
-    has(
-        &planned(&want("app"), &there).warnings,
-        "service account carts/carts does not exist: the association takes effect once it does; did you mean `carts/cart`?",
-    );
+    let refusal = refused(&want("app"), &there);
+    assert_eq!(refusal.message, "service account carts/carts does not exist; did you mean `carts/cart`?");
+    has(&refusal.hints, "--create-service-account");
+    has(&refusal.hints, "--allow-missing-service-account");
+    let mut allows = want("app");
+    allows.allow.service_account = true;
+    has(&planned(&allows, &there).warnings, "service account carts/carts does not exist");
+    assert_eq!(ids(&planned(&allows, &there)), ["create-association"]);
     let mut creates = want("app");
     creates.create_service_account = true;
     assert_eq!(ids(&planned(&creates, &there)), ["create-service-account", "create-association"]);
-    there.service_account = Seen::Read(ServiceAccountState::NoNamespace { near });
-    has(&planned(&want("app"), &there).warnings, "namespace `carts` does not exist");
+    // Its namespace is not created, and no command creates one that was typed wrong.
+    there.service_account = Seen::Read(ServiceAccountState::NoNamespace { near, namespaces: Vec::new() });
+    for want in [&want("app"), &creates] {
+        let refusal = refused(want, &there);
+        assert_eq!(refusal.message, "namespace `carts` does not exist; did you mean `carts/cart`?");
+        assert!(!refusal.hints.iter().any(|hint| hint.contains("kubectl")), "{refusal:?}");
+    }
+    let nothing_near = ServiceAccountState::NoNamespace { near: Vec::new(), namespaces: Vec::new() };
+    there.service_account = Seen::Read(nothing_near);
     has(&refused(&creates, &there).hints, "kubectl create namespace carts");
+    assert_eq!(ids(&planned(&allows, &there)), ["create-association"]);
+    // What could not be read is no refusal.
+    there.service_account = Seen::Unreadable("not allowed: get serviceaccounts".to_owned());
+    has(&planned(&want("app"), &there).warnings, "not checked");
+    // An association that is there already is no typing error of today.
+    there.service_account = Seen::Read(ServiceAccountState::Missing { near: Vec::new() });
+    there.association = Seen::Read(Some(association("arn:aws:iam::111122223333:role/app")));
+    has(&planned(&want("app"), &there).warnings, "does not exist");
+}
+
+#[test]
+fn access_to_a_table_that_does_not_exist_is_not_granted_unasked() {
+    let table = |missing: Option<Vec<String>>| TableGrant {
+        missing,
+        ..policy::parse_table("orders", "aws", "us-west-2", "111122223333").unwrap()
+    };
+    let there = Have { inline: Seen::Read(BTreeMap::new()), ..have_role(open()) };
+    let wanted = |missing: Option<Vec<String>>| {
+        let mut wanted = want("app");
+        wanted.role.tables = vec![table(missing)];
+        wanted
+    };
+    assert!(!planned(&wanted(None), &there).is_empty());
+    let refusal = refused(&wanted(Some(vec!["order".to_owned()])), &there);
+    assert_eq!(
+        refusal.message,
+        "table arn:aws:dynamodb:us-west-2:111122223333:table/orders does not exist; did you mean `order`?"
+    );
+    has(&refusal.hints, "--allow-missing-resources");
+    // All that is missing is told at once.
+    let mut both = there.clone();
+    both.service_account = Seen::Read(ServiceAccountState::Missing { near: Vec::new() });
+    let refusal = refused(&wanted(Some(Vec::new())), &both);
+    assert!(refusal.message.contains("service account carts/carts") && refusal.message.contains("table/orders"));
+    let mut allows = wanted(Some(Vec::new()));
+    allows.allow.resources = true;
+    has(&planned(&allows, &there).warnings, "table/orders does not exist");
+    // Access that is granted already is not new.
+    let granted = policy::dynamodb(&[table(None)]);
+    let granted = Have { inline: Seen::Read(BTreeMap::from([(policy::DYNAMODB.to_owned(), granted)])), ..there };
+    has(&planned(&wanted(Some(Vec::new())), &granted).warnings, "table/orders does not exist");
 }
 
 #[test]

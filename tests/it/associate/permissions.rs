@@ -11,7 +11,7 @@ fn tried(env: &Env, flags: &str) -> Run {
 /// The inline policy that podid writes for these flags.
 fn granted(flags: &str) -> Value {
     let env = Env::new("carts-agent");
-    let run = tried(&env, &format!("{flags} --no-wait")).ok();
+    let run = tried(&env, &format!("{flags} --no-wait --allow-missing-resources")).ok();
     let inline =
         env.world.with(|state| json!(state.aws.roles.values().find(|r| r.path == "/podid/").map(|r| &r.inline)));
     let document = &inline["podid-dynamodb"];
@@ -49,7 +49,7 @@ fn tables_with_a_key_and_tables_that_are_not_there() {
     assert!(run.stderr.contains(key), "{run}");
     let run = tried(&Env::new("carts-agent"), line).ok();
     assert!(!run.stderr.contains("kms:"), "{run}");
-    let _ = tried(&Env::new("carts-agent"), "--dynamodb cards --dry-run").ok().says("table/cards does not exist");
+    let _ = tried(&Env::new("carts-agent"), "--dynamodb cards --dry-run").code(2).says("table/cards does not exist");
     let denied = Env::with("carts-agent", &[crate::support::denying("dynamodb:DescribeTable")]);
     let _ = tried(&denied, line).ok().says("not allowed: dynamodb:DescribeTable");
 }

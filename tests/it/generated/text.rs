@@ -83,6 +83,7 @@ const APPLIED: Rows = &[
     ),
     ("associations[].effective", "observed, assumed or no"),
     ("associations[].effectiveHow", "what that rests on"),
+    ("stalePods[]", "running pods, NAMESPACE/NAME, that still lack their association and were not restarted"),
 ];
 
 const CHANGES: Rows = &[
