@@ -19,6 +19,7 @@ use futures::{
 };
 use serde::Serialize;
 
+use self::removal::Deletion;
 use crate::{
     failure::{Code, Failure, Result},
     model::association::Association,
@@ -152,16 +153,21 @@ struct Run<'a> {
     created: BTreeSet<String>,
     /// IAM refuses two writes to one role at a time (ConcurrentModification).
     roles: BTreeMap<String, Mutex<()>>,
+    /// Roles that this plan deletes, by name.
+    doomed: BTreeMap<String, Deletion<'a>>,
+    /// Associations that this plan took from their roles: EKS may go on showing them for a moment.
+    freed: BTreeSet<String>,
 }
 
 impl<'a> Run<'a> {
-    fn new(ports: &'a Ports<'a>, guard: &'a Guard, steps: &[Step]) -> Self {
+    fn new(ports: &'a Ports<'a>, guard: &'a Guard, steps: &'a [Step]) -> Self {
         let created = steps.iter().filter_map(|step| match step {
             Step::CreateRole(new) => Some(new.name.clone()),
             _ => None,
         });
         let roles = steps.iter().filter_map(Step::role).map(|role| (role.to_owned(), Mutex::new(())));
-        Self { ports, guard, created: created.collect(), roles: roles.collect() }
+        let (doomed, freed) = (removal::doomed(steps), removal::freed(steps));
+        Self { ports, guard, created: created.collect(), roles: roles.collect(), doomed, freed }
     }
 
     /// Carries one step out when its turn comes. The failure of one that was not begun is the run's.
@@ -204,10 +210,14 @@ impl<'a> Run<'a> {
             }
             Step::PutPolicy { .. } => self.put_policy(flight, step).await,
             Step::DetachPolicy { role, policy_arn } => {
+                self.first_removal(role).await?;
                 self.patient_with_iam(flight, || iam.detach_policy(role, policy_arn)).await.map(Answer::gone)
             }
-            Step::DeletePolicy { role, name, before } => self.delete_policy(flight, role, name, before.as_ref()).await,
-            Step::DeleteRole { role, trust } => self.delete_role(flight, role, trust).await,
+            Step::DeletePolicy { role, name, before } => {
+                self.first_removal(role).await?;
+                self.delete_policy(flight, role, name, before.as_ref()).await
+            }
+            Step::DeleteRole { role, .. } => self.delete_role(flight, role).await,
             Step::CreateAssociation { cluster, association } => {
                 self.create_association(flight, cluster, association).await
             }
@@ -229,7 +239,8 @@ impl<'a> Run<'a> {
 /// Carries the steps out. `tell` hears of each as it ends. Restarts are not carried out here: they are re-evaluated and
 /// followed by `recycle` when their turn comes.
 pub async fn run(ports: &Ports<'_>, guard: &Guard, steps: Vec<Step>, mut tell: impl FnMut(&Report)) -> Outcome {
-    let run = Run::new(ports, guard, &steps);
+    let planned = steps.clone();
+    let run = Run::new(ports, guard, &planned);
     let mut outcome = Outcome::not_started(steps);
     let mut stages: Vec<u8> = outcome.reports.iter().map(|r| r.step.stage()).collect();
     stages.sort_unstable();

@@ -3,6 +3,7 @@
 pub mod file;
 pub mod live;
 pub mod names;
+pub mod users;
 pub mod verify;
 
 use std::{
@@ -228,54 +229,6 @@ pub async fn tables(tables: &dyn Tables, grants: &[TableGrant]) -> Result<BTreeM
         Ok((table, seen))
     });
     stream::iter(reads).buffered(CONCURRENCY).try_collect().await
-}
-
-/// Who would go on using a role in some clusters, once these service accounts of the first one do not.
-#[derive(Debug, Clone, Default)]
-pub struct Users {
-    /// By role ARN: `NS/SA in cluster NAME`.
-    pub found: BTreeMap<String, Vec<String>>,
-    /// Clusters that could not be looked at, and why.
-    pub unscanned: Vec<String>,
-}
-
-/// Looks for users of any role in clusters of this region: one List and N Describes each.
-///
-/// # Errors
-/// When a read failed for another reason than a missing permission; a cluster that does not exist has no users.
-pub async fn role_users(eks: &dyn Eks, clusters: &[String], leaving: (&str, &[ServiceAccount])) -> Result<Users> {
-    let mut users = Users::default();
-    for cluster in clusters {
-        let summaries = match eks.associations(cluster, &AssociationFilter::default()).await {
-            Ok(summaries) => summaries,
-            Err(failure) if failure.is("ResourceNotFoundException") => continue,
-            Err(failure) if forbidden(&failure) => {
-                users.unscanned.push(format!("cluster {cluster} (not allowed: eks:ListPodIdentityAssociations)"));
-                continue;
-            }
-            Err(failure) => return Err(failure),
-        };
-        let stays = |a: &AssociationSummary| !(cluster == leaving.0 && leaving.1.contains(&a.subject));
-        let mut described = Box::pin(describe_all(eks, cluster, summaries.into_iter().filter(stays).collect()));
-        while let Some(association) = described.next().await {
-            let association = match association {
-                Ok(Some(association)) => association,
-                Ok(None) => continue,
-                Err(failure) if forbidden(&failure) => {
-                    users
-                        .unscanned
-                        .push(format!("cluster {cluster} (not allowed: eks:DescribePodIdentityAssociation)"));
-                    break;
-                }
-                Err(failure) => return Err(failure),
-            };
-            let user = format!("{} in cluster {cluster}", association.summary.subject);
-            for role in [Some(&association.role_arn), association.target_role_arn.as_ref()].into_iter().flatten() {
-                users.found.entry(role.clone()).or_default().push(user.clone());
-            }
-        }
-    }
-    Ok(users)
 }
 
 /// The Kubernetes side of one service account.

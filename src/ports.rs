@@ -33,6 +33,8 @@ use crate::{
 /// Amazon EKS. Eventually consistent: an association works some seconds after it was created.
 #[async_trait]
 pub trait Eks: Send + Sync {
+    /// The same account in another region.
+    fn elsewhere(&self, region: &str) -> Box<dyn Eks>;
     /// DescribeCluster. A missing cluster is a failure with code ResourceNotFoundException.
     async fn cluster(&self, name: &str) -> Result<EksCluster>;
     /// ListClusters, every page.

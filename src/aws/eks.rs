@@ -36,6 +36,10 @@ fn read(what: &str, from: Option<&PodIdentityAssociation>) -> Result<Association
 
 #[async_trait]
 impl Eks for Aws {
+    fn elsewhere(&self, region: &str) -> Box<dyn Eks> {
+        Box::new(self.in_region(region))
+    }
+
     async fn cluster(&self, name: &str) -> Result<Cluster> {
         let what = format!("cannot read cluster `{name}`");
         let eks = self.eks(&what).await?;

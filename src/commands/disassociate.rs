@@ -24,9 +24,11 @@ use crate::{
         glob::{self, Pattern},
         have::Seen,
         names::ServiceAccount,
-        role, text, trust,
+        role,
+        role_users::{Usage, User},
+        text,
     },
-    observe::{self, CONCURRENCY},
+    observe::{self, CONCURRENCY, users::Search},
     output::Format,
     plan::{self, Plan, RoleUse, Step, Target},
     prove::{self, effective::Effective},
@@ -183,10 +185,7 @@ impl Disassociate {
         }
         let reads = names.into_iter().map(|(name, arn)| async move {
             let view = observe::role(iam, &name, false, false).await?;
-            Ok::<_, Failure>((
-                arn,
-                RoleUse { name, role: view.role, doomed: None, users: Vec::new(), unscanned: Vec::new() },
-            ))
+            Ok::<_, Failure>((arn, RoleUse { name, role: view.role, doomed: None, usage: Usage::default() }))
         });
         let mut roles: BTreeMap<String, RoleUse> =
             ctx.guard.run("reading the roles", stream::iter(reads).buffered(CONCURRENCY).try_collect()).await?;
@@ -196,7 +195,7 @@ impl Disassociate {
         Ok(roles)
     }
 
-    /// Who else uses the roles, in the clusters that their trust policies name; and what has to go before each.
+    /// Who else uses the roles, in the clusters that their trust policies let; and what has to go before each.
     async fn users(
         &self,
         ctx: &Context,
@@ -205,26 +204,26 @@ impl Disassociate {
         roles: &mut BTreeMap<String, RoleUse>,
     ) -> Result<()> {
         let (eks, iam) = (ctx.eks()?, ctx.iam()?);
-        // The cluster at hand is always looked at: an association may be broken, and still be there.
-        let mut clusters = vec![cluster.name.clone()];
+        let line = ctx.term.progress("users");
+        let tell = |text: String| line.count(text);
+        let mut search = Search::new(eks, &cluster.arn, &tell);
+        let read = async {
+            // The cluster at hand is always read: an association may be broken, and still be there.
+            search.cluster(&cluster.arn).await?;
+            let trusts = roles.values().filter_map(|found| Some(&found.role.read()?.as_ref()?.trust));
+            search.trusted(trusts).await
+        };
+        let read = ctx.guard.run("looking for other users of the role", read).await;
+        line.clear();
+        read?;
+        let leaves = |user: &User| {
+            let leaving = |t: &Target| t.subject.namespace == user.namespace && t.subject.name == user.service_account;
+            user.region.is_none() && user.cluster_name == cluster.name && targets.iter().any(leaving)
+        };
         for found in roles.values_mut() {
-            let Seen::Read(Some(role)) = &found.role else { continue };
-            let reach = trust::reach(&role.trust);
-            found.unscanned.extend(reach.open);
-            for arn in reach.clusters {
-                if arn.account != cluster.arn.account || arn.region != cluster.arn.region {
-                    found.unscanned.push(format!("cluster {arn} is in another account or region"));
-                } else if !clusters.iter().any(|name| name == arn.name()) {
-                    clusters.push(arn.name().to_owned());
-                }
+            if let Seen::Read(Some(role)) = &found.role {
+                found.usage = search.usage(&role.arn, &role.trust, leaves);
             }
-        }
-        let leaving: Vec<ServiceAccount> = targets.iter().map(|target| target.subject.clone()).collect();
-        let scan = observe::role_users(eks, &clusters, (&cluster.name, &leaving));
-        let users = ctx.guard.run("looking for other users of the role", scan).await?;
-        for (arn, found) in roles.iter_mut() {
-            found.users = users.found.get(arn).cloned().unwrap_or_default();
-            found.unscanned.extend(users.unscanned.iter().cloned());
         }
         let there = roles.values().filter_map(|found| Some((found.name.clone(), found.role.read()?.clone()?)));
         let reads = there

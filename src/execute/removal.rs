@@ -1,13 +1,50 @@
 //! Takes permissions and roles away. What is gone already is what was wanted.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use futures::lock::Mutex;
 
 use super::{Answer, Run, changed};
 use crate::{
-    failure::Result,
-    model::document::Document,
+    failure::{Failure, Result},
+    model::{document::Document, text::first_of},
+    observe::users::Search,
+    plan::{LastLook, Step},
     wait::{Backoff, Flight},
 };
+
+/// A role that a plan deletes.
+pub(super) struct Deletion<'a> {
+    trust: &'a Document,
+    last: &'a LastLook,
+    /// Its users were looked for again before the first of its policies went.
+    looked: Mutex<bool>,
+}
+
+/// The roles that steps delete, by name.
+pub(super) fn doomed(steps: &[Step]) -> BTreeMap<String, Deletion<'_>> {
+    let doomed = steps.iter().filter_map(|step| match step {
+        Step::DeleteRole { role, trust, last } => {
+            Some((role.clone(), Deletion { trust, last, looked: Mutex::new(false) }))
+        }
+        _ => None,
+    });
+    doomed.collect()
+}
+
+/// Ids of the associations that steps delete, or give another role.
+pub(super) fn freed(steps: &[Step]) -> BTreeSet<String> {
+    let freed = steps.iter().filter_map(|step| match step {
+        Step::DeleteAssociation { association_id, .. }
+        | Step::ReplaceAssociation { association_id, .. }
+        | Step::UpdateAssociation { association_id, .. } => Some(association_id.clone()),
+        _ => None,
+    });
+    freed.collect()
+}
 
 /// How long IAM may take to see a role without the policies that were just detached.
 const DETACHED: Duration = Duration::from_secs(5);
@@ -35,15 +72,11 @@ impl Run<'_> {
         self.patient_with_iam(flight, || iam.delete_inline_policy(role, name)).await.map(Answer::gone)
     }
 
-    /// DeleteRole, unless somebody was admitted since the role was read. IAM may still see for a moment what was just detached.
-    pub(super) async fn delete_role(&self, flight: &Flight, role: &str, trust: &Document) -> Result<Answer> {
+    /// DeleteRole, unless somebody began to use it since it was planned. IAM may still see for a moment what was just detached.
+    pub(super) async fn delete_role(&self, flight: &Flight, role: &str) -> Result<Answer> {
         let iam = self.ports.iam;
-        match iam.role(role).await? {
-            None => return Ok(Answer::Skipped),
-            Some(present) if present.trust == *trust => {}
-            Some(_) => {
-                return Err(changed(&format!("the trust policy of role `{role}`"), "another trust policy was written"));
-            }
+        if !self.still_unused(role).await? {
+            return Ok(Answer::Skipped);
         }
         let started = Instant::now();
         let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(2));
@@ -54,5 +87,52 @@ impl Run<'_> {
             }
             self.guard.pause("waiting for IAM to see the role without its policies", backoff.step()).await?;
         }
+    }
+
+    /// Before the first policy of a role that is to go is removed: who began to use the role meanwhile needs it.
+    pub(super) async fn first_removal(&self, role: &str) -> Result<()> {
+        let Some(doomed) = self.doomed.get(role) else { return Ok(()) };
+        let mut looked = doomed.looked.lock().await;
+        if !*looked {
+            self.still_unused(role).await?;
+            *looked = true;
+        }
+        Ok(())
+    }
+
+    /// Reads the role and its users again: its trust policy must be the planned one, and no association may use it. False when
+    /// the role is gone. Neither IAM nor EKS has a conditional delete, so that this comes as late as can be.
+    async fn still_unused(&self, role: &str) -> Result<bool> {
+        let Some(Deletion { trust, last, .. }) = self.doomed.get(role) else { return Ok(true) };
+        let (eks, iam) = (self.ports.eks, self.ports.iam);
+        let quiet = |_: String| {};
+        let mut search = Search::new(eks, &last.cluster, &quiet);
+        search.cluster(&last.cluster).await?;
+        search.trusted([*trust]).await?;
+        // The trust policy last: a service account is let in before its association is created.
+        match iam.role(role).await? {
+            None => return Ok(false),
+            Some(present) if present.arn != last.arn => {
+                return Err(changed(&format!("role `{role}`"), "it was deleted and created again"));
+            }
+            Some(present) if present.trust == **trust => {}
+            Some(_) => {
+                return Err(changed(&format!("the trust policy of role `{role}`"), "another trust policy was written"));
+            }
+        }
+        let usage = search.usage(&last.arn, trust, |user| self.freed.contains(&user.association_id));
+        if let Some(user) = usage.users.first() {
+            let what = format!("role `{role}` came into use meanwhile, and is not deleted");
+            return Err(Failure::failed(what)
+                .because(format!("{} uses it now", user.placed()))
+                .hint("run the same command again: it plans from what is there now"));
+        }
+        if !last.force && !usage.doubts.is_empty() {
+            let what = format!("role `{role}` is possibly in use, and is not deleted");
+            return Err(Failure::failed(what)
+                .because(first_of(&usage.doubts, 4))
+                .hint("run the same command again: it plans from what is there now"));
+        }
+        Ok(true)
     }
 }

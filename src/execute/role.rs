@@ -20,16 +20,18 @@ const BUSY: Duration = Duration::from_secs(30);
 const SHOWN: Duration = Duration::from_secs(10);
 
 impl Run<'_> {
-    /// CreateRole. "Exists already" after an answer that was lost is adopted only when the tags say that it is this very role.
+    /// CreateRole. "Exists already" after an answer that was lost is adopted only when it is this very role.
     pub(super) async fn create_role(&self, flight: &Flight, new: &NewRole) -> Result<Answer> {
         let iam = self.ports.iam;
         match flight.send(iam.create_role(new)).await {
             Ok(_) => Ok(Answer::Done),
             Err(failure) if failure.is("EntityAlreadyExists") => match iam.role(&new.name).await? {
-                Some(found) if found.tags == new.tags && found.path == new.path => {
-                    if !same_meaning(&found.trust, &new.trust) {
-                        flight.send(iam.put_trust(&new.name, &new.trust)).await?;
-                    }
+                Some(found)
+                    if found.tags == new.tags
+                        && found.path == new.path
+                        && found.permissions_boundary == new.permissions_boundary
+                        && same_meaning(&found.trust, &new.trust) =>
+                {
                     Ok(Answer::Done)
                 }
                 _ => Err(failure.hint("a role of that name was made by someone else; name another with `--role`")),

@@ -62,6 +62,8 @@ pub type Port = (&'static str, &'static [Need]);
 
 /// Every method of the ports.
 pub const PORTS: &[Port] = &[
+    // A client of another region: no call.
+    ("Eks::elsewhere", &[]),
     ("Eks::cluster", &[Iam("eks:DescribeCluster", On::Cluster)]),
     ("Eks::clusters", &[Iam("eks:ListClusters", On::Everything)]),
     ("Eks::associations", &[Iam("eks:ListPodIdentityAssociations", On::Cluster)]),

@@ -32,6 +32,15 @@ pub fn wildcard(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|c| *c == '*')
 }
 
+/// The first of some lines, and how many more there are: `a; b; and 4 more`.
+pub fn first_of(lines: &[String], most: usize) -> String {
+    let first = lines.iter().take(most).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match lines.len().saturating_sub(most) {
+        0 => first,
+        more => format!("{first}; and {more} more"),
+    }
+}
+
 /// `1 node`, `2 nodes`.
 pub fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }

@@ -1,6 +1,7 @@
 //! Trust policies: whom a role trusts, read and edited as untyped JSON. What a permission policy grants is not here.
 
 mod admits;
+mod allowed;
 pub(in crate::model) mod conditions;
 mod evaluate;
 mod fix;
@@ -20,6 +21,7 @@ use serde_json::{Value, json};
 
 pub use self::{
     admits::{admits, others, trusts_pods},
+    allowed::{Allowed, allowed, other_clusters},
     conditions::TAGS as SESSION_TAGS,
     evaluate::{at_run_time, evaluate},
     fix::{Unfixable, corrected, correction, no_room},

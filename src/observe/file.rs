@@ -11,6 +11,7 @@ use super::{
     CONCURRENCY, agent, association, describe_all, doomed_as_read, forbidden,
     names::{self, NAMESPACES},
     role, rollouts, seen,
+    users::Search,
 };
 use crate::{
     failure::{Failure, Result},
@@ -23,9 +24,7 @@ use crate::{
         have::Seen,
         manifest::{Around, Entries, Holdings, Role, RoleHoldings},
         names::ServiceAccount,
-        policy,
-        role::tags as keys,
-        trust,
+        ownership, policy, trust,
         want::Field,
         workload::{Pod, Workload},
     },
@@ -383,12 +382,8 @@ async fn leftover(
     rest: Vec<Association>,
     have: &mut Holdings,
 ) -> Result<()> {
-    let cluster = from.cluster.arn.to_string();
-    let ours = |tags: &BTreeMap<String, String>| {
-        tags.get(keys::MANAGED_BY).is_some_and(|by| by == "podid")
-            && tags.get(keys::CLUSTER) == Some(&cluster)
-            && tags.get(keys::MANIFEST).is_some_and(|name| entries.names.iter().flatten().any(|own| own == name))
-    };
+    let cluster = &from.cluster.arn;
+    let ours = |tags: &BTreeMap<String, String>| ownership::is_kept_by(tags, cluster, entries.names.iter().flatten());
     // Who goes on using a role: what the file wants, and what is there and stays.
     let mut used: BTreeSet<String> = subjects.values().map(|named| last(named).to_owned()).collect();
     for association in rest {
@@ -413,17 +408,25 @@ async fn leftover(
     }
     let reads = candidates.into_iter().map(|name| async move { from.iam.role(&name).await });
     let found: Vec<_> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
-    for role in found.into_iter().flatten().filter(|role| ours(&role.tags)) {
+    let roles: Vec<_> = found.into_iter().flatten().filter(|role| ours(&role.tags)).collect();
+    let quiet = |_: String| {};
+    let mut search = Search::new(from.eks, cluster, &quiet);
+    // The associations of this cluster were read already, and those that go use nothing any more.
+    let stay = have.associations.values().filter(|a| !have.leftover.associations.contains(&a.summary.subject));
+    search.known(cluster, stay);
+    search.trusted(roles.iter().map(|role| &role.trust)).await?;
+    for role in roles {
         let doomed = doomed_as_read(from.iam, role).await?;
         let role = &doomed.role;
         let mut stays = Vec::new();
         if used.contains(&role.name) {
             stays.push("an association that stays uses it".to_owned());
         }
-        let reach = trust::reach(&role.trust);
-        stays.extend(reach.open);
-        let others = reach.clusters.into_iter().filter(|arn| arn.to_string() != cluster);
-        stays.extend(others.map(|arn| format!("it trusts cluster {arn} too")));
+        let usage = search.usage(&role.arn, &role.trust, |_| false);
+        stays.extend(usage.users.iter().map(|user| format!("{} uses it", user.placed())));
+        stays.extend(usage.doubts);
+        stays.extend(trust::other_clusters(&trust::allowed(&role.trust), cluster));
+        stays.extend(trust::reach(&role.trust).open);
         have.leftover.roles.push((doomed, stays));
     }
     Ok(())

@@ -167,12 +167,6 @@ fn own_tags(cluster: &Cluster, name: Option<&String>) -> BTreeMap<String, String
     own
 }
 
-/// Whether tags are those of what podid made for this cluster.
-fn made_here(cluster: &Cluster, tags: &BTreeMap<String, String>) -> bool {
-    let own = own_tags(cluster, None);
-    own.iter().all(|(key, value)| tags.get(key) == Some(value))
-}
-
 /// Tags to set and keys to take away, so that `have` becomes what is wanted. podid's and AWS's own stay out of it.
 fn tag_changes(
     wanted: &Field<crate::model::manifest::Tags>,

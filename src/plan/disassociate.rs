@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 
 use super::{Plan, Refusal, Step, restart, role_delete};
 use crate::model::{
+    arn::Arn,
     association::Association,
     cluster::Cluster,
+    document::Document,
     have::Seen,
     names::ServiceAccount,
-    role::{Doomed, Role, tags},
+    ownership,
+    role::{Doomed, Role},
+    role_users::Usage,
     trust,
     workload::{Injection, Pod, Workload},
 };
@@ -35,10 +39,8 @@ pub struct RoleUse {
     pub role: Seen<Option<Role>>,
     /// What has to go before it, read when it is to be deleted.
     pub doomed: Option<Doomed>,
-    /// Associations that would go on using it: `NS/SA in cluster NAME`.
-    pub users: Vec<String>,
-    /// Where users were not looked for, and why; one line each.
-    pub unscanned: Vec<String>,
+    /// Who would go on using it.
+    pub usage: Usage,
 }
 
 /// What `disassociate` is asked, and what is there.
@@ -176,31 +178,39 @@ fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> 
     Ok(())
 }
 
-/// What goes by implication must be podid's own, and nobody's else.
+/// What goes by implication must be podid's own, created for this cluster, and nobody else's.
 fn delete(ask: &Disassociate<'_>, role: &Role, found: &RoleUse, plan: &mut Plan) -> Result<(), Refusal> {
-    let name = &found.name;
-    if role.tags.get(tags::MANAGED_BY).map(String::as_str) != Some("podid") {
+    let (name, home) = (&found.name, &ask.cluster.arn);
+    if let Some(why) = ownership::not_created_for(&role.tags, home) {
         return Err(Refusal::new(format!(
-            "podid did not create role `{name}` (it lacks the tag {})",
-            tags::MANAGED_BY
+            "podid did not create role `{name}` for cluster {} ({why})",
+            ask.cluster.name
         ))
         .hint("leave `--delete-role` away"));
     }
-    if !found.users.is_empty() {
-        return Err(Refusal::new(format!("role `{name}` is still used by {}", found.users.join(", ")))
-            .hint("leave `--delete-role` away, or disassociate those too"));
-    }
-    if !found.unscanned.is_empty() {
-        let message = format!("role `{name}` may have other users: {}", found.unscanned.join("; "));
-        if !ask.force {
-            return Err(Refusal::new(message).hint("to delete it nevertheless, add `--force`"));
-        }
-        plan.warn(message);
+    let mut usage = found.usage.clone();
+    usage.doubts.extend(others(ask, &role.trust));
+    let end = |_: &_| "leave `--delete-role` away, or disassociate those too".to_owned();
+    if let Some(warning) = role_delete::unused(name, &usage, ask.force, end)? {
+        plan.warn(warning);
     }
     if let Some(doomed) = &found.doomed {
-        plan.steps.extend(role_delete::delete_role(doomed)?);
+        plan.steps.extend(role_delete::delete_role(doomed, home, ask.force)?);
     }
     Ok(())
+}
+
+/// Whom the trust policy lets besides those that leave: who is named in it may be about to get an association.
+fn others(ask: &Disassociate<'_>, trust: &Document) -> Vec<String> {
+    let home = &ask.cluster.arn;
+    let allowed = trust::allowed(trust);
+    let stays = |(cluster, subject): &&(Arn, ServiceAccount)| {
+        cluster == home && !ask.targets.iter().any(|target| target.subject == *subject)
+    };
+    let subjects =
+        allowed.subjects.iter().filter(stays).map(|(_, subject)| format!("its trust policy still allows {subject}"));
+    let statements = trust::reach(trust).open;
+    subjects.chain(trust::other_clusters(&allowed, home)).chain(statements).collect()
 }
 
 fn restarts(target: &Target, plan: &mut Plan) {

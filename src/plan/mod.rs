@@ -29,12 +29,13 @@ pub use self::{
     recycle::{Recycle, recycle},
     restart::{Skipped, StalePod, cron_jobs, skipped, stale_pods, unread_rollouts},
     role_create::{CreateRole, create_role},
-    role_delete::delete_role,
+    role_delete::{delete_role, unused},
     role_policies::{Attach, Detach, attach, detach},
     step::Kind,
 };
 use crate::model::{
     addon::{Addon, Settings},
+    arn::Arn,
     association::{AssociationChange, NewAssociation},
     document::Document,
     names::ServiceAccount,
@@ -157,6 +158,9 @@ pub enum Step {
         role: String,
         /// Its trust policy as it was read: who is admitted meanwhile saves the role.
         trust: Document,
+        /// What has to hold still when it goes.
+        #[serde(skip)]
+        last: Box<LastLook>,
     },
     /// CreatePodIdentityAssociation.
     CreateAssociation {
@@ -256,6 +260,17 @@ pub enum Step {
         #[serde(skip)]
         spread: bool,
     },
+}
+
+/// What is looked for again right before a role is deleted: who began to use it meanwhile saves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LastLook {
+    /// The role.
+    pub arn: Arn,
+    /// The cluster in use.
+    pub cluster: Arn,
+    /// Delete it also where doubts about its users are left.
+    pub force: bool,
 }
 
 /// Whose role a permission is added to: what others act under is not extended without asking.

@@ -5,7 +5,8 @@ use crate::model::{
     arn::{Arn, RoleRef},
     document::Document,
     have::{Have, Seen},
-    role::{NewRole, PATH, Role, tags as keys},
+    ownership,
+    role::{NewRole, PATH, Role},
     tags,
     trust::{self, Reason, Request, Unfixable, Verdict},
     want::{Scope, Want},
@@ -150,8 +151,7 @@ fn existing(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &m
 
 /// Whether the role is one that podid made for a service account of this cluster.
 fn podid_made(want: &Want, role: &Role) -> bool {
-    let own = tags::own(&want.cluster, &want.subject);
-    [keys::MANAGED_BY, keys::CLUSTER].iter().all(|key| role.tags.get(*key) == own.get(*key))
+    ownership::is_created_for(&role.tags, &want.cluster.arn)
 }
 
 /// `--create-role` finds a role: its own from an earlier, perhaps interrupted run, or somebody else's.

@@ -13,7 +13,7 @@ use crate::model::{
     document::Document,
     have::Seen,
     names::ServiceAccount,
-    policy,
+    ownership, policy,
     role::{NewRole, PATH, Role, tags as keys},
     tags,
     trust::{self, Request, Verdict},
@@ -164,7 +164,7 @@ fn own(ask: &CreateRole<'_>, role: &Role) -> bool {
 fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, plan: &mut Plan) -> Result<(), Refusal> {
     let name = &role.name;
     if !own(ask, role) {
-        if role.tags.get(keys::MANAGED_BY).is_some_and(|by| by == "podid") {
+        if ownership::is_managed(&role.tags) {
             let of = |key: &str| role.tags.get(key).map_or("?", String::as_str);
             return Err(Refusal::new(format!(
                 "podid made role `{name}` for {}/{} of cluster {}, not for {}",

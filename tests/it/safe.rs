@@ -4,6 +4,7 @@ mod kubeconfig;
 mod process;
 mod ready;
 mod names;
+mod roles;
 mod rollouts;
 mod trust;
 mod verify;

@@ -23,7 +23,7 @@ use crate::{
     plan::{Plan, Step},
     prove::{
         self,
-        effective::{Change, Effective},
+        effective::{Change, Effect, Effective},
     },
 };
 

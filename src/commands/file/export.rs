@@ -16,8 +16,7 @@ use crate::{
         glob::{self, Pattern},
         have::Seen,
         manifest::{Holdings, RoleHoldings, export},
-        role::tags as keys,
-        trust,
+        ownership, trust,
     },
     observe::{self, CONCURRENCY},
     output::Format,
@@ -111,10 +110,7 @@ impl Export {
         let described = observe::describe_all(eks, &cluster.name, summaries);
         let found: Vec<Option<Association>> =
             ctx.guard.run("reading the associations", described.try_collect()).await?;
-        let arn = cluster.arn.to_string();
-        let owned = |a: &Association| {
-            a.tags.get(keys::MANAGED_BY).is_some_and(|by| by == "podid") && a.tags.get(keys::CLUSTER) == Some(&arn)
-        };
+        let owned = |a: &Association| ownership::is_created_for(&a.tags, &cluster.arn);
         Ok(found.into_iter().flatten().filter(|a| !self.owned_only || owned(a)).collect())
     }
 
@@ -148,15 +144,11 @@ impl Export {
 /// The roles; their policies only where podid made them for this cluster.
 async fn roles(ctx: &Context, cluster: &EksCluster, names: Vec<String>) -> Result<BTreeMap<String, RoleHoldings>> {
     let iam = ctx.iam()?;
-    let arn = cluster.arn.to_string();
-    let arn = &arn;
+    let arn = &cluster.arn;
     let reads = names.into_iter().map(|name| async move {
         let view = observe::role(iam, &name, false, false).await?;
         let mut held = RoleHoldings { role: view.role, ..RoleHoldings::default() };
-        let made = |tags: &BTreeMap<String, String>| {
-            tags.get(keys::MANAGED_BY).is_some_and(|by| by == "podid") && tags.get(keys::CLUSTER) == Some(arn)
-        };
-        if held.role.read().and_then(Option::as_ref).is_some_and(|role| made(&role.tags)) {
+        if held.role.read().and_then(Option::as_ref).is_some_and(|role| ownership::is_created_for(&role.tags, arn)) {
             let (attached, inline) =
                 futures::try_join!(iam.attached_policies(&name), observe::inline_policies(iam, &name))?;
             (held.attached, held.inline) = (Seen::Read(attached), Seen::Read(inline));

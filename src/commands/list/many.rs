@@ -20,7 +20,7 @@ use crate::{
         names::ServiceAccount,
         regions,
     },
-    observe::CONCURRENCY,
+    observe::{CONCURRENCY, users::is_not_enabled},
     output::{
         Format,
         table::{Cell, Column, Table},
@@ -188,7 +188,7 @@ async fn found(ctx: &Context, everywhere: bool) -> Result<Places> {
             Ok(names) => {
                 places.clusters.extend(names.into_iter().map(|name| Place::new(eks.clone(), region.name, name, None)));
             }
-            Err(failure) if known && region.opt_in && unknown_there(&failure) => disabled.push(region.name),
+            Err(failure) if known && region.opt_in && is_not_enabled(&failure) => disabled.push(region.name),
             Err(failure) => places.unread.push((format!("region {}", region.name), local(ctx, failure)?)),
         }
     }
@@ -196,10 +196,6 @@ async fn found(ctx: &Context, everywhere: bool) -> Result<Places> {
         ctx.term.note(format!("not enabled for this account: {}", disabled.join(", ")));
     }
     Ok(places)
-}
-
-fn unknown_there(failure: &Failure) -> bool {
-    failure.is("UnrecognizedClientException") || failure.is("InvalidClientTokenId")
 }
 
 /// The summaries of every cluster, with the index of theirs.

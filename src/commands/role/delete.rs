@@ -1,10 +1,7 @@
 //! `podid role delete`: a role and all that hangs on it, when nobody uses it any more.
 
-use std::collections::BTreeSet;
-
 use clap::Args;
 
-use super::users;
 use crate::{
     cli::Changing,
     commands::{
@@ -13,27 +10,27 @@ use crate::{
     },
     context::Context,
     execute::Outcome,
-    failure::{Code, Failure, Result},
-    model::{
-        arn::RoleRef,
-        role::{Doomed, tags},
-        trust,
-    },
-    observe,
+    failure::{Code, Result},
+    model::{arn::RoleRef, ownership, role::Doomed, role_users::User},
+    observe::{self, users::Search},
     plan::{self, Plan},
 };
 
 /// Delete a role that nobody uses any more
 ///
 /// Managed policies are detached and inline ones deleted first. Refused while an association uses it, in the cluster at
-/// hand or in another of the region that its trust policy names, and while an EC2 instance profile holds it. Always asked
-/// about, by having the cluster's name typed. A role that is gone already is no error.
+/// hand or in another that its trust policy names, in whatever region; where the trust policy names no cluster, every region
+/// is searched. A role that may have more users, or that podid did not create for this cluster, takes --force. Refused too
+/// while an EC2 instance profile holds it. Always asks for the cluster's name. A role that is gone already is no error.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Delete {
     /// The role, by name or ARN
     #[arg(value_name = "ROLE")]
     role: RoleRef,
+    /// Delete it although it may have users that could not be looked for, or was not created by podid for this cluster
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     changing: Changing,
 }
@@ -68,7 +65,7 @@ impl Delete {
         };
         let role = account::found(&self.role, Some(&doomed.role))?;
         let warnings = self.unused(ctx, &doomed).await?;
-        let steps = plan::delete_role(&doomed).map_err(shared::refused)?;
+        let steps = plan::delete_role(&doomed, &cluster.arn, self.force).map_err(shared::refused)?;
         let plan = Plan { steps, warnings, ..Plan::default() };
         for warning in &plan.warnings {
             ctx.term.warn(warning);
@@ -82,54 +79,35 @@ impl Delete {
         account::finish(ctx, &role.arn, plan).await
     }
 
-    /// Refuses while anybody uses it; what could not be looked at is warned of, since the role was named.
+    /// Refuses while anybody uses it. What leaves a doubt takes `--force`: also that podid did not create it for this cluster.
     async fn unused(&self, ctx: &Context, doomed: &Doomed) -> Result<Vec<String>> {
         let here = ctx.cluster().await?;
-        let named = trust::reach(&doomed.role.trust).clusters;
-        let mut warnings = Vec::new();
-        let mut clusters = BTreeSet::from([here.name.clone()]);
-        for arn in named {
-            if arn.region == here.arn.region && arn.account == here.arn.account {
-                clusters.insert(arn.name().to_owned());
-            } else {
-                warnings.push(format!("cluster {arn}, which its trust policy names, was not looked at"));
-            }
-        }
+        let Doomed { role, .. } = doomed;
         let line = ctx.term.progress("users");
-        let users = users::users_if_there(ctx, clusters.into_iter().collect(), &line).await;
+        let tell = |text: String| line.count(text);
+        let mut search = Search::new(ctx.eks()?, &here.arn, &tell);
+        let read = async {
+            search.cluster(&here.arn).await?;
+            search.trusted([&role.trust]).await
+        };
+        let read = ctx.guard.run("looking for users of the role", read).await;
         line.clear();
-        let users = users?;
-        let arn = doomed.role.arn.to_string();
-        let several = users.clusters.len() > 1;
-        let using: Vec<String> = users.of(&arn).iter().map(|user| user.shown(several)).collect();
-        if let Some(subject) = using.first() {
-            let place = if several { String::new() } else { format!(" in {}", users.place()) };
-            return Err(Failure::usage(format!(
-                "role `{}` is used by {}{place}: {}",
-                doomed.role.name,
-                shared::count(using.len(), "association"),
-                using.join(", ")
-            ))
-            .hint(if several {
-                "end them first, each with `podid disassociate NS/SA --cluster CLUSTER`".to_owned()
-            } else {
-                format!("end them first: `podid disassociate {subject}`")
-            }));
+        read?;
+        let mut usage = search.usage(&role.arn, &role.trust, |_| false);
+        if let Some(why) = ownership::not_created_for(&role.tags, &here.arn) {
+            usage.doubts.insert(0, format!("podid did not create it for cluster {} ({why})", here.name));
         }
-        if let Some((cluster, why)) = users.unread.first() {
-            return Err(Failure::new(
-                Code::Denied,
-                format!("cannot tell whether anybody uses role `{}` in cluster `{cluster}`", doomed.role.name),
-            )
-            .because(why.clone()));
-        }
-        if doomed.role.tags.get(tags::MANAGED_BY).map(String::as_str) != Some("podid") {
-            warnings.push(format!("podid did not create role `{}`", doomed.role.name));
-        }
-        let others = trust::others(&doomed.role.trust);
-        if !others.is_empty() {
-            warnings.push(format!("role `{}` is trusted to others too: {}", doomed.role.name, others.join(", ")));
-        }
-        Ok(warnings)
+        let end = |user: &User| {
+            let User { cluster_name: cluster, region, .. } = user;
+            let subject = format!("{}/{}", user.namespace, user.service_account);
+            let command = match region {
+                Some(region) => format!("`podid disassociate {subject} --cluster {cluster} --region {region}`"),
+                None if *cluster == here.name => format!("`podid disassociate {subject}`"),
+                None => format!("`podid disassociate {subject} --cluster {cluster}`"),
+            };
+            format!("end its associations first: {command}")
+        };
+        let warning = plan::unused(&role.name, &usage, self.force, end).map_err(shared::refused)?;
+        Ok(warning.into_iter().collect())
     }
 }

@@ -6,14 +6,19 @@ use clap::Args;
 use futures::StreamExt;
 use serde_json::{Value, json};
 
-use super::users::{self, User, Users};
+use super::users::{self, Users};
 use crate::{
     commands::shared,
     context::Context,
     failure::{Code, Failure, Result},
-    model::{role::ListedRole, trust},
+    model::{
+        role::ListedRole,
+        role_users::{Usage, User},
+        text, trust,
+    },
+    observe::users::Search,
     output::{
-        Format,
+        Format, Progress,
         table::{Cell, Column, Table},
     },
 };
@@ -21,7 +26,9 @@ use crate::{
 /// List the roles that trust Pod Identity, with the associations that use each
 ///
 /// Costs one call per 1,000 roles of the account; the trust policies come with them. Who uses them costs one List per 100
-/// associations of the cluster and one Describe each; `-o name` without --unused asks for none of it.
+/// associations of the cluster and one Describe each; `-o name` without --unused asks for none of it. With --unused, the
+/// other clusters that the trust policies of roles without users name are read too, in their regions, and every region where
+/// one names no cluster. A role is listed as possibly in use where that leaves a doubt; `-o name` leaves it out.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct List {
@@ -44,6 +51,8 @@ Examples:
 struct Row {
     role: ListedRole,
     users: Option<Vec<User>>,
+    /// Why it may have users that nobody could look for.
+    doubts: Vec<String>,
 }
 
 impl List {
@@ -52,39 +61,14 @@ impl List {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let asked = self.unused || ctx.term.format() != Format::Name;
-        let roles = roles(ctx);
-        let users = async {
-            if !asked {
-                return Ok(None);
-            }
-            let clusters = users::clusters(ctx, self.all_clusters).await?;
-            let line = ctx.term.progress("users");
-            let users = users::users(ctx, clusters, &line).await;
-            line.clear();
-            users.map(Some)
-        };
-        let (roles, users) = futures::try_join!(roles, users)?;
-        let total = roles.len();
-        let mut rows: Vec<Row> = roles
-            .into_iter()
-            .filter(|role| trust::trusts_pods(&role.trust))
-            .map(|role| {
-                let read = users.as_ref().filter(|users| !users.clusters.is_empty() && users.complete());
-                let users = read.map(|users| users.of(&role.arn.to_string()).to_vec());
-                Row { role, users }
-            })
-            .collect();
-        if let Some(users) = &users {
-            self.check(ctx, users)?;
-        }
-        if self.unused {
-            rows.retain(|row| row.users.as_ref().is_some_and(Vec::is_empty));
-        }
+        let line = ctx.term.progress("users");
+        let read = if self.unused { self.unused(ctx, &line).await } else { self.used(ctx, &line).await };
+        line.clear();
+        let (rows, users, total) = read?;
         let several = users.as_ref().is_some_and(|users| users.clusters.len() > 1);
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&json!({ "roles": json_of(&rows) }))?,
-            Format::Yaml => ctx.term.emit_yaml(&json!({ "roles": json_of(&rows) }))?,
+            Format::Json => ctx.term.emit_json(&json!({ "roles": json_of(&rows, self.unused) }))?,
+            Format::Yaml => ctx.term.emit_yaml(&json!({ "roles": json_of(&rows, self.unused) }))?,
             Format::Name => {
                 for row in &rows {
                     ctx.term.emit_line(&row.role.name)?;
@@ -93,6 +77,69 @@ impl List {
             Format::Table | Format::Wide if rows.is_empty() => {}
             Format::Table | Format::Wide => ctx.term.emit_table(&table(&rows, several))?,
         }
+        self.notes(ctx, &rows, users.as_ref(), total);
+        Ok(Code::Ok)
+    }
+
+    /// Every role that trusts Pod Identity, with its users in the clusters that were asked for.
+    async fn used(&self, ctx: &Context, line: &Progress) -> Result<(Vec<Row>, Option<Users>, usize)> {
+        let users = async {
+            if ctx.term.format() == Format::Name {
+                return Ok(None);
+            }
+            let clusters = users::clusters(ctx, self.all_clusters).await?;
+            users::users(ctx, clusters, line).await.map(Some)
+        };
+        let (roles, users) = futures::try_join!(roles(ctx), users)?;
+        let total = roles.len();
+        let rows = roles.into_iter().filter(|role| trust::trusts_pods(&role.trust)).map(|role| {
+            let read = users.as_ref().filter(|users| !users.clusters.is_empty() && users.complete());
+            let users = read.map(|users| users.of(&role.arn));
+            Row { role, users, doubts: Vec::new() }
+        });
+        let rows = rows.collect();
+        if let Some(users) = &users {
+            if users.clusters.is_empty() {
+                ctx.term.note("no cluster is named: who uses the roles was not asked");
+            }
+            users.warn(ctx);
+        }
+        Ok((rows, users, total))
+    }
+
+    /// The roles that nobody uses, as far as that can be told: where their trust policies let them have users elsewhere, these
+    /// are looked for too.
+    async fn unused(&self, ctx: &Context, line: &Progress) -> Result<(Vec<Row>, Option<Users>, usize)> {
+        let (mut roles, clusters) = futures::try_join!(roles(ctx), users::clusters(ctx, self.all_clusters))?;
+        let total = roles.len();
+        roles.retain(|role| trust::trusts_pods(&role.trust));
+        let home = users::home(ctx, roles.first().map(|role| &role.arn)).await;
+        let tell = |text: String| line.count(text);
+        let mut search = Search::new(ctx.eks()?, &home, &tell);
+        users::requested(ctx, &mut search, &clusters).await?;
+        let users = users::of(&search, clusters);
+        Self::check(&users)?;
+        roles.retain(|role| users.of(&role.arn).is_empty());
+        let trusts = roles.iter().map(|role| &role.trust);
+        ctx.guard.run("looking for users elsewhere", search.trusted(trusts)).await?;
+        let rows = roles.into_iter().filter_map(|role| {
+            let Usage { users, doubts, .. } = search.usage(&role.arn, &role.trust, |_| false);
+            users.is_empty().then_some(Row { role, users: Some(users), doubts })
+        });
+        let mut rows: Vec<Row> = rows.collect();
+        // Names are for a script that deletes them.
+        if ctx.term.format() == Format::Name {
+            let all = rows.len();
+            rows.retain(|row| row.doubts.is_empty());
+            if rows.len() < all {
+                let left = shared::count(all - rows.len(), "role");
+                ctx.term.note(format!("{left} possibly in use left out: see `podid role list --unused`"));
+            }
+        }
+        Ok((rows, Some(users), total))
+    }
+
+    fn notes(&self, ctx: &Context, rows: &[Row], users: Option<&Users>, total: usize) {
         if rows.is_empty() {
             let total = shared::count(total, "role");
             ctx.term.note(match users.filter(|_| self.unused) {
@@ -102,28 +149,28 @@ impl List {
                 None => format!("no role of this account trusts Pod Identity ({total} read)"),
             });
         }
-        Ok(Code::Ok)
+        let doubtful: Vec<&Row> = rows.iter().filter(|row| !row.doubts.is_empty()).collect();
+        for row in doubtful.iter().take(5) {
+            ctx.term.note(format!("role {} is possibly in use: {}", row.role.name, text::first_of(&row.doubts, 4)));
+        }
+        if doubtful.len() > 5 {
+            ctx.term.note(format!("and {} more are possibly in use: see `-o json`", doubtful.len() - 5));
+        }
     }
 
     /// A read that did not finish is never taken for "unused".
-    fn check(&self, ctx: &Context, users: &Users) -> Result<()> {
-        if self.unused && users.clusters.is_empty() {
+    fn check(users: &Users) -> Result<()> {
+        if users.clusters.is_empty() {
             return Err(Failure::usage("`--unused` needs to know in which clusters to look")
                 .hint("give `--cluster NAME` or `--all-clusters`"));
         }
-        if self.unused
-            && let Some((cluster, why)) = users.unread.first()
-        {
+        if let Some((cluster, why)) = users.unread.first() {
             return Err(Failure::new(
                 Code::Denied,
                 format!("cannot tell which roles are unused in cluster `{cluster}`"),
             )
             .because(why.clone()));
         }
-        if users.clusters.is_empty() {
-            ctx.term.note("no cluster is named: who uses the roles was not asked");
-        }
-        users.warn(ctx);
         Ok(())
     }
 }
@@ -144,16 +191,20 @@ async fn roles(ctx: &Context) -> Result<Vec<ListedRole>> {
     Ok(roles)
 }
 
-fn json_of(rows: &[Row]) -> Vec<Value> {
+fn json_of(rows: &[Row], unused: bool) -> Vec<Value> {
     rows.iter()
         .map(|row| {
-            json!({
+            let mut value = json!({
                 "roleName": row.role.name,
                 "roleArn": row.role.arn,
                 "createdAt": row.role.created_at,
                 "admits": trust::admits(&row.role.trust),
                 "associations": row.users,
-            })
+            });
+            if let (true, Value::Object(map)) = (unused, &mut value) {
+                map.insert("possiblyInUse".to_owned(), json!(row.doubts));
+            }
+            value
         })
         .collect()
 }
@@ -169,6 +220,7 @@ fn table(rows: &[Row], several: bool) -> Table {
     for row in rows {
         let used = match &row.users {
             None => "?".to_owned(),
+            Some(_) if !row.doubts.is_empty() => "possibly in use".to_owned(),
             Some(users) => short(users.iter().map(|user| user.shown(several))),
         };
         table.row([

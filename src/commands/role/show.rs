@@ -13,6 +13,7 @@ use crate::{
         have::Seen,
         policy,
         role::Role,
+        role_users::User,
         trust::{self, Finding, Lint},
     },
     observe,
@@ -88,8 +89,8 @@ impl Show {
 }
 
 impl View {
-    fn known_users(&self) -> Option<&[users::User]> {
-        (self.users.complete() && !self.users.clusters.is_empty()).then(|| self.users.of(&self.role.arn.to_string()))
+    fn known_users(&self) -> Option<Vec<User>> {
+        (self.users.complete() && !self.users.clusters.is_empty()).then(|| self.users.of(&self.role.arn))
     }
 
     fn json(&self) -> serde_json::Value {

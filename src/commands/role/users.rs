@@ -1,57 +1,31 @@
 //! Who uses roles: the associations of clusters, by role.
 
-use std::{collections::BTreeMap, pin::pin};
-
-use futures::StreamExt;
-use serde::Serialize;
-
 use crate::{
     context::Context,
     failure::{Failure, Result},
-    model::association::{AssociationFilter, AssociationSummary},
-    observe::{self, CONCURRENCY, forbidden},
+    model::{
+        arn::Arn,
+        role_users::{ClusterRead, Reads, User},
+    },
+    observe::users::Search,
     output::Progress,
     settings::{Origin, Sourced, Target},
 };
 
-/// An association that uses a role.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct User {
-    /// Cluster.
-    pub cluster_name: String,
-    /// Namespace.
-    pub namespace: String,
-    /// Service account.
-    pub service_account: String,
-    /// The association.
-    pub association_id: String,
-    /// True when it assumes the role from another one.
-    pub as_target: bool,
-}
-
-impl User {
-    /// `NS/SA`, with the cluster where there are several.
-    pub fn shown(&self, several: bool) -> String {
-        let subject = format!("{}/{}", self.namespace, self.service_account);
-        if several { format!("{}:{subject}", self.cluster_name) } else { subject }
-    }
-}
-
-/// Who uses roles in the clusters that were looked at.
+/// Who uses roles in the clusters that were asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Users {
-    by_role: BTreeMap<String, Vec<User>>,
-    /// The clusters that were looked at.
+    reads: Reads,
+    /// The clusters that were asked for.
     pub clusters: Vec<String>,
-    /// Those that could not be, and why.
+    /// Those that could not be read, and why.
     pub unread: Vec<(String, String)>,
 }
 
 impl Users {
-    /// The users of a role, by its ARN.
-    pub fn of(&self, arn: &str) -> &[User] {
-        self.by_role.get(arn).map_or(&[], Vec::as_slice)
+    /// The users of a role.
+    pub fn of(&self, role: &Arn) -> Vec<User> {
+        self.reads.of(role)
     }
 
     /// Every user of every role is known.
@@ -70,16 +44,6 @@ impl Users {
         for (cluster, why) in &self.unread {
             ctx.term.warn(format!("who uses roles in cluster {cluster} could not be read: {why}"));
         }
-    }
-
-    fn add(&mut self, summary: &AssociationSummary, arn: String, as_target: bool) {
-        self.by_role.entry(arn).or_default().push(User {
-            cluster_name: summary.cluster_name.clone(),
-            namespace: summary.subject.namespace.clone(),
-            service_account: summary.subject.name.clone(),
-            association_id: summary.association_id.clone(),
-            as_target,
-        });
     }
 }
 
@@ -105,63 +69,46 @@ pub async fn clusters(ctx: &Context, all: bool) -> Result<Vec<String>> {
     Ok(vec![target.cluster.value.clone()])
 }
 
-/// Reads the associations of these clusters, each in full: a List tells no role.
+/// Reads the associations of these clusters of the region in use.
 ///
 /// # Errors
 /// When a cluster does not exist, or a read failed for another reason than a missing permission.
 pub async fn users(ctx: &Context, clusters: Vec<String>, line: &Progress) -> Result<Users> {
-    read(ctx, clusters, line, false).await
+    let tell = |text: String| line.count(text);
+    let mut search = Search::new(ctx.eks()?, &home(ctx, None).await, &tell);
+    requested(ctx, &mut search, &clusters).await?;
+    Ok(of(&search, clusters))
 }
 
-/// The same, where a cluster that does not exist any more has no users.
+/// Reads the associations of clusters that were asked for by name.
 ///
 /// # Errors
-/// When a read failed for another reason than a missing permission.
-pub async fn users_if_there(ctx: &Context, clusters: Vec<String>, line: &Progress) -> Result<Users> {
-    read(ctx, clusters, line, true).await
-}
-
-async fn read(ctx: &Context, clusters: Vec<String>, line: &Progress, gone_is_fine: bool) -> Result<Users> {
-    let eks = ctx.eks()?;
-    let mut users = Users { clusters: clusters.clone(), ..Users::default() };
-    for cluster in clusters {
-        let unread = |permission: &str| (cluster.clone(), format!("not allowed: {permission}"));
-        let every = AssociationFilter::default();
-        let read = eks.associations(&cluster, &every);
-        let summaries = match ctx.guard.run("listing associations", read).await {
-            Ok(summaries) => summaries,
-            Err(failure) if forbidden(&failure) => {
-                users.unread.push(unread("eks:ListPodIdentityAssociations"));
-                continue;
-            }
-            Err(failure) if gone_is_fine && failure.is("ResourceNotFoundException") => continue,
-            Err(failure) => return Err(ctx.no_cluster(failure).await),
-        };
-        let (total, mut read) = (summaries.len(), 0);
-        let mut described = pin!(observe::describe_all(eks, &cluster, summaries));
-        loop {
-            let next = async { described.next().await.transpose() };
-            match ctx.guard.run("reading associations", next).await {
-                Ok(None) => break,
-                Ok(Some(association)) => {
-                    read += 1;
-                    if total > CONCURRENCY {
-                        line.count(format!("{read} of {total} associations of {cluster} read"));
-                    }
-                    let Some(a) = association else { continue };
-                    users.add(&a.summary, a.role_arn, false);
-                    if let Some(target) = a.target_role_arn {
-                        users.add(&a.summary, target, true);
-                    }
-                }
-                Err(failure) if forbidden(&failure) => {
-                    users.unread.push(unread("eks:DescribePodIdentityAssociation"));
-                    break;
-                }
-                Err(failure) => return Err(failure),
-            }
+/// As [`users`].
+pub async fn requested(ctx: &Context, search: &mut Search<'_>, clusters: &[String]) -> Result<()> {
+    for name in clusters {
+        let arn = search.at_home(name);
+        ctx.guard.run("reading associations", search.cluster(&arn)).await?;
+        if search.reads.clusters.get(&arn) == Some(&ClusterRead::Missing) {
+            let missing = Failure::failed(format!("there is no cluster `{name}`"));
+            let read = ctx.guard.run("reading the cluster", ctx.eks()?.cluster(name)).await;
+            return Err(ctx.no_cluster(read.err().unwrap_or(missing)).await);
         }
     }
-    users.by_role.values_mut().for_each(|users| users.sort());
-    Ok(users)
+    Ok(())
+}
+
+/// What a search found in the clusters that were asked for.
+pub fn of(search: &Search<'_>, clusters: Vec<String>) -> Users {
+    let unread = clusters.iter().filter_map(|name| match search.reads.clusters.get(&search.at_home(name)) {
+        Some(ClusterRead::Unread(why, _)) => Some((name.clone(), why.clone())),
+        _ => None,
+    });
+    Users { unread: unread.collect(), reads: search.reads.clone(), clusters }
+}
+
+/// Where clusters are searched from: the region in use, in the account of a role where one is known.
+pub async fn home(ctx: &Context, role: Option<&Arn>) -> Arn {
+    let region = ctx.region().await.map(|region| region.value).unwrap_or_default();
+    let (partition, account) = role.map_or(Default::default(), |arn| (arn.partition.clone(), arn.account.clone()));
+    Arn { partition, service: "eks".to_owned(), region, account, resource: "cluster/".to_owned() }
 }

@@ -14,6 +14,7 @@ use crate::model::{
     association::Association,
     cluster::Cluster,
     document::Document,
+    ownership,
     policy::{self, DYNAMODB},
     role::{PATH, Role, tags as keys},
     tags,
@@ -28,7 +29,7 @@ pub fn export(cluster: &Cluster, have: &Holdings) -> (Manifest, Vec<String>) {
         .roles
         .iter()
         .filter_map(|(name, held)| Some((name.as_str(), (held.role.read()?.as_ref()?, held))))
-        .filter(|(_, (role, _))| made_here(cluster, &role.tags))
+        .filter(|(_, (role, _))| ownership::is_created_for(&role.tags, &cluster.arn))
         .collect();
     let mut associations = Vec::new();
     let mut users: BTreeMap<&str, Vec<&Association>> = BTreeMap::new();
@@ -52,7 +53,9 @@ pub fn export(cluster: &Cluster, have: &Holdings) -> (Manifest, Vec<String>) {
     }
     let exported: BTreeSet<&str> = roles.iter().map(|role| role.name.as_str()).collect();
     let tagged = made.values().filter(|(role, _)| exported.contains(role.name.as_str())).map(|(role, _)| &role.tags);
-    let tagged = tagged.chain(have.associations.values().map(|a| &a.tags).filter(|tags| made_here(cluster, tags)));
+    let tagged = tagged.chain(
+        have.associations.values().map(|a| &a.tags).filter(|tags| ownership::is_created_for(tags, &cluster.arn)),
+    );
     let names: BTreeSet<Option<&String>> = tagged.map(|tags| tags.get(keys::MANIFEST)).collect();
     let name = if names.len() == 1 { names.into_iter().next().flatten().cloned() } else { None };
     let manifest = Manifest {
@@ -65,11 +68,6 @@ pub fn export(cluster: &Cluster, have: &Holdings) -> (Manifest, Vec<String>) {
         ..Manifest::default()
     };
     (manifest, notes)
-}
-
-fn made_here(cluster: &Cluster, tags: &BTreeMap<String, String>) -> bool {
-    tags.get(keys::MANAGED_BY).is_some_and(|by| by == "podid")
-        && tags.get(keys::CLUSTER) == Some(&cluster.arn.to_string())
 }
 
 fn agent(addon: &Addon, notes: &mut Vec<String>) -> Agent {

@@ -1,6 +1,6 @@
 //! An association of a file: made, or changed in the keys that the file has.
 
-use super::{Expanded, Work, made_here, named, tag_changes};
+use super::{Expanded, Work, named, tag_changes};
 use crate::{
     model::{
         arn::{Arn, RoleRef},
@@ -9,6 +9,7 @@ use crate::{
         have::{Have, Seen},
         manifest::{self, Source},
         names::ServiceAccount,
+        ownership,
         role::tags as keys,
         want::{Field, Want, WantRole},
     },
@@ -88,7 +89,7 @@ impl Work<'_> {
         let none = std::collections::BTreeMap::new();
         let mut tags = tag_changes(&value.tags, present.map_or(&none, |a| &a.tags)).0;
         match present {
-            Some(a) if made_here(self.ask.cluster, &a.tags) => {
+            Some(a) if ownership::is_created_for(&a.tags, &self.ask.cluster.arn) => {
                 tags.extend(named(
                     entry.name.as_ref(),
                     &a.tags,

@@ -48,7 +48,7 @@ impl Work<'_> {
                 self.plan.warn(format!("role `{}` is in no file any more, and stays: {why}", role.role.name));
                 continue;
             }
-            match role_delete::delete_role(role) {
+            match role_delete::delete_role(role, &cluster.arn, false) {
                 Ok(steps) => self.plan.steps.extend(steps),
                 Err(refusal) => self.plan.warn(format!("role `{}` stays: {}", role.role.name, refusal.message)),
             }

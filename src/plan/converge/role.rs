@@ -1,6 +1,6 @@
 //! A role of a file: created, or brought to what the file says. Whom it trusts follows from the file's associations.
 
-use super::{Expanded, Work, made_here, named, own_tags, tag_changes};
+use super::{Expanded, Work, named, own_tags, tag_changes};
 use crate::{
     model::{
         arn::Arn,
@@ -8,6 +8,7 @@ use crate::{
         have::Seen,
         manifest::{Entry, Role, RoleHoldings},
         names::ServiceAccount,
+        ownership,
         role::{self, NewRole, PATH},
         trust::{self, Request, Verdict},
         want::{Field, Scope},
@@ -70,7 +71,7 @@ impl<'a> Work<'a> {
         users: &[&Expanded<'_>],
     ) -> Result<Planned, Refusal> {
         let (wanted, name) = (&entry.value, &role.name);
-        if !made_here(self.ask.cluster, &role.tags) {
+        if !ownership::is_created_for(&role.tags, &self.ask.cluster.arn) {
             return Err(Refusal::new(format!(
                 "role `{name}` exists already, and podid did not create it for cluster {}",
                 self.ask.cluster.name

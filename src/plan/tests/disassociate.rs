@@ -5,7 +5,8 @@ use serde_json::json;
 use super::*;
 use crate::model::{
     fixtures::{association, cluster, pod, role, subject, workload},
-    role::Doomed,
+    role::{Doomed, tags as keys},
+    role_users::{Usage, User},
     tags,
     trust::{self, Request, Verdict},
     want::Scope,
@@ -39,8 +40,7 @@ fn world() -> World {
                 name: "app".to_owned(),
                 role: Seen::Read(Some(role)),
                 doomed: Some(doomed),
-                users: Vec::new(),
-                unscanned: Vec::new(),
+                usage: Usage::default(),
             },
         )]),
     }
@@ -98,16 +98,65 @@ fn a_role_goes_only_when_it_is_podids_and_nobodys() {
     assert!(foreign.ask(true, true, false).unwrap_err().message.contains("did not create"));
     assert!(foreign.ask(false, false, false).is_ok());
     let mut used = world();
-    used.roles.get_mut(ARN).unwrap().users.push("a/b in cluster c".to_owned());
+    used.roles.get_mut(ARN).unwrap().usage.users.push(User {
+        cluster_name: "c".to_owned(),
+        region: None,
+        namespace: "a".to_owned(),
+        service_account: "b".to_owned(),
+        association_id: "a-1".to_owned(),
+        as_target: false,
+    });
     assert!(used.ask(true, true, false).unwrap_err().message.contains("still used by a/b in cluster c"));
     let mut open = world();
-    open.roles.get_mut(ARN).unwrap().unscanned.push("cluster x".to_owned());
+    open.roles.get_mut(ARN).unwrap().usage.doubts.push("cluster x".to_owned());
     assert!(open.ask(true, false, false).unwrap_err().hints[0].contains("--force"));
     assert!(open.ask(true, true, false).unwrap().warnings.iter().any(|w| w.contains("cluster x")));
     let mut unread = world();
     unread.roles.get_mut(ARN).unwrap().role = Seen::Unreadable("no".to_owned());
     assert!(unread.ask(true, true, false).unwrap_err().denied);
     assert_eq!(ids(&unread.ask(false, false, false).unwrap()), ["delete-association/carts/carts"]);
+}
+
+#[test]
+fn a_role_of_podids_needs_both_tags_of_this_cluster() {
+    for (key, value) in [
+        (keys::MANAGED_BY, None),
+        (keys::CLUSTER, None),
+        (keys::CLUSTER, Some("arn:aws:eks:us-west-2:111122223333:cluster/b")),
+    ] {
+        let mut other = world();
+        other.role().tags.remove(key);
+        other.role().tags.extend(value.map(|value| (key.to_owned(), value.to_owned())));
+        let refusal = other.ask(true, true, false).unwrap_err();
+        assert!(
+            refusal.message.contains("podid did not create role `app` for cluster eks-workshop"),
+            "{}",
+            refusal.message
+        );
+        assert!(refusal.message.contains(key), "{}", refusal.message);
+    }
+}
+
+#[test]
+fn whom_the_trust_policy_still_allows_keeps_the_role() {
+    let far = {
+        let mut far = cluster();
+        far.arn.resource = "cluster/far".to_owned();
+        far
+    };
+    for (statement, why) in [
+        (
+            trust::statement(&cluster(), &subject("carts/other"), Scope::ServiceAccount, true),
+            "still allows carts/other",
+        ),
+        (trust::statement(&far, &subject("carts/carts"), Scope::ServiceAccount, true), "cluster/far too"),
+    ] {
+        let mut world = world();
+        world.role().trust.0["Statement"].as_array_mut().unwrap().push(statement);
+        let refusal = world.ask(true, false, false).unwrap_err();
+        assert!(refusal.message.contains(why), "{}", refusal.message);
+        assert!(world.ask(true, true, false).is_ok());
+    }
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn a_role_that_podid_did_not_make_stays() {
     insta::assert_snapshot!(env.podid(&format!("{LINE} --delete-role --yes")).code(2).steady(), @"
     exit 2
     --- stderr
-    error: podid did not create role `eks-workshop-carts-dynamo` (it lacks the tag podid.dev/managed-by)
+    error: podid did not create role `eks-workshop-carts-dynamo` for cluster eks-workshop (it lacks the tag podid.dev/managed-by)
 
     hint: leave `--delete-role` away
     ");
@@ -127,7 +127,7 @@ fn a_role_whose_users_cannot_all_be_looked_for_needs_force() {
             document["Statement"].as_array_mut().unwrap().push(admits);
             state.aws.roles.get_mut(ROLE).unwrap().set_trust(&document);
         });
-        let run = env.podid(&line).code(2).says("may have other users").says("--force");
+        let run = env.podid(&line).code(2).says("possibly in use").says("--force");
         assert!(env.writes().is_empty(), "{run}");
         let run = env.podid(&format!("{line} --force")).ok();
         assert_eq!(roles(&env), ["eks-workshop-nodes"], "{run}");

@@ -5,14 +5,22 @@ use serde_json::json;
 use super::{ROLE, set_trust, trusting};
 use crate::support::{Env, denying};
 
-/// The workshop's role, which nobody uses any more.
+/// The workshop's role, created by podid, which nobody uses any more.
 fn unused() -> Env {
     let env = Env::with("carts-associated", &[("/associations", json!([]))]);
     env.world.with(|state| {
         let role = state.aws.roles.get_mut(ROLE).unwrap();
         role.inline.insert("podid-dynamodb".to_owned(), "{}".to_owned());
+        role.tags.extend(tags());
     });
     env
+}
+
+/// What podid puts on the roles of the workshop's cluster.
+fn tags() -> [(String, String); 2] {
+    let cluster = "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop";
+    [("podid.dev/managed-by", "podid"), ("podid.dev/cluster", cluster)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
 }
 
 fn there(env: &Env) -> bool {
@@ -26,7 +34,6 @@ fn in_the_right_order() {
     insta::assert_snapshot!(env.podid(&format!("{line} --dry-run --exit-code")).code(3), @"
     exit 3
     --- stderr
-    warning: podid did not create role `eks-workshop-carts-dynamo`
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
@@ -35,7 +42,6 @@ fn in_the_right_order() {
     insta::assert_snapshot!(env.podid(&line).code(2), @"
     exit 2
     --- stderr
-    warning: podid did not create role `eks-workshop-carts-dynamo`
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
@@ -77,7 +83,6 @@ fn in_the_right_order() {
       "roleArn": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"
     }
     --- stderr
-    warning: podid did not create role `eks-workshop-carts-dynamo`
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
@@ -122,12 +127,12 @@ fn while_it_is_used() {
     insta::assert_snapshot!(env.podid(&format!("role delete {ROLE} --yes")).code(2), @"
     exit 2
     --- stderr
-    error: role `eks-workshop-carts-dynamo` is used by 1 association in cluster eks-workshop: carts/carts
+    error: role `eks-workshop-carts-dynamo` is still used by carts/carts in cluster eks-workshop
 
-    hint: end them first: `podid disassociate carts/carts`
+    hint: end its associations first: `podid disassociate carts/carts`
     ");
     assert!(there(&env) && env.writes().is_empty());
-    // In another cluster of the region that its trust policy names; one that is gone has no users.
+    // In another cluster of the region that its trust policy names; one that is gone leaves a doubt.
     let arn = |name: &str| format!("arn:aws:eks:us-west-2:111122223333:cluster/{name}");
     let other = json!({"name": "blue", "version": "1.33"});
     let association = json!({"cluster": "blue", "namespace": "carts", "service_account": "carts", "role": format!("arn:aws:iam::111122223333:role/{ROLE}")});
@@ -137,16 +142,17 @@ fn while_it_is_used() {
     insta::assert_snapshot!(env.podid(&format!("role delete {ROLE} --yes")).code(2), @"
     exit 2
     --- stderr
-    error: role `eks-workshop-carts-dynamo` is used by 1 association: blue:carts/carts
+    error: role `eks-workshop-carts-dynamo` is still used by carts/carts in cluster blue
 
-    hint: end them first, each with `podid disassociate NS/SA --cluster CLUSTER`
+    hint: end its associations first: `podid disassociate carts/carts --cluster blue`
     ");
     let env = Env::with(
         "carts-associated",
         &[("/clusters/-", json!({"name": "blue", "version": "1.33"})), ("/associations", json!([]))],
     );
     set_trust(&env, ROLE, &named);
-    let _ = env.podid(&format!("role delete {ROLE} --yes")).ok();
+    let _ = env.podid(&format!("role delete {ROLE} --yes")).code(2).says("cluster/gone, which its trust policy names");
+    let _ = env.podid(&format!("role delete {ROLE} --yes --force")).ok();
 }
 
 #[test]
@@ -171,12 +177,11 @@ fn what_is_left_to_the_user() {
     let ec2 = json!({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"});
     document["Statement"].as_array_mut().unwrap().push(ec2);
     set_trust(&env, ROLE, &document);
-    insta::assert_snapshot!(env.podid(&format!("role delete {ROLE} --dry-run")).ok(), @"
+    let _ = env.podid(&format!("role delete {ROLE} --dry-run")).code(2).says("add `--force`");
+    insta::assert_snapshot!(env.podid(&format!("role delete {ROLE} --dry-run --force")).ok(), @"
     exit 0
     --- stderr
-    warning: cluster arn:aws:eks:eu-west-1:111122223333:cluster/far, which its trust policy names, was not looked at
-    warning: podid did not create role `eks-workshop-carts-dynamo`
-    warning: role `eks-workshop-carts-dynamo` is trusted to others too: service ec2.amazonaws.com
+    warning: role `eks-workshop-carts-dynamo` is possibly in use: cluster arn:aws:eks:eu-west-1:111122223333:cluster/far, which its trust policy names, does not exist; its trust policy allows Service ec2.amazonaws.com
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
@@ -192,7 +197,7 @@ fn denied() {
         assert!(there(&env) && env.writes().is_empty(), "{run}");
     }
     let env = Env::with("carts-associated", &[denying("iam:DeleteRole"), ("/associations", json!([]))]);
-    insta::assert_snapshot!(env.podid(&format!("role delete {ROLE} --yes -o json")).code(6).steady(), @r#"
+    insta::assert_snapshot!(env.podid(&format!("role delete {ROLE} --force --yes -o json")).code(6).steady(), @r#"
     exit 6
     --- stdout
     {
@@ -216,7 +221,7 @@ fn denied() {
       "roleArn": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"
     }
     --- stderr
-    warning: podid did not create role `eks-workshop-carts-dynamo`
+    warning: role `eks-workshop-carts-dynamo` is possibly in use: podid did not create it for cluster eks-workshop (it lacks the tag podid.dev/managed-by)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete role eks-workshop-carts-dynamo

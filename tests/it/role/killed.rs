@@ -47,7 +47,7 @@ fn delete() {
         let _ = env.podid(&format!("policy attach {ROLE} --dynamodb eks-workshop-carts --yes")).ok();
         env
     };
-    same_end(make, &format!("role delete {ROLE} --yes"), 9);
+    same_end(make, &format!("role delete {ROLE} --force --yes"), 9);
 }
 
 #[test]
