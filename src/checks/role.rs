@@ -137,13 +137,13 @@ fn young(snapshot: &Snapshot, role: &Role, subject: &str) -> Option<Finding> {
 }
 
 fn without_policies(snapshot: &Snapshot, role: &Role, subject: &str) -> Option<Finding> {
+    let name = &role.name;
     (snapshot.role.policies == Seen::Read(0)).then(|| {
         NO_POLICIES
             .warns(subject, "it has no policies: AWS refuses the calls of its pods")
             .evidence("ListRolePolicies, ListAttachedRolePolicies", "none")
             .change(format!(
-                "grant what the pods need: `podid policy attach {} --policy-file FILE` (or --dynamodb TABLE, --policy-arn ARN)",
-                role.name
+                "grant what the pods need: `podid policy attach {name} --policy-file FILE` (or --dynamodb TABLE, --policy-arn ARN)"
             ))
     })
 }

@@ -11,12 +11,12 @@ pub type Labels = BTreeMap<String, String>;
 
 /// A label selector: all of its labels and expressions must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
 pub struct Selector {
     /// `matchLabels`.
+    #[serde(rename = "selector")]
     pub labels: Labels,
     /// `matchExpressions`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "selectorExpressions", skip_serializing_if = "Vec::is_empty")]
     pub expressions: Vec<Expression>,
 }
 

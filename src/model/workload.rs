@@ -66,6 +66,7 @@ pub struct Workload {
     /// Time of the last restart: the template's `kubectl.kubernetes.io/restartedAt`; Argo Rollout: `spec.restartAt`.
     pub restarted_at: Option<String>,
     /// The selector of its pods.
+    #[serde(flatten)]
     pub selector: Selector,
     /// Fingerprint of its pod template, but for the restart annotation.
     #[serde(skip)]

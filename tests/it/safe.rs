@@ -1,9 +1,9 @@
 //! What podid writes, recommends or reports as ready does no harm.
 
 mod kubeconfig;
+mod names;
 mod process;
 mod ready;
-mod names;
 mod roles;
 mod rollouts;
 mod trust;

@@ -158,11 +158,11 @@ const SHOW: Rows = &[
     ),
     ("attachedPolicies[], inlinePolicies[]", "ARNs of managed policies, and names of inline ones"),
     ("workloads[]", "Deployments, StatefulSets and DaemonSets that use the service account"),
-    ("workloads[].kind, namespace, name, uid, serviceAccount, selector", "which"),
+    ("workloads[].kind, namespace, name, uid, serviceAccount, selector, selectorExpressions", "which"),
     ("workloads[].replicas, strategy, paused, partition, generation, restartedAt", "how it rolls out"),
     (
         "workloads[].status",
-        "observedGeneration, total, updated, ready, available, currentRevision, updateRevision and deadlineExceeded",
+        "observedGeneration, total, updated, ready, available, currentRevision, updateRevision, deadlineExceeded and replicaFailure",
     ),
     ("pods[]", "pods that use the service account"),
     ("pods[].injection", "injected, no or partly"),

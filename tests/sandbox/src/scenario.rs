@@ -3,10 +3,14 @@
 //! A file in `scenarios/` is either whole, or names a `base` and the fields it `set`s differently (JSON pointer to value;
 //! `null` removes the field). That is how a broken world differs from the healthy one in exactly one field.
 
+mod defaults;
+
 use std::{collections::BTreeMap, io};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use self::defaults::{active, aws, day, hour, platform, slash, trust_policy_quota, yes};
 
 /// Built-in scenario files: name and text.
 const FILES: &[(&str, &str)] = &[
@@ -424,30 +428,4 @@ fn patch(value: &mut Value, pointer: &str, to: Value) -> io::Result<()> {
         _ => return Err(none()),
     }
     Ok(())
-}
-
-fn trust_policy_quota() -> usize {
-    2048
-}
-
-fn aws() -> String {
-    "aws".to_owned()
-}
-fn yes() -> bool {
-    true
-}
-fn platform() -> String {
-    "eks.9".to_owned()
-}
-fn active() -> String {
-    "ACTIVE".to_owned()
-}
-fn slash() -> String {
-    "/".to_owned()
-}
-fn day() -> i64 {
-    86_400
-}
-fn hour() -> i64 {
-    3600
 }
