@@ -5,6 +5,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_eks::{
     error::{ProvideErrorMetadata, SdkError},
+    operation::{
+        describe_addon_versions::DescribeAddonVersionsOutput, list_clusters::ListClustersOutput,
+        list_pod_identity_associations::ListPodIdentityAssociationsOutput,
+    },
     types::PodIdentityAssociation,
 };
 use futures::{
@@ -51,9 +55,10 @@ impl Eks for Aws {
     async fn clusters(&self) -> Result<Vec<String>> {
         let what = "cannot list clusters";
         let eks = self.eks(what).await?;
-        let names: Result<Vec<_>, _> =
-            eks.api.list_clusters().max_results(100).into_paginator().items().send().try_collect().await;
-        names.map_err(|error| eks.told.failure("ListClusters", what, &error))
+        let call = eks.api.list_clusters().max_results(100);
+        let ask = |token| call.clone().set_next_token(token).send();
+        let pages: Vec<ListClustersOutput> = eks.told.all("ListClusters", what, ask).await?;
+        Ok(pages.into_iter().flat_map(|page| page.clusters.unwrap_or_default()).collect())
     }
 
     fn association_pages(
@@ -80,11 +85,10 @@ impl Eks for Aws {
                 .set_namespace(filter.namespace)
                 .set_service_account(filter.service_account)
                 .max_results(100);
-            let pages =
-                stream::unfold(call.into_paginator().send(), async |mut pages| Some((pages.next().await?, pages)));
-            Ok::<_, Failure>(pages.map(move |page| {
-                let page = page.map_err(|error| eks.told.failure("ListPodIdentityAssociations", &what, &error))?;
-                let found = page.associations().iter().map(convert::summary).collect::<Result<_>>();
+            let ask = move |token| call.clone().set_next_token(token).send();
+            let pages = eks.told.pages("ListPodIdentityAssociations", what.clone(), ask);
+            Ok::<_, Failure>(pages.map(move |page: Result<ListPodIdentityAssociationsOutput>| {
+                let found = page?.associations().iter().map(convert::summary).collect::<Result<_>>();
                 found.map_err(|failure| failure.context(&what))
             }))
         };
@@ -201,10 +205,11 @@ impl Eks for Aws {
         let what = format!("cannot list versions of add-on `{name}` for Kubernetes {kubernetes}");
         let eks = self.eks(&what).await?;
         let call = eks.api.describe_addon_versions().addon_name(name).kubernetes_version(kubernetes).max_results(100);
-        let addons: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
-        let addons = addons.map_err(|error| eks.told.failure("DescribeAddonVersions", &what, &error))?;
-        let versions: Vec<_> = addons
+        let ask = |token| call.clone().set_next_token(token).send();
+        let pages: Vec<DescribeAddonVersionsOutput> = eks.told.all("DescribeAddonVersions", &what, ask).await?;
+        let versions: Vec<_> = pages
             .iter()
+            .flat_map(DescribeAddonVersionsOutput::addons)
             .filter(|addon| addon.addon_name() == Some(name))
             .flat_map(|addon| addon.addon_versions().iter().cloned())
             .collect();

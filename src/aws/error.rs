@@ -7,7 +7,7 @@ use aws_sdk_eks::operation::RequestId;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::{ErrorMetadata, metadata::ProvideErrorMetadata};
 
-use super::{Teller, config::Who};
+use super::{Teller, config::Who, limit::TooLarge};
 use crate::{
     explain,
     failure::{Code, Failure, ServiceError},
@@ -19,6 +19,11 @@ impl Teller {
     where
         E: Error + ProvideErrorMetadata + 'static,
     {
+        if let Some(too_large) = chain(error).find_map(|error| error.downcast_ref::<TooLarge>()) {
+            return Failure::failed(what)
+                .because(format!("{too_large}, so {} was not read to its end", self.place()))
+                .hint("check `AWS_ENDPOINT_URL`, and whether a proxy answers instead of AWS");
+        }
         match error {
             SdkError::ServiceError(context) => {
                 self.answered(operation, what, error.meta(), error.request_id(), context.raw().status().as_u16())
@@ -184,7 +189,7 @@ fn proxied() -> bool {
 }
 
 /// An error and its sources.
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+pub(super) fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
 }
 

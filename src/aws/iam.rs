@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use aws_sdk_iam::{
     error::{ProvideErrorMetadata, SdkError},
+    operation::{
+        list_attached_role_policies::ListAttachedRolePoliciesOutput,
+        list_instance_profiles_for_role::ListInstanceProfilesForRoleOutput, list_role_policies::ListRolePoliciesOutput,
+        list_roles::ListRolesOutput, simulate_principal_policy::SimulatePrincipalPolicyOutput,
+    },
     types::{ContextEntry, ContextKeyTypeEnum as Kind},
 };
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
@@ -21,8 +26,11 @@ use crate::{
     ports::{Caller, Iam},
 };
 
+/// What IAM answers where something is not there.
+const ABSENT: &str = "NoSuchEntity";
+
 fn absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
-    error.code() == Some("NoSuchEntity")
+    error.code() == Some(ABSENT)
 }
 
 #[async_trait]
@@ -59,16 +67,12 @@ impl Iam for Aws {
         let pages = async move {
             let iam = self.iam(what).await?;
             // The most that IAM gives at a time: an account has a thousand roles, and often more.
-            let pages = iam.api.list_roles().max_items(1000).into_paginator().send();
-            Ok(stream::unfold(pages, move |mut pages| async move {
-                let page = match pages.next().await? {
-                    Ok(page) => page.roles().iter().map(convert::listed_role).collect::<Result<Vec<_>>>(),
-                    Err(error) => Err(iam.told.failure("ListRoles", what, &error)),
-                };
-                Some((
-                    page.map_err(|failure| if failure.service.is_some() { failure } else { failure.context(what) }),
-                    pages,
-                ))
+            let call = iam.api.list_roles().max_items(1000);
+            let pages =
+                iam.told.pages("ListRoles", what.to_owned(), move |token| call.clone().set_marker(token).send());
+            Ok(pages.map(move |page: Result<ListRolesOutput>| {
+                let roles = page?.roles().iter().map(convert::listed_role).collect::<Result<Vec<_>>>();
+                roles.map_err(|failure| failure.context(what))
             }))
         };
         stream::once(pages).try_flatten().boxed()
@@ -132,15 +136,16 @@ impl Iam for Aws {
         let what = format!("cannot list the policies attached to role `{role}`");
         let iam = self.iam(&what).await?;
         let call = iam.api.list_attached_role_policies().role_name(role);
-        let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
-        match found {
-            Ok(policies) => policies
+        let ask = |token| call.clone().set_marker(token).send();
+        match iam.told.all("ListAttachedRolePolicies", &what, ask).await {
+            Ok(pages) => pages
                 .into_iter()
+                .flat_map(|page: ListAttachedRolePoliciesOutput| page.attached_policies.unwrap_or_default())
                 .map(|policy| convert::need(policy.policy_arn, "PolicyArn"))
                 .collect::<Result<_, Failure>>()
                 .map_err(|failure| failure.context(what)),
-            Err(error) if absent(&error) => Ok(Vec::new()),
-            Err(error) => Err(iam.told.failure("ListAttachedRolePolicies", &what, &error)),
+            Err(failure) if failure.is(ABSENT) => Ok(Vec::new()),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -156,11 +161,11 @@ impl Iam for Aws {
         let what = format!("cannot list the inline policies of role `{role}`");
         let iam = self.iam(&what).await?;
         let call = iam.api.list_role_policies().role_name(role);
-        let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
-        match found {
-            Ok(names) => Ok(names),
-            Err(error) if absent(&error) => Ok(Vec::new()),
-            Err(error) => Err(iam.told.failure("ListRolePolicies", &what, &error)),
+        let ask = |token| call.clone().set_marker(token).send();
+        match iam.told.all("ListRolePolicies", &what, ask).await {
+            Ok(pages) => Ok(pages.into_iter().flat_map(|page: ListRolePoliciesOutput| page.policy_names).collect()),
+            Err(failure) if failure.is(ABSENT) => Ok(Vec::new()),
+            Err(failure) => Err(failure),
         }
     }
 
@@ -221,9 +226,10 @@ impl Iam for Aws {
             .set_action_names(Some(asked.actions.clone()))
             .resource_arns(&asked.resource)
             .set_context_entries(Some(context.collect::<Vec<_>>()).filter(|context| !context.is_empty()));
-        let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
-        let found = found.map_err(|error| iam.told.failure("SimulatePrincipalPolicy", &what, &error))?;
-        let read = found.into_iter().map(|result| convert::decision(&asked.resource, &result)).collect::<Result<_>>();
+        let ask = |token| call.clone().set_marker(token).send();
+        let pages: Vec<SimulatePrincipalPolicyOutput> = iam.told.all("SimulatePrincipalPolicy", &what, ask).await?;
+        let found = pages.iter().flat_map(SimulatePrincipalPolicyOutput::evaluation_results);
+        let read = found.map(|result| convert::decision(&asked.resource, result)).collect::<Result<_>>();
         read.map_err(|failure| failure.context(what))
     }
 
@@ -251,11 +257,15 @@ impl Iam for Aws {
         let what = format!("cannot list the instance profiles of role `{role}`");
         let iam = self.iam(&what).await?;
         let call = iam.api.list_instance_profiles_for_role().role_name(role);
-        let found: Result<Vec<_>, _> = call.into_paginator().items().send().try_collect().await;
-        match found {
-            Ok(profiles) => Ok(profiles.into_iter().map(|profile| profile.instance_profile_name).collect()),
-            Err(error) if absent(&error) => Ok(Vec::new()),
-            Err(error) => Err(iam.told.failure("ListInstanceProfilesForRole", &what, &error)),
+        let ask = |token| call.clone().set_marker(token).send();
+        match iam.told.all("ListInstanceProfilesForRole", &what, ask).await {
+            Ok(pages) => {
+                let profiles =
+                    pages.into_iter().flat_map(|page: ListInstanceProfilesForRoleOutput| page.instance_profiles);
+                Ok(profiles.map(|profile| profile.instance_profile_name).collect())
+            }
+            Err(failure) if failure.is(ABSENT) => Ok(Vec::new()),
+            Err(failure) => Err(failure),
         }
     }
 

@@ -8,13 +8,17 @@ mod convert;
 mod dynamodb;
 mod eks;
 mod eks_auth;
+#[cfg(test)]
+mod endless_tests;
 mod error;
 #[cfg(test)]
 pub mod fuzz_tests;
 #[cfg(all(fuzzing, not(test)))]
 pub mod fuzz_tests;
 mod iam;
+mod limit;
 mod pace;
+mod pages;
 #[cfg(test)]
 mod sandbox_tests;
 #[cfg(test)]
@@ -35,6 +39,7 @@ use crate::failure::{Failure, Result};
 use clock::Clock;
 use config::{Loaded, Who};
 use error::credentials_failure;
+use limit::Limit;
 use pace::Pace;
 use whole::Whole;
 use wire::{Endpoint, NoSuchHost};
@@ -99,8 +104,10 @@ macro_rules! client {
             .interceptor(endpoint)
             .interceptor(Whole)
             .interceptor($clock.clone())
+            .interceptor(Limit)
             .interceptor(pace.clone())
             .retry_classifier(NoSuchHost)
+            .retry_classifier(Limit)
             .retry_classifier(pace.clone())
             .build();
         Client { api: $sdk::Client::from_conf(config), told, pace }

@@ -23,16 +23,16 @@ use crate::{
     ports::{Eks, Iam},
 };
 
-type Answer = (u16, String);
+pub(super) type Answer = (u16, String);
 
 /// A server that keeps what it was asked (`GET /path body`) and answers by turns, the last answer again and again.
-struct Server {
-    url: String,
+pub(super) struct Server {
+    pub(super) url: String,
     asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    fn new(answers: Vec<Answer>) -> Self {
+    pub(super) fn new(answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(Mutex::new(Vec::new()));
@@ -67,12 +67,12 @@ impl Server {
         Self { url, asked }
     }
 
-    fn asked(&self) -> Vec<String> {
+    pub(super) fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
 
-fn aws(url: &str) -> Aws {
+pub(super) fn aws(url: &str) -> Aws {
     aws_with(url, "AKIDEXAMPLE", "secret")
 }
 
