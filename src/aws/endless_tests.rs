@@ -172,7 +172,7 @@ fn patient(url: &str) -> Aws {
     let Loaded { sdk, who } = aws.0.loaded.get().unwrap().clone();
     let sdk = sdk
         .to_builder()
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(60)).build())
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(Duration::from_mins(1)).build())
         .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(1)))
         .build();
     Aws(Arc::new(Inner { loaded: OnceCell::new_with(Some(Loaded { sdk, who })), ..Inner::new(Settings::default()) }))

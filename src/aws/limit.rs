@@ -58,7 +58,9 @@ impl Intercept for Limit {
 impl ClassifyRetry for Limit {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         match context.output_or_error() {
-            Some(Err(error)) if chain(error).any(|error| error.is::<TooLarge>()) => RetryAction::RetryForbidden,
+            Some(Err(error)) if chain(error).any(<dyn std::error::Error>::is::<TooLarge>) => {
+                RetryAction::RetryForbidden
+            }
             _ => RetryAction::NoActionIndicated,
         }
     }

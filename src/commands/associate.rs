@@ -168,7 +168,7 @@ impl Associate {
         let input = self.check()?;
         let (want, have) = Box::pin(self.observe(ctx, input)).await?;
         let proof = road::Proof { wait: !self.no_wait, logs: !self.no_logs };
-        road::associate(ctx, &want, &have, &self.changing, proof).await
+        Box::pin(road::associate(ctx, &want, &have, &self.changing, proof)).await
     }
 
     /// Everything that can be wrong without asking anybody.

@@ -396,6 +396,8 @@ async fn leftover(
             have.associations.insert(association.summary.subject.clone(), association);
         }
     }
+    let kept = have.associations.values().filter(|a| !have.leftover.associations.contains(&a.summary.subject));
+    used.extend(kept.filter_map(|a| a.target_role_arn.as_deref()).map(|arn| last(arn).to_owned()));
     let mut pages = from.iam.roles();
     let mut candidates = Vec::new();
     while let Some(page) = pages.next().await.transpose()? {
@@ -411,9 +413,11 @@ async fn leftover(
     let roles: Vec<_> = found.into_iter().flatten().filter(|role| ours(&role.tags)).collect();
     let quiet = |_: String| {};
     let mut search = Search::new(from.eks, cluster, &quiet);
-    // The associations of this cluster were read already, and those that go use nothing any more.
-    let stay = have.associations.values().filter(|a| !have.leftover.associations.contains(&a.summary.subject));
-    search.known(cluster, stay);
+    // The associations of this cluster were read already. Those that go use nothing any more, and those that the file names use
+    // what it says, which counts as used above.
+    let stays =
+        |subject: &ServiceAccount| !have.leftover.associations.contains(subject) && !subjects.contains_key(subject);
+    search.known(cluster, have.associations.values().filter(|a| stays(&a.summary.subject)));
     search.trusted(roles.iter().map(|role| &role.trust)).await?;
     for role in roles {
         let doomed = doomed_as_read(from.iam, role).await?;

@@ -52,7 +52,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("aws_", &["aws"]),
     ("kube", &["k8s"]),
     ("k8s_openapi", &["k8s"]),
-    ("http_body", &["k8s"]),
+    ("http_body", &["aws", "k8s"]),
     ("hyper", &["k8s"]),
     ("tower", &["k8s"]),
     ("clap", &["cli", "commands", "complete", "lib", "output"]),

@@ -18,7 +18,7 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-agent", "role create carts-role --service-account carts/carts --dry-run"),
     ("carts-associated", "role list"),
     ("carts-associated", "role show eks-workshop-carts-dynamo"),
-    ("carts-role", "role delete eks-workshop-carts-dynamo --dry-run"),
+    ("carts-role", "role delete eks-workshop-carts-dynamo --force --dry-run"),
     ("carts-associated", "role trust eks-workshop-carts-dynamo"),
     ("carts-agent", "policy dynamodb eks-workshop-carts"),
     ("carts-associated", "policy attach eks-workshop-carts-dynamo --dynamodb eks-workshop-carts --dry-run"),

@@ -258,7 +258,7 @@ fn nothing() {
     }
     --- stderr
     warning: cart/carts has no association: new pods get no credentials from Pod Identity
-    nothing to restart: namespace cart does not exist
+    nothing to restart: namespace `cart` does not exist
     hint: did you mean `podid recycle carts/carts`?
     "#);
     assert!(env.writes().is_empty());

@@ -104,7 +104,8 @@ fn as_json() {
             "available": 2,
             "currentRevision": null,
             "updateRevision": null,
-            "deadlineExceeded": null
+            "deadlineExceeded": null,
+            "replicaFailure": null
           }
         }
       ],

@@ -316,13 +316,13 @@ impl Run {
     /// The transcript with what differs from run to run replaced, and without how far a wait was meanwhile.
     pub(crate) fn steady(&self) -> String {
         static WAITS: OnceLock<regex::Regex> = OnceLock::new();
+        static LAST: OnceLock<regex::Regex> = OnceLock::new();
         let waits = WAITS.get_or_init(|| {
             regex::Regex::new(
                 r"(?m)^(effective: new pods are .*|agent: (agent: \d|add-on \S+ is ).*|[a-z0-9-]+/\S+: (waiting for|the change to|new pods are (not injected yet|injected; making sure)).*)\n",
             )
             .unwrap()
         });
-        static LAST: OnceLock<regex::Regex> = OnceLock::new();
         let last = LAST.get_or_init(|| regex::Regex::new(r#"(?s),\n      "lastState": \{.*?\n      \}"#).unwrap());
         let text = self.to_string();
         steady(&waits.replace_all(&last.replace_all(&text, ""), ""))

@@ -1,5 +1,7 @@
 //! `podid policy dynamodb`: prints the least-privilege policy for tables.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 
 use super::grants::{self, AccessArg, Narrow};
@@ -56,7 +58,8 @@ impl Dynamodb {
         if !self.no_lookup {
             grants::look(ctx, &mut grants).await?;
             // Printing a policy harms nobody.
-            for missing in grants.iter().filter_map(TableGrant::not_there) {
+            let missing: BTreeSet<String> = grants.iter().filter_map(TableGrant::not_there).collect();
+            for missing in missing {
                 ctx.term.warn(missing);
             }
         }

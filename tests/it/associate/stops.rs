@@ -82,7 +82,7 @@ fn denied() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
+    effective: observed: 6 probes in a row were injected; the agent was not checked: not allowed: list daemonsets and pods in kube-system
     warning: whether pods need a restart is unknown: not allowed: list pods
     ");
 }
@@ -112,8 +112,10 @@ fn out_of_time_after_a_write() {
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
     error: timed out after 6s while waiting for new pods to be injected
+      caused by: new pods of carts/carts are still not injected by every API server
 
     hint: give it more time with `--timeout`
+    hint: check that the webhook is there: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`
     hint: run the same command again: finished steps are skipped
     ");
     insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 4s -o json")).code(5).steady(), @r#"

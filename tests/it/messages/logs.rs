@@ -45,7 +45,12 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         case(
             "log-node-role",
-            Broken::Field("/webhook", json!({"enabled": false})),
+            says(
+                "AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/eks-workshop-nodes/i-0a11b22c33d44e551 is not \
+                 authorized to perform: dynamodb:Query on resource: \
+                 arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts/index/idx_global_customerId because no \
+                 identity-based policy allows the dynamodb:Query action",
+            ),
             &[
                 "Caused by: software.amazon.awssdk.services.dynamodb.model.DynamoDbException: AccessDeniedException: User: \
                  arn:aws:sts::111122223333:assumed-role/eks-workshop-nodes/i-0a11b22c33d44e55",

@@ -73,8 +73,11 @@ fn trust() {
     same_end(make, &line, 5);
     let env = make();
     let _ = env.podid(&line).ok();
+    // The statement of others stays as it is: as it was meant, it would allow more than the one that was asked for.
+    let trust = trust_of(&env, ROLE);
     assert_eq!(
-        trust_of(&env, ROLE)["Statement"][0]["Condition"],
-        json!({"StringLike": {"aws:RequestTag/kubernetes-namespace": "c*"}})
+        trust["Statement"][0]["Condition"],
+        json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "c*"}})
     );
+    assert!(trust["Statement"][1]["Sid"].as_str().is_some_and(|sid| sid.starts_with("Podid")), "{trust}");
 }

@@ -18,6 +18,14 @@ associations:
 - {serviceAccount: carts/carts, role: new}
 ";
 
+/// A service account that is not there yet.
+pub(super) const CREATED: &str = "agent: {}
+roles:
+- {name: new, path: /podid/, policies: {dynamodb: [{table: eks-workshop-carts}]}}
+associations:
+- {serviceAccount: carts/newcomer, role: new, createServiceAccount: true}
+";
+
 /// As [`kept_here`] has it.
 pub(super) const SAME: &str = "roles:
 - {name: kept, tags: {new: tag}}

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     CLUSTER,
-    files::{CHANGED, NEW, PATTERN, SAME, UPGRADE, file, kept, kept_here},
+    files::{CHANGED, CREATED, NEW, PATTERN, SAME, UPGRADE, file, kept, kept_here},
     worlds::{
         FULL, bereft, crashed, each_kind, instead, left, made, made_and_used, old, other_role, podids_role, second,
         shared, target, unused, worn,
@@ -227,6 +227,7 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
         ],
         "apply" => vec![
             line("carts-before", &[], format!("apply -f {} --recycle --yes", file("new.yaml", NEW))),
+            line("carts-before", &[], format!("apply -f {} --yes", file("created.yaml", CREATED))),
             Line {
                 once: worn,
                 ..line(
