@@ -171,7 +171,7 @@ fn of_a_table_twice() {
     let env = Env::new("carts-before");
     let run = env.podid("policy dynamodb nothere=read nothere=write").ok();
     assert_eq!(run.stderr.matches("does not exist").count(), 1, "{run}");
-    assert_eq!(env.operations(), ["eks DescribeCluster", "dynamodb DescribeTable"]);
+    assert_eq!(env.operations(), ["eks DescribeCluster", "dynamodb DescribeTable", "dynamodb ListTables"]);
 }
 
 #[test]

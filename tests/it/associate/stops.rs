@@ -147,7 +147,7 @@ fn out_of_time_after_a_write() {
     }
     --- stderr
     carts/carts is associated as wanted: nothing to change
-    {"error":{"code":"timed-out","message":"timed out after 4s while waiting for new pods to be injected","requestId":null,"hints":["give it more time with `--timeout`"]}}
+    {"error":{"code":"timed-out","message":"timed out after 4s while waiting for new pods to be injected: new pods of carts/carts are still not injected by every API server","requestId":null,"hints":["give it more time with `--timeout`","check that the webhook is there: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`"]}}
     "#);
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
 }

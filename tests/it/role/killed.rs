@@ -66,18 +66,18 @@ fn policies() {
 fn trust() {
     let make = || {
         let env = Env::new("carts-associated");
-        set_trust(&env, ROLE, &trusting(&json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "c*"}})));
+        set_trust(&env, ROLE, &trusting(&json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "orders"}})));
         env
     };
     let line = format!("role trust {ROLE} --service-account carts/carts --fix --yes");
     same_end(make, &line, 5);
     let env = make();
     let _ = env.podid(&line).ok();
-    // The statement of others stays as it is: as it was meant, it would allow more than the one that was asked for.
+    // The statement of others stays as it is.
     let trust = trust_of(&env, ROLE);
     assert_eq!(
         trust["Statement"][0]["Condition"],
-        json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "c*"}})
+        json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "orders"}})
     );
     assert!(trust["Statement"][1]["Sid"].as_str().is_some_and(|sid| sid.starts_with("Podid")), "{trust}");
 }

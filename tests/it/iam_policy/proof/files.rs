@@ -116,7 +116,7 @@ pub(super) fn kept_here(more: &[(&'static str, Value)]) -> Vec<(&'static str, Va
 pub(super) fn kept() -> Vec<(&'static str, Value)> {
     let mut set = kept_here(&[]);
     set.push(("/roles/-", role("bounded", "elsewhere", "Podid0000000000000000")));
-    set.push(("/roles/-", role("gone", "gone", "Podid1111111111111111")));
+    set.push(("/roles/-", role("gone", "gone", "Podidc16411d9d1441b2f")));
     set.push(("/associations/-", association("moves", "kept")));
     set.push(("/associations/-", association("gone", "gone")));
     set
