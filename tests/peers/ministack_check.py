@@ -56,7 +56,7 @@ def described():
 
 # From nothing to an association
 check("nothing is there", podid("list")[0] == {"associations": []})
-CREATE = "associate carts/carts --create-role --dynamodb carts-table=read-write --tag team=shop --no-wait"
+CREATE = "associate carts/carts --create-role --dynamodb carts-table=read-write --allow-missing-resources --tag team=shop --no-wait"
 check("a dry run plans three writes", len(podid(CREATE + " --dry-run --exit-code", 3)[0]["steps"]) == 3)
 check("... and sends none", podid("list")[0] == {"associations": []})
 answer, _ = podid(CREATE)
