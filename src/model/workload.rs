@@ -320,7 +320,7 @@ impl Pod {
     }
 
     /// Whether a container fails now: it cannot start, ended badly and was not started again, or keeps its pod from being
-    /// ready although it had [a minute](STARTING) for that. One that only failed earlier does not count.
+    /// ready although it had a minute (`STARTING`) for that. One that only failed earlier does not count.
     pub fn failing(&self, container: &Container, now: Timestamp) -> bool {
         if container.running {
             let blames_another = self.containers.iter().any(|other| !other.init && !other.running);
