@@ -20,20 +20,21 @@ use crate::{
     failure::{Failure, Result},
     model::{
         addon::AGENT,
-        agent::AgentState,
+        agent::{AgentDaemonSet, AgentState, Node},
         arn::Arn,
         association::{Association, AssociationFilter, AssociationSummary},
         cluster::Cluster as EksCluster,
         document::Document,
         have::{Seen, ServiceAccountState},
         names::ServiceAccount,
+        network::NetworkDaemon,
         role::{Doomed, Role},
         table::Table,
         want::TableGrant,
         workload::{CronJob, Pod, Workload},
     },
     output::mask,
-    ports::{Cluster, Eks, Iam, Tables},
+    ports::{Cluster, Daemons, Eks, Iam, Tables},
 };
 
 /// How many calls of one kind are under way at once.
@@ -307,22 +308,41 @@ pub async fn rollouts(kube: &dyn Cluster, pods: &[Pod], namespace: Option<&str>)
 /// # Errors
 /// When the API cannot be reached or does not know the caller; a forbidden read makes it unread.
 pub async fn agent(eks: &dyn Eks, kube: &dyn Cluster, cluster: &EksCluster) -> Result<Seen<AgentState>> {
+    Ok(agent_and_network(eks, kube, cluster).await?.0)
+}
+
+/// The same, and the network plugins' DaemonSets, which stand in the same lists.
+///
+/// # Errors
+/// As [`agent`].
+pub async fn agent_and_network(
+    eks: &dyn Eks,
+    kube: &dyn Cluster,
+    cluster: &EksCluster,
+) -> Result<(Seen<AgentState>, Seen<Vec<NetworkDaemon>>)> {
     // Where one of them fails, the other is not waited for.
     let addon = async { seen(eks.addon(&cluster.name, AGENT).await, "eks:DescribeAddon") };
-    let (addon, in_cluster) = futures::try_join!(addon, agent_in_cluster(kube))?;
+    let (addon, (daemons, nodes)) = futures::try_join!(addon, daemons_and_nodes(kube))?;
     // Without eks:DescribeAddon the DaemonSet still tells what matters.
     let (addon, addon_unread) = match addon {
         Seen::Read(addon) => (addon, None),
         Seen::Unreadable(why) => (None, Some(why)),
         Seen::NotAsked => (None, None),
     };
-    Ok(match in_cluster {
+    let network = match &daemons {
+        Seen::Read(Daemons { network: Some(network), .. }) => Seen::Read(network.clone()),
+        Seen::Read(_) => Seen::Unreadable("not allowed: list daemonsets in kube-system".to_owned()),
+        Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
+        Seen::NotAsked => Seen::NotAsked,
+    };
+    let agent = match both(daemons, nodes) {
         Seen::Read((daemon_sets, nodes)) => {
             Seen::Read(AgentState { auto_mode: cluster.auto_mode, addon, addon_unread, daemon_sets, nodes })
         }
         Seen::Unreadable(why) => Seen::Unreadable(why),
         Seen::NotAsked => Seen::NotAsked,
-    })
+    };
+    Ok((agent, network))
 }
 
 /// Lines of a crashed agent's log that are read; the last is kept.
@@ -346,21 +366,29 @@ pub async fn crash_logs(kube: &dyn Cluster, state: &mut AgentState) {
     stream::iter(reads).buffer_unordered(CONCURRENCY).collect::<Vec<()>>().await;
 }
 
-type InCluster = (Vec<crate::model::agent::AgentDaemonSet>, Vec<crate::model::agent::Node>);
+type InCluster = (Vec<AgentDaemonSet>, Vec<Node>);
 
 /// The agent's DaemonSets and the nodes.
 ///
 /// # Errors
 /// As [`agent`].
 pub async fn agent_in_cluster(kube: &dyn Cluster) -> Result<Seen<InCluster>> {
-    let daemon_sets = async { seen(kube.agents().await, "list daemonsets and pods in kube-system") };
+    let (daemons, nodes) = daemons_and_nodes(kube).await?;
+    Ok(both(daemons, nodes))
+}
+
+async fn daemons_and_nodes(kube: &dyn Cluster) -> Result<(Seen<Daemons>, Seen<Vec<Node>>)> {
+    let daemons = async { seen(kube.agents().await, "list daemonsets and pods in kube-system") };
     let nodes = async { seen(kube.nodes().await, "list nodes") };
-    let (daemon_sets, nodes) = futures::try_join!(daemon_sets, nodes)?;
-    Ok(match (daemon_sets, nodes) {
-        (Seen::Read(daemon_sets), Seen::Read(nodes)) => Seen::Read((daemon_sets, nodes)),
+    futures::try_join!(daemons, nodes)
+}
+
+fn both(daemons: Seen<Daemons>, nodes: Seen<Vec<Node>>) -> Seen<InCluster> {
+    match (daemons, nodes) {
+        (Seen::Read(daemons), Seen::Read(nodes)) => Seen::Read((daemons.agents, nodes)),
         (Seen::Unreadable(why), _) | (_, Seen::Unreadable(why)) => Seen::Unreadable(why),
         _ => Seen::NotAsked,
-    })
+    }
 }
 
 /// A read that was refused for lack of a permission becomes unread, naming it; any other failure stays one. An

@@ -197,8 +197,6 @@ pub trait Cluster: Send + Sync {
     async fn pods(&self, subject: &ServiceAccount) -> Result<Vec<Pod>>;
     /// Pods of a namespace (`None`: of all), every page, of every service account.
     async fn all_pods(&self, namespace: Option<&str>) -> Result<Vec<Pod>>;
-    /// Deployments, StatefulSets and DaemonSets of a namespace, of every service account; a kind that may not be listed is a failure.
-    async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>>;
     /// Deployments, StatefulSets and DaemonSets of a namespace (`None`: of all), of every service account. A kind that may not be listed
     /// is left out, and the user is told; only when none may be, it is a failure.
     async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>>;
@@ -216,13 +214,13 @@ pub trait Cluster: Send + Sync {
     /// of an Argo Rollout.
     async fn roll_back(&self, before: &Workload, after: &Workload) -> Result<(Workload, u64)>;
     /// The workload and its pods, now and after every change, until dropped. Survives expired watches and lost connections.
-    async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>>;
+    async fn follow(&self, workload: &Workload) -> Result<BoxStream<'static, Result<RolloutView>>>;
     /// The last warning Event about an object, by its UID: reason and message.
     async fn warning(&self, namespace: &str, uid: &str) -> Result<Option<(String, String)>>;
     /// All nodes.
     async fn nodes(&self) -> Result<Vec<Node>>;
-    /// DaemonSets of the agent in every namespace, with the nodes on which they are ready.
-    async fn agents(&self) -> Result<Vec<AgentDaemonSet>>;
+    /// DaemonSets of the agent in every namespace, with the nodes on which they are ready, and those of network plugins.
+    async fn agents(&self) -> Result<Daemons>;
     /// A token for a pod of a service account, as the kubelet asks for one (TokenRequest): for this audience and ten minutes,
     /// bound to the pod, whose name and UID these are.
     async fn pod_token(&self, subject: &ServiceAccount, pod: (&str, &str), audience: &str) -> Result<SecretString>;
@@ -230,10 +228,8 @@ pub trait Cluster: Send + Sync {
     async fn config_map(&self, namespace: &str, name: &str) -> Result<Option<pod_spec::Settings>>;
     /// The names of a Secret's keys, never their values; `None` when it does not exist.
     async fn secret_keys(&self, namespace: &str, name: &str) -> Result<Option<Vec<String>>>;
-    /// NetworkPolicies of a namespace.
-    async fn network_policies(&self, namespace: &str) -> Result<Vec<NetworkPolicy>>;
-    /// The network plugins' DaemonSets in kube-system, as far as podid knows them.
-    async fn network_daemons(&self) -> Result<Vec<NetworkDaemon>>;
+    /// NetworkPolicies of a namespace (`None`: of all).
+    async fn network_policies(&self, namespace: Option<&str>) -> Result<Vec<NetworkPolicy>>;
     /// Addresses that the API's name resolves to; empty behind a proxy.
     async fn addresses(&self) -> Result<Vec<SocketAddr>>;
     /// Creates, as a server-side dry run, a pod with this service account, over a new connection to `address` (any, when `None`).
@@ -251,6 +247,15 @@ pub trait Cluster: Send + Sync {
 pub trait TokenSource: Send + Sync {
     /// A token for the `Authorization: Bearer` header.
     async fn token(&self) -> Result<String>;
+}
+
+/// What one look at the DaemonSets found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Daemons {
+    /// The agent's, in every namespace.
+    pub agents: Vec<AgentDaemonSet>,
+    /// The network plugins' in kube-system, as far as podid knows them; `None` where that may not be listed.
+    pub network: Option<Vec<NetworkDaemon>>,
 }
 
 /// A workload with the pods of its selector.

@@ -206,7 +206,8 @@ impl Disassociate {
         let (eks, iam) = (ctx.eks()?, ctx.iam()?);
         let line = ctx.term.progress("users");
         let tell = |text: String| line.count(text);
-        let mut search = Search::new(eks, &cluster.arn, &tell);
+        let described = targets.iter().filter_map(|target| target.association.clone());
+        let mut search = Search::new(eks, &cluster.arn, &tell).described(described);
         let read = async {
             // The cluster at hand is always read: an association may be broken, and still be there.
             search.cluster(&cluster.arn).await?;

@@ -374,9 +374,12 @@ impl Wait {
     }
 }
 
-/// The pods and workloads that use a service account. Not being allowed to read them is a failure: nothing holds of what was not seen.
+/// The pods and workloads that use a service account. Not being allowed to list the pods, or any kind of workload, is a failure:
+/// nothing holds of what was not seen.
 async fn users(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<(Vec<Pod>, Vec<Workload>)> {
-    let (pods, mut workloads) = futures::try_join!(kube.pods(subject), kube.workloads(&subject.namespace))?;
+    let namespace = Some(subject.namespace.as_str());
+    let (pods, mut workloads) = futures::try_join!(kube.pods(subject), kube.all_workloads(namespace))?;
+    workloads.extend(observe::rollouts(kube, &pods, namespace).await?);
     workloads.retain(|workload| workload.service_account == subject.name);
     Ok((pods, workloads))
 }

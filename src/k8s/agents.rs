@@ -9,11 +9,15 @@ use kube::{Api, Client, ResourceExt, api::ListParams};
 use super::{
     convert,
     list::list,
+    network,
     workloads::{Restartable, selector_text},
 };
-use crate::model::{
-    agent::{AgentDaemonSet, AgentPod},
-    workload::Pod,
+use crate::{
+    model::{
+        agent::{AgentDaemonSet, AgentPod},
+        workload::Pod,
+    },
+    ports::Daemons,
 };
 
 const NAMES: [&str; 3] =
@@ -22,8 +26,9 @@ const NAME_LABEL: &str = "app.kubernetes.io/name";
 /// Where the add-on puts it.
 const SYSTEM: &str = "kube-system";
 
-/// By label in every namespace, and by name in kube-system; only there when the caller may not list them all.
-pub(super) async fn agents(client: &Client) -> Result<Vec<AgentDaemonSet>, kube::Error> {
+/// The agent's by label in every namespace, and by name in kube-system; only there when the caller may not list them all. The
+/// list of kube-system has the network plugins' too.
+pub(super) async fn agents(client: &Client) -> Result<Daemons, kube::Error> {
     let labelled = ListParams::default().labels(&format!("{NAME_LABEL} in ({})", NAMES.join(",")));
     let (everywhere, system) = (Api::<DaemonSet>::all(client.clone()), Api::namespaced(client.clone(), SYSTEM));
     let pods = Api::<ApiPod>::all(client.clone());
@@ -34,9 +39,9 @@ pub(super) async fn agents(client: &Client) -> Result<Vec<AgentDaemonSet>, kube:
         list(&pods, &labelled)
     );
     let (everywhere, system) = match (everywhere, system) {
-        (Ok(everywhere), Ok(system)) => (everywhere.items, system.items),
-        (Err(error), Ok(system)) if forbidden(&error) => (Vec::new(), system.items),
-        (Ok(everywhere), Err(error)) if forbidden(&error) => (everywhere.items, Vec::new()),
+        (Ok(everywhere), Ok(system)) => (everywhere.items, Some(system.items)),
+        (Err(error), Ok(system)) if forbidden(&error) => (Vec::new(), Some(system.items)),
+        (Ok(everywhere), Err(error)) if forbidden(&error) => (everywhere.items, None),
         (Err(error), _) | (_, Err(error)) => return Err(error),
     };
     let pods = match pods {
@@ -44,17 +49,19 @@ pub(super) async fn agents(client: &Client) -> Result<Vec<AgentDaemonSet>, kube:
         Err(error) if forbidden(&error) => None,
         Err(error) => return Err(error),
     };
+    let network = system.clone().map(|sets| sets.into_iter().filter_map(network::daemon).collect());
     let of_agent = |set: &DaemonSet| {
         let label = set.labels().get(NAME_LABEL).is_some_and(|name| NAMES.contains(&name.as_str()));
         label || NAMES.contains(&set.name_any().as_str())
     };
     let found: BTreeMap<(String, String), DaemonSet> = everywhere
         .into_iter()
-        .chain(system)
+        .chain(system.into_iter().flatten())
         .filter(of_agent)
         .map(|set| ((set.namespace().unwrap_or_default(), set.name_any()), set))
         .collect();
-    try_join_all(found.into_values().map(|set| agent(client, set, pods.as_deref()))).await
+    let agents = try_join_all(found.into_values().map(|set| agent(client, set, pods.as_deref()))).await?;
+    Ok(Daemons { agents, network })
 }
 
 fn forbidden(error: &kube::Error) -> bool {

@@ -155,8 +155,8 @@ impl Restartable for Rollout {
         self.spec.selector.as_ref()
     }
 
-    fn pods(&self) -> String {
-        match super::workloads::selector_text(self.selector()) {
+    fn pods(workload: &Workload) -> String {
+        match super::workloads::query(&workload.selector) {
             none if none.is_empty() => HASH.to_owned(),
             selector => selector,
         }
@@ -293,7 +293,7 @@ mod tests {
         let carts = json!({"metadata": {"name": "carts"}, "spec": {"strategy": {"blueGreen": {"activeService": "carts"}},
             "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "base"}}});
         let rollout: Rollout = serde_json::from_value(carts).unwrap();
-        assert_eq!(rollout.pods(), HASH);
+        assert_eq!(Rollout::pods(&rollout.workload()), HASH);
         let argo = rollout.workload().argo.unwrap();
         assert_eq!((argo.template_of.as_deref(), argo.max_unavailable), (Some("base"), 0));
     }

@@ -24,8 +24,8 @@ use super::{
     workloads::{REVISION, Restartable, add_revision},
 };
 use crate::{
-    failure::{Code, Failure, Result},
-    model::workload::{Pod, Workload, WorkloadKind, WorkloadRef},
+    failure::Result,
+    model::workload::{Pod, Workload, WorkloadKind},
     ports::RolloutView,
     wait,
 };
@@ -50,18 +50,15 @@ enum Change<K> {
 /// Follows until the stream is dropped. The first view comes at once.
 pub(super) async fn follow<K: Restartable>(
     kube: &Kube,
-    id: &WorkloadRef,
+    workload: &Workload,
 ) -> Result<BoxStream<'static, Result<RolloutView>>> {
+    let id = &workload.id;
     let operation = format!("watch `{id}` in `{}`", id.namespace);
     let connection = kube.connection().await?;
     let api: Api<K> = Api::namespaced(connection.client.clone(), &id.namespace);
-    let failed = |e| error::failure(&operation, &connection.server, e);
-    let Some(found) = api.get_opt(&id.name).await.map_err(failed)? else {
-        return Err(Failure::new(Code::Failed, format!("cannot {operation}")).because("it is gone"));
-    };
     let pods: Api<ApiPod> = Api::namespaced(connection.client.clone(), &id.namespace);
     let fields = ListParams::default().fields(&format!("metadata.name={}", id.name));
-    let labels = ListParams::default().labels(&found.pods());
+    let labels = ListParams::default().labels(&K::pods(workload));
 
     let (workloads, workload_changes) = mpsc::channel(64);
     let (pod_sender, pod_changes) = mpsc::channel(256);

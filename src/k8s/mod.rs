@@ -57,15 +57,15 @@ use self::{
 use crate::{
     failure::{Code, Failure, Result},
     model::{
-        agent::{AgentDaemonSet, Node},
+        agent::Node,
         cluster::Cluster as EksCluster,
         have::ServiceAccountState,
         names::ServiceAccount,
-        network::{NetworkDaemon, NetworkPolicy},
+        network::NetworkPolicy,
         pod_spec::Settings,
         workload::{CronJob, Pod, Workload, WorkloadKind, WorkloadRef},
     },
-    ports::{Cluster, Probe, RolloutView},
+    ports::{Cluster, Daemons, Probe, RolloutView},
 };
 
 /// How long the API server may take to answer the first time, and how long a log may take to arrive.
@@ -265,15 +265,6 @@ impl Cluster for Kube {
         }
     }
 
-    async fn workloads(&self, namespace: &str) -> Result<Vec<Workload>> {
-        let found = workloads::of_each_kind(&self.connection().await?.client, Some(namespace)).await;
-        let whole = found.and_then(|found| match found.refused {
-            Some((_, error)) => Err(error),
-            None => Ok(found.workloads),
-        });
-        whole.map_err(|error| self.failed(&format!("list workloads of namespace `{namespace}`"), error))
-    }
-
     async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>> {
         let failed = |error| self.failed(&format!("list workloads of {}", place(namespace)), error);
         let found = workloads::of_each_kind(&self.connection().await?.client, namespace).await.map_err(failed)?;
@@ -330,8 +321,8 @@ impl Cluster for Kube {
         by_kind!(after.id.kind, rollback::roll_back(self, before, after))
     }
 
-    async fn follow(&self, id: &WorkloadRef) -> Result<BoxStream<'static, Result<RolloutView>>> {
-        by_kind!(id.kind, follow::follow(self, id))
+    async fn follow(&self, workload: &Workload) -> Result<BoxStream<'static, Result<RolloutView>>> {
+        by_kind!(workload.id.kind, follow::follow(self, workload))
     }
 
     async fn warning(&self, namespace: &str, uid: &str) -> Result<Option<(String, String)>> {
@@ -349,7 +340,7 @@ impl Cluster for Kube {
         }
     }
 
-    async fn agents(&self) -> Result<Vec<AgentDaemonSet>> {
+    async fn agents(&self) -> Result<Daemons> {
         match agents::agents(&self.connection().await?.client).await {
             Ok(found) => Ok(found),
             Err(error) => Err(self.failed("list the agent's DaemonSets", error)),
@@ -371,14 +362,9 @@ impl Cluster for Kube {
         read.map_err(|error| self.failed(&format!("read the names of the keys of Secret `{namespace}/{name}`"), error))
     }
 
-    async fn network_policies(&self, namespace: &str) -> Result<Vec<NetworkPolicy>> {
+    async fn network_policies(&self, namespace: Option<&str>) -> Result<Vec<NetworkPolicy>> {
         let read = network::policies(&self.connection().await?.client, namespace).await;
-        read.map_err(|error| self.failed(&format!("list network policies of namespace `{namespace}`"), error))
-    }
-
-    async fn network_daemons(&self) -> Result<Vec<NetworkDaemon>> {
-        let read = network::daemons(&self.connection().await?.client).await;
-        read.map_err(|error| self.failed("list the DaemonSets of kube-system", error))
+        read.map_err(|error| self.failed(&format!("list network policies of {}", place(namespace)), error))
     }
 
     async fn addresses(&self) -> Result<Vec<SocketAddr>> {

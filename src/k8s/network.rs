@@ -7,17 +7,17 @@ use k8s_openapi::{
     },
     apimachinery::pkg::util::intstr::IntOrString,
 };
-use kube::{Api, Client, api::ListParams};
+use kube::{Client, api::ListParams};
 
-use super::list::list;
+use super::{list::list, workloads::within};
 use crate::model::{
     network::{DAEMONS, ENFORCES, EgressRule, NetworkDaemon, NetworkPolicy, Peer, Port, SETTINGS},
     workload::Expression,
 };
 
-/// Every NetworkPolicy of a namespace.
-pub(super) async fn policies(client: &Client, namespace: &str) -> Result<Vec<NetworkPolicy>, kube::Error> {
-    let api = Api::<ApiPolicy>::namespaced(client.clone(), namespace);
+/// Every NetworkPolicy of a namespace, or of all.
+pub(super) async fn policies(client: &Client, namespace: Option<&str>) -> Result<Vec<NetworkPolicy>, kube::Error> {
+    let api = within::<ApiPolicy>(client, namespace);
     Ok(list(&api, &ListParams::default()).await?.items.iter().map(policy).collect())
 }
 
@@ -30,6 +30,7 @@ fn policy(it: &ApiPolicy) -> NetworkPolicy {
         _ => spec.egress.as_ref().is_some_and(|rules| !rules.is_empty()),
     };
     NetworkPolicy {
+        namespace: it.metadata.namespace.clone().unwrap_or_default(),
         name: it.metadata.name.clone().unwrap_or_default(),
         labels: selector.match_labels.unwrap_or_default(),
         expressions: selector
@@ -67,14 +68,8 @@ fn port(it: &NetworkPolicyPort) -> Port {
     }
 }
 
-/// The network plugins' DaemonSets that podid knows.
-pub(super) async fn daemons(client: &Client) -> Result<Vec<NetworkDaemon>, kube::Error> {
-    let api = Api::<DaemonSet>::namespaced(client.clone(), "kube-system");
-    let found = list(&api, &ListParams::default()).await?.items;
-    Ok(found.into_iter().filter_map(daemon).collect())
-}
-
-fn daemon(it: DaemonSet) -> Option<NetworkDaemon> {
+/// A network plugin's DaemonSet that podid knows.
+pub(super) fn daemon(it: DaemonSet) -> Option<NetworkDaemon> {
     let name = it.metadata.name.filter(|name| DAEMONS.contains(&name.as_str()))?;
     let containers = it.spec.and_then(|spec| spec.template.spec).map(|spec| spec.containers).unwrap_or_default();
     let env = containers.iter().flat_map(|container| container.env.iter().flatten());

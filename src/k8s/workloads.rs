@@ -10,7 +10,7 @@ use k8s_openapi::{
         batch::v1::CronJob as ApiCronJob,
         core::v1::Pod as ApiPod,
     },
-    apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta},
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     failure::{Failure, Result},
-    model::workload::{CronJob, Strategy, Workload, WorkloadKind, WorkloadRef},
+    model::workload::{CronJob, Expression, Strategy, Workload, WorkloadKind, WorkloadRef},
 };
 
 /// The revision that a Deployment and its ReplicaSets carry.
@@ -44,9 +44,9 @@ pub(super) trait Restartable:
     fn workload(&self) -> Workload;
     /// The selector of its pods.
     fn selector(&self) -> Option<&LabelSelector>;
-    /// The same as the API's query parameter.
-    fn pods(&self) -> String {
-        selector_text(self.selector())
+    /// A workload's selector as the API's query parameter.
+    fn pods(workload: &Workload) -> String {
+        query(&workload.selector)
     }
 }
 
@@ -89,6 +89,20 @@ impl Restartable for DaemonSet {
 /// A label selector as the API's query parameter; all labels and expressions of it.
 pub(super) fn selector_text(selector: Option<&LabelSelector>) -> String {
     selector.and_then(|s| Selector::try_from(s.clone()).ok()).map(|s| s.to_string()).unwrap_or_default()
+}
+
+/// The same of the model's selector.
+pub(super) fn query(selector: &crate::model::selector::Selector) -> String {
+    let expression = |it: &Expression| LabelSelectorRequirement {
+        key: it.key.clone(),
+        operator: it.operator.clone(),
+        values: (!it.values.is_empty()).then(|| it.values.clone()),
+    };
+    let expressions: Vec<_> = selector.expressions.iter().map(expression).collect();
+    selector_text(Some(&LabelSelector {
+        match_labels: Some(selector.labels.clone()),
+        match_expressions: (!expressions.is_empty()).then_some(expressions),
+    }))
 }
 
 /// A kind in one namespace, or in all.

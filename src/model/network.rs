@@ -7,6 +7,8 @@ use super::workload::Expression;
 /// A NetworkPolicy (networking.k8s.io/v1), as far as it concerns what pods may reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NetworkPolicy {
+    /// Namespace.
+    pub namespace: String,
     /// Name.
     pub name: String,
     /// Labels of the pods that it selects, all of which must match; none selects all.

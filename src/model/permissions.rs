@@ -131,7 +131,6 @@ pub const PORTS: &[Port] = &[
     ("Cluster::create_service_account", &[Kube("create", "", "serviceaccounts", Within::Namespace)]),
     ("Cluster::pods", &[Kube("list", "", "pods", Within::Namespace)]),
     ("Cluster::all_pods", &[Kube("list", "", "pods", Within::Namespace)]),
-    ("Cluster::workloads", WORKLOADS),
     ("Cluster::all_workloads", WORKLOADS),
     ("Cluster::rollouts", &[Kube("list", "argoproj.io", "rollouts", Within::Namespace)]),
     ("Cluster::cron_jobs", &[Kube("list", "batch", "cronjobs", Within::Namespace)]),
@@ -175,10 +174,6 @@ pub const PORTS: &[Port] = &[
     (
         "Cluster::follow",
         &[
-            Kube("get", "apps", "deployments", Within::Namespace),
-            Kube("get", "apps", "statefulsets", Within::Namespace),
-            Kube("get", "apps", "daemonsets", Within::Namespace),
-            Kube("get", "argoproj.io", "rollouts", Within::Namespace),
             Kube("list", "apps", "deployments", Within::Namespace),
             Kube("list", "apps", "statefulsets", Within::Namespace),
             Kube("list", "apps", "daemonsets", Within::Namespace),
@@ -204,7 +199,6 @@ pub const PORTS: &[Port] = &[
     ("Cluster::config_map", &[Kube("get", "", "configmaps", Within::Namespace)]),
     ("Cluster::secret_keys", &[Kube("get", "", "secrets", Within::Namespace)]),
     ("Cluster::network_policies", &[Kube("list", "networking.k8s.io", "networkpolicies", Within::Namespace)]),
-    ("Cluster::network_daemons", &[Kube("list", "apps", "daemonsets", Within::System)]),
     ("Cluster::addresses", &[]),
     ("Cluster::probe", &[Kube("create", "", "pods", Within::Namespace)]),
     ("Cluster::log", &[Kube("get", "", "pods/log", Within::Namespace)]),
@@ -270,7 +264,7 @@ pub const COMMANDS: &[Row] = &[
             EFFECT,
             RESTART,
             DOOMED,
-            &["Eks::delete_association", "Iam::put_trust"],
+            &["Eks::clusters", "Eks::delete_association", "Iam::put_trust"],
             &["Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"],
         ],
     ),
@@ -297,7 +291,10 @@ pub const COMMANDS: &[Row] = &[
     ),
     ("role list", &[FIND, &["Eks::clusters", "Iam::roles"]]),
     ("role show", &[FIND, &["Eks::clusters", "Iam::role", "Iam::attached_policies", "Iam::inline_policies"]]),
-    ("role delete", &[FIND, DOOMED, &["Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"]]),
+    (
+        "role delete",
+        &[FIND, DOOMED, &["Eks::clusters", "Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"]],
+    ),
     ("role trust", &[FIND, &["Iam::role", "Iam::put_trust"]]),
     ("policy dynamodb", &[&["Eks::cluster", "Tables::table"]]),
     ("policy attach", &[READ_ROLE, &["Eks::cluster", "Tables::table", "Iam::put_inline_policy", "Iam::attach_policy"]]),
@@ -316,18 +313,12 @@ pub const COMMANDS: &[Row] = &[
         "verify",
         &[
             FIND,
-            &["Cluster::service_account", "Cluster::pods", "Cluster::workloads"],
+            &["Cluster::service_account", "Cluster::all_service_accounts", "Cluster::pods", "Cluster::all_workloads"],
             AGENT,
             READ_ROLE,
             &["Eks::clusters", "Eks::node_role", "Eks::addon_versions"],
             &["Iam::managed_policy", "Iam::simulate", "Tables::table", "Tables::table_policy"],
-            &[
-                "Cluster::all_pods",
-                "Cluster::config_map",
-                "Cluster::network_policies",
-                "Cluster::network_daemons",
-                "Cluster::log",
-            ],
+            &["Cluster::all_pods", "Cluster::config_map", "Cluster::network_policies", "Cluster::log"],
         ],
     ),
     (
@@ -335,7 +326,7 @@ pub const COMMANDS: &[Row] = &[
         &[
             FIND,
             DOOMED,
-            &["Iam::inline_policy", "Iam::roles", "Tables::table"],
+            &["Eks::clusters", "Iam::inline_policy", "Iam::roles", "Tables::table"],
             AGENT,
             INSTALL,
             &["Eks::update_addon", "Eks::addon_update"],
@@ -368,7 +359,7 @@ pub const COMMANDS: &[Row] = &[
         ],
     ),
     ("export", &[FIND, READ_ROLE, &["Eks::addon", "Iam::roles"]]),
-    ("wait", &[FIND, AGENT, EFFECT, &["Cluster::pods", "Cluster::workloads"]]),
+    ("wait", &[FIND, AGENT, EFFECT, USERS]),
 ];
 
 /// The commands that the words name: `list`, `agent install`, or `agent` for all of that name; all, when there are none.

@@ -1,7 +1,10 @@
 //! Reads who uses roles: the associations of the clusters that trust policies name, in whatever region, and of every region
 //! where one names none. IAM roles are global, associations are not.
 
-use std::{collections::BTreeSet, pin::pin};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::pin,
+};
 
 use futures::stream::{self, StreamExt};
 
@@ -25,6 +28,8 @@ pub struct Search<'a> {
     /// A cluster in use: its region is the client's.
     home: Arn,
     tell: &'a (dyn Fn(String) + Sync),
+    /// Associations of clusters of the region in use that need not be described again, by cluster and id.
+    described: BTreeMap<(String, String), Association>,
     /// What was found.
     pub reads: Reads,
 }
@@ -32,7 +37,15 @@ pub struct Search<'a> {
 impl<'a> Search<'a> {
     /// A search from a cluster's region and account. `tell` hears how far the reading of many associations is.
     pub fn new(eks: &'a dyn Eks, home: &Arn, tell: &'a (dyn Fn(String) + Sync)) -> Self {
-        Self { eks, home: home.clone(), tell, reads: Reads::default() }
+        Self { eks, home: home.clone(), tell, described: BTreeMap::new(), reads: Reads::default() }
+    }
+
+    /// Takes associations of the region in use that were described a moment ago as they are.
+    #[must_use]
+    pub fn described(mut self, associations: impl IntoIterator<Item = Association>) -> Self {
+        let key = |it: &Association| (it.summary.cluster_name.clone(), it.summary.association_id.clone());
+        self.described.extend(associations.into_iter().map(|it| (key(&it), it)));
+        self
     }
 
     /// The ARN of a cluster of the region in use.
@@ -59,7 +72,9 @@ impl<'a> Search<'a> {
         let far = (cluster.region != self.home.region).then(|| self.eks.elsewhere(&cluster.region));
         let eks = far.as_deref().unwrap_or(self.eks);
         let region = far.is_some().then_some(cluster.region.as_str());
-        let (found, state) = match associations(eks, cluster.name(), self.tell).await {
+        let nothing = BTreeMap::new();
+        let described = if far.is_some() { &nothing } else { &self.described };
+        let (found, state) = match associations(eks, cluster.name(), described, self.tell).await {
             Ok(read) => read,
             Err(failure) if region.is_none() || is_local(&failure) => return Err(failure),
             Err(failure) => (Vec::new(), ClusterRead::Unread(failure.to_string(), false)),
@@ -105,7 +120,7 @@ impl<'a> Search<'a> {
         // Credentials that are good elsewhere are unknown only where the account has not enabled the region.
         let known = lists.iter().any(|(_, names)| names.is_ok());
         let mut clusters = Vec::new();
-        let mut unread = std::collections::BTreeMap::new();
+        let mut unread = BTreeMap::new();
         for (region, names) in lists {
             match names {
                 Ok(names) => clusters.extend(
@@ -151,6 +166,7 @@ pub fn is_not_enabled(failure: &Failure) -> bool {
 async fn associations(
     eks: &dyn Eks,
     cluster: &str,
+    described: &BTreeMap<(String, String), Association>,
     tell: &(dyn Fn(String) + Sync),
 ) -> Result<(Vec<Association>, ClusterRead)> {
     let denied = |permission: &str| ClusterRead::Unread(format!("not allowed: {permission}"), true);
@@ -162,10 +178,16 @@ async fn associations(
         }
         Err(failure) => return Err(failure),
     };
-    let total = summaries.len();
-    let (mut found, mut read) = (Vec::new(), 0);
-    let mut described = pin!(describe_all(eks, cluster, summaries));
-    while let Some(association) = described.next().await {
+    let (mut found, mut left) = (Vec::new(), Vec::new());
+    for summary in summaries {
+        match described.get(&(cluster.to_owned(), summary.association_id.clone())) {
+            Some(association) => found.push(association.clone()),
+            None => left.push(summary),
+        }
+    }
+    let (total, mut read) = (left.len(), 0);
+    let mut describing = pin!(describe_all(eks, cluster, left));
+    while let Some(association) = describing.next().await {
         read += 1;
         if total > CONCURRENCY {
             tell(format!("{read} of {total} associations of {cluster} read"));

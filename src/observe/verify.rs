@@ -16,7 +16,7 @@ use futures::{
 };
 use jiff::Timestamp;
 
-use super::{CONCURRENCY, agent, association, seen};
+use super::{CONCURRENCY, agent_and_network, association, names, seen};
 use crate::{
     failure::Result,
     model::{
@@ -26,7 +26,7 @@ use crate::{
         arn::last,
         association::{Association, AssociationFilter, AssociationSummary},
         cluster::Cluster as EksCluster,
-        have::Seen,
+        have::{Seen, ServiceAccountState},
         names::ServiceAccount,
         network::NetworkPolicy,
         pod_spec::{EnvValue, Settings},
@@ -86,13 +86,13 @@ impl Asking<'_> {
         let agent = async {
             match &self.kube {
                 Ok(kube) => {
-                    let mut state = agent(self.eks, *kube, cluster).await?;
+                    let (mut state, network) = agent_and_network(self.eks, *kube, cluster).await?;
                     if let (Seen::Read(state), true) = (&mut state, self.logs) {
                         super::crash_logs(*kube, state).await;
                     }
-                    Ok(state)
+                    Ok((state, network))
                 }
-                Err(why) => Ok(Seen::Unreadable(why.clone())),
+                Err(why) => Ok((Seen::Unreadable(why.clone()), Seen::Unreadable(why.clone()))),
             }
         };
         let own = agents_own();
@@ -104,8 +104,7 @@ impl Asking<'_> {
                 Seen::NotAsked => Seen::NotAsked,
             })
         };
-        let network = self.kube("list daemonsets in kube-system", Cluster::network_daemons);
-        let (agent, agents_own, network) = futures::try_join!(agent, own, network)?;
+        let ((agent, network), agents_own) = futures::try_join!(agent, own)?;
         // Which versions there are matters only where the one installed has trouble.
         let addon = agent.read().and_then(|state| state.addon.as_ref());
         let offered = match addon.filter(|addon| addon.status != "ACTIVE" || !addon.issues.is_empty()) {
@@ -156,20 +155,15 @@ impl Asking<'_> {
             .map(|(subject, listed)| self.association(&cluster, subject, listed.as_ref()))
             .buffered(CONCURRENCY)
             .try_collect::<Vec<_>>();
-        let accounts = stream::iter(subjects)
-            .map(|(subject, _)| self.kube("get serviceaccounts", move |kube| kube.service_account(subject)))
-            .buffered(CONCURRENCY)
-            .try_collect::<Vec<_>>();
+        let accounts = self.service_accounts(subjects.iter().map(|(subject, _)| subject).collect());
         let spaces = self.namespaces(subjects.iter().map(|(subject, _)| subject));
         let (associations, accounts, spaces) = futures::try_join!(associations, accounts, spaces)?;
         let mut snapshots = Vec::new();
-        for (((subject, _), association), account) in subjects.iter().zip(associations).zip(accounts) {
+        for ((subject, _), association) in subjects.iter().zip(associations) {
             let mut it = Snapshot::unread(subject.clone(), now, Arc::clone(view));
-            (it.association, it.service_account) = (association, account);
-            if let Some(space) = spaces.get(&subject.namespace) {
-                it.pods = space.pods_of(&subject.name);
-                (it.workloads, it.network_policies) = (space.workloads.clone(), space.policies.clone());
-            }
+            it.association = association;
+            it.service_account = accounts.get(subject).cloned().unwrap_or_default();
+            spaces.put(&mut it);
             snapshots.push(it);
         }
         let roles = self.roles(&snapshots).await?;
@@ -216,25 +210,56 @@ impl Asking<'_> {
         seen(self.eks.association(cluster, &listed.association_id).await, "eks:DescribePodIdentityAssociation")
     }
 
-    async fn namespaces(&self, subjects: impl Iterator<Item = &ServiceAccount>) -> Result<BTreeMap<String, Space>> {
-        let mut names: BTreeMap<&String, Vec<&ServiceAccount>> = BTreeMap::new();
-        for subject in subjects {
-            names.entry(&subject.namespace).or_default().push(subject);
+    async fn service_accounts(
+        &self,
+        subjects: BTreeSet<&ServiceAccount>,
+    ) -> Result<BTreeMap<ServiceAccount, Seen<ServiceAccountState>>> {
+        match &self.kube {
+            Ok(kube) => names::service_accounts(*kube, &subjects).await,
+            Err(why) => Ok(subjects.into_iter().map(|it| (it.clone(), Seen::Unreadable(why.clone()))).collect()),
         }
-        let reads = names.into_iter().map(|(namespace, subjects)| async move {
-            let pods = self.kube("list pods", |kube| async move {
-                match subjects[..] {
-                    [one] => kube.pods(one).await,
-                    _ => kube.all_pods(Some(namespace)).await,
-                }
-            });
-            let kinds = "list deployments, statefulsets and daemonsets";
-            let workloads = self.kube(kinds, |kube| kube.workloads(namespace));
-            let policies = self.kube("list networkpolicies", |kube| kube.network_policies(namespace));
-            let (pods, workloads, policies) = futures::try_join!(pods, workloads, policies)?;
-            Ok((namespace.clone(), Space { pods, workloads, policies }))
+    }
+
+    /// What stands in the namespaces of these service accounts.
+    async fn namespaces(&self, subjects: impl Iterator<Item = &ServiceAccount>) -> Result<Spaces> {
+        let mut by_name: BTreeMap<&String, BTreeSet<&ServiceAccount>> = BTreeMap::new();
+        for subject in subjects {
+            by_name.entry(&subject.namespace).or_default().insert(subject);
+        }
+        if by_name.len() > names::NAMESPACES
+            && let Some(everywhere) = self.everywhere().await?
+        {
+            return Ok(Spaces::Everywhere(everywhere));
+        }
+        let reads = by_name.into_iter().map(|(namespace, subjects)| async move {
+            let own = subjects.first().filter(|_| subjects.len() == 1).copied();
+            Ok((namespace.clone(), self.space(Some(namespace), own).await?))
         });
-        stream::iter(reads).buffered(CONCURRENCY).try_collect().await
+        Ok(Spaces::Each(stream::iter(reads).buffered(CONCURRENCY).try_collect().await?))
+    }
+
+    /// All namespaces by one list of each kind; `None` where one of them is refused: in single namespaces it may be allowed.
+    async fn everywhere(&self) -> Result<Option<Space>> {
+        let all = self.space(None, None).await?;
+        let refused = matches!(all.pods, Seen::Unreadable(_))
+            || matches!(all.workloads, Seen::Unreadable(_))
+            || matches!(all.policies, Seen::Unreadable(_));
+        Ok((!refused || self.kube.is_err()).then_some(all))
+    }
+
+    /// A namespace (`None`: all); of the pods only those of one service account where only that is looked at.
+    async fn space(&self, namespace: Option<&str>, own: Option<&ServiceAccount>) -> Result<Space> {
+        let pods = self.kube("list pods", |kube| async move {
+            match own {
+                Some(one) => kube.pods(one).await,
+                None => kube.all_pods(namespace).await,
+            }
+        });
+        let kinds = "list deployments, statefulsets and daemonsets";
+        let workloads = self.kube(kinds, |kube| kube.all_workloads(namespace));
+        let policies = self.kube("list networkpolicies", |kube| kube.network_policies(namespace));
+        let (pods, workloads, policies) = futures::try_join!(pods, workloads, policies)?;
+        Ok(Space { pods, workloads, policies })
     }
 
     /// The roles and target roles of the snapshots, by ARN. One of another account cannot be read from here. The policies are
@@ -402,20 +427,39 @@ impl Asking<'_> {
     }
 }
 
-/// What the service accounts of a namespace share.
+/// What service accounts share: that of their namespace, or of all.
+enum Spaces {
+    Each(BTreeMap<String, Space>),
+    Everywhere(Space),
+}
+
+impl Spaces {
+    /// Gives a snapshot what is of its service account, or of its namespace.
+    fn put(&self, it: &mut Snapshot) {
+        let space = match self {
+            Self::Each(spaces) => spaces.get(&it.subject.namespace),
+            Self::Everywhere(space) => Some(space),
+        };
+        let Some(space) = space else { return };
+        let ServiceAccount { namespace, name } = &it.subject;
+        it.pods = some(&space.pods, |pod| pod.namespace == *namespace && pod.service_account == *name);
+        it.workloads = some(&space.workloads, |workload| workload.id.namespace == *namespace);
+        it.network_policies = some(&space.policies, |policy| policy.namespace == *namespace);
+    }
+}
+
+/// A namespace, or all of them.
 struct Space {
     pods: Seen<Vec<Pod>>,
     workloads: Seen<Vec<Workload>>,
     policies: Seen<Vec<NetworkPolicy>>,
 }
 
-impl Space {
-    fn pods_of(&self, name: &str) -> Seen<Vec<Pod>> {
-        match &self.pods {
-            Seen::Read(pods) => Seen::Read(pods.iter().filter(|pod| pod.service_account == name).cloned().collect()),
-            Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
-            Seen::NotAsked => Seen::NotAsked,
-        }
+fn some<T: Clone>(read: &Seen<Vec<T>>, of_it: impl Fn(&T) -> bool) -> Seen<Vec<T>> {
+    match read {
+        Seen::Read(all) => Seen::Read(all.iter().filter(|one| of_it(one)).cloned().collect()),
+        Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
+        Seen::NotAsked => Seen::NotAsked,
     }
 }
 

@@ -74,7 +74,7 @@ async fn until_done(
     seen: &mut Watched,
 ) -> Result<()> {
     let what = format!("watching {}", how.name);
-    let mut views = guard.run(&what, kube.follow(&begun.id)).await?;
+    let mut views = guard.run(&what, kube.follow(begun)).await?;
     let mut since: BTreeMap<String, Instant> = BTreeMap::new();
     let mut warnings = Warnings::new();
     let mut view: Option<RolloutView> = None;

@@ -106,8 +106,8 @@ async fn absent(ctx: &Context) -> Result<()> {
     ctx.term.status(format!("the add-on {AGENT} is not installed: nothing to do"));
     let own = ctx.guard.run("reading the agent's DaemonSets", ctx.kube().await?.agents()).await;
     match own {
-        Ok(sets) => {
-            for set in sets {
+        Ok(found) => {
+            for set in found.agents {
                 ctx.term.note(format!(
                     "the agent is self-managed here: DaemonSet {}/{}; remove it by the means that installed it (`helm list -A`)",
                     set.namespace, set.name

@@ -10,7 +10,21 @@ use super::{
     scripted::{deployment, list, pod, web},
     status,
 };
-use crate::{model::workload::WorkloadKind, ports::Cluster};
+use crate::{
+    model::{
+        fixtures::workload,
+        selector::Selector,
+        workload::{Workload, WorkloadKind},
+    },
+    ports::Cluster,
+};
+
+/// As podid read it before it follows it.
+fn of(kind: WorkloadKind) -> Workload {
+    let labels = [("app".to_owned(), "web".to_owned())].into();
+    let selector = Selector { labels, ..Selector::default() };
+    Workload { id: web(kind), selector, ..workload(kind, "web") }
+}
 
 fn event(kind: &str, object: &Value) -> String {
     format!("{}\n", json!({"type": kind, "object": object}))
@@ -74,7 +88,7 @@ async fn following_survives_what_watches_meet() {
         }
     };
     let (kube, log) = kube(answer);
-    let mut views = kube.follow(&web(WorkloadKind::Deployment)).await.unwrap();
+    let mut views = kube.follow(&of(WorkloadKind::Deployment)).await.unwrap();
     let mut seen = Vec::new();
     while seen.last() != Some(&Some(5)) {
         let next = tokio::time::timeout(std::time::Duration::from_secs(20), views.next());
@@ -112,7 +126,7 @@ async fn following_ends_when_it_may_not_watch() {
         false => list("StatefulSet", &[], None),
         true => status(403, "Forbidden", "statefulsets.apps is forbidden"),
     });
-    let mut views = kube.follow(&web(WorkloadKind::StatefulSet)).await.unwrap();
+    let mut views = kube.follow(&of(WorkloadKind::StatefulSet)).await.unwrap();
     let failure = loop {
         match views.next().await.unwrap() {
             Ok(view) => assert_eq!(view.workload, None),

@@ -6,10 +6,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::{Asked, kube, status};
-use crate::{
-    model::workload::{WorkloadKind, WorkloadRef},
-    ports::Cluster,
-};
+use crate::{model::workload::WorkloadKind, ports::Cluster};
 
 /// Follows a Deployment whose first watches, its own and its pods', say this; then nobody may watch any more.
 ///
@@ -37,12 +34,12 @@ pub fn watch(stream: &str) {
             _ => list(&[]),
         }
     };
-    let id = WorkloadRef { kind: WorkloadKind::Deployment, namespace: "carts".into(), name: "carts".into() };
+    let carts = crate::model::fixtures::workload(WorkloadKind::Deployment, "carts");
     // Its clock goes on when nothing else does: no pause takes time.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let last = runtime.block_on(async {
         let (kube, _) = kube(answer);
-        let views: Vec<_> = kube.follow(&id).await.unwrap().collect().await;
+        let views: Vec<_> = kube.follow(&carts).await.unwrap().collect().await;
         views.into_iter().last()
     });
     assert!(matches!(last, Some(Err(_))), "following ended with {last:?}, and not with a failure");

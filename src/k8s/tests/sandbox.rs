@@ -66,9 +66,9 @@ async fn reads() {
     assert_eq!(state, ServiceAccountState::NoNamespace { near: vec![carts()], namespaces: Vec::new() });
     let nodes = world.kube.nodes().await.unwrap();
     assert!(nodes.len() == 3 && nodes.iter().all(|node| node.ready), "{nodes:?}");
-    assert!(world.kube.agents().await.unwrap().is_empty());
+    assert!(world.kube.agents().await.unwrap().agents.is_empty());
     assert!(world.kube.may("create", "", "pods", Some("carts")).await.unwrap());
-    let workloads = world.kube.workloads("carts").await.unwrap();
+    let workloads = world.kube.all_workloads(Some("carts")).await.unwrap();
     assert_eq!(workloads.iter().map(|w| w.id.to_string()).collect::<Vec<_>>(), ["deployment/carts"]);
     let pods = world.kube.pods(&carts()).await.unwrap();
     assert!(pods.iter().all(|pod| pod.service_account == "carts" && pod.revision.is_some()), "{pods:?}");
@@ -113,7 +113,7 @@ async fn each_probe_has_its_own_connection() {
 async fn a_restart_is_followed() {
     let world = world();
     let before = world.kube.workload(&deployment()).await.unwrap().unwrap();
-    let mut views = world.kube.follow(&deployment()).await.unwrap();
+    let mut views = world.kube.follow(&before).await.unwrap();
     let old = views.next().await.unwrap().unwrap().workload.unwrap().status.update_revision;
     assert!(old.is_some());
     let at = "2026-11-23T19:34:15Z".parse().unwrap();

@@ -228,7 +228,7 @@ fn recycle() {
             "1 eks DescribePodIdentityAssociation",
             "1 eks ListPodIdentityAssociations",
             "1 kubernetes create pods (dry-run)",
-            "2 kubernetes get deployments",
+            "1 kubernetes get deployments",
             "1 kubernetes list cronjobs",
             "3 kubernetes list daemonsets",
             "2 kubernetes list deployments",
@@ -261,7 +261,7 @@ fn associate_from_nothing() {
         "1 iam GetRole",
         "1 iam ListRolePolicies",
         "1 iam PutRolePolicy",
-        "2 kubernetes get deployments",
+        "1 kubernetes get deployments",
         "1 kubernetes get serviceaccounts",
         "1 kubernetes list cronjobs",
         "4 kubernetes list daemonsets",
@@ -274,4 +274,83 @@ fn associate_from_nothing() {
         "1 kubernetes watch pods",
     ];
     assert_eq!(calls, wanted, "{run}");
+}
+
+/// A namespace's service accounts are one list, however many there are, and so is what stands in it.
+#[test]
+fn verify_of_many() {
+    let many = 30;
+    let account = |n: usize| {
+        serde_json::json!({ "apiVersion": "v1", "kind": "ServiceAccount",
+            "metadata": { "name": format!("sa-{n}"), "namespace": "carts" } })
+    };
+    let role = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    let association =
+        |n: usize| serde_json::json!({ "namespace": "carts", "service_account": format!("sa-{n}"), "role": role });
+    let accounts = (0..many).map(|n| ("/manifests/-", account(n)));
+    let set: Vec<_> = accounts.chain((0..many).map(|n| ("/associations/-", association(n)))).collect();
+    let env = Env::with("carts-verified", &set);
+    env.world.journal().clear();
+    let run = env.podid("verify -n carts");
+    let calls = tally(&env);
+    for one in [
+        "1 kubernetes list deployments",
+        "1 kubernetes list networkpolicies",
+        "1 kubernetes list serviceaccounts",
+        "1 kubernetes list statefulsets",
+        "1 iam GetRole",
+    ] {
+        assert!(calls.iter().any(|call| call == one), "{one}: {calls:?}\n{run}");
+    }
+    assert!(!calls.iter().any(|call| call.ends_with("get serviceaccounts")), "{calls:?}\n{run}");
+    // The agent's by label in every namespace; those of kube-system, with the network plugin's; the namespace's own.
+    assert!(calls.contains(&"3 kubernetes list daemonsets".to_owned()), "{calls:?}\n{run}");
+}
+
+/// Beyond some namespaces, everything is one list of the cluster.
+#[test]
+fn verify_of_many_namespaces() {
+    let role = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    let namespaces = (0..12).map(|n| {
+        let name = format!("team-{n}");
+        ("/manifests/-", serde_json::json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }))
+    });
+    let associations = (0..12).map(|n| {
+        let namespace = format!("team-{n}");
+        ("/associations/-", serde_json::json!({ "namespace": namespace, "service_account": "default", "role": role }))
+    });
+    let set: Vec<_> = namespaces.chain(associations).collect();
+    let env = Env::with("carts-verified", &set);
+    let lists = |env: &Env| {
+        env.world.journal().clear();
+        let run = env.podid("verify --all -o json");
+        let of = |call: &String| ["deployments", "networkpolicies", "serviceaccounts"].iter().any(|k| call.ends_with(k));
+        let calls: Vec<String> = tally(env).into_iter().filter(of).collect();
+        let reports = run.json()["reports"].as_array().unwrap().len();
+        assert_eq!(reports, 13, "{run}");
+        calls
+    };
+    let once = ["1 kubernetes list deployments", "1 kubernetes list networkpolicies", "1 kubernetes list serviceaccounts"];
+    assert_eq!(lists(&env), once);
+}
+
+/// Who uses the role is looked for when it is planned, before its first policy goes and right before it goes itself.
+#[test]
+fn disassociate_with_its_role() {
+    costs(
+        &associated(),
+        "disassociate carts/carts --delete-role --no-wait --yes",
+        &[
+            "1 eks DeletePodIdentityAssociation",
+            "1 eks DescribeCluster",
+            "2 eks DescribePodIdentityAssociation",
+            "4 eks ListPodIdentityAssociations",
+            "1 iam DeleteRole",
+            "1 iam DeleteRolePolicy",
+            "3 iam GetRole",
+            "1 iam ListAttachedRolePolicies",
+            "1 iam ListInstanceProfilesForRole",
+            "1 iam ListRolePolicies",
+        ],
+    );
 }

@@ -208,9 +208,10 @@ fn suffice(lines: &[Line], granted: &Granted) -> Vec<Tried> {
     tried
 }
 
-/// Asked for only when something takes long, and a refusal costs no more than a line that explains it
-/// (`safe::rollouts` shows both).
-const OPTIONAL: &[&str] = &["list events"];
+/// Of a command (all, where it is empty), what is asked for only in passing, and whose refusal costs no more than a line that
+/// explains a rollout that takes long (`safe::rollouts` shows both), calls that are made one by one then, or advice about pods
+/// that are not injected.
+const OPTIONAL: &[(&str, &str)] = &[("", "list events"), ("verify", "list serviceaccounts"), ("wait", "list rollouts")];
 
 /// With what is printed every line of the command goes through; with anything less, one of them tells what is lacking.
 fn prove(command: &str) {
@@ -220,7 +221,10 @@ fn prove(command: &str) {
     // Statements have the same resources in every policy; these commands have one of each kind.
     let places = ["associate", "agent upgrade", "verify"].contains(&command);
     let untold = at_once(AT_ONCE, &granted.less(places), |less| {
-        if less.lacking.iter().all(|permission| OPTIONAL.contains(&permission.as_str())) {
+        let optional = |permission: &String| {
+            OPTIONAL.iter().any(|(of, what)| (of.is_empty() || *of == command) && what == permission)
+        };
+        if less.lacking.iter().all(optional) {
             return None;
         }
         // The quickest of those that ask for it.

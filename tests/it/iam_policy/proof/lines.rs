@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::{
     CLUSTER,
-    files::{CHANGED, CREATED, NEW, PATTERN, SAME, UPGRADE, file, kept, kept_here},
+    files::{CHANGED, CREATED, NEW, PATTERN, SAME, UPGRADE, file, kept, kept_here, opened},
     worlds::{
-        FULL, bereft, crashed, each_kind, instead, left, made, made_and_used, old, other_role, podids_role, second,
-        shared, target, unused, worn,
+        FULL, bereft, crashed, each_kind, instead, left, made, made_and_used, old, open, open_and_used, other_role,
+        podids_role, second, shared, target, unused, worn,
     },
 };
 use crate::support::APP;
@@ -105,6 +105,7 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
         "disassociate" => vec![
             line("carts-associated", &shared(), "disassociate carts/carts --no-wait --yes"),
             line("carts-associated", &made_and_used(), "disassociate carts/carts --delete-role --yes"),
+            line("carts-associated", &open_and_used(), "disassociate carts/carts --delete-role --no-wait --yes"),
             Line { once: left, ..line("carts-associated", &each_kind(), "disassociate carts/carts --recycle --yes") },
             Line {
                 once: left,
@@ -177,7 +178,10 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             line("carts-associated", &[], format!("role show {role} --cluster {CLUSTER}")),
             line("carts-associated", &[], format!("role show {role} --all-clusters")),
         ],
-        "role delete" => vec![line("carts-associated", &[made()], format!("role delete {made_role} --yes"))],
+        "role delete" => vec![
+            line("carts-associated", &[made()], format!("role delete {made_role} --yes")),
+            line("carts-associated", &[open()], format!("role delete {made_role} --yes")),
+        ],
         "role trust" => vec![line(
             "carts-associated",
             &[other_role()],
@@ -270,6 +274,11 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
                 )
             },
             line("carts-agent", &kept(), format!("apply -f {} --prune --no-wait --yes", file("changed.yaml", CHANGED))),
+            line(
+                "carts-agent",
+                &opened(),
+                format!("apply -f {} --prune --no-wait --yes", file("changed.yaml", CHANGED)),
+            ),
             line("carts-agent", &old(), format!("apply -f {} --yes", file("agent.yaml", UPGRADE))),
             line("carts-agent", &[], format!("apply -f {} --yes", file("pattern.yaml", PATTERN))),
         ],

@@ -112,7 +112,20 @@ pub(super) fn made() -> (&'static str, Value) {
     ("/roles/-", role)
 }
 
+/// The same, open to every service account of every cluster.
+pub(super) fn open() -> (&'static str, Value) {
+    let (roles, mut role) = made();
+    role["trust"]["Statement"][0].as_object_mut().unwrap().remove("Condition");
+    (roles, role)
+}
+
 /// The association of carts/carts is with it.
+pub(super) fn open_and_used() -> [(&'static str, Value); 2] {
+    let [_, association] = made_and_used();
+    [open(), association]
+}
+
+/// The association of carts/carts is with [`made`].
 pub(super) fn made_and_used() -> [(&'static str, Value); 2] {
     let role = "arn:aws:iam::111122223333:role/podid/eks-workshop-carts-carts-8233eca5";
     [made(), ("/associations/0/role", json!(role))]
