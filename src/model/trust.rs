@@ -20,7 +20,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub use self::{
-    admits::{admits, others, trusts_pods},
+    admits::{admits, everyone, others, trusts_pods},
     allowed::{Allowed, allowed, other_clusters},
     conditions::TAGS as SESSION_TAGS,
     evaluate::{at_run_time, evaluate},

@@ -144,6 +144,9 @@ impl Trust {
 
     fn fine(&self, ctx: &Context, view: &View) {
         let name = &view.role.name;
+        for unusual in trust::everyone(&view.role.trust) {
+            ctx.term.warn(format!("role {name}: {unusual}"));
+        }
         match (&view.verdict, &self.service_account) {
             (Some(Verdict::Unknown(reasons)), Some(subject)) => {
                 for reason in reasons {

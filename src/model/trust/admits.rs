@@ -3,21 +3,63 @@
 
 use serde_json::Value;
 
-use super::{PRINCIPAL, conditions::TAGS, operator::Operator};
+use super::{
+    ACTIONS, PRINCIPAL,
+    conditions::{self, AnyPod, TAGS, Truth},
+    evaluate::{covers, names_everyone, who},
+    operator::Operator,
+};
 use crate::model::{
     arn::Arn,
     document::{Document, strings},
 };
 
-/// Whether any statement allows anything to the service principal by name.
+/// Whether any statement allows anything to the service principal: by name, or among everyone.
 pub fn trusts_pods(document: &Document) -> bool {
-    document.statements().into_iter().any(|s| allows(s) && services(s).contains(&PRINCIPAL))
+    document.statements().into_iter().any(|s| for_pods(s) || for_everyone(s))
+}
+
+/// An Allow statement that names the service principal.
+pub(super) fn for_pods(statement: &Value) -> bool {
+    allows(statement) && services(statement).contains(&PRINCIPAL)
+}
+
+/// An Allow statement for everyone (`*`) whose conditions some pod's call can meet: `aws:PrincipalServiceName` may narrow it to
+/// Pod Identity (IAM User Guide, global condition keys).
+pub(super) fn for_everyone(statement: &Value) -> bool {
+    let everyone = statement.get("Principal").is_some_and(names_everyone);
+    allows(statement)
+        && everyone
+        && covers(statement, ACTIONS[0])
+        && !matches!(conditions::holds(statement.get("Condition"), &AnyPod, "", true), Truth::No(_))
+}
+
+/// Statements that reach pods only by being for everyone, one line each: what narrows them is a condition, if anything does.
+pub fn everyone(document: &Document) -> Vec<String> {
+    let all = document.statements().into_iter().enumerate().filter(|(_, statement)| for_everyone(statement));
+    let line = |(at, statement): (usize, &Value)| {
+        let who = who(statement, at);
+        let keys: Vec<&str> = conditions(statement).into_iter().map(|(_, key, _)| key.as_str()).collect();
+        if keys.iter().any(|key| key.eq_ignore_ascii_case("aws:PrincipalServiceName")) {
+            format!(
+                "{who} names everyone (`*`) and only its condition on aws:PrincipalServiceName keeps it to services: name {PRINCIPAL} instead"
+            )
+        } else if keys.is_empty() {
+            format!("{who} lets everyone (`*`) assume the role, whoever it is and without any condition")
+        } else {
+            format!(
+                "{who} names everyone (`*`), not only pods: whoever meets its conditions ({}) may assume the role",
+                keys.join(", ")
+            )
+        }
+    };
+    all.map(line).collect()
 }
 
 /// Whom the statements for the service principal admit, one phrase each: `carts/carts of cluster eks-workshop`.
 pub fn admits(document: &Document) -> Vec<String> {
     let mut phrases = Vec::new();
-    for statement in document.statements().into_iter().filter(|s| allows(s) && services(s).contains(&PRINCIPAL)) {
+    for statement in document.statements().into_iter().filter(|s| for_pods(s) || for_everyone(s)) {
         let phrase = phrase(statement);
         if !phrases.contains(&phrase) {
             phrases.push(phrase);
@@ -77,6 +119,8 @@ fn phrase(statement: &Value) -> String {
             "aws:requesttag/kubernetes-namespace" => namespace = Some(values),
             "aws:requesttag/kubernetes-service-account" => name = Some(values),
             "aws:sourceaccount" => account = Some(values),
+            // Says only that it is Pod Identity that calls.
+            "aws:principalservicename" if values == PRINCIPAL => {}
             _ => more += 1,
         }
     }
@@ -137,6 +181,38 @@ mod tests {
         ] {
             assert_eq!(admits(&document(statement(&cluster, &subject, scope, tags))), [words]);
         }
+    }
+
+    #[test]
+    fn everyone_counts_where_a_pod_is_among_them() {
+        let of = |principal: Value, condition: Value| {
+            let mut one =
+                json!({"Effect": "Allow", "Principal": principal, "Action": ["sts:AssumeRole", "sts:TagSession"]});
+            if !condition.is_null() {
+                one["Condition"] = condition;
+            }
+            Document(json!({"Version": "2012-10-17", "Statement": one}))
+        };
+        let by_name = |name: &str| json!({"StringEquals": {"aws:PrincipalServiceName": name}});
+        for (principal, condition, trusted) in [
+            (json!("*"), by_name(PRINCIPAL), true),
+            (json!({"AWS": "*"}), by_name(PRINCIPAL), true),
+            (json!("*"), json!({"Bool": {"aws:PrincipalIsAWSService": "true"}}), true),
+            (json!("*"), json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "carts"}}), true),
+            (json!("*"), Value::Null, true),
+            (json!("*"), by_name("ec2.amazonaws.com"), false),
+            (json!("*"), json!({"ArnLike": {"aws:PrincipalArn": "arn:aws:iam::1:role/*"}}), false),
+            (json!("*"), json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}), false),
+            (json!("*"), json!({"StringEquals": {"aws:RequestTag/team": "a"}}), false),
+            (json!({"AWS": "arn:aws:iam::1:root"}), by_name(PRINCIPAL), false),
+        ] {
+            let document = of(principal.clone(), condition.clone());
+            assert_eq!(trusts_pods(&document), trusted, "{principal} {condition}");
+            assert_eq!(everyone(&document).len(), usize::from(trusted), "{principal} {condition}");
+            assert_eq!(admits(&document).len(), usize::from(trusted), "{principal} {condition}");
+        }
+        let named = of(json!({"Service": PRINCIPAL}), Value::Null);
+        assert_eq!((trusts_pods(&named), everyone(&named)), (true, Vec::new()));
     }
 
     #[test]

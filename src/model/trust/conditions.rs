@@ -136,10 +136,7 @@ impl Keys for Request<'_> {
             "aws:sourcearn" => Context::One(self.cluster.arn.to_string()),
             // The role is in the cluster's account: EKS takes no other.
             "aws:sourceaccount" | "aws:resourceaccount" => Context::One(self.cluster.arn.account.clone()),
-            "aws:principalisawsservice" => Context::One("true".to_owned()),
-            "aws:principalservicename" => Context::One(PRINCIPAL.to_owned()),
-            key if is_absent(key) => Context::Absent,
-            _ => Context::Unknown,
+            key => of_eks(key).unwrap_or(Context::Unknown),
         }
     }
 
@@ -149,6 +146,31 @@ impl Keys for Request<'_> {
 
     fn cause(&self, key: &str) -> Cause {
         cause(key, self.session_tags)
+    }
+}
+
+/// Whatever pod asks: only what is the same in every call of EKS is known.
+pub(super) struct AnyPod;
+
+impl Keys for AnyPod {
+    fn context(&self, key: &str) -> Context {
+        let key = key.to_ascii_lowercase();
+        let foreign = key.strip_prefix("aws:requesttag/").is_some_and(|tag| !TAGS.contains(&tag));
+        of_eks(&key).unwrap_or(if foreign { Context::Absent } else { Context::Unknown })
+    }
+
+    fn missing(&self, key: &str, who: &str) -> String {
+        missing(key, true, who)
+    }
+}
+
+/// What a key, given in lower case, holds in every call that EKS makes.
+fn of_eks(key: &str) -> Option<Context> {
+    match key {
+        "aws:principalisawsservice" => Some(Context::One("true".to_owned())),
+        "aws:principalservicename" => Some(Context::One(PRINCIPAL.to_owned())),
+        key if is_absent(key) => Some(Context::Absent),
+        _ => None,
     }
 }
 

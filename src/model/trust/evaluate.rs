@@ -184,9 +184,12 @@ pub(super) fn covers(statement: &Value, action: &str) -> bool {
 /// Whether a Principal element covers the service: by name, or by everyone (`"*"` and `{"AWS": "*"}` are the same,
 /// IAM reference, Principal element).
 fn names_service(principal: &Value) -> bool {
-    principal.as_str() == Some("*")
-        || strings(principal.get("AWS")).contains(&"*")
-        || strings(principal.get("Service")).contains(&PRINCIPAL)
+    names_everyone(principal) || strings(principal.get("Service")).contains(&PRINCIPAL)
+}
+
+/// Whether a Principal element is everyone.
+pub(super) fn names_everyone(principal: &Value) -> bool {
+    principal.as_str() == Some("*") || strings(principal.get("AWS")).contains(&"*")
 }
 
 /// The reasons for which actions are lacking, most telling first.

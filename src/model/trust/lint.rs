@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use super::{
     ACTIONS, Cause, PRINCIPAL, Request, Verdict,
-    admits::{allows, conditions, is_session_tag, services},
+    admits::{allows, conditions, for_pods, is_session_tag, services, trusts_pods},
     evaluate,
+    evaluate::covers,
     operator::Operator,
     principals::is_typo,
 };
@@ -61,7 +62,7 @@ pub fn lint(document: &Document, ask: &Lint<'_>) -> Vec<Finding> {
             }
         }
     }
-    if !statements.iter().any(|s| for_pods(s)) && found.is_empty() {
+    if !trusts_pods(document) && found.is_empty() {
         found.push(Finding { id: "principal", statement: None, message: nobody(&statements) });
     }
     if let Some(request) = ask.request {
@@ -85,11 +86,6 @@ fn admission(document: &Document, request: &Request<'_>, found: &mut Vec<Finding
     }
 }
 
-/// An Allow statement for the service principal.
-pub(super) fn for_pods(statement: &Value) -> bool {
-    allows(statement) && services(statement).contains(&PRINCIPAL)
-}
-
 /// Which of [`ACTIONS`] any statement for pods allows: one statement may complete another.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Elsewhere {
@@ -102,12 +98,6 @@ impl Elsewhere {
         let any = |action: &str| statements.iter().any(|s| for_pods(s) && covers(s, action));
         Self { assumes: any(ACTIONS[0]), tags: any(ACTIONS[1]) }
     }
-}
-
-pub(super) fn covers(statement: &Value, action: &str) -> bool {
-    strings(statement.get("Action"))
-        .iter()
-        .any(|pattern| wildcard(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase()))
 }
 
 /// As a finding names it: the Sid, else the number, from 1.

@@ -281,3 +281,21 @@ fn a_target_role_of_another_partition_is_refused() {
         assert!(env.writes().is_empty());
     }
 }
+
+#[test]
+fn everyone_narrowed_to_pod_identity_is_an_odd_form_and_no_mistake() {
+    let everyone = |service: &str| {
+        json!([{"Effect": "Allow", "Principal": "*", "Action": both(),
+            "Condition": {"StringEquals": {"aws:PrincipalServiceName": service}}}])
+    };
+    let listed = |env: &Env| env.podid("role list -o name").ok().stdout.lines().any(|name| name == ROLE);
+    let env = world(&everyone(PODS));
+    let run = trust(&env, "").ok().says("no mistake found").says("names everyone (`*`)");
+    let _ = run.says("name pods.eks.amazonaws.com instead");
+    let _ = trust(&env, "--service-account carts/carts").ok();
+    assert!(listed(&env));
+    // Narrowed to another service it is none of a pod's.
+    let env = world(&everyone("ec2.amazonaws.com"));
+    let _ = trust(&env, "").code(3);
+    assert!(!listed(&env));
+}

@@ -105,7 +105,11 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
         "disassociate" => vec![
             line("carts-associated", &shared(), "disassociate carts/carts --no-wait --yes"),
             line("carts-associated", &made_and_used(), "disassociate carts/carts --delete-role --yes"),
-            line("carts-associated", &open_and_used(), "disassociate carts/carts --delete-role --no-wait --yes"),
+            line(
+                "carts-associated",
+                &open_and_used(),
+                "disassociate carts/carts --delete-role --force --no-wait --yes",
+            ),
             Line { once: left, ..line("carts-associated", &each_kind(), "disassociate carts/carts --recycle --yes") },
             Line {
                 once: left,

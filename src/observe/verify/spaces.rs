@@ -1,0 +1,98 @@
+//! What the service accounts of a namespace share: its pods, workloads and network policies; one list of each kind for a namespace, or
+//! for all where there are many.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::{Asking, CONCURRENCY, names};
+use crate::{
+    failure::Result,
+    model::{
+        have::Seen,
+        names::ServiceAccount,
+        network::NetworkPolicy,
+        snapshot::Snapshot,
+        workload::{Pod, Workload},
+    },
+};
+
+impl Asking<'_> {
+    /// What stands in the namespaces of these service accounts.
+    pub(super) async fn namespaces(&self, subjects: impl Iterator<Item = &ServiceAccount>) -> Result<Spaces> {
+        let mut by_name: BTreeMap<&String, BTreeSet<&ServiceAccount>> = BTreeMap::new();
+        for subject in subjects {
+            by_name.entry(&subject.namespace).or_default().insert(subject);
+        }
+        if by_name.len() > names::NAMESPACES
+            && let Some(everywhere) = self.everywhere().await?
+        {
+            return Ok(Spaces::Everywhere(everywhere));
+        }
+        let reads = by_name.into_iter().map(|(namespace, subjects)| async move {
+            let own = subjects.first().filter(|_| subjects.len() == 1).copied();
+            Ok((namespace.clone(), self.space(Some(namespace), own).await?))
+        });
+        Ok(Spaces::Each(stream::iter(reads).buffered(CONCURRENCY).try_collect().await?))
+    }
+
+    /// All namespaces by one list of each kind; `None` where one of them is refused: in single namespaces it may be allowed.
+    async fn everywhere(&self) -> Result<Option<Space>> {
+        let all = self.space(None, None).await?;
+        let refused = matches!(all.pods, Seen::Unreadable(_))
+            || matches!(all.workloads, Seen::Unreadable(_))
+            || matches!(all.policies, Seen::Unreadable(_));
+        Ok((!refused || self.kube.is_err()).then_some(all))
+    }
+
+    /// A namespace (`None`: all); of the pods only those of one service account where only that is looked at.
+    async fn space(&self, namespace: Option<&str>, own: Option<&ServiceAccount>) -> Result<Space> {
+        let pods = self.kube("list pods", |kube| async move {
+            match own {
+                Some(one) => kube.pods(one).await,
+                None => kube.all_pods(namespace).await,
+            }
+        });
+        let kinds = "list deployments, statefulsets and daemonsets";
+        let workloads = self.kube(kinds, |kube| kube.all_workloads(namespace));
+        let policies = self.kube("list networkpolicies", |kube| kube.network_policies(namespace));
+        let (pods, workloads, policies) = futures::try_join!(pods, workloads, policies)?;
+        Ok(Space { pods, workloads, policies })
+    }
+}
+
+/// What service accounts share: that of their namespace, or of all.
+pub(super) enum Spaces {
+    Each(BTreeMap<String, Space>),
+    Everywhere(Space),
+}
+
+impl Spaces {
+    /// Gives a snapshot what is of its service account, or of its namespace.
+    pub(super) fn put(&self, it: &mut Snapshot) {
+        let space = match self {
+            Self::Each(spaces) => spaces.get(&it.subject.namespace),
+            Self::Everywhere(space) => Some(space),
+        };
+        let Some(space) = space else { return };
+        let ServiceAccount { namespace, name } = &it.subject;
+        it.pods = some(&space.pods, |pod| pod.namespace == *namespace && pod.service_account == *name);
+        it.workloads = some(&space.workloads, |workload| workload.id.namespace == *namespace);
+        it.network_policies = some(&space.policies, |policy| policy.namespace == *namespace);
+    }
+}
+
+/// A namespace, or all of them.
+pub(super) struct Space {
+    pods: Seen<Vec<Pod>>,
+    workloads: Seen<Vec<Workload>>,
+    policies: Seen<Vec<NetworkPolicy>>,
+}
+
+fn some<T: Clone>(read: &Seen<Vec<T>>, of_it: impl Fn(&T) -> bool) -> Seen<Vec<T>> {
+    match read {
+        Seen::Read(all) => Seen::Read(all.iter().filter(|one| of_it(one)).cloned().collect()),
+        Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
+        Seen::NotAsked => Seen::NotAsked,
+    }
+}
