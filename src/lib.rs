@@ -21,6 +21,7 @@ pub mod output;
 pub mod plan;
 pub mod ports;
 pub mod prove;
+pub mod secrets;
 pub mod settings;
 pub mod wait;
 
@@ -218,7 +219,11 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
         term.error(&Failure::usage(message).hint("see `podid --help`"));
         return ExitCode::from(Code::Usage as u8);
     }
-    // A closed pipe under --help is not worth a word.
-    let _ = error.print();
+    if error.use_stderr() {
+        Term::new(TermSettings::default()).usage(&error.render());
+    } else {
+        // A closed pipe under --help is not worth a word.
+        let _ = error.print();
+    }
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Code::Usage as u8))
 }

@@ -34,7 +34,10 @@ use aws_types::{
 };
 use tokio::sync::Mutex;
 
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    secrets,
+};
 
 /// Attempts of one call unless the user says otherwise: EKS and IAM throttle long runs of calls.
 pub(super) const MAX_ATTEMPTS: u32 = 8;
@@ -244,6 +247,14 @@ fn apply_retry(mut retry: RetryConfig, attempts: Option<&str>, mode: Option<&str
     }
 }
 
+/// None of this is ever printed. The key's id is no secret.
+pub(super) fn keep_secret(credentials: &Credentials) {
+    secrets::hold(credentials.secret_access_key());
+    if let Some(token) = credentials.session_token() {
+        secrets::hold(token);
+    }
+}
+
 /// Credentials shared by all clients and the EKS token: each source is asked once (a process may ask the user for something).
 #[derive(Debug)]
 struct Cached {
@@ -266,6 +277,7 @@ impl Cached {
         }
         let fetched = tokio::time::timeout(CREDENTIALS_TIMEOUT, self.inner.provide_credentials()).await;
         let credentials = fetched.map_err(|_| CredentialsError::provider_timed_out(CREDENTIALS_TIMEOUT))??;
+        keep_secret(&credentials);
         *held = Some(credentials.clone());
         Ok(credentials)
     }

@@ -14,6 +14,7 @@ use crate::{
     failure::{Failure, Result},
     model::{arn::Arn, table::Table},
     ports::{AsPod, Caller, EksAuth, Iam, Tables},
+    secrets,
 };
 
 /// A pod's session.
@@ -27,6 +28,7 @@ impl EksAuth for Aws {
     async fn as_pod(&self, cluster: &str, token: &SecretString) -> Result<Box<dyn AsPod>> {
         let what = format!("cannot get credentials from EKS Auth of cluster `{cluster}`");
         let eks_auth = self.eks_auth(&what).await?;
+        secrets::hold(token.expose_secret());
         let call = eks_auth.api.assume_role_for_pod_identity().cluster_name(cluster).token(token.expose_secret());
         let answer = call.send().await;
         let answer = answer.map_err(|error| eks_auth.told.failure("AssumeRoleForPodIdentity", &what, &error))?;
@@ -40,6 +42,7 @@ impl EksAuth for Aws {
             None,
             "EksAuth",
         );
+        super::config::keep_secret(&credentials);
         Ok(Box::new(Session { aws: self.acting_as(credentials).await?, arn: user.arn().to_owned() }))
     }
 }

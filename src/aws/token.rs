@@ -20,6 +20,7 @@ use super::Aws;
 use crate::{
     failure::{Failure, Result},
     ports::TokenSource,
+    secrets,
 };
 
 /// What the API server asks of X-Amz-Expires. It takes the token for 15 minutes from signing whatever this says.
@@ -66,6 +67,7 @@ impl EksToken {
         let credentials = self.aws.credentials(&doing).await?;
         let token = presign(credentials, &self.region, &self.cluster, now)
             .map_err(|cause| Failure::failed(doing).because(cause))?;
+        secrets::hold(&token);
         *held = Some((now, token.clone()));
         Ok(token)
     }

@@ -7,11 +7,13 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use kube::config::{AuthInfo, Cluster as ClusterEntry, ExecAuthCluster, ExecConfig, Kubeconfig, KubeconfigError};
+use secrecy::ExposeSecret;
 
 use super::error::deepest;
 use crate::{
     failure::{Failure, Result},
     model::arn::Arn,
+    secrets,
 };
 
 /// Looks up an environment variable.
@@ -142,6 +144,9 @@ impl Entry {
     /// The user, its plugin told about the cluster when it asks for it.
     pub(super) fn auth_info(&self) -> Result<AuthInfo> {
         let mut user = self.user.clone();
+        for secret in [&user.token, &user.password, &user.client_key_data].into_iter().flatten() {
+            secrets::hold(secret.expose_secret());
+        }
         if let Some(exec) = user.exec.as_mut().filter(|exec| exec.provide_cluster_info) {
             exec.cluster = Some(ExecAuthCluster::try_from(&self.cluster).map_err(|e| unreadable(&e))?);
         }

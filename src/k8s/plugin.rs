@@ -24,6 +24,7 @@ use super::error::{answered, deepest};
 use crate::{
     failure::{Code, Failure, Result},
     output::mask,
+    secrets,
 };
 
 /// How long a plugin may take, and how long when it may ask the user for something.
@@ -180,6 +181,9 @@ fn parse(out: &[u8]) -> Option<Credential> {
     let text = std::str::from_utf8(out).ok()?;
     let read: ExecCredential = serde_json::from_str(text).ok().or_else(|| serde_yaml::from_str(text).ok())?;
     let status = read.status?;
+    for secret in [&status.token, &status.client_key_data].into_iter().flatten() {
+        secrets::hold(secret);
+    }
     let token = status.token.filter(|token| !token.is_empty()).map(SecretString::from);
     let certificate = status.client_certificate_data.zip(status.client_key_data.map(SecretString::from));
     if token.is_none() && certificate.is_none() {

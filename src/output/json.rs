@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::mask::hidden;
+use super::{
+    gate::{command, has_command},
+    mask::hidden,
+};
 use crate::failure::{Failure, Result};
 
 /// Pretty JSON with a line end.
@@ -24,13 +27,13 @@ pub fn line(document: &impl Serialize) -> String {
 /// 1.1, 5.4; not so in YAML 1.2). A document with any of them is written in YAML's flow style, as JSON, with escapes.
 pub fn yaml(document: &impl Serialize) -> Result<String> {
     let text = serde_yaml::to_string(document).map_err(|e| unprintable(&e))?;
-    if !text.chars().any(raw) {
+    if !text.chars().any(raw) && !has_command(&text) {
         return Ok(text);
     }
     let text = serde_json::to_string_pretty(document).map_err(|e| unprintable(&e))?;
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if raw(c) {
+    for (at, c) in text.char_indices() {
+        if raw(c) || c == '#' && command(&text[at..], false) {
             let _ = write!(out, "\\U{:08x}", u32::from(c));
         } else {
             out.push(c);
@@ -48,11 +51,12 @@ fn raw(c: char) -> bool {
     c != '\n' && hidden(c)
 }
 
-/// serde_json escapes the controls below U+0020 only; all others stand inside strings, where an escape means the same.
+/// serde_json escapes the controls below U+0020 only; all others stand inside strings, where an escape means the same. So does
+/// `##[error]`, which a CI system's runner would carry out.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if raw(c) {
+    for (at, c) in text.char_indices() {
+        if raw(c) || c == '#' && command(&text[at..], false) {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(out, "\\u{unit:04x}");
             }
@@ -74,6 +78,15 @@ mod tests {
         assert_eq!(text, "{\n  \"a\": \"x\\u009b31m\\u202ey\\udb40\\udc01é\\n\"\n}\n");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
         assert_eq!(serde_json::from_str::<serde_json::Value>(&line(&value)).unwrap(), value);
+    }
+
+    #[test]
+    fn commands_keep_the_value() {
+        let value = serde_json::json!({"a": "x ##[error]y\n::error::z\n ##vso[task] # a ## b"});
+        for text in [pretty(&value).unwrap(), line(&value), yaml(&value).unwrap()] {
+            assert!(!has_command(&text), "{text}");
+            assert_eq!(serde_yaml::from_str::<serde_json::Value>(&text).unwrap(), value, "{text}");
+        }
     }
 
     #[test]

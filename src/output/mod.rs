@@ -5,6 +5,7 @@ pub mod block;
 mod choices;
 pub mod diff;
 pub mod error;
+mod gate;
 pub mod json;
 pub mod log;
 pub mod mask;
@@ -43,6 +44,9 @@ use crate::{
     failure::{Failure, Result},
     plan::Step,
 };
+use gate::Gate;
+#[cfg(test)]
+pub(crate) use gate::has_command as is_command;
 
 /// The terminal, or what stands in for it. Cheap to clone.
 #[derive(Clone)]
@@ -82,10 +86,12 @@ impl Term {
     /// A terminal over other writers.
     pub fn with_streams(
         settings: TermSettings,
-        streams: Streams,
+        mut streams: Streams,
         out: Box<dyn Write + Send>,
         err: Box<dyn Write + Send>,
     ) -> Self {
+        // Whoever asks for annotations is such a runner, or its output is handed on to one.
+        streams.commands |= settings.ci == Some(Ci::Github);
         Self(Arc::new(Inner {
             settings,
             streams,
@@ -162,8 +168,31 @@ impl Term {
 
     // Data.
 
-    /// Writes data to stdout as it is. A reader that went away is no failure: there is nobody left to tell.
+    /// Writes data to stdout. A reader that went away is no failure: there is nobody left to tell.
     pub fn emit(&self, data: &str) -> Result<()> {
+        self.put(&self.out_gate().pass(data))
+    }
+
+    /// Writes workflow commands of podid's own, for a runner that carries them out.
+    pub fn emit_commands(&self, data: &str) -> Result<()> {
+        self.put(&Gate { commands: false, ..self.out_gate() }.pass(data))
+    }
+
+    fn out_gate(&self) -> Gate {
+        Gate { color: self.0.streams.out_color, commands: self.0.streams.commands }
+    }
+
+    /// What a bar may show.
+    fn plain(&self, text: &str) -> String {
+        Gate { color: false, ..self.err_gate() }.pass(text).into_owned()
+    }
+
+    fn err_gate(&self) -> Gate {
+        Gate { color: self.0.streams.err_color, commands: self.0.streams.commands }
+    }
+
+    /// Writes to stdout as it is.
+    fn put(&self, data: &str) -> Result<()> {
         if data.is_empty() || self.out_closed() {
             return Ok(());
         }
@@ -201,12 +230,13 @@ impl Term {
 
     /// Writes data that takes the place of what is on the screen; the same as [`Term::emit`] where there is no screen.
     pub fn redraw(&self, data: &str) -> Result<()> {
-        if self.0.streams.out_tty { self.emit(&format!("\u{1b}[2J\u{1b}[H{data}")) } else { self.emit(data) }
+        let data = self.out_gate().pass(data);
+        if self.0.streams.out_tty { self.put(&format!("\u{1b}[2J\u{1b}[H{data}")) } else { self.put(&data) }
     }
 
-    /// Writes a line of data.
+    /// Writes a line of data. It stays one, whatever a name in it holds.
     pub fn emit_line(&self, line: impl fmt::Display) -> Result<()> {
-        self.emit(&format!("{line}\n"))
+        self.emit(&format!("{}\n", line.to_string().trim_end_matches('\n').replace('\n', "\\n")))
     }
 
     /// Writes JSON.
@@ -242,7 +272,7 @@ impl Term {
             Format::Table | Format::Wide => self.emit_table(&table()),
             Format::Name => {
                 let names: Vec<String> =
-                    names.into_iter().map(|name| mask::visible(&name.to_string()) + "\n").collect();
+                    names.into_iter().map(|name| table::one_line(&name.to_string()) + "\n").collect();
                 self.emit(&names.concat())
             }
         }
@@ -342,8 +372,15 @@ impl Term {
         self.say(&out);
     }
 
-    /// Writes to stderr as it is. Nobody can be told when that fails.
+    /// Says how a command is used, when it was used wrongly.
+    pub fn usage(&self, text: &clap::builder::StyledStr) {
+        let painted = self.err_paint().color;
+        self.say(&if painted { text.ansi().to_string() } else { text.to_string() });
+    }
+
+    /// Writes to stderr. Nobody can be told when that fails.
     fn say(&self, text: &str) {
+        let text = self.err_gate().pass(text);
         if !text.is_empty() {
             self.aside(|| {
                 let mut err = lock(&self.0.err);

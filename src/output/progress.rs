@@ -65,7 +65,7 @@ impl Progress {
             return;
         }
         if let Some(bar) = &self.0.bar {
-            bar.set_message(text.clone());
+            bar.set_message(self.0.term.plain(&text));
         } else if self.0.lines {
             self.0.term.status(format_args!("{}: {text}", self.0.subject));
         }
@@ -130,7 +130,7 @@ fn spinner(term: &Term, subject: &str) -> ProgressBar {
     let style = ProgressStyle::with_template("{spinner} {prefix}: {msg} ({elapsed})")
         .unwrap_or_else(|_| ProgressStyle::default_spinner())
         .tick_chars(if unicode { "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ " } else { "|/-\\ " });
-    let bar = bars.add(ProgressBar::new_spinner().with_style(style).with_prefix(subject.to_owned()));
+    let bar = bars.add(ProgressBar::new_spinner().with_style(style).with_prefix(term.plain(subject)));
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
 }

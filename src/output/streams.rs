@@ -30,11 +30,16 @@ pub struct Streams {
     pub err_color: bool,
     /// Nobody is watching, whatever the streams are.
     pub ci: bool,
+    /// A CI system reads along, and carries out lines that look like its commands.
+    pub commands: bool,
     /// The cursor of stderr can be moved: bars can be drawn.
     pub movable: bool,
     /// A fixed now, for tests.
     pub now: Option<Timestamp>,
 }
+
+/// Variables of CI systems: in general, GitHub and Gitea, Azure Pipelines, TeamCity.
+const RUNNERS: [&str; 4] = ["CI", "GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION"];
 
 impl Streams {
     /// Those of the process, with their writers.
@@ -63,6 +68,7 @@ impl Streams {
             out_color: out_choice != anstream::ColorChoice::Never,
             err_color: err_choice != anstream::ColorChoice::Never,
             ci: ci(var("CI").as_deref()),
+            commands: RUNNERS.iter().any(|name| ci(var(name).as_deref())),
             movable: err_tty && !dumb,
             now: None,
         };

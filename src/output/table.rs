@@ -128,7 +128,7 @@ impl From<Timestamp> for Cell {
 }
 
 /// A cell is one line, and a tab would be another cell.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     visible(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 

@@ -336,3 +336,81 @@ fn the_service_error_of_nobody_is_not_invented() {
     assert_eq!(text, "error: cannot reach EKS\n  caused by: EKS DescribeCluster: connection refused\n");
     assert!(error::document(&failure).contains("\"code\":\"failed\""));
 }
+
+mod anything {
+    //! Whatever the text: what is printed moves no cursor, turns no direction, and commands no CI system.
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::output::{gate::has_command, mask::hidden};
+
+    /// Streams of a CI system, with or without color.
+    fn term(format: Format, out_tty: bool) -> TestTerm {
+        let settings = TermSettings { format, ..TermSettings::default() };
+        let streams = Streams { commands: true, out_tty, width: Some(60), ..Streams::default() };
+        let (out, err) = (Buffer::default(), Buffer::default());
+        let term = Term::with_streams(settings, streams, Box::new(out.clone()), Box::new(err.clone()));
+        TestTerm { term, out, err }
+    }
+
+    fn hostile() -> impl Strategy<Value = String> {
+        let pieces = prop::sample::select(vec![
+            "::error::x",
+            "##[error]x",
+            "##vso[task.x]",
+            "\n",
+            "\r",
+            "\t",
+            " ",
+            "\u{1b}[31m",
+            "\u{1b}]0;x\u{7}",
+            "\u{9b}2J",
+            "\u{202e}",
+            "\u{2066}",
+            "\u{200b}",
+            "\u{feff}",
+            "\u{e0001}",
+            "\0",
+            "\u{85}",
+            "\u{2028}",
+            "a",
+            ": ",
+            "#",
+            ":",
+            "é",
+        ]);
+        prop::collection::vec(pieces, 0..10).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn is_harmless_in_every_format(text in hostile(), out_tty in any::<bool>()) {
+            for format in [Format::Table, Format::Wide, Format::Name, Format::Json, Format::Yaml] {
+                let term = term(format, out_tty);
+                let table = || {
+                    let mut table = Table::new(&[Column::new("NAME"), Column::new("VALUE")]);
+                    table.row([Cell::new(text.clone()), Cell::new(text.clone())]);
+                    table
+                };
+                term.render(&serde_json::json!({ "name": text }), table, [&text]).unwrap();
+                if format == Format::Name {
+                    prop_assert_eq!(term.stdout().lines().count(), 1);
+                }
+                term.emit_line(&text).unwrap();
+                term.emit(&text).unwrap();
+                term.status(&text);
+                term.success(&text);
+                term.warn(&text);
+                term.hint(&text);
+                term.plan(&text, &[], true);
+                term.error(&Failure::failed(text.clone()).because(text.clone()).hint(text.clone()));
+                for printed in [term.stdout(), term.stderr()] {
+                    let raw = printed.chars().find(|c| *c != '\n' && *c != '\t' && hidden(*c));
+                    prop_assert_eq!(raw, None, "{:?}", printed);
+                    prop_assert!(!has_command(&printed), "{printed:?}");
+                }
+            }
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 mod kubeconfig;
 mod names;
+mod output;
 mod process;
 mod ready;
 mod roles;

@@ -10,7 +10,7 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{addon::AGENT, agent::AgentState, have::Seen},
     observe,
-    output::{Format, mask},
+    output::{Format, json, mask},
     wait,
 };
 
@@ -124,7 +124,7 @@ impl Status {
 /// What is new since the look before.
 fn show(ctx: &Context, before: Option<&AgentState>, state: &AgentState) -> Result<()> {
     match ctx.term.format() {
-        Format::Json => ctx.term.emit_line(view::json(state)),
+        Format::Json => ctx.term.emit(&json::line(&view::json(state))),
         Format::Yaml => {
             ctx.term.emit("---\n")?;
             ctx.term.emit_yaml(&view::json(state))

@@ -70,9 +70,11 @@ fn junit(reports: &[Report], strict: bool) -> String {
     out + "</testsuites>\n"
 }
 
-/// Escapes text for XML, in an attribute too; what XML 1.0 cannot hold is left out.
+/// Escapes text for XML, in an attribute too; what XML 1.0 cannot hold is left out. `::` and `##` are commands of CI systems where a
+/// report is printed into their log.
 fn xml(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
+    let mut last = '\n';
     for c in mask::credentials(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
@@ -80,9 +82,12 @@ fn xml(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\n' => out.push('\n'),
-            c if c.is_control() => {}
+            ':' if last == ':' => out.push_str("&#58;"),
+            '#' if last == '#' => out.push_str("&#35;"),
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
             c => out.push(c),
         }
+        last = c;
     }
     out
 }
@@ -116,11 +121,31 @@ fn property(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::output::is_command;
+
+    const HOSTILE: &str = "(\\PC|[\u{0}-\u{20}\u{7f}-\u{9f}:#%<>&\"'\\[\\]\u{200b}-\u{200f}\u{202a}-\u{202e}\u{fffe}\u{ffff}]|::error::|##\\[|\\]\\]>){0,30}";
+
+    proptest! {
+        #[test]
+        fn nothing_foreign_ends_its_element_or_begins_a_command(text in HOSTILE) {
+            let words = xml(&mask::visible(&text));
+            // What XML 1.0 can hold (W3C, 2.2), and no markup.
+            let legal = |c: char| matches!(c, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+            prop_assert!(words.chars().all(legal), "{words:?}");
+            prop_assert!(!words.contains(['<', '>', '"']) && !is_command(&words), "{words:?}");
+            let command = format!("::error title={}::{}", property(&text), data(&text));
+            prop_assert!(!command.contains(['\n', '\r']), "{command:?}");
+            prop_assert_eq!(property(&text).find([':', ',']), None);
+        }
+    }
 
     #[test]
     fn what_would_end_a_command_or_an_element_is_escaped() {
         assert_eq!(xml("a<b & \"c\"\u{1b}[0m>"), "a&lt;b &amp; &quot;c&quot;\\u{1b}[0m&gt;");
+        assert_eq!(xml("::error::x\n##[y]"), ":&#58;error:&#58;x\n#&#35;[y]");
         assert_eq!(data("50%\nx: y, z"), "50%25%0Ax: y, z");
         assert_eq!(property("a: b,\nc"), "a%3A b%2C%0Ac");
     }

@@ -79,6 +79,75 @@ fn masks() {
     }
 }
 
+/// In podid's own words too: each of them ends in what services, plugins and manifests say.
+#[test]
+fn masks_everywhere() {
+    for (text, masked) in [
+        // Files of settings.
+        ("aws_secret_access_key = wJalr/XUtnFEMI+K7", "aws_secret_access_key = ***"),
+        ("aws_session_token=IQoJb3JpZ2luX2VjEXAMPLE", "aws_session_token=***"),
+        ("secret_key := abc.def", "secret_key := ***"),
+        ("aws_secret_access_key: wJalr/XUtnFEMI", "aws_secret_access_key: ***"),
+        ("\"password\" => \"hunter2\", \"n\" => 1", "\"password\" => \"***\", \"n\" => 1"),
+        (":api_key => 'a b', n", ":api_key => '***', n"),
+        ("token => abc123", "token => ***"),
+        ("Server=db;Uid=sa;Pwd=Hunter2!;Encrypt=true", "Server=db;Uid=sa;Pwd=***;Encrypt=true"),
+        ("pwd = hunter2;", "pwd = ***;"),
+        // XML.
+        ("<SecretAccessKey>abc/def+1</SecretAccessKey>", "<SecretAccessKey>***</SecretAccessKey>"),
+        ("<ns:Password>a b</ns:Password>", "<ns:Password>***</ns:Password>"),
+        ("&lt;SessionToken&gt;abc&lt;/SessionToken&gt;", "&lt;SessionToken&gt;***&lt;/SessionToken&gt;"),
+        ("<add key=\"DbPassword\" value=\"hunter2\"/>", "<add key=\"DbPassword\" value=\"***\"/>"),
+        // Command lines.
+        ("helm --password hunter2 x", "helm --password *** x"),
+        ("[\"--api-token\", \"abc\"]", "[\"--api-token\", \"***\"]"),
+        ("curl -u me:hunter2 https://host/", "curl -u me:*** https://host/"),
+        // URLs.
+        ("https://abcdef0123@host/x", "https://***@host/x"),
+        ("fatal: https://oauth2:abc@gitlab.com/x.git", "fatal: https://oauth2:***@gitlab.com/x.git"),
+        ("https://hooks.slack.com/services/T0/B0/abc", "https://hooks.slack.com/services/***"),
+        // By what they begin with.
+        ("got ghp_0123456789abcdefABCDEF, then", "got ***, then"),
+        ("github_pat_11ABCDE_0123456789", "***"),
+        ("glpat-0123456789abcdef", "***"),
+        ("xoxb-1234567890-abcdef", "***"),
+        ("sk_live_0123456789abcdef", "***"),
+        ("sk-ant-api03-abcdef0123", "***"),
+        ("npm_0123456789abcdefABCDEF", "***"),
+        ("dckr_pat_0123456789", "***"),
+        ("hvs.CAESIJ0123456789abcdef", "***"),
+        ("AIzaSyA0123456789abcdefghij", "***"),
+        ("IQoJb3JpZ2luX2VjEXAMPLE//x==", "***"),
+    ] {
+        assert_eq!(credentials(text), masked);
+        assert_eq!(mask(text), masked);
+        assert_eq!(credentials(masked), masked, "twice");
+    }
+}
+
+/// What looks a little like a secret, and is what a diagnosis lives from.
+#[test]
+fn what_is_no_secret_stays() {
+    for text in [
+        "PWD=/app/src OLDPWD=/",
+        "{\"tokenFile\":\"/etc/podid/token\",\"secretName\":\"carts-db\",\"tokenExpirationSeconds\": 86400}",
+        "AWS_WEB_IDENTITY_TOKEN_FILE=/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
+        "secretRef = carts-db",
+        "git clone ssh://git@github.com/x postgres://carts@db/carts",
+        "docker-pullable://nginx@sha256:0123456789abcdef",
+        "https://example.com/@scope/pkg?to=a@example.com",
+        "task_test_abcdefgh task-proj-alpha-1 highs_temperatures npm_config_registry",
+        "std::error::Error at arn:aws:iam::aws:policy/ReadOnly",
+        "<name>token</name><tokens>",
+        "the token is expired; passwords: none; secrets are not read",
+        "if token == other && secret != x",
+        "-u me --user you",
+    ] {
+        assert_eq!(credentials(text), text);
+        assert_eq!(mask(text), text);
+    }
+}
+
 #[test]
 fn what_podid_says_keeps_ids_and_prose() {
     for text in [

@@ -29,11 +29,15 @@ fn all_ready(env: &Env, pods: usize) {
     env.world.wait_until(SOON, all).unwrap();
 }
 
-/// Waits until so many patches of a kind were sent.
+/// Waits until so many patches of a kind were answered.
 #[track_caller]
 fn patched(env: &Env, resource: &str, times: usize) {
-    let sent = |_: &mut State| env.world.journal().count("kubernetes", &format!("patch {resource}")) == times;
-    env.world.wait_until(SOON, sent).unwrap();
+    let patch = format!("patch {resource}");
+    let answered = |_: &mut State| {
+        let calls = env.world.journal().calls();
+        calls.iter().filter(|call| call.operation == patch && call.status.is_some()).count() == times
+    };
+    env.world.wait_until(SOON, answered).unwrap();
 }
 
 /// Takes the role's permission away, or gives it back: pods that start without it fail.
