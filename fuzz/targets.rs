@@ -66,7 +66,7 @@ pub(crate) fn trust(text: &str) {
 pub(crate) fn policy(text: &str) {
     let Some(document) = document(text) else { return };
     assert!(policy::same_meaning(&document, &document));
-    let _ = policy::broad("x", &document);
+    let _ = (policy::warnings("x", &document), policy::in_words(&policy::faults(&document)));
     let _ = policy::check_session(&document);
     let grant = policy::parse_table("carts=read", "aws", "us-west-2", "111122223333").unwrap();
     let merged = policy::merged(Some(&document), std::slice::from_ref(&grant));

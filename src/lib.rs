@@ -13,6 +13,7 @@ pub mod context;
 pub mod execute;
 pub mod explain;
 pub mod failure;
+pub mod files;
 pub mod k8s;
 pub mod manifest;
 pub mod model;
@@ -25,10 +26,16 @@ pub mod secrets;
 pub mod settings;
 pub mod wait;
 
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+    sync::mpsc,
+    time::Duration,
+};
 
 use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::{
     cli::{Cli, Command},
@@ -74,7 +81,13 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         no_progress: global.no_progress,
     });
     output::log::init_logging(&term);
-    let result = drive(cli, cluster_flag, &term);
+    let result = match supervised(cli, cluster_flag, &term) {
+        Ok(End::Command(Ok(result))) => result,
+        Ok(End::Command(Err(panic))) => std::panic::resume_unwind(panic),
+        // No word of it: what cannot be interrupted may be the output.
+        Ok(End::Signal(signal)) => return ExitCode::from(signal.code() as u8),
+        Err(failure) => Err(failure),
+    };
     let code = result.unwrap_or_else(|failure| {
         let failure = explain::with_a_way_on(failure);
         term.error(&failure);
@@ -83,8 +96,33 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     ExitCode::from(code as u8)
 }
 
+/// The main thread's stack, which commands were written for.
+const STACK: usize = 8 << 20;
+
+/// Runs the command on a thread of its own: the main thread stays free to end the process.
+fn supervised(cli: Cli, cluster_flag: bool, term: &Term) -> Result<End> {
+    let broken = |why: &dyn std::fmt::Display| Failure::failed("cannot start").because(why.to_string());
+    let (first, signal) = watch::channel(None);
+    let (command, end) = mpsc::channel();
+    // Before the first request goes out: from then on a signal must not end the process unheard.
+    let second = Signals::heed(first, command.clone()).map_err(|e| broken(&format!("signals cannot be heard: {e}")))?;
+    let term = term.clone();
+    let work = move || {
+        let drive = AssertUnwindSafe(|| drive(cli, cluster_flag, &term, signal, second));
+        let _nobody_waits = command.send(End::Command(catch_unwind(drive))).is_err();
+    };
+    std::thread::Builder::new().name("command".to_owned()).stack_size(STACK).spawn(work).map_err(|e| broken(&e))?;
+    end.recv().map_err(|e| broken(&e))
+}
+
 /// Runs the command on a runtime; the first signal asks it to stop, the second stops it.
-fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
+fn drive(
+    cli: Cli,
+    cluster_flag: bool,
+    term: &Term,
+    signal: watch::Receiver<Option<Signal>>,
+    mut second: oneshot::Receiver<Signal>,
+) -> Result<Code> {
     let runtime = wait::runtime()?;
     if let [first, second, ..] = &cli.global.cluster[..]
         && !matches!(cli.command, Command::List(_))
@@ -96,15 +134,8 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
         return Err(Failure::usage("--output: `junit` and `github` are reports of `podid verify`")
             .hint("other commands print table, wide, json, yaml or name"));
     }
-    let (sender, receiver) = watch::channel(None);
-    let guard = Guard::new(cli.global.timeout, receiver);
+    let guard = Guard::new(cli.global.timeout, signal);
     let ctx = Context::new(cli.global, cluster_flag, term.clone(), guard.clone());
-    // Before the first request goes out: from then on a signal must not end the process unheard.
-    let signals = {
-        let _entered = runtime.enter();
-        Signals::listen()
-            .map_err(|e| Failure::failed("cannot start").because(format!("signals cannot be heard: {e}")))?
-    };
     let result = runtime.block_on(async {
         let command = async {
             match cli.command {
@@ -128,7 +159,7 @@ fn drive(cli: Cli, cluster_flag: bool, term: &Term) -> Result<Code> {
         };
         tokio::select! {
             result = command => result,
-            signal = signals.pass_on(&sender) => Err(Failure::new(signal.code(), "stopped at once; what was in flight is unknown")),
+            Ok(signal) = &mut second => Err(Failure::new(signal.code(), "stopped at once; what was in flight is unknown")),
         }
     });
     if guard.wrote() {
@@ -165,7 +196,44 @@ fn ignores_hang_up() -> bool {
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
 }
 
+/// How long podid may take to end after the second signal before it is ended.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// What ends the process.
+enum End {
+    /// The command.
+    Command(std::thread::Result<Result<Code>>),
+    /// The second signal, while something that cannot be interrupted holds the command.
+    Signal(Signal),
+}
+
 impl Signals {
+    /// Listens on a thread of its own, so that a signal is heard whatever the command is busy with, such as a pipe that takes
+    /// no more output. The first signal goes to `first`, the second to the receiver, and soon after that to `end`.
+    fn heed(
+        first: watch::Sender<Option<Signal>>,
+        end: mpsc::Sender<End>,
+    ) -> std::io::Result<oneshot::Receiver<Signal>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let signals = {
+            let _entered = runtime.enter();
+            Self::listen()?
+        };
+        let (tell, second) = oneshot::channel();
+        std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                let signal = signals.pass_on(&first).await;
+                // A command that has ended takes neither.
+                let _ended = tell.send(signal).is_err();
+                wait::pause(LAST_WORDS).await;
+                let _ended = end.send(End::Signal(signal)).is_err();
+                // `first` lives as long as the process: a guard takes a lost one for one that never comes.
+                std::future::pending::<()>().await;
+            });
+        })?;
+        Ok(second)
+    }
+
     /// Passes the first signal on; returns with the second.
     async fn pass_on(mut self, sender: &watch::Sender<Option<Signal>>) -> Signal {
         let first = self.next().await;

@@ -232,6 +232,18 @@ pub async fn tables(tables: &dyn Tables, grants: &[TableGrant]) -> Result<BTreeM
     stream::iter(reads).buffered(CONCURRENCY).try_collect().await
 }
 
+/// The key of a table, as a policy may name it: what a service answers can become no wildcard there.
+///
+/// # Errors
+/// When it is not the ARN of one KMS key.
+pub fn usable_key(table: &Table) -> Result<Option<&String>> {
+    let Some(key) = &table.key else { return Ok(None) };
+    Arn::kms_key(key).map_err(|e| {
+        Failure::failed(format!("cannot grant the use of the KMS key of table {}", table.arn)).because(e.to_string())
+    })?;
+    Ok(Some(key))
+}
+
 /// The Kubernetes side of one service account.
 #[derive(Debug, Clone, Default)]
 pub struct SubjectView {

@@ -173,7 +173,8 @@ fn from_name(cluster: Sourced<String>, region: Option<&str>) -> Result<Target> {
         let region = region.map(|r| Sourced { value: r.to_owned(), from: Origin::Flag("--region") });
         return Ok(Target { cluster, region, account: None });
     }
-    let arn: Arn = cluster.value.parse().map_err(|e| Failure::usage(format!("{e} ({})", cluster.from)))?;
+    let wrong = |e| Failure::usage(format!("{e} ({})", cluster.from));
+    let arn = Arn::strict(&cluster.value).map_err(wrong)?;
     let name = match arn.resource.strip_prefix("cluster/") {
         Some(name) if arn.service == "eks" && !name.is_empty() => name.to_owned(),
         _ => {
@@ -183,7 +184,9 @@ fn from_name(cluster: Sourced<String>, region: Option<&str>) -> Result<Target> {
             )));
         }
     };
+    let arn = arn.in_region().map_err(wrong)?;
     let sourced = |value: &str| Sourced { value: value.to_owned(), from: cluster.from.clone() };
+    check_cluster_name(&sourced(&name))?;
     Ok(Target { cluster: sourced(&name), region: Some(sourced(&arn.region)), account: Some(sourced(&arn.account)) })
 }
 
@@ -250,7 +253,16 @@ mod tests {
         let target = resolve(&given(Some(arn), None, None), None).unwrap();
         assert_eq!((target.cluster.value.as_str(), target.account.unwrap().value.as_str()), ("big", "999900001111"));
         assert!(resolve(&given(Some(arn), None, Some("us-east-1")), None).is_err());
-        assert!(resolve(&given(Some("arn:aws:iam::1:role/x"), None, None), None).is_err());
+        for wrong in [
+            "arn:aws:iam::111122223333:role/x",
+            "arn:aws:eks:us-west-2:*:cluster/big",
+            "arn:aws:eks:*:999900001111:cluster/big",
+            "arn:aws:eks:us-west-2:999900001111:cluster/*",
+            "arn:aws:eks:us-west-2:999900001111:cluster/big/x",
+            "arn:aws:eks:us-west-2::cluster/big",
+        ] {
+            assert!(resolve(&given(Some(wrong), None, None), None).is_err(), "{wrong}");
+        }
     }
 
     #[test]

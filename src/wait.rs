@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::failure::{Code, Failure, Result};
 
@@ -172,6 +172,25 @@ impl Guard {
         }
     }
 
+    /// Awaits what blocks, such as reading a pipe that nobody writes to, on a thread of its own. When the wait ends early, the
+    /// thread is left behind.
+    ///
+    /// # Errors
+    /// The work's own, the deadline, or the interruption.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        what: &str,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.check()?;
+        let (sender, result) = oneshot::channel();
+        // A receiver that is gone wants no result any more.
+        let thread = std::thread::Builder::new().spawn(move || sender.send(work()).is_ok());
+        let broken = |why: String| Failure::failed(format!("stopped while {what}")).because(why);
+        thread.map_err(|e| broken(e.to_string()))?;
+        self.run(what, async { result.await.unwrap_or_else(|_| Err(broken("a bug in podid".to_owned()))) }).await
+    }
+
     /// Awaits a write (`what` is an order: "create role x"): once a signal came, it gets one more second, and then counts as unknown.
     pub async fn write<T>(&self, what: &str, future: impl Future<Output = Result<T>>) -> Written<T> {
         if let Err(failure) = self.check() {
@@ -292,6 +311,20 @@ mod tests {
         let failure = guard.run("reading", std::future::pending::<Result<()>>()).await.unwrap_err();
         assert_eq!(failure.code, Code::TimedOut);
         assert!(failure.message.contains("while reading"), "{failure}");
+    }
+
+    #[tokio::test]
+    async fn what_blocks_for_ever_ends_with_a_signal_or_the_deadline() {
+        let (sender, guard) = guard(Duration::from_millis(20));
+        let for_ever = || loop {
+            std::thread::park();
+        };
+        let failure = guard.blocking::<()>("reading", for_ever).await.unwrap_err();
+        assert_eq!(failure.code, Code::TimedOut);
+        sender.send_replace(Some(Signal::Interrupt));
+        assert_eq!(guard.blocking::<()>("reading", for_ever).await.unwrap_err().code, Code::Interrupted);
+        let (_sender, guard) = self::guard(Duration::from_mins(1));
+        assert_eq!(guard.blocking("reading", || Ok(7)).await.unwrap(), 7);
     }
 
     #[tokio::test(start_paused = true)]

@@ -46,6 +46,11 @@ pub(super) fn arn(text: &str) -> Result<Arn> {
     text.parse().map_err(|error| Failure::failed("cannot read the service's answer").because(format!("{error}")))
 }
 
+/// The ARN of one thing that the service sent, strict: podid writes it into policies, where a wildcard would match others.
+pub(super) fn arn_of_one(text: &str) -> Result<Arn> {
+    Arn::regional(text).map_err(|error| Failure::failed("cannot use the service's answer").because(format!("{error}")))
+}
+
 fn map(tags: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
     tags.map(|tags| tags.iter().map(|(k, v)| (k.clone(), v.clone())).collect()).unwrap_or_default()
 }
@@ -53,7 +58,7 @@ fn map(tags: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
 pub(super) fn cluster(from: &eks::Cluster) -> Result<Cluster> {
     Ok(Cluster {
         name: text(from.name(), "name")?,
-        arn: arn(need(from.arn(), "arn")?)?,
+        arn: arn_of_one(need(from.arn(), "arn")?)?,
         version: text(from.version(), "version")?,
         platform_version: from.platform_version().unwrap_or_default().to_owned(),
         status: from.status().map(|s| s.as_str().to_owned()).unwrap_or_default(),
@@ -272,6 +277,17 @@ mod tests {
     fn times_keep_their_fraction() {
         let time = time(Some(&DateTime::from_secs_and_nanos(1_795_437_296, 250_000_000))).unwrap();
         assert_eq!(time.as_nanosecond(), 1_795_437_296_250_000_000);
+    }
+
+    #[test]
+    fn what_becomes_part_of_policies_names_one_thing() {
+        let table = "arn:aws:dynamodb:us-west-2:111122223333:table/carts";
+        assert_eq!(arn_of_one(table).unwrap().to_string(), table);
+        for wild in [table.replace("carts", "*"), table.replace("111122223333", "*"), table.replace("carts", "c\"")] {
+            assert!(arn_of_one(&wild).is_err(), "{wild}");
+        }
+        // A role of any path is listed and shown.
+        assert!(arn("arn:aws:iam::111122223333:role/te*ms/$x/app").is_ok());
     }
 
     #[test]

@@ -76,7 +76,7 @@ fn read(from: &TableDescription) -> Result<Table> {
     let local = from.local_secondary_indexes().iter().filter_map(|index| index.index_name());
     let sse = from.sse_description().filter(|sse| sse.sse_type() == Some(&SseType::Kms));
     Ok(Table {
-        arn: convert::arn(convert::need(from.table_arn(), "TableArn")?)?,
+        arn: convert::arn_of_one(convert::need(from.table_arn(), "TableArn")?)?,
         status: from.table_status().map(|status| status.as_str().to_owned()).unwrap_or_default(),
         key: sse.and_then(|sse| sse.kms_master_key_arn()).map(ToOwned::to_owned),
         indexes: global.chain(local).map(ToOwned::to_owned).collect(),

@@ -165,14 +165,14 @@ impl Associate {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let input = self.check()?;
+        let input = self.check(ctx).await?;
         let (want, have) = Box::pin(self.observe(ctx, input)).await?;
         let proof = road::Proof { wait: !self.no_wait, logs: !self.no_logs };
         Box::pin(road::associate(ctx, &want, &have, &self.changing, proof)).await
     }
 
     /// Everything that can be wrong without asking anybody.
-    fn check(&self) -> Result<Input> {
+    async fn check(&self, ctx: &Context) -> Result<Input> {
         if self.disable_session_tags && matches!(self.scope, Some(ScopeArg::ServiceAccount | ScopeArg::Namespace)) {
             return Err(Failure::usage(
                 "`--scope service-account` and `--scope namespace` rest on session tags, which `--disable-session-tags` turns off",
@@ -191,10 +191,7 @@ impl Associate {
         // Checked before the cluster is known: its region and account only complete a bare name to an ARN.
         self.tables("aws", "us-east-1", "000000000000")?;
         let tags = input::tags("--tag", &self.tag)?;
-        let policy_files = self.policy_file.iter().map(|path| input::policy_file(path)).collect::<Result<Vec<_>>>()?;
-        input::distinct(policy_files.iter().map(|p| p.name.as_str()), |name| {
-            Failure::usage(format!("two `--policy-file` make the same inline policy `{name}`"))
-        })?;
+        let policy_files = input::policy_files(ctx, &self.policy_file).await?;
         if self.replace && !self.no_target_role && !self.no_session_policy {
             return Err(Failure::usage("`--replace` is for `--no-target-role` and `--no-session-policy` only"));
         }
@@ -207,7 +204,7 @@ impl Associate {
             None => Field::Unmanaged,
         };
         let session_policy = match &self.session_policy {
-            Some(path) => Field::Set(input::session_policy(path)?),
+            Some(path) => Field::Set(input::session_policy(ctx, path).await?),
             None if self.no_session_policy => Field::Cleared,
             None => Field::Unmanaged,
         };

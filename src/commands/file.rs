@@ -44,8 +44,10 @@ impl Files {
     ///
     /// # Errors
     /// Usage: all that is wrong with them.
-    fn read(&self, ctx: &Context) -> Result<Entries> {
-        let read = manifest::read(&self.file, &mut std::io::stdin().lock())?;
+    async fn read(&self, ctx: &Context) -> Result<Entries> {
+        let paths = self.file.clone();
+        let read = move || manifest::read(&paths, &mut std::io::stdin());
+        let read = ctx.guard.blocking("reading the manifest", read).await?;
         for note in &read.notes {
             ctx.term.note(note);
         }

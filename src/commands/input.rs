@@ -1,12 +1,17 @@
 //! Reading what users give: files, tags, ARNs. Bad input is told with the argument's name before any call.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
 use crate::{
+    context::Context,
     failure::{Failure, Result},
-    model::{arn::Arn, document::Document, policy, want::InlinePolicy},
+    files,
+    model::{arn::Arn, document::Document, json, policy, want::InlinePolicy},
 };
 
 /// Checks the ARN of a managed policy.
@@ -25,31 +30,44 @@ pub fn tags(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>> {
     crate::model::tags::parse(given.iter().map(String::as_str)).map_err(|e| Failure::usage(format!("{flag}: {e}")))
 }
 
-/// Reads a policy document; the inline policy takes the file's name.
+/// Reads policy documents; each inline policy takes its file's name.
 ///
 /// # Errors
-/// Usage, with line and column when it is not JSON.
-pub fn policy_file(path: &Path) -> Result<InlinePolicy> {
-    let shown = path.display();
-    let text = read("--policy-file", path)?;
-    let value = json("--policy-file", &format!("`{shown}`"), &text)?;
-    let document = Document(value);
-    if document.statements().is_empty() {
-        return Err(Failure::usage(format!("--policy-file: `{shown}` is not a policy document: it has no Statement")));
+/// Usage, naming the flag, the file and what is wrong: its name, its JSON with line and column, or a rule of IAM's.
+pub async fn policy_files(ctx: &Context, paths: &[PathBuf]) -> Result<Vec<InlinePolicy>> {
+    let flag = "--policy-file";
+    let mut policies: Vec<InlinePolicy> = Vec::with_capacity(paths.len());
+    for path in paths {
+        let name = policy::own_name(&path.to_string_lossy()).map_err(|e| {
+            Failure::usage(format!("{flag}: {e}")).hint("rename the file: the policy is named after it")
+        })?;
+        if policies.iter().any(|other| other.name == name) {
+            return Err(Failure::usage(format!("two `{flag}` make the same inline policy `{name}`")));
+        }
+        let shown = path.display();
+        let text = read(ctx, flag, path).await?;
+        let document = Document(json(flag, &format!("`{shown}`"), &text)?);
+        if document.0.get("Statement").is_none() {
+            return Err(Failure::usage(format!("{flag}: `{shown}` is not a policy document: it has no Statement")));
+        }
+        let wrong = policy::faults(&document);
+        if !wrong.is_empty() {
+            let wrong = policy::in_words(&wrong);
+            return Err(Failure::usage(format!("{flag}: `{shown}` is not a policy that IAM accepts: {wrong}")));
+        }
+        policies.push(InlinePolicy { name, document });
     }
-    let name = policy::inline_name(&path.to_string_lossy())
-        .map_err(|e| Failure::usage(format!("--policy-file: {e}")).hint("rename the file"))?;
-    Ok(InlinePolicy { name, document })
+    Ok(policies)
 }
 
 /// Reads a session policy and checks what EKS would refuse.
 ///
 /// # Errors
 /// Usage, naming the rule.
-pub fn session_policy(path: &Path) -> Result<Document> {
+pub async fn session_policy(ctx: &Context, path: &Path) -> Result<Document> {
     let flag = "--session-policy";
     let shown = path.display();
-    let text = read(flag, path)?;
+    let text = read(ctx, flag, path).await?;
     let document = Document(json(flag, &format!("`{shown}`"), &text)?);
     policy::check_session(&document).map_err(|why| {
         let failure = Failure::usage(format!("{flag}: `{shown}` {why}"));
@@ -62,27 +80,21 @@ pub fn session_policy(path: &Path) -> Result<Document> {
     Ok(document)
 }
 
-/// Refuses a name that occurs twice.
-///
-/// # Errors
-/// What `refuse` makes of the name.
-pub fn distinct<'a>(names: impl Iterator<Item = &'a str>, refuse: impl Fn(&str) -> Failure) -> Result<()> {
-    let mut seen = std::collections::BTreeSet::new();
-    for name in names {
-        if !seen.insert(name) {
-            return Err(refuse(name));
-        }
-    }
-    Ok(())
-}
+/// Bytes of a file that a flag names; AWS takes far less of each.
+const LARGEST: u64 = 1 << 20;
 
-/// Reads a file.
+/// Reads a file, for as long as the command may wait.
 ///
 /// # Errors
-/// Usage, naming the flag.
-pub fn read(flag: &str, path: &Path) -> Result<String> {
-    std::fs::read_to_string(path)
-        .map_err(|e| Failure::usage(format!("{flag}: cannot read `{}`", path.display())).because(e.to_string()))
+/// Usage, naming the flag; the interruption, or the deadline.
+pub async fn read(ctx: &Context, flag: &str, path: &Path) -> Result<String> {
+    let what = format!("reading `{}`", path.display());
+    let (flag, path) = (flag.to_owned(), path.to_owned());
+    let read = move || {
+        files::text(&path, LARGEST)
+            .map_err(|e| Failure::usage(format!("{flag}: cannot read `{}`", path.display())).because(e.to_string()))
+    };
+    ctx.guard.blocking(&what, read).await
 }
 
 /// Reads JSON; `from` says where it stands.
@@ -90,8 +102,11 @@ pub fn read(flag: &str, path: &Path) -> Result<String> {
 /// # Errors
 /// Usage, naming the flag, with line and column.
 pub fn json(flag: &str, from: &str, text: &str) -> Result<Value> {
-    serde_json::from_str(text.strip_prefix('\u{feff}').unwrap_or(text)).map_err(|e| {
-        Failure::usage(format!("{flag}: {from} is not JSON, line {} column {}", e.line(), e.column()))
-            .because(e.to_string().split(" at line ").next().unwrap_or_default())
+    json::parse(text).map_err(|e| {
+        let (line, column) = (e.line, e.column);
+        if e.twice {
+            return Failure::usage(format!("{flag}: {from}, line {line} column {column}: {}", e.why));
+        }
+        Failure::usage(format!("{flag}: {from} is not JSON, line {line} column {column}")).because(e.why)
     })
 }

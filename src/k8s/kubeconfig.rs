@@ -12,6 +12,7 @@ use secrecy::ExposeSecret;
 use super::error::deepest;
 use crate::{
     failure::{Failure, Result},
+    files::{self, Unread},
     model::arn::Arn,
     secrets,
 };
@@ -58,11 +59,11 @@ pub fn contexts(path: Option<&Path>) -> Result<Vec<String>> {
 /// Reads and merges: a named file must be there; files of `KUBECONFIG` that are not are passed over, as kubectl does.
 pub(super) fn load(path: Option<&Path>, env: &Env) -> Result<Option<Kubeconfig>> {
     if let Some(path) = path {
-        return Kubeconfig::read_from(path).map(Some).map_err(|e| unreadable(&e));
+        return read(path).map(Some);
     }
     let mut merged = None;
     for path in files(env).iter().filter(|path| path.exists()) {
-        let next = Kubeconfig::read_from(path).map_err(|e| unreadable(&e))?;
+        let next = read(path)?;
         merged = Some(match merged {
             None => next,
             Some(before) => Kubeconfig::merge(before, next).map_err(|e| unreadable(&e))?,
@@ -81,10 +82,19 @@ fn files(env: &Env) -> Vec<PathBuf> {
 
 /// The file that a user comes from: the first that has it, as in a merge.
 pub(super) fn origin(path: Option<&Path>, env: &Env, user: &str) -> Option<PathBuf> {
-    let has = |path: &PathBuf| {
-        Kubeconfig::read_from(path).is_ok_and(|file| file.auth_infos.iter().any(|info| info.name == user))
-    };
+    let has = |path: &PathBuf| read(path).is_ok_and(|file| file.auth_infos.iter().any(|info| info.name == user));
     path.map(Path::to_path_buf).or_else(|| files(env).into_iter().find(has))
+}
+
+/// Bytes of a kubeconfig or certificate authority: a thousand times what they have.
+const LARGEST: u64 = 16_000_000;
+
+fn read(path: &Path) -> Result<Kubeconfig> {
+    // What is not there is told by the reader itself.
+    if let Err(why @ (Unread::Kind(_) | Unread::TooLarge(_))) = files::check(path, LARGEST) {
+        return Err(Failure::usage(format!("cannot read kubeconfig `{}`", path.display())).because(why.to_string()));
+    }
+    Kubeconfig::read_from(path).map_err(|e| unreadable(&e))
 }
 
 fn unreadable(error: &KubeconfigError) -> Failure {
@@ -164,9 +174,9 @@ impl Entry {
         let Some(path) = self.cluster.certificate_authority.as_deref().filter(|path| !path.is_empty()) else {
             return Ok(None);
         };
-        std::fs::read(path)
-            .map(Some)
-            .map_err(|e| Failure::usage(format!("cannot read certificate authority `{path}`")).because(deepest(&e)))
+        files::text(Path::new(path), LARGEST)
+            .map(|text| Some(text.into_bytes()))
+            .map_err(|e| Failure::usage(format!("cannot read certificate authority `{path}`")).because(e.to_string()))
     }
 }
 

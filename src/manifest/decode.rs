@@ -185,11 +185,6 @@ impl Decoder<'_> {
         };
         self.twice(&fields, "managed", policies.managed.set().into_iter().flatten().map(String::as_str));
         self.twice(&fields, "inline", policies.inline.set().into_iter().flatten().map(|one| one.name.as_str()));
-        let own = policies.inline.set().into_iter().flatten().any(|one| one.name == policy::DYNAMODB);
-        if let (true, false, Some(node)) = (own, policies.dynamodb.is_unmanaged(), fields.get("inline")) {
-            let message = format!("`{}` is the policy that podid keeps the tables of `dynamodb` in", policy::DYNAMODB);
-            self.say(node.at, &fields.path("inline"), message);
-        }
         policies
     }
 
@@ -234,19 +229,25 @@ impl Decoder<'_> {
             (Some(name), _) => name,
             (None, Some(file)) => {
                 let given = self.text(file, &fields.path("file"))?;
-                policy::inline_name(&given).map_err(|e| self.say(file.at, &fields.path("file"), e.to_string())).ok()?
+                policy::own_name(&given).map_err(|e| self.say(file.at, &fields.path("file"), e.to_string())).ok()?
             }
             (None, None) => {
                 self.say(node.at, path, "key `name` is missing");
                 return None;
             }
         };
-        if let (Err(e), Some(node)) = (policy::inline_name(&format!("{name}.json")), fields.get("name")) {
+        if let (Err(e), Some(node)) = (policy::own_name(&format!("{name}.json")), fields.get("name")) {
             self.say(node.at, &fields.path("name"), e.to_string());
         }
-        if source.document().is_some_and(|document| document.statements().is_empty()) {
+        if let Some(document) = source.document() {
             let at = fields.get("document").or(fields.get("file")).map_or(node.at, |node| node.at);
-            self.say(at, path, "this is not a policy document: it has no Statement");
+            if document.0.get("Statement").is_none() {
+                self.say(at, path, "this is not a policy document: it has no Statement");
+            } else {
+                for wrong in policy::faults(document) {
+                    self.say(at, path, format!("IAM does not accept this policy: {wrong}"));
+                }
+            }
         }
         Some(Inline { name, source })
     }

@@ -13,11 +13,15 @@ use super::{
 };
 use crate::{
     failure::{Failure, Result},
+    files::{self, Unread},
     model::manifest::{API_VERSION, Entries, KIND, Manifest, Place, Places, Problem, entries},
 };
 
 /// Bytes of one file: ten times what 5,000 associations take.
 const LARGEST: u64 = 16_000_000;
+
+/// Bytes of all files together.
+const LARGEST_TOGETHER: usize = 64_000_000;
 
 /// Problems that are shown with their line.
 const SNIPPETS: usize = 5;
@@ -55,7 +59,7 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn io::Read) -> Result<Read> {
             return Err(Failure::usage(format!("`{}` is given twice", path.display())));
         }
         if path.as_os_str() == "-" {
-            let text = text("stdin", stdin)?;
+            let text = files::stream(stdin, LARGEST).map_err(|e| unread("stdin", &e))?;
             texts.push(Text {
                 source: "stdin".to_owned(),
                 folder: PathBuf::from("."),
@@ -67,6 +71,12 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn io::Read) -> Result<Read> {
         } else {
             texts.push(file(path, false)?);
         }
+    }
+    if texts.iter().map(|text| text.whole.len()).sum::<usize>() > LARGEST_TOGETHER {
+        let most = LARGEST_TOGETHER / 1_000_000;
+        return Err(
+            Failure::usage(format!("the files are larger than {most} MB together")).hint("apply them in several runs")
+        );
     }
     let (mut documents, mut problems, mut passed) = (Vec::new(), Vec::new(), 0);
     for text in &texts {
@@ -160,31 +170,21 @@ fn folder(path: &Path) -> Result<Vec<Text>> {
 
 fn file(path: &Path, among_others: bool) -> Result<Text> {
     let source = path.display().to_string();
-    let unread = |e: io::Error| Failure::usage(format!("cannot read `{source}`")).because(e.to_string());
-    let mut opened = std::fs::File::open(path).map_err(unread)?;
-    let text = text(&source, &mut opened)?;
+    let text = files::text(path, LARGEST).map_err(|e| unread(&source, &e))?;
     let folder = path.parent().unwrap_or(Path::new(".")).to_owned();
     Ok(Text { source, folder, whole: text, among_others })
 }
 
-/// The whole of a stream as text, not more than is sensible.
-fn text(source: &str, stream: &mut dyn io::Read) -> Result<String> {
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(stream, LARGEST + 1), &mut bytes)
-        .map_err(|e| Failure::usage(format!("cannot read `{source}`")).because(e.to_string()))?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(Failure::usage(format!("{source}: larger than {} MB", LARGEST / 1_000_000))
-            .hint("split it into several files of one folder"));
-    }
-    let text = String::from_utf8(bytes).map_err(|e| {
-        let (valid, bytes) = (e.utf8_error().valid_up_to(), e.as_bytes());
-        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-            return Failure::usage(format!("{source}: this is UTF-16, not UTF-8"));
+fn unread(source: &str, why: &Unread) -> Failure {
+    match why {
+        Unread::TooLarge(most) => Failure::usage(format!("{source}: larger than {} MB", most / 1_000_000))
+            .hint("split it into several files of one folder"),
+        Unread::Utf16 => Failure::usage(format!("{source}: this is UTF-16, not UTF-8")),
+        Unread::Encoding(line) => Failure::usage(format!("{source}:{line}: this is not UTF-8 text")),
+        Unread::System(_) | Unread::Kind(_) => {
+            Failure::usage(format!("cannot read `{source}`")).because(why.to_string())
         }
-        let line = String::from_utf8_lossy(&bytes[..valid]).matches('\n').count() + 1;
-        Failure::usage(format!("{source}:{line}: this is not UTF-8 text"))
-    })?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    }
 }
 
 /// All problems as one failure: each on its line, the first with what stands there.

@@ -11,6 +11,9 @@ use serde_json::{Map, Number, Value};
 /// Nodes of one file, those that aliases repeat counted each time.
 const MOST_NODES: usize = 1_000_000;
 
+/// Bytes of text in them, counted as the nodes are: twice the largest file.
+const MOST_BYTES: usize = 32_000_000;
+
 /// How deep mappings and lists may be in each other.
 const DEEPEST: usize = 64;
 
@@ -113,17 +116,26 @@ fn number(text: &str) -> Option<Number> {
 }
 
 struct Builder {
-    /// Anchored nodes, with the number of nodes in each.
-    anchors: HashMap<usize, (Node, usize)>,
+    /// Anchored nodes, with what is in each.
+    anchors: HashMap<usize, (Node, Size)>,
     stack: Vec<Open>,
-    nodes: usize,
+    size: Size,
+    /// Copies of anchored nodes, which aliases are made from.
+    kept: Size,
     done: Option<Node>,
+}
+
+/// What nodes take.
+#[derive(Clone, Copy, Default)]
+struct Size {
+    nodes: usize,
+    bytes: usize,
 }
 
 struct Open {
     at: At,
     anchor: usize,
-    first: usize,
+    before: Size,
     mapping: bool,
     /// For a mapping: keys and values in turn.
     nodes: Vec<Node>,
@@ -134,7 +146,13 @@ struct Open {
 /// # Errors
 /// The first thing that is not YAML, or goes past the limits.
 pub(super) fn documents(text: &str) -> Result<Vec<Node>, Wrong> {
-    let mut builder = Builder { anchors: HashMap::new(), stack: Vec::new(), nodes: 0, done: None };
+    let mut builder = Builder {
+        anchors: HashMap::new(),
+        stack: Vec::new(),
+        size: Size::default(),
+        kept: Size::default(),
+        done: None,
+    };
     let mut found = Vec::new();
     for next in Parser::new_from_str(text) {
         let (event, span) = next.map_err(|error| scan(&error))?;
@@ -155,14 +173,30 @@ fn scan(error: &ScanError) -> Wrong {
     Wrong { at: At { line: mark.line().max(1), column: mark.col() + 1 }, why: why.to_owned() }
 }
 
+impl Size {
+    fn add(&mut self, more: Self, at: At) -> Result<(), Wrong> {
+        self.nodes = self.nodes.saturating_add(more.nodes);
+        self.bytes = self.bytes.saturating_add(more.bytes);
+        if self.nodes > MOST_NODES {
+            return Err(Wrong { at, why: format!("more than {MOST_NODES} values, aliases counted each time") });
+        }
+        if self.bytes > MOST_BYTES {
+            let most = MOST_BYTES / 1_000_000;
+            return Err(Wrong { at, why: format!("more than {most} MB of text, aliases counted each time") });
+        }
+        Ok(())
+    }
+}
+
 impl Builder {
     fn take(&mut self, event: Event<'_>, at: At) -> Result<(), Wrong> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let told = tagged(tag.as_deref(), &["str", "null", "bool", "int", "float"], at)?;
                 let plain = style == ScalarStyle::Plain && told != Some("str");
-                self.count(1, at)?;
-                self.put(Node { at, what: What::Scalar { text: text.into_owned(), plain } }, anchor, 1);
+                let size = Size { nodes: 1, bytes: text.len() };
+                self.size.add(size, at)?;
+                self.put(Node { at, what: What::Scalar { text: text.into_owned(), plain } }, anchor, size)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
                 tagged(tag.as_deref(), &["seq"], at)?;
@@ -184,47 +218,45 @@ impl Builder {
                 } else {
                     What::List(open.nodes)
                 };
-                let size = self.nodes - open.first;
-                self.put(Node { at: open.at, what }, open.anchor, size);
+                let size =
+                    Size { nodes: self.size.nodes - open.before.nodes, bytes: self.size.bytes - open.before.bytes };
+                self.put(Node { at: open.at, what }, open.anchor, size)?;
             }
             Event::Alias(id) => {
                 let Some((node, size)) = self.anchors.get(&id) else {
                     return Err(Wrong { at, why: "an alias stands inside what it repeats".to_owned() });
                 };
-                let (node, size) = (node.clone(), *size);
-                self.count(size, at)?;
-                self.put(node, 0, size);
+                let size = *size;
+                // Before the copy is made: the limit is one of memory.
+                self.size.add(size, at)?;
+                let node = node.clone();
+                self.put(node, 0, size)?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn count(&mut self, more: usize, at: At) -> Result<(), Wrong> {
-        self.nodes += more;
-        if self.nodes > MOST_NODES {
-            return Err(Wrong { at, why: format!("more than {MOST_NODES} values, aliases counted each time") });
-        }
-        Ok(())
-    }
-
     fn open(&mut self, at: At, anchor: usize, mapping: bool) -> Result<(), Wrong> {
-        self.count(1, at)?;
+        let before = self.size;
+        self.size.add(Size { nodes: 1, bytes: 0 }, at)?;
         if self.stack.len() >= DEEPEST {
             return Err(Wrong { at, why: format!("nested more than {DEEPEST} deep") });
         }
-        self.stack.push(Open { at, anchor, first: self.nodes - 1, mapping, nodes: Vec::new() });
+        self.stack.push(Open { at, anchor, before, mapping, nodes: Vec::new() });
         Ok(())
     }
 
-    fn put(&mut self, node: Node, anchor: usize, size: usize) {
+    fn put(&mut self, node: Node, anchor: usize, size: Size) -> Result<(), Wrong> {
         if anchor != 0 {
+            self.kept.add(size, node.at)?;
             self.anchors.insert(anchor, (node.clone(), size));
         }
         match self.stack.last_mut() {
             Some(open) => open.nodes.push(node),
             None => self.done = Some(node),
         }
+        Ok(())
     }
 }
 
@@ -282,6 +314,18 @@ mod tests {
         let laughs: String =
             std::iter::once("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned()).chain((1..12).map(level)).collect();
         assert!(documents(&laughs).unwrap_err().why.contains("more than 1000000 values"));
+        let scalar = format!("a: &a {}\nb: [{}]\n", "x".repeat(1_000_000), vec!["*a"; 40].join(", "));
+        assert!(documents(&scalar).unwrap_err().why.contains("more than 32 MB of text"));
+        assert!(documents(&scalar.replace("x".repeat(999_000).as_str(), "")).is_ok());
+        let keys = format!("a: &a {}\nb: [{}]\n", "x".repeat(1_000_000), vec!["{*a : 1}"; 40].join(", "));
+        assert!(documents(&keys).is_err());
+        let nested = format!(
+            "{}{}{}",
+            (0..60).map(|n| format!("&a{n} [")).collect::<Vec<_>>().concat(),
+            "x, ".repeat(400_000),
+            "]".repeat(60)
+        );
+        assert!(documents(&nested).unwrap_err().why.contains("more than 1000000 values"));
         assert!(documents("a: &a [*a]").is_err());
         assert!(documents("a: !custom b").unwrap_err().why.contains("tag"));
         let wrong = documents("a: b\n\tc: d\n").unwrap_err();

@@ -13,6 +13,7 @@ pub mod document;
 pub(crate) mod fixtures;
 pub mod glob;
 pub mod have;
+pub mod json;
 pub mod live;
 pub mod manifest;
 pub mod names;

@@ -2,6 +2,7 @@
 
 mod broad;
 mod dynamodb;
+mod grammar;
 mod granted;
 
 use std::collections::BTreeMap;
@@ -9,8 +10,8 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub use self::{
-    broad::broad,
     dynamodb::{TableError, TableText, check_index_name, dynamodb, merged, parse_table, remarks, statements, without},
+    grammar::{Fault, faults, in_words, placeholders},
     granted::{exactly, granted},
 };
 use super::{
@@ -29,6 +30,16 @@ pub const MAX_MANAGED: usize = 6_144;
 
 /// Managed policies on a role before the quota is raised (IAM User Guide, IAM quotas).
 pub const MAX_ATTACHED: usize = 10;
+
+/// Names of inline policies that podid writes itself.
+pub const RESERVED: [&str; 2] = [DYNAMODB, super::trust::target::POLICY];
+
+/// What a document allows although nobody may have meant it, one line each; `name` is the document's.
+pub fn warnings(name: &str, document: &Document) -> Vec<String> {
+    let mut found = broad::broad(name, document);
+    found.extend(placeholders(name, document));
+    found
+}
 
 /// Whether two documents mean the same: a string is a list of one, and neither the order of a list's values, nor that
 /// of keys or statements, means anything to IAM.
@@ -79,6 +90,27 @@ fn normal_list(value: &Value) -> Value {
     Value::Array(list)
 }
 
+/// Name of an inline policy that a user writes: by IAM's rule, and not one of podid's own, in whatever letter case.
+///
+/// # Errors
+/// When it is none.
+pub fn own_name(file: &str) -> Result<String, ArnError> {
+    let name = inline_name(file)?;
+    match RESERVED.iter().find(|reserved| reserved.eq_ignore_ascii_case(&name)) {
+        None => Ok(name),
+        Some(&DYNAMODB) => Err(ArnError::Name {
+            what: "policy name",
+            text: name,
+            why: "is reserved: podid keeps access to DynamoDB tables in that policy",
+        }),
+        Some(_) => Err(ArnError::Name {
+            what: "policy name",
+            text: name,
+            why: "is reserved: podid keeps access to target roles in that policy",
+        }),
+    }
+}
+
 /// Inline policy name for a file: its name without directories and extension, by IAM's rule `[\w+=,.@-]{1,128}`
 /// (IAM API reference, PutRolePolicy).
 ///
@@ -118,6 +150,9 @@ pub enum SessionError {
     /// A character that STS does not take.
     #[error("has the character {0:?}, which STS does not take")]
     Character(char),
+    /// Other rules of IAM's.
+    #[error("is not a policy that IAM accepts: {0}")]
+    Grammar(String),
     /// Too long.
     #[error("has {0} characters without white space, EKS takes {SESSION_POLICY}")]
     Size(usize),
@@ -135,12 +170,14 @@ pub fn check_session(document: &Document) -> Result<(), SessionError> {
     if statements.iter().any(|statement| statement.get("Principal").is_some()) {
         return Err(SessionError::Principal);
     }
-    let sent = document.0.to_string();
-    // STS takes tab, line feed, carriage return, and what Latin-1 prints.
-    if let Some(wrong) = sent.chars().find(|c| !matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}')) {
+    if let Some(wrong) = grammar::refused_character(document) {
         return Err(SessionError::Character(wrong));
     }
-    match sent.chars().count() {
+    let wrong = grammar::session_faults(document);
+    if !wrong.is_empty() {
+        return Err(SessionError::Grammar(in_words(&wrong)));
+    }
+    match document.0.to_string().chars().count() {
         size if size > SESSION_POLICY => Err(SessionError::Size(size)),
         _ => Ok(()),
     }

@@ -100,6 +100,11 @@ pub enum Verdict {
     Unknown(Vec<String>),
 }
 
+/// Whether IAM has this condition operator (`StringEquals`, `ForAnyValue:StringLikeIfExists`, …).
+pub fn is_operator(text: &str) -> bool {
+    operator::Operator::parse(text).is_known()
+}
+
 /// The scope that podid writes when none was asked for: without session tags nothing narrower than a cluster can be told apart.
 pub fn default_scope(session_tags: bool) -> Scope {
     if session_tags { Scope::ServiceAccount } else { Scope::Cluster }

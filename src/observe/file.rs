@@ -267,7 +267,8 @@ async fn tables(from: From<'_>, entries: &Entries, have: &Holdings) -> Result<Lo
     let (mut looked, mut missing) = (Looked::default(), Vec::new());
     for (table, arn, keyless) in join_all(reads).await {
         match table {
-            Ok(Some(table)) => looked.keys.extend(table.key.filter(|_| keyless).map(|key| (arn, key))),
+            Ok(Some(table)) if keyless => looked.keys.extend(super::usable_key(&table)?.map(|key| (arn, key.clone()))),
+            Ok(Some(_)) => {}
             Ok(None) => missing.push(arn),
             Err(failure) if forbidden(&failure) => {
                 let key = if keyless { "; a customer managed KMS key takes `kmsKey`" } else { "" };

@@ -5,12 +5,15 @@ use crate::model::{
     association::{Association, AssociationChange, NewAssociation},
     document::Document,
     have::{Have, Seen},
-    policy::same_meaning,
+    policy::{placeholders, same_meaning},
     tags,
     want::{Field, Want},
 };
 
 pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(), Refusal> {
+    for warning in want.session_policy.set().into_iter().flat_map(|policy| placeholders("session policy", policy)) {
+        plan.warn(warning);
+    }
     match &have.association {
         Seen::Read(Some(association)) => existing(want, association, role, plan),
         Seen::Read(None) => {

@@ -68,8 +68,8 @@ fn inline(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(
             return Err(Refusal::new(format!("two policies would have the name `{}`", file.name))
                 .hint("the name comes from the file's: rename one"));
         }
-        for broad in policy::broad(&file.name, &file.document) {
-            plan.warn(broad);
+        for warning in policy::warnings(&file.name, &file.document) {
+            plan.warn(warning);
         }
         after.push((&file.name, file.document.clone()));
     }

@@ -69,12 +69,8 @@ pub fn attach(ask: &Attach<'_>) -> Result<Plan, Refusal> {
         after.insert(DYNAMODB.to_owned(), policy::merged(before.get(DYNAMODB), ask.tables));
     }
     for file in ask.files {
-        if file.name == DYNAMODB {
-            return Err(Refusal::new(format!("`{DYNAMODB}` is the inline policy that podid keeps its tables in"))
-                .hint("rename the file: the policy's name comes from it"));
-        }
-        for broad in policy::broad(&file.name, &file.document) {
-            plan.warn(broad);
+        for warning in policy::warnings(&file.name, &file.document) {
+            plan.warn(warning);
         }
         after.insert(file.name.clone(), file.document.clone());
     }

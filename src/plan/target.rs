@@ -32,6 +32,11 @@ pub(super) fn plan(
             arn.partition, role.arn.partition
         )));
     }
+    if let Err(wrong) = Arn::strict(&role.arn.to_string()) {
+        // The target's trust policy names this role, and IAM reads wildcards there.
+        return Err(Refusal::new(format!("a role with the ARN {} cannot go on to a target role: {wrong}", role.arn))
+            .hint("use a role whose path has only letters, digits and `/`"));
+    }
     match &have.target {
         Seen::Read(Some(found)) => {
             if found.arn != *arn {

@@ -37,8 +37,6 @@ enum Broken {
     State(fn(&Env)),
     /// Something that happens between podid's reads and its writes.
     Meanwhile(fn(&Env)),
-    /// The contents of `policy.json` in podid's home: broken and right.
-    File(&'static str, &'static str),
 }
 
 impl Case {
@@ -51,9 +49,6 @@ impl Case {
         // A refused call is tried again by the SDK; one attempt tells the same.
         env.var("AWS_MAX_ATTEMPTS", "1");
         let home = env.home.path().display().to_string();
-        if let Broken::File(wrong, right) = &self.broken {
-            std::fs::write(env.home.path().join("policy.json"), if break_it { wrong } else { right }).unwrap();
-        }
         match &self.broken {
             Broken::Var(name, value) if break_it => {
                 env.var(name, value);

@@ -56,7 +56,7 @@ enum Found {
 
 impl Install {
     pub(super) async fn run(self, ctx: &Context) -> Result<Code> {
-        let settings = self.settings.read()?;
+        let settings = self.settings.read(ctx).await?;
         let cluster = ctx.cluster().await?;
         let eks = ctx.eks()?;
         let addon = ctx.guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::{
     commands::input,
+    context::Context,
     failure::{Failure, Result},
     model::addon::{Conflicts, Settings},
 };
@@ -36,8 +37,11 @@ impl SettingsArgs {
     ///
     /// # Errors
     /// Usage, with line and column when it is not JSON.
-    pub(super) fn read(&self) -> Result<Settings> {
-        let configuration = self.configuration_values.as_deref().map(configuration).transpose()?;
+    pub(super) async fn read(&self, ctx: &Context) -> Result<Settings> {
+        let configuration = match self.configuration_values.as_deref() {
+            Some(given) => Some(configuration(ctx, given).await?),
+            None => None,
+        };
         let conflicts = self.resolve_conflicts.map(|mode| match mode {
             ConflictsArg::Overwrite => Conflicts::Overwrite,
             ConflictsArg::None => Conflicts::None,
@@ -47,10 +51,10 @@ impl SettingsArgs {
     }
 }
 
-fn configuration(given: &str) -> Result<String> {
+async fn configuration(ctx: &Context, given: &str) -> Result<String> {
     const FLAG: &str = "--configuration-values";
     let (text, from) = match given.strip_prefix('@') {
-        Some(path) => (input::read(FLAG, path.as_ref())?, format!("`{path}`")),
+        Some(path) => (input::read(ctx, FLAG, path.as_ref()).await?, format!("`{path}`")),
         None => (given.to_owned(), "the value".to_owned()),
     };
     let value: Value = input::json(FLAG, &from, &text)?;

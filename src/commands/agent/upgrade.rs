@@ -56,7 +56,7 @@ enum Due {
 
 impl Upgrade {
     pub(super) async fn run(self, ctx: &Context) -> Result<Code> {
-        let settings = self.settings.read()?;
+        let settings = self.settings.read(ctx).await?;
         let (cluster, eks) = (ctx.cluster().await?, ctx.eks()?);
         let found = ctx.guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
         let Some(addon) = found else {

@@ -95,7 +95,7 @@ impl Apply {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let entries = self.files.read(ctx)?;
+        let entries = self.files.read(ctx).await?;
         if self.no_wait && entries.associations.iter().any(|a| a.value.create_service_account == Some(true)) {
             ctx.term.warn("`createServiceAccount` is ignored with `--no-wait`, which makes no call to Kubernetes");
         }

@@ -41,7 +41,7 @@ impl Diff {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let entries = self.files.read(ctx)?;
+        let entries = self.files.read(ctx).await?;
         let how = How {
             around: Extent::Nothing,
             kube: true,

@@ -133,12 +133,15 @@ pub async fn complete(ctx: &Context, texts: &[TableText], default: Access) -> Re
 /// the access from working is warned of. A table that cannot be looked at is granted nevertheless.
 ///
 /// # Errors
-/// Only when podid was interrupted or out of time.
+/// When podid was interrupted or out of time, or a table's key is none that a policy may name.
 pub async fn look(ctx: &Context, grants: &mut [TableGrant]) -> Result<()> {
     if grants.is_empty() {
         return Ok(());
     }
     let seen = ctx.guard.run("looking at the tables", observe::tables(ctx.tables()?, grants)).await?;
+    for table in seen.values().filter_map(|seen| seen.read()?.as_ref()) {
+        observe::usable_key(table)?;
+    }
     let gone = seen.iter().filter(|(_, table)| matches!(table, Seen::Read(None))).map(|(arn, _)| arn.clone()).collect();
     let near = observe::names::near_tables(ctx.tables()?, gone);
     let near = ctx.guard.run("looking for tables with similar names", near).await?;

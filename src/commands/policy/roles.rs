@@ -94,10 +94,7 @@ impl Attach {
         for arn in &self.policy_arn {
             input::policy_arn("--policy-arn", arn)?;
         }
-        let files = self.policy_file.iter().map(|path| input::policy_file(path)).collect::<Result<Vec<_>>>()?;
-        input::distinct(files.iter().map(|p| p.name.as_str()), |name| {
-            Failure::usage(format!("two `--policy-file` make the same inline policy `{name}`"))
-        })?;
+        let files = input::policy_files(ctx, &self.policy_file).await?;
         if self.dynamodb.is_empty() && (self.narrow.leading_keys.is_some() || !self.narrow.index.is_empty()) {
             return Err(Failure::usage("`--leading-keys` and `--index` narrow `--dynamodb`, which is not given"));
         }

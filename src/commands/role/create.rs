@@ -88,7 +88,7 @@ impl Create {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let (tags, files) = self.check()?;
+        let (tags, files) = self.check(ctx).await?;
         let inline = !self.dynamodb.is_empty() || !files.is_empty();
         let tables = async {
             let mut grants = grants::complete(ctx, &self.dynamodb, Access::Read).await?;
@@ -148,7 +148,7 @@ impl Create {
     }
 
     /// Everything that can be wrong without asking anybody.
-    fn check(&self) -> Result<(std::collections::BTreeMap<String, String>, Vec<InlinePolicy>)> {
+    async fn check(&self, ctx: &Context) -> Result<(std::collections::BTreeMap<String, String>, Vec<InlinePolicy>)> {
         arn::check_role_name(&self.name).map_err(|e| Failure::usage(e.to_string()))?;
         if let Some(path) = &self.path {
             arn::check_path(path).map_err(|e| Failure::usage(format!("--path: {e}")))?;
@@ -159,10 +159,7 @@ impl Create {
         for arn in &self.policy_arn {
             input::policy_arn("--policy-arn", arn)?;
         }
-        let files = self.policy_file.iter().map(|path| input::policy_file(path)).collect::<Result<Vec<_>>>()?;
-        input::distinct(files.iter().map(|p| p.name.as_str()), |name| {
-            Failure::usage(format!("two `--policy-file` make the same inline policy `{name}`"))
-        })?;
+        let files = input::policy_files(ctx, &self.policy_file).await?;
         Ok((input::tags("--tag", &self.tag)?, files))
     }
 }

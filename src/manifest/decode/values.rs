@@ -1,11 +1,10 @@
 //! Tags, documents and the files that hold them, and the rules of texts.
 
-use std::io::Read as _;
-
 use serde_json::Value;
 
 use super::{Decoder, Node, What, fields::Fields};
 use crate::{
+    files,
     manifest::yaml,
     model::{
         arn::Arn,
@@ -28,12 +27,7 @@ pub(super) fn role_arn(text: &str) -> Result<(), String> {
 }
 
 pub(super) fn key_arn(text: &str) -> Result<(), String> {
-    let arn: Arn = text.parse().map_err(|e: crate::model::arn::ArnError| e.to_string())?;
-    if arn.service == "kms" && arn.resource.starts_with("key/") {
-        Ok(())
-    } else {
-        Err(format!("`{text}` is not the ARN of a KMS key"))
-    }
+    Arn::kms_key(text).map(|_| ()).map_err(|e| e.to_string())
 }
 
 pub(super) fn table(text: &str) -> Result<(), String> {
@@ -110,12 +104,7 @@ impl Decoder<'_> {
     /// A document in a file of its own, JSON or YAML.
     fn file(&self, name: &str) -> Result<Value, String> {
         let path = self.folder.join(name);
-        let file = std::fs::File::open(&path).map_err(|e| e.to_string())?;
-        let mut text = String::new();
-        file.take(LARGEST + 1).read_to_string(&mut text).map_err(|e| e.to_string())?;
-        if text.len() as u64 > LARGEST {
-            return Err(format!("larger than {LARGEST} bytes"));
-        }
+        let text = files::text(&path, LARGEST).map_err(|e| e.to_string())?;
         let nodes =
             yaml::documents(&text).map_err(|e| format!("line {} column {}: {}", e.at.line, e.at.column, e.why))?;
         let [node] = &nodes[..] else { return Err("not one document".to_owned()) };

@@ -17,8 +17,7 @@ use crate::model::{
     ownership,
     policy::{self, DYNAMODB},
     role::{PATH, Role, tags as keys},
-    tags,
-    trust::{self, target},
+    tags, trust,
     want::{Field, Indexes, Scope, TableGrant},
 };
 
@@ -49,7 +48,15 @@ pub fn export(cluster: &Cluster, have: &Holdings) -> (Manifest, Vec<String>) {
             notes.push(format!("role `{name}` is left out: no association uses it, and it trusts no more than that"));
             continue;
         }
-        roles.push(role_of(cluster, role, held, scope));
+        let exported = role_of(cluster, role, held, scope);
+        if exported.policies.dynamodb.is_unmanaged() && held.inline.read().is_some_and(|all| all.contains_key(DYNAMODB))
+        {
+            notes.push(format!(
+                "inline policy `{DYNAMODB}` of role `{name}` is left out: it has statements that podid did not write; \
+                 `podid apply` keeps it as it is"
+            ));
+        }
+        roles.push(exported);
     }
     let exported: BTreeSet<&str> = roles.iter().map(|role| role.name.as_str()).collect();
     let tagged = made.values().filter(|(role, _)| exported.contains(role.name.as_str())).map(|(role, _)| &role.tags);
@@ -128,11 +135,9 @@ fn role_of(cluster: &Cluster, role: &Role, held: &RoleHoldings, scope: Option<Sc
     let listed = |list: Vec<_>| if list.is_empty() { Field::Unmanaged } else { Field::Set(list) };
     let inline = held.inline.read();
     let grants = inline.and_then(|all| all.get(DYNAMODB)).and_then(policy::granted);
-    let told = grants.is_some();
     let dynamodb = grants.unwrap_or_default().into_iter().map(|grant| table(cluster, grant)).collect::<Vec<_>>();
-    // podid's own policy for target roles follows from the associations.
-    let others =
-        inline.into_iter().flatten().filter(|(name, _)| *name != target::POLICY && !(told && *name == DYNAMODB));
+    // podid's own policies follow from the tables and the associations.
+    let others = inline.into_iter().flatten().filter(|(name, _)| !policy::RESERVED.contains(&name.as_str()));
     let others = others
         .map(|(name, document)| Inline { name: name.clone(), source: Source::Document(document.clone()) })
         .collect::<Vec<_>>();

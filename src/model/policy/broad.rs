@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::model::document::{Document, strings};
 
 /// What an Allow statement gives away with a `*`, one line each; `name` is the document's.
-pub fn broad(name: &str, document: &Document) -> Vec<String> {
+pub(super) fn broad(name: &str, document: &Document) -> Vec<String> {
     let mut found = Vec::new();
     for (at, statement) in document.statements().into_iter().enumerate() {
         if statement.get("Effect").and_then(Value::as_str) != Some("Allow") {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::same_value;
 use crate::model::{
-    arn::{Arn, ArnError},
+    arn::{Arn, ArnError, is_region},
     document::{Document, strings},
     have::Seen,
     table::Table,
@@ -146,18 +146,8 @@ pub fn parse_table(text: &str, partition: &str, region: &str, account: &str) -> 
     Ok(TableGrant::new(table.at(partition, region, account), table.access.unwrap_or(Access::Read)))
 }
 
-/// `us-west-2`, `us-gov-east-1`, …: words and a number.
-fn is_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [words @ .., number] = &parts[..] else { return false };
-    words.len() >= 2
-        && words.iter().all(|word| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase()))
-        && number.bytes().all(|b| b.is_ascii_digit())
-        && !number.is_empty()
-}
-
 fn table_arn(text: &str) -> Result<Arn, TableError> {
-    let arn: Arn = text.parse()?;
+    let arn = Arn::strict(text)?;
     let Some(name) = arn.resource.strip_prefix("table/").filter(|_| arn.service == "dynamodb") else {
         let kind = arn.resource.split(['/', ':']).next().unwrap_or_default();
         let found = format!("{} {kind}", arn.service);
@@ -167,7 +157,7 @@ fn table_arn(text: &str) -> Result<Arn, TableError> {
         return Err(TableError::Part(text.to_owned()));
     }
     check_table_name(name)?;
-    Ok(arn)
+    Ok(arn.in_region()?)
 }
 
 /// Checks the name of an index, whose rule is that of tables.

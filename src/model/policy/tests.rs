@@ -1,9 +1,14 @@
 //! The tests of permission policies.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::{
+    arn::Arn,
+    document::strings,
     have::Seen,
     table::Table,
+    trust::target,
     want::{Access, Indexes, TableGrant},
 };
 
@@ -31,8 +36,8 @@ fn tables_are_named_in_three_ways() {
         ("carts table", "table name `carts table` may have only letters, digits, `_`, `.` and `-`"),
         ("carts=admin", "`admin` is not an access level (read, write, read-write, stream, full)"),
         (
-            "arn:aws:dynamodb:us-east-1:1:table/carts/index/x",
-            "`arn:aws:dynamodb:us-east-1:1:table/carts/index/x` names an index or a stream; \
+            "arn:aws:dynamodb:us-east-1:111122223333:table/carts/index/x",
+            "`arn:aws:dynamodb:us-east-1:111122223333:table/carts/index/x` names an index or a stream; \
              give the table's ARN: access covers its indexes, `stream` its streams",
         ),
         ("arn:aws:s3:::bucket", "`arn:aws:s3:::bucket` is not the ARN of a DynamoDB table, but of s3 bucket"),
@@ -255,4 +260,71 @@ fn inline_policies_take_the_name_of_their_file() {
     assert_eq!(inline_name("plain").unwrap(), "plain");
     assert!(inline_name("a b.json").is_err() && inline_name("").is_err());
     assert!(inline_name(&"x".repeat(129)).is_err());
+}
+
+#[test]
+fn podids_own_names_are_nobody_elses() {
+    for taken in ["podid-dynamodb.json", "dir/podid-target", "Podid-DynamoDB.txt", "PODID-TARGET.json"] {
+        assert!(own_name(taken).unwrap_err().to_string().contains("is reserved"), "{taken}");
+    }
+    for free in ["podid-dynamodb2.json", "podid.json", "podid-dynamodb.v2.json"] {
+        assert!(own_name(free).is_ok(), "{free}");
+    }
+}
+
+/// A text as it is, or with something in it that could make it match more.
+fn spoiled(text: &'static str) -> impl Strategy<Value = String> {
+    let pieces = ["*", "?", "$", "\"", "${aws:username}", "/*", ":*", "\n", " ", "\\", "\u{2a}x"];
+    prop_oneof![
+        Just(text.to_owned()),
+        (0..=text.len(), prop::sample::select(pieces.to_vec()), any::<bool>()).prop_map(
+            move |(at, piece, replaces)| {
+                let rest = text.get(at + usize::from(replaces)..).unwrap_or_default();
+                format!("{}{piece}{rest}", &text[..at])
+            }
+        ),
+    ]
+}
+
+/// Resources of statements without the ends that podid itself gives them.
+fn named(statements: &[Value]) -> Vec<&str> {
+    let named = statements.iter().filter(|s| s["Action"] != json!(["dynamodb:ListStreams"]));
+    let all = named.flat_map(|statement| strings(statement.get("Resource")));
+    all.map(|one| one.strip_suffix("/index/*").or_else(|| one.strip_suffix("/stream/*")).unwrap_or(one)).collect()
+}
+
+proptest! {
+    /// Whatever users and services name: what is accepted makes no resource that matches another.
+    #[test]
+    fn generated_resources_match_what_was_named(
+        table in prop_oneof![spoiled("arn:aws:dynamodb:us-west-2:111122223333:table/carts"), spoiled("us-west-2:carts")],
+        key in spoiled("arn:aws:kms:us-west-2:111122223333:key/0d1f"),
+        index in spoiled("by-name"),
+        target in spoiled("arn:aws:iam::222233334444:role/teams/target"),
+        access in prop::sample::select(Access::ALL.to_vec()),
+    ) {
+        let mut made = Vec::new();
+        if let Ok(mut grant) = parse_table(&table, "aws", "us-west-2", "111122223333") {
+            grant.access = access;
+            grant.key = Arn::kms_key(&key).is_ok().then(|| key.clone());
+            if check_index_name(&index).is_ok() {
+                grant.indexes = Indexes::These(vec![index]);
+            }
+            made.extend(statements(&grant));
+        }
+        if let Ok(arn) = Arn::parse_iam(&target, "role", "an IAM role") {
+            made.extend(target::granting(None, &arn.to_string()).statements().into_iter().cloned());
+        }
+        for resource in named(&made) {
+            prop_assert!(!resource.contains(['*', '?', '$', '"', ' ', '\n']), "{}", resource);
+            prop_assert!(Arn::strict(resource).is_ok(), "{}", resource);
+        }
+    }
+}
+
+#[test]
+fn what_is_named_well_is_granted() {
+    let mut all = grant("arn:aws:dynamodb:us-west-2:111122223333:table/carts=full");
+    all.key = Some("arn:aws:kms:us-west-2:111122223333:key/0d1f".to_owned());
+    assert_eq!(named(&statements(&all)).len(), 4);
 }

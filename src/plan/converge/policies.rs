@@ -72,10 +72,10 @@ impl Work<'_> {
             Field::Cleared => listed(&[], &mut after),
         }
         for policy in policies.inline.set().into_iter().flatten() {
-            for broad in
-                policy.source.document().map(|document| policy::broad(&policy.name, document)).unwrap_or_default()
+            for warning in
+                policy.source.document().map(|document| policy::warnings(&policy.name, document)).unwrap_or_default()
             {
-                self.plan.warn(broad);
+                self.plan.warn(warning);
             }
         }
         let tables = match &policies.dynamodb {
@@ -154,9 +154,9 @@ impl Work<'_> {
     }
 }
 
-/// The list is the whole list, but for the policies that podid keeps for tables and target roles, unless it names them.
+/// The list is the whole list, except for the policies that podid keeps for tables and target roles.
 fn listed(list: &[Inline], after: &mut BTreeMap<String, Document>) {
-    after.retain(|name, _| name == DYNAMODB || name == target::POLICY);
+    after.retain(|name, _| policy::RESERVED.contains(&name.as_str()));
     let documents = list.iter().filter_map(|policy| Some((policy.name.clone(), policy.source.document()?.clone())));
     after.extend(documents);
 }

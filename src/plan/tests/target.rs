@@ -86,6 +86,12 @@ fn target_roles_that_cannot_be() {
     assert!(refused(&own, &have).message.contains("own role"));
     own.target_role = Field::Set("arn:aws-cn:iam::111122223333:role/target".parse().unwrap());
     assert!(refused(&own, &have).message.contains("partition"));
+    // The trust policy of the target would name every role that its path matches.
+    let (want, mut have) = world();
+    assert!(planned(&want, &have).warnings.iter().all(|w| !w.contains("wildcard")));
+    let Seen::Read(Some(role)) = &mut have.role else { panic!("no role") };
+    role.arn.resource = format!("role/te*ms/{}", role.name);
+    assert!(refused(&want, &have).message.contains("wildcard"));
 }
 
 #[test]

@@ -404,7 +404,7 @@ impl Wanted {
         if !policy.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}')) {
             return Err(invalid("The session policy contains characters that are not allowed."));
         }
-        super::documents::check_identity(policy).map_err(|e| invalid(format!("MalformedPolicyDocument: {}", e.message)))
+        super::documents::check_session(policy).map_err(|e| invalid(format!("MalformedPolicyDocument: {}", e.message)))
     }
 
     fn apply(self, association: &mut Association) {

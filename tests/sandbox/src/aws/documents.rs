@@ -107,8 +107,26 @@ pub(super) fn check_trust(aws: &Aws, callers: &[String], document: &str) -> Resu
     Ok(())
 }
 
-/// A document of an identity or session policy.
+/// A document of a session policy; incomplete ARNs are for identity policies only (IAM User Guide, ARNs).
+pub(super) fn check_session(document: &str) -> Result<(), AwsError> {
+    check_identity(document)?;
+    for statement in statements(&parse(document)?)? {
+        let mut resources = many_of(&statement, "Resource");
+        resources.extend(many_of(&statement, "NotResource"));
+        if let Some(half) =
+            resources.iter().find(|r| *r != "*" && r.as_str().unwrap_or_default().split(':').count() < 6)
+        {
+            return Err(malformed(format!("Resource {half} must be in ARN format or \"*\".")));
+        }
+    }
+    Ok(())
+}
+
+/// A document of an identity policy.
 pub(super) fn check_identity(document: &str) -> Result<(), AwsError> {
+    if !document.chars().all(|c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{ff}')) {
+        return Err(err(400, "ValidationError", "The specified value for policyDocument is invalid."));
+    }
     let root = parse(document)?;
     for statement in statements(&root)? {
         if statement.contains_key("Principal") || statement.contains_key("NotPrincipal") {
@@ -126,13 +144,34 @@ pub(super) fn check_identity(document: &str) -> Result<(), AwsError> {
         }
         for resource in resources {
             let Some(text) = resource.as_str() else { return Err(malformed("Syntax errors in policy.")) };
-            let arn = text.splitn(6, ':').collect::<Vec<_>>();
-            if text != "*" && !(arn.len() == 6 && (arn[0] == "arn" || arn[0].contains('*'))) {
-                return Err(malformed(format!("Resource {text} must be in ARN format or \"*\".")));
-            }
+            check_resource(text)?;
         }
     }
     Ok(())
+}
+
+fn check_resource(text: &str) -> Result<(), AwsError> {
+    let mut parts = text.splitn(6, ':');
+    let (head, partition) = (parts.next().unwrap_or_default(), parts.next());
+    let Some(partition) = partition.filter(|_| head == "arn" && text != "*") else {
+        return if text == "*" {
+            Ok(())
+        } else {
+            Err(malformed(format!("Resource {text} must be in ARN format or \"*\".")))
+        };
+    };
+    let known = ["aws", "aws-cn", "aws-us-gov", "aws-iso", "aws-iso-b", "aws-iso-e", "aws-iso-f", "aws-eusc"];
+    if !known.contains(&partition) && !partition.contains(['*', '?']) {
+        return Err(malformed(format!("Partition \"{partition}\" is not valid for resource \"{text}\".")));
+    }
+    let (service, region) = (parts.next(), parts.next().unwrap_or_default());
+    match service {
+        Some("") => Err(malformed("Vendor  is not valid")),
+        Some("iam") if region.contains(|c: char| c.is_ascii_alphanumeric()) => {
+            Err(malformed(format!("IAM resource {text} cannot contain region information.")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn parse(document: &str) -> Result<Map<String, Value>, AwsError> {
@@ -174,6 +213,13 @@ fn statements(root: &Map<String, Value>) -> Result<Vec<Map<String, Value>>, AwsE
             if !known.contains(&key.as_str()) {
                 return Err(malformed("Syntax errors in policy."));
             }
+        }
+        // Of these, a statement has one or the other.
+        let both = |one: &str| statement.contains_key(one) && statement.contains_key(&format!("Not{one}"));
+        if ["Principal", "Action", "Resource"].into_iter().any(both)
+            || statement.get("Sid").is_some_and(|s| !s.is_string())
+        {
+            return Err(malformed("Syntax errors in policy."));
         }
         if !matches!(statement.get("Effect").and_then(Value::as_str), Some("Allow" | "Deny")) {
             return Err(malformed("Syntax errors in policy."));

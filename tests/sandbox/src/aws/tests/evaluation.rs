@@ -182,6 +182,17 @@ fn documents_are_checked_as_iam_checks_them() {
     assert!(identity(allow(json!("Query"), json!("*"))).unwrap_err().contains("must be prefaced by a vendor"));
     assert!(identity(allow(json!("s3:*"), json!("bucket"))).unwrap_err().contains("must be in ARN format"));
     assert!(identity(allow(json!("s3:*"), json!([]))).unwrap_err().contains("must contain resources"));
+    assert!(identity(allow(json!("s3:*"), json!("arn:awz:s3:::b"))).unwrap_err().contains("Partition \"awz\""));
+    let session = |document: Value| documents::check_session(&document.to_string()).map_err(|e| e.message);
+    let incomplete = allow(json!("sqs:*"), json!("arn:aws:sqs"));
+    assert_eq!(identity(incomplete.clone()), Ok(()));
+    assert!(session(incomplete).unwrap_err().contains("must be in ARN format"));
+    for one in ["Action", "Resource"] {
+        let mut both = allow(json!("s3:*"), json!("*"));
+        assert_eq!(session(both.clone()), Ok(()));
+        both["Statement"][0][format!("Not{one}")] = json!("*");
+        assert_eq!(identity(both), Err("Syntax errors in policy.".to_owned()), "{one}");
+    }
 }
 
 #[test]

@@ -1,0 +1,130 @@
+//! Reading what users name: files, pipes and stdin, never more than a limit. The only place that opens a user's file.
+//!
+//! All of it blocks: a pipe may have no writer. Commands read on a thread of its own, see [`crate::wait::Guard::blocking`].
+
+use std::{
+    fs::{File, Metadata},
+    io::{self, Read},
+    path::Path,
+};
+
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// The system's own words.
+    #[error("{0}")]
+    System(#[from] io::Error),
+    /// Neither a file nor a pipe.
+    #[error("it is {0}, not a file")]
+    Kind(&'static str),
+    /// Past the limit.
+    #[error("it is larger than {0} bytes")]
+    TooLarge(u64),
+    /// Another encoding.
+    #[error("it is UTF-16, not UTF-8")]
+    Utf16,
+    /// No text, from this line on.
+    #[error("line {0}: this is not UTF-8 text")]
+    Encoding(usize),
+}
+
+/// The text of a file or pipe, at most `most` bytes of it.
+///
+/// # Errors
+/// When it cannot be read, is a directory or device, too large, or no UTF-8.
+pub fn text(path: &Path, most: u64) -> Result<String, Unread> {
+    // Opening a device can already do something: it is not opened to find out.
+    refuse_other_kinds(&std::fs::metadata(path)?)?;
+    let mut file = File::open(path)?;
+    refuse_other_kinds(&file.metadata()?)?;
+    stream(&mut file, most)
+}
+
+/// The text of a stream, at most `most` bytes of it, without a byte order mark.
+///
+/// # Errors
+/// When it cannot be read, is too large, or no UTF-8.
+pub fn stream(stream: &mut dyn Read, most: u64) -> Result<String, Unread> {
+    let mut bytes = Vec::new();
+    stream.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(Unread::TooLarge(most));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let (valid, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+        if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            return Unread::Utf16;
+        }
+        Unread::Encoding(bytes[..valid].split(|b| *b == b'\n').count())
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+/// Refuses what is neither a file nor a pipe, and a file that is larger than `most`, for readers that open it themselves.
+///
+/// # Errors
+/// As [`text`].
+pub fn check(path: &Path, most: u64) -> Result<(), Unread> {
+    let found = std::fs::metadata(path)?;
+    refuse_other_kinds(&found)?;
+    if found.is_file() && found.len() > most { Err(Unread::TooLarge(most)) } else { Ok(()) }
+}
+
+fn refuse_other_kinds(found: &Metadata) -> Result<(), Unread> {
+    if found.is_dir() {
+        return Err(Unread::Kind("a directory"));
+    }
+    if is_device(found) { Err(Unread::Kind("a device")) } else { Ok(()) }
+}
+
+/// A device other than the terminal that podid itself reads from, and `/dev/null`, which is an empty file to everyone.
+#[cfg(unix)]
+fn is_device(found: &Metadata) -> bool {
+    use std::{
+        io::IsTerminal,
+        os::unix::fs::{FileTypeExt, MetadataExt},
+    };
+    let kind = found.file_type();
+    let is = |path: &str| std::fs::metadata(path).is_ok_and(|other| other.rdev() == found.rdev());
+    let ends = || is("/dev/null") || io::stdin().is_terminal() && is("/dev/stdin");
+    kind.is_block_device() || kind.is_char_device() && !ends()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_up_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        std::fs::write(&path, "\u{feff}abc").unwrap();
+        assert_eq!(text(&path, 6).unwrap(), "abc");
+        assert!(check(&path, 6).is_ok());
+        assert!(matches!(text(&path, 5), Err(Unread::TooLarge(5))));
+        assert!(matches!(check(&path, 5), Err(Unread::TooLarge(5))));
+        assert!(matches!(text(folder.path(), 5), Err(Unread::Kind("a directory"))));
+        assert!(matches!(text(&folder.path().join("none"), 5), Err(Unread::System(_))));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_are_not_read() {
+        for device in ["/dev/zero", "/dev/urandom", "/dev/full"] {
+            assert!(matches!(text(Path::new(device), 5), Err(Unread::Kind("a device"))), "{device}");
+        }
+        assert_eq!(text(Path::new("/dev/null"), 5).unwrap(), "");
+        assert!(check(Path::new("/dev/null"), 5).is_ok());
+    }
+
+    #[test]
+    fn encodings() {
+        assert!(matches!(stream(&mut &[0xff, 0xfe, b'a', 0][..], 9), Err(Unread::Utf16)));
+        assert!(matches!(stream(&mut &b"a\nb\xff"[..], 9), Err(Unread::Encoding(2))));
+    }
+}
