@@ -60,6 +60,12 @@ impl Report {
         report
     }
 
+    /// The report of these findings alone.
+    #[cfg(test)]
+    pub(crate) fn of_findings(subject: ServiceAccount, findings: Vec<Finding>) -> Self {
+        Self::new(subject, findings, Vec::new())
+    }
+
     fn judged(&self) -> Outcome {
         let any = |status| self.findings.iter().any(|finding| finding.status == status);
         if any(Status::Failed) {

@@ -109,7 +109,7 @@ impl Verify {
         let (reports, unreached) = self.look(ctx).await?;
         let cluster = ctx.cluster().await?;
         match (ctx.term.ci(), ctx.term.format()) {
-            (Some(ci), _) => ctx.term.emit_commands(&ci::text(ci, &reports, self.strict))?,
+            (Some(ci), _) => ctx.term.emit_report(&ci::text(ci, &reports, self.strict))?,
             (None, Format::Json) => ctx.term.emit_json(&json!({"cluster": cluster.arn, "reports": reports}))?,
             (None, Format::Yaml) => ctx.term.emit_yaml(&json!({"cluster": cluster.arn, "reports": reports}))?,
             (None, Format::Name) => {

@@ -13,15 +13,37 @@ use crate::secrets;
 pub(super) struct Gate {
     /// podid's own colors stay.
     pub(super) color: bool,
-    /// A CI system reads along: workflow commands are made harmless.
-    pub(super) commands: bool,
+    /// Which workflow commands of CI systems are left as they are.
+    pub(super) commands: Commands,
+}
+
+/// Workflow commands that may be printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Commands {
+    /// All: no CI system reads along.
+    Any,
+    /// Those that begin a line: podid wrote them. Whatever else is in the line is foreign.
+    Own,
+    /// None.
+    None,
+}
+
+impl Commands {
+    /// Whether one begins here that may not be printed; `first` as in [`command`].
+    fn refuses(self, text: &str, first: bool) -> bool {
+        match self {
+            Self::Any => false,
+            Self::Own => command(text, false),
+            Self::None => command(text, first),
+        }
+    }
 }
 
 impl Gate {
     /// The text as it may be printed.
     pub(super) fn pass(self, text: &str) -> Cow<'_, str> {
         let known = secrets::without(text);
-        let bad = known.chars().any(raw) || self.commands && has_command(&known);
+        let bad = known.chars().any(raw) || self.commands != Commands::Any && has_command(&known);
         if !bad {
             return known;
         }
@@ -33,7 +55,7 @@ impl Gate {
                 rest = &rest[length..];
                 continue;
             }
-            if raw(c) || self.commands && command(rest, first) {
+            if raw(c) || self.commands.refuses(rest, first) {
                 let _ = write!(out, "{}", c.escape_unicode());
             } else {
                 out.push(c);
@@ -78,8 +100,8 @@ mod tests {
 
     use super::*;
 
-    const CI: Gate = Gate { color: false, commands: true };
-    const PLAIN: Gate = Gate { color: false, commands: false };
+    const CI: Gate = Gate { color: false, commands: Commands::None };
+    const PLAIN: Gate = Gate { color: false, commands: Commands::Any };
 
     #[test]
     fn commands() {
@@ -98,11 +120,13 @@ mod tests {
             assert_eq!(CI.pass(passed), passed, "twice");
         }
         assert_eq!(PLAIN.pass("::error::x ##[y]"), "::error::x ##[y]");
+        let own = Gate { commands: Commands::Own, ..CI };
+        assert_eq!(own.pass("::error::x ##[y]\n"), "::error::x \\u{23}#[y]\n");
     }
 
     #[test]
     fn colors_of_podids_own() {
-        let painted = Gate { color: true, commands: false };
+        let painted = Gate { color: true, commands: Commands::Any };
         for own in ["\u{1b}[1m\u{1b}[31merror:\u{1b}[0m x", "\u{1b}[36ma\u{1b}[0m"] {
             assert_eq!(painted.pass(own), own);
             assert!(!PLAIN.pass(own).contains('\u{1b}'));

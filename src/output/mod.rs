@@ -44,9 +44,9 @@ use crate::{
     failure::{Failure, Result},
     plan::Step,
 };
-use gate::Gate;
 #[cfg(test)]
 pub(crate) use gate::has_command as is_command;
+use gate::{Commands, Gate};
 
 /// The terminal, or what stands in for it. Cheap to clone.
 #[derive(Clone)]
@@ -173,13 +173,13 @@ impl Term {
         self.put(&self.out_gate().pass(data))
     }
 
-    /// Writes workflow commands of podid's own, for a runner that carries them out.
-    pub fn emit_commands(&self, data: &str) -> Result<()> {
-        self.put(&Gate { commands: false, ..self.out_gate() }.pass(data))
+    /// Writes a report for a CI system: workflow commands of podid's own may begin a line, and nothing is painted.
+    pub fn emit_report(&self, data: &str) -> Result<()> {
+        self.put(&Gate { color: false, commands: Commands::Own }.pass(data))
     }
 
     fn out_gate(&self) -> Gate {
-        Gate { color: self.0.streams.out_color, commands: self.0.streams.commands }
+        Gate { color: self.0.streams.out_color, commands: self.commands() }
     }
 
     /// What a bar may show.
@@ -188,7 +188,11 @@ impl Term {
     }
 
     fn err_gate(&self) -> Gate {
-        Gate { color: self.0.streams.err_color, commands: self.0.streams.commands }
+        Gate { color: self.0.streams.err_color, commands: self.commands() }
+    }
+
+    fn commands(&self) -> Commands {
+        if self.0.streams.commands { Commands::None } else { Commands::Any }
     }
 
     /// Writes to stdout as it is.

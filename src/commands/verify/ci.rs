@@ -82,9 +82,11 @@ fn xml(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\n' => out.push('\n'),
+            '\t' => out.push_str("&#9;"),
             ':' if last == ':' => out.push_str("&#58;"),
             '#' if last == '#' => out.push_str("&#35;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {}
+            // What is left out must not keep the two halves of a command apart here only.
+            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => continue,
             c => out.push(c),
         }
         last = c;
@@ -120,6 +122,9 @@ fn property(text: &str) -> String {
 }
 
 #[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
@@ -146,6 +151,7 @@ mod tests {
     fn what_would_end_a_command_or_an_element_is_escaped() {
         assert_eq!(xml("a<b & \"c\"\u{1b}[0m>"), "a&lt;b &amp; &quot;c&quot;\\u{1b}[0m&gt;");
         assert_eq!(xml("::error::x\n##[y]"), ":&#58;error:&#58;x\n#&#35;[y]");
+        assert_eq!(xml(":\u{fffe}:error:\u{ffff}:x\n#\u{fffe}#[y]\tz"), ":&#58;error:&#58;x\n#&#35;[y]&#9;z");
         assert_eq!(data("50%\nx: y, z"), "50%25%0Ax: y, z");
         assert_eq!(property("a: b,\nc"), "a%3A b%2C%0Ac");
     }
