@@ -1,5 +1,6 @@
 //! Reads Have through the ports, concurrently, and only as far as a command needs. A read that failed is kept as unread, never as nothing.
 
+pub mod adoption;
 pub mod file;
 pub mod live;
 pub mod names;
@@ -116,6 +117,22 @@ pub struct RoleView {
 /// # Errors
 /// When a read failed for another reason than a missing permission.
 pub async fn role(iam: &dyn Iam, name: &str, attached: bool, inline: bool) -> Result<RoleView> {
+    let role = async { seen(iam.role(name).await, "iam:GetRole") };
+    let (role, policies) = futures::join!(role, policies_of(iam, name, attached, inline));
+    let (role, (attached, inline)) = (role?, policies?);
+    Ok(RoleView { role, attached, inline })
+}
+
+/// The attached policies of a role when `attached`, and all its inline ones when `inline`.
+///
+/// # Errors
+/// When a read failed for another reason than a missing permission.
+pub async fn policies_of(
+    iam: &dyn Iam,
+    name: &str,
+    attached: bool,
+    inline: bool,
+) -> Result<(Seen<Vec<String>>, Seen<BTreeMap<String, Document>>)> {
     let attached = async {
         if attached {
             seen(iam.attached_policies(name).await, "iam:ListAttachedRolePolicies")
@@ -123,16 +140,15 @@ pub async fn role(iam: &dyn Iam, name: &str, attached: bool, inline: bool) -> Re
             Ok(Seen::NotAsked)
         }
     };
-    let documents = async {
+    let inline = async {
         if inline {
             seen(inline_policies(iam, name).await, "iam:ListRolePolicies and iam:GetRolePolicy")
         } else {
             Ok(Seen::NotAsked)
         }
     };
-    let role = async { seen(iam.role(name).await, "iam:GetRole") };
-    let (role, attached, inline) = futures::join!(role, attached, documents);
-    Ok(RoleView { role: role?, attached: attached?, inline: inline? })
+    let (attached, inline) = futures::join!(attached, inline);
+    Ok((attached?, inline?))
 }
 
 /// All inline policies of a role, by name.
@@ -167,21 +183,7 @@ pub struct PolicyView {
 /// # Errors
 /// When a read failed for another reason than a missing permission for its policies.
 pub async fn role_policies(iam: &dyn Iam, name: &str, attached: bool, inline: bool) -> Result<PolicyView> {
-    let attached = async {
-        if attached {
-            seen(iam.attached_policies(name).await, "iam:ListAttachedRolePolicies")
-        } else {
-            Ok(Seen::NotAsked)
-        }
-    };
-    let inline = async {
-        if inline {
-            seen(inline_policies(iam, name).await, "iam:ListRolePolicies and iam:GetRolePolicy")
-        } else {
-            Ok(Seen::NotAsked)
-        }
-    };
-    let (role, attached, inline) = futures::try_join!(iam.role(name), attached, inline)?;
+    let (role, (attached, inline)) = futures::try_join!(iam.role(name), policies_of(iam, name, attached, inline))?;
     Ok(PolicyView { role, attached, inline })
 }
 

@@ -54,6 +54,7 @@ impl<'e> Wanted<'e> {
 
     pub(crate) fn plan(&self, have: &Holdings) -> Plan {
         let ask = Converge {
+            adopt: false,
             cluster: &self.cluster,
             entries: self.entries,
             associations: &self.associations,

@@ -13,11 +13,12 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         arn::{Arn, RoleRef},
+        association::Association,
         cluster::Cluster as EksCluster,
         document::Document,
         have::{Have, Seen},
         names::ServiceAccount,
-        policy,
+        ownership, policy,
         want::{Allowed, Field, InlinePolicy, Scope, TableGrant, Want, WantRole},
     },
     observe,
@@ -56,6 +57,9 @@ pub struct Associate {
     /// Permissions boundary of a role that is created
     #[arg(long, value_name = "ARN", help_heading = "Permissions", requires = "create_role")]
     permissions_boundary: Option<String>,
+    /// With --create-role: take over a role that podid did not create, or that differs from what podid creates
+    #[arg(long, requires = "create_role")]
+    adopt: bool,
     /// Path of a role that is created [default: /podid/]
     #[arg(long, value_name = "PATH", requires = "create_role")]
     path: Option<String>,
@@ -260,6 +264,7 @@ impl Associate {
             Some(view) => view,
             None => guard.run("reading the role", observe::role(iam, want.role.role.name(), attached, inline)).await?,
         };
+        let role = self.adopted(ctx, cluster, association.as_ref(), role).await?;
         let target = match &want.target_role {
             Field::Set(arn) if arn.account == cluster.arn.account => {
                 guard.run("reading the target role", observe::role(iam, arn.name(), false, false)).await?.role
@@ -275,6 +280,25 @@ impl Associate {
             ..have
         };
         Ok((want, have))
+    }
+
+    /// A role that is there already, with all its policies where the service account is about to act as it: what others put on
+    /// it goes to the pods too.
+    async fn adopted(
+        &self,
+        ctx: &Context,
+        cluster: &EksCluster,
+        association: Option<&Association>,
+        view: observe::RoleView,
+    ) -> Result<observe::RoleView> {
+        let Some(role) = view.role.read().and_then(Option::as_ref) else { return Ok(view) };
+        let used = association.is_some_and(|a| a.role_arn == role.arn.to_string());
+        if !self.create_role || self.adopt || used || !ownership::is_created_for(&role.tags, &cluster.arn) {
+            return Ok(view);
+        }
+        let read = observe::adoption::all_policies(ctx.iam()?, &role.name, (view.attached, view.inline));
+        let (attached, inline) = ctx.guard.run("reading the policies of the role", read).await?;
+        Ok(observe::RoleView { attached, inline, role: view.role })
     }
 
     /// The tables as ARNs, with their keys; DynamoDB is asked while everything else is.
@@ -325,6 +349,7 @@ impl Associate {
             role: WantRole {
                 role,
                 create: self.create_role,
+                adopt: self.adopt,
                 derived: self.role.is_none(),
                 path: self.path.clone(),
                 scope: self.scope.map(Scope::from),

@@ -93,6 +93,8 @@ struct How {
     allow_missing_agent: bool,
     allow: Allowed,
     recycle: bool,
+    /// Accept roles of podid's that others changed.
+    adopt: bool,
 }
 
 /// A file's plan, and what it rests on.
@@ -132,6 +134,7 @@ async fn plan(ctx: &Context, entries: Entries, how: How) -> Result<Planned> {
         tables: ctx.tables()?,
         kube,
         around: how.around,
+        adopt: how.adopt,
         cluster,
         tell: &tell,
     };
@@ -155,6 +158,7 @@ async fn plan(ctx: &Context, entries: Entries, how: How) -> Result<Planned> {
         allow_missing_agent: how.allow_missing_agent,
         allow: how.allow,
         recycle: how.recycle,
+        adopt: how.adopt,
     };
     let plan = plan::converge(&ask).map_err(|refusals| refused(&refusals))?;
     Ok(Planned { entries, subjects, have, plan })

@@ -212,6 +212,7 @@ pub(crate) fn want(role: &str) -> Want {
         role: WantRole {
             role: role.parse().unwrap(),
             create: false,
+            adopt: false,
             derived: false,
             path: None,
             scope: None,

@@ -4,6 +4,7 @@
 
 pub mod access;
 pub mod addon;
+pub mod adoption;
 pub mod agent;
 pub mod arn;
 pub mod association;

@@ -152,6 +152,8 @@ pub struct WantRole {
     pub role: RoleRef,
     /// Create it if missing (`--create-role`).
     pub create: bool,
+    /// Take over a role that podid did not create, or that differs from what podid creates (`--adopt`).
+    pub adopt: bool,
     /// True when the name was derived from cluster, namespace and service account.
     pub derived: bool,
     /// `--path`; `/podid/` for a role that podid creates unless told.

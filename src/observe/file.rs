@@ -8,7 +8,7 @@ use futures::{
 };
 
 use super::{
-    CONCURRENCY, agent, association, describe_all, doomed_as_read, forbidden,
+    CONCURRENCY, adoption, agent, association, describe_all, doomed_as_read, forbidden,
     names::{self, NAMESPACES},
     role, rollouts, seen,
     users::Search,
@@ -55,6 +55,8 @@ pub struct From<'a> {
     pub kube: Option<&'a dyn Cluster>,
     /// Of which service accounts the Kubernetes side is read.
     pub around: Extent,
+    /// Roles of podid's are taken as they are.
+    pub adopt: bool,
     /// The cluster.
     pub cluster: &'a EksCluster,
     /// Hears how many associations were read, of how many.
@@ -75,9 +77,7 @@ pub async fn matching(kube: &dyn Cluster, patterns: &[Pattern]) -> Result<BTreeS
     }
     let reads = namespaces.into_iter().map(|namespace| async move {
         let names = kube.service_accounts(&namespace).await?;
-        Ok::<_, crate::failure::Failure>(
-            names.into_iter().map(move |name| ServiceAccount { namespace: namespace.clone(), name }),
-        )
+        Ok::<_, Failure>(names.into_iter().map(move |name| ServiceAccount { namespace: namespace.clone(), name }))
     });
     let found: Vec<_> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
     Ok(found.into_iter().flatten().filter(|subject| patterns.iter().any(|p| p.matches(subject))).collect())
@@ -102,6 +102,7 @@ pub async fn holdings(
     let (known, rest): (Vec<_>, Vec<_>) =
         associations.into_iter().partition(|a| subjects.contains_key(&a.summary.subject));
     have.associations = known.into_iter().map(|a| (a.summary.subject.clone(), a)).collect();
+    adoption::unused_policies(from, entries, subjects.values(), &mut have).await?;
     if prune {
         leftover(from, entries, subjects, rest, &mut have).await?;
     } else if narrows(from.cluster, entries, subjects, &have) {
@@ -193,7 +194,7 @@ async fn file_roles(
             let inline = !policies.dynamodb.is_unmanaged() || !policies.inline.is_unmanaged() || assumes;
             let view = role(iam, &wanted.name, !policies.managed.is_unmanaged(), inline).await?;
             let holdings = RoleHoldings { role: view.role, attached: view.attached, inline: view.inline };
-            Ok::<_, crate::failure::Failure>((wanted.name.clone(), holdings))
+            Ok::<_, Failure>((wanted.name.clone(), holdings))
         }
     });
     let reads: Vec<_> = read.collect();
@@ -228,7 +229,7 @@ async fn outside_roles(
     names.extend(leaving.map(|a| last(&a.role_arn).to_owned()).filter(|name| entries.role(name).is_none()));
     let reads = names.into_iter().map(|name| async move {
         let view = role(iam, &name, false, false).await?;
-        Ok::<_, crate::failure::Failure>((name, RoleHoldings { role: view.role, ..RoleHoldings::default() }))
+        Ok::<_, Failure>((name, RoleHoldings { role: view.role, ..RoleHoldings::default() }))
     });
     stream::iter(reads).buffered(CONCURRENCY).try_collect().await
 }

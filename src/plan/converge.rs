@@ -45,6 +45,8 @@ pub struct Converge<'a> {
     pub allow: Allowed,
     /// Restart workloads whose pods are stale then.
     pub recycle: bool,
+    /// Accept roles of podid's that others changed before an association used them.
+    pub adopt: bool,
 }
 
 impl<'a> Converge<'a> {

@@ -1,13 +1,17 @@
 //! Plans the role and its trust policy: which role it is, whether it is podid's own, and whom it has to trust.
 
+use std::collections::BTreeMap;
+
 use super::{Holder, Plan, Refusal, Step};
 use crate::model::{
+    adoption::{self, Asked},
     arn::{Arn, RoleRef},
     document::Document,
     have::{Have, Seen},
     ownership,
     role::{NewRole, PATH, Role},
     tags,
+    text::first_of,
     trust::{self, Reason, Request, Unfixable, Verdict},
     want::{Scope, Want},
 };
@@ -47,7 +51,7 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<Planned,
     let session_tags = session_tags(want, have);
     let scope = scope(want, session_tags)?;
     match &have.role {
-        Seen::Read(Some(role)) => existing(want, role, scope, session_tags, plan),
+        Seen::Read(Some(role)) => existing(want, have, role, scope, plan),
         Seen::Read(None) if want.role.create => create(want, scope, session_tags, plan),
         Seen::Read(None) => {
             Err(Refusal::new(format!("role `{}` does not exist in account {}", want.role.role.name(), home.account))
@@ -131,7 +135,7 @@ fn path_of(arn: &Arn) -> String {
     inner.rfind('/').map_or("/", |end| &inner[..=end]).to_owned()
 }
 
-fn existing(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut Plan) -> Result<Planned, Refusal> {
+fn existing(want: &Want, have: &Have, role: &Role, scope: Scope, plan: &mut Plan) -> Result<Planned, Refusal> {
     same_account(&role.arn, &want.cluster.arn)?;
     if let RoleRef::Arn(arn) = &want.role.role
         && *arn != role.arn
@@ -140,10 +144,10 @@ fn existing(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &m
             .hint(format!("use `--role {}`", role.arn)));
     }
     if want.role.create {
-        adoptable(want, role)?;
+        adopt(want, have, role, plan)?;
         differences(want, role, plan);
     }
-    trust(want, role, scope, session_tags, plan)?;
+    trust(want, role, scope, session_tags(want, have), plan)?;
     let alone = podid_made(want, role) && trust::admits_only(&role.trust, &want.cluster, &want.subject);
     let holder = if alone { Holder::Own } else { Holder::Shared };
     Ok(Planned { name: role.name.clone(), arn: role.arn.clone(), holder })
@@ -154,8 +158,61 @@ fn podid_made(want: &Want, role: &Role) -> bool {
     ownership::is_created_for(&role.tags, &want.cluster.arn)
 }
 
-/// `--create-role` finds a role: its own from an earlier, perhaps interrupted run, or somebody else's.
-fn adoptable(want: &Want, role: &Role) -> Result<(), Refusal> {
+/// `--create-role` finds a role: its own from an earlier, perhaps interrupted run, or somebody else's. What others added to
+/// its own is accepted only where it was asked for, or the service account acts as that role already.
+fn adopt(want: &Want, have: &Have, role: &Role, plan: &mut Plan) -> Result<(), Refusal> {
+    if let Some(refusal) = not_own(want, role) {
+        // What podid created for somebody else is never taken from them.
+        if !want.role.adopt || ownership::is_managed(&role.tags) {
+            return Err(refusal);
+        }
+        plan.steps.push(Step::TagRole { role: role.name.clone(), tags: tags::own(&want.cluster, &want.subject) });
+        return Ok(());
+    }
+    let associated = have.association.read().and_then(Option::as_ref);
+    if want.role.adopt || associated.is_some_and(|a| a.role_arn == role.arn.to_string()) {
+        return Ok(());
+    }
+    let inline: Vec<&str> = want.role.policy_files.iter().map(|file| file.name.as_str()).collect();
+    let scoped = [&want.subject];
+    as_created(
+        role,
+        (&have.attached, &have.inline),
+        &Asked {
+            cluster: &want.cluster,
+            scoped: want.role.scope.map_or(&[], |_| &scoped),
+            boundary: want.role.boundary.as_deref(),
+            policy_arns: Some(&want.role.policy_arns),
+            inline: Some(&inline),
+        },
+    )
+}
+
+/// Refuses a role that has podid's tags and is not as podid creates it: anybody can write tags.
+pub(super) fn as_created(
+    role: &Role,
+    (attached, inline): (&Seen<Vec<String>>, &Seen<BTreeMap<String, Document>>),
+    asked: &Asked<'_>,
+) -> Result<(), Refusal> {
+    let name = &role.name;
+    let differences = adoption::differences(role, attached, inline, asked).map_err(|why| {
+        Refusal::denied(format!("cannot tell what role `{name}` allows: {why}"))
+            .hint("allow iam:ListAttachedRolePolicies, iam:ListRolePolicies and iam:GetRolePolicy")
+            .hint("to use it unread, add `--adopt`")
+    })?;
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::new(format!(
+        "role `{name}` has podid's tags, but differs from what podid creates: {}",
+        first_of(&differences, 10)
+    ))
+    .hint("to accept it as it is, add `--adopt`")
+    .hint(format!("if nobody should have changed it, delete it: `podid role delete {name}`")))
+}
+
+/// Why a role is not the one that podid would have created for the service account.
+fn not_own(want: &Want, role: &Role) -> Option<Refusal> {
     let own = tags::own(&want.cluster, &want.subject);
     // A role of a file, or of `role create` for the whole cluster, is podid's for no service account alone.
     let anyone = |key: &str| podid_made(want, role) && !role.tags.contains_key(key);
@@ -168,15 +225,20 @@ fn adoptable(want: &Want, role: &Role) -> Result<(), Refusal> {
         })
         .collect();
     if differing.is_empty() {
-        return Ok(());
+        return None;
     }
-    Err(Refusal::new(format!(
+    let refusal = Refusal::new(format!(
         "role `{}` exists already, and podid did not create it for {} (tags: {})",
         role.name,
         want.subject,
         differing.join(", ")
     ))
-    .hint(format!("to use it as it is, give `--role {}` without `--create-role`", role.name)))
+    .hint(format!("to use it as it is, give `--role {}` without `--create-role`", role.name));
+    Some(if ownership::is_managed(&role.tags) {
+        refusal
+    } else {
+        refusal.hint("to take it over, with podid's tags on it, add `--adopt`")
+    })
 }
 
 /// What differs on a role that is there already is named, never changed in passing.
@@ -201,7 +263,7 @@ fn differences(want: &Want, role: &Role, plan: &mut Plan) {
 fn trust(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut Plan) -> Result<(), Refusal> {
     let request = Request { cluster: &want.cluster, subject: &want.subject, session_tags, now: None };
     let statement = trust::statement(&want.cluster, &want.subject, scope, session_tags);
-    let ours = podid_made(want, role);
+    let ours = podid_made(want, role) || want.role.create && want.role.adopt;
     let own = trust::podid_statement(&role.trust, &want.cluster, &want.subject);
     let verdict = trust::evaluate(&role.trust, &request);
     if !ours && want.role.scope.is_some() {

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{
     Holder, Plan, Refusal, Step,
-    role::opening,
+    role::{as_created, opening},
     role_policies::{self, Attach},
 };
 use crate::model::{
+    adoption::Asked,
     arn::Arn,
     cluster::Cluster,
     document::Document,
@@ -124,8 +125,34 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
     for warning in policies.warnings {
         plan.warn(warning);
     }
+    if let Some(role) = ask.role {
+        foreign(ask, role, &mut plan)?;
+    }
     plan.warn_of_empty_roles();
     Ok(plan)
+}
+
+/// A role with podid's tags that is not as podid creates it is not completed unless that was asked for. Where nothing is left
+/// to do, what differs is only named.
+fn foreign(ask: &CreateRole<'_>, role: &Role, plan: &mut Plan) -> Result<(), Refusal> {
+    if ask.adopt {
+        return Ok(());
+    }
+    let inline: Vec<&str> = ask.files.iter().map(|file| file.name.as_str()).collect();
+    let subject = ask.subject();
+    let scoped = [&subject];
+    let asked = Asked {
+        cluster: ask.cluster,
+        scoped: ask.scope.map_or(&[], |_| &scoped),
+        boundary: ask.boundary,
+        policy_arns: Some(ask.policy_arns),
+        inline: Some(&inline),
+    };
+    match as_created(role, (ask.attached, ask.inline), &asked) {
+        Err(refusal) if plan.is_empty() => plan.warn(refusal.message),
+        other => other?,
+    }
+    Ok(())
 }
 
 fn within_size(ask: &CreateRole<'_>, before: Option<&Document>, after: &Document) -> Result<(), Refusal> {
@@ -339,7 +366,7 @@ mod tests {
         given.tags = BTreeMap::from([("team".to_owned(), "store".to_owned())]);
         let ask = CreateRole { role: Some(&there), ..given.ask() };
         let boundary = Some("arn:aws:iam::111122223333:policy/b");
-        let plan = create_role(&CreateRole { path: Some("/x/"), boundary, ..ask }).unwrap();
+        let plan = create_role(&CreateRole { path: Some("/x/"), boundary, adopt: true, ..ask }).unwrap();
         assert!(plan.is_empty());
         assert_eq!(plan.warnings.len(), 3, "{:?}", plan.warnings);
         let wider = create_role(&CreateRole { scope: Some(Scope::Cluster), ..ask }).unwrap();

@@ -1,5 +1,6 @@
 //! What podid writes, recommends or reports as ready does no harm.
 
+mod adoption;
 mod inputs;
 mod kubeconfig;
 mod names;

@@ -31,7 +31,8 @@ use crate::{
 ///
 /// Plans roles, their trust and policies, associations and the agent; shows the plan, asks once, carries it out side by
 /// side, and waits until new pods are injected. A key that the file does not have is left as it is. Stopped midway, the same
-/// command finishes.
+/// command finishes. A role with podid's tags that an association is the first to use, and that differs from what podid
+/// creates in what the file does not say, is refused without --adopt.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -44,6 +45,9 @@ pub struct Apply {
     /// With --prune: the most associations and roles that may be removed
     #[arg(long, value_name = "N", default_value_t = 10, requires = "prune")]
     prune_limit: usize,
+    /// Accept a role with podid's tags that others changed before an association used it
+    #[arg(long)]
+    adopt: bool,
     /// When effective, restart the workloads whose pods lack it, and watch them
     #[arg(long, conflicts_with = "no_wait")]
     recycle: bool,
@@ -112,6 +116,7 @@ impl Apply {
             allow_missing_agent: self.allow_missing_agent,
             allow: self.missing.allowed(),
             recycle: self.recycle,
+            adopt: self.adopt,
         };
         let mut planned = plan(ctx, entries, how).await?;
         for warning in &planned.plan.warnings {

@@ -24,6 +24,9 @@ pub struct Diff {
     /// Show what `apply --prune` would remove too
     #[arg(long)]
     prune: bool,
+    /// Accept a role with podid's tags that others changed before an association used it
+    #[arg(long)]
+    adopt: bool,
     #[command(flatten)]
     missing: Missing,
 }
@@ -50,6 +53,7 @@ impl Diff {
             allow_missing_agent: true,
             allow: self.missing.allowed(),
             recycle: false,
+            adopt: self.adopt,
         };
         let planned = plan(ctx, entries, how).await?;
         for warning in &planned.plan.warnings {

@@ -20,6 +20,7 @@ use crate::{
         arn::{self, Arn},
         have::Seen,
         names::ServiceAccount,
+        ownership,
         policy::TableText,
         want::{Access, InlinePolicy, Scope},
     },
@@ -29,8 +30,9 @@ use crate::{
 
 /// Create a role that trusts Pod Identity, for a service account or the whole cluster
 ///
-/// The role is tagged as podid's. One that podid made before is completed; one of that name that others made is refused,
-/// unless --adopt says to take it over: podid's tags and statement are added then, and all else stays.
+/// The role is tagged as podid's. One that podid created before is completed; one of that name that others created, or that
+/// allows more than was asked for, is refused, unless --adopt says to take it over: podid's tags and statement are added
+/// then, and all else stays.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Create {
@@ -55,7 +57,7 @@ pub struct Create {
     /// Tag on the role (can be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     tag: Vec<String>,
-    /// Take over a role of that name that podid did not create
+    /// Take over a role of that name that podid did not create, or that differs from what podid creates
     #[arg(long)]
     adopt: bool,
     /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
@@ -99,7 +101,12 @@ impl Create {
         let read = observe::role_policies(iam, &self.name, !self.policy_arn.is_empty(), inline);
         let read = ctx.guard.run("reading the role", read);
         let (cluster, view, tables) = futures::join!(ctx.cluster(), read, tables);
-        let (cluster, view, tables) = (cluster?, view?, tables?);
+        let (cluster, mut view, tables) = (cluster?, view?, tables?);
+        let ours = view.role.as_ref().is_some_and(|role| ownership::is_created_for(&role.tags, &cluster.arn));
+        if ours && !self.adopt {
+            let read = observe::adoption::all_policies(iam, &self.name, (view.attached, view.inline));
+            (view.attached, view.inline) = ctx.guard.run("reading the policies of the role", read).await?;
+        }
         let plan = plan::create_role(&CreateRole {
             cluster,
             subject: self.service_account.as_ref(),

@@ -9,6 +9,7 @@ use crate::model::{
     cluster::Cluster,
     document::{Document, strings},
     names::ServiceAccount,
+    policy::same_meaning,
     text,
 };
 
@@ -182,6 +183,14 @@ pub fn granting(before: Option<&Document>, target: &str) -> Document {
     let mut all: Vec<Value> = others.map(|s| (*s).clone()).collect();
     all.push(statement);
     Document(json!({"Version": "2012-10-17", "Statement": all}))
+}
+
+/// Whether podid's policy for target roles is as podid writes it, for whatever roles.
+pub fn is_podid_policy(document: &Document) -> bool {
+    let targets: Vec<&str> = document.statements().into_iter().flat_map(|s| strings(s.get("Resource"))).collect();
+    let rebuilt = targets.iter().fold(None, |before, target| Some(granting(before.as_ref(), target)));
+    targets.iter().all(|target| Arn::parse_iam(target, "role", "an IAM role").is_ok())
+        && rebuilt.is_some_and(|rebuilt| same_meaning(&rebuilt, document))
 }
 
 #[cfg(test)]

@@ -106,6 +106,7 @@ impl Work<'_> {
             role: WantRole {
                 role,
                 create: false,
+                adopt: false,
                 derived: false,
                 path: None,
                 scope: None,

@@ -3,6 +3,7 @@
 use super::{Expanded, Work, named, own_tags, tag_changes};
 use crate::{
     model::{
+        adoption::Asked,
         arn::Arn,
         document::Document,
         have::Seen,
@@ -15,7 +16,7 @@ use crate::{
     },
     plan::{
         Holder, Refusal, Step,
-        role::{Planned, opening},
+        role::{Planned, as_created, opening},
         sid_taken,
     },
 };
@@ -86,6 +87,7 @@ impl<'a> Work<'a> {
             ))
             .hint(format!("write `path: {}`, or give the role another name", role.path)));
         }
+        self.adopt(entry, role, users)?;
         let after = self.trust(entry, users, &role.trust)?;
         if after != role.trust {
             opening(name, Some(&role.trust), &after, &role.arn, &mut self.plan);
@@ -109,6 +111,30 @@ impl<'a> Work<'a> {
             self.plan.steps.push(Step::UntagRole { role: name.clone(), keys: gone });
         }
         Ok(Planned { name: name.clone(), arn: role.arn.clone(), holder: Holder::Shared })
+    }
+
+    /// A role with podid's tags that a service account is about to use may be anybody's work: what the file does not say
+    /// about it must be as podid creates it. What the file says is brought about and shown.
+    fn adopt(&self, entry: &Entry<Role>, role: &role::Role, users: &[&Expanded<'_>]) -> Result<(), Refusal> {
+        let arn = role.arn.to_string();
+        if self.ask.adopt || users.is_empty() || self.ask.have.associations.values().any(|a| a.role_arn == arn) {
+            return Ok(());
+        }
+        let nobody = ServiceAccount { namespace: String::new(), name: String::new() };
+        let subjects: Vec<&ServiceAccount> = users.iter().map(|user| &user.0).chain([&nobody]).collect();
+        let (policies, unread) = (&entry.value.policies, RoleHoldings::default());
+        let have = self.ask.have.roles.get(&role.name).unwrap_or(&unread);
+        as_created(
+            role,
+            (&have.attached, &have.inline),
+            &Asked {
+                cluster: self.ask.cluster,
+                scoped: entry.value.scope.map_or(&[], |_| &subjects),
+                boundary: None,
+                policy_arns: policies.managed.is_unmanaged().then_some(&[]),
+                inline: policies.inline.is_unmanaged().then_some(&[]),
+            },
+        )
     }
 
     /// The trust policy as the file's associations need it: podid's statements for them are of the scope that the file

@@ -33,6 +33,7 @@ fn plan(manifest: &Manifest, have: &Holdings) -> Result<Plan, Vec<Refusal>> {
     let associations: Vec<Expanded<'_>> =
         entries.associations.iter().map(|entry| (entry.value.service_account.parse().unwrap(), entry)).collect();
     converge(&Converge {
+        adopt: false,
         cluster: &cluster,
         entries: &entries,
         associations: &associations,

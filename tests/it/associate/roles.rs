@@ -220,6 +220,7 @@ fn one_of_that_name_that_is_not_podids() {
     error: role `eks-workshop-carts-carts-8233eca5` exists already, and podid did not create it for carts/carts (tags: podid.dev/cluster is missing, podid.dev/managed-by is missing, podid.dev/namespace is missing, podid.dev/service-account is missing)
 
     hint: to use it as it is, give `--role eks-workshop-carts-carts-8233eca5` without `--create-role`
+    hint: to take it over, with podid's tags on it, add `--adopt`
     ");
     assert!(env.writes().is_empty());
 }

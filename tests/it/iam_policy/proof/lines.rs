@@ -277,11 +277,15 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
                     ),
                 )
             },
-            line("carts-agent", &kept(), format!("apply -f {} --prune --no-wait --yes", file("changed.yaml", CHANGED))),
+            line(
+                "carts-agent",
+                &kept(),
+                format!("apply -f {} --prune --adopt --no-wait --yes", file("changed.yaml", CHANGED)),
+            ),
             line(
                 "carts-agent",
                 &opened(),
-                format!("apply -f {} --prune --no-wait --yes", file("changed.yaml", CHANGED)),
+                format!("apply -f {} --prune --adopt --no-wait --yes", file("changed.yaml", CHANGED)),
             ),
             line("carts-agent", &old(), format!("apply -f {} --yes", file("agent.yaml", UPGRADE))),
             line("carts-agent", &[], format!("apply -f {} --yes", file("pattern.yaml", PATTERN))),
@@ -296,7 +300,10 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
                     format!("diff -f {}", file("new.yaml", NEW)),
                 ),
             ),
-            fails(3, line("carts-agent", &kept(), format!("diff -f {} --prune", file("changed.yaml", CHANGED)))),
+            fails(
+                3,
+                line("carts-agent", &kept(), format!("diff -f {} --prune --adopt", file("changed.yaml", CHANGED))),
+            ),
             fails(3, line("carts-agent", &[], format!("diff -f {}", file("pattern.yaml", PATTERN)))),
         ],
         "export" => vec![line("carts-associated", &made_and_used(), "export")],
