@@ -10,7 +10,7 @@ use crate::{
         config::{Settings, plain_http},
     },
     cli::Global,
-    failure::{Failure, Result},
+    failure::{Failure, Kind, Result},
     k8s::{Access, EksContext, Kube, Notices, read_context, same_cluster},
     model::{cluster::Cluster as EksCluster, text},
     output::Term,
@@ -247,7 +247,7 @@ impl Context {
 
     /// Explains a failure to find the cluster: where its name came from, and what there is instead.
     pub async fn no_cluster(&self, failure: Failure) -> Failure {
-        if !failure.is("ResourceNotFoundException") {
+        if !failure.is(Kind::NotFound) {
             return failure;
         }
         let Ok(target) = self.target() else { return failure };
@@ -307,7 +307,7 @@ impl Context {
         let mut failure = failure;
         // A kubeconfig's own user is not the caller of AWS.
         let own_token = self.global.kubeconfig.is_none() && self.global.context.is_none();
-        if own_token && failure.is("Unauthorized") {
+        if own_token && failure.from_kubernetes() && failure.is(Kind::UnknownCaller) {
             let caller = match self.iam() {
                 Ok(iam) => self.guard.run("asking who the caller is", iam.caller()).await.ok(),
                 Err(_) => None,

@@ -6,7 +6,7 @@ mod tests;
 
 pub use log::log_line;
 
-use crate::failure::{Failure, ServiceError};
+use crate::failure::{Failure, KUBERNETES, ServiceError};
 
 /// What lies behind a service's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -348,7 +348,7 @@ pub fn with_a_way_on(failure: Failure) -> Failure {
         (_, "") => failure
             .hint(AGAIN)
             .hint("if it stays so, see what answers there: a proxy (`HTTPS_PROXY`, `NO_PROXY`) or `AWS_ENDPOINT_URL`"),
-        (_, code) if DENIED.contains(&code) && service.service != "Kubernetes" => {
+        (_, code) if DENIED.contains(&code) && service.service != KUBERNETES => {
             let action = format!("{}:{}", service.service.to_lowercase().replace(' ', "-"), service.operation);
             failure.hint(format!("allow `{action}`, or take another `--profile`"))
         }

@@ -35,6 +35,36 @@ impl Code {
     }
 }
 
+/// What an answer means, whichever service gave it and whatever it calls it: the adapters tell it by the service's code and words.
+/// Nothing above them knows a code.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// The caller is known, and not allowed to.
+    Forbidden,
+    /// The caller is not known.
+    UnknownCaller,
+    /// It does not exist.
+    NotFound,
+    /// It is there already, or is being changed by somebody.
+    InUse,
+    /// Something else still hangs on it.
+    Conflict,
+    /// Another change of it is still under way.
+    Busy,
+    /// The role that is named does not exist, or was made just now and is not seen yet.
+    RoleUnseen,
+    /// A role's trust policy that was written just now is not seen yet.
+    TrustUnseen,
+    /// What was asked cannot be evaluated.
+    Invalid,
+    /// Anything else, or no answer at all.
+    #[default]
+    Other,
+}
+
+/// The name of the service that is none of AWS's.
+pub const KUBERNETES: &str = "Kubernetes";
+
 /// What a service answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceError {
@@ -44,6 +74,8 @@ pub struct ServiceError {
     pub operation: String,
     /// AWS error code, or Kubernetes reason; empty when nothing answered.
     pub code: String,
+    /// What that means.
+    pub kind: Kind,
     /// The service's own words.
     pub message: String,
     /// Request id.
@@ -111,9 +143,19 @@ impl Failure {
         self
     }
 
-    /// True when the service answered with this code or reason.
-    pub fn is(&self, code: &str) -> bool {
-        self.service.as_ref().is_some_and(|s| s.code == code)
+    /// True when the service's answer means this.
+    pub fn is(&self, kind: Kind) -> bool {
+        self.service.as_ref().is_some_and(|service| service.kind == kind)
+    }
+
+    /// True when it is about Kubernetes' answer, or that there was none.
+    pub fn from_kubernetes(&self) -> bool {
+        self.service.as_ref().is_some_and(|service| service.service == KUBERNETES)
+    }
+
+    /// True when a service answered.
+    pub fn answered(&self) -> bool {
+        self.service.as_ref().is_some_and(|service| !service.code.is_empty())
     }
 
     /// The service's own words, or empty.

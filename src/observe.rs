@@ -18,7 +18,7 @@ use futures::{
 };
 
 use crate::{
-    failure::{Failure, Result},
+    failure::{Failure, Kind, Result},
     model::{
         addon::AGENT,
         agent::{AgentDaemonSet, AgentState, Node},
@@ -417,9 +417,5 @@ pub fn seen<T>(read: Result<T>, permission: &str) -> Result<Seen<T>> {
 
 /// The service knows the caller and refuses this call.
 pub fn forbidden(failure: &Failure) -> bool {
-    failure.service.as_ref().is_some_and(|s| {
-        s.status == Some(403)
-            && (s.code == "Forbidden" || s.code.starts_with("AccessDenied") || s.code == "UnauthorizedOperation")
-            || s.code.starts_with("AccessDenied")
-    })
+    failure.is(Kind::Forbidden)
 }

@@ -10,7 +10,7 @@ use aws_smithy_types::error::{ErrorMetadata, metadata::ProvideErrorMetadata};
 use super::{Teller, config::Who, limit::TooLarge};
 use crate::{
     explain,
-    failure::{Code, Failure, ServiceError},
+    failure::{Code, Failure, Kind, ServiceError},
 };
 
 impl Teller {
@@ -60,6 +60,7 @@ impl Teller {
             service: self.service,
             operation: operation.to_owned(),
             code: meta.code().unwrap_or_default().to_owned(),
+            kind: kind(meta.code().unwrap_or_default(), meta.message().unwrap_or_default(), status),
             message: without_secrets(meta.message().unwrap_or_default()),
             request_id: request_id.or_else(|| meta.request_id()).map(ToOwned::to_owned),
             status: Some(status),
@@ -153,6 +154,24 @@ pub(super) fn credentials_failure(what: &str, error: &CredentialsError, who: &Wh
         }
     };
     who.named(failure)
+}
+
+/// What a code means (the services' API references, common errors), and where that says too little, its words.
+fn kind(code: &str, message: &str, status: u16) -> Kind {
+    match code {
+        _ if message.contains("Role provided in the request does not exist") => Kind::RoleUnseen,
+        _ if message.contains("Trust policy of the role provided is invalid") => Kind::TrustUnseen,
+        _ if code.starts_with("AccessDenied") => Kind::Forbidden,
+        "UnauthorizedOperation" if status == 403 => Kind::Forbidden,
+        "UnrecognizedClientException" | "InvalidClientTokenId" => Kind::UnknownCaller,
+        "NoSuchEntity" if message.contains("role with name") => Kind::RoleUnseen,
+        "ResourceNotFoundException" | "NoSuchEntity" => Kind::NotFound,
+        "ResourceInUseException" | "EntityAlreadyExists" => Kind::InUse,
+        "DeleteConflict" => Kind::Conflict,
+        "ConcurrentModification" => Kind::Busy,
+        "InvalidInput" | "PolicyEvaluation" => Kind::Invalid,
+        _ => Kind::Other,
+    }
 }
 
 /// Which exit code an answer means.

@@ -16,7 +16,7 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use super::{Aws, convert};
 use crate::{
-    failure::{Failure, Result},
+    failure::{Failure, Kind as Answer, Result},
     model::{
         access::{Decision, Simulation},
         arn::last,
@@ -31,6 +31,10 @@ const ABSENT: &str = "NoSuchEntity";
 
 fn absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
     error.code() == Some(ABSENT)
+}
+
+fn gone(failure: &Failure) -> bool {
+    failure.is(Answer::RoleUnseen) || failure.is(Answer::NotFound)
 }
 
 #[async_trait]
@@ -144,7 +148,7 @@ impl Iam for Aws {
                 .map(|policy| convert::need(policy.policy_arn, "PolicyArn"))
                 .collect::<Result<_, Failure>>()
                 .map_err(|failure| failure.context(what)),
-            Err(failure) if failure.is(ABSENT) => Ok(Vec::new()),
+            Err(failure) if gone(&failure) => Ok(Vec::new()),
             Err(failure) => Err(failure),
         }
     }
@@ -164,7 +168,7 @@ impl Iam for Aws {
         let ask = |token| call.clone().set_marker(token).send();
         match iam.told.all("ListRolePolicies", &what, ask).await {
             Ok(pages) => Ok(pages.into_iter().flat_map(|page: ListRolePoliciesOutput| page.policy_names).collect()),
-            Err(failure) if failure.is(ABSENT) => Ok(Vec::new()),
+            Err(failure) if gone(&failure) => Ok(Vec::new()),
             Err(failure) => Err(failure),
         }
     }
@@ -264,7 +268,7 @@ impl Iam for Aws {
                     pages.into_iter().flat_map(|page: ListInstanceProfilesForRoleOutput| page.instance_profiles);
                 Ok(profiles.map(|profile| profile.instance_profile_name).collect())
             }
-            Err(failure) if failure.is(ABSENT) => Ok(Vec::new()),
+            Err(failure) if gone(&failure) => Ok(Vec::new()),
             Err(failure) => Err(failure),
         }
     }

@@ -75,6 +75,8 @@ impl Condition {
 enum Look {
     /// It holds; how that is known.
     Holds(String),
+    /// There is no association.
+    NotAssociated(String),
     /// What is missing.
     Missing(Vec<String>),
     /// The same of pods that are not injected, with what helps there.
@@ -86,15 +88,12 @@ enum Look {
 struct SoFar {
     /// What is missing.
     missing: Vec<String>,
+    /// The association itself is missing.
+    unassociated: bool,
     /// What helps where pods are not injected.
     advice: Vec<String>,
     /// The service account, looked up when it turned out not to be associated.
     account: Seen<ServiceAccountState>,
-}
-
-/// Of what is missing: the association itself.
-fn unassociated(what: &str) -> bool {
-    what.contains("is not associated")
 }
 
 /// Reads that may fail in a row before the wait is given up: API servers are replaced now and then.
@@ -133,18 +132,18 @@ impl Wait {
         // Who cannot be asked at all is told at once, and not after the whole deadline.
         let (mut faults, mut answered) = (0, false);
         loop {
-            let look = match self.look(ctx, line).await {
-                Ok(Look::NotInjected(missing, now)) => {
-                    so_far.advice = now;
-                    Ok(Look::Missing(missing))
-                }
-                look => look,
-            };
+            let look = self.look(ctx, line).await.map(|look| match look {
+                Look::Holds(how) => Ok(how),
+                Look::NotAssociated(what) => Err((vec![what], true, None)),
+                Look::Missing(missing) => Err((missing, false, None)),
+                Look::NotInjected(missing, advice) => Err((missing, false, Some(advice))),
+            });
             match look {
-                Ok(Look::NotInjected(..)) => {}
-                Ok(Look::Holds(how)) => return Ok(how),
-                Ok(Look::Missing(now)) => {
+                Ok(Ok(how)) => return Ok(how),
+                Ok(Err((now, unassociated, advice))) => {
                     (faults, answered) = (0, true);
+                    so_far.unassociated = unassociated;
+                    so_far.advice = advice.unwrap_or(std::mem::take(&mut so_far.advice));
                     line.update(now.first().map_or_else(String::new, |first| match now.len() {
                         1 => first.clone(),
                         more => format!("{first}, and {} more", more - 1),
@@ -186,7 +185,7 @@ impl Wait {
 
     /// Whether it exists at all, looked up once: Kubernetes tells what was probably meant. Not being able to tell is no fault.
     async fn look_up(&self, ctx: &Context, so_far: &mut SoFar) {
-        let due = matches!(so_far.account, Seen::NotAsked) && so_far.missing.iter().any(|what| unassociated(what));
+        let due = matches!(so_far.account, Seen::NotAsked) && so_far.unassociated;
         let (true, Ok(kube)) = (due, ctx.kube().await) else { return };
         let read = ctx.guard.run("reading the service account", kube.service_account(&self.subject)).await;
         so_far.account = match read {
@@ -207,7 +206,7 @@ impl Wait {
             };
             return failure.hint(format!("did you mean {command}?"));
         }
-        if failure.causes.iter().any(|cause| unassociated(cause)) {
+        if so_far.unassociated {
             return failure.hint(format!("associate it with `podid associate {subject} --create-role`"));
         }
         if !so_far.advice.is_empty() {
@@ -353,7 +352,7 @@ impl Wait {
     }
 
     fn not_associated(&self, cluster: &str) -> Look {
-        Look::Missing(vec![format!("{} is not associated in cluster {cluster}", self.subject)])
+        Look::NotAssociated(format!("{} is not associated in cluster {cluster}", self.subject))
     }
 
     fn render(&self, ctx: &Context, how: Option<&str>, missing: &[String]) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use super::{Answer, Run, association::token, changed};
 use crate::{
-    failure::Result,
+    failure::{Kind, Result},
     model::addon::{AGENT, Addon, Settings},
     plan::Step,
     wait::Flight,
@@ -27,7 +27,7 @@ impl Run<'_> {
         let eks = self.ports.eks;
         match flight.send(eks.create_addon(cluster, AGENT, version, settings)).await {
             Ok(_) => Ok(Answer::Done),
-            Err(failure) if failure.is("ResourceInUseException") => match eks.addon(cluster, AGENT).await? {
+            Err(failure) if failure.is(Kind::InUse) => match eks.addon(cluster, AGENT).await? {
                 Some(_) => Ok(Answer::Skipped),
                 None => Err(failure),
             },
@@ -66,7 +66,7 @@ impl Run<'_> {
         let eks = self.ports.eks;
         match flight.send(eks.delete_addon(cluster, AGENT)).await {
             Ok(deleted) => Ok(Answer::gone(deleted)),
-            Err(failure) if failure.is("ResourceInUseException") => match eks.addon(cluster, AGENT).await? {
+            Err(failure) if failure.is(Kind::InUse) => match eks.addon(cluster, AGENT).await? {
                 Some(addon) if addon.status != "DELETING" => Err(failure),
                 _ => Ok(Answer::Skipped),
             },

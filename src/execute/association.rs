@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Answer, Run, changed};
 use crate::{
-    failure::{Failure, Result},
+    failure::{Failure, Kind, Result},
     model::{
         association::{Association, NewAssociation},
         trust::target,
@@ -43,7 +43,7 @@ impl Run<'_> {
             let create = || flight.send(eks.create_association(cluster, new, &token));
             let failure = match self.patient_with_eks(&new.role_arn, create).await {
                 Ok(created) => return Ok(Answer::Association(Box::new(created))),
-                Err(failure) if failure.is("ResourceInUseException") => failure,
+                Err(failure) if failure.is(Kind::InUse) => failure,
                 Err(failure) => return Err(failure),
             };
             match observe::association(eks, cluster, &new.subject).await? {
@@ -171,10 +171,7 @@ impl Run<'_> {
                 Ok(association) => return Ok(association),
                 Err(failure) => failure,
             };
-            let message = failure.service_message();
-            let unseen_role = message.contains("Role provided in the request does not exist");
-            let unseen_trust = message.contains("Trust policy of the role provided is invalid");
-            if !(unseen_role || unseen_trust) {
+            if !failure.is(Kind::RoleUnseen) && !failure.is(Kind::TrustUnseen) {
                 return Err(failure);
             }
             // IAM itself may learn of the role only now.

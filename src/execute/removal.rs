@@ -9,7 +9,7 @@ use futures::lock::Mutex;
 
 use super::{Answer, Run, changed};
 use crate::{
-    failure::{Failure, Result},
+    failure::{Failure, Kind, Result},
     model::{document::Document, text::first_of},
     observe::users::Search,
     plan::{LastLook, Step},
@@ -82,7 +82,7 @@ impl Run<'_> {
         let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(2));
         loop {
             match self.patient_with_iam(flight, || iam.delete_role(role)).await {
-                Err(failure) if failure.is("DeleteConflict") && started.elapsed() < DETACHED => {}
+                Err(failure) if failure.is(Kind::Conflict) && started.elapsed() < DETACHED => {}
                 answered => return answered.map(Answer::gone),
             }
             self.guard.pause("waiting for IAM to see the role without its policies", backoff.step()).await?;

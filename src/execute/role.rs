@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Answer, Run, changed};
 use crate::{
-    failure::Result,
+    failure::{Kind, Result},
     model::{document::Document, policy::same_meaning, role::NewRole},
     plan::{Holder, Step},
     wait::{Backoff, Flight},
@@ -25,7 +25,7 @@ impl Run<'_> {
         let iam = self.ports.iam;
         match flight.send(iam.create_role(new)).await {
             Ok(_) => Ok(Answer::Done),
-            Err(failure) if failure.is("EntityAlreadyExists") => match iam.role(&new.name).await? {
+            Err(failure) if failure.is(Kind::InUse) => match iam.role(&new.name).await? {
                 Some(found)
                     if found.tags == new.tags
                         && found.path == new.path
@@ -135,10 +135,9 @@ impl Run<'_> {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            let unseen = failure.is("NoSuchEntity") && failure.service_message().contains("role with name");
-            let wait = if unseen && started.elapsed() < ROLE_SEEN {
+            let wait = if failure.is(Kind::RoleUnseen) && started.elapsed() < ROLE_SEEN {
                 "waiting for IAM to know the new role"
-            } else if failure.is("ConcurrentModification") && started.elapsed() < BUSY {
+            } else if failure.is(Kind::Busy) && started.elapsed() < BUSY {
                 "waiting for another change of the role to end"
             } else {
                 return Err(failure);

@@ -7,6 +7,7 @@ fn answer(code: &str, message: &str) -> ServiceError {
     ServiceError {
         service: "EKS",
         operation: "CreatePodIdentityAssociation".into(),
+        kind: crate::failure::Kind::Other,
         code: code.into(),
         message: message.into(),
         request_id: None,

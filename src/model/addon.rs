@@ -28,6 +28,22 @@ pub struct Addon {
     pub service_account_role: Option<String>,
 }
 
+impl Addon {
+    /// Whether it has this configuration, however that is written. None, an empty one and `{}` are the same to EKS. YAML is compared as
+    /// text, and counts as another where it differs.
+    pub fn is_configured(&self, given: &str) -> bool {
+        let meaning = |text: &str| {
+            let text = text.trim();
+            if text.is_empty() {
+                Ok(Value::Object(Map::new()))
+            } else {
+                serde_json::from_str(text).map_err(|_| text.to_owned())
+            }
+        };
+        meaning(given) == meaning(self.configuration.as_deref().unwrap_or_default())
+    }
+}
+
 /// What an install or an update gives besides the version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -211,5 +227,24 @@ mod tests {
     fn versions_are_numbers() {
         assert!(numbers("v1.3.10-eksbuild.1") > numbers("v1.3.9-eksbuild.3"));
         assert!(numbers("v1.3.10-eksbuild.2") > numbers("v1.3.10-eksbuild.1"));
+    }
+
+    #[test]
+    fn however_it_is_written() {
+        for (have, given, same) in [
+            (None, "{}", true),
+            (None, "", true),
+            (Some(""), " {} ", true),
+            (Some("{}"), "", true),
+            (Some(r#"{"a": 1, "b": 2}"#), r#"{"b":2,"a":1}"#, true),
+            (Some("a: 1\n"), "a: 1", true),
+            (Some("a: 1"), r#"{"a":1}"#, false),
+            (Some(r#"{"a":1}"#), "{}", false),
+            (None, r#"{"a":1}"#, false),
+        ] {
+            let mut addon = crate::model::fixtures::agent(&[], &[]).addon.unwrap();
+            addon.configuration = have.map(str::to_owned);
+            assert_eq!(addon.is_configured(given), same, "{have:?} {given}");
+        }
     }
 }

@@ -63,7 +63,7 @@ async fn ask(session: &dyn AsPod, resource: &Arn) -> Answer {
 /// A call of podid's own caller: what that may not do is no finding about the pod.
 fn told<T>(call: Result<T>, permission: &str) -> Result<T, Answer> {
     call.map_err(|failure| {
-        let own = failure.service_message().contains("is not authorized to perform") || failure.is("Forbidden");
+        let own = failure.service_message().contains("is not authorized to perform") || failure.from_kubernetes();
         if own && (forbidden(&failure) || failure.denied()) {
             Answer::NotAllowed(permission.to_owned())
         } else {

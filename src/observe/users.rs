@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt};
 
 use super::{CONCURRENCY, describe_all, forbidden};
 use crate::{
-    failure::{Code, Failure, Result},
+    failure::{Code, Failure, Kind, Result},
     model::{
         arn::Arn,
         association::{Association, AssociationFilter},
@@ -156,7 +156,7 @@ fn is_local(failure: &Failure) -> bool {
 
 /// The answer of a region that the account has not enabled: nobody is known there.
 pub fn is_not_enabled(failure: &Failure) -> bool {
-    failure.is("UnrecognizedClientException") || failure.is("InvalidClientTokenId")
+    failure.is(Kind::UnknownCaller)
 }
 
 /// All associations of a cluster in full: a List tells no role.
@@ -172,7 +172,7 @@ async fn associations(
     let denied = |permission: &str| ClusterRead::Unread(format!("not allowed: {permission}"), true);
     let summaries = match eks.associations(cluster, &AssociationFilter::default()).await {
         Ok(summaries) => summaries,
-        Err(failure) if failure.is("ResourceNotFoundException") => return Ok((Vec::new(), ClusterRead::Missing)),
+        Err(failure) if failure.is(Kind::NotFound) => return Ok((Vec::new(), ClusterRead::Missing)),
         Err(failure) if forbidden(&failure) => {
             return Ok((Vec::new(), denied("eks:ListPodIdentityAssociations")));
         }

@@ -79,6 +79,7 @@ fn denied() -> Failure {
     let mut failure =
         Failure::new(Code::Denied, "cannot list associations in `prod`").hint("run `podid iam-policy list`");
     failure.service = Some(Box::new(ServiceError {
+        kind: crate::failure::Kind::Other,
         service: "EKS",
         operation: "ListPodIdentityAssociations".into(),
         code: "AccessDeniedException".into(),
@@ -325,6 +326,7 @@ fn the_service_error_of_nobody_is_not_invented() {
     // No connection: no code and no request id, only the adapter's words.
     let mut failure = Failure::failed("cannot reach EKS");
     failure.service = Some(Box::new(ServiceError {
+        kind: crate::failure::Kind::Other,
         service: "EKS",
         operation: "DescribeCluster".into(),
         code: String::new(),

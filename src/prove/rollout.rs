@@ -14,7 +14,7 @@ use crate::{
     model::{
         names::ServiceAccount,
         rollout::{self, Change, Progress, Trouble, TroubleKind},
-        workload::{Workload, WorkloadKind},
+        workload::{Workload, WorkloadKind, WorkloadRef},
     },
     output::{Progress as Line, mask},
     ports::{Cluster, RolloutView},
@@ -225,7 +225,12 @@ async fn ended(
         // Its restart changed no revision.
         return failure;
     }
-    failure.hint(format!("go back with `kubectl -n {} rollout undo {}`", workload.id.namespace, workload.id))
+    failure.hint(undo(&workload.id))
+}
+
+/// The hint to go back by hand.
+pub fn undo(id: &WorkloadRef) -> String {
+    format!("go back with `kubectl -n {} rollout undo {id}`", id.namespace)
 }
 
 /// The explanation's commands for this workload.

@@ -1,5 +1,6 @@
 //! The house's rules, read from the source tree: who may use whom, who sleeps, who prints, how long a file may be.
 
+mod picture;
 pub(crate) mod source;
 
 use std::{collections::BTreeSet, fs};

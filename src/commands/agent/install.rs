@@ -123,7 +123,7 @@ impl Install {
                 return Err(refused(format!("not {wanted}; an install does not change a version"))
                     .hint(format!("change it with `podid agent upgrade --version {wanted}`")));
             }
-            if settings.configuration.is_some() && !same(settings, &addon) {
+            if settings.configuration.as_ref().is_some_and(|given| !addon.is_configured(given)) {
                 return Err(refused("with another configuration; an install does not change it".to_owned())
                     .hint("change it with `podid agent upgrade --configuration-values JSON`"));
             }
@@ -142,11 +142,4 @@ impl Install {
         }
         Ok(Found::Nothing(shared::agent_version(ctx, self.version.as_deref()).await?))
     }
-}
-
-/// The configuration is the one that the add-on has, however it is written.
-pub(super) fn same(settings: &Settings, addon: &Addon) -> bool {
-    let parsed = |text: Option<&str>| text.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
-    let (given, present) = (settings.configuration.as_deref(), addon.configuration.as_deref());
-    given == present || parsed(given).is_some() && parsed(given) == parsed(present)
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
-use super::{before, install::same, prove, render, settings::SettingsArgs};
+use super::{before, prove, render, settings::SettingsArgs};
 use crate::{
     cli::Changing,
     commands::shared::{self, Consent},
@@ -107,7 +107,7 @@ impl Upgrade {
         let (present, new) = (numbers(&addon.version), numbers(&offered));
         // Only a version that was named may be older than what is there.
         let version = if self.version.is_some() || new > present { offered.clone() } else { addon.version.clone() };
-        let configured = given.configuration.is_none() || same(&given, addon);
+        let configured = given.configuration.as_ref().is_none_or(|given| addon.is_configured(given));
         // One that failed may have this version, and not be what it should be.
         if version == addon.version && configured && addon.status != "UPDATE_FAILED" {
             let why = match &self.version {

@@ -334,7 +334,8 @@ impl Rolling<'_> {
             return false;
         };
         // podid has just done what this advises.
-        failed.hints.retain(|hint| !hint.contains("rollout undo"));
+        let undo = prove::rollout::undo(&workload.id);
+        failed.hints.retain(|hint| *hint != undo);
         match self.watch(part, &back, "rolled back").await.result {
             Ok(()) => {
                 failed.causes.push("it was rolled back: the earlier revision runs again".to_owned());

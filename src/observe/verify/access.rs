@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::{super::CONCURRENCY, Asking, NODE_GROUP};
 use crate::{
-    failure::{Failure, Result},
+    failure::{Failure, Kind, Result},
     model::{
         access::{self, AccessView, Decision, EKS_AUTH, Effect, Need, NodeRole, RoleDocuments, Session, Simulation},
         arn::{Arn, last},
@@ -270,5 +270,5 @@ fn same_account(it: &Snapshot, role: &str) -> bool {
 
 /// IAM refuses the question itself.
 fn invalid(failure: &Failure) -> bool {
-    failure.service.as_ref().is_some_and(|service| matches!(service.code.as_str(), "InvalidInput" | "PolicyEvaluation"))
+    failure.is(Kind::Invalid)
 }

@@ -1,11 +1,9 @@
 //! The agent as a file wants it: installed where it is missing, brought to the version and configuration that are named.
 
-use serde_json::Value;
-
 use super::Work;
 use crate::{
     model::{
-        addon::{AGENT, Addon, Conflicts, Settings},
+        addon::{AGENT, Conflicts, Settings},
         have::Seen,
         want::Field,
     },
@@ -38,7 +36,7 @@ impl Work<'_> {
             }
             Seen::Read(Some(addon)) => {
                 let version = wanted.version.as_ref().unwrap_or(&addon.version);
-                let differs = configuration.as_ref().is_some_and(|given| !same(given, addon));
+                let differs = configuration.as_ref().is_some_and(|given| !addon.is_configured(given));
                 if *version != addon.version || differs {
                     let configuration = configuration.filter(|_| differs).or_else(|| addon.configuration.clone());
                     self.plan.steps.push(Step::UpdateAgent {
@@ -81,12 +79,4 @@ impl Work<'_> {
         self.plan.warn(why);
         true
     }
-}
-
-/// Whether the add-on has this configuration. What it was given as YAML cannot be compared, and counts as another.
-fn same(given: &str, addon: &Addon) -> bool {
-    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
-    let empty = || Some(Value::Object(serde_json::Map::new()));
-    let have = addon.configuration.as_deref().filter(|text| !text.trim().is_empty());
-    parse(given) == have.map_or_else(empty, parse)
 }
