@@ -110,10 +110,10 @@ pub fn resolve(given: &Given, unit: Option<&ContextUnit>) -> Result<Target> {
                 ))
                 .hint("give `--cluster` or `--context`, not both"));
             }
-            from_unit(unit)
+            from_unit(unit)?
         }
         (Some(cluster), _) => from_name(cluster, given.region_flag.as_deref())?,
-        (None, Some(unit)) => from_unit(unit),
+        (None, Some(unit)) => from_unit(unit)?,
         (None, None) => {
             return Err(Failure::usage("which cluster? no cluster is named and the kube context is not an EKS one")
                 .hint("give `--cluster NAME`, or set PODID_CLUSTER")
@@ -156,14 +156,12 @@ fn of_file(given: &Given, target: Target) -> Result<Target> {
     }
 }
 
-fn from_unit(unit: &ContextUnit) -> Target {
+fn from_unit(unit: &ContextUnit) -> Result<Target> {
     let from = Origin::KubeContext(unit.context.clone());
     let sourced = |value: &str| Sourced { value: value.to_owned(), from: from.clone() };
-    Target {
-        cluster: sourced(&unit.cluster),
-        region: unit.region.as_deref().map(sourced),
-        account: unit.account.as_deref().map(sourced),
-    }
+    let cluster = sourced(&unit.cluster);
+    check_cluster_name(&cluster)?;
+    Ok(Target { cluster, region: unit.region.as_deref().map(sourced), account: unit.account.as_deref().map(sourced) })
 }
 
 /// A name stands for itself; an ARN names region and account too.

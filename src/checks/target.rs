@@ -82,8 +82,10 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         return Vec::new();
     }
     let subject = format!("target role {}", last(target));
-    let (Ok(primary), Ok(target)) = (association.role_arn.parse::<Arn>(), target.parse::<Arn>()) else {
-        return vec![SOUND.cannot_tell(subject, format!("{target} or {} is no ARN", association.role_arn))];
+    // Remedies write both into policies, where a wildcard would name other roles too.
+    let (primary, target) = match (Arn::strict(&association.role_arn), Arn::strict(target)) {
+        (Ok(primary), Ok(target)) => (primary, target),
+        (Err(why), _) | (_, Err(why)) => return vec![SOUND.cannot_tell(subject, why.to_string())],
     };
     let link = Link {
         cluster,

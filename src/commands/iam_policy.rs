@@ -123,6 +123,9 @@ impl IamPolicy {
         arn::check_path(&self.path).map_err(|e| Failure::usage(format!("--path: {e}")))?;
         let target = ctx.optional_target()?;
         let region = ctx.region().await.map(|region| region.value);
+        if let Some(region) = region.as_deref().filter(|region| !arn::is_region(region)) {
+            return Err(Failure::usage(format!("`{region}` is not a region such as `us-west-2`")));
+        }
         let mut partition = region.as_deref().map_or("aws", Scope::partition_of).to_owned();
         let account = target.and_then(|target| target.account.as_ref()).map(|account| account.value.clone());
         let mut roles = Vec::new();

@@ -222,7 +222,7 @@ impl EksPlugin {
 fn recognise(entry: &Entry) -> Option<EksContext> {
     let server = entry.cluster.server.clone()?;
     let of_cluster = |text: &str| {
-        let arn: Arn = text.parse().ok()?;
+        let arn = Arn::regional(text).ok()?;
         let name = arn.resource.strip_prefix("cluster/").map(str::to_owned)?;
         (arn.service == "eks" && !name.is_empty()).then_some((arn, name))
     };

@@ -121,6 +121,9 @@ impl Arn {
         if text.contains(['$', '"']) {
             return rule("may not have `$` or `\"`");
         }
+        if !arn.service.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') {
+            return rule("has an invalid service");
+        }
         if !is_partition(&arn.partition) {
             return rule("has an invalid partition; partitions are `aws`, `aws-cn`, `aws-us-gov`, ...");
         }
@@ -333,6 +336,8 @@ mod tests {
             ("arn:aws:iam::111122223333:role/x\n", "printable"),
             ("arn:aws:iam::111122223333:role/\u{e4}", "printable"),
             ("arn:awsx:iam::111122223333:role/x", "partition"),
+            ("arn:aws:IAM::111122223333:role/x", "service"),
+            ("arn:aws:i'm::111122223333:role/x", "service"),
             ("arn:aws:dynamodb:west:111122223333:table/x", "region"),
             ("arn:aws:iam::11112222333:role/x", "account"),
             ("arn:aws:iam::11112222333a:role/x", "account"),

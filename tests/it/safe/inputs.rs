@@ -189,6 +189,97 @@ fn a_cluster_or_table_that_a_service_answers_becomes_no_wildcard() {
     }
 }
 
+/// The same in a manifest: each key of it that takes a name or an ARN.
+#[test]
+fn wildcards_in_a_manifest_are_refused() {
+    let env = Env::new("carts-role");
+    let text = |role: &str, association: &str| {
+        format!(
+            "apiVersion: podid.dev/v1\nkind: PodIdentity\ncluster: eks-workshop\nroles:\n- {{name: new{role}}}\n\
+             associations:\n- {{serviceAccount: carts/carts, role: new{association}}}\n"
+        )
+    };
+    let role = "arn:aws:iam::444455556666:role";
+    let table = "arn:aws:dynamodb:us-west-2:111122223333:table";
+    let key = "arn:aws:kms:us-west-2:111122223333:key";
+    let policy = "arn:aws:iam::aws:policy/AmazonSQSReadOnlyAccess";
+    let boundary = "arn:aws:iam::111122223333:policy";
+    for (fine, wrong) in [
+        (text("", &format!(", targetRole: '{role}/x'")), text("", &format!(", targetRole: '{role}/*'"))),
+        (
+            text("", &format!(", targetRole: '{role}/x'")),
+            text("", ", targetRole: 'arn:aws\":iam::444455556666:role/x'"),
+        ),
+        (
+            text(&format!(", policies: {{dynamodb: [{{table: '{table}/eks-workshop-carts'}}]}}"), ""),
+            text(&format!(", policies: {{dynamodb: [{{table: '{table}/*'}}]}}"), ""),
+        ),
+        (
+            text(&format!(", policies: {{dynamodb: [{{table: eks-workshop-carts, kmsKey: '{key}/0d1f'}}]}}"), ""),
+            text(&format!(", policies: {{dynamodb: [{{table: eks-workshop-carts, kmsKey: '{key}/*'}}]}}"), ""),
+        ),
+        (
+            text(&format!(", policies: {{managed: ['{policy}']}}"), ""),
+            text(&format!(", policies: {{managed: ['{policy}*']}}"), ""),
+        ),
+        (
+            text(&format!(", permissionsBoundary: '{boundary}/boundary'"), ""),
+            text(&format!(", permissionsBoundary: '{boundary}/b*'"), ""),
+        ),
+        (text(", path: /teams/", ""), text(", path: '/te*ms/'", "")),
+    ] {
+        let _ = env.podid(&format!("apply -f {} --dry-run", env.file("m.yaml", &fine))).ok();
+        let _ = env.podid(&format!("apply -f {} --yes", env.file("m.yaml", &wrong))).code(2);
+        let _ = env.podid(&format!("diff -f {}", env.file("m.yaml", &wrong))).code(2);
+    }
+    assert!(env.writes().is_empty());
+}
+
+/// What `iam-policy` prints names one cluster, or says that it is any.
+#[test]
+fn a_named_cluster_is_no_pattern() {
+    let env = Env::new("carts-role");
+    for (args, code) in [
+        (["--cluster", "arn:aws:eks:us-west-2:111122223333:cluster/shop", "--region", "us-west-2"], 0),
+        (["--cluster", "arn:aws:eks:us-west-2:111122223333:cluster/*", "--region", "us-west-2"], 2),
+        (["--cluster", "arn:aws:eks:*:111122223333:cluster/shop", "--region", "*"], 2),
+        (["--cluster", "arn:aws:eks:us-west-2:*:cluster/shop", "--region", "us-west-2"], 2),
+        (["--cluster", "shop", "--region", "us-west-*"], 2),
+        (["--cluster", "sh*p", "--region", "us-west-2"], 2),
+    ] {
+        let run = env.run(&[&["iam-policy", "associate"][..], &args].concat());
+        assert_eq!(run.code, code, "{args:?}: {run}");
+    }
+}
+
+/// IAM takes odd characters in paths, so a service may answer them.
+#[test]
+fn a_role_with_an_odd_path_fails_no_list_and_becomes_no_pattern() {
+    let trust = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    }]});
+    let target = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    }]});
+    for (path, odd) in [("/te*ms/a?/", true), ("/te\"$/", true), ("/teams/a/", false)] {
+        let roles = [
+            ("/roles/-", json!({"name": "odd", "path": path, "trust": trust})),
+            ("/roles/-", json!({"name": "target", "trust": target})),
+        ];
+        let env = Env::with("carts-role", &roles);
+        let _ = env.podid("role list").ok().says("odd");
+        let _ = env.podid("role show odd").ok();
+        let _ = env.podid("list").ok();
+        let _ = env.podid("associate carts/carts --role odd --no-wait --dry-run").ok();
+        let line = "associate carts/carts --role odd --target-role arn:aws:iam::111122223333:role/target";
+        let run = env.podid(&format!("{line} --fix-target-trust --no-wait --yes"));
+        assert_eq!(run.code, if odd { 2 } else { 0 }, "{run}");
+        assert_eq!(env.writes().is_empty(), odd, "{run}");
+    }
+}
+
 #[test]
 fn a_role_of_any_path_is_read() {
     for path in ["/teams/", "/te*ms/$x/"] {
