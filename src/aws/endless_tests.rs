@@ -138,6 +138,19 @@ async fn a_truncated_list_without_a_marker() {
     }
 }
 
+#[tokio::test]
+async fn an_answer_without_a_list_is_no_empty_list() {
+    for (operation, name, _) in LISTS.into_iter().filter(|(_, name, _)| name.starts_with(char::is_lowercase)) {
+        let empty = Server::new(vec![(200, format!(r#"{{"{name}":[]}}"#))]);
+        assert_eq!(count(&aws(&empty.url), operation).await, Ok(0), "{operation}");
+        for answer in ["{}", "", r#"{"items":[]}"#] {
+            let server = Server::new(vec![(200, answer.to_owned())]);
+            let failure = count(&aws(&server.url), operation).await.unwrap_err();
+            assert!(failure.to_string().contains("has no list") && failure.code == Code::Failed, "{answer}: {failure}");
+        }
+    }
+}
+
 /// A server whose answers, in chunks of a MiB, are spaces and at last `end`, after so many chunks; and how often it was asked.
 fn spaces(status: u16, chunks: usize, end: &'static str) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

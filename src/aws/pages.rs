@@ -26,10 +26,15 @@ pub(super) trait Page {
 
     /// Whether the page itself says that there is more.
     fn truncated(&self) -> bool;
+
+    /// Whether the list is in it at all: an answer without one is none, and not an empty list.
+    fn listed(&self) -> bool {
+        true
+    }
 }
 
 macro_rules! page {
-    ($token:ident, $truncated:expr => $($output:ty),+) => {$(
+    ($token:ident, $truncated:expr => $($output:ty $(: $list:ident)?),+) => {$(
         impl Page for $output {
             fn token(&self) -> Option<&str> {
                 // An empty token is none, as the SDK has it.
@@ -40,12 +45,17 @@ macro_rules! page {
                 let truncated: fn(&Self) -> bool = $truncated;
                 truncated(self)
             }
+
+            $(fn listed(&self) -> bool {
+                self.$list.is_some()
+            })?
         }
     )+};
 }
 
 page!(next_token, |_| false =>
-    ListClustersOutput, ListPodIdentityAssociationsOutput, DescribeAddonVersionsOutput);
+    ListClustersOutput: clusters, ListPodIdentityAssociationsOutput: associations,
+    DescribeAddonVersionsOutput: addons);
 page!(marker, |page| page.is_truncated() =>
     ListRolesOutput, ListAttachedRolePoliciesOutput, ListRolePoliciesOutput, ListInstanceProfilesForRoleOutput,
     SimulatePrincipalPolicyOutput);
@@ -90,6 +100,10 @@ impl Teller {
 
 /// The token of the next page, if there is one.
 fn following(operation: &str, page: &impl Page, seen: &mut HashSet<String>) -> Result<Option<String>> {
+    if !page.listed() {
+        return Err(Failure::failed(format!("the answer to {operation} has no list: it does not come from AWS"))
+            .hint("check `AWS_ENDPOINT_URL`, and whether a proxy answers instead of AWS"));
+    }
     match page.token() {
         Some(token) if !seen.insert(token.to_owned()) => {
             Err(Failure::failed(format!("{operation} returned the same page token twice: the list has no end")))

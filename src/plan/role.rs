@@ -11,7 +11,6 @@ use crate::model::{
     ownership,
     role::{NewRole, PATH, Role},
     tags,
-    text::first_of,
     trust::{self, Reason, Request, Unfixable, Verdict},
     want::{Scope, Want},
 };
@@ -205,7 +204,7 @@ pub(super) fn as_created(
     }
     Err(Refusal::new(format!(
         "role `{name}` has podid's tags, but differs from what podid creates: {}",
-        first_of(&differences, 10)
+        differences.join(", ")
     ))
     .hint("to accept it as it is, add `--adopt`")
     .hint(format!("if nobody should have changed it, delete it: `podid role delete {name}`")))
