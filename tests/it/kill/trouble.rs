@@ -28,7 +28,7 @@ fn a_trust_policy_that_eks_sees_late() {
         state.aws.associations.clear();
         let role = state.aws.roles.get_mut("carts-role").unwrap();
         role.set_trust(&json!({ "Version": "2012-10-17", "Statement": [
-            { "Effect": "Allow", "Principal": { "Service": "ec2.amazonaws.com" }, "Action": "sts:AssumeRole" },
+            { "Effect": "Deny", "Principal": { "Service": "ec2.amazonaws.com" }, "Action": "sts:AssumeRole" },
         ] }));
     });
     env.world.journal().clear();
