@@ -14,7 +14,7 @@ use crate::{
     model::{
         names::ServiceAccount,
         rollout::{self, Change, Progress, Trouble, TroubleKind},
-        workload::{Workload, WorkloadKind, WorkloadRef},
+        workload::{Pod, Workload, WorkloadKind, WorkloadRef},
     },
     output::{Progress as Line, mask},
     ports::{Cluster, RolloutView},
@@ -97,6 +97,10 @@ async fn until_done(
             return Err(stuck::changed(how.name, change, begun));
         }
         let (Some(present), Some(progress)) = (present, progress) else { continue };
+        // Two watches tell of the two: the pods may be known later than the workload that counts them.
+        if done && behind(&present, &view.pods, progress.wanted) {
+            continue;
+        }
         if done {
             if let Some(wanted) = how.injected {
                 injected::inspect(how.name, &present.id, &view.pods, wanted)?;
@@ -226,6 +230,13 @@ async fn ended(
         return failure;
     }
     failure.hint(undo(&workload.id))
+}
+
+/// Whether no pod of the newest revision is known yet, although there are some.
+fn behind(workload: &Workload, pods: &[Pod], wanted: u64) -> bool {
+    let Some(newest) = &workload.status.update_revision else { return false };
+    let known = pods.iter().any(|pod| pod.live() && pod.revision.as_ref() == Some(newest));
+    wanted > 0 && workload.id.kind != WorkloadKind::Rollout && !known
 }
 
 /// The hint to go back by hand.

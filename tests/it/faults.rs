@@ -230,6 +230,7 @@ pub(crate) fn ending() -> Vec<Line> {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored faults`"]
 fn every_operation_in_every_way() {
     let healthy = at_once(AT_ONCE, &ending(), healthy);
     let mut users: BTreeMap<Operation, usize> = BTreeMap::new();

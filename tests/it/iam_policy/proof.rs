@@ -276,6 +276,7 @@ macro_rules! proved {
         const PROVED: &[&str] = &[$($command),*];
         $(
             #[test]
+            #[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored iam_policy`"]
             fn $test() {
                 prove($command);
             }

@@ -64,6 +64,7 @@ fn finished(one: &Undisturbed, env: &Env, how: &str) {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn before_and_after_each_write() {
     let changing = changing();
     let commands: BTreeSet<&str> = changing.iter().filter_map(|one| one.line.words.split(' ').next()).collect();
@@ -87,6 +88,7 @@ fn before_and_after_each_write() {
 
 /// Interrupted while the first write is under way: it ends in time with the signal's code, and its summary is true.
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn interrupted_in_the_first_write() {
     let changing = changing();
     let cases: Vec<_> = changing.iter().zip([("INT", 130), ("TERM", 143)].into_iter().cycle()).collect();

@@ -29,6 +29,7 @@ fn struck_once(action: &Action, operations: &[(&str, &str)]) {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn the_answer_to_any_write_of_associate() {
     struck_once(
         &Action::DropAnswer,
@@ -42,6 +43,7 @@ fn the_answer_to_any_write_of_associate() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn nothing_was_done_and_the_connection_was_lost() {
     struck_once(
         &Action::Drop,
@@ -56,6 +58,7 @@ fn nothing_was_done_and_the_connection_was_lost() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_restart_that_was_answered_late_is_not_a_second_one() {
     let env = ready(&[]);
     let _ = env.podid(ASSOCIATE).ok();
@@ -72,6 +75,7 @@ fn a_restart_that_was_answered_late_is_not_a_second_one() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn the_answer_to_create_addon() {
     let env = Env::new("carts-before");
     env.world.faults().add(Fault::once("eks", "CreateAddon", Action::DropAnswer));
@@ -80,6 +84,7 @@ fn the_answer_to_create_addon() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn the_answer_to_a_new_service_account() {
     let env = ready(&[("/manifests/6", serde_json::Value::Null)]);
     env.world.faults().add(Fault::once("kubernetes", "create serviceaccounts", Action::DropAnswer));
@@ -90,6 +95,7 @@ fn the_answer_to_a_new_service_account() {
 
 /// A lost answer makes "exists already" podid's own doing, but only a role with podid's tags is.
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_role_that_someone_else_made_meanwhile_is_not_adopted() {
     let env = ready(&[]);
     env.world.faults().add(Fault::once("iam", "CreateRole", Action::Hold(std::time::Duration::from_secs(2))));

@@ -49,6 +49,7 @@ fn changed_before_read(skip: u64) -> (Env, Value, Run) {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_trust_policy_between_plan_and_write_is_not_overwritten() {
     let (env, theirs, run) = changed_before_read(1);
     let run = run.code(1).says("changed meanwhile").says("another trust policy was written");
@@ -61,6 +62,7 @@ fn a_trust_policy_between_plan_and_write_is_not_overwritten() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_trust_policy_right_after_the_write_is_reported() {
     let (env, theirs, run) = changed_before_read(2);
     let run = run.code(1).says("changed meanwhile").says("another write came right after podid's");
@@ -68,6 +70,7 @@ fn a_trust_policy_right_after_the_write_is_reported() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_trust_policy_that_nobody_else_changes_is_written_once() {
     let env = associated();
     let run = env.podid(RESCOPE).ok();
@@ -77,6 +80,7 @@ fn a_trust_policy_that_nobody_else_changes_is_written_once() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn an_inline_policy_is_not_overwritten() {
     let env = ready(&[]);
     let grant = |access: &str| format!("{MAKE} --dynamodb eks-workshop-carts={access}");
@@ -99,6 +103,7 @@ fn an_inline_policy_is_not_overwritten() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn an_association_that_was_made_meanwhile_with_another_role() {
     let other = ready(&[(
         "/associations",
@@ -118,6 +123,7 @@ fn an_association_that_was_made_meanwhile_with_another_role() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn an_association_whose_role_was_changed_meanwhile_is_not_updated() {
     let env = associated();
     env.world.journal().clear();
@@ -137,6 +143,7 @@ fn an_association_whose_role_was_changed_meanwhile_is_not_updated() {
 
 /// IAM may show for a while what was there before podid's write.
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_trust_policy_that_iam_shows_late_is_nobody_elses() {
     let env = associated();
     let delay = Action::Hold(Duration::from_secs(1));
@@ -154,6 +161,7 @@ fn a_trust_policy_that_iam_shows_late_is_nobody_elses() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn an_inline_policy_that_someone_makes_meanwhile_is_not_overwritten() {
     let env = associated();
     let theirs = json!({ "Version": "2012-10-17", "Statement": [] }).to_string();

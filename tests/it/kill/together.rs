@@ -20,6 +20,7 @@ fn role(env: &Env) -> String {
 
 /// Both do the same; whoever is second finds it done, and one of each thing is there.
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn one_file_is_applied_twice() {
     let env = ready(&[]);
     env.world.faults().add(Fault { times: 2, ..Fault::once("iam", "CreateRole", Action::meet(2)) });
@@ -40,6 +41,7 @@ fn one_file_is_applied_twice() {
 
 /// Each wants another role: one of them gets it, and the other is told whose it is.
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn two_roles_for_one_service_account() {
     let env = ready(&[]);
     env.world.faults().add(Fault { times: 2, ..Fault::once("eks", "CreatePodIdentityAssociation", Action::meet(2)) });
@@ -60,6 +62,7 @@ fn two_roles_for_one_service_account() {
 /// Each adds a service account to one role. IAM replaces a trust policy as a whole and knows no condition on what it replaces:
 /// podid reads it right before it writes and right after, and says so when it is not what it wrote.
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn two_service_accounts_for_one_role() {
     let env = ready(&[]);
     let file = env.file("podid.yaml", &CARTS.replace("carts-role", "shared"));

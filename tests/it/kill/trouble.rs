@@ -11,6 +11,7 @@ use crate::support::{Env, at_once, finish};
 const CREATE: &str = "CreatePodIdentityAssociation";
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_new_role_that_eks_sees_late() {
     let env = ready(&[("/delays", json!({ "iam": 5000 }))]);
     let run = env.podid(ASSOCIATE).ok();
@@ -19,6 +20,7 @@ fn a_new_role_that_eks_sees_late() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_trust_policy_that_eks_sees_late() {
     let make = "associate carts/carts --create-role --role carts-role --yes";
     let env = ready(&[("/delays", json!({ "iam": 3000 }))]);
@@ -38,6 +40,7 @@ fn a_trust_policy_that_eks_sees_late() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_role_that_is_deleted_meanwhile_is_not_waited_for_long() {
     let env = ready(&[]);
     env.world.faults().add(Fault::once("eks", CREATE, Action::Hold(Duration::from_secs(2))));
@@ -51,6 +54,7 @@ fn a_role_that_is_deleted_meanwhile_is_not_waited_for_long() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn another_change_of_the_role_and_a_deleted_association_are_waited_out() {
     let env = ready(&[]);
     let busy =
@@ -67,6 +71,7 @@ fn another_change_of_the_role_and_a_deleted_association_are_waited_out() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn throttling_and_server_errors_are_survived() {
     let undisturbed = ready(&[]);
     let _ = undisturbed.podid(ASSOCIATE).ok();
@@ -100,6 +105,7 @@ fn throttling_and_server_errors_are_survived() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn throttling_that_does_not_end_says_so() {
     let mut env = ready(&[]);
     env.var("AWS_MAX_ATTEMPTS", "2");
@@ -111,6 +117,7 @@ fn throttling_that_does_not_end_says_so() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_service_that_is_not_there() {
     at_once(2, &[("AWS_ENDPOINT_URL_EKS", "EKS"), ("AWS_ENDPOINT_URL_IAM", "IAM")], |(variable, service)| {
         let mut env = ready(&[]);
@@ -123,6 +130,7 @@ fn a_service_that_is_not_there() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_service_that_closes_every_connection() {
     at_once(2, &["eks", "iam"], |service| {
         let env = ready(&[]);
@@ -135,6 +143,7 @@ fn a_service_that_closes_every_connection() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn interrupted_while_it_waits_for_the_effect() {
     at_once(2, &[("INT", 130), ("TERM", 143)], |&(name, code)| {
         let env = ready(&[("/delays", json!({ "iam": 0, "association": [4000, 4000] }))]);
@@ -155,6 +164,7 @@ fn interrupted_while_it_waits_for_the_effect() {
 }
 
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn interrupted_while_a_write_is_under_way() {
     let env = ready(&[]);
     env.world.faults().add(Fault::once("eks", CREATE, Action::Delay(Duration::from_secs(10))));
@@ -179,6 +189,7 @@ fn interrupted_while_a_write_is_under_way() {
 
 /// A probe that is not answered ends by itself, long before the deadline, and is no answer.
 #[test]
+#[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn an_api_server_that_says_nothing_is_asked_again() {
     let env = Env::new("carts-role");
     let silence = Action::Delay(Duration::from_mins(1));
