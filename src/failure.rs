@@ -153,9 +153,10 @@ impl Failure {
         self.service.as_ref().is_some_and(|service| service.service == KUBERNETES)
     }
 
-    /// True when a service answered.
-    pub fn answered(&self) -> bool {
-        self.service.as_ref().is_some_and(|service| !service.code.is_empty())
+    /// True when the service answered with this code or reason, which only the adapters' own tests may know.
+    #[cfg(test)]
+    pub(crate) fn has_code(&self, code: &str) -> bool {
+        self.service.as_ref().is_some_and(|service| service.code == code)
     }
 
     /// The service's own words, or empty.

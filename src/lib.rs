@@ -105,7 +105,8 @@ fn supervised(cli: Cli, cluster_flag: bool, term: &Term) -> Result<End> {
     let (first, signal) = watch::channel(None);
     let (command, end) = mpsc::channel();
     // Before the first request goes out: from then on a signal must not end the process unheard.
-    let second = Signals::heed(first, command.clone()).map_err(|e| broken(&format!("signals cannot be heard: {e}")))?;
+    let second =
+        Signals::heed(first, command.clone()).map_err(|e| broken(&format!("cannot listen for signals: {e}")))?;
     let term = term.clone();
     let work = move || {
         let drive = AssertUnwindSafe(|| drive(cli, cluster_flag, &term, signal, second));

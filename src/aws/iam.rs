@@ -16,7 +16,7 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use super::{Aws, convert};
 use crate::{
-    failure::{Failure, Kind as Answer, Result},
+    failure::{Failure, Result},
     model::{
         access::{Decision, Simulation},
         arn::last,
@@ -34,7 +34,7 @@ fn absent<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
 }
 
 fn gone(failure: &Failure) -> bool {
-    failure.is(Answer::RoleUnseen) || failure.is(Answer::NotFound)
+    failure.service.as_ref().is_some_and(|service| service.code == ABSENT)
 }
 
 #[async_trait]

@@ -84,7 +84,7 @@ fn the_cluster_and_the_caller() {
         let caller = aws.caller().await.unwrap();
         assert_eq!((caller.account.as_str(), caller.arn.contains(":user/workshop")), (ACCOUNT, true));
         let failure = aws.cluster("eks-workshp").await.unwrap_err();
-        assert!(failure.is(Kind::NotFound), "{failure:?}");
+        assert!(failure.has_code("ResourceNotFoundException") && failure.is(Kind::NotFound), "{failure:?}");
         assert!(!failure.hints.is_empty(), "{failure:?}");
         assert!(failure.service.unwrap().request_id.is_some());
     });
@@ -120,7 +120,10 @@ fn an_association_lives() {
             tags: BTreeMap::new(),
         };
         let failure = aws.create_association(CLUSTER, &again, "another").await.unwrap_err();
-        assert!(failure.is(Kind::InUse) && failure.causes[1].contains(&id), "{failure:?}");
+        assert!(
+            failure.has_code("ResourceInUseException") && failure.is(Kind::InUse) && failure.causes[1].contains(&id),
+            "{failure:?}"
+        );
     });
 }
 
@@ -175,7 +178,7 @@ fn a_roles_policies_are_written_and_read() {
 
         let broken = Document(json!({"Version": "2012-10-17", "Statement": [{"Effect": "Perhaps"}]}));
         let failure = aws.put_trust(name, &broken).await.unwrap_err();
-        assert!(failure.answered() && !failure.hints.is_empty(), "{failure:?}");
+        assert!(failure.has_code("MalformedPolicyDocument") && !failure.hints.is_empty(), "{failure:?}");
     });
 }
 
@@ -190,7 +193,12 @@ fn a_role_goes_after_its_policies() {
         aws.put_inline_policy(&name, "podid", &document).await.unwrap();
         let conflict = async |part: &str| {
             let failure = aws.delete_role(&name).await.unwrap_err();
-            assert!(failure.is(Kind::Conflict) && failure.service_message().contains(part), "{failure:?}");
+            assert!(
+                failure.has_code("DeleteConflict")
+                    && failure.is(Kind::Conflict)
+                    && failure.service_message().contains(part),
+                "{failure:?}"
+            );
         };
         conflict("detach all policies").await;
         assert_eq!(aws.detach_policy(&name, managed).await, Ok(true));
@@ -224,7 +232,7 @@ fn the_agents_addon() {
         assert_eq!((addon.name.as_str(), &addon.version), (AGENT, &versions[0].version));
         assert!(aws.addon(CLUSTER, AGENT).await.unwrap().is_some());
         let failure = aws.create_addon(CLUSTER, AGENT, &versions[0].version, &Settings::default()).await.unwrap_err();
-        assert!(failure.is(Kind::InUse), "{failure:?}");
+        assert!(failure.has_code("ResourceInUseException") && failure.is(Kind::InUse), "{failure:?}");
         assert!(failure.hints.contains(&"see it: `podid agent status`".to_owned()), "{failure:?}");
         assert!(aws.addon("no-such-cluster", AGENT).await.is_err());
     });

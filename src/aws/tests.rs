@@ -137,7 +137,7 @@ async fn a_missing_association_is_none_and_a_missing_cluster_is_not() {
     let no_cluster = eks_error(404, "ResourceNotFoundException", "No cluster found for name: c.");
     let server = Server::new(vec![no_cluster]);
     let failure = aws(&server.url).association("c", "a-1").await.unwrap_err();
-    assert!(failure.is(Kind::NotFound) && !failure.denied());
+    assert!(failure.has_code("ResourceNotFoundException") && failure.is(Kind::NotFound) && !failure.denied());
     assert!(aws(&server.url).addon("c", "eks-pod-identity-agent").await.is_err());
     assert_eq!(failure.hints[0], "see what there is: `aws eks list-clusters`");
 }

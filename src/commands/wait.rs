@@ -75,23 +75,31 @@ impl Condition {
 enum Look {
     /// It holds; how that is known.
     Holds(String),
-    /// There is no association.
-    NotAssociated(String),
-    /// What is missing.
-    Missing(Vec<String>),
-    /// The same of pods that are not injected, with what helps there.
-    NotInjected(Vec<String>, Vec<String>),
+    /// It does not yet.
+    Lacks(Lack),
+}
+
+/// What is missing so far.
+#[derive(Default)]
+struct Lack {
+    /// One line each.
+    missing: Vec<String>,
+    /// It is the association itself.
+    unassociated: bool,
+    /// What helps where pods are not injected.
+    advice: Vec<String>,
+}
+
+impl Look {
+    fn missing(missing: Vec<String>) -> Self {
+        Self::Lacks(Lack { missing, ..Lack::default() })
+    }
 }
 
 /// What is known so far.
 #[derive(Default)]
 struct SoFar {
-    /// What is missing.
-    missing: Vec<String>,
-    /// The association itself is missing.
-    unassociated: bool,
-    /// What helps where pods are not injected.
-    advice: Vec<String>,
+    lack: Lack,
     /// The service account, looked up when it turned out not to be associated.
     account: Seen<ServiceAccountState>,
 }
@@ -119,7 +127,7 @@ impl Wait {
             Err(failure) => {
                 line.clear();
                 if failure.code == Code::TimedOut {
-                    self.render(ctx, None, &so_far.missing)?;
+                    self.render(ctx, None, &so_far.lack.missing)?;
                 }
                 Err(failure)
             }
@@ -132,23 +140,15 @@ impl Wait {
         // Who cannot be asked at all is told at once, and not after the whole deadline.
         let (mut faults, mut answered) = (0, false);
         loop {
-            let look = self.look(ctx, line).await.map(|look| match look {
-                Look::Holds(how) => Ok(how),
-                Look::NotAssociated(what) => Err((vec![what], true, None)),
-                Look::Missing(missing) => Err((missing, false, None)),
-                Look::NotInjected(missing, advice) => Err((missing, false, Some(advice))),
-            });
-            match look {
-                Ok(Ok(how)) => return Ok(how),
-                Ok(Err((now, unassociated, advice))) => {
+            match self.look(ctx, line).await {
+                Ok(Look::Holds(how)) => return Ok(how),
+                Ok(Look::Lacks(lack)) => {
                     (faults, answered) = (0, true);
-                    so_far.unassociated = unassociated;
-                    so_far.advice = advice.unwrap_or(std::mem::take(&mut so_far.advice));
-                    line.update(now.first().map_or_else(String::new, |first| match now.len() {
+                    line.update(lack.missing.first().map_or_else(String::new, |first| match lack.missing.len() {
                         1 => first.clone(),
                         more => format!("{first}, and {} more", more - 1),
                     }));
-                    so_far.missing = now;
+                    so_far.lack = lack;
                     self.look_up(ctx, so_far).await;
                 }
                 Err(failure) if failure.code == Code::Failed && answered && faults < FAULTS => {
@@ -171,10 +171,10 @@ impl Wait {
         }
         // What a probe waited for is said by its own failure.
         if !failure.causes.is_empty() {
-            so_far.missing.clone_from(&failure.causes);
+            so_far.lack = Lack { missing: failure.causes.clone(), ..Lack::default() };
             return self.hinted(failure, so_far);
         }
-        let missing = &so_far.missing;
+        let missing = &so_far.lack.missing;
         let more = missing.len().saturating_sub(SHOWN);
         let mut failure = missing.iter().take(SHOWN).cloned().fold(failure, Failure::because);
         if more > 0 {
@@ -185,7 +185,7 @@ impl Wait {
 
     /// Whether it exists at all, looked up once: Kubernetes tells what was probably meant. Not being able to tell is no fault.
     async fn look_up(&self, ctx: &Context, so_far: &mut SoFar) {
-        let due = matches!(so_far.account, Seen::NotAsked) && so_far.unassociated;
+        let due = matches!(so_far.account, Seen::NotAsked) && so_far.lack.unassociated;
         let (true, Ok(kube)) = (due, ctx.kube().await) else { return };
         let read = ctx.guard.run("reading the service account", kube.service_account(&self.subject)).await;
         so_far.account = match read {
@@ -206,11 +206,11 @@ impl Wait {
             };
             return failure.hint(format!("did you mean {command}?"));
         }
-        if so_far.unassociated {
+        if so_far.lack.unassociated {
             return failure.hint(format!("associate it with `podid associate {subject} --create-role`"));
         }
-        if !so_far.advice.is_empty() {
-            return so_far.advice.iter().fold(failure, Failure::hint);
+        if !so_far.lack.advice.is_empty() {
+            return so_far.lack.advice.iter().fold(failure, Failure::hint);
         }
         match self.condition {
             Condition::Effective => failure.hint(format!("see what there is with `podid show {subject}`")),
@@ -263,8 +263,8 @@ impl Wait {
         Ok(match proved.effect {
             Effect::Observed => Look::Holds(format!("observed: {}", proved.how)),
             Effect::Assumed => Look::Holds(format!("assumed: {}", proved.how)),
-            Effect::No | Effect::NoAgent => Look::Missing(vec![proved.how]),
-            Effect::Blocked => Look::Missing(vec![format!("no new pod can be created now: {}", proved.how)]),
+            Effect::No | Effect::NoAgent => Look::missing(vec![proved.how]),
+            Effect::Blocked => Look::missing(vec![format!("no new pod can be created now: {}", proved.how)]),
             // Nothing that waiting changes.
             Effect::Never => {
                 let never = Failure::failed(format!("no new pods of {} can be created", self.subject));
@@ -296,7 +296,7 @@ impl Wait {
         let waited = workloads.iter().filter(|w| w.replicas > 0 && !live.iter().any(|pod| w.owns(pod)));
         missing.extend(waited.map(|workload| format!("{} has no pods yet", workload.id)));
         if !missing.is_empty() {
-            return Ok(Look::NotInjected(missing, self.advice(&workloads, &pods)));
+            return Ok(Look::Lacks(Lack { missing, advice: self.advice(&workloads, &pods), ..Lack::default() }));
         }
         Ok(Look::Holds(match live.len() {
             0 => "no pod runs, and none is to".to_owned(),
@@ -335,24 +335,25 @@ impl Wait {
             Seen::NotAsked => return Err(Failure::failed("the agent was not read")),
         };
         let lacking = |nodes: Vec<(String, String)>| {
-            Look::Missing(nodes.into_iter().map(|(node, why)| format!("{node}: {why}")).collect())
+            Look::missing(nodes.into_iter().map(|(node, why)| format!("{node}: {why}")).collect())
         };
         Ok(match state.reach(&pods, &workloads) {
             Reach::Everywhere(nodes) => {
                 Look::Holds(format!("ready on {} where its pods run or could run", count(nodes, "node")))
             }
             Reach::Lacking(nodes) => lacking(nodes),
-            Reach::NoNodes => Look::Missing(vec!["there is no node that its pods could run on".to_owned()]),
+            Reach::NoNodes => Look::missing(vec!["there is no node that its pods could run on".to_owned()]),
             Reach::NoPods(nodes) if !nodes.is_empty() => lacking(nodes),
             Reach::NoPods(_) if !state.installed() && !state.auto_mode => {
-                Look::Missing(vec!["the agent is not installed".to_owned()])
+                Look::missing(vec!["the agent is not installed".to_owned()])
             }
             Reach::NoPods(_) => Look::Holds("nothing uses it yet; ready on every node that needs it".to_owned()),
         })
     }
 
     fn not_associated(&self, cluster: &str) -> Look {
-        Look::NotAssociated(format!("{} is not associated in cluster {cluster}", self.subject))
+        let missing = vec![format!("{} is not associated in cluster {cluster}", self.subject)];
+        Look::Lacks(Lack { missing, unassociated: true, ..Lack::default() })
     }
 
     fn render(&self, ctx: &Context, how: Option<&str>, missing: &[String]) -> Result<()> {

@@ -33,6 +33,15 @@ impl<T> Seen<T> {
         }
     }
 
+    /// Another value made of the one that was read; why it was not read stays.
+    pub fn map<U>(&self, of: impl FnOnce(&T) -> U) -> Seen<U> {
+        match self {
+            Self::Read(value) => Seen::Read(of(value)),
+            Self::Unreadable(why) => Seen::Unreadable(why.clone()),
+            Self::NotAsked => Seen::NotAsked,
+        }
+    }
+
     /// Why it could not be read.
     pub fn unreadable(&self) -> Option<&str> {
         match self {

@@ -8,9 +8,7 @@ use futures::{
 };
 
 use super::{
-    CONCURRENCY, adoption, agent, association, describe_all, doomed_as_read, forbidden,
-    names::{self, NAMESPACES},
-    role, rollouts, seen,
+    CONCURRENCY, adoption, agent, association, describe_all, doomed_as_read, forbidden, names, role, rollouts, seen,
     users::Search,
 };
 use crate::{
@@ -318,8 +316,7 @@ async fn surroundings(
 
 /// Where the pods of these service accounts are listed: each namespace, or the whole cluster at once.
 fn places<'a>(subjects: &BTreeSet<&'a ServiceAccount>) -> Vec<Option<&'a str>> {
-    let namespaces: BTreeSet<&str> = subjects.iter().map(|subject| subject.namespace.as_str()).collect();
-    if namespaces.len() > NAMESPACES { vec![None] } else { namespaces.into_iter().map(Some).collect() }
+    names::places(subjects.iter().map(|subject| subject.namespace.as_str()).collect())
 }
 
 /// The pods of these service accounts' namespaces.

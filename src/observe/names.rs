@@ -20,6 +20,11 @@ use crate::{
 /// More namespaces than this are read by one list of the whole cluster instead of one each.
 pub(super) const NAMESPACES: usize = 8;
 
+/// Where namespaces are read: each by itself, or all at once (`None`) where there are many.
+pub fn places(namespaces: BTreeSet<&str>) -> Vec<Option<&str>> {
+    if namespaces.len() > NAMESPACES { vec![None] } else { namespaces.into_iter().map(Some).collect() }
+}
+
 /// Service accounts that exist, each with the role of its IRSA annotation.
 type Existing = Vec<(ServiceAccount, Option<String>)>;
 

@@ -97,11 +97,7 @@ impl Asking<'_> {
         let own = agents_own();
         let own = async {
             let read = seen(self.eks.associations(&cluster.name, &own).await, "eks:ListPodIdentityAssociations")?;
-            Ok(match read {
-                Seen::Read(found) => Seen::Read(found.into_iter().next()),
-                Seen::Unreadable(why) => Seen::Unreadable(why),
-                Seen::NotAsked => Seen::NotAsked,
-            })
+            Ok(read.map(|found| found.first().cloned()))
         };
         let ((agent, network), agents_own) = futures::try_join!(agent, own)?;
         // Which versions there are matters only where the one installed has trouble.

@@ -97,12 +97,12 @@ async fn until_done(
             return Err(stuck::changed(how.name, change, begun));
         }
         let (Some(present), Some(progress)) = (present, progress) else { continue };
-        // Two watches tell of the two: the pods may be known later than the workload that counts them.
-        if done && behind(&present, &view.pods, progress.wanted) {
-            continue;
-        }
         if done {
             if let Some(wanted) = how.injected {
+                // Each has a watch of its own: the pods may arrive later than the workload that counts them.
+                if behind(&present, &view.pods, progress.wanted) {
+                    continue;
+                }
                 injected::inspect(how.name, &present.id, &view.pods, wanted)?;
             }
             line.done(&match &seen.change {

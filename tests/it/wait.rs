@@ -179,6 +179,27 @@ fn what_comes_meanwhile() {
     assert!(run.stderr.contains("all 2 pods are injected"), "{run}");
 }
 
+/// What was missing before is no advice for what is missing now.
+#[test]
+fn an_association_that_comes_meanwhile_is_not_advised() {
+    let waited = |associate: bool| {
+        // The association reaches no API server before the time is over.
+        let env = Env::with("carts-role", &[("/delays", serde_json::json!({ "association": [60_000, 60_000] }))]);
+        let child = env.begin("wait carts/carts --for effective --timeout 12s");
+        let listed = |env: &Env| env.world.journal().count("eks", "ListPodIdentityAssociations");
+        env.world.wait_until(SOON, |_| listed(&env) > 0).unwrap();
+        if associate {
+            let _ = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --no-wait").ok();
+        }
+        finish(child).code(5).stderr
+    };
+    let advice = "associate it with `podid associate carts/carts --create-role`";
+    let text = waited(true);
+    assert!(text.contains("is not associated") && !text.contains(advice), "{text}");
+    let text = waited(false);
+    assert!(text.contains(advice), "{text}");
+}
+
 #[test]
 fn an_agent_that_comes_meanwhile() {
     let env = Env::new("carts-before");

@@ -1,7 +1,5 @@
 //! What is read for `recycle`: of one service account what concerns it, of several what is in their namespaces.
 
-use std::collections::BTreeSet;
-
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::{
@@ -19,9 +17,6 @@ use crate::{
     observe,
     ports::Cluster,
 };
-
-/// More namespaces than this are read by one list of the whole cluster instead of one each.
-const NAMESPACES: usize = 8;
 
 /// A service account with what uses it.
 pub(super) struct User {
@@ -71,9 +66,7 @@ pub(super) async fn several(ctx: &Context, patterns: &[Pattern]) -> Result<View>
         return Ok(View { subjects: Vec::new(), agent: Seen::NotAsked, cron_jobs: Seen::NotAsked });
     }
     let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
-    let namespaces: BTreeSet<&str> = meant.iter().map(|m| m.subject.namespace.as_str()).collect();
-    let places: Vec<Option<&str>> =
-        if namespaces.len() > NAMESPACES { vec![None] } else { namespaces.into_iter().map(Some).collect() };
+    let places = observe::names::places(meant.iter().map(|m| m.subject.namespace.as_str()).collect());
     let (associations, agent, (pods, workloads, cron_jobs)) = futures::try_join!(
         ctx.guard.run("reading the associations", described(ctx, &meant)),
         ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),

@@ -119,10 +119,6 @@ async fn following_survives_what_watches_meet() {
 async fn following_ends_when_it_may_not_watch() {
     let (kube, _) = kube(|asked| match asked.target.contains("watch=true") {
         false if asked.target.contains("/pods") => list("Pod", &[], None),
-        false if asked.target.contains("/statefulsets/") => {
-            let spec = json!({"serviceName": "web", "selector": {"matchLabels": {"app": "web"}}, "template": {}});
-            (200, json!({"metadata": {"name": "web", "namespace": "default"}, "spec": spec}).to_string())
-        }
         false => list("StatefulSet", &[], None),
         true => status(403, "Forbidden", "statefulsets.apps is forbidden"),
     });

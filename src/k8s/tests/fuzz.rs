@@ -29,7 +29,6 @@ pub fn watch(stream: &str) {
             )
         };
         match &asked.target {
-            one if one.contains("/deployments/carts") => (200, deployment().to_string()),
             all if all.contains("/deployments") => list(&[deployment()]),
             _ => list(&[]),
         }

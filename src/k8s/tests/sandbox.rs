@@ -162,7 +162,7 @@ async fn a_lost_connection_is_made_again() {
     assert_eq!(world.sandbox.journal().count("kubernetes", "create serviceaccounts"), 2);
     world.sandbox.faults().add(Fault::always("kubernetes", "create serviceaccounts", Action::Drop));
     let failure = world.kube.create_service_account(&new).await.unwrap_err();
-    assert!(!failure.answered() && failure.to_string().contains("no connection to"), "{failure}");
+    assert!(failure.has_code("") && failure.to_string().contains("no connection to"), "{failure}");
     assert_eq!(world.sandbox.journal().count("kubernetes", "create serviceaccounts"), 5);
 }
 
@@ -256,7 +256,7 @@ async fn with_no_kubeconfig() {
     let stranger =
         Kube::with_env(access(Arc::new(Tokens("k8s-aws-v1.none".to_owned(), AtomicUsize::new(0)))), Arc::new(|_| None));
     let failure = stranger.reach().await.unwrap_err();
-    assert!(failure.denied() && failure.is(Kind::UnknownCaller), "{failure:?}");
+    assert!(failure.denied() && failure.has_code("Unauthorized") && failure.is(Kind::UnknownCaller), "{failure:?}");
 
     let untrusted = crate::model::cluster::Cluster { certificate_authority: other_ca(), ..cluster.clone() };
     let source = Arc::new(Tokens(String::new(), AtomicUsize::new(0)));

@@ -123,7 +123,7 @@ async fn what_may_be_listed_is_not_lost_with_what_may_not() {
         );
     }
     let failure = refusing(&["deployments", "statefulsets", "daemonsets"]).all_workloads(None).await.unwrap_err();
-    assert!(failure.denied() && failure.is(Kind::Forbidden), "{failure:?}");
+    assert!(failure.denied() && failure.has_code("Forbidden") && failure.is(Kind::Forbidden), "{failure:?}");
     // Anything else than a refusal still fails all.
     let (broken, _) = kube(|asked| {
         if asked.target.contains("/statefulsets") {
@@ -250,7 +250,7 @@ async fn probes_that_are_refused() {
         assert!(!failure.to_string().contains("podid-probe"), "{failure}");
     }
     let failure = probed(status(401, "Unauthorized", "Unauthorized"), true).await.unwrap_err();
-    assert!(failure.denied() && failure.is(Kind::UnknownCaller));
+    assert!(failure.denied() && failure.has_code("Unauthorized") && failure.is(Kind::UnknownCaller));
 }
 
 pub(super) fn deployment(generation: u64, observed: u64, paused: bool) -> Value {
@@ -436,7 +436,7 @@ async fn reaching() {
     let (stranger, _) = kube(|_| status(401, "Unauthorized", "Unauthorized"));
     let failure = stranger.reach().await.unwrap_err();
     assert_eq!(failure.to_string(), "cannot reach the Kubernetes API: the cluster does not know the caller");
-    assert!(failure.is(Kind::UnknownCaller));
+    assert!(failure.has_code("Unauthorized") && failure.is(Kind::UnknownCaller));
 }
 
 #[tokio::test]

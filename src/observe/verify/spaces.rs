@@ -90,9 +90,5 @@ pub(super) struct Space {
 }
 
 fn some<T: Clone>(read: &Seen<Vec<T>>, of_it: impl Fn(&T) -> bool) -> Seen<Vec<T>> {
-    match read {
-        Seen::Read(all) => Seen::Read(all.iter().filter(|one| of_it(one)).cloned().collect()),
-        Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
-        Seen::NotAsked => Seen::NotAsked,
-    }
+    read.map(|all| all.iter().filter(|one| of_it(one)).cloned().collect())
 }
