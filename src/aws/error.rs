@@ -198,7 +198,8 @@ fn exit_code(service: &ServiceError) -> Code {
 
 /// A wrong signature is answered with the request's headers, the session token among them.
 fn without_secrets(message: &str) -> String {
-    message.split("The Canonical String").next().unwrap_or_default().trim().to_owned()
+    // It stands in a sentence, and not in columns.
+    message.split("The Canonical String").next().unwrap_or_default().trim().replace('\t', " ")
 }
 
 fn proxied() -> bool {

@@ -176,9 +176,11 @@ pub(super) fn deepest(error: &(dyn StdError + 'static)) -> String {
 pub(super) fn one_line(text: &str) -> String {
     const MOST: usize = 600;
     let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    // A fragment stands in a sentence, and not in columns.
+    let line = line.replace('\t', " ");
     match line.char_indices().nth(MOST) {
         Some((at, _)) => format!("{}…", &line[..at]),
-        None => line.to_owned(),
+        None => line,
     }
 }
 
@@ -203,6 +205,7 @@ mod tests {
             (403, "Forbidden", "pods is forbidden: no", Code::Denied, "Forbidden", "pods is forbidden: no"),
             (404, unknown, "404 page not found", Code::Failed, "NotFound", "404 page not found"),
             (502, unknown, "<html>\n<body>", Code::Failed, "InternalError", "<html>"),
+            (409, unknown, "{\"status\":\t\"Fa\tlure", Code::Failed, "Conflict", "{\"status\": \"Fa lure"),
             (503, unknown, "", Code::Failed, "ServiceUnavailable", "the API server answered 503 ServiceUnavailable"),
         ] {
             let failure = failure("list pods", status(code, reason, message));
