@@ -27,7 +27,7 @@ use crate::{
     commands::completions::VARIABLE,
     context::Context,
     failure::{Failure, Result},
-    k8s::contexts,
+    k8s::{self, contexts},
     model::{association::AssociationFilter, names::ServiceAccount, trust},
     output::{Term, TermSettings},
     ports::Eks,
@@ -148,6 +148,7 @@ fn stand_alone() {
     #[cfg(unix)]
     // Fails for one that leads a group already: then that group will do.
     let _ = rustix::process::setsid();
+    k8s::plugins_end_with_podids_group();
 }
 
 /// Ends this process and all that it started, whatever they wait for.

@@ -47,6 +47,7 @@ use tokio::{sync::OnceCell, time::timeout};
 pub use self::{
     connect::{Access, same_cluster},
     kubeconfig::{EksContext, contexts, read_context},
+    plugin::plugins_end_with_podids_group,
     proxy::proxy_for,
 };
 use self::{

@@ -6,6 +6,7 @@
 use std::{
     io::{ErrorKind, IsTerminal},
     process::{ExitStatus, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -40,6 +41,16 @@ const SAID: usize = 64 << 10;
 const LINES: usize = 3;
 /// Variables whose values help in a message and are no secrets.
 const HARMLESS: [&str; 4] = ["AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_STS_REGIONAL_ENDPOINTS"];
+
+/// Whether plugins stay in podid's process group.
+///
+/// Told, not asked for: in a container whose session began outside of it, there is no number for the session that could be compared.
+static WITH_PODIDS_GROUP: AtomicBool = AtomicBool::new(false);
+
+/// From now on plugins stay in podid's process group, which the caller ends as a whole.
+pub fn plugins_end_with_podids_group() {
+    WITH_PODIDS_GROUP.store(true, Ordering::Relaxed);
+}
 
 /// What a plugin gave.
 pub(super) struct Credential {
@@ -291,16 +302,14 @@ impl Running {
     }
 }
 
-/// Makes the process lead a group of its own. Not where podid leads a session: it is then ended with all that it started already, and one
-/// that asks on the terminal must stay in the group that has it.
+/// Makes the process lead a group of its own: what it started is ended with it. Not where podid ends its whole group itself.
 #[cfg(unix)]
 fn own_group(command: &mut Command) -> bool {
-    use rustix::process::{getpid, getsid};
-    let leads = getsid(None).is_ok_and(|session| session == getpid());
-    if !leads {
+    let own = !WITH_PODIDS_GROUP.load(Ordering::Relaxed);
+    if own {
         command.process_group(0);
     }
-    !leads
+    own
 }
 
 #[cfg(not(unix))]
