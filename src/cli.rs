@@ -1,14 +1,12 @@
 //! The clap root: global flags and the list of commands. Each command's own arguments live in its file in `commands`.
 
-use std::{path::PathBuf, time::Duration};
-
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::{
+    args::Global,
     commands::{
         agent, associate, completions, disassociate, file, iam_policy, list, policy, recycle, role, show, verify, wait,
     },
-    output::{ColorChoice, Output},
 };
 
 /// Give Kubernetes service accounts on Amazon EKS working AWS credentials, and prove it
@@ -56,59 +54,6 @@ fn after_help() -> String {
     })
 }
 
-/// Flags of every command.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Global options")]
-pub struct Global {
-    /// Name or ARN of the EKS cluster [default: the kube context, when it is an EKS one]
-    #[arg(long, short, global = true, env = "PODID_CLUSTER", value_name = "CLUSTER", hide_env_values = true, action = ArgAction::Append)]
-    pub cluster: Vec<String>,
-    /// AWS region [default: the kube context's, else the AWS configuration's]
-    #[arg(long, global = true, value_name = "REGION")]
-    pub region: Option<String>,
-    /// AWS profile
-    #[arg(long, global = true, value_name = "PROFILE")]
-    pub profile: Option<String>,
-    /// Reach Kubernetes by this kubeconfig instead of the cluster's endpoint and an EKS token
-    #[arg(long, global = true, value_name = "FILE")]
-    pub kubeconfig: Option<PathBuf>,
-    /// Reach Kubernetes by this kubeconfig context; names the cluster too
-    #[arg(long, global = true, value_name = "CONTEXT")]
-    pub context: Option<String>,
-    /// Output format
-    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
-    pub output: Output,
-    /// Print only data, warnings and errors
-    #[arg(long, short, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Print more (-vv for service calls)
-    #[arg(long, short, global = true, action = ArgAction::Count)]
-    pub verbose: u8,
-    /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
-    pub color: ColorChoice,
-    /// Print events line by line instead of progress bars
-    #[arg(long, global = true)]
-    pub no_progress: bool,
-    /// The one deadline of the whole command
-    #[arg(long, global = true, default_value = "5m", value_parser = timeout, value_name = "DURATION")]
-    pub timeout: Duration,
-}
-
-/// Flags of commands that change something.
-#[derive(Debug, Clone, Args)]
-pub struct Changing {
-    /// Show the plan and send no write
-    #[arg(long)]
-    pub dry_run: bool,
-    /// With --dry-run: exit 3 when anything would change
-    #[arg(long, requires = "dry_run")]
-    pub exit_code: bool,
-    /// Do not ask
-    #[arg(long, short)]
-    pub yes: bool,
-}
-
 /// The commands.
 #[derive(Debug, Subcommand)]
 #[expect(missing_docs, reason = "a doc comment here would replace the help on each command's own struct")]
@@ -131,9 +76,4 @@ pub enum Command {
     Wait(wait::Wait),
     IamPolicy(iam_policy::IamPolicy),
     Completions(completions::Completions),
-}
-
-fn timeout(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|e| format!("{e}; for example 90s, 5m or 1h"))?;
-    if duration.is_zero() { Err("must be longer than zero".to_owned()) } else { Ok(duration) }
 }

@@ -5,11 +5,11 @@ use std::{path::PathBuf, sync::Arc};
 use tokio::sync::OnceCell;
 
 use crate::{
+    args::Global,
     aws::{
         Aws,
         config::{Settings, plain_http},
     },
-    cli::Global,
     failure::{Failure, Kind, Result},
     k8s::{Access, EksContext, Kube, Notices, read_context, same_cluster},
     model::{cluster::Cluster as EksCluster, text},

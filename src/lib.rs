@@ -4,6 +4,7 @@
 //! [`ports`], [`plan`] computes the [`Step`](plan::Step)s, consent is asked, [`execute`] carries them out, the
 //! command [proves](prove) its postconditions, and [`output`] renders the outcome.
 
+pub mod args;
 pub mod aws;
 pub mod checks;
 pub mod cli;

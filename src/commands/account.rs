@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    cli::Changing,
+    args::Changing,
     commands::shared,
     context::Context,
     execute::{self, Outcome, Ports},

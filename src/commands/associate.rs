@@ -4,10 +4,10 @@ mod road;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 
 use crate::{
-    cli::Changing,
+    args::{Changing, Permissions, ScopeArg},
     commands::{input, policy::grants, shared},
     context::Context,
     failure::{Code, Failure, Result},
@@ -18,8 +18,8 @@ use crate::{
         document::Document,
         have::{Have, Seen},
         names::ServiceAccount,
-        ownership, policy,
-        want::{Allowed, Field, InlinePolicy, Scope, TableGrant, Want, WantRole},
+        ownership,
+        want::{Access, Allowed, Field, InlinePolicy, Scope, TableGrant, Want, WantRole},
     },
     observe,
 };
@@ -42,18 +42,8 @@ pub struct Associate {
     /// Create the role if it is missing; without --role its name is made from cluster, namespace and service account
     #[arg(long, group = "which")]
     create_role: bool,
-    /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
-    #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
-    dynamodb: Vec<String>,
-    /// Attach a managed policy (can be repeated)
-    #[arg(long, value_name = "ARN", help_heading = "Permissions")]
-    policy_arn: Vec<String>,
-    /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
-    #[arg(long, value_name = "FILE", help_heading = "Permissions")]
-    policy_file: Vec<PathBuf>,
-    /// Grant access to tables that do not exist yet
-    #[arg(long, help_heading = "Permissions")]
-    allow_missing_resources: bool,
+    #[command(flatten)]
+    permissions: Permissions,
     /// Permissions boundary of a role that is created
     #[arg(long, value_name = "ARN", help_heading = "Permissions", requires = "create_role")]
     permissions_boundary: Option<String>,
@@ -131,30 +121,6 @@ Examples:
   podid associate carts/carts --role eks-workshop-carts-dynamo --no-wait --yes \\
       -o json";
 
-/// `--scope`.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum ScopeArg {
-    /// This service account of this cluster
-    ServiceAccount,
-    /// This namespace of this cluster
-    Namespace,
-    /// This cluster
-    Cluster,
-    /// Every cluster of the account
-    None,
-}
-
-impl From<ScopeArg> for Scope {
-    fn from(scope: ScopeArg) -> Self {
-        match scope {
-            ScopeArg::ServiceAccount => Self::ServiceAccount,
-            ScopeArg::Namespace => Self::Namespace,
-            ScopeArg::Cluster => Self::Cluster,
-            ScopeArg::None => Self::None,
-        }
-    }
-}
-
 /// The arguments, checked as far as that goes without a call.
 struct Input {
     tags: BTreeMap<String, String>,
@@ -189,13 +155,8 @@ impl Associate {
         if let Some(boundary) = &self.permissions_boundary {
             input::policy_arn("--permissions-boundary", boundary)?;
         }
-        for arn in &self.policy_arn {
-            input::policy_arn("--policy-arn", arn)?;
-        }
-        // Checked before the cluster is known: its region and account only complete a bare name to an ARN.
-        self.tables("aws", "us-east-1", "000000000000")?;
         let tags = input::tags("--tag", &self.tag)?;
-        let policy_files = input::policy_files(ctx, &self.policy_file).await?;
+        let policy_files = input::policies(ctx, &self.permissions).await?;
         if self.replace && !self.no_target_role && !self.no_session_policy {
             return Err(Failure::usage("`--replace` is for `--no-target-role` and `--no-session-policy` only"));
         }
@@ -215,26 +176,13 @@ impl Associate {
         Ok(Input { tags, policy_files, target_role, session_policy })
     }
 
-    fn tables(&self, partition: &str, region: &str, account: &str) -> Result<Vec<TableGrant>> {
-        self.dynamodb
-            .iter()
-            .map(|text| {
-                policy::parse_table(text, partition, region, account)
-                    .map_err(|e| Failure::usage(format!("--dynamodb: {e}")))
-            })
-            .collect()
-    }
-
     /// Reads what is there, concurrently, only as far as the plan needs it.
     async fn observe(&self, ctx: &Context, input: Input) -> Result<(Want, Have)> {
         let (eks, iam) = (ctx.eks()?, ctx.iam()?);
         let target = ctx.target()?;
         // Session tags that are off, and a target role, concern what the role may do already.
-        let inline = !self.dynamodb.is_empty()
-            || !self.policy_file.is_empty()
-            || self.target_role.is_some()
-            || self.disable_session_tags;
-        let attached = !self.policy_arn.is_empty();
+        let inline = self.permissions.inline() || self.target_role.is_some() || self.disable_session_tags;
+        let attached = !self.permissions.policy_arn.is_empty();
         let guard = &ctx.guard;
         let named = self.role.as_ref().map(|role| role.name().to_owned());
         let association = async {
@@ -303,11 +251,7 @@ impl Associate {
 
     /// The tables as ARNs, with their keys; DynamoDB is asked while everything else is.
     async fn look(&self, ctx: &Context) -> Result<Vec<TableGrant>> {
-        if self.dynamodb.is_empty() {
-            return Ok(Vec::new());
-        }
-        let arn = &ctx.cluster().await?.arn;
-        let mut grants = self.tables(&arn.partition, &arn.region, &arn.account)?;
+        let mut grants = grants::complete(ctx, &self.permissions.dynamodb, Access::Read).await?;
         grants::look(ctx, &mut grants).await?;
         Ok(grants)
     }
@@ -355,8 +299,9 @@ impl Associate {
                 scope: self.scope.map(Scope::from),
                 boundary: self.permissions_boundary.clone(),
                 tables,
-                policy_arns: self.policy_arn.clone(),
+                policy_arns: self.permissions.policy_arn.clone(),
                 policy_files: input.policy_files,
+                exact: self.permissions.exact,
             },
             disable_session_tags: if self.disable_session_tags { Field::Set(true) } else { Field::Unmanaged },
             target_role: input.target_role,
@@ -367,7 +312,7 @@ impl Associate {
             create_service_account: self.create_service_account,
             allow: Allowed {
                 service_account: self.allow_missing_service_account,
-                resources: self.allow_missing_resources,
+                resources: self.permissions.allow_missing_resources,
             },
             install_agent: agent_version,
             allow_missing_agent: self.allow_missing_agent,

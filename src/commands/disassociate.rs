@@ -10,7 +10,7 @@ use futures::{
 use serde_json::{Value, json};
 
 use crate::{
-    cli::Changing,
+    args::Changing,
     commands::{
         recycle::{self, Rollout},
         shared::{self, Consent},

@@ -8,6 +8,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
+    args::Permissions,
     context::Context,
     failure::{Failure, Result},
     files,
@@ -30,11 +31,22 @@ pub fn tags(flag: &str, given: &[String]) -> Result<BTreeMap<String, String>> {
     crate::model::tags::parse(given.iter().map(String::as_str)).map_err(|e| Failure::usage(format!("{flag}: {e}")))
 }
 
+/// Checks what a role is to allow as far as that goes without a call, and reads its policy documents.
+///
+/// # Errors
+/// Usage, naming the flag.
+pub async fn policies(ctx: &Context, permissions: &Permissions) -> Result<Vec<InlinePolicy>> {
+    for arn in &permissions.policy_arn {
+        policy_arn("--policy-arn", arn)?;
+    }
+    policy_files(ctx, &permissions.policy_file).await
+}
+
 /// Reads policy documents; each inline policy takes its file's name.
 ///
 /// # Errors
 /// Usage, naming the flag, the file and what is wrong: its name, its JSON with line and column, or a rule of IAM's.
-pub async fn policy_files(ctx: &Context, paths: &[PathBuf]) -> Result<Vec<InlinePolicy>> {
+async fn policy_files(ctx: &Context, paths: &[PathBuf]) -> Result<Vec<InlinePolicy>> {
     let flag = "--policy-file";
     let mut policies: Vec<InlinePolicy> = Vec::with_capacity(paths.len());
     for path in paths {

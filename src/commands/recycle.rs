@@ -18,7 +18,7 @@ use self::{
     view::View,
 };
 use crate::{
-    cli::Changing,
+    args::Changing,
     commands::shared::{self, Consent},
     context::Context,
     execute::{self, Outcome, Report},

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 pub use crate::model::text::count;
 use crate::{
-    cli::Changing,
+    args::Changing,
     context::Context,
     execute::{Outcome, Report, Status},
     failure::{Code, Failure, Result},

@@ -22,12 +22,13 @@ use super::{
     typed::Typed,
 };
 use crate::{
+    args::Global,
     aws::profiles,
-    cli::{Cli, Global},
+    cli::Cli,
     commands::completions::VARIABLE,
     context::Context,
     failure::{Failure, Result},
-    k8s::{self, contexts},
+    k8s::{contexts, plugins_end_with_podids_group},
     model::{association::AssociationFilter, names::ServiceAccount, trust},
     output::{Term, TermSettings},
     ports::Eks,
@@ -148,7 +149,7 @@ fn stand_alone() {
     #[cfg(unix)]
     // Fails for one that leads a group already: then that group will do.
     let _ = rustix::process::setsid();
-    k8s::plugins_end_with_podids_group();
+    plugins_end_with_podids_group();
 }
 
 /// Ends this process and all that it started, whatever they wait for.

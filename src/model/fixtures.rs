@@ -220,6 +220,7 @@ pub(crate) fn want(role: &str) -> Want {
             tables: Vec::new(),
             policy_arns: Vec::new(),
             policy_files: Vec::new(),
+            exact: false,
         },
         disable_session_tags: Field::Unmanaged,
         target_role: Field::Unmanaged,

@@ -10,7 +10,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 pub use self::{
-    dynamodb::{TableError, TableText, check_index_name, dynamodb, merged, parse_table, remarks, statements, without},
+    dynamodb::{
+        TableError, TableText, check_index_name, dynamodb, merged, parse_table, reduced, remarks, statements, wider,
+        without,
+    },
     grammar::{Fault, faults, in_words, placeholders},
     granted::{exactly, granted},
 };

@@ -41,6 +41,44 @@ impl<T> From<Option<T>> for Field<T> {
     }
 }
 
+/// What a list of a role's is to be. Taken away is by another value: a table's access of any level, the name of a document.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Wanted<'a, T, G = T> {
+    /// Not asked for: left as it is.
+    Keep,
+    /// These, beside all that are there.
+    AtLeast(&'a [T]),
+    /// These and no others.
+    Exactly(&'a [T]),
+    /// Without these.
+    Without(&'a [G]),
+}
+
+// Lists are borrowed, whatever is in them.
+impl<T, G> Clone for Wanted<'_, T, G> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T, G> Copy for Wanted<'_, T, G> {}
+
+impl<T, G> Wanted<'_, T, G> {
+    /// Nothing comes of it.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Self::Keep | Self::AtLeast([]) | Self::Without([]))
+    }
+}
+
+/// Where something was asked for: hints name flags, or keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provenance {
+    /// On the command line.
+    Flags,
+    /// In a file of `apply`.
+    File,
+}
+
 /// Whom a role that podid writes trusts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -168,6 +206,8 @@ pub struct WantRole {
     pub policy_arns: Vec<String>,
     /// `--policy-file`.
     pub policy_files: Vec<InlinePolicy>,
+    /// `--exact`: no more access to the tables than asked for.
+    pub exact: bool,
 }
 
 /// Everything wanted for one service account.

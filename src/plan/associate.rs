@@ -1,11 +1,15 @@
 //! Plans `associate`: agent, service account, role, permissions, association, restarts, in that order.
 //! Each part's rules are in its own file.
 
-use super::{Plan, Refusal, Step, agent, association, missing, policies, restart, role, target};
+use super::{
+    Plan, Refusal, Step, agent, association, missing,
+    policies::{self, Policies},
+    restart, role, target,
+};
 use crate::model::{
     have::{Have, Seen, ServiceAccountState},
     policy,
-    want::Want,
+    want::{Provenance, Want, Wanted},
 };
 
 /// Plans one association.
@@ -17,7 +21,7 @@ pub fn associate(want: &Want, have: &Have) -> Result<Plan, Refusal> {
     names(want, have, &mut plan)?;
     agent::plan(want, have, &mut plan)?;
     let role = role::plan(want, have, &mut plan)?;
-    policies::plan(want, have, &role, &mut plan)?;
+    grants(want, have, &role, &mut plan)?;
     target::plan(want, have, &role, role::session_tags(want, have), &mut plan)?;
     association::plan(want, have, &role, &mut plan)?;
     irsa(have, &role, &mut plan);
@@ -42,6 +46,23 @@ fn names(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
         missing::service_account(&account, plan),
         missing::tables(&want.role.tables, before, want.allow.resources, plan),
     ])
+}
+
+/// What the role has to allow at least.
+fn grants(want: &Want, have: &Have, role: &role::Planned, plan: &mut Plan) -> Result<(), Refusal> {
+    let wanted = &want.role;
+    let target = want.target_role.set().map(ToString::to_string);
+    let policies = policies::policies(&Policies {
+        managed: Wanted::AtLeast(&wanted.policy_arns),
+        tables: Wanted::AtLeast(&wanted.tables),
+        documents: Wanted::AtLeast(&wanted.policy_files),
+        targets: target.as_deref().as_slice(),
+        exact: wanted.exact,
+        allow_missing: want.allow.resources,
+        ..Policies::keep(&role.name, role.holder, (&have.attached, &have.inline), Provenance::Flags)
+    })?;
+    plan.merge(policies);
+    Ok(())
 }
 
 /// An IRSA annotation loses against an association (amazon-eks-pod-identity-webhook: "Container credentials method takes

@@ -12,7 +12,6 @@ mod restart;
 mod role;
 mod role_create;
 mod role_delete;
-mod role_policies;
 mod step;
 mod target;
 #[cfg(test)]
@@ -26,11 +25,11 @@ pub use self::{
     associate::associate,
     converge::{Converge, Expanded, carried_out, converge},
     disassociate::{Disassociate, RoleUse, Target, disassociate},
+    policies::{Policies, policies},
     recycle::{Recycle, recycle},
     restart::{Skipped, StalePod, cron_jobs, skipped, stale_pods, unread_rollouts},
     role_create::{CreateRole, create_role},
     role_delete::{delete_role, unused},
-    role_policies::{Attach, Detach, attach, detach},
     step::Kind,
 };
 use crate::model::{

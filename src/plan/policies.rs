@@ -1,104 +1,317 @@
-//! Plans what the role may do: managed policies, policy files, DynamoDB presets. Only what is missing or differs is written.
+//! Plans what a role may do: managed policies, inline policies, access to tables, target roles. The one place for it: flags ask
+//! for at least something or take something away, a file says exactly what there is. Only what is missing or differs is written.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
-use super::{Plan, Refusal, Step, role::Planned};
+use super::{Holder, Plan, Refusal, Step, missing};
 use crate::model::{
+    arn::Arn,
     document::Document,
-    have::{Have, Seen},
-    policy::{self, MAX_ATTACHED, MAX_INLINE},
+    have::Seen,
+    policy::{self, DYNAMODB, MAX_ATTACHED, MAX_INLINE},
     trust::target,
-    want::Want,
+    want::{Access, InlinePolicy, Provenance, TableGrant, Wanted},
 };
 
-pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(), Refusal> {
-    managed(want, have, role, plan);
-    inline(want, have, role, plan)
+/// What is wanted of a role's policies, and what is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Policies<'a> {
+    /// Name of the role.
+    pub role: &'a str,
+    /// Whose role it is. One that the plan creates has no policies yet, whatever was read.
+    pub holder: Holder,
+    /// ARNs attached to it.
+    pub attached: &'a Seen<Vec<String>>,
+    /// All its inline policies: their limit is one for all together.
+    pub inline: &'a Seen<BTreeMap<String, Document>>,
+    /// Managed policies.
+    pub managed: Wanted<'a, String>,
+    /// Access to tables; taken away, all of it or one level.
+    pub tables: Wanted<'a, TableGrant, (Arn, Option<Access>)>,
+    /// Inline policies; taken away, by their names.
+    pub documents: Wanted<'a, InlinePolicy, String>,
+    /// ARNs of target roles that it has to be allowed to assume.
+    pub targets: &'a [&'a str],
+    /// Where at least some access to a table is wanted: no more than that.
+    pub exact: bool,
+    /// Grant access to tables that do not exist.
+    pub allow_missing: bool,
+    /// Where it was asked for.
+    pub provenance: Provenance,
 }
 
-fn managed(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) {
-    let mut attached: Vec<&String> = have.attached.read().into_iter().flatten().filter(|_| !role.is_new()).collect();
-    if let (Seen::Unreadable(why), false, false) = (&have.attached, role.is_new(), want.role.policy_arns.is_empty()) {
-        // Attaching twice is no error, so that not knowing does no harm.
-        plan.warn(format!("attached policies not checked: {why}"));
-    }
-    for policy_arn in &want.role.policy_arns {
-        if !attached.contains(&policy_arn) {
-            attached.push(policy_arn);
-            plan.steps.push(Step::AttachPolicy {
-                role: role.name.clone(),
-                policy_arn: policy_arn.clone(),
-                holder: role.holder,
-            });
+impl<'a> Policies<'a> {
+    /// Everything stays: to be completed by what is wanted.
+    pub fn keep(
+        role: &'a str,
+        holder: Holder,
+        (attached, inline): (&'a Seen<Vec<String>>, &'a Seen<BTreeMap<String, Document>>),
+        provenance: Provenance,
+    ) -> Self {
+        Self {
+            role,
+            holder,
+            attached,
+            inline,
+            managed: Wanted::Keep,
+            tables: Wanted::Keep,
+            documents: Wanted::Keep,
+            targets: &[],
+            exact: false,
+            allow_missing: false,
+            provenance,
         }
     }
-    if attached.len() > MAX_ATTACHED && plan.steps.iter().any(|s| matches!(s, Step::AttachPolicy { .. })) {
-        plan.warn(format!(
-            "role `{}` would have {} managed policies; the quota is {MAX_ATTACHED} unless it was raised",
-            role.name,
-            attached.len()
-        ));
+
+    fn is_new(&self) -> bool {
+        self.holder == Holder::New
+    }
+
+    /// Where a value goes that is not known as it is now.
+    fn known<'s, T>(&self, seen: &'s Seen<T>, none: &'s T, what: &str, permissions: &str) -> Result<&'s T, Refusal> {
+        let why = match seen {
+            _ if self.is_new() => return Ok(none),
+            Seen::Read(value) => return Ok(value),
+            Seen::Unreadable(why) => why.as_str(),
+            Seen::NotAsked => "they were not read",
+        };
+        Err(Refusal::denied(format!("cannot read the {what} of role `{}`: {why}", self.role))
+            .hint(format!("writing them unread could lose what they grant: allow {permissions}")))
+    }
+
+    fn put(&self, name: String, before: Option<Document>, after: Document) -> Step {
+        Step::PutPolicy { role: self.role.to_owned(), name, before, after, holder: self.holder }
     }
 }
 
-fn inline(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(), Refusal> {
-    let wanted = &want.role;
-    let target = want.target_role.set().map(ToString::to_string);
-    if wanted.tables.is_empty() && wanted.policy_files.is_empty() && target.is_none() {
+/// Plans the policies of a role.
+///
+/// # Errors
+/// When what would be written over could not be read, a table does not exist, or IAM's limit is exceeded.
+pub fn policies(ask: &Policies<'_>) -> Result<Plan, Refusal> {
+    let mut plan = Plan::default();
+    managed(ask, &mut plan)?;
+    inline(ask, &mut plan)?;
+    Ok(plan)
+}
+
+fn managed(ask: &Policies<'_>, plan: &mut Plan) -> Result<(), Refusal> {
+    if ask.managed.is_nothing() {
+        return Ok(());
+    }
+    let (role, none) = (ask.role, Vec::new());
+    let before: &Vec<String> = match (&ask.managed, ask.attached) {
+        (Wanted::Exactly(_), attached) => {
+            ask.known(attached, &none, "attached policies", "iam:ListAttachedRolePolicies")?
+        }
+        _ if ask.is_new() => &none,
+        (_, Seen::Read(attached)) => attached,
+        (_, Seen::NotAsked) => &none,
+        // Neither attaching twice nor detaching what is not attached does harm, so that not knowing does none.
+        (_, Seen::Unreadable(why)) => {
+            plan.warn(format!("attached policies not checked: {why}"));
+            &none
+        }
+    };
+    let mut after = before.clone();
+    match &ask.managed {
+        Wanted::Keep => {}
+        Wanted::AtLeast(wanted) => after.extend(wanted.iter().cloned()),
+        Wanted::Exactly(wanted) => after = wanted.to_vec(),
+        Wanted::Without(gone) => {
+            let unread = ask.attached.unreadable().is_some();
+            for policy_arn in *gone {
+                if unread || before.contains(policy_arn) {
+                    plan.steps.push(Step::DetachPolicy { role: role.to_owned(), policy_arn: policy_arn.clone() });
+                } else {
+                    plan.warn(format!("{policy_arn} is not attached to role `{role}`"));
+                }
+            }
+            return Ok(());
+        }
+    }
+    let mut seen: Vec<&String> = before.iter().collect();
+    for policy_arn in &after {
+        if !seen.contains(&policy_arn) {
+            seen.push(policy_arn);
+            let (role, policy_arn, holder) = (role.to_owned(), policy_arn.clone(), ask.holder);
+            plan.steps.push(Step::AttachPolicy { role, policy_arn, holder });
+        }
+    }
+    let count = seen.iter().filter(|arn| after.contains(arn)).count();
+    if count > MAX_ATTACHED && !plan.steps.is_empty() {
+        plan.warn(format!(
+            "role `{role}` would have {count} managed policies; the quota is {MAX_ATTACHED} unless it was raised: detach one, or \
+             put several into one policy",
+        ));
+    }
+    for policy_arn in before.iter().filter(|arn| !after.contains(arn)) {
+        plan.steps.push(Step::DetachPolicy { role: role.to_owned(), policy_arn: policy_arn.clone() });
+    }
+    Ok(())
+}
+
+fn inline(ask: &Policies<'_>, plan: &mut Plan) -> Result<(), Refusal> {
+    if ask.tables.is_nothing() && ask.documents.is_nothing() && ask.targets.is_empty() {
         return Ok(());
     }
     let none = BTreeMap::new();
-    let before = match &have.inline {
-        _ if role.is_new() => &none,
-        Seen::Read(before) => before,
-        Seen::NotAsked | Seen::Unreadable(_) => {
-            let why = if let Seen::Unreadable(why) = &have.inline { why } else { "they were not read" };
-            return Err(Refusal::denied(format!("cannot read the inline policies of role `{}`: {why}", role.name))
-                .hint(
-                    "writing them unread could lose what they grant: allow iam:ListRolePolicies and iam:GetRolePolicy",
-                ));
+    let before = ask.known(ask.inline, &none, "inline policies", "iam:ListRolePolicies and iam:GetRolePolicy")?;
+    let mut after = before.clone();
+    documents(ask, &mut after, plan);
+    tables(ask, before.get(DYNAMODB), &mut after, plan)?;
+    for target in ask.targets {
+        if !after.values().any(|document| target::grants(document, target)) {
+            let granting = target::granting(after.get(target::POLICY), target);
+            after.insert(target::POLICY.to_owned(), granting);
+        }
+    }
+    write(ask, before, after, plan)
+}
+
+fn documents(ask: &Policies<'_>, after: &mut BTreeMap<String, Document>, plan: &mut Plan) {
+    match ask.documents {
+        Wanted::Keep => {}
+        Wanted::Without(names) => {
+            for name in names {
+                if after.remove(name).is_none() {
+                    plan.warn(format!("role `{}` has no inline policy `{name}`", ask.role));
+                }
+            }
+        }
+        Wanted::AtLeast(wanted) | Wanted::Exactly(wanted) => {
+            if matches!(ask.documents, Wanted::Exactly(_)) {
+                // The list is the whole list, but for the policies that podid keeps for tables and target roles.
+                after.retain(|name, _| policy::RESERVED.contains(&name.as_str()));
+            }
+            for InlinePolicy { name, document } in wanted {
+                for warning in policy::warnings(name, document) {
+                    plan.warn(warning);
+                }
+                after.insert(name.clone(), document.clone());
+            }
+        }
+    }
+}
+
+fn tables(
+    ask: &Policies<'_>,
+    before: Option<&Document>,
+    after: &mut BTreeMap<String, Document>,
+    plan: &mut Plan,
+) -> Result<(), Refusal> {
+    let document = match ask.tables {
+        Wanted::Keep | Wanted::AtLeast([]) => return Ok(()),
+        Wanted::AtLeast(grants) => {
+            missing::tables(grants, before, ask.allow_missing, plan)?;
+            if ask.exact {
+                Some(policy::reduced(before, grants))
+            } else {
+                more_than_asked(ask.role, before, grants, plan);
+                Some(policy::merged(before, grants))
+            }
+        }
+        Wanted::Exactly(grants) => {
+            missing::tables(grants, before, ask.allow_missing, plan)?;
+            policy::exactly(before, grants)
+        }
+        Wanted::Without(gone) => {
+            // The policy as a whole may have been named too.
+            let Some(left) = after.get(DYNAMODB).cloned() else {
+                if before.is_none() {
+                    gone.iter().for_each(|(table, access)| not_granted(ask.role, table, *access, plan));
+                }
+                return Ok(());
+            };
+            without(ask.role, left, gone, plan)
         }
     };
-    let mut after: Vec<(&str, Document)> = Vec::new();
-    if !wanted.tables.is_empty() {
-        after.push((policy::DYNAMODB, policy::merged(before.get(policy::DYNAMODB), &wanted.tables)));
-    }
-    for file in &wanted.policy_files {
-        if after.iter().any(|(name, _)| *name == file.name) {
-            return Err(Refusal::new(format!("two policies would have the name `{}`", file.name))
-                .hint("the name comes from the file's: rename one"));
+    match document {
+        Some(document) => after.insert(DYNAMODB.to_owned(), document),
+        None => after.remove(DYNAMODB),
+    };
+    Ok(())
+}
+
+/// Least privilege is told of: what an earlier run granted stays, and is more than what is asked for now.
+fn more_than_asked(role: &str, before: Option<&Document>, grants: &[TableGrant], plan: &mut Plan) {
+    for grant in grants {
+        let asked = |access: Access| grants.iter().any(|other| other.table == grant.table && other.access == access);
+        for wider in policy::wider(before, grant).into_iter().filter(|wider| !asked(*wider)) {
+            plan.warn(format!(
+                "role `{role}` already grants {wider} on table {}; add `--exact` to reduce it to {}",
+                grant.table.name(),
+                grant.access
+            ));
         }
-        for warning in policy::warnings(&file.name, &file.document) {
-            plan.warn(warning);
+    }
+}
+
+fn without(role: &str, document: Document, gone: &[(Arn, Option<Access>)], plan: &mut Plan) -> Option<Document> {
+    let mut left = Some(document);
+    for (table, access) in gone {
+        let after = left.as_ref().and_then(|document| policy::without(document, table, *access));
+        if after == left {
+            not_granted(role, table, *access, plan);
         }
-        after.push((&file.name, file.document.clone()));
+        left = after;
     }
-    if let Some(target) = &target
-        && !before.values().chain(after.iter().map(|(_, document)| document)).any(|d| target::grants(d, target))
-    {
-        after.push((target::POLICY, target::granting(before.get(target::POLICY), target)));
-    }
-    let size = after.iter().map(|(_, document)| document.size()).sum::<usize>()
-        + before.iter().filter(|(name, _)| !after.iter().any(|(a, _)| a == name)).map(|(_, d)| d.size()).sum::<usize>();
-    if size > MAX_INLINE {
-        return Err(Refusal::new(format!(
-            "the inline policies of role `{}` would have {size} characters, IAM takes {MAX_INLINE}",
-            role.name
-        ))
-        .hint("make a managed policy of some of it and give its ARN with `--policy-arn`"));
-    }
+    left
+}
+
+fn not_granted(role: &str, table: &Arn, access: Option<Access>, plan: &mut Plan) {
+    let access = access.map_or(String::new(), |access| format!(" of access `{access}`"));
+    plan.warn(format!("podid put no statement{access} for table {table} on role `{role}`"));
+}
+
+fn write(
+    ask: &Policies<'_>,
+    before: &BTreeMap<String, Document>,
+    after: BTreeMap<String, Document>,
+    plan: &mut Plan,
+) -> Result<(), Refusal> {
+    let role = ask.role;
+    let gone = before.iter().filter(|(name, _)| !after.contains_key(*name));
+    let mut steps: Vec<Step> = gone
+        .map(|(name, document)| {
+            let (role, name, before) = (role.to_owned(), name.clone(), Some(document.clone()));
+            Step::DeletePolicy { role, name, before }
+        })
+        .collect();
+    let too_large = too_large(ask, &after);
     for (name, document) in after {
-        let before = before.get(name);
-        if before.is_some_and(|before| policy::same_meaning(before, &document)) {
-            continue;
+        let present = before.get(&name);
+        if !present.is_some_and(|present| policy::same_meaning(present, &document)) {
+            steps.push(ask.put(name, present.cloned(), document));
         }
-        plan.steps.push(Step::PutPolicy {
-            role: role.name.clone(),
-            name: name.to_owned(),
-            before: before.cloned(),
-            after: document,
-            holder: role.holder,
-        });
+    }
+    // What is over the limit already and stays as it is, is IAM's and not podid's affair.
+    match too_large {
+        Some(refusal) if steps.iter().any(|step| matches!(step, Step::PutPolicy { .. })) => return Err(refusal),
+        _ => plan.steps.extend(steps),
     }
     Ok(())
+}
+
+/// The largest are named: it is they that can become managed policies.
+fn too_large(ask: &Policies<'_>, after: &BTreeMap<String, Document>) -> Option<Refusal> {
+    let mut sizes: Vec<(usize, &String)> = after.iter().map(|(name, document)| (document.size(), name)).collect();
+    let size: usize = sizes.iter().map(|(size, _)| size).sum();
+    if size <= MAX_INLINE {
+        return None;
+    }
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    let largest: Vec<String> = sizes.iter().take(3).map(|(size, name)| format!("{name} {size}")).collect();
+    let message = format!(
+        "the inline policies of role `{}` would have {size} characters together, IAM takes {MAX_INLINE} (largest: {})",
+        ask.role,
+        largest.join(", ")
+    );
+    Some(Refusal::new(message).hint(match ask.provenance {
+        Provenance::Flags => "make a managed policy of one of them, and attach it with `--policy-arn`",
+        Provenance::File => "make a managed policy of one of them, and list its ARN under `policies.managed`",
+    }))
 }

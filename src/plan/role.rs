@@ -25,13 +25,6 @@ pub(super) struct Planned {
     pub(super) holder: Holder,
 }
 
-impl Planned {
-    /// The plan creates it: it has no policies yet.
-    pub(super) fn is_new(&self) -> bool {
-        self.holder == Holder::New
-    }
-}
-
 /// Whether session tags will be sent once the plan is carried out.
 pub(super) fn session_tags(want: &Want, have: &Have) -> bool {
     let now = have.association.read().and_then(Option::as_ref).is_some_and(|a| a.disable_session_tags);

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{
     Holder, Plan, Refusal, Step,
+    policies::{self, Policies},
     role::{as_created, opening},
-    role_policies::{self, Attach},
 };
 use crate::model::{
     adoption::Asked,
@@ -18,7 +18,7 @@ use crate::model::{
     role::{NewRole, PATH, Role, tags as keys},
     tags,
     trust::{self, Request, Verdict},
-    want::{InlinePolicy, Scope, TableGrant},
+    want::{InlinePolicy, Provenance, Scope, TableGrant, Wanted},
 };
 
 /// The wanted role, and what is there.
@@ -48,6 +48,8 @@ pub struct CreateRole<'a> {
     pub policy_arns: &'a [String],
     /// Inline policies.
     pub files: &'a [InlinePolicy],
+    /// No more access to the tables than asked for.
+    pub exact: bool,
     /// Grant access to tables that do not exist.
     pub allow_missing: bool,
     /// The role of that name.
@@ -98,33 +100,26 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
     };
     let statement = trust::statement(ask.cluster, &ask.subject(), scope, ask.session_tags);
     let mut plan = Plan::default();
-    let (unread, nothing) = (Seen::Read(Vec::new()), Seen::Read(BTreeMap::new()));
-    let (attached, inline, holder) = match ask.role {
+    let holder = match ask.role {
         None => {
             new(ask, trust::document(statement), &mut plan)?;
-            (&unread, &nothing, Holder::New)
+            Holder::New
         }
         Some(role) => {
             // An interrupted run goes on without asking anew: nobody else acts under it.
             let alone = own(ask, role) && policy::same_meaning(&role.trust, &trust::document(statement.clone()));
             existing(ask, role, statement, &mut plan)?;
-            (ask.attached, ask.inline, if alone { Holder::Own } else { Holder::Shared })
+            if alone { Holder::Own } else { Holder::Shared }
         }
     };
-    let policies = role_policies::attach(&Attach {
-        role: ask.name,
-        holder,
-        attached,
-        inline,
-        tables: ask.tables,
-        policy_arns: ask.policy_arns,
-        files: ask.files,
+    plan.merge(policies::policies(&Policies {
+        managed: Wanted::AtLeast(ask.policy_arns),
+        tables: Wanted::AtLeast(ask.tables),
+        documents: Wanted::AtLeast(ask.files),
+        exact: ask.exact,
         allow_missing: ask.allow_missing,
-    })?;
-    plan.steps.extend(policies.steps);
-    for warning in policies.warnings {
-        plan.warn(warning);
-    }
+        ..Policies::keep(ask.name, holder, (ask.attached, ask.inline), Provenance::Flags)
+    })?);
     if let Some(role) = ask.role {
         foreign(ask, role, &mut plan)?;
     }
@@ -287,6 +282,7 @@ mod tests {
                 tables: &[],
                 policy_arns: &[],
                 files: &[],
+                exact: false,
                 allow_missing: false,
                 role: None,
                 attached: &self.attached,

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::{before, prove, render, settings::SettingsArgs};
 use crate::{
-    cli::Changing,
+    args::Changing,
     commands::shared::{self, Consent},
     context::Context,
     execute::{self, Outcome, Ports},

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{before, prove, render, settings::SettingsArgs};
 use crate::{
-    cli::Changing,
+    args::Changing,
     commands::shared::{self, Consent},
     context::Context,
     execute::{self, Outcome, Ports},

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    cli::Changing,
+    args::Changing,
     commands::{
         agent,
         recycle::{self, Rollout},

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Files, How, Missing, Planned, left, plan, view};
 use crate::{
-    cli::Changing,
+    args::Changing,
     commands::{
         agent,
         recycle::{self, Rollout},

@@ -42,14 +42,6 @@ impl From<AccessArg> for Access {
     }
 }
 
-/// Tables that need not exist.
-#[derive(Debug, Clone, Copy, Args)]
-pub struct Missing {
-    /// Grant access to tables that do not exist yet
-    #[arg(long)]
-    pub allow_missing_resources: bool,
-}
-
 /// What narrows access to tables.
 #[derive(Debug, Clone, Args)]
 pub struct Narrow {

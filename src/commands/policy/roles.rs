@@ -4,19 +4,19 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::grants::{self, Missing, Narrow};
+use super::grants::{self, Narrow};
 use crate::{
-    cli::Changing,
+    args::{Changing, Permissions},
     commands::{account, input, shared},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
         arn::RoleRef,
         policy::{self, TableText},
-        want::Access,
+        want::{Access, Provenance, Wanted},
     },
     observe,
-    plan::{self, Attach as AttachAsk, Detach as DetachAsk, Holder},
+    plan::{self, Holder, Policies},
 };
 
 /// Put policies on a role
@@ -25,22 +25,13 @@ use crate::{
 /// all others stay. A policy file becomes an inline policy of the file's name. What is there already is not written again,
 /// and IAM's size limits are checked over all inline policies of the role before any call.
 #[derive(Debug, Args)]
-#[command(after_long_help = ATTACH_EXAMPLES, group = ArgGroup::new("what").required(true).multiple(true))]
+#[command(after_long_help = ATTACH_EXAMPLES, group = ArgGroup::new("what").args(["dynamodb", "policy_arn", "policy_file"]).required(true).multiple(true))]
 pub struct Attach {
     /// The role, by name or ARN
     #[arg(value_name = "ROLE")]
     role: RoleRef,
-    /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
-    #[arg(long, value_name = "TABLE[=ACCESS]", group = "what")]
-    dynamodb: Vec<TableText>,
-    /// Attach a managed policy (can be repeated)
-    #[arg(long, value_name = "ARN", group = "what")]
-    policy_arn: Vec<String>,
-    /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
-    #[arg(long, value_name = "FILE", group = "what")]
-    policy_file: Vec<PathBuf>,
     #[command(flatten)]
-    missing: Missing,
+    permissions: Permissions,
     #[command(flatten)]
     narrow: Narrow,
     #[command(flatten)]
@@ -91,35 +82,31 @@ impl Attach {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        for arn in &self.policy_arn {
-            input::policy_arn("--policy-arn", arn)?;
-        }
-        let files = input::policy_files(ctx, &self.policy_file).await?;
-        if self.dynamodb.is_empty() && (self.narrow.leading_keys.is_some() || !self.narrow.index.is_empty()) {
+        let permissions = &self.permissions;
+        let files = input::policies(ctx, permissions).await?;
+        if permissions.dynamodb.is_empty() && (self.narrow.leading_keys.is_some() || !self.narrow.index.is_empty()) {
             return Err(Failure::usage("`--leading-keys` and `--index` narrow `--dynamodb`, which is not given"));
         }
         let tables = async {
-            let mut grants = grants::complete(ctx, &self.dynamodb, Access::Read).await?;
+            let mut grants = grants::complete(ctx, &permissions.dynamodb, Access::Read).await?;
             self.narrow.apply(&mut grants)?;
             self.narrow.warn(ctx);
             grants::look(ctx, &mut grants).await?;
             Ok::<_, Failure>(grants)
         };
-        let inline = !self.dynamodb.is_empty() || !files.is_empty();
-        let (view, tables) = futures::join!(read(ctx, &self.role, !self.policy_arn.is_empty(), inline), tables);
-        let view = view?;
+        let view = read(ctx, &self.role, !permissions.policy_arn.is_empty(), permissions.inline());
+        let (view, tables) = futures::join!(view, tables);
+        let (view, tables) = (view?, tables?);
         let role = account::found(&self.role, view.role.as_ref())?;
-        let ask = AttachAsk {
-            role: &role.name,
-            holder: Holder::Shared,
-            attached: &view.attached,
-            inline: &view.inline,
-            tables: &tables?,
-            policy_arns: &self.policy_arn,
-            files: &files,
-            allow_missing: self.missing.allow_missing_resources,
-        };
-        let plan = plan::attach(&ask).map_err(shared::refused)?;
+        let plan = plan::policies(&Policies {
+            managed: Wanted::AtLeast(&permissions.policy_arn),
+            tables: Wanted::AtLeast(&tables),
+            documents: Wanted::AtLeast(&files),
+            exact: permissions.exact,
+            allow_missing: permissions.allow_missing_resources,
+            ..Policies::keep(&role.name, Holder::Shared, (&view.attached, &view.inline), Provenance::Flags)
+        })
+        .map_err(shared::refused)?;
         let nothing = format!("role {} has these policies: nothing to change", role.name);
         account::carry_out(ctx, &role.arn, plan, &self.changing, &nothing).await
     }
@@ -150,15 +137,13 @@ impl Detach {
         let role = account::found(&self.role, view.role.as_ref())?;
         let tables: Vec<_> =
             tables?.into_iter().zip(&self.dynamodb).map(|(grant, text)| (grant.table, text.access)).collect();
-        let ask = DetachAsk {
-            role,
-            attached: &view.attached,
-            inline: &view.inline,
-            tables: &tables,
-            policy_arns: &self.policy_arn,
-            names: &names,
-        };
-        let plan = plan::detach(&ask).map_err(shared::refused)?;
+        let plan = plan::policies(&Policies {
+            managed: Wanted::Without(&self.policy_arn),
+            tables: Wanted::Without(&tables),
+            documents: Wanted::Without(&names),
+            ..Policies::keep(&role.name, Holder::Shared, (&view.attached, &view.inline), Provenance::Flags)
+        })
+        .map_err(shared::refused)?;
         let nothing = format!("nothing to take off role {}", role.name);
         account::carry_out(ctx, &role.arn, plan, &self.changing, &nothing).await
     }

@@ -1,16 +1,12 @@
 //! `podid role create`: a role that trusts Pod Identity, for a service account or a cluster.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 use crate::{
-    cli::Changing,
+    args::{Changing, Permissions, ScopeArg},
     commands::{
-        account,
-        associate::ScopeArg,
-        input,
-        policy::grants::{self, Missing},
+        account, input,
+        policy::grants,
         shared::{self, Consent},
     },
     context::Context,
@@ -21,7 +17,6 @@ use crate::{
         have::Seen,
         names::ServiceAccount,
         ownership,
-        policy::TableText,
         want::{Access, InlinePolicy, Scope},
     },
     observe,
@@ -60,17 +55,8 @@ pub struct Create {
     /// Take over a role of that name that podid did not create, or that differs from what podid creates
     #[arg(long)]
     adopt: bool,
-    /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
-    #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
-    dynamodb: Vec<TableText>,
-    /// Attach a managed policy (can be repeated)
-    #[arg(long, value_name = "ARN", help_heading = "Permissions")]
-    policy_arn: Vec<String>,
-    /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
-    #[arg(long, value_name = "FILE", help_heading = "Permissions")]
-    policy_file: Vec<PathBuf>,
-    #[command(flatten, next_help_heading = "Permissions")]
-    missing: Missing,
+    #[command(flatten)]
+    permissions: Permissions,
     #[command(flatten, next_help_heading = None)]
     changing: Changing,
 }
@@ -91,14 +77,14 @@ impl Create {
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let (tags, files) = self.check(ctx).await?;
-        let inline = !self.dynamodb.is_empty() || !files.is_empty();
+        let permissions = &self.permissions;
         let tables = async {
-            let mut grants = grants::complete(ctx, &self.dynamodb, Access::Read).await?;
+            let mut grants = grants::complete(ctx, &permissions.dynamodb, Access::Read).await?;
             grants::look(ctx, &mut grants).await?;
             Ok::<_, Failure>(grants)
         };
         let iam = ctx.iam()?;
-        let read = observe::role_policies(iam, &self.name, !self.policy_arn.is_empty(), inline);
+        let read = observe::role_policies(iam, &self.name, !permissions.policy_arn.is_empty(), permissions.inline());
         let read = ctx.guard.run("reading the role", read);
         let (cluster, view, tables) = futures::join!(ctx.cluster(), read, tables);
         let (cluster, mut view, tables) = (cluster?, view?, tables?);
@@ -118,9 +104,10 @@ impl Create {
             tags: &tags,
             adopt: self.adopt,
             tables: &tables,
-            policy_arns: &self.policy_arn,
+            policy_arns: &permissions.policy_arn,
             files: &files,
-            allow_missing: self.missing.allow_missing_resources,
+            exact: permissions.exact,
+            allow_missing: permissions.allow_missing_resources,
             role: view.role.as_ref(),
             attached: &or_nothing(view.attached),
             inline: &or_nothing(view.inline),
@@ -163,10 +150,7 @@ impl Create {
         if let Some(boundary) = &self.permissions_boundary {
             input::policy_arn("--permissions-boundary", boundary)?;
         }
-        for arn in &self.policy_arn {
-            input::policy_arn("--policy-arn", arn)?;
-        }
-        let files = input::policy_files(ctx, &self.policy_file).await?;
+        let files = input::policies(ctx, &self.permissions).await?;
         Ok((input::tags("--tag", &self.tag)?, files))
     }
 }

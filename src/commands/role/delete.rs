@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::{
-    cli::Changing,
+    args::Changing,
     commands::{
         account,
         shared::{self, Consent},

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    cli::Changing,
+    args::Changing,
     commands::account,
     context::Context,
     failure::{Code, Failure, Result},

@@ -334,6 +334,44 @@ pub fn merged(before: Option<&Document>, grants: &[TableGrant]) -> Document {
     after
 }
 
+/// Access levels in podid's statements for a grant's table that include what the grant asks for, and more.
+pub fn wider(before: Option<&Document>, grant: &TableGrant) -> Vec<Access> {
+    let Some(before) = before else { return Vec::new() };
+    let there = |access: Access| {
+        let sid = sid_of(&grant.table, access);
+        before.statements().iter().any(|statement| sid_in(statement, std::slice::from_ref(&sid)))
+    };
+    Access::ALL.into_iter().filter(|a| *a != grant.access && a.covers(grant.access) && there(*a)).collect()
+}
+
+/// The inline policy that was there, with these tables in it, and no other access to them in podid's statements. Those for
+/// other tables stay, and so do all that podid did not write.
+pub fn reduced(before: Option<&Document>, grants: &[TableGrant]) -> Document {
+    let wanted: Vec<String> = grants.iter().map(sid).collect();
+    let levels = grants.iter().flat_map(|grant| Access::ALL.map(|access| (&grant.table, access)));
+    let gone: Vec<String> = levels
+        .filter(|(table, access)| !wanted.contains(&sid_of(table, *access)))
+        .flat_map(|(table, access)| own_sids(table, access))
+        .collect();
+    let kept = before.map(|before| {
+        let mut list: Vec<Value> =
+            before.statements().into_iter().filter(|statement| !sid_in(statement, &gone)).cloned().collect();
+        without_idle_streams(&mut list);
+        let mut kept = before.clone();
+        put(&mut kept, list);
+        kept
+    });
+    merged(kept.as_ref(), grants)
+}
+
+/// ListStreams goes with the last table whose streams are read.
+fn without_idle_streams(list: &mut Vec<Value>) {
+    let reads_streams = |s: &Value| strings(s.get("Action")).contains(&"dynamodb:GetRecords");
+    if !list.iter().any(reads_streams) {
+        list.retain(|statement| !sid_in(statement, &[LIST_STREAMS.to_owned()]));
+    }
+}
+
 /// The inline policy without podid's statements for a table, all of them or those of one access; `None` when nothing is
 /// left to grant.
 pub fn without(before: &Document, table: &Arn, access: Option<Access>) -> Option<Document> {
@@ -348,10 +386,7 @@ pub fn without(before: &Document, table: &Arn, access: Option<Access>) -> Option
     if !list.iter().any(|statement| sid_in(statement, &rest)) {
         list.retain(|statement| !sid_in(statement, &[key_sid(table)]));
     }
-    let reads_streams = |s: &Value| strings(s.get("Action")).contains(&"dynamodb:GetRecords");
-    if !list.iter().any(reads_streams) {
-        list.retain(|statement| !sid_in(statement, &[LIST_STREAMS.to_owned()]));
-    }
+    without_idle_streams(&mut list);
     if list.is_empty() {
         return None;
     }

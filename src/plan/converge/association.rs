@@ -114,6 +114,7 @@ impl Work<'_> {
                 tables: Vec::new(),
                 policy_arns: Vec::new(),
                 policy_files: Vec::new(),
+                exact: false,
             },
             disable_session_tags: value.disable_session_tags.clone(),
             target_role,

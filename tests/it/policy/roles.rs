@@ -112,6 +112,7 @@ fn a_table() {
     insta::assert_snapshot!(env.podid(&attach("--dynamodb eks-workshop-carts")).ok(), @"
     exit 0
     --- stderr
+    warning: role `eks-workshop-carts-dynamo` already grants read-write on table eks-workshop-carts; add `--exact` to reduce it to read
     role eks-workshop-carts-dynamo has these policies: nothing to change
     ");
     assert_eq!(env.writes().len(), 1);

@@ -1,0 +1,119 @@
+//! Arguments that several commands share: the global ones, those of commands that change something, and what a role allows.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{ArgAction, Args, ValueEnum};
+
+use crate::{
+    model::{policy::TableText, want::Scope},
+    output::{ColorChoice, Output},
+};
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Name or ARN of the EKS cluster [default: the kube context, when it is an EKS one]
+    #[arg(long, short, global = true, env = "PODID_CLUSTER", value_name = "CLUSTER", hide_env_values = true, action = ArgAction::Append)]
+    pub cluster: Vec<String>,
+    /// AWS region [default: the kube context's, else the AWS configuration's]
+    #[arg(long, global = true, value_name = "REGION")]
+    pub region: Option<String>,
+    /// AWS profile
+    #[arg(long, global = true, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// Reach Kubernetes by this kubeconfig instead of the cluster's endpoint and an EKS token
+    #[arg(long, global = true, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Reach Kubernetes by this kubeconfig context; names the cluster too
+    #[arg(long, global = true, value_name = "CONTEXT")]
+    pub context: Option<String>,
+    /// Output format
+    #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
+    pub output: Output,
+    /// Print only data, warnings and errors
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Print more (-vv for service calls)
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    pub color: ColorChoice,
+    /// Print events line by line instead of progress bars
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+    /// The one deadline of the whole command
+    #[arg(long, global = true, default_value = "5m", value_parser = timeout, value_name = "DURATION")]
+    pub timeout: Duration,
+}
+
+/// Flags of commands that change something.
+#[derive(Debug, Clone, Args)]
+pub struct Changing {
+    /// Show the plan and send no write
+    #[arg(long)]
+    pub dry_run: bool,
+    /// With --dry-run: exit 3 when anything would change
+    #[arg(long, requires = "dry_run")]
+    pub exit_code: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// What a role is to allow, for commands that write it.
+#[derive(Debug, Clone, Args)]
+pub struct Permissions {
+    /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
+    #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
+    pub dynamodb: Vec<TableText>,
+    /// Grant no more than this access to the tables: reduce what podid's own policy grants already
+    #[arg(long, requires = "dynamodb", help_heading = "Permissions")]
+    pub exact: bool,
+    /// Grant access to tables that do not exist yet
+    #[arg(long, help_heading = "Permissions")]
+    pub allow_missing_resources: bool,
+    /// Attach a managed policy (can be repeated)
+    #[arg(long, value_name = "ARN", help_heading = "Permissions")]
+    pub policy_arn: Vec<String>,
+    /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
+    #[arg(long, value_name = "FILE", help_heading = "Permissions")]
+    pub policy_file: Vec<PathBuf>,
+}
+
+impl Permissions {
+    /// Some of it is written as inline policies.
+    pub fn inline(&self) -> bool {
+        !self.dynamodb.is_empty() || !self.policy_file.is_empty()
+    }
+}
+
+/// `--scope`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ScopeArg {
+    /// This service account of this cluster
+    ServiceAccount,
+    /// This namespace of this cluster
+    Namespace,
+    /// This cluster
+    Cluster,
+    /// Every cluster of the account
+    None,
+}
+
+impl From<ScopeArg> for Scope {
+    fn from(scope: ScopeArg) -> Self {
+        match scope {
+            ScopeArg::ServiceAccount => Self::ServiceAccount,
+            ScopeArg::Namespace => Self::Namespace,
+            ScopeArg::Cluster => Self::Cluster,
+            ScopeArg::None => Self::None,
+        }
+    }
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    let duration = humantime::parse_duration(text).map_err(|e| format!("{e}; for example 90s, 5m or 1h"))?;
+    if duration.is_zero() { Err("must be longer than zero".to_owned()) } else { Ok(duration) }
+}

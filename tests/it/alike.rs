@@ -1,0 +1,97 @@
+//! Rules of what a role allows, which every command that writes it keeps alike: there is one planner for it.
+
+use serde_json::{Value, json};
+
+use crate::{file::CARTS, support::Env};
+
+/// Commands that bring permissions to the same role of the same service account.
+const LINES: [&str; 3] = [
+    "associate carts/carts --role carts-role --no-wait",
+    "role create carts-role --service-account carts/carts",
+    "policy attach carts-role",
+];
+
+/// A role with this access to the table, in use.
+fn granted(access: &str) -> Env {
+    let env = Env::new("carts-before");
+    let make =
+        format!("role create carts-role --service-account carts/carts --dynamodb eks-workshop-carts={access} --yes");
+    let _ = env.podid(&make).ok();
+    let _ = env.podid("associate carts/carts --role carts-role --no-wait --yes").ok();
+    env
+}
+
+fn dynamodb(env: &Env) -> Value {
+    let text = env.world.with(|state| state.aws.roles["carts-role"].inline["podid-dynamodb"].clone());
+    serde_json::from_str(&text).unwrap()
+}
+
+/// What is wanted at least is there, so that nothing changes; that more is there is told, and how to reduce it.
+#[test]
+fn more_access_than_asked_for_is_told_of_and_reduced_only_when_asked() {
+    let hint = "already grants read-write on table eks-workshop-carts; add `--exact` to reduce it to read";
+    for line in LINES {
+        let env = granted("read-write");
+        let before = env.writes().len();
+        let same = env.podid(&format!("{line} --dynamodb eks-workshop-carts=read --yes")).ok().says(hint);
+        assert_eq!(env.writes().len(), before, "{line}: {same}");
+        // The healthy twin asks for what is there.
+        let twin = env.podid(&format!("{line} --dynamodb eks-workshop-carts=read-write --yes")).ok();
+        assert!(!twin.stderr.contains("--exact"), "{line}: {twin}");
+        let exact = env.podid(&format!("{line} --dynamodb eks-workshop-carts=read --exact --yes")).ok();
+        assert!(!exact.stderr.contains("--exact"), "{line}: {exact}");
+        assert_eq!(dynamodb(&env), dynamodb(&granted("read")), "{line}: {exact}");
+        let again = env.podid(&format!("{line} --dynamodb eks-workshop-carts=read --exact --dry-run --exit-code")).ok();
+        assert!(!again.stderr.contains("put inline policy"), "{line}: {again}");
+    }
+}
+
+/// A file says exactly what there is: it needs no flag to reduce it.
+#[test]
+fn a_file_reduces_access() {
+    let env = Env::new("carts-associated");
+    let file = env.file("podid.yaml", CARTS);
+    let _ = env.podid(&format!("apply -f {file} --yes")).ok();
+    let wide = dynamodb(&env);
+    let file = env.file("podid.yaml", &CARTS.replace("read-write", "read"));
+    let run = env.podid(&format!("apply -f {file} --yes")).ok().says("update inline policy podid-dynamodb");
+    assert!(wide.to_string().contains("PutItem") && !dynamodb(&env).to_string().contains("PutItem"), "{run}");
+}
+
+/// IAM's limit over all inline policies concerns what is written, not what is there and stays.
+#[test]
+fn inline_policies_that_are_too_large_are_refused_only_when_written() {
+    let env = granted("read-write");
+    let filler = json!({"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "x".repeat(10_240)}]});
+    env.world.with(|state| {
+        let role = state.aws.roles.get_mut("carts-role").unwrap();
+        role.inline.insert("filler".to_owned(), filler.to_string());
+    });
+    let before = env.writes().len();
+    for line in LINES {
+        // Whether podid wrote it all is another question, which `--adopt` answers.
+        let line = line.replace("role create", "role create --adopt");
+        let _ = env.podid(&format!("{line} --dynamodb eks-workshop-carts=read-write --yes")).ok();
+        let _ = env
+            .podid(&format!("{line} --dynamodb eks-workshop-carts=stream --yes"))
+            .code(2)
+            .says("characters together, IAM takes 10240 (largest: filler ")
+            .says("make a managed policy of one of them, and attach it with `--policy-arn`");
+    }
+    assert_eq!(env.writes().len(), before);
+}
+
+/// The names of podid's own policies are for podid alone, in whatever command.
+#[test]
+fn podids_own_policies_are_not_written_over_by_a_document() {
+    let env = granted("read-write");
+    let before = (dynamodb(&env), env.writes().len());
+    let document = r#"{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}]}"#;
+    let reserved = env.file("podid-dynamodb.json", document);
+    let other = env.file("s3.json", document);
+    for line in LINES {
+        let _ = env.podid(&format!("{line} --policy-file {reserved} --yes")).code(2).says("is reserved");
+        let _ = env.podid(&format!("{line} --policy-file {other} --dry-run --exit-code")).code(3);
+    }
+    assert_eq!((dynamodb(&env), env.writes().len()), before);
+}
