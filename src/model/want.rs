@@ -184,6 +184,7 @@ pub struct InlinePolicy {
 }
 
 /// The wanted role.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantRole {
     /// As the user named it, or the derived name with `create`.

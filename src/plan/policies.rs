@@ -222,7 +222,9 @@ fn tables(
             // The policy as a whole may have been named too.
             let Some(left) = after.get(DYNAMODB).cloned() else {
                 if before.is_none() {
-                    gone.iter().for_each(|(table, access)| not_granted(ask.role, table, *access, plan));
+                    for (table, access) in gone {
+                        not_granted(ask.role, table, *access, plan);
+                    }
                 }
                 return Ok(());
             };

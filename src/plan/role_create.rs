@@ -22,6 +22,7 @@ use crate::model::{
 };
 
 /// The wanted role, and what is there.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 #[derive(Debug, Clone, Copy)]
 pub struct CreateRole<'a> {
     /// The cluster that it trusts.
