@@ -1,6 +1,6 @@
 """Servers that mean harm: proxies in front of a world on loopback, that pass requests on and spoil some of the answers.
 
-A rule is a function of a `Request`. It answers None (passed on), an `Answer` (sent in place of the upstream's), or calls
+A rule is a function of a `Request`. It answers None (passed on as it comes), an `Answer` (sent in place of the upstream's), or calls
 `request.upstream()` and spoils what that answered.
 """
 import http.client
@@ -45,7 +45,7 @@ class Request:
         line = f"{self.method} {self.path} {self.body.decode(errors='replace')}"
         return all(word in line for word in words)
 
-    def upstream(self):
+    def ask(self):
         parts = urllib.parse.urlsplit(self._upstream)
         secure = parts.scheme == "https"
         if secure:
@@ -57,9 +57,25 @@ class Request:
         headers = {name: value for name, value in self.headers.items() if name.lower() not in DROPPED}
         connection.request(self.method, self.path, self.body, headers)
         answer = connection.getresponse()
+        return connection, answer, {n: v for n, v in answer.getheaders() if n.lower() not in DROPPED}
+
+    def upstream(self):
+        """The whole answer of the upstream, to be spoiled."""
+        connection, answer, headers = self.ask()
         body = answer.read()
         connection.close()
-        return Answer(answer.status, body, **{n: v for n, v in answer.getheaders() if n.lower() not in DROPPED})
+        return Answer(answer.status, body, **headers)
+
+    def passed_on(self):
+        """The answer of the upstream as it comes: a watch ends only with its time, and what it tells has to arrive before."""
+        connection, answer, headers = self.ask()
+
+        def pieces():
+            while piece := answer.read1(1 << 16):
+                yield piece
+            connection.close()
+        body = pieces() if answer.chunked else answer.read()
+        return Answer(answer.status, body, **headers)
 
 
 class Proxy:
@@ -77,7 +93,7 @@ class Proxy:
                 request = Request(self.command, self.path, self.headers, body, proxy.upstream)
                 proxy.seen.append(request)
                 try:
-                    self.send(proxy.rule(request) or request.upstream())
+                    self.send(proxy.rule(request) or request.passed_on())
                 except (OSError, http.client.HTTPException):
                     # The client had enough.
                     self.close_connection = True
