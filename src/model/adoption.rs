@@ -13,7 +13,7 @@ use super::{
     policy::{self, DYNAMODB},
     role::Role,
     trust,
-    want::Scope,
+    want::{Scope, TableGrant},
 };
 
 /// What is asked of a role that is there already.
@@ -29,6 +29,18 @@ pub struct Asked<'a> {
     pub policy_arns: Option<&'a [String]>,
     /// Names of inline policies; `None` where all others are shown and go.
     pub inline: Option<&'a [&'a str]>,
+    /// What podid's own policies are to allow, where the role is for one service account alone: several share the others, and
+    /// each has its own tables there.
+    pub requested: Option<Requested<'a>>,
+}
+
+/// What one service account is to reach through policies that podid writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Requested<'a> {
+    /// Tables.
+    pub tables: &'a [TableGrant],
+    /// Target role.
+    pub target: Option<&'a str>,
 }
 
 /// What differs on a role from what podid creates, one line each.
@@ -52,16 +64,32 @@ pub fn differences<'a>(
         let others = known(attached)?.into_iter().flatten().filter(|arn| !wanted.contains(arn));
         found.extend(others.map(|arn| format!("{arn} is attached to it")));
     }
-    found.extend(known(inline)?.into_iter().flatten().filter_map(|(name, document)| {
-        let own = match name.as_str() {
-            DYNAMODB => is_podids(document),
-            trust::target::POLICY => trust::target::is_podid_policy(document),
-            _ if asked.inline.is_none_or(|wanted| wanted.contains(&name.as_str())) => return None,
-            _ => return Some(format!("it has the inline policy {name}")),
-        };
-        (!own).then(|| format!("its inline policy {name} has statements that podid did not write"))
+    found.extend(known(inline)?.into_iter().flatten().flat_map(|(name, document)| match name.as_str() {
+        DYNAMODB => own_policy(
+            name,
+            tables(document),
+            asked.requested.map(|own| own.tables.iter().map(|t| t.table.to_string())),
+        ),
+        trust::target::POLICY => own_policy(
+            name,
+            trust::target::targets(document).map(|targets| targets.into_iter().map(str::to_owned).collect()),
+            asked.requested.map(|own| own.target.into_iter().map(str::to_owned)),
+        ),
+        _ if asked.inline.is_none_or(|wanted| wanted.contains(&name.as_str())) => Vec::new(),
+        _ => vec![format!("it has the inline policy {name}")],
     }));
     Ok(found)
+}
+
+/// What differs in an inline policy of podid's name: `found` is what it allows if podid wrote it, `requested` what it may.
+fn own_policy(name: &str, found: Option<Vec<String>>, requested: Option<impl Iterator<Item = String>>) -> Vec<String> {
+    let Some(found) = found else {
+        return vec![format!("its inline policy {name} has statements that podid did not write")];
+    };
+    let Some(requested) = requested else { return Vec::new() };
+    let requested: Vec<String> = requested.collect();
+    let others = found.into_iter().filter(|arn| !requested.contains(arn));
+    others.map(|arn| format!("its inline policy {name} allows {arn}, which was not requested")).collect()
 }
 
 /// What was read; nothing where nobody asked, because the role was known to be new.
@@ -73,9 +101,12 @@ fn known<T>(seen: &Seen<T>) -> Result<Option<&T>, &str> {
     }
 }
 
-/// Whether podid wrote all statements of its policy for tables.
-fn is_podids(document: &Document) -> bool {
-    policy::granted(document).is_some_and(|grants| policy::same_meaning(&policy::dynamodb(&grants), document))
+/// The tables of podid's policy for them, each once; `None` when podid did not write all of its statements.
+fn tables(document: &Document) -> Option<Vec<String>> {
+    let grants = policy::granted(document)?;
+    let mut tables: Vec<String> = grants.iter().map(|grant| grant.table.to_string()).collect();
+    tables.dedup();
+    policy::same_meaning(&policy::dynamodb(&grants), document).then_some(tables)
 }
 
 /// Who may assume the role beside the service accounts of this cluster for which podid wrote a statement.
@@ -136,8 +167,14 @@ mod tests {
     fn differing(role: &Role, attached: &[&str], inline: &[(&str, Document)], boundary: Option<&str>) -> Vec<String> {
         let (cluster, subject) = (cluster(), subject("carts/carts"));
         let arns = ["arn:aws:iam::aws:policy/A".to_owned()];
-        let asked =
-            Asked { cluster: &cluster, scoped: &[&subject], boundary, policy_arns: Some(&arns), inline: Some(&["s3"]) };
+        let asked = Asked {
+            cluster: &cluster,
+            scoped: &[&subject],
+            boundary,
+            policy_arns: Some(&arns),
+            inline: Some(&["s3"]),
+            requested: None,
+        };
         let attached = Seen::Read(attached.iter().map(|arn| (*arn).to_owned()).collect());
         let inline = Seen::Read(inline.iter().map(|(name, document)| ((*name).to_owned(), document.clone())).collect());
         differences(role, &attached, &inline, &asked).unwrap()
@@ -230,7 +267,14 @@ mod tests {
     #[test]
     fn a_role_that_is_open_to_every_cluster_is_podids_only_where_a_scope_was_asked_for() {
         let (cluster, subject, role) = (cluster(), subject("carts/carts"), created(Scope::None));
-        let asked = Asked { cluster: &cluster, scoped: &[&subject], boundary: None, policy_arns: None, inline: None };
+        let asked = Asked {
+            cluster: &cluster,
+            scoped: &[&subject],
+            boundary: None,
+            policy_arns: None,
+            inline: None,
+            requested: None,
+        };
         let found = |asked: &Asked<'_>| differences(&role, &Seen::NotAsked, &Seen::NotAsked, asked).unwrap();
         assert!(found(&asked).is_empty());
         let unsaid = found(&Asked { scoped: &[], ..asked });
@@ -238,10 +282,56 @@ mod tests {
     }
 
     #[test]
+    fn a_role_of_one_service_account_allows_no_more_than_was_requested() {
+        let (cluster, role) = (cluster(), created(Scope::ServiceAccount));
+        let table = |text: &str| parse_table(text, "aws", "us-west-2", "111122223333").unwrap();
+        let found = |tables: &[&str], targets: &[&str], requested: Option<Requested<'_>>| {
+            let mut inline = BTreeMap::new();
+            if !tables.is_empty() {
+                let tables: Vec<_> = tables.iter().copied().map(table).collect();
+                inline.insert(DYNAMODB.to_owned(), policy::dynamodb(&tables));
+            }
+            for target in targets {
+                let before = inline.get(trust::target::POLICY);
+                inline.insert(trust::target::POLICY.to_owned(), trust::target::granting(before, target));
+            }
+            let asked =
+                Asked { cluster: &cluster, scoped: &[], boundary: None, policy_arns: None, inline: None, requested };
+            differences(&role, &Seen::NotAsked, &Seen::Read(inline), &asked).unwrap()
+        };
+        let other = "arn:aws:iam::222233334444:role/other";
+        let orders = "its inline policy podid-dynamodb allows arn:aws:dynamodb:us-west-2:111122223333:table/orders, \
+                      which was not requested";
+        let target = format!("its inline policy podid-target allows {TARGET}, which was not requested");
+        let none: &[&str] = &[];
+        let tables = ["carts", "payments"].map(table);
+        for (has, targets, tables, to, wanted) in [
+            (none, none, &tables[..], Some(TARGET), vec![]),
+            (&["carts"], none, &tables, None, vec![]),
+            (&["carts=write", "payments"], &[TARGET], &tables, Some(TARGET), vec![]),
+            (&["carts", "orders=write", "orders"], none, &tables, None, vec![orders]),
+            (&["us-west-2:orders"], none, &[], None, vec![orders]),
+            (none, &[TARGET], &[], None, vec![target.as_str()]),
+            (none, &[TARGET, other], &[], Some(other), vec![target.as_str()]),
+            (&["orders"], &[TARGET], &tables, Some(other), vec![orders, target.as_str()]),
+        ] {
+            assert_eq!(found(has, targets, Some(Requested { tables, target: to })), wanted, "{has:?} {targets:?}");
+            // Of a role that several share, it is not known whose they are.
+            assert!(found(has, targets, None).is_empty(), "{has:?} {targets:?}");
+        }
+    }
+
+    #[test]
     fn unread_policies_are_not_taken_for_none() {
         let (cluster, subject, role) = (cluster(), subject("carts/carts"), created(Scope::Cluster));
-        let asked =
-            Asked { cluster: &cluster, scoped: &[&subject], boundary: None, policy_arns: Some(&[]), inline: Some(&[]) };
+        let asked = Asked {
+            cluster: &cluster,
+            scoped: &[&subject],
+            boundary: None,
+            policy_arns: Some(&[]),
+            inline: Some(&[]),
+            requested: None,
+        };
         let unread = Seen::Unreadable("not allowed".to_owned());
         assert_eq!(differences(&role, &unread, &Seen::Read(BTreeMap::new()), &asked), Err("not allowed"));
         let free = Asked { policy_arns: None, ..asked };

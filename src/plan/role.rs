@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use super::{Holder, Plan, Refusal, Step};
 use crate::model::{
-    adoption::{self, Asked},
+    adoption::{self, Asked, Requested},
     arn::{Arn, RoleRef},
     document::Document,
     have::{Have, Seen},
     ownership,
-    role::{NewRole, PATH, Role},
+    role::{self, NewRole, PATH, Role},
     tags,
     trust::{self, Reason, Request, Unfixable, Verdict},
-    want::{Scope, Want},
+    want::{Field, Scope, Want},
 };
 
 /// The role as it will be when the plan is carried out.
@@ -29,9 +29,9 @@ pub(super) struct Planned {
 pub(super) fn session_tags(want: &Want, have: &Have) -> bool {
     let now = have.association.read().and_then(Option::as_ref).is_some_and(|a| a.disable_session_tags);
     !match want.disable_session_tags {
-        crate::model::want::Field::Set(wanted) => wanted,
-        crate::model::want::Field::Cleared => false,
-        crate::model::want::Field::Unmanaged => now,
+        Field::Set(wanted) => wanted,
+        Field::Cleared => false,
+        Field::Unmanaged => now,
     }
 }
 
@@ -167,6 +167,12 @@ fn adopt(want: &Want, have: &Have, role: &Role, plan: &mut Plan) -> Result<(), R
     }
     let inline: Vec<&str> = want.role.policy_files.iter().map(|file| file.name.as_str()).collect();
     let scoped = [&want.subject];
+    // One that is not named stays the association's.
+    let target = match &want.target_role {
+        Field::Set(arn) => Some(arn.to_string()),
+        Field::Cleared => None,
+        Field::Unmanaged => associated.and_then(|association| association.target_role_arn.clone()),
+    };
     as_created(
         role,
         (&have.attached, &have.inline),
@@ -176,8 +182,15 @@ fn adopt(want: &Want, have: &Have, role: &Role, plan: &mut Plan) -> Result<(), R
             boundary: want.role.boundary.as_deref(),
             policy_arns: Some(&want.role.policy_arns),
             inline: Some(&inline),
+            requested: of_one(want, role).then_some(Requested { tables: &want.role.tables, target: target.as_deref() }),
         },
     )
+}
+
+/// Whether a role that podid created is for this service account alone, by its tags or by the name that podid gave it. What a
+/// role of any other name allows may have been granted for whoever else uses it.
+fn of_one(want: &Want, role: &Role) -> bool {
+    want.role.derived || role.tags.contains_key(role::tags::SERVICE_ACCOUNT)
 }
 
 /// Refuses a role that has podid's tags and is not as podid creates it: anybody can write tags.

@@ -143,6 +143,8 @@ fn foreign(ask: &CreateRole<'_>, role: &Role, plan: &mut Plan) -> Result<(), Ref
         boundary: ask.boundary,
         policy_arns: Some(ask.policy_arns),
         inline: Some(&inline),
+        // Nobody comes to use the role by this, and what it is to allow may be named in several runs.
+        requested: None,
     };
     match as_created(role, (ask.attached, ask.inline), &asked) {
         Err(refusal) if plan.is_empty() => plan.warn(refusal.message),

@@ -185,12 +185,12 @@ pub fn granting(before: Option<&Document>, target: &str) -> Document {
     Document(json!({"Version": "2012-10-17", "Statement": all}))
 }
 
-/// Whether podid's policy for target roles is as podid writes it, for whatever roles.
-pub fn is_podid_policy(document: &Document) -> bool {
+/// The target roles of podid's policy for them; `None` when it is not as podid writes it.
+pub fn targets(document: &Document) -> Option<Vec<&str>> {
     let targets: Vec<&str> = document.statements().into_iter().flat_map(|s| strings(s.get("Resource"))).collect();
-    let rebuilt = targets.iter().fold(None, |before, target| Some(granting(before.as_ref(), target)));
-    targets.iter().all(|target| Arn::parse_iam(target, "role", "an IAM role").is_ok())
-        && rebuilt.is_some_and(|rebuilt| same_meaning(&rebuilt, document))
+    let rebuilt = targets.iter().fold(None, |before, target| Some(granting(before.as_ref(), target)))?;
+    let are_roles = targets.iter().all(|target| Arn::parse_iam(target, "role", "an IAM role").is_ok());
+    (are_roles && same_meaning(&rebuilt, document)).then_some(targets)
 }
 
 #[cfg(test)]

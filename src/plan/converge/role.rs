@@ -133,6 +133,8 @@ impl<'a> Work<'a> {
                 boundary: None,
                 policy_arns: policies.managed.is_unmanaged().then_some(&[]),
                 inline: policies.inline.is_unmanaged().then_some(&[]),
+                // A role of a file is shared by its name.
+                requested: None,
             },
         )
     }

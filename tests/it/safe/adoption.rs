@@ -14,6 +14,7 @@ use crate::{
 const NAME: &str = "eks-workshop-carts-carts-8233eca5";
 const BOUNDARY: &str = "arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess";
 const ADMIN: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+const TARGET: &str = "arn:aws:iam::222233334444:role/target";
 const LINE: &str = "associate carts/carts --create-role --dynamodb eks-workshop-carts --no-wait --yes";
 
 /// A change of a role.
@@ -39,6 +40,13 @@ fn inline(policy: &'static str, document: &Value) -> Change {
 
 fn attached(arn: &'static str) -> Change {
     Box::new(move |env, name| role(env, name, |role| role.attached.push(arn.to_owned())))
+}
+
+/// As a role of a file is: podid's for no service account alone.
+fn for_anyone(env: &Env, name: &str) {
+    role(env, name, |role| {
+        role.tags.retain(|key, _| !key.ends_with("/namespace") && !key.ends_with("/service-account"));
+    });
 }
 
 fn nothing() -> Change {
@@ -176,6 +184,44 @@ fn a_role_without_the_boundary_that_is_asked_for_is_refused() {
     }
     let env = unused(&line);
     let run = env.podid(&line).ok();
+    assert!(associated(&env), "{run}");
+}
+
+/// podid's own policies are of its form whatever they allow: for one service account they allow what it asks for.
+#[test]
+fn a_role_of_one_service_account_has_no_other_tables() {
+    let orders = format!("{LINE} --dynamodb orders=write --allow-missing-resources");
+    let target = format!("{LINE} --target-role {TARGET}");
+    for (line, why) in [
+        (&orders, "its inline policy podid-dynamodb allows arn:aws:dynamodb:us-west-2:111122223333:table/orders"),
+        (&target, "its inline policy podid-target allows arn:aws:iam::222233334444:role/target"),
+    ] {
+        let env = unused(line);
+        let run = refused(&env, LINE, why).says("which was not requested");
+        assert_eq!(run.stderr.matches("its inline policy").count(), 1, "{run}");
+        let _ = refused(&env, &format!("{LINE} --dry-run"), why);
+        // The name alone says whose it is.
+        for_anyone(&env, NAME);
+        let _ = refused(&env, LINE, why);
+        // Asked for, it is nothing foreign; nor is it where the service account acts as the role already.
+        let run = env.podid(line).ok();
+        assert!(associated(&env), "{run}");
+        let _ = env.podid(LINE).ok();
+        let _ = env.podid(&format!("{LINE} --dynamodb payments --allow-missing-resources")).ok();
+        let env = unused(line);
+        let run = env.podid(&format!("{LINE} --adopt")).ok();
+        assert!(associated(&env), "{run}");
+        // Another role before this one is no use of it.
+        let env = unused(line);
+        let _ = env.podid(&LINE.replace("--create-role", "--create-role --role first")).ok();
+        env.world.journal().clear();
+        let _ = refused(&env, LINE, why);
+    }
+    // A role that has its name from the user may be shared: each that uses it has its own tables there.
+    let shared = |line: &str| line.replace("--create-role", "--create-role --role shared");
+    let env = unused(&shared(&orders));
+    for_anyone(&env, "shared");
+    let run = env.podid(&shared(LINE)).ok();
     assert!(associated(&env), "{run}");
 }
 
