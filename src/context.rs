@@ -10,7 +10,7 @@ use crate::{
         Aws,
         config::{Settings, plain_http},
     },
-    failure::{Failure, Kind, Result},
+    failure::{Code, Failure, Kind, Result},
     k8s::{Access, EksContext, Kube, Notices, read_context, same_cluster},
     model::{cluster::Cluster as EksCluster, text},
     output::Term,
@@ -95,11 +95,18 @@ impl Context {
 
     /// Neither a flag, nor the environment, nor a kube context names one. A kubeconfig that cannot be read names none.
     fn names_no_cluster(&self) -> bool {
-        self.global.cluster.is_empty() && self.global.context.is_none() && !matches!(self.unit(), Ok(Some(_)))
+        let named = || match self.unit() {
+            Ok(found) => found.is_some(),
+            // Whether one that was not read to its end names a cluster, nobody knows.
+            Err(failure) => failure.code != Code::Usage,
+        };
+        self.global.cluster.is_empty() && self.global.context.is_none() && !named()
     }
 
     fn unit(&self) -> Result<Option<ContextUnit>> {
-        let found = read_context(self.global.kubeconfig.as_deref(), self.global.context.as_deref())?;
+        let (path, context) = (self.global.kubeconfig.clone(), self.global.context.clone());
+        let read = move || read_context(path.as_deref(), context.as_deref());
+        let found = self.guard.blocking_here("reading the kubeconfig", read)?;
         Ok(found.map(|found| {
             let c = self.found.get_or_init(|| found).clone();
             ContextUnit { context: c.context, cluster: c.name, region: c.region, account: c.account }
@@ -285,6 +292,7 @@ impl Context {
             }
             let path: Option<PathBuf> = self.global.kubeconfig.clone();
             let kube = Kube::new(Access::Kubeconfig { path, context: self.global.context.clone() }, notices);
+            self.guard.run("logging in with the kubeconfig", kube.log_in()).await?;
             if self.guard.run("comparing the clusters", kube.is_of(cluster)).await? {
                 return Ok(kube);
             }

@@ -172,8 +172,7 @@ impl Guard {
         }
     }
 
-    /// Awaits what blocks, such as reading a pipe that nobody writes to, on a thread of its own. When the wait ends early, the
-    /// thread is left behind.
+    /// Awaits what blocks, see [`aside`].
     ///
     /// # Errors
     /// The work's own, the deadline, or the interruption.
@@ -182,13 +181,24 @@ impl Guard {
         what: &str,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.check()?;
-        let (sender, result) = oneshot::channel();
-        // A receiver that is gone wants no result any more.
-        let thread = std::thread::Builder::new().spawn(move || sender.send(work()).is_ok());
-        let broken = |why: String| Failure::failed(format!("stopped while {what}")).because(why);
-        thread.map_err(|e| broken(e.to_string()))?;
-        self.run(what, async { result.await.unwrap_or_else(|_| Err(broken("a bug in podid".to_owned()))) }).await
+        self.run(what, aside(what, work)).await
+    }
+
+    /// The same for a caller that cannot await: its thread is held, but no longer than this guard allows.
+    ///
+    /// # Errors
+    /// The work's own, the deadline, or the interruption.
+    pub fn blocking_here<T: Send + 'static>(
+        &self,
+        what: &str,
+        work: impl FnOnce() -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // The caller's thread has a runtime already, and cannot wait on a second one.
+        std::thread::scope(|scope| {
+            let waits = || runtime()?.block_on(self.blocking(what, work));
+            let thread = std::thread::Builder::new().spawn_scoped(scope, waits).map_err(|e| stopped(what, e))?;
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
     }
 
     /// Awaits a write (`what` is an order: "create role x"): once a signal came, it gets one more second, and then counts as unknown.
@@ -250,6 +260,23 @@ impl Guard {
             Err(_) => std::future::pending().await,
         }
     }
+}
+
+/// Does what blocks, such as reading a pipe that nobody writes to, on a thread of its own. When nobody waits any more, the thread
+/// is left behind.
+///
+/// # Errors
+/// The work's own, or the system's when it starts no thread.
+pub async fn aside<T: Send + 'static>(what: &str, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let (sender, result) = oneshot::channel();
+    // A receiver that is gone wants no result any more.
+    let thread = std::thread::Builder::new().spawn(move || sender.send(work()).is_ok());
+    thread.map_err(|e| stopped(what, e))?;
+    result.await.unwrap_or_else(|_| Err(stopped(what, "a bug in podid")))
+}
+
+fn stopped(what: &str, why: impl std::fmt::Display) -> Failure {
+    Failure::failed(format!("stopped while {what}")).because(why.to_string())
 }
 
 /// What a command waits on: one thread, as podid waits for networks. With several, the wake-up of the one that waits was seen to
@@ -325,6 +352,19 @@ mod tests {
         assert_eq!(guard.blocking::<()>("reading", for_ever).await.unwrap_err().code, Code::Interrupted);
         let (_sender, guard) = self::guard(Duration::from_mins(1));
         assert_eq!(guard.blocking("reading", || Ok(7)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn what_blocks_for_ever_ends_too_where_nothing_can_be_awaited() {
+        let (sender, guard) = guard(Duration::from_millis(20));
+        let for_ever = || loop {
+            std::thread::park();
+        };
+        assert_eq!(guard.blocking_here::<()>("reading", for_ever).unwrap_err().code, Code::TimedOut);
+        sender.send_replace(Some(Signal::Interrupt));
+        assert_eq!(guard.blocking_here::<()>("reading", for_ever).unwrap_err().code, Code::Interrupted);
+        let (_sender, guard) = self::guard(Duration::from_mins(1));
+        assert_eq!(guard.blocking_here("reading", || Ok(7)).unwrap(), 7);
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Uri;
-use kube::{Client, Config};
+use kube::{Client, Config, config::AuthInfo};
 
 use super::{
     error::{self, Server},
@@ -20,6 +20,7 @@ use crate::{
     failure::{Code, Failure, Result},
     model::cluster::Cluster,
     ports::TokenSource,
+    wait,
 };
 
 /// How the Kubernetes API is reached.
@@ -61,16 +62,45 @@ pub(super) async fn connect(access: &Access, env: &Env) -> Result<Connection> {
     match access {
         Access::Eks { cluster, token } => eks(cluster, token, env),
         Access::Kubeconfig { path, context } => {
-            let file = kubeconfig::load(path.as_deref(), env)?.ok_or_else(|| {
-                Failure::usage("there is no kubeconfig")
-                    .hint("name one with `--kubeconfig`, or a cluster with `--cluster`")
-            })?;
-            let entry = Entry::of(&file, context.as_deref())?.ok_or_else(|| {
-                Failure::usage("the kubeconfig has no current context").hint("name one with `--context`")
-            })?;
-            let file = entry.user_name.as_deref().and_then(|user| kubeconfig::origin(path.as_deref(), env, user));
-            from_entry(&entry, file.as_deref(), env).await
+            let (path, context, env) = (path.clone(), context.clone(), Arc::clone(env));
+            let found = {
+                let env = Arc::clone(&env);
+                wait::aside("reading the kubeconfig", move || Found::read(path.as_deref(), context.as_deref(), &env))
+            };
+            from_kubeconfig(found.await?, &env).await
         }
+    }
+}
+
+/// What the files of a kubeconfig give.
+struct Found {
+    entry: Entry,
+    /// Its user, as the entry has it.
+    user: AuthInfo,
+    /// CA certificates, as DER.
+    ca: Vec<Vec<u8>>,
+    /// The file that the user comes from.
+    file: Option<PathBuf>,
+}
+
+impl Found {
+    fn read(path: Option<&Path>, context: Option<&str>, env: &Env) -> Result<Self> {
+        let file = kubeconfig::load(path, env)?.ok_or_else(|| {
+            Failure::usage("there is no kubeconfig").hint("name one with `--kubeconfig`, or a cluster with `--cluster`")
+        })?;
+        let entry = Entry::of(&file, context)?
+            .ok_or_else(|| Failure::usage("the kubeconfig has no current context").hint("name one with `--context`"))?;
+        let file = entry.user_name.as_deref().and_then(|user| kubeconfig::origin(path, env, user));
+        // What is wrong with the server comes before what is wrong with files.
+        config(entry.server()?)?;
+        let ca = match entry.ca_pem()? {
+            Some(pem) => certificates(&pem).ok_or_else(|| {
+                Failure::usage(format!("the certificate authority of context `{}` is not PEM", entry.context_name))
+            })?,
+            None => Vec::new(),
+        };
+        let user = entry.auth_info()?;
+        Ok(Self { entry, user, ca, file })
     }
 }
 
@@ -104,24 +134,18 @@ fn eks(cluster: &Cluster, token: &Arc<dyn TokenSource>, env: &Env) -> Result<Con
     })
 }
 
-async fn from_entry(entry: &Entry, file: Option<&Path>, env: &Env) -> Result<Connection> {
+async fn from_kubeconfig(found: Found, env: &Env) -> Result<Connection> {
+    let Found { entry, user: info, ca, file } = found;
     let url = entry.server()?.to_owned();
     let mut config = config(&url)?;
     let plain_http = config.cluster_url.scheme_str() == Some("http");
-    let ca = match entry.ca_pem()? {
-        Some(pem) => certificates(&pem).ok_or_else(|| {
-            Failure::usage(format!("the certificate authority of context `{}` is not PEM", entry.context_name))
-        })?,
-        None => Vec::new(),
-    };
     config.root_cert = (!ca.is_empty()).then(|| ca.clone());
     config.accept_invalid_certs = entry.cluster.insecure_skip_tls_verify.unwrap_or(false);
     config.tls_server_name.clone_from(&entry.cluster.tls_server_name);
     let explicit = entry.cluster.proxy_url.clone().filter(|url| !url.is_empty());
     config.proxy_url = proxy(explicit.or_else(|| proxy_for(&url, |name| env(name))))?;
-    let info = entry.auth_info()?;
     let user = User::of(&entry.context_name, entry.user_name.as_deref(), &info, plain_http);
-    let Login { user, auth_info, tokens } = Login::new(user, info, file).await?;
+    let Login { user, auth_info, tokens } = Login::new(user, info, file.as_deref()).await?;
     config.auth_info = auth_info;
     let server = Server { url, user: Some(user) };
     let tokens: Option<Arc<dyn TokenSource>> = tokens.map(|tokens| Arc::new(tokens) as _);

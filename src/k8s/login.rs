@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use super::{
-    error::deepest,
+    credentials,
     kubeconfig::EksPlugin,
     plugin::{self, Credential, OWN_WAY, Plugin},
 };
@@ -176,6 +176,9 @@ impl Login {
         let (token, exec) = (inline_token(&info).cloned(), info.exec.take());
         (info.token, info.token_file) = (None, None);
         let place = || file.map_or(String::new(), |file| format!(" in `{}`", file.display()));
+        if user.kind != Kind::PlainHttp {
+            info = credentials::with_certificate(info, &user.named()).await?;
+        }
         let mut tokens = None;
         match &user.kind {
             Kind::PlainHttp => info = without_credentials(&info),
@@ -186,7 +189,7 @@ impl Login {
                 }
             }
             Kind::TokenFile(path) => {
-                let token = read_token(path, &user)?;
+                let token = read_token(path, &user).await?;
                 tokens = Some(Tokens::File(path.clone(), user.clone(), Mutex::new((Instant::now(), token))));
             }
             Kind::Plugin(..) => {
@@ -262,7 +265,7 @@ impl TokenSource for Tokens {
                     held.0 = Instant::now();
                     // One that is gone meanwhile leaves the last one in use, as with client-go.
                     if path.exists() {
-                        held.1 = read_token(path, user)?;
+                        held.1 = read_token(path, user).await?;
                     }
                 }
                 Ok(held.1.expose_secret().to_owned())
@@ -284,17 +287,10 @@ impl TokenSource for Tokens {
     }
 }
 
-fn read_token(path: &Path, user: &User) -> Result<SecretString> {
-    let what = || format!("the token file `{}` of {}", path.display(), user.named());
-    let read = std::fs::read_to_string(path);
-    let text = read.map_err(|e| Failure::usage(format!("cannot read {}", what())).because(deepest(&e)))?;
-    // An editor's last line end is no part of it.
-    let token = text.trim();
-    if token.is_empty() {
-        return Err(Failure::usage(format!("{} is empty", what())));
-    }
-    sendable(token, what)?;
-    Ok(token.to_owned().into())
+async fn read_token(path: &Path, user: &User) -> Result<SecretString> {
+    let token = credentials::token(path, &user.named()).await?;
+    sendable(token.expose_secret(), || format!("the token file `{}` of {}", path.display(), user.named()))?;
+    Ok(token)
 }
 
 fn given(plugin: &Plugin, token: &SecretString, user: &User) -> Result<()> {

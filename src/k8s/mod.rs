@@ -4,6 +4,7 @@ mod agents;
 mod argo;
 mod connect;
 mod convert;
+mod credentials;
 mod error;
 mod events;
 mod follow;
@@ -125,6 +126,14 @@ impl Kube {
             ));
         }
         Ok(connection)
+    }
+
+    /// Reads the kubeconfig and runs its plugin now, not with the first call.
+    ///
+    /// # Errors
+    /// When no client comes of it.
+    pub async fn log_in(&self) -> Result<()> {
+        self.connection().await.map(|_| ())
     }
 
     /// A failure of `operation`, mapped.

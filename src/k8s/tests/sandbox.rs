@@ -12,12 +12,15 @@ use std::{
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures::StreamExt;
+use k8s_openapi::api::core::v1::Pod as ApiPod;
+use kube::{Api, ResourceExt, api::ListParams};
 use podid_sandbox::{
     Sandbox, Scenario,
     faults::{Action, Fault},
 };
+use serde_json::json;
 
-use super::super::{Access, Kube, read_context, same_cluster};
+use super::super::{Access, Kube, read_context, same_cluster, workloads::delete_pod};
 use crate::{
     failure::{Kind, Result},
     model::{
@@ -86,6 +89,30 @@ async fn a_service_account_is_created_once() {
         world.kube.create_service_account(&new).await.unwrap();
     }
     assert_eq!(world.kube.service_account(&new).await.unwrap(), ServiceAccountState::Exists { irsa_role: None });
+}
+
+/// A StatefulSet gives a new pod the name of the one before: between the list and the deletion it may be another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_that_took_the_name_of_another_is_not_deleted() {
+    let world = world();
+    let client = world.kube.connection().await.unwrap().client.clone();
+    let api: Api<ApiPod> = Api::namespaced(client, "carts");
+    let listed = api.list(&ListParams::default()).await.unwrap().items;
+    let [first, second, ..] = &listed[..] else { panic!("{listed:?}") };
+    let ends = |pod: &ApiPod| {
+        let found = world.sandbox.with(|state| state.kube.get("pods", "carts", &pod.name_any()));
+        found.is_none_or(|pod| !pod["metadata"]["deletionTimestamp"].is_null())
+    };
+    assert!(world.sandbox.with(|state| {
+        state.kube.edit("pods", "carts", &first.name_any(), |pod| pod["metadata"]["uid"] = json!("another"))
+    }));
+    delete_pod(&api, first).await.unwrap();
+    assert!(!ends(first));
+    delete_pod(&api, second).await.unwrap();
+    assert!(ends(second));
+    // One that is gone is as wanted.
+    world.sandbox.with(|state| state.kube.remove("pods", "carts", &second.name_any()));
+    delete_pod(&api, second).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -304,7 +304,7 @@ fn a_role_of_any_path_is_read() {
 
 /// Starts podid on a pipe that nobody writes to, and sends it signals once it waits there.
 #[cfg(unix)]
-fn held(env: &Env, args: &[&str], signals: &[&str]) -> Run {
+pub(super) fn held(env: &Env, args: &[&str], signals: &[&str]) -> Run {
     let mut command = env.command(args);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let open = child.stdin.take();

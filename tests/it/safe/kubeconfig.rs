@@ -10,6 +10,8 @@ use std::{
 
 use serde_json::json;
 
+#[cfg(target_os = "linux")]
+use super::inputs::held;
 use crate::{
     kill::ready,
     support::{Env, Run, SOON, finish, forbidding},
@@ -347,4 +349,71 @@ fn a_permission_that_is_missing_loses_only_what_it_is_for() {
         let run = env.podid(line).code(4).says("the workloads and pods of carts/carts could not be read").says(wanted);
         assert!(env.writes().is_empty(), "{run}");
     }
+}
+
+/// Each file that a kubeconfig brings may be a pipe that nobody writes to.
+#[cfg(target_os = "linux")]
+#[test]
+fn reading_ends_with_a_signal_or_the_deadline() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
+    let mut env = ready(&[]);
+    let pipe = env.home.path().join("pipe").display().to_string();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let whole = env.world.kubeconfig();
+    let data = whole.lines().find_map(|line| line.trim().strip_prefix("certificate-authority-data: ")).unwrap();
+    let authority = STANDARD.decode(data).unwrap();
+    let from = |env: &Env, path: &str| {
+        let line =
+            whole.replace(&format!("certificate-authority-data: {data}"), &format!("certificate-authority: {path}"));
+        env.file("kubeconfig", &line)
+    };
+    let token = token(&env);
+    let certificate = |key: &str, other: &str| {
+        move |env: &Env, path: &str| {
+            user(
+                env,
+                &format!(
+                    "    token: {}\n    {key}: {path}\n    {other}: {}\n",
+                    self::token(env),
+                    env.file("other", "x")
+                ),
+            )
+        }
+    };
+    type Kubeconfig<'a> = Box<dyn Fn(&Env, &str) -> String + 'a>;
+    let cases: [(Kubeconfig<'_>, Vec<u8>, bool); 5] = [
+        (Box::new(|_, path| path.to_owned()), whole.clone().into_bytes(), true),
+        (Box::new(from), authority, true),
+        (Box::new(|env, path| user(env, &format!("    tokenFile: {path}\n"))), token.into_bytes(), true),
+        (Box::new(certificate("client-certificate", "client-key")), b"x".to_vec(), false),
+        (Box::new(certificate("client-key", "client-certificate")), b"x".to_vec(), false),
+    ];
+    let file = env.home.path().join("file").display().to_string();
+    for (kubeconfig, content, works) in cases {
+        let path = kubeconfig(&env, &pipe);
+        let args = ["agent", "status", "--kubeconfig", &path];
+        ends(&env, &args);
+        // The twin is a file.
+        std::fs::write(&file, content).unwrap();
+        let path = kubeconfig(&env, &file);
+        let run = env.podid(&format!("agent status --kubeconfig {path}"));
+        assert!(if works { run.code == 0 } else { ![0, 5].contains(&run.code) }, "{run}");
+    }
+    // What names the cluster, for a command that needs nothing else of it; and one that could do without.
+    env.unset("PODID_CLUSTER").var("KUBECONFIG", &pipe);
+    for args in [&["list"][..], &["role", "list"], &["agent", "status"]] {
+        ends(&env, args);
+    }
+    std::fs::write(&file, &whole).unwrap();
+    env.var("KUBECONFIG", &file);
+    let _ = env.podid("list").ok();
+    let _ = env.podid("role list").ok();
+}
+
+#[cfg(target_os = "linux")]
+fn ends(env: &Env, args: &[&str]) {
+    let _ = held(env, &[args, &["--timeout", "2s"]].concat(), &[]).code(5).says("timed out after 2s while");
+    assert_eq!(held(env, args, &["INT"]).code, 130, "{args:?}");
+    assert_eq!(held(env, args, &["TERM"]).code, 143, "{args:?}");
 }
