@@ -351,6 +351,10 @@ fn a_permission_that_is_missing_loses_only_what_it_is_for() {
     }
 }
 
+/// Writes a kubeconfig in which one file has this path, and answers its own path.
+#[cfg(target_os = "linux")]
+type Kubeconfig<'a> = Box<dyn Fn(&Env, &str) -> String + 'a>;
+
 /// Each file that a kubeconfig brings may be a pipe that nobody writes to.
 #[cfg(target_os = "linux")]
 #[test]
@@ -369,7 +373,7 @@ fn reading_ends_with_a_signal_or_the_deadline() {
         env.file("kubeconfig", &line)
     };
     let token = token(&env);
-    let certificate = |key: &str, other: &str| {
+    let certificate = |key: &'static str, other: &'static str| {
         move |env: &Env, path: &str| {
             user(
                 env,
@@ -381,7 +385,6 @@ fn reading_ends_with_a_signal_or_the_deadline() {
             )
         }
     };
-    type Kubeconfig<'a> = Box<dyn Fn(&Env, &str) -> String + 'a>;
     let cases: [(Kubeconfig<'_>, Vec<u8>, bool); 5] = [
         (Box::new(|_, path| path.to_owned()), whole.clone().into_bytes(), true),
         (Box::new(from), authority, true),

@@ -278,6 +278,9 @@ fn a_target_role_of_another_partition_is_refused() {
         let env = Env::new("carts-associated");
         let run = env.podid(&format!("associate carts/carts --role {ROLE} --target-role {arn} --dry-run")).code(code);
         assert_eq!(run.stderr.contains("the cluster is in `aws`"), code == 2, "{run}");
+        let file = env.file("podid.yaml", &CARTS.replace("    role:", &format!("    targetRole: {arn}\n    role:")));
+        let run = env.podid(&format!("apply -f {file} --dry-run")).code(code);
+        assert_eq!(run.stderr.contains("the cluster is in `aws`"), code == 2, "{run}");
         assert!(env.writes().is_empty());
     }
 }
