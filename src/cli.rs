@@ -5,7 +5,8 @@ use clap::{Parser, Subcommand};
 use crate::{
     args::Global,
     commands::{
-        agent, associate, completions, disassociate, file, iam_policy, list, policy, recycle, role, show, verify, wait,
+        agent, associate, completions, disassociate, explain, file, iam_policy, list, policy, recycle, role, show,
+        verify, wait,
     },
 };
 
@@ -69,6 +70,7 @@ pub enum Command {
     Policy(policy::Policy),
     Agent(agent::Agent),
     Verify(Box<verify::Verify>),
+    Explain(explain::Explain),
     Apply(file::apply::Apply),
     Diff(file::diff::Diff),
     Export(file::export::Export),

@@ -4,7 +4,7 @@ mod log;
 #[cfg(test)]
 mod tests;
 
-pub use log::log_line;
+pub use log::{Told, identity, layer, log_line, told};
 
 use crate::failure::{Failure, KUBERNETES, ServiceError};
 
@@ -334,9 +334,9 @@ pub const THROTTLED: &[&str] = &[
     "SlowDown",
 ];
 
-/// The rows' names, log lines' included.
+/// The rows' names.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    ROWS.iter().map(|row| row.name).chain(log::names())
+    ROWS.iter().map(|row| row.name)
 }
 
 /// The failure with a next command where a service failed and nothing more is known of it: servers recover, and what answers

@@ -149,6 +149,7 @@ fn drive(
                 Command::Role(command) => Box::pin(command.run(&ctx)).await,
                 Command::Policy(command) => Box::pin(command.run(&ctx)).await,
                 Command::Verify(command) => Box::pin(command.run(&ctx)).await,
+                Command::Explain(command) => command.run(&ctx).await,
                 Command::Apply(command) => Box::pin(command.run(&ctx)).await,
                 Command::Diff(command) => Box::pin(command.run(&ctx)).await,
                 Command::Export(command) => Box::pin(command.run(&ctx)).await,

@@ -298,7 +298,7 @@ fn agents_words(log: &PodLog) -> Option<Finding> {
     let lines = log.lines.read()?;
     let with = |words: &[&str]| {
         lines.iter().rev().find(|line| {
-            let lower = line.to_lowercase();
+            let lower = line.raw().to_lowercase();
             words.iter().all(|word| lower.contains(word))
         })
     };
@@ -307,7 +307,7 @@ fn agents_words(log: &PodLog) -> Option<Finding> {
     if let Some(line) = with(&["no ec2 imds role found"]).or_else(|| with(&["ec2imds", "failed"])) {
         return Some(
             IMDS.fails(subject, "it gets no credentials of its node")
-                .evidence(source, line)
+                .evidence(source, line.shown())
                 .change("switch the metadata service (IMDSv2) of the node on"),
         );
     }
@@ -318,7 +318,7 @@ fn agents_words(log: &PodLog) -> Option<Finding> {
         return Some(
             UNREACHABLE
                 .fails(subject, "it does not reach EKS Auth")
-                .evidence(source, line)
+                .evidence(source, line.shown())
                 .change("give the subnets a way to EKS Auth: the interface endpoint com.amazonaws.REGION.eks-auth with private DNS and port 443, or a NAT gateway"),
         );
     }
@@ -326,14 +326,14 @@ fn agents_words(log: &PodLog) -> Option<Finding> {
         return Some(
             THROTTLED
                 .warns(subject, "it was throttled")
-                .evidence(source, line)
+                .evidence(source, line.shown())
                 .change("start fewer pods at once; what was refused asks again by itself"),
         );
     }
     let line = with(&["assumeroleforpodidentity", "context canceled"])?;
     Some(
         SLOW.warns(subject, "SDKs gave up before EKS Auth had answered")
-            .evidence(source, line)
+            .evidence(source, line.shown())
             .command("podid agent upgrade")
             .change("give the SDK more time: AWS_METADATA_SERVICE_TIMEOUT=5 and AWS_METADATA_SERVICE_NUM_ATTEMPTS=3, or its own setting"),
     )

@@ -5,6 +5,7 @@ pub mod agent;
 pub mod associate;
 pub mod completions;
 pub mod disassociate;
+pub mod explain;
 pub mod file;
 pub mod iam_policy;
 pub mod input;

@@ -1,165 +1,182 @@
-//! What an application's log line tells about its credentials. SDKs name the caller, the action and the resource, never the cause.
+//! What a line of an application's log, or any text that was pasted, tells about credentials: whose they are, which policy refused a
+//! call, what it means and what helps.
 
 use super::Explanation;
+use crate::model::{
+    message::{self, Row},
+    refusal::{self, Caller, Layer, Refusal},
+};
 
-/// A row: the first whose words are all in the line explains. `{role}`, `{action}`, `{resource}` and `{grant}` stand for
-/// what the line names; a hint that needs what it does not name is left out.
-struct Row {
-    /// By which tests know it.
-    name: &'static str,
-    /// Lower-case.
-    words: &'static [&'static str],
-    cause: &'static str,
-    hints: &'static [&'static str],
-}
-
-const UNAUTHORIZED: &str = "is not authorized to perform: ";
-const DENIED_BY: &str = "the credentials work, but another policy keeps role `{role}` from `{action}`";
-
-static ROWS: &[Row] = &[
-    Row {
-        name: "log-node-role-lacks-eks-auth",
-        words: &["is not authorized to perform: eks-auth:assumeroleforpodidentity"],
-        cause: "the agent may not get credentials: the node's role `{role}` lacks `eks-auth:AssumeRoleForPodIdentity`",
-        hints: &["allow it: `aws iam attach-role-policy --role-name {role} --policy-arn \
-             arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy`"],
-    },
-    Row {
-        name: "log-node-role",
-        words: &[":assumed-role/", "/i-", UNAUTHORIZED],
-        cause: "the pod acts as its node's role `{role}`: it was not injected, or its SDK does not use container credentials",
-        hints: &["give it a role of its own: `podid associate NS/SA --create-role --dynamodb {grant}`"],
-    },
-    Row {
-        name: "log-explicit-deny",
-        words: &[":assumed-role/", "/eks-", UNAUTHORIZED, "with an explicit deny"],
-        cause: DENIED_BY,
-        hints: &["find the Deny that the line names: a permission that is added does not overrule it"],
-    },
-    Row {
-        name: "log-boundary",
-        words: &[":assumed-role/", "/eks-", UNAUTHORIZED, "because no permissions boundary allows"],
-        cause: DENIED_BY,
-        hints: &["see its boundary: `aws iam get-role --role-name {role} --query Role.PermissionsBoundary`"],
-    },
-    Row {
-        name: "log-session-policy",
-        words: &[":assumed-role/", "/eks-", UNAUTHORIZED, "because no session policy allows"],
-        cause: DENIED_BY,
-        hints: &["see the association's session policy: `podid show NS/SA -o yaml`"],
-    },
-    Row {
-        name: "log-role-lacks-permission",
-        words: &[":assumed-role/", "/eks-", UNAUTHORIZED],
-        cause: "the credentials work: the pod acts as role `{role}`, which lacks `{action}` on `{resource}`",
-        hints: &[
-            "grant it: `podid associate NS/SA --role {role} --dynamodb {grant}`",
-            "or allow `{action}` on `{resource}` in a policy of role `{role}`",
-        ],
-    },
-    Row {
-        name: "log-trust",
-        words: &["does not have permissions to assume the associated role"],
-        cause: "the trust policy of the associated role does not admit this service account, or was changed seconds ago",
-        hints: &["see what is wrong with it: `podid associate NS/SA --role ROLE --dry-run`"],
-    },
-    Row {
-        name: "log-no-association",
-        words: &["has no service account role association for it"],
-        cause: "the service account is not associated any more: the pod was injected before that",
-        hints: &["associate it: `podid associate NS/SA --role ROLE`"],
-    },
-    Row { name: "log-no-agent", words: &["timeout", "169.254.170.23"], cause: NO_AGENT, hints: NO_AGENT_HINTS },
-    Row { name: "log-agent-refused", words: &["refused", "169.254.170.23"], cause: NO_AGENT, hints: NO_AGENT_HINTS },
-    Row {
-        name: "log-static-keys",
-        words: &["the security token included in the request is invalid"],
-        cause: "the pod has access keys of its own (env, ConfigMap or Secret), which go before its role, and AWS does not \
-                know them",
-        hints: &[
-            "take them out: `kubectl -n NAMESPACE set env KIND/NAME AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY-`, or out of \
-             the ConfigMap or Secret that it takes them from",
-        ],
-    },
-];
-
-const NO_AGENT: &str =
-    "no agent answers where the pod runs: it is not on that node, or a proxy or network policy is in the way";
-const NO_AGENT_HINTS: &[&str] = &[
-    "see where it is ready: `podid agent status`",
-    "let the pod reach 169.254.170.23 without a proxy (`NO_PROXY`), and by its network policies",
-];
-
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    ROWS.iter().map(|row| row.name)
+/// What a text tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Whose credentials were used, and the ARN; as far as the text says.
+    pub caller: Option<(Caller, String)>,
+    /// The refused call.
+    pub refusal: Option<Refusal>,
+    /// The known message.
+    pub row: Option<&'static Row>,
+    /// What it means, in one line.
+    pub cause: String,
+    /// What helps, best first.
+    pub hints: Vec<String>,
 }
 
 /// What a line of an application's log means; `None` when it says nothing of credentials.
 pub fn log_line(line: &str) -> Option<Explanation> {
-    let lower = line.to_lowercase();
-    let row = ROWS.iter().find(|row| row.words.iter().all(|word| lower.contains(word)))?;
-    let named = Named::read(line);
-    Some(Explanation {
-        cause: named.fill(row.cause)?,
-        hints: row.hints.iter().filter_map(|hint| named.fill(hint)).collect(),
-    })
+    let told = told(line).into_iter().next_back()?;
+    Some(Explanation { cause: told.cause, hints: told.hints })
 }
 
-/// What a refusal names.
-#[derive(Debug, Default)]
-struct Named<'a> {
-    role: Option<&'a str>,
-    action: Option<&'a str>,
-    resource: Option<&'a str>,
-    grant: Option<String>,
-}
-
-impl<'a> Named<'a> {
-    fn read(line: &'a str) -> Self {
-        let after = |mark: &str| line.split_once(mark).map(|(_, rest)| rest);
-        let word = |rest: &'a str| rest.split([' ', ',']).next().map(|word| word.trim_end_matches('.'));
-        let action = after("to perform: ").and_then(word);
-        let resource = after("on resource: ").and_then(word);
-        let account = after(":sts::").and_then(|rest| rest.split(':').next());
-        Self {
-            role: after(":assumed-role/").and_then(|rest| rest.split('/').next()),
-            action,
-            resource,
-            grant: grant(action, resource, account),
+/// What a text tells: each refusal, and the known messages of lines without any.
+pub fn told(text: &str) -> Vec<Told> {
+    let refused = refusal::refusals(text);
+    let mut all: Vec<Told> = Vec::new();
+    for told in refused.into_iter().map(of_refusal) {
+        if !all.contains(&told) {
+            all.push(told);
         }
     }
+    for row in text.lines().filter(|line| !refusal::begins(line)).filter_map(message::find) {
+        let known = all.iter().any(|told| {
+            told.row.is_some_and(|other| other.meaning == row.meaning)
+                || told.refusal.is_some() && row.follows_from_a_refusal()
+        });
+        if !known {
+            all.push(of_row(row));
+        }
+    }
+    // A message that says more makes those that wrap it superfluous.
+    if all.iter().filter_map(|told| told.row).any(|row| !row.is_general()) {
+        all.retain(|told| told.row.is_none_or(|row| !row.is_general()));
+    }
+    all
+}
 
-    /// The text with what the line names; `None` when something is missing.
-    fn fill(&self, text: &str) -> Option<String> {
-        let names = [
-            ("{role}", self.role),
-            ("{action}", self.action),
-            ("{resource}", self.resource),
-            ("{grant}", self.grant.as_deref()),
-        ];
-        names.iter().try_fold(text.to_owned(), |text, (name, value)| match value {
-            Some(value) => Some(text.replace(name, value)),
-            None => (!text.contains(name)).then_some(text),
-        })
+/// Whose ARN stands in a text that tells nothing else.
+pub fn identity(text: &str) -> Option<Told> {
+    let (caller, arn) = refusal::caller(text)?;
+    let (cause, hints) = match &caller {
+        Caller::PodIdentity { role } => {
+            (format!("the credentials of Pod Identity work: this is role `{role}`"), Vec::new())
+        }
+        Caller::Node { role } => (on_node(role), vec!["see why: `podid verify NS/SA`".to_owned()]),
+        _ => (
+            "no credentials of Pod Identity".to_owned(),
+            vec!["see where they come from: `podid verify NS/SA --read-secrets`".to_owned()],
+        ),
+    };
+    Some(Told { caller: Some((caller, arn)), refusal: None, row: None, cause, hints })
+}
+
+fn of_row(row: &'static Row) -> Told {
+    Told { caller: None, refusal: None, row: Some(row), cause: row.meaning.cause().to_owned(), hints: row.remedies() }
+}
+
+fn of_refusal(refusal: Refusal) -> Told {
+    let (cause, hints) = refused(&refusal);
+    let caller = refusal.arn.clone().map(|arn| (refusal.caller.clone(), arn));
+    Told { caller, refusal: Some(refusal), row: None, cause, hints }
+}
+
+fn on_node(role: &str) -> String {
+    format!(
+        "the pod acts as its node's role `{role}`: it was not injected, or its SDK does not use container credentials"
+    )
+}
+
+fn refused(refusal: &Refusal) -> (String, Vec<String>) {
+    let action = &refusal.action;
+    let on = refusal.resource.as_deref().map_or_else(String::new, |resource| format!(" on `{resource}`"));
+    if refusal.is_of_the_agent() {
+        let role = refusal.caller.role().unwrap_or("ROLE");
+        let attach = format!(
+            "allow it: `aws iam attach-role-policy --role-name {role} --policy-arn arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy`"
+        );
+        let hint = if refusal.may_be_granted() { attach } else { refusal.remedy() };
+        return (
+            format!(
+                "the agent may not get credentials: the node's role `{role}` lacks `eks-auth:AssumeRoleForPodIdentity`"
+            ),
+            vec![hint],
+        );
+    }
+    if refusal.assumes_itself() {
+        return (
+            "the application assumes the role that it already has".to_owned(),
+            vec!["remove the role from its settings (SecretStore, issuer, AWS_ROLE_ARN, profile): the pod has that role already".to_owned()],
+        );
+    }
+    let grant = grant(refusal).filter(|_| refusal.may_be_granted());
+    match &refusal.caller {
+        Caller::Node { role } => {
+            let own = grant.map(|grant| {
+                format!("give it a role of its own: `podid associate NS/SA --create-role --dynamodb {grant}`")
+            });
+            (
+                on_node(role),
+                own.into_iter()
+                    .chain(["see why the pod does not use its own: `podid verify NS/SA`".to_owned()])
+                    .collect(),
+            )
+        }
+        Caller::Anonymous => (
+            format!("a call without a signature was refused: `{action}`{on}"),
+            vec!["use the SDK's default credential chain for this client".to_owned()],
+        ),
+        caller if refusal.may_be_granted() => {
+            let role = caller.role();
+            let cause = match (caller, role) {
+                (Caller::PodIdentity { role }, _) => {
+                    format!("the credentials work: the pod acts as role `{role}`, which lacks `{action}`{on}")
+                }
+                (_, Some(role)) => {
+                    format!("role `{role}` lacks `{action}`{on}, in a session that Pod Identity did not give")
+                }
+                _ => format!("the caller lacks `{action}`{on}"),
+            };
+            let by_table = grant
+                .zip(role)
+                .map(|(grant, role)| format!("grant it: `podid associate NS/SA --role {role} --dynamodb {grant}`"));
+            let or = if by_table.is_some() { "or " } else { "" };
+            let allow = format!("{or}{}", refusal.remedy());
+            let check = format!(
+                "check it afterward: `podid verify NS/SA --needs {action}@{}`",
+                refusal.resource.as_deref().unwrap_or("*")
+            );
+            (cause, by_table.into_iter().chain([allow, check]).collect())
+        }
+        caller => {
+            let role = caller.role().map_or_else(|| "the caller".to_owned(), |role| format!("role `{role}`"));
+            let how = if refusal.explicit { "denies" } else { "does not allow" };
+            let cause = format!("the credentials work, and {} {how} `{action}`{on} to {role}", refusal.layer.name());
+            (cause, vec![refusal.remedy()])
+        }
     }
 }
 
 /// The value of `--dynamodb` that would allow an action on a table or its index.
-fn grant(action: Option<&str>, resource: Option<&str>, account: Option<&str>) -> Option<String> {
-    let access = match action?.strip_prefix("dynamodb:")? {
+fn grant(refusal: &Refusal) -> Option<String> {
+    let access = match refusal.action.strip_prefix("dynamodb:")? {
         "GetItem" | "BatchGetItem" | "Query" | "Scan" | "DescribeTable" | "ConditionCheckItem" => "read",
         "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" => "write",
         "GetRecords" | "GetShardIterator" | "DescribeStream" | "ListStreams" => "stream",
         _ => return None,
     };
-    let parts: Vec<&str> = resource?.splitn(6, ':').collect();
+    let parts: Vec<&str> = refusal.resource.as_deref()?.splitn(6, ':').collect();
     let ["arn", _, "dynamodb", region, owner, rest] = parts[..] else { return None };
     let table = rest.strip_prefix("table/")?.split('/').next()?;
-    if account == Some(owner) {
+    let own = refusal.arn.as_deref().and_then(|arn| arn.split(':').nth(4));
+    if own == Some(owner) {
         return Some(format!("{region}:{table}={access}"));
     }
     let head = parts[..5].join(":");
     Some(format!("{head}:table/{table}={access}"))
+}
+
+/// The layer as a sentence of its own names it; `None` when the text does not name one.
+pub fn layer(refusal: &Refusal) -> Option<&'static str> {
+    (refusal.layer != Layer::Unknown).then(|| refusal.layer.name())
 }
 
 #[cfg(test)]
@@ -169,6 +186,10 @@ mod tests {
     const NODE: &str = "User: arn:aws:sts::111122223333:assumed-role/nodes/i-0a1b is not authorized to perform: \
                         dynamodb:Query on resource: arn:aws:dynamodb:us-west-2:111122223333:table/carts/index/byId \
                         because no identity-based policy allows the dynamodb:Query action";
+
+    fn session(end: &str) -> String {
+        NODE.replace("/i-0a1b", "/eks-carts-1").split(" because").next().unwrap().to_owned() + " " + end
+    }
 
     #[test]
     fn a_table_is_granted_by_name_or_by_arn() {
@@ -183,26 +204,63 @@ mod tests {
     }
 
     #[test]
-    fn a_hint_that_cannot_be_filled_is_left_out() {
+    fn what_is_no_table_is_allowed_in_a_policy() {
         let other = NODE.replace("dynamodb:Query", "s3:GetObject").replace("/i-0a1b", "/eks-carts-1");
         let said = log_line(&other).unwrap();
         assert!(said.cause.contains("role `nodes`, which lacks `s3:GetObject`"), "{}", said.cause);
-        assert_eq!(said.hints.len(), 1);
+        assert!(said.hints[0].starts_with("allow `s3:GetObject` on"), "{:?}", said.hints);
+    }
+
+    /// Nothing is widened where that cannot help: a Deny, a boundary, an organization's policy.
+    #[test]
+    fn no_permission_is_proposed_against_a_deny_or_a_higher_policy() {
+        for (end, wanted) in [
+            ("with an explicit deny in a service control policy", "(SCP) denies"),
+            ("because no service control policy allows the dynamodb:Query action", "(SCP) does not allow"),
+            ("with an explicit deny in a resource control policy", "(RCP) denies"),
+            ("with an explicit deny in an identity-based policy", "an identity-based policy denies"),
+            ("because no permissions boundary allows the dynamodb:Query action", "boundary does not allow"),
+            ("because no session policy allows the dynamodb:Query action", "session policy does not allow"),
+            ("with an explicit deny in a resource-based policy", "own policy denies"),
+            ("with an explicit deny in a VPC endpoint policy", "endpoint policy denies"),
+            ("with an explicit deny", "denies"),
+        ] {
+            let said = log_line(&session(end)).unwrap();
+            assert!(said.cause.contains(wanted), "{end}: {}", said.cause);
+            for hint in &said.hints {
+                assert!(!hint.contains("podid associate") && !hint.contains("policy attach"), "{end}: {hint}");
+                assert!(!hint.starts_with("allow `") && !hint.starts_with("grant"), "{end}: {hint}");
+            }
+        }
+        let said = log_line(&session("because no identity-based policy allows the dynamodb:Query action")).unwrap();
+        assert!(said.cause.contains("lacks `dynamodb:Query`"), "{}", said.cause);
+        assert!(said.hints[0].contains("podid associate NS/SA --role nodes --dynamodb"), "{:?}", said.hints);
     }
 
     #[test]
-    fn the_narrower_row_goes_first() {
-        let session = NODE.replace("/i-0a1b", "/eks-carts-1");
-        for (end, wanted) in [
-            ("with an explicit deny in a service control policy", "another policy"),
-            ("because no permissions boundary allows the dynamodb:Query action", "another policy"),
-            ("because no session policy allows the dynamodb:Query action", "another policy"),
-            ("because no identity-based policy allows the dynamodb:Query action", "lacks `dynamodb:Query`"),
-        ] {
-            let line = session.split(" because").next().unwrap().to_owned() + " " + end;
-            let said = log_line(&line).unwrap();
-            assert!(said.cause.contains(wanted), "{}", said.cause);
-        }
+    fn several_are_told_each_with_its_own_reason() {
+        let text = format!("{}\n{}", session("with an explicit deny in a service control policy"), NODE);
+        let all = told(&text);
+        assert_eq!(all.len(), 2, "{all:?}");
+        assert_eq!(all[0].refusal.as_ref().unwrap().layer, Layer::Scp);
+        assert!(matches!(all[1].caller, Some((Caller::Node { .. }, _))));
+        // The line that wraps a refusal is no second message.
+        let wrapped = format!("{NODE}\nrecords retrieval failed: failed to list hosted zones");
+        assert_eq!(told(&wrapped).len(), 1);
+    }
+
+    #[test]
+    fn a_message_that_wraps_another_says_nothing_more() {
+        let text = "WARN an error occurred while loading credentials\nNon-success status from HTTP credential provider: StatusCode(400)";
+        let all = told(text);
+        assert_eq!(all.iter().map(|told| told.row.unwrap().id).collect::<Vec<_>>(), ["rust-400"]);
+    }
+
+    #[test]
+    fn whose_an_arn_is_can_be_asked_alone() {
+        let told = identity("arn:aws:sts::111122223333:assumed-role/carts/eks-eks-worksh-carts-1").unwrap();
+        assert!(told.cause.contains("role `carts`"), "{}", told.cause);
+        assert_eq!(identity("arn:aws:s3:::orders"), None);
     }
 
     #[test]

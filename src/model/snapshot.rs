@@ -12,6 +12,7 @@ use super::{
     cluster::Cluster,
     have::{Seen, ServiceAccountState},
     live::Live,
+    log_line::LogLine,
     names::ServiceAccount,
     network::{NetworkDaemon, NetworkPolicy},
     pod_spec::Settings,
@@ -41,8 +42,8 @@ pub struct PodLog {
     pub pod: String,
     /// The container.
     pub container: String,
-    /// The last lines, oldest first, masked.
-    pub lines: Seen<Vec<String>>,
+    /// The last lines, oldest first.
+    pub lines: Seen<Vec<LogLine>>,
 }
 
 /// The role and what speaks about it.

@@ -28,6 +28,7 @@ use crate::{
         association::{Association, AssociationFilter, AssociationSummary},
         cluster::Cluster as EksCluster,
         have::{Seen, ServiceAccountState},
+        log_line::LogLine,
         names::ServiceAccount,
         pod_spec::{EnvValue, Settings},
         snapshot::{ClusterView, PodLog, RoleView, Snapshot},
@@ -322,7 +323,7 @@ impl Asking<'_> {
             .await;
         let lines = match read {
             // Masked as a whole: a private key is more than one line.
-            Ok(Seen::Read(text)) => Seen::Read(mask::mask(&text).lines().map(str::to_owned).collect()),
+            Ok(Seen::Read(text)) => Seen::Read(LogLine::of_log(&text, &mask::mask(&text))),
             Ok(Seen::Unreadable(why)) => Seen::Unreadable(why),
             Ok(Seen::NotAsked) => Seen::NotAsked,
             Err(failure) => Seen::Unreadable(failure.to_string()),

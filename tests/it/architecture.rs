@@ -15,7 +15,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("wait", &["failure"]),
     ("ports", &["failure", "model"]),
-    ("explain", &["failure"]),
+    ("explain", &["failure", "model"]),
     ("plan", &["model"]),
     ("aws", &["explain", "failure", "model", "ports", "secrets", "wait"]),
     ("k8s", &["explain", "failure", "files", "model", "output::mask", "ports", "secrets", "wait"]),

@@ -9,6 +9,7 @@ mod calls;
 mod completion;
 mod connect;
 mod disassociate;
+mod explain;
 mod faults;
 mod file;
 mod fuzz;

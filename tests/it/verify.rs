@@ -5,6 +5,7 @@ mod access;
 mod chain;
 mod forms;
 mod live;
+mod logs;
 mod pods;
 mod trust;
 

@@ -4,6 +4,7 @@
 use super::super::{Check, Finding, Link};
 use crate::model::{
     have::Seen,
+    log_line::LogLine,
     snapshot::{PodLog, Snapshot},
     workload::{Container, Pod},
 };
@@ -192,12 +193,7 @@ pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log
         let how = ended.map_or_else(String::new, |t| format!(" (exit code {}, {})", t.exit_code, t.reason));
         return FAILING.cannot_tell(subject, format!("it is failing and printed nothing{how}")).command(read);
     };
-    let session = line.contains(":assumed-role/") && line.contains("/eks-");
     match topic {
-        Topic::Credentials if session => DENIED
-            .fails(subject, "the credentials of Pod Identity work, and AWS refuses a call")
-            .evidence(source, line)
-            .change("allow the action in the policy that the line names; a Deny has to be changed where it is"),
         Topic::Credentials => FAILING
             .fails(subject, "it is failing, and its output speaks of credentials or access")
             .evidence(source, line)
@@ -228,11 +224,11 @@ fn remedy_for(reason: &str) -> &'static str {
 
 /// What the output is about, with the line that says it: the last one about credentials, else the last error, else the last
 /// line. `None` when nothing was printed.
-fn topic(lines: &[String]) -> Option<(Topic, &str)> {
+fn topic(lines: &[LogLine]) -> Option<(Topic, &str)> {
     // A stack's frames are names of code.
     let speaks = |line: &str| !line.is_empty() && !line.starts_with("at ") && !line.starts_with("File \"");
     let lines: Vec<(&str, String)> =
-        lines.iter().map(|line| (line.trim(), line.to_lowercase())).filter(|(line, _)| speaks(line)).collect();
+        lines.iter().map(|line| (line.shown(), line.raw().to_lowercase())).filter(|(line, _)| speaks(line)).collect();
     let error = |lower: &str| ERRORS.iter().any(|word| lower.contains(word));
     let other = |lower: &str| OTHER.iter().any(|words| words.iter().all(|word| lower.contains(word)));
     let refused = |lower: &str| REFUSALS.iter().any(|word| lower.contains(word)) && !other(lower);
@@ -242,7 +238,7 @@ fn topic(lines: &[String]) -> Option<(Topic, &str)> {
         return Some((Topic::Credentials, line));
     }
     if let Some(line) = last(&error) {
-        let known = other(&line.to_lowercase()) || last(&other).is_some();
+        let known = last(&other).is_some();
         return Some((if known { Topic::Other } else { Topic::Unknown }, last(&other).unwrap_or(line)));
     }
     let (line, lower) = lines.last()?;
@@ -254,7 +250,7 @@ mod tests {
     use super::*;
 
     fn told(text: &str) -> Topic {
-        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        let lines: Vec<LogLine> = text.lines().map(LogLine::from).collect();
         topic(&lines).map_or(Topic::Unknown, |(topic, _)| topic)
     }
 
@@ -278,14 +274,14 @@ mod tests {
         ] {
             assert_eq!(told(text), wanted, "{text}");
         }
-        assert_eq!(topic(&[String::new(), "  ".to_owned()]), None);
+        assert_eq!(topic(&["", "  "].map(LogLine::from)), None);
     }
 
     #[test]
     fn the_line_that_says_it_is_shown() {
-        let lines = ["starting", "Unable to locate credentials", "at main.py:3", "bye"].map(str::to_owned);
+        let lines = ["starting", "Unable to locate credentials", "at main.py:3", "bye"].map(LogLine::from);
         assert_eq!(topic(&lines), Some((Topic::Credentials, "Unable to locate credentials")));
-        let lines = ["starting", "Error: widget", "bye"].map(str::to_owned);
+        let lines = ["starting", "Error: widget", "bye"].map(LogLine::from);
         assert_eq!(topic(&lines), Some((Topic::Unknown, "Error: widget")));
     }
 }

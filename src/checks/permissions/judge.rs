@@ -7,6 +7,7 @@ use super::{
 use crate::model::{
     access::{self, Decision, Effect, Need, RoleDocuments, Session, Verdict},
     arn::Arn,
+    refusal::{Layer, refusals},
     snapshot::Snapshot,
     text::nearest,
 };
@@ -214,7 +215,10 @@ fn hanging(need: &Need, decision: &Decision, documents: Option<&RoleDocuments>, 
 fn refused_by_organization(need: &Need, snapshot: &Snapshot) -> bool {
     let mut lines = snapshot.logs.iter().flat_map(|log| log.lines.read().into_iter().flatten());
     lines.any(|line| {
-        line.contains("service control policy") && line.contains(&need.action) && line.contains(&need.resource)
+        let mut refused = refusals(line.raw()).into_iter().filter(|refusal| refusal.layer == Layer::Scp);
+        refused.any(|refusal| {
+            refusal.need(None).is_some_and(|(action, resource)| action == need.action && resource == need.resource)
+        })
     })
 }
 

@@ -6,7 +6,9 @@ use super::{Need, dynamodb};
 use crate::model::{
     arn::{Arn, ArnError},
     document::strings,
+    log_line::LogLine,
     policy::{self, TableError, TableText},
+    refusal::refusals,
     want::TableGrant,
 };
 
@@ -152,24 +154,15 @@ pub fn of_grant(grant: &TableGrant) -> Vec<Need> {
 }
 
 /// What the refusals in a log say that the workload needs: those of a session that EKS Auth gave (`…/eks-…`), and those of
-/// a node's role (`…/i-…`), which an SDK falls back to without it.
-pub fn from_log<'a>(pod: &str, lines: impl IntoIterator<Item = &'a String>) -> Vec<Need> {
+/// a node's role (`…/i-…`), which an SDK falls back to without it. What a text leaves open is the cluster's.
+pub fn from_log<'a>(pod: &str, lines: impl IntoIterator<Item = &'a LogLine>, cluster: Option<&Arn>) -> Vec<Need> {
+    // As one text: a line may end in the middle of a refusal.
+    let text = lines.into_iter().map(LogLine::raw).collect::<Vec<_>>().join("\n");
     let mut needs: Vec<Need> = Vec::new();
-    for line in lines {
-        let Some((before, after)) = line.split_once(" is not authorized to perform: ") else { continue };
-        let session = before.rsplit(' ').next().unwrap_or_default().rsplit('/').next().unwrap_or_default();
-        let ours = before.contains(":assumed-role/") && (session.starts_with("eks-") || session.starts_with("i-"));
-        let Some((action, rest)) = after.split_once(" on resource: ") else { continue };
-        let resource = rest.split([' ', ',', '"', '\'']).next().unwrap_or_default().trim_end_matches(['.', ')']);
-        // What the agent itself is refused is no need of the workload.
-        let foreign = action.starts_with("eks-auth:") || check_action(action).is_err();
-        if !ours || foreign || resource.parse::<Arn>().is_err() && resource != "*" {
-            continue;
-        }
+    for (action, resource) in refusals(&text).iter().filter_map(|refusal| refusal.need(cluster)) {
         let known = needs.iter().any(|need| need.action == action && need.resource == resource);
-        if !known {
-            let from = format!("the log of pod {pod}");
-            needs.push(Need { action: action.to_owned(), resource: resource.to_owned(), from });
+        if !known && check_action(&action).is_ok() {
+            needs.push(Need { action, resource, from: format!("the log of pod {pod}") });
         }
     }
     needs

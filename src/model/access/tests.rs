@@ -8,6 +8,7 @@ use super::*;
 use crate::model::{
     arn::Arn,
     document::Document,
+    log_line::LogLine,
     want::{Access, TableGrant},
 };
 
@@ -169,10 +170,18 @@ fn needs_are_found_in_refusals() {
         line("other/session", "dynamodb:Scan on resource: arn:aws:dynamodb:us-west-2:111122223333:table/other"),
         "nothing of it".to_owned(),
     ];
+    let lines = lines.map(|line| LogLine::from(line.as_str()));
     let found: Vec<_> =
-        from_log("carts/carts-1", &lines).into_iter().map(|need| (need.action, need.resource)).collect();
+        from_log("carts/carts-1", &lines, None).into_iter().map(|need| (need.action, need.resource)).collect();
     let pair = |action: &str, resource: &str| (action.to_owned(), resource.to_owned());
-    assert_eq!(found, [pair("dynamodb:Query", &format!("{TABLE}/index/byId")), pair("dynamodb:ListTables", "*")]);
+    assert_eq!(
+        found,
+        [
+            pair("dynamodb:Query", &format!("{TABLE}/index/byId")),
+            pair("s3:GetObject", "arn:aws:s3:::bucket/key"),
+            pair("dynamodb:ListTables", "*"),
+        ]
+    );
 }
 
 #[test]

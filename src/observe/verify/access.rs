@@ -15,6 +15,7 @@ use crate::{
         snapshot::{RoleView, Snapshot},
     },
     observe::{inline_policies, seen},
+    output::mask,
 };
 
 /// What is read once for all service accounts: tables by ARN.
@@ -62,7 +63,10 @@ impl Asking<'_> {
     fn needs_of(&self, it: &Snapshot) -> Vec<Need> {
         let mut needs = self.needs.clone();
         for log in &it.logs {
-            for need in access::from_log(&log.pod, log.lines.read().into_iter().flatten()) {
+            let cluster = it.cluster.cluster.read().map(|cluster| &cluster.arn);
+            let told = access::from_log(&log.pod, log.lines.read().into_iter().flatten(), cluster);
+            // A resource may have been named after a secret.
+            for need in told.into_iter().filter(|need| mask::credentials(&need.resource) == need.resource) {
                 if !needs.iter().any(|known| known.action == need.action && known.resource == need.resource) {
                     needs.push(need);
                 }

@@ -106,6 +106,23 @@ const ADDON: Rows = &[
     ("configurationValues", "of addon: its configuration as text; absent without one"),
 ];
 
+const EXPLAINED: Rows = &[
+    (
+        "identity",
+        "whose credentials were used: kind (pod-identity, node, sdk-session, session, user, root, anonymous or unknown), role, arn; null when the text does not say",
+    ),
+    (
+        "refusal",
+        "the refused call: action, resource, layer (the policy that refused: identity, permissions-boundary, session, service-control, resource-control, resource, kms-key, trust, vpc-endpoint or unknown), explicit (a Deny), policy (its ARN); null when none was",
+    ),
+    (
+        "message",
+        "the known message: id, printedBy, fixedIn (the version that no longer prints it), source; null for a refusal",
+    ),
+    ("meaning", "what it means, in one line"),
+    ("remedies", "what helps, best first"),
+];
+
 const WAIT: Rows = &[
     ("namespace, serviceAccount", "whose condition"),
     ("condition", "effective, injected or agent"),
@@ -270,6 +287,9 @@ pub(super) fn output(command: &str) -> Option<Output> {
             &[CHANGES],
         ),
         "podid export" => ("The file itself; a table is YAML too. Its keys are on podid-apply(1).", &[]),
+        "podid explain" => {
+            ("One object with one list: {\"explanations\": [...]}, in the order of the text. Each has:", &[EXPLAINED])
+        }
         "podid wait" => ("One object, also when time is over:", &[WAIT]),
         "podid agent status" => ("One object:", &[AGENT, ADDON]),
         _ => return None,

@@ -72,8 +72,8 @@ pub(super) fn cases() -> Vec<Case> {
             Broken::Field("/roles/1/inline/table", denied),
             &[
                 "with an explicit deny in an identity-based policy",
-                "another policy keeps role `carts` from `dynamodb:Query`",
-                "find the Deny that the line names",
+                "the credentials work, and an identity-based policy denies `dynamodb:Query`",
+                "find the Deny on `dynamodb:Query`",
             ],
         ),
         case(
@@ -81,7 +81,7 @@ pub(super) fn cases() -> Vec<Case> {
             Broken::Field("/roles/1/boundary", json!("arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy")),
             &[
                 "because no permissions boundary allows the dynamodb:Query action",
-                "another policy keeps role `carts` from `dynamodb:Query`",
+                "the credentials work, and the permissions boundary does not allow `dynamodb:Query`",
                 "`aws iam get-role --role-name carts --query Role.PermissionsBoundary`",
             ],
         ),
@@ -90,7 +90,7 @@ pub(super) fn cases() -> Vec<Case> {
             Broken::Field("/associations/0/policy", json!(allow("s3:*").to_string())),
             &[
                 "because no session policy allows the dynamodb:Query action",
-                "another policy keeps role `carts` from `dynamodb:Query`",
+                "the credentials work, and a session policy does not allow `dynamodb:Query`",
                 "`podid show carts/carts -o yaml`",
             ],
         ),
@@ -99,8 +99,8 @@ pub(super) fn cases() -> Vec<Case> {
             Broken::Field("/roles/1/trust", trust(&["sts:AssumeRole"])),
             &[
                 "Unauthorized Exception! EKS does not have permissions to assume the associated role.",
-                "the trust policy of the associated role does not admit this service account",
-                "`podid associate carts/carts --role ROLE --dry-run`",
+                "EKS may not assume the associated role",
+                "see what is wrong with the trust policy: `podid role trust ROLE`",
             ],
         ),
         case(
@@ -117,8 +117,8 @@ pub(super) fn cases() -> Vec<Case> {
             Broken::Field("/addons", json!([])),
             &[
                 "Connect timeout on endpoint URL: \"http://169.254.170.23/v1/credentials\"",
-                "no agent answers where the pod runs",
-                "see where it is ready: `podid agent status`",
+                "no agent answers it at 169.254.170.23",
+                "see where the agent is ready: `podid agent status`",
             ],
         ),
         case(
@@ -126,8 +126,8 @@ pub(super) fn cases() -> Vec<Case> {
             says("Error when retrieving credentials from container-role: Connection refused: 169.254.170.23:80"),
             &[
                 "Connection refused: 169.254.170.23:80",
-                "no agent answers where the pod runs",
-                "see where it is ready: `podid agent status`",
+                "no agent answers it at 169.254.170.23",
+                "see where the agent is ready: `podid agent status`",
             ],
         ),
         case(
@@ -138,7 +138,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             &[
                 "has no service account role association for it",
-                "the service account is not associated any more",
+                "EKS knows no association for the service account",
                 "`podid associate carts/carts --role ROLE`",
             ],
         ),
@@ -149,8 +149,8 @@ pub(super) fn cases() -> Vec<Case> {
                 Broken::Field("/manifests/7/data/AWS_ACCESS_KEY_ID", json!("key")),
                 &[
                     "The security token included in the request is invalid.",
-                    "the pod has access keys of its own",
-                    "`kubectl -n carts set env deployment/carts AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY-`",
+                    "it uses access keys that AWS does not know",
+                    "`podid verify carts/carts --read-secrets`",
                 ],
             )
         },

@@ -22,7 +22,7 @@ fn a_failing_container_never_passes_unless_its_output_is_understood() {
         ("FATAL: password authentication failed for user orders", "warning", 0),
         ("Cannot invoke \"Cart.items()\": java.lang.NullPointerException", "warning", 0),
         // In no known text, but about credentials: a failure.
-        ("CredentialsProviderError: Could not load credentials from any providers", "failed", 3),
+        ("could not obtain AWS credentials for the bucket", "failed", 3),
         ("SHOP_S3_ACCESS_KEY must be set", "failed", 3),
         ("Access Denied.", "failed", 3),
         // Nobody knows.

@@ -37,8 +37,9 @@ fn the_tree() {
       skipped  permissions: what the workload needs: name what it needs: --needs or --dynamodb
                (permissions.sound)
       ok       freshness
-      skipped  application: pod carts/carts-[pod], container carts: EKS may not assume its
-               role (may follow from trust.missing-tag-session) (app.refused)
+      skipped  application: pod carts/carts-[pod], container carts: EKS may not assume the
+               associated role: its trust policy, or a policy of the organization, forbids it (may
+               follow from trust.missing-tag-session) (app.refused)
 
     first broken link: trust (trust.missing-tag-session)
       trust policy of role eks-workshop-carts-dynamo: sts:TagSession is not allowed (statement `Pods`

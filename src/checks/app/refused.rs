@@ -1,0 +1,106 @@
+//! Refusals in a log: whose they are, and which policy has to be changed, if any.
+
+use super::{super::Finding, catalog, failing, known::Logged};
+use crate::model::{
+    log_line::LogLine,
+    refusal::{Caller, Layer, Refusal},
+    workload::Injection,
+};
+
+/// A refusal that a log tells of. `None` where it follows from a pod that was not injected.
+pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine) -> Option<Finding> {
+    let with = |finding: Finding| finding.evidence(logged.source(), line.shown());
+    if refusal.is_of_the_agent() {
+        return Some(with(
+            catalog::NODE_REFUSED
+                .fails(logged.subject(), "its agent's node role may not ask for its credentials")
+                .change("attach AmazonEKSWorkerNodePolicy to the role that the line names, and find what denies it"),
+        ));
+    }
+    match &refusal.caller {
+        Caller::Node { role } => as_node(logged, role, line),
+        _ if refusal.assumes_itself() => Some(with(
+            catalog::ITSELF
+                .fails(logged.subject(), "it assumes the role that it already has")
+                .change("remove the role from its settings (SecretStore, issuer, AWS_ROLE_ARN, profile): the pod has that role already"),
+        )),
+        Caller::PodIdentity { role } if refusal.is_assumption() => Some(with(second_role(logged, refusal, role))),
+        // The credentials work, and a program that runs on may do without this call.
+        Caller::PodIdentity { role } if !logged.failing() => Some(with(
+            catalog::SOUND
+                .ok(logged.subject(), format!("it acts as role {role}: the credentials of Pod Identity work")),
+        )),
+        Caller::PodIdentity { .. } => Some(with(denied(logged, refusal))),
+        Caller::Anonymous => Some(with(
+            catalog::SETTINGS
+                .fails(logged.subject(), "it sent a request without a signature")
+                .change("use the SDK's default credential chain for this client"),
+        )),
+        other => Some(with(another(logged, other, refusal))),
+    }
+}
+
+/// It acts as the node. That follows from a pod that was not injected, and is a failure of its own in one that was.
+pub(super) fn as_node(logged: Logged, role: &str, line: &LogLine) -> Option<Finding> {
+    if logged.pod.injection() == Injection::No {
+        return None;
+    }
+    let message = format!("it acts as its node's role {role}, though it has the settings of Pod Identity");
+    Some(
+        catalog::NODE_ROLE
+            .fails(logged.subject(), message)
+            .evidence(logged.source(), line.shown())
+            .change("let the application use the SDK's default credential chain, and upgrade the SDK")
+            .change("pass AWS_CONTAINER_* on to the processes that it starts (`env` in nginx, `clear_env = no` in php-fpm, `sudo -E`)"),
+    )
+}
+
+/// The role may not assume another.
+fn second_role(logged: Logged, refusal: &Refusal, role: &str) -> Finding {
+    let other = refusal.resource.as_deref().unwrap_or("the other role");
+    let tags = refusal.action == "sts:TagSession";
+    let finding = catalog::SECOND_ROLE.fails(
+        logged.subject(),
+        format!("the credentials of Pod Identity work, and it may not assume {other} ({})", refusal.action),
+    );
+    if tags {
+        return finding.change(format!(
+            "allow `sts:TagSession` beside `sts:AssumeRole` to role {role} in the trust policy of {other}"
+        ));
+    }
+    finding
+        .change(format!("allow `sts:AssumeRole` and `sts:TagSession` to role {role} in the trust policy of {other}, and on it in a policy of role {role}"))
+        .change(logged.named(&format!("or let EKS assume it: `podid associate NS/SA --target-role {other}`")))
+}
+
+/// Refused for other reasons than its credentials.
+fn denied(logged: Logged, refusal: &Refusal) -> Finding {
+    let on = refusal.resource.as_deref().map_or_else(String::new, |resource| format!(" on {resource}"));
+    let by = match (refusal.layer, refusal.explicit) {
+        (Layer::Unknown, _) => String::new(),
+        (layer, true) => format!(": {} denies it", layer.name()),
+        (layer, false) => format!(": {} does not allow it", layer.name()),
+    };
+    let message = format!("the credentials of Pod Identity work, and AWS refuses {}{on}{by}", refusal.action);
+    failing::DENIED.fails(logged.subject(), message).change(logged.named(&refusal.remedy()))
+}
+
+/// Someone else than the role of the pod or its node.
+fn another(logged: Logged, caller: &Caller, refusal: &Refusal) -> Finding {
+    let who = match caller {
+        Caller::User { name } => format!("IAM user {name}: it has static access keys"),
+        Caller::Root => "the root user of an account: it has static access keys".to_owned(),
+        Caller::Sdk { role } | Caller::Session { role } => {
+            format!("role {role} in a session of its own: by IRSA, or by assuming it")
+        }
+        _ => "an identity that the message does not name".to_owned(),
+    };
+    let finding = &catalog::OTHER_IDENTITY;
+    let message = format!("it acts as {who}, and AWS refuses {}", refusal.action);
+    let finding = if logged.failing() {
+        finding.fails(logged.subject(), message)
+    } else {
+        finding.warns(logged.subject(), message)
+    };
+    finding.change(logged.named("find where these credentials come from: `podid verify NS/SA --read-secrets`"))
+}

@@ -1,0 +1,155 @@
+//! `podid explain`: what a pasted error or log line means. It asks nobody.
+
+use std::path::Path;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::input;
+use crate::{
+    context::Context,
+    explain::{self, Told},
+    failure::{Code, Failure, Result},
+    model::refusal::{Caller, Refusal},
+    output::{Block, Format, mask::credentials},
+};
+
+/// Explain an error or a log line about AWS credentials
+///
+/// Says whose credentials were used (a session of Pod Identity, IRSA, the node, a user), which policy refused the call, what a
+/// known message of an SDK or a tool means, and the smallest change that helps. Where a Deny, a permissions boundary or a
+/// policy of the organization refused it, no permission is proposed: none would help. Nothing is read but the text.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Explain {
+    /// The text, in quotes; - reads it from stdin
+    #[arg(value_name = "TEXT", required = true, num_args = 1..)]
+    text: Vec<String>,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid explain 'User: arn:aws:sts::111122223333:assumed-role/carts/eks-c-carts-1 is not authorized to perform: s3:ListBucket'
+  kubectl logs deployment/carts -n carts --previous | podid explain -";
+
+impl Explain {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Usage, a text in which nothing is known, and when stdout cannot be written.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let text = match &self.text[..] {
+            [only] if only == "-" => input::read(ctx, "TEXT", Path::new("/dev/stdin")).await?,
+            words => words.join(" "),
+        };
+        if text.trim().is_empty() {
+            return Err(Failure::usage("TEXT is empty").hint("pass the error in quotes, or `-` to read it from stdin"));
+        }
+        let mut told = explain::told(&text);
+        if told.is_empty() {
+            told.extend(explain::identity(&text));
+        }
+        if told.is_empty() {
+            return Err(Failure::failed("no known message about AWS credentials in this text")
+                .hint("check everything between a service account and its credentials: `podid verify NS/SA`"));
+        }
+        match ctx.term.format() {
+            Format::Json => ctx.term.emit_json(&document(&told))?,
+            Format::Yaml => ctx.term.emit_yaml(&document(&told))?,
+            Format::Name => {
+                for one in &told {
+                    ctx.term.emit_line(name(one))?;
+                }
+            }
+            Format::Table | Format::Wide => {
+                for (i, one) in told.iter().enumerate() {
+                    if i > 0 {
+                        ctx.term.emit_line("")?;
+                    }
+                    ctx.term.emit_block(&block(one))?;
+                }
+            }
+        }
+        Ok(Code::Ok)
+    }
+}
+
+fn block(told: &Told) -> Block {
+    let refused = told.refusal.as_ref();
+    let call = refused.map(|refusal| match &refusal.resource {
+        Some(resource) => credentials(&format!("{} on {resource}", refusal.action)),
+        None => refusal.action.clone(),
+    });
+    let kind = |refusal: &Refusal| if refusal.explicit { "explicit deny" } else { "nothing allows it" };
+    let by = refused.and_then(|refusal| Some(format!("{} ({})", explain::layer(refusal)?, kind(refusal))));
+    let policy = refused.and_then(|refusal| refusal.policy.clone());
+    let remedies = told.hints.iter().map(|hint| credentials(hint));
+    Block::new()
+        .maybe("Identity", told.caller.as_ref().map(|(caller, arn)| credentials(&format!("{} ({arn})", who(caller)))))
+        .maybe("Refused", call)
+        .maybe("Refused by", by)
+        .maybe("Policy", policy)
+        .maybe("Printed by", told.row.map(|row| row.printed_by))
+        .field("Meaning", credentials(&told.cause))
+        .list("Remedies", remedies)
+        .maybe("Source", told.row.map(|row| row.source))
+}
+
+/// Whose credentials they are.
+fn who(caller: &Caller) -> String {
+    match caller {
+        Caller::PodIdentity { role } => format!("Pod Identity session of role {role}"),
+        Caller::Node { role } => format!("the node, with its role {role}"),
+        Caller::Sdk { role } => format!("session of role {role} that an SDK named: IRSA, or a role that was assumed"),
+        Caller::Session { role } => format!("session of role {role}, not by Pod Identity"),
+        Caller::User { name } => format!("IAM user {name}, with static access keys"),
+        Caller::Root => "the root user of the account, with static access keys".to_owned(),
+        Caller::Anonymous => "nobody: the request had no signature".to_owned(),
+        Caller::Unknown => "unknown".to_owned(),
+    }
+}
+
+fn kind(caller: &Caller) -> &'static str {
+    match caller {
+        Caller::PodIdentity { .. } => "pod-identity",
+        Caller::Node { .. } => "node",
+        Caller::Sdk { .. } => "sdk-session",
+        Caller::Session { .. } => "session",
+        Caller::User { .. } => "user",
+        Caller::Root => "root",
+        Caller::Anonymous => "anonymous",
+        Caller::Unknown => "unknown",
+    }
+}
+
+fn name(told: &Told) -> String {
+    match (&told.refusal, told.row) {
+        (Some(refusal), _) => refusal.action.clone(),
+        (None, Some(row)) => row.id.to_owned(),
+        (None, None) => told.caller.as_ref().map_or_else(String::new, |(caller, _)| kind(caller).to_owned()),
+    }
+}
+
+fn document(told: &[Told]) -> Value {
+    let one = |told: &Told| {
+        json!({
+            "identity": told.caller.as_ref().map(|(caller, arn)| json!({
+                "kind": kind(caller), "role": caller.role(), "arn": credentials(arn),
+            })),
+            "refusal": told.refusal.as_ref().map(|refusal| json!({
+                "action": refusal.action,
+                "resource": refusal.resource.as_deref().map(credentials),
+                "layer": refusal.layer.id(),
+                "explicit": refusal.explicit,
+                "policy": refusal.policy,
+            })),
+            "message": told.row.map(|row| json!({
+                "id": row.id, "printedBy": row.printed_by, "fixedIn": row.fixed, "source": row.source,
+            })),
+            "meaning": credentials(&told.cause),
+            "remedies": told.hints.iter().map(|hint| credentials(hint)).collect::<Vec<_>>(),
+        })
+    };
+    json!({ "explanations": told.iter().map(one).collect::<Vec<_>>() })
+}

@@ -1,0 +1,129 @@
+//! The messages by which programs report trouble with AWS credentials: who prints each, what it means and what helps.
+//!
+//! The rows are data, in files by who prints them. A text is matched as it was printed; what is shown of it is masked elsewhere.
+
+mod agent;
+mod go;
+mod java;
+mod meaning;
+mod native;
+mod network;
+mod python;
+mod script;
+mod services;
+#[cfg(test)]
+mod tests;
+mod tools;
+
+pub use self::meaning::Meaning;
+
+/// One known message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// Stable: `java2-chain`.
+    pub id: &'static str,
+    /// Who prints it: an SDK, a tool, or a service.
+    pub printed_by: &'static str,
+    /// What it means.
+    pub meaning: Meaning,
+    /// All of these are in a line that is this message; lower case.
+    pub words: &'static [&'static str],
+    /// A line as it is printed.
+    pub example: &'static str,
+    /// Where the message is documented or reported in public.
+    pub source: &'static str,
+    /// The version that no longer prints it with Pod Identity.
+    pub fixed: Option<&'static str>,
+    /// What helps against this message more than against others of its meaning.
+    pub own_remedy: Option<&'static str>,
+    /// Of several that a line may be, the one with the highest rank counts, and of those the one with most words.
+    rank: i8,
+}
+
+const fn row(
+    id: &'static str,
+    printed_by: &'static str,
+    meaning: Meaning,
+    words: &'static [&'static str],
+    example: &'static str,
+    source: &'static str,
+) -> Row {
+    Row { id, printed_by, meaning, words, example, source, fixed: None, own_remedy: None, rank: 0 }
+}
+
+impl Row {
+    const fn fixed(mut self, version: &'static str) -> Self {
+        self.fixed = Some(version);
+        self
+    }
+
+    const fn remedy(mut self, remedy: &'static str) -> Self {
+        self.own_remedy = Some(remedy);
+        self
+    }
+
+    const fn rank(mut self, rank: i8) -> Self {
+        self.rank = rank;
+        self
+    }
+
+    fn fits(&self, lower: &str) -> bool {
+        self.words.iter().all(|word| lower.contains(word))
+    }
+
+    fn weight(&self) -> (i8, usize) {
+        (self.rank, self.words.iter().map(|word| word.len()).sum())
+    }
+
+    /// Whether it says more than another.
+    pub fn outranks(&self, other: &Self) -> bool {
+        self.rank > other.rank
+    }
+
+    /// Whether a program says it too after a refusal that names more.
+    pub fn follows_from_a_refusal(&self) -> bool {
+        self.rank < 0 || matches!(self.meaning, Meaning::UnnamedRefusal | Meaning::Encoded | Meaning::SecondRole)
+    }
+
+    /// Whether other messages say more, where there are any.
+    pub fn is_general(&self) -> bool {
+        self.rank < 0
+    }
+
+    /// What helps, best first. `NS/SA`, `ROLE`, `NAMESPACE` and `KIND/NAME` stand for those of the case.
+    pub fn remedies(&self) -> Vec<String> {
+        let own = self.own_remedy.map(str::to_owned);
+        let upgrade = self.fixed.map(|version| format!("upgrade {} to {version} or later: {MINIMUM}", self.printed_by));
+        // The versions are told already.
+        let general = self.meaning.remedies().iter().filter(|text| upgrade.is_none() || !text.contains(MINIMUM));
+        let general = general.map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let own_only = own.is_some() || (upgrade.is_some() && self.meaning.is_an_old_sdk());
+        own.into_iter().chain(upgrade).chain(general.into_iter().filter(|_| !own_only)).collect()
+    }
+}
+
+/// The versions of each SDK that support Pod Identity.
+pub const MINIMUM: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-minimum-sdk.html";
+
+static ROWS: &[&[Row]] = &[
+    agent::ROWS,
+    network::ROWS,
+    java::ROWS,
+    go::ROWS,
+    python::ROWS,
+    script::ROWS,
+    native::ROWS,
+    tools::ROWS,
+    services::ROWS,
+];
+
+/// Every known message.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().copied().flatten()
+}
+
+/// The known message that a line is.
+pub fn find(line: &str) -> Option<&'static Row> {
+    let lower = line.to_lowercase().replace("\\\"", "\"");
+    rows().filter(|row| row.fits(&lower)).max_by_key(|row| row.weight())
+}

@@ -1,0 +1,121 @@
+//! What AWS services answer to keys and tokens, before any policy is asked.
+
+use super::{Meaning, Row, row};
+
+pub(super) static ROWS: &[Row] = &[
+    row(
+        "key-unknown-s3",
+        "Amazon S3",
+        Meaning::UnknownKeys,
+        &["the aws access key id you provided does not exist in our records"],
+        "InvalidAccessKeyId: The AWS Access Key Id you provided does not exist in our records.",
+        "https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
+    ),
+    row(
+        "key-unknown",
+        "AWS services",
+        Meaning::UnknownKeys,
+        &["the security token included in the request is invalid"],
+        "UnrecognizedClientException: The security token included in the request is invalid.",
+        "https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html",
+    ),
+    row(
+        "token-malformed",
+        "Amazon S3",
+        Meaning::UnknownKeys,
+        &["the provided token is malformed or otherwise invalid"],
+        "InvalidToken: The provided token is malformed or otherwise invalid.",
+        "https://github.com/aws/aws-sdk-js/issues/3533",
+    ),
+    row(
+        "key-signature",
+        "AWS services",
+        Meaning::UnknownKeys,
+        &["the request signature we calculated does not match the signature you provided"],
+        "SignatureDoesNotMatch: The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+        "https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
+    ),
+    row(
+        "expired",
+        "AWS services",
+        Meaning::Expired,
+        &["the security token included in the request is expired"],
+        "AmazonDynamoDBException: The security token included in the request is expired (Error Code: ExpiredTokenException)",
+        "https://github.com/uswitch/kiam/issues/90",
+    ),
+    row(
+        "expired-s3",
+        "Amazon S3",
+        Meaning::Expired,
+        &["the provided token has expired"],
+        "AmazonS3Exception: The provided token has expired. (Service: Amazon S3; Status Code: 400; Error Code: ExpiredToken)",
+        "https://github.com/ibi-group/datatools-ui/issues/10",
+    ),
+    row(
+        "clock-s3",
+        "Amazon S3",
+        Meaning::Clock,
+        &["the difference between the request time and the current time is too large"],
+        "RequestTimeTooSkewed: The difference between the request time and the current time is too large.",
+        "https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html",
+    ),
+    row(
+        "clock",
+        "AWS services",
+        Meaning::Clock,
+        &["signature expired:", "is now earlier than"],
+        "InvalidSignatureException: Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z",
+        "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html",
+    ),
+    row(
+        "unsigned",
+        "AWS services",
+        Meaning::Unsigned,
+        &["missing authentication token"],
+        "MissingAuthenticationTokenException: Missing Authentication Token",
+        "https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html",
+    ),
+    row(
+        "unsigned-request",
+        "AWS STS",
+        Meaning::Unsigned,
+        &["request is missing authentication token"],
+        "MissingAuthenticationToken: Request is missing Authentication Token",
+        "https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html",
+    )
+    .rank(1),
+    row(
+        "web-identity-denied",
+        "AWS STS",
+        Meaning::WebIdentity,
+        &["not authorized to perform sts:assumerolewithwebidentity"],
+        "AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity",
+        "https://github.com/kubernetes-sigs/external-dns/issues/1979",
+    )
+    .rank(1),
+    row(
+        "denied-xml",
+        "Amazon S3",
+        Meaning::UnnamedRefusal,
+        &["<code>accessdenied</code>"],
+        "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
+        "https://github.com/aws/amazon-vpc-cni-k8s/issues/917",
+    ),
+    row(
+        "denied-go2",
+        "AWS SDK for Go v2",
+        Meaning::UnnamedRefusal,
+        &["api error accessdenied"],
+        "operation error S3: ListObjectsV2, https response error StatusCode: 403, api error AccessDenied: Access Denied",
+        "https://github.com/ministryofjustice/analytical-platform/pull/9493",
+    )
+    .rank(-1),
+    row(
+        "denied-resource",
+        "Amazon SQS",
+        Meaning::UnnamedRefusal,
+        &["accessdenied: access to the resource"],
+        "AccessDenied: Access to the resource https://sqs.us-east-1.amazonaws.com/ is denied.",
+        "https://github.com/Wattpad/kube-sqs-autoscaler/issues/10",
+    ),
+];

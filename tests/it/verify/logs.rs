@@ -1,0 +1,147 @@
+//! What applications print, in worlds that are healthy but for that.
+
+use serde_json::json;
+
+use super::ids;
+use crate::support::{APP, Env, Run};
+
+const SESSION: &str = "User: arn:aws:sts::111122223333:assumed-role/eks-workshop-carts-dynamo/eks-eks-worksh-carts-7d9f-0b1c is not \
+                       authorized to perform: ";
+
+fn verify(text: &str, fields: &[(&'static str, serde_json::Value)]) -> Run {
+    let fields = [&[(APP, json!(format!("crash {text}")))][..], fields].concat();
+    Env::with("carts-verified", &fields).podid("verify carts/carts -o json").code(3)
+}
+
+/// The check that finds it, first, and all remedies of its finding.
+#[track_caller]
+fn found(run: &Run, id: &str) -> String {
+    assert_eq!(ids(run, "failed").first().map(String::as_str), Some(id), "{run}");
+    let findings = run.json()["reports"][0]["findings"].as_array().unwrap().clone();
+    let finding = findings.iter().find(|finding| finding["id"] == id).unwrap();
+    assert!(finding["evidence"].as_array().is_some_and(|evidence| !evidence.is_empty()), "{run}");
+    finding["remedies"].to_string()
+}
+
+/// Anything that the role may do but the log says it may not.
+fn allowed() -> (&'static str, serde_json::Value) {
+    let all = json!({ "Effect": "Allow", "Action": ["s3:*", "sts:*", "kms:*"], "Resource": "*" });
+    ("/roles/1/inline/more", json!({ "Version": "2012-10-17", "Statement": [all] }))
+}
+
+#[test]
+fn messages_are_known_by_the_words_that_programs_print() {
+    let healthy = Env::new("carts-verified").podid("verify carts/carts -o json").ok();
+    assert_eq!(ids(&healthy, "failed"), [""; 0], "{healthy}");
+    for (text, id, remedy) in [
+        (
+            "Missing credentials in config, if using AWS_CONFIG_FILE, set AWS_SDK_LOAD_CONFIG=1",
+            "app.no-credentials",
+            "2.1550.0",
+        ),
+        ("NoCredentialProviders: no valid providers in chain. Deprecated.", "app.no-credentials", "1.47.11"),
+        ("botocore.exceptions.NoCredentialsError: Unable to locate credentials", "app.no-credentials", "1.34.41"),
+        // Masking takes the host away, by which it is known.
+        (
+            "CredentialsProviderError: 169.254.170.23 is not a valid container metadata service hostname",
+            "app.old-sdk",
+            "fromHttp",
+        ),
+        (
+            "Error retrieving credentials from the container provider (400 Bad Request: Service account token cannot be empty)",
+            "app.no-token",
+            "clear_env",
+        ),
+        ("Non-success status from HTTP credential provider: StatusCode(400)", "app.no-token", "release-2024-03-13"),
+        (
+            "(ResourceNotFoundException): The token included in the request has no service account role association for it.",
+            "app.no-association",
+            "podid recycle carts/carts",
+        ),
+        (
+            "failed to create store: unexpected error from ListObjects on shop: Access Denied",
+            "app.unnamed-refusal",
+            "7.0.70",
+        ),
+        (
+            "Required AWS_ACCESS_KEY_ID environment variable missing",
+            "app.wants-keys",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        ),
+        (
+            "Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token in 10.4s, after 3 retries: operation timed out",
+            "app.metadata",
+            "container credentials",
+        ),
+        (
+            "The full URI (http://[fd00:ec2::23]/v1/credentials) contained within environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI has an invalid host.",
+            "app.ipv6",
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6",
+        ),
+    ] {
+        let remedies = found(&verify(text, &[]), id);
+        assert!(remedies.contains(remedy), "{text}: {remedies}");
+    }
+}
+
+#[test]
+fn the_likely_source_of_unknown_keys_is_named() {
+    let text = "InvalidAccessKeyId: The AWS Access Key Id you provided does not exist in our records.";
+    let own = json!([{ "name": "SHOP_S3_ACCESS_KEY", "value": "placeholder" }]);
+    let run = verify(text, &[("/manifests/8/spec/template/spec/containers/0/env", own)]);
+    assert!(found(&run, "app.unknown-keys").contains("`SHOP_S3_ACCESS_KEY`"), "{run}");
+    assert!(!run.stdout.contains("placeholder"), "{run}");
+    assert!(!found(&verify(text, &[]), "app.unknown-keys").contains("SHOP_S3_ACCESS_KEY"));
+}
+
+#[test]
+fn a_sidecar_that_refuses_is_told_from_a_missing_agent() {
+    let text = "Connect error on http://169.254.170.23/v1/credentials: connection refused";
+    let mesh = json!([{ "name": "carts", "image": "c:1" }, { "name": "istio-proxy", "image": "istio/proxyv2:1.24" }]);
+    let run = verify(text, &[("/manifests/8/spec/template/spec/containers", mesh)]);
+    assert!(found(&run, "app.mesh").contains("excludeOutboundIPRanges: 169.254.170.23/32"), "{run}");
+    assert!(found(&verify(text, &[]), "app.no-answer").contains("podid agent status"));
+}
+
+/// A need is read out of a refusal, however it is written.
+#[test]
+fn refusals_are_read_in_every_form() {
+    for refusal in [
+        "s3:ListBucket on resource: \"arn:aws:s3:::orders\" because no identity-based policy allows the s3:ListBucket action",
+        "S3:ListBucket on resource: arn:aws:s3:::orders because no identity-based policy allows the s3:ListBucket action",
+        "elasticloadbalancing:DescribeLoadBalancers because no identity-based policy allows the elasticloadbalancing:DescribeLoadBalancers action",
+        "secretsmanager:GetSecretValue on resource: shop/db because no identity-based policy allows the secretsmanager:GetSecretValue action",
+    ] {
+        found(&verify(&format!("AccessDenied: {SESSION}{refusal}"), &[]), "permissions.missing");
+    }
+}
+
+/// The role allows it, and the log proves that it is refused all the same: by whom, the words say.
+#[test]
+fn the_policy_that_refused_has_to_be_changed() {
+    let role = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    for (refusal, id, remedy) in [
+        (
+            "s3:PutObject on resource: \"arn:aws:s3:::orders/x\" with an explicit deny in a resource-based policy"
+                .to_owned(),
+            "app.access-denied",
+            "change the Deny in the policy of arn:aws:s3:::orders/x",
+        ),
+        (
+            "s3:PutObject on resource: \"arn:aws:s3:::orders/x\" with an explicit deny in a VPC endpoint policy"
+                .to_owned(),
+            "app.access-denied",
+            "policy of the VPC endpoint",
+        ),
+        (
+            "sts:TagSession on resource: arn:aws:iam::444455556666:role/deployer".to_owned(),
+            "app.second-role",
+            "in the trust policy of arn:aws:iam::444455556666:role/deployer",
+        ),
+        (format!("sts:AssumeRole on resource: {role}"), "app.assumes-itself", "remove the role from its settings"),
+    ] {
+        let run = verify(&format!("{SESSION}{refusal}"), &[allowed()]);
+        let remedies = found(&run, id);
+        assert!(remedies.contains(remedy), "{refusal}: {remedies}");
+    }
+}
