@@ -115,13 +115,13 @@ impl Eks for Aws {
             .cluster_name(cluster)
             .namespace(&new.subject.namespace)
             .service_account(&new.subject.name)
-            .role_arn(&new.role_arn)
+            .role_arn(&new.spec.role_arn)
             .client_request_token(token);
-        if new.disable_session_tags {
+        if new.spec.disable_session_tags {
             call = call.disable_session_tags(true);
         }
-        call = call.set_target_role_arn(new.target_role_arn.clone()).set_policy(new.policy.clone());
-        for (key, value) in &new.tags {
+        call = call.set_target_role_arn(new.spec.target_role_arn.clone()).set_policy(new.spec.policy.clone());
+        for (key, value) in &new.spec.tags {
             call = call.tags(key, value);
         }
         let answer = call.send().await;

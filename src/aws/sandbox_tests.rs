@@ -10,7 +10,7 @@ use crate::{
     failure::{Failure, Kind},
     model::{
         addon::{AGENT, Settings},
-        association::{AssociationChange, AssociationFilter, NewAssociation},
+        association::{AssociationChange, AssociationFilter, AssociationSpec, NewAssociation},
         cluster::Cluster,
         document::Document,
         names::ServiceAccount,
@@ -56,11 +56,11 @@ async fn make_role(aws: &Aws, name: &str, actions: &[&str]) -> Role {
 async fn associate(aws: &Aws, subject: &str, role: &Role) -> Result<crate::model::association::Association, Failure> {
     let new = NewAssociation {
         subject: subject.parse().unwrap(),
-        role_arn: role.arn.to_string(),
-        disable_session_tags: false,
-        target_role_arn: None,
-        policy: None,
-        tags: BTreeMap::from([("team".into(), "carts".into())]),
+        spec: AssociationSpec {
+            role_arn: role.arn.to_string(),
+            tags: BTreeMap::from([("team".into(), "carts".into())]),
+            ..AssociationSpec::default()
+        },
     };
     loop {
         let answer = aws.create_association(CLUSTER, &new, &format!("token-{subject}")).await;
@@ -113,11 +113,7 @@ fn an_association_lives() {
 
         let again = NewAssociation {
             subject: made.summary.subject.clone(),
-            role_arn: made.role_arn.clone(),
-            disable_session_tags: false,
-            target_role_arn: None,
-            policy: None,
-            tags: BTreeMap::new(),
+            spec: AssociationSpec { role_arn: made.role_arn.clone(), ..AssociationSpec::default() },
         };
         let failure = aws.create_association(CLUSTER, &again, "another").await.unwrap_err();
         assert!(

@@ -15,7 +15,7 @@ use super::{Aws, Settings, fuzz_tests::aws_of};
 use crate::{
     failure::{Code, Failure, Kind},
     model::{
-        association::{AssociationChange, AssociationFilter, NewAssociation},
+        association::{AssociationChange, AssociationFilter, AssociationSpec, NewAssociation},
         document::Document,
         names::ServiceAccount,
         role::NewRole,
@@ -147,11 +147,11 @@ async fn an_association_is_created_and_read() {
     let server = Server::new(vec![(200, ASSOCIATION.into())]);
     let new = NewAssociation {
         subject: carts(),
-        role_arn: "arn:aws:iam::111122223333:role/carts".into(),
-        disable_session_tags: false,
-        target_role_arn: None,
-        policy: None,
-        tags: BTreeMap::from([("k".into(), "v".into())]),
+        spec: AssociationSpec {
+            role_arn: "arn:aws:iam::111122223333:role/carts".into(),
+            tags: BTreeMap::from([("k".into(), "v".into())]),
+            ..AssociationSpec::default()
+        },
     };
     let made = aws(&server.url).create_association("c", &new, "token-1").await.unwrap();
     assert_eq!(made.summary.association_id, "a-1");

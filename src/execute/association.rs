@@ -41,18 +41,13 @@ impl Run<'_> {
         loop {
             let token = token();
             let create = || flight.send(eks.create_association(cluster, new, &token));
-            let failure = match self.patient_with_eks(&new.role_arn, create).await {
+            let failure = match self.patient_with_eks(&new.spec.role_arn, create).await {
                 Ok(created) => return Ok(Answer::Association(Box::new(created))),
                 Err(failure) if failure.is(Kind::InUse) => failure,
                 Err(failure) => return Err(failure),
             };
             match observe::association(eks, cluster, &new.subject).await? {
-                Some(found)
-                    if found.role_arn == new.role_arn
-                        && found.disable_session_tags == new.disable_session_tags
-                        && found.target_role_arn == new.target_role_arn
-                        && found.policy == new.policy =>
-                {
+                Some(found) if found.spec().covers(&new.spec) => {
                     return Ok(Answer::Association(Box::new(found)));
                 }
                 Some(found) => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::names::ServiceAccount;
+use super::{document::Document, names::ServiceAccount, policy::same_meaning};
 
 /// An association as ListPodIdentityAssociations gives it: no role, no times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,13 +55,30 @@ pub struct Association {
     pub modified_at: Option<Timestamp>,
 }
 
-/// What CreatePodIdentityAssociation is given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+impl Association {
+    /// What it says.
+    pub fn spec(&self) -> AssociationSpec {
+        AssociationSpec {
+            role_arn: self.role_arn.clone(),
+            disable_session_tags: self.disable_session_tags,
+            target_role_arn: self.target_role_arn.clone(),
+            policy: self.policy.clone(),
+            tags: self.tags.clone(),
+        }
+    }
+
+    /// The same association, saying something else.
+    #[must_use]
+    pub fn with(self, spec: AssociationSpec) -> Self {
+        let AssociationSpec { role_arn, disable_session_tags, target_role_arn, policy, tags } = spec;
+        Self { role_arn, disable_session_tags, target_role_arn, policy, tags, ..self }
+    }
+}
+
+/// What an association says, beyond whose it is and what EKS adds: planned, sent, compared and given back as one value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct NewAssociation {
-    /// Namespace and service account.
-    #[serde(flatten)]
-    pub subject: ServiceAccount,
+pub struct AssociationSpec {
     /// Role ARN.
     pub role_arn: String,
     /// True: no session tags.
@@ -74,6 +91,68 @@ pub struct NewAssociation {
     pub policy: Option<String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
+}
+
+impl AssociationSpec {
+    /// What an update sends so that this says what another one does; nothing where both mean the same. Tags are no part of
+    /// an update, but have calls of their own.
+    pub fn diff(&self, wanted: &Self) -> AssociationChange {
+        let text = |wanted: &Option<String>| wanted.clone().unwrap_or_default();
+        AssociationChange {
+            role_arn: (self.role_arn != wanted.role_arn).then(|| wanted.role_arn.clone()),
+            disable_session_tags: (self.disable_session_tags != wanted.disable_session_tags)
+                .then_some(wanted.disable_session_tags),
+            target_role_arn: (self.target_role_arn != wanted.target_role_arn).then(|| text(&wanted.target_role_arn)),
+            policy: (!same_policy(self.policy.as_deref(), wanted.policy.as_deref())).then(|| text(&wanted.policy)),
+        }
+    }
+
+    /// Tags of another one that this has not, or with another value.
+    pub fn missing_tags(&self, wanted: &Self) -> BTreeMap<String, String> {
+        let missing = wanted.tags.iter().filter(|(key, value)| self.tags.get(*key) != Some(value));
+        missing.map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// Says all that another one says; tags that others added are no difference.
+    pub fn covers(&self, wanted: &Self) -> bool {
+        self.diff(wanted) == AssociationChange::default() && self.missing_tags(wanted).is_empty()
+    }
+
+    /// As an update leaves it.
+    #[must_use]
+    pub fn changed(self, change: &AssociationChange) -> Self {
+        let text = |new: &Option<String>, old: Option<String>| match new {
+            Some(new) => Some(new.clone()).filter(|new| !new.is_empty()),
+            None => old,
+        };
+        Self {
+            role_arn: change.role_arn.clone().unwrap_or(self.role_arn),
+            disable_session_tags: change.disable_session_tags.unwrap_or(self.disable_session_tags),
+            target_role_arn: text(&change.target_role_arn, self.target_role_arn),
+            policy: text(&change.policy, self.policy),
+            tags: self.tags,
+        }
+    }
+}
+
+/// Whether two session policies mean the same; what cannot be read as JSON has to be the same text.
+fn same_policy(a: Option<&str>, b: Option<&str>) -> bool {
+    let read = |text: &str| serde_json::from_str(text).ok().map(Document);
+    match (a, b) {
+        (Some(a), Some(b)) => a == b || read(a).zip(read(b)).is_some_and(|(a, b)| same_meaning(&a, &b)),
+        (a, b) => a == b,
+    }
+}
+
+/// What CreatePodIdentityAssociation is given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NewAssociation {
+    /// Namespace and service account.
+    #[serde(flatten)]
+    pub subject: ServiceAccount,
+    /// What it says.
+    #[serde(flatten)]
+    pub spec: AssociationSpec,
 }
 
 /// What UpdatePodIdentityAssociation is given: only what changes.
@@ -106,5 +185,53 @@ pub struct AssociationFilter {
 impl From<&ServiceAccount> for AssociationFilter {
     fn from(subject: &ServiceAccount) -> Self {
         Self { namespace: Some(subject.namespace.clone()), service_account: Some(subject.name.clone()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> AssociationSpec {
+        AssociationSpec {
+            role_arn: "arn:aws:iam::111122223333:role/a".to_owned(),
+            disable_session_tags: true,
+            target_role_arn: Some("arn:aws:iam::444455556666:role/t".to_owned()),
+            policy: Some(r#"{"Statement": [{"Effect": "Allow", "Action": ["s3:Get*"], "Resource": "*"}]}"#.to_owned()),
+            tags: BTreeMap::from([("team".to_owned(), "store".to_owned())]),
+        }
+    }
+
+    /// Each field makes a difference, and an update brings every one but the tags about.
+    #[test]
+    fn every_field_counts() {
+        let others: [fn(&mut AssociationSpec); 7] = [
+            |spec| spec.role_arn.push('b'),
+            |spec| spec.disable_session_tags = false,
+            |spec| spec.target_role_arn = None,
+            |spec| spec.target_role_arn = Some("arn:aws:iam::444455556666:role/u".to_owned()),
+            |spec| spec.policy = None,
+            |spec| spec.policy = Some(r#"{"Statement": []}"#.to_owned()),
+            |spec| drop(spec.tags.insert("team".to_owned(), "web".to_owned())),
+        ];
+        assert!(full().covers(&full()));
+        for other in others {
+            let mut wanted = full();
+            other(&mut wanted);
+            assert!(!full().covers(&wanted), "{wanted:?}");
+            let mut after = full().changed(&full().diff(&wanted));
+            after.tags.extend(full().missing_tags(&wanted));
+            assert_eq!(after, wanted);
+            assert_eq!(wanted.diff(&wanted), AssociationChange::default());
+        }
+    }
+
+    #[test]
+    fn what_means_the_same_is_no_difference() {
+        let mut same = full();
+        same.policy = Some(r#"{"Statement":{"Action":"s3:Get*","Effect":"Allow","Resource":["*"]}}"#.to_owned());
+        same.tags.insert("aws:cloudformation:stack-name".to_owned(), "x".to_owned());
+        assert!(same.covers(&full()));
+        assert!(!full().covers(&same), "a tag that is wanted is missing");
     }
 }

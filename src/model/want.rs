@@ -35,6 +35,17 @@ impl<T> Field<T> {
     }
 }
 
+impl<T: Clone> Field<T> {
+    /// The value once what is wanted is brought about on what is there.
+    pub fn over(&self, present: Option<T>) -> Option<T> {
+        match self {
+            Self::Unmanaged => present,
+            Self::Set(value) => Some(value.clone()),
+            Self::Cleared => None,
+        }
+    }
+}
+
 impl<T> From<Option<T>> for Field<T> {
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Unmanaged, Self::Set)

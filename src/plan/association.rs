@@ -2,10 +2,9 @@
 
 use super::{Plan, Refusal, Step, role::Planned};
 use crate::model::{
-    association::{Association, AssociationChange, NewAssociation},
-    document::Document,
+    association::{Association, AssociationChange, AssociationSpec, NewAssociation},
     have::{Have, Seen},
-    policy::{placeholders, same_meaning},
+    policy::placeholders,
     tags,
     want::{Field, Want},
 };
@@ -17,18 +16,11 @@ pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) ->
     match &have.association {
         Seen::Read(Some(association)) => existing(want, association, role, plan),
         Seen::Read(None) => {
-            let mut all = want.tags.clone();
-            all.extend(tags::own(&want.cluster, &want.subject));
+            let mut spec = wanted(want, role, &AssociationSpec::default());
+            spec.tags.extend(tags::own(&want.cluster, &want.subject));
             plan.steps.push(Step::CreateAssociation {
                 cluster: want.cluster.name.clone(),
-                association: NewAssociation {
-                    subject: want.subject.clone(),
-                    role_arn: role.arn.to_string(),
-                    disable_session_tags: want.disable_session_tags.set().copied().unwrap_or_default(),
-                    target_role_arn: want.target_role.set().map(ToString::to_string),
-                    policy: want.session_policy.set().map(|document| document.0.to_string()),
-                    tags: all,
-                },
+                association: NewAssociation { subject: want.subject.clone(), spec },
             });
             Ok(())
         }
@@ -40,25 +32,9 @@ pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) ->
 
 fn existing(want: &Want, association: &Association, role: &Planned, plan: &mut Plan) -> Result<(), Refusal> {
     let summary = &association.summary;
-    let role_arn = Some(role.arn.to_string()).filter(|arn| *arn != association.role_arn);
-    let disable_session_tags = match want.disable_session_tags {
-        Field::Set(wanted) => Some(wanted),
-        Field::Cleared => Some(false),
-        Field::Unmanaged => None,
-    }
-    .filter(|wanted| *wanted != association.disable_session_tags);
-    let missing: std::collections::BTreeMap<String, String> = want
-        .tags
-        .iter()
-        .filter(|(key, value)| association.tags.get(*key) != Some(value))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect();
-    let change = AssociationChange {
-        role_arn,
-        disable_session_tags,
-        target_role_arn: target(want, association),
-        policy: policy(want, association),
-    };
+    let present = association.spec();
+    let spec = wanted(want, role, &present);
+    let (change, missing) = (present.diff(&spec), present.missing_tags(&spec));
     let changes = change != AssociationChange::default();
     if !changes && missing.is_empty() {
         return Ok(());
@@ -79,7 +55,7 @@ fn existing(want: &Want, association: &Association, role: &Planned, plan: &mut P
                 cluster: want.cluster.name.clone(),
                 association_id: summary.association_id.clone(),
                 from_role: association.role_arn.clone(),
-                association: Box::new(replacement(want, association, change)),
+                association: Box::new(NewAssociation { subject: want.subject.clone(), spec }),
             });
             return Ok(());
         }
@@ -105,42 +81,23 @@ fn existing(want: &Want, association: &Association, role: &Planned, plan: &mut P
     Ok(())
 }
 
-/// The target role to send: empty to have none.
-fn target(want: &Want, association: &Association) -> Option<String> {
-    match &want.target_role {
-        Field::Unmanaged => None,
-        Field::Set(arn) => Some(arn.to_string()).filter(|arn| association.target_role_arn.as_ref() != Some(arn)),
-        Field::Cleared => association.target_role_arn.as_ref().map(|_| String::new()),
-    }
-}
-
-/// The session policy to send: empty to have none. One of the same meaning is no change.
-fn policy(want: &Want, association: &Association) -> Option<String> {
-    match &want.session_policy {
-        Field::Unmanaged => None,
-        Field::Set(wanted) => {
-            let present = association.policy.as_deref().and_then(|text| serde_json::from_str(text).ok()).map(Document);
-            let same = present.is_some_and(|present| same_meaning(&present, wanted));
-            (!same).then(|| wanted.0.to_string())
-        }
-        Field::Cleared => association.policy.as_ref().map(|_| String::new()),
-    }
-}
-
-/// The association as it is, with the change made: what a delete takes is given back.
-fn replacement(want: &Want, association: &Association, change: AssociationChange) -> NewAssociation {
-    let changed = |new: Option<String>, old: &Option<String>| match new {
-        Some(new) => Some(new).filter(|new| !new.is_empty()),
-        None => old.clone(),
-    };
-    let mut tags = association.tags.clone();
+/// What the association says once the plan is carried out: as it is now, but for what was asked for.
+fn wanted(want: &Want, role: &Planned, present: &AssociationSpec) -> AssociationSpec {
+    let mut tags = present.tags.clone();
     tags.extend(want.tags.clone());
-    NewAssociation {
-        subject: want.subject.clone(),
-        role_arn: change.role_arn.unwrap_or_else(|| association.role_arn.clone()),
-        disable_session_tags: change.disable_session_tags.unwrap_or(association.disable_session_tags),
-        target_role_arn: changed(change.target_role_arn, &association.target_role_arn),
-        policy: changed(change.policy, &association.policy),
+    AssociationSpec {
+        role_arn: role.arn.to_string(),
+        disable_session_tags: want.disable_session_tags.over(Some(present.disable_session_tags)).unwrap_or_default(),
+        target_role_arn: match &want.target_role {
+            Field::Set(arn) => Some(arn.to_string()),
+            Field::Cleared => None,
+            Field::Unmanaged => present.target_role_arn.clone(),
+        },
+        policy: match &want.session_policy {
+            Field::Set(document) => Some(document.0.to_string()),
+            Field::Cleared => None,
+            Field::Unmanaged => present.policy.clone(),
+        },
         tags,
     }
 }

@@ -59,11 +59,8 @@ impl<'a> Converge<'a> {
 
     /// Whether session tags will be sent for an association once the plan is carried out.
     fn session_tags(&self, (subject, entry): &Expanded<'_>) -> bool {
-        match entry.value.disable_session_tags {
-            Field::Set(off) => !off,
-            Field::Cleared => true,
-            Field::Unmanaged => !self.have.associations.get(subject).is_some_and(|a| a.disable_session_tags),
-        }
+        let now = self.have.associations.get(subject).is_some_and(|a| a.disable_session_tags);
+        !entry.value.disable_session_tags.over(Some(now)).unwrap_or_default()
     }
 
     /// The associations that act as a role of the file, by the role's name.

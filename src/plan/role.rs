@@ -28,11 +28,7 @@ pub(super) struct Planned {
 /// Whether session tags will be sent once the plan is carried out.
 pub(super) fn session_tags(want: &Want, have: &Have) -> bool {
     let now = have.association.read().and_then(Option::as_ref).is_some_and(|a| a.disable_session_tags);
-    !match want.disable_session_tags {
-        Field::Set(wanted) => wanted,
-        Field::Cleared => false,
-        Field::Unmanaged => now,
-    }
+    !want.disable_session_tags.over(Some(now)).unwrap_or_default()
 }
 
 pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<Planned, Refusal> {

@@ -165,14 +165,14 @@ impl Step {
                 format!(
                     "associate {} with role {}{}",
                     association.subject,
-                    last(&association.role_arn),
+                    last(&association.spec.role_arn),
                     extras(association)
                 )
             }
             Self::ReplaceAssociation { association, .. } => format!(
                 "delete the association of {} and create it again, with role {}{}",
                 association.subject,
-                last(&association.role_arn),
+                last(&association.spec.role_arn),
                 extras(association)
             ),
             Self::PutTargetTrust { role, subject, .. } => {
@@ -250,7 +250,7 @@ impl Step {
             Self::DeletePolicy { role, name, .. } => format!("deleted inline policy {name} of role {role}"),
             Self::DeleteRole { role, .. } => format!("deleted role {role}"),
             Self::CreateAssociation { association, .. } => {
-                format!("associated {} with role {}", association.subject, last(&association.role_arn))
+                format!("associated {} with role {}", association.subject, last(&association.spec.role_arn))
             }
             Self::UpdateAssociation { subject, .. } => format!("updated the association of {subject}"),
             Self::ReplaceAssociation { association, .. } => {
@@ -382,7 +382,7 @@ fn with(settings: &Settings, from: Option<&Addon>) -> String {
 
 /// What an association has beside its role.
 fn extras(association: &crate::model::association::NewAssociation) -> String {
-    let target = association.target_role_arn.as_ref().map_or(String::new(), |arn| format!(", target role {arn}"));
-    let policy = if association.policy.is_some() { ", with a session policy" } else { "" };
+    let target = association.spec.target_role_arn.as_ref().map_or(String::new(), |arn| format!(", target role {arn}"));
+    let policy = if association.spec.policy.is_some() { ", with a session policy" } else { "" };
     format!("{target}{policy}")
 }

@@ -89,35 +89,19 @@ fn apply(step: &Step, have: &mut Have) {
             panic!("nothing is taken away by associating: {step:?}")
         }
         Step::CreateAssociation { association, .. } => {
-            assert_eq!(association.role_arn, arn(role_mut(have)));
-            let mut made = fixtures::association(&association.role_arn);
-            made.disable_session_tags = association.disable_session_tags;
-            made.target_role_arn.clone_from(&association.target_role_arn);
-            made.policy.clone_from(&association.policy);
-            made.tags = association.tags.clone();
+            assert_eq!(association.spec.role_arn, arn(role_mut(have)));
+            let mut made = fixtures::association("").with(association.spec.clone());
             (made.created_at, made.modified_at) = (Some(fixtures::at(100)), Some(fixtures::at(100)));
             have.association = Seen::Read(Some(made));
         }
         Step::UpdateAssociation { change, .. } => {
             let made = association_mut(have);
-            made.role_arn = change.role_arn.clone().unwrap_or_else(|| made.role_arn.clone());
-            made.disable_session_tags = change.disable_session_tags.unwrap_or(made.disable_session_tags);
-            let cleared = |new: &Option<String>, old: Option<String>| match new.as_deref() {
-                Some("") => None,
-                Some(new) => Some(new.to_owned()),
-                None => old,
-            };
-            made.target_role_arn = cleared(&change.target_role_arn, made.target_role_arn.take());
-            made.policy = cleared(&change.policy, made.policy.take());
+            *made = made.clone().with(made.spec().changed(change));
             made.modified_at = Some(fixtures::at(100));
         }
         Step::ReplaceAssociation { association, .. } => {
             let made = association_mut(have);
-            made.role_arn.clone_from(&association.role_arn);
-            made.disable_session_tags = association.disable_session_tags;
-            made.target_role_arn.clone_from(&association.target_role_arn);
-            made.policy.clone_from(&association.policy);
-            made.tags.clone_from(&association.tags);
+            *made = made.clone().with(association.spec.clone());
         }
         Step::PutTargetTrust { before, after, .. } => {
             let Seen::Read(Some(role)) = &mut have.target else { panic!() };

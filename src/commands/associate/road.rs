@@ -288,7 +288,7 @@ fn target_trust(ctx: &Context, want: &Want, have: &Have, ending: &mut Ending) {
     let association = ending.association.as_ref();
     let planned = ending.outcome.reports.iter().find_map(|report| match &report.step {
         Step::CreateAssociation { association, .. } => {
-            Some((association.role_arn.clone(), association.disable_session_tags))
+            Some((association.spec.role_arn.clone(), association.spec.disable_session_tags))
         }
         _ => None,
     });

@@ -100,7 +100,7 @@ fn tags(step: &Step) -> Vec<String> {
 fn session_policy(step: &Step, have: &Holdings) -> Result<Vec<String>> {
     let parse = |text: &str| serde_json::from_str::<Value>(text).ok().map(Document);
     let (before, after) = match step {
-        Step::CreateAssociation { association, .. } => (None, association.policy.as_deref()),
+        Step::CreateAssociation { association, .. } => (None, association.spec.policy.as_deref()),
         Step::UpdateAssociation { subject, change, .. } if change.policy.is_some() => {
             let before = have.associations.get(subject).and_then(|a| a.policy.as_deref());
             (before, change.policy.as_deref().filter(|text| !text.is_empty()))

@@ -48,15 +48,7 @@ fn carry(have: &mut Holdings, step: &Step) {
         }
         Step::UpdateAssociation { subject, change, .. } => {
             let Some(present) = have.associations.get_mut(subject) else { return };
-            let changed = |new: &Option<String>, old: &mut Option<String>| match new.as_deref() {
-                None => {}
-                Some("") => *old = None,
-                Some(new) => *old = Some(new.to_owned()),
-            };
-            present.role_arn = change.role_arn.clone().unwrap_or_else(|| present.role_arn.clone());
-            present.disable_session_tags = change.disable_session_tags.unwrap_or(present.disable_session_tags);
-            changed(&change.target_role_arn, &mut present.target_role_arn);
-            changed(&change.policy, &mut present.policy);
+            *present = present.clone().with(present.spec().changed(change));
         }
         Step::DeleteAssociation { subject, .. } => {
             have.associations.remove(subject);
@@ -141,13 +133,14 @@ fn made(cluster: &str, new: &NewAssociation) -> Association {
             association_id: String::new(),
             owner_arn: None,
         },
-        role_arn: new.role_arn.clone(),
-        target_role_arn: new.target_role_arn.clone(),
+        role_arn: String::new(),
+        target_role_arn: None,
         external_id: None,
-        disable_session_tags: new.disable_session_tags,
-        policy: new.policy.clone(),
-        tags: new.tags.clone(),
+        disable_session_tags: false,
+        policy: None,
+        tags: BTreeMap::new(),
         created_at: None,
         modified_at: None,
     }
+    .with(new.spec.clone())
 }

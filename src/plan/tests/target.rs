@@ -111,8 +111,8 @@ fn cleared_by_an_empty_string_or_by_a_new_association() {
     want.replace = true;
     let plan = planned(&want, &have);
     let Some(Step::ReplaceAssociation { association, .. }) = plan.steps.first() else { panic!("{plan:?}") };
-    assert_eq!((&association.target_role_arn, &association.policy), (&None, &None));
-    assert_eq!((association.disable_session_tags, association.tags["team"].as_str()), (true, "a"));
+    assert_eq!((&association.spec.target_role_arn, &association.spec.policy), (&None, &None));
+    assert_eq!((association.spec.disable_session_tags, association.spec.tags["team"].as_str()), (true, "a"));
     let after = carried_out(&want, &have);
     assert!(planned(&want, &after).steps.is_empty());
 }
