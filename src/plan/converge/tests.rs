@@ -14,6 +14,7 @@ use crate::model::{
         Agent, Inline, Manifest, Metadata, Place, Places, Policies, Role as WantedRole, RoleHoldings, Source, Table,
         Tags, entries, export,
     },
+    policy, trust,
     want::{Access, Scope},
 };
 
@@ -264,4 +265,93 @@ fn narrowing_locks_nobody_out() {
     let narrowed = plan(&of(Scope::Namespace, &["a/f"]), &elsewhere).unwrap();
     let [Step::PutTrust { after, .. }] = &narrowed.steps[..] else { panic!("{:#?}", narrowed.steps) };
     assert_eq!(crate::model::trust::podid_statement(after, &fixtures::cluster(), &stranger), None);
+}
+
+/// Steps without whose role they are on: a file asks before it extends a role, even one of a single service account.
+fn of_anybody(mut steps: Vec<Step>) -> Vec<Step> {
+    for step in &mut steps {
+        if let Step::AttachPolicy { holder, .. } | Step::PutPolicy { holder, .. } = step {
+            *holder = crate::plan::Holder::Shared;
+        }
+    }
+    steps
+}
+
+/// A table or a managed policy: how much is asked for, and whether it is there already.
+type Asked = BTreeMap<String, (usize, bool)>;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    /// Where a role has nothing else, what flags ask for and what a file says of it come to the same steps.
+    #[test]
+    fn flags_and_the_equivalent_file_come_to_the_same_steps(
+        tables in prop::collection::btree_map("[a-z]{3,5}", (0..Access::ALL.len(), any::<bool>()), 0..4),
+        managed in prop::collection::btree_map("[A-Z]{1,3}", (Just(0usize), any::<bool>()), 0..3),
+        trusted in any::<bool>(),
+        associated in any::<bool>(),
+        off in any::<bool>(),
+    ) {
+        let (cluster, subject) = (fixtures::cluster(), fixtures::subject("carts/carts"));
+        let of = |asked: &Asked, all: bool| -> Vec<(String, usize)> {
+            asked.iter().filter(|(_, (_, there))| all || *there).map(|(name, (n, _))| (name.clone(), *n)).collect()
+        };
+        let grants = |all: bool| -> Vec<crate::model::want::TableGrant> {
+            let one = |(name, n): (String, usize)| format!("{name}={}", Access::ALL[n]);
+            let texts = of(&tables, all).into_iter().map(one);
+            texts.map(|text| policy::parse_table(&text, "aws", "us-west-2", "111122223333").unwrap()).collect()
+        };
+        let arns = |all: bool| -> Vec<String> {
+            of(&managed, all).into_iter().map(|(name, _)| format!("arn:aws:iam::aws:policy/{name}")).collect()
+        };
+        let scope = trust::default_scope(!off);
+        let statement = trust::statement(&cluster, &subject, scope, !off);
+        let list = if trusted { vec![statement] } else { Vec::new() };
+        let mut role = fixtures::role("app", Document(json!({"Version": "2012-10-17", "Statement": list})));
+        role.tags = crate::model::tags::own(&cluster, &subject);
+        let there = grants(false);
+        let document = (!there.is_empty()).then(|| (policy::DYNAMODB.to_owned(), policy::dynamodb(&there)));
+        let present = associated.then(|| fixtures::association(&role.arn.to_string()));
+        let role = RoleHoldings {
+            role: Seen::Read(Some(role)),
+            attached: Seen::Read(arns(false)),
+            inline: Seen::Read(document.into_iter().collect()),
+        };
+
+        let mut want = fixtures::want("app");
+        (want.role.tables, want.role.policy_arns) = (grants(true), arns(true));
+        want.disable_session_tags = if off { Field::Set(true) } else { Field::Unmanaged };
+        let have = crate::model::have::Have {
+            role: role.role.clone(),
+            attached: role.attached.clone(),
+            inline: role.inline.clone(),
+            association: Seen::Read(present.clone()),
+            ..fixtures::have()
+        };
+        let by_flags = crate::plan::associate(&want, &have).unwrap();
+
+        let table = |(table, n): (String, usize)| Table {
+            table, access: Access::ALL[n], indexes: None, leading_keys: None, kms_key: None,
+        };
+        let dynamodb: Vec<Table> = of(&tables, true).into_iter().map(table).collect();
+        let manifest = Manifest {
+            roles: vec![WantedRole {
+                name: "app".to_owned(),
+                policies: Policies { dynamodb: Field::Set(dynamodb), managed: Field::Set(arns(true)), ..Policies::default() },
+                ..WantedRole::default()
+            }],
+            associations: vec![Association {
+                service_account: subject.to_string(),
+                role: "app".to_owned(),
+                disable_session_tags: want.disable_session_tags.clone(),
+                ..Association::default()
+            }],
+            ..Manifest::default()
+        };
+        let mut holdings = empty();
+        holdings.roles.insert("app".to_owned(), role);
+        holdings.associations.extend(present.map(|present| (subject.clone(), present)));
+        let by_file = plan(&manifest, &holdings).unwrap();
+        prop_assert_eq!(of_anybody(by_flags.steps), of_anybody(by_file.steps));
+    }
 }
