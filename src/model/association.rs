@@ -71,7 +71,7 @@ impl Association {
     #[must_use]
     pub fn with(self, spec: AssociationSpec) -> Self {
         let AssociationSpec { role_arn, disable_session_tags, target_role_arn, policy, tags } = spec;
-        Self { role_arn, disable_session_tags, target_role_arn, policy, tags, ..self }
+        Self { role_arn, target_role_arn, disable_session_tags, policy, tags, ..self }
     }
 }
 
