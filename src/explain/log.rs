@@ -140,10 +140,9 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
                 .map(|(grant, role)| format!("grant it: `podid associate NS/SA --role {role} --dynamodb {grant}`"));
             let or = if by_table.is_some() { "or " } else { "" };
             let allow = format!("{or}{}", refusal.remedy());
-            let check = format!(
-                "check it afterward: `podid verify NS/SA --needs {action}@{}`",
-                refusal.resource.as_deref().unwrap_or("*")
-            );
+            let need = format!("{action}@{}", refusal.resource.as_deref().unwrap_or("*"));
+            let check = "check it afterward: `podid verify NS/SA --needs dynamodb:Query@carts`";
+            let check = check.replace("dynamodb:Query@carts", &need);
             (cause, by_table.into_iter().chain([allow, check]).collect())
         }
         caller => {

@@ -274,7 +274,7 @@ impl Meaning {
             ],
             Self::UnnamedRefusal => &[
                 "see whose credentials they are: `podid verify NS/SA --live`",
-                "check what is needed: `podid verify NS/SA --needs ACTION@RESOURCE`",
+                "check what is needed: `podid verify NS/SA --needs s3:ListBucket@arn:aws:s3:::BUCKET`",
             ],
             Self::Encoded => &["decode it: `aws sts decode-authorization-message --encoded-message TEXT`", VERIFY],
             Self::MskSession => &["let the client open a new connection after this error, or use IRSA for it"],
