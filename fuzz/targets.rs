@@ -42,7 +42,7 @@ pub(crate) fn trust(text: &str) {
     let subject = ServiceAccount::new("carts", "carts").unwrap();
     let role = "arn:aws:iam::111122223333:role/r".parse().unwrap();
     for session_tags in [true, false] {
-        let request = Request { cluster: &CLUSTER, subject: &subject, session_tags, now: None };
+        let request = Request { cluster: &CLUSTER, subject: &subject, session_tags, now: None, pod: None };
         let before = trust::evaluate(&document, &request);
         let ask = Lint { role: &role, request: Some(&request) };
         let _ = trust::lint(&document, &ask);

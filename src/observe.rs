@@ -18,7 +18,7 @@ use futures::{
 };
 
 use crate::{
-    failure::{Failure, Kind, Result},
+    failure::{Code, Failure, Kind, Result},
     model::{
         addon::AGENT,
         agent::{AgentDaemonSet, AgentState, Node},
@@ -26,7 +26,7 @@ use crate::{
         association::{Association, AssociationFilter, AssociationSummary},
         cluster::Cluster as EksCluster,
         document::Document,
-        have::{Seen, ServiceAccountState},
+        have::{Seen, ServiceAccountState, UNREAD},
         names::ServiceAccount,
         network::NetworkDaemon,
         role::{Doomed, Role},
@@ -412,6 +412,20 @@ pub fn seen<T>(read: Result<T>, permission: &str) -> Result<Seen<T>> {
         Ok(value) => Ok(Seen::Read(value)),
         Err(failure) if forbidden(&failure) => Ok(Seen::Unreadable(format!("not allowed: {permission}"))),
         Err(failure) => Err(failure),
+    }
+}
+
+/// The same for a report that tells the rest all the same: a read that failed for whatever reason becomes unread, with that. A
+/// caller that no service knows, a signal, and time that is up stay failures.
+///
+/// # Errors
+/// Those.
+pub fn seen_or_why<T>(read: Result<T>, permission: &str) -> Result<Seen<T>> {
+    match seen(read, permission) {
+        Err(failure) if failure.code == Code::Failed && !failure.is(Kind::UnknownCaller) => {
+            Ok(Seen::Unreadable(format!("{UNREAD}{failure}")))
+        }
+        other => other,
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Check, Finding, Link};
 use crate::model::{
     addon::{AGENT, Addon},
+    agent::{AgentState, Reach},
     have::Seen,
     snapshot::Snapshot,
 };
@@ -87,6 +88,12 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         found.push(
             SOUND.ok("EKS Auto Mode", "built into the nodes").evidence("DescribeCluster", "computeConfig.enabled"),
         );
+    } else if let (true, Some(nodes)) = (state.auto_mode, own_nodes(snapshot, state)) {
+        found.push(
+            SOUND
+                .ok("EKS Auto Mode", "built into the nodes of its pods; other nodes have no agent")
+                .evidence("labels of the pods' nodes", format!("{nodes} of Auto Mode")),
+        );
     } else if let Some(why) = &state.addon_unread {
         found.push(SOUND.skips(format!("add-on {AGENT}"), why));
     } else {
@@ -102,6 +109,15 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         );
     }
     found
+}
+
+/// The number of nodes that its pods run on or could run on, where each has an agent.
+fn own_nodes(snapshot: &Snapshot, state: &AgentState) -> Option<usize> {
+    let workloads: Vec<_> = snapshot.own_workloads().into_iter().cloned().collect();
+    match state.reach(snapshot.pods.read()?, &workloads) {
+        Reach::Everywhere(count) => Some(count),
+        Reach::Lacking(_) | Reach::NoPods(_) | Reach::NoNodes => None,
+    }
 }
 
 /// How the add-on is. One that is being changed works as long as the nodes have it.

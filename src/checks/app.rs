@@ -45,7 +45,7 @@ pub(super) static CHECKS: &[&Check] = &[
 ];
 
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
-    let pods = snapshot.live_pods();
+    let pods = snapshot.looked_at_pods();
     if pods.is_empty() {
         return Vec::new();
     }

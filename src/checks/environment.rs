@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::model::{
     have::Seen,
-    pod_spec::{ContainerSpec, EnvValue},
+    pod_spec::{ContainerSpec, EnvValue, KeyRef, matters},
     snapshot::Snapshot,
     workload::{Container, Pod},
 };
@@ -17,6 +17,9 @@ pub(super) struct Variable {
     /// `env`, `ConfigMap carts`, `Secret keys`.
     pub source: String,
 }
+
+/// Why nobody looked into a Secret.
+const UNREAD: &str = "not read; `--read-secrets` looks at the names of its keys";
 
 /// The environment of one container.
 #[derive(Debug, Default)]
@@ -46,8 +49,7 @@ impl Environment {
                     }
                     Some(Seen::Unreadable(why)) => it.unread.push((source, why.clone())),
                     Some(Seen::NotAsked) | None => {
-                        let why = "not read; `--read-secrets` looks at the names of its keys";
-                        it.unread.push((source, why.to_owned()));
+                        it.unread.push((source, UNREAD.to_owned()));
                     }
                 }
                 continue;
@@ -76,20 +78,35 @@ impl Environment {
                                 it.put(name, value.clone(), &source);
                             }
                         }
+                        Some(Seen::Unreadable(why)) if key.optional => it.perhaps(&name, key, source, why),
                         _ => it.put(name, None, &source),
                     }
                 }
                 EnvValue::Secret(key) => {
-                    let gone = matches!(snapshot.secrets.get(&key.name), Some(Seen::Read(keys))
-                        if !keys.iter().flatten().any(|known| *known == key.key));
-                    if !gone {
-                        it.put(name, None, &format!("Secret {}", key.name));
+                    let source = format!("Secret {}", key.name);
+                    match snapshot.secrets.get(&key.name) {
+                        Some(Seen::Read(keys)) => {
+                            if keys.iter().flatten().any(|known| *known == key.key) {
+                                it.put(name, None, &source);
+                            }
+                        }
+                        Some(Seen::Unreadable(why)) if key.optional => it.perhaps(&name, key, source, why),
+                        _ if key.optional => it.perhaps(&name, key, source, UNREAD),
+                        _ => it.put(name, None, &source),
                     }
                 }
                 EnvValue::Elsewhere => it.put(name, None, "env"),
             }
         }
         it
+    }
+
+    /// A variable of an optional key that nobody looked for: it may be set, and may not.
+    fn perhaps(&mut self, variable: &str, key: &KeyRef, source: String, why: &str) {
+        if matters(variable) {
+            self.set.remove(variable);
+            self.unread.push((source, format!("{why}; its key {} for {variable} is optional", key.key)));
+        }
     }
 
     fn put(&mut self, name: String, value: Option<String>, source: &str) {
@@ -112,7 +129,7 @@ impl Environment {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use super::*;
@@ -120,6 +137,13 @@ mod tests {
         fixtures::{at, subject},
         pod_spec::{EnvFrom, KeyRef, Variable as Entry},
     };
+
+    /// An environment with these variables.
+    pub(in crate::checks) fn environment(names: &[&str]) -> Environment {
+        let variable = || super::Variable { value: None, source: "env".to_owned() };
+        let set = names.iter().map(|name| ((*name).to_owned(), variable())).collect();
+        Environment { set, ..Environment::default() }
+    }
 
     fn entry(name: &str, value: EnvValue) -> Entry {
         Entry { name: name.to_owned(), value }
@@ -133,9 +157,13 @@ mod tests {
         snapshot.config_maps.insert("carts".to_owned(), Seen::Read(Some(map)));
         snapshot.config_maps.insert("gone".to_owned(), Seen::Read(None));
         snapshot.secrets.insert("keys".to_owned(), Seen::Read(Some(vec!["TOKEN".to_owned()])));
-        let from =
-            |secret, name: &str| EnvFrom { prefix: "X_".repeat(usize::from(secret)), secret, name: name.to_owned() };
-        let key = |name: &str, key: &str| KeyRef { name: name.to_owned(), key: key.to_owned() };
+        let from = |secret, name: &str| EnvFrom {
+            prefix: "X_".repeat(usize::from(secret)),
+            secret,
+            name: name.to_owned(),
+            optional: false,
+        };
+        let key = |name: &str, key: &str| KeyRef { name: name.to_owned(), key: key.to_owned(), optional: false };
         let container = ContainerSpec {
             env_from: vec![from(false, "carts"), from(true, "keys"), from(true, "closed")],
             env: vec![
@@ -153,5 +181,26 @@ mod tests {
         assert_eq!(environment.get("AWS_REGION").and_then(|it| it.value.as_deref()), Some("us-west-2"));
         assert_eq!(environment.unread.len(), 1, "{:?}", environment.unread);
         assert!(environment.unread[0].1.contains("--read-secrets"));
+    }
+
+    /// A key of a Secret that nobody read is set for sure only where the container does not start without it.
+    #[test]
+    fn an_optional_key_is_unknown_until_it_is_read() {
+        let of = |optional, read: Option<Seen<Option<Vec<String>>>>| {
+            let mut snapshot = Snapshot::unread(subject("carts/carts"), at(0), Arc::default());
+            snapshot.secrets.extend(read.map(|read| ("keys".to_owned(), read)));
+            let key = KeyRef { name: "keys".to_owned(), key: "id".to_owned(), optional };
+            let env = vec![entry("AWS_ACCESS_KEY_ID", EnvValue::Secret(key))];
+            let environment = Environment::of(&snapshot, &ContainerSpec { env, ..ContainerSpec::default() });
+            (environment.get("AWS_ACCESS_KEY_ID").is_some(), environment.unread.len())
+        };
+        let read = |keys: &[&str]| Some(Seen::Read(Some(keys.iter().map(|key| (*key).to_owned()).collect())));
+        assert_eq!(of(false, None), (true, 0));
+        assert_eq!(of(true, None), (false, 1));
+        assert_eq!(of(true, Some(Seen::NotAsked)), (false, 1));
+        assert_eq!(of(true, Some(Seen::Unreadable("not allowed: get secrets".to_owned()))), (false, 1));
+        assert_eq!(of(true, Some(Seen::Read(None))), (false, 0));
+        assert_eq!(of(true, read(&["other"])), (false, 0));
+        assert_eq!(of(true, read(&["id"])), (true, 0));
     }
 }

@@ -2,6 +2,8 @@
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
+use crate::model::have::UNREAD;
+
 /// A link of the chain, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -22,6 +24,8 @@ pub enum Link {
     PodSpec,
     /// Credentials that the SDKs find before those of Pod Identity.
     Shadowed,
+    /// What the containers act as.
+    Identity,
     /// The way from the pod to the agent, and from there to EKS Auth.
     Network,
     /// The role.
@@ -42,7 +46,7 @@ pub enum Link {
 
 impl Link {
     /// Every link, in order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Cluster,
         Self::Agent,
         Self::Nodes,
@@ -51,6 +55,7 @@ impl Link {
         Self::Workload,
         Self::PodSpec,
         Self::Shadowed,
+        Self::Identity,
         Self::Network,
         Self::Role,
         Self::Trust,
@@ -72,6 +77,7 @@ impl Link {
             Self::Workload => "workload",
             Self::PodSpec => "pod-spec",
             Self::Shadowed => "shadowed",
+            Self::Identity => "identity",
             Self::Network => "network",
             Self::Role => "role",
             Self::Trust => "trust",
@@ -94,6 +100,7 @@ impl Link {
             Self::Workload => "workload",
             Self::PodSpec => "pod spec",
             Self::Shadowed => "shadowed credentials",
+            Self::Identity => "identity",
             Self::Network => "network",
             Self::Role => "role",
             Self::Trust => "trust",
@@ -249,9 +256,11 @@ impl Check {
         self.finds(Status::Failed, subject, message)
     }
 
-    /// Not looked at; `why` names the permission, or what decides instead.
+    /// Not looked at; `why` names the permission, or what decides instead. A read that failed leaves it unknown.
     pub fn skips(&'static self, subject: impl Into<String>, why: impl Into<String>) -> Finding {
-        self.finds(Status::Skipped, subject, why)
+        let why = why.into();
+        let status = if why.contains(UNREAD) { Status::Unknown } else { Status::Skipped };
+        self.finds(status, subject, why)
     }
 
     /// Cannot be told.

@@ -1,11 +1,14 @@
 //! Whether running pods have the settings of the association as it is now.
 
 use super::{Check, Finding, Link};
-use crate::model::{
-    association::Association,
-    snapshot::Snapshot,
-    staleness,
-    workload::{Injection, Pod},
+use crate::{
+    model::{
+        association::Association,
+        snapshot::Snapshot,
+        staleness,
+        workload::{Injection, Pod, Workload},
+    },
+    plan,
 };
 
 pub(super) static CHECKS: &[&Check] = &[&SOUND, &BEFORE, &RACE, &STALE];
@@ -27,7 +30,8 @@ static BEFORE: Check = Check {
     title: "pods are older than the association",
     background: "The webhook sees a pod once, when it is made. A pod of before the association has none of its settings, and a restart of its containers does not change that.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html"],
-    symptom: true,
+    // It follows from no other fault: those pods have to be replaced all the same.
+    symptom: false,
 };
 
 static RACE: Check = Check {
@@ -36,7 +40,7 @@ static RACE: Check = Check {
     title: "pods were made in the seconds in which the association was not known everywhere",
     background: "The answer to the creation of an association comes some seconds before every API server's webhook knows of it. A Deployment that is applied right after it makes pods that are not injected, some of them or all.",
     sources: &[PAGE, "https://github.com/aws/eks-pod-identity-agent/issues/52"],
-    symptom: true,
+    symptom: false,
 };
 
 static STALE: Check = Check {
@@ -45,7 +49,7 @@ static STALE: Check = Check {
     title: "pods are older than the association's last change",
     background: "After a change of role, pods go on with credentials of the role before: up to six hours, or 59 minutes with a target role.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html"],
-    symptom: true,
+    symptom: false,
 };
 
 /// Seconds after an association was made in which pods were seen to miss it (aws/eks-pod-identity-agent#52).
@@ -90,8 +94,12 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
             found.push(told(snapshot, check, &these, &format!("{what}, and not injected"), association.created_at));
         }
     }
-    if !stale.is_empty() {
-        let changed = association.modified_at.or(association.created_at);
+    let changed = association.modified_at.or(association.created_at);
+    if !stale.is_empty() && staleness::renewed(association, snapshot.now).is_some() {
+        let said = "older than the association's last change, and credentials of before it have expired since";
+        let since = changed.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
+        found.push(SOUND.ok("the pods", said).evidence("the association's last change", since));
+    } else if !stale.is_empty() {
         found.push(told(snapshot, &STALE, &stale, "older than the association's last change", changed));
     }
     found
@@ -107,9 +115,20 @@ fn told(
     let names: Vec<String> = pods.iter().take(5).map(|pod| pod.name.clone()).collect();
     let more = if pods.len() > 5 { format!(" and {} more", pods.len() - 5) } else { String::new() };
     let at = |at: Option<jiff::Timestamp>| at.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
-    check
+    let finding = check
         .fails(format!("pods of {}", snapshot.subject), format!("{}{more}: {what}", names.join(", ")))
         .evidence(format!("pod {}", pods[0].name), format!("created {}", at(pods[0].created_at)))
-        .evidence("the association", at(since))
-        .command(format!("podid recycle {}", snapshot.subject))
+        .evidence("the association", at(since));
+    restarted(finding, snapshot, pods)
+}
+
+/// Adds how these pods are replaced: by podid where it can restart what owns them, and by what else helps where it cannot.
+pub(super) fn restarted(finding: Finding, snapshot: &Snapshot, pods: &[&Pod]) -> Finding {
+    let needs = |pod: &Pod| pods.iter().any(|one| one.name == pod.name);
+    let workloads: Vec<Workload> = snapshot.own_workloads().into_iter().cloned().collect();
+    let all = snapshot.pods.read().map_or(&[][..], Vec::as_slice);
+    let (skipped, restarts) = plan::skipped(&workloads, all, &needs);
+    let recycle = format!("podid recycle {}", snapshot.subject);
+    let finding = if restarts { finding.command(recycle) } else { finding };
+    skipped.into_iter().fold(finding, |finding, skipped| finding.change(skipped.reason))
 }

@@ -11,12 +11,14 @@ mod cluster;
 mod environment;
 mod finding;
 mod freshness;
+mod identity;
 mod live;
 pub mod modes;
 mod network;
 mod nodes;
 mod permissions;
 mod pod_spec;
+mod proof;
 mod report;
 mod role;
 mod service_account;
@@ -27,6 +29,7 @@ mod workload;
 
 pub use self::{
     finding::{Check, Evidence, Finding, Link, Remedy, Status},
+    identity::{Identity, Source, identities},
     report::{Outcome, Report},
 };
 use crate::model::snapshot::Snapshot;
@@ -48,6 +51,7 @@ static CHAIN: &[Room] = &[
     Room { link: Link::Workload, checks: workload::CHECKS, look: workload::look },
     Room { link: Link::PodSpec, checks: pod_spec::CHECKS, look: pod_spec::look },
     Room { link: Link::Shadowed, checks: shadowed::CHECKS, look: shadowed::look },
+    Room { link: Link::Identity, checks: identity::CHECKS, look: identity::look },
     Room { link: Link::Network, checks: network::CHECKS, look: network::look },
     Room { link: Link::Role, checks: role::CHECKS, look: role::look },
     Room { link: Link::Trust, checks: trust::CHECKS, look: trust::look },
@@ -77,10 +81,14 @@ pub fn check(snapshot: &Snapshot) -> Report {
         debug_assert!(found.iter().all(|finding| finding.check.link == room.link), "{found:?}");
         found
     });
+    let mut findings: Vec<Finding> = findings.collect();
+    proof::weigh(snapshot, &mut findings);
     let nothing_runs = snapshot.nothing_runs();
     let required = |link: &Link| link.is_core() && concerns(*link) && !(nothing_runs && *link == Link::PodSpec);
     let required = CHAIN.iter().map(|room| room.link).filter(required).collect();
-    Report::new(snapshot.subject.clone(), findings.collect(), required)
+    let mut report = Report::new(snapshot.subject.clone(), findings, required);
+    report.containers = identities(snapshot);
+    report
 }
 
 #[cfg(test)]

@@ -131,8 +131,11 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found = Vec::new();
     for pod in &pods {
         for finding in [policies(snapshot, pod), proxy(snapshot, pod), groups(snapshot, pod)].into_iter().flatten() {
-            if !found.iter().any(|other: &Finding| other.check == finding.check) {
-                found.push(finding);
+            // Of what several pods have, the worst is told.
+            match found.iter_mut().find(|other: &&mut Finding| other.check == finding.check) {
+                Some(other) if other.status == Status::Warning && finding.status == Status::Failed => *other = finding,
+                Some(_) => {}
+                None => found.push(finding),
             }
         }
     }
@@ -236,13 +239,9 @@ fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
         let (name, proxy) = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
             .iter()
             .find_map(|name| Some((*name, environment.get(name)?)))?;
-        let spares = |host: &str| {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            host == "*" || within(host, address)
-        };
         let goes_without = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| environment.get(name)).any(|it| {
             // What is not known (a value from elsewhere) may well spare it.
-            it.value.as_deref().is_none_or(|hosts| hosts.split([',', ' ']).any(spares))
+            it.value.as_deref().is_none_or(|hosts| hosts.split([',', ' ']).any(|host| spares(host, address)))
         });
         let status = if pod.ready { Status::Warning } else { Status::Failed };
         (!goes_without).then(|| {
@@ -256,6 +255,26 @@ fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
                 .change("add 169.254.170.23 and [fd00:ec2::23] to NO_PROXY of the container")
         })
     })
+}
+
+/// Whether an entry of NO_PROXY covers the agent: an address or a block of them, with the agent's port or none.
+fn spares(entry: &str, address: IpAddr) -> bool {
+    let port = |port: &str| port.parse() == Ok(PORT);
+    let host = match entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) if rest.is_empty() || rest.strip_prefix(':').is_some_and(port) => host,
+        Some(_) => return false,
+        // With more than one colon it is an address of IPv6.
+        None => match entry.split_once(':') {
+            Some((host, rest)) if !rest.contains(':') => {
+                if !port(rest) {
+                    return false;
+                }
+                host
+            }
+            _ => entry,
+        },
+    };
+    host == "*" || within(host, address)
 }
 
 fn daemon<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a crate::model::network::NetworkDaemon> {
@@ -366,6 +385,34 @@ mod tests {
             ("0.0.0.0/0", false),
         ] {
             assert_eq!(within(cidr, ADDRESS_V6), wanted, "{cidr}");
+        }
+    }
+
+    #[test]
+    fn entries_of_no_proxy() {
+        for (entry, wanted) in [
+            ("169.254.170.23", true),
+            ("169.254.170.23:80", true),
+            ("169.254.170.23:443", false),
+            ("169.254.0.0/16", true),
+            ("169.254.170.0/24", true),
+            ("*", true),
+            ("10.0.0.0/8", false),
+            ("169.254.169.254", false),
+            (".svc", false),
+            ("", false),
+        ] {
+            assert_eq!(spares(entry, ADDRESS), wanted, "{entry}");
+        }
+        for (entry, wanted) in [
+            ("fd00:ec2::23", true),
+            ("[fd00:ec2::23]", true),
+            ("[fd00:ec2::23]:80", true),
+            ("[fd00:ec2::23]:443", false),
+            ("fd00:ec2::/32", true),
+            ("169.254.170.23", false),
+        ] {
+            assert_eq!(spares(entry, ADDRESS_V6), wanted, "{entry}");
         }
     }
 

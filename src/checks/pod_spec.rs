@@ -1,10 +1,10 @@
 //! What the webhook put into the pods: the credentials variables and the token, in every container that should have them.
 
-use super::{Check, Finding, Link, freshness};
+use super::{Check, Finding, Link, Status, environment::Environment, freshness};
 use crate::model::{
     association::Association,
     have::Seen,
-    pod_spec::{ContainerSpec, EnvValue, VolumeSource},
+    pod_spec::{ContainerSpec, TOKEN, URIS, VolumeSource},
     snapshot::Snapshot,
     staleness::SKIP_LABEL,
     text::count,
@@ -84,9 +84,6 @@ static HOST_NETWORK: Check = Check {
 const VOLUME: &str = "eks-pod-identity-token";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
-/// What the webhook sets; IPv6 clusters get the other address.
-const URIS: [&str; 2] = ["http://169.254.170.23/v1/credentials", "http://[fd00:ec2::23]/v1/credentials"];
-const FILE: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
 
 pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     match &snapshot.pods {
@@ -156,7 +153,6 @@ enum Judged {
 
 fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
     let name = format!("pod {}/{}", pod.namespace, pod.name);
-    let recycle = format!("podid recycle {}", snapshot.subject);
     if pod.labels.contains_key(SKIP_LABEL) {
         let finding = SKIP.fails(name, "its label keeps the webhook away").evidence("its labels", SKIP_LABEL);
         return Judged::Broken(finding.change(format!("take the label {SKIP_LABEL} out of the pod template")));
@@ -170,7 +166,10 @@ fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
                 .change("take the containers that need credentials out of the annotation of the pod template"),
         );
     }
-    if let Some(finding) = preset(pod, &name) {
+    if let Some(finding) = left_out(snapshot, pod, &name) {
+        return Judged::Broken(finding);
+    }
+    if let Some(finding) = preset(snapshot, pod, &name) {
         return Judged::Broken(finding);
     }
     if freshness::too_early(pod, association).is_some() {
@@ -194,11 +193,9 @@ fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
             )
         }
     };
+    let finding = NOT_INJECTED.fails(name, lacking).evidence("its spec", format!("no {FULL_URI}"));
     Judged::Broken(
-        NOT_INJECTED
-            .fails(name, lacking)
-            .evidence("its spec", format!("no {FULL_URI}"))
-            .command(recycle)
+        freshness::restarted(finding, snapshot, &[pod])
             .change("if new pods lack it too, look at the MutatingWebhookConfiguration pod-identity-webhook"),
     )
 }
@@ -211,8 +208,23 @@ fn host_network(pod: &Pod, name: &str) -> Option<Finding> {
     })
 }
 
+/// The annotation leaves out the pod's first container, which fails. A sidecar may well have credentials of its own.
+fn left_out(snapshot: &Snapshot, pod: &Pod, name: &str) -> Option<Finding> {
+    let first = pod.containers.iter().find(|container| !container.init)?;
+    if !first.skipped || !pod.failing(first, snapshot.now) {
+        return None;
+    }
+    let said = pod.spec.annotations.get("eks.amazonaws.com/skip-containers").cloned().unwrap_or_default();
+    Some(
+        ALL_SKIPPED
+            .fails(name, format!("its annotation leaves out container {}, which is failing", first.name))
+            .evidence("its annotation eks.amazonaws.com/skip-containers", said)
+            .change(format!("take {} out of the annotation of the pod template", first.name)),
+    )
+}
+
 /// What the manifest brings itself in place of what the webhook would add.
-fn preset(pod: &Pod, name: &str) -> Option<Finding> {
+fn preset(snapshot: &Snapshot, pod: &Pod, name: &str) -> Option<Finding> {
     for volume in pod.spec.volumes.iter().filter(|volume| volume.name == VOLUME) {
         match &volume.source {
             VolumeSource::Tokens(tokens) if tokens.iter().all(|token| token.audience != PRINCIPAL) => {
@@ -228,6 +240,17 @@ fn preset(pod: &Pod, name: &str) -> Option<Finding> {
                         .change(format!("take the volume {VOLUME} out of the pod template: the webhook adds its own")),
                 );
             }
+            VolumeSource::Tokens(tokens)
+                if !tokens.iter().any(|token| token.audience == PRINCIPAL && token.path == VOLUME) =>
+            {
+                let path = tokens.iter().find(|token| token.audience == PRINCIPAL).map_or("", |token| &token.path);
+                return Some(
+                    PRESET
+                        .fails(name, format!("its volume {VOLUME} has the token as {path}, and {TOKEN} does not exist"))
+                        .evidence(format!("its volume {VOLUME}"), format!("path {path}"))
+                        .change(format!("take the volume {VOLUME} out of the pod template: the webhook adds its own")),
+                );
+            }
             VolumeSource::Tokens(_) => {}
             _ => {
                 return Some(
@@ -240,54 +263,77 @@ fn preset(pod: &Pod, name: &str) -> Option<Finding> {
         }
     }
     let skipped = |container: &&ContainerSpec| pod.containers.iter().any(|c| c.name == container.name && c.skipped);
-    for container in pod.spec.containers.iter().filter(|container| !skipped(container)) {
-        for (variable, wanted) in [(FULL_URI, &URIS[..]), (TOKEN_FILE, &[FILE][..])] {
-            let Some(set) = container.env.iter().find(|it| it.name == variable) else { continue };
-            let shown = match &set.value {
-                EnvValue::Text(Some(value)) if wanted.contains(&value.as_str()) => continue,
-                EnvValue::Text(Some(value)) => value.clone(),
-                EnvValue::Text(None) | EnvValue::ConfigMap(_) | EnvValue::Secret(_) | EnvValue::Elsewhere => {
-                    "set from elsewhere".to_owned()
-                }
-            };
-            return Some(
-                PRESET
-                    .fails(name, format!("container {} sets {variable} itself", container.name))
-                    .evidence(format!("container {}, env {variable}", container.name), shown)
-                    .change(format!("take {FULL_URI} and {TOKEN_FILE} out of the pod template: the webhook sets them")),
-            );
+    let mut own = pod.spec.containers.iter().filter(|container| !skipped(container));
+    own.find_map(|container| preset_in(snapshot, pod, container, name))
+}
+
+/// What a container's manifest sets itself of the two variables and the token's mount.
+fn preset_in(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, name: &str) -> Option<Finding> {
+    let environment = Environment::of(snapshot, container);
+    for (variable, wanted) in [(FULL_URI, &URIS[..]), (TOKEN_FILE, &[TOKEN][..])] {
+        if !container.env.iter().any(|it| it.name == variable) {
+            continue;
         }
-        // With the region and the kind of STS endpoint set too, the webhook leaves the container out, mount and all.
-        let parent = FILE.strip_suffix(VOLUME).unwrap_or(FILE).trim_end_matches('/');
-        let both = [FULL_URI, TOKEN_FILE].iter().all(|name| container.env.iter().any(|it| it.name == *name));
-        if both && !container.mounts.iter().any(|mount| mount.path.trim_end_matches('/') == parent) {
-            return Some(
-                PRESET
-                    .fails(
-                        name,
-                        format!("container {} sets the variables itself, and so gets no token", container.name),
-                    )
-                    .evidence(format!("container {}, volume mounts", container.name), format!("none at {parent}"))
-                    .change(format!("take {FULL_URI} and {TOKEN_FILE} out of the pod template: the webhook sets them")),
-            );
-        }
-        // One variable of the two, with the right value, keeps the webhook from adding the other.
-        let has = |name: &str| container.env.iter().any(|it| it.name == name);
-        if has(FULL_URI) != has(TOKEN_FILE) {
-            let one = if has(FULL_URI) { FULL_URI } else { TOKEN_FILE };
-            return Some(
-                PRESET
-                    .fails(
-                        name,
-                        format!(
-                            "container {} sets {one} itself, and so does not get the other variable",
-                            container.name
-                        ),
-                    )
-                    .evidence(format!("container {}, env", container.name), one)
-                    .change(format!("take {one} out of the pod template: the webhook sets both")),
-            );
-        }
+        let (status, shown) = match environment.get(variable) {
+            Some(it) if it.value.as_deref().is_some_and(|value| wanted.contains(&value)) => continue,
+            Some(it) => match &it.value {
+                Some(value) => (Status::Failed, value.clone()),
+                // Nobody knows the value; that the pod is ready speaks for it.
+                None if pod.ready => (Status::Warning, format!("from {}, which was not read", it.source)),
+                None => (Status::Failed, format!("from {}, which was not read", it.source)),
+            },
+            None => (Status::Failed, "empty".to_owned()),
+        };
+        return Some(
+            PRESET
+                .finds(status, name, format!("container {} sets {variable} itself", container.name))
+                .evidence(format!("container {}, env {variable}", container.name), shown)
+                .change(format!("take {FULL_URI} and {TOKEN_FILE} out of the pod template: the webhook sets them")),
+        );
+    }
+    // With the region and the kind of STS endpoint set too, the webhook leaves the container out, mount and all.
+    let parent = TOKEN.strip_suffix(VOLUME).unwrap_or(TOKEN).trim_end_matches('/');
+    let both = [FULL_URI, TOKEN_FILE].iter().all(|name| container.env.iter().any(|it| it.name == *name));
+    let elsewhere =
+        container.mounts.iter().find(|mount| mount.volume == VOLUME && mount.path.trim_end_matches('/') != parent);
+    if let Some(mount) = elsewhere.filter(|_| both) {
+        return Some(
+            PRESET
+                .fails(
+                    name,
+                    format!(
+                        "container {} mounts {VOLUME} at another path itself, and so gets no token",
+                        container.name
+                    ),
+                )
+                .evidence(format!("container {}, volume mounts", container.name), &mount.path)
+                .change(format!(
+                    "take the mount {VOLUME} at {} out of the pod template: the webhook adds its own",
+                    mount.path
+                )),
+        );
+    }
+    if both && !container.mounts.iter().any(|mount| mount.path.trim_end_matches('/') == parent) {
+        return Some(
+            PRESET
+                .fails(name, format!("container {} sets the variables itself, and so gets no token", container.name))
+                .evidence(format!("container {}, volume mounts", container.name), format!("none at {parent}"))
+                .change(format!("take {FULL_URI} and {TOKEN_FILE} out of the pod template: the webhook sets them")),
+        );
+    }
+    // One variable of the two, with the right value, keeps the webhook from adding the other.
+    let has = |name: &str| container.env.iter().any(|it| it.name == name);
+    if has(FULL_URI) != has(TOKEN_FILE) {
+        let one = if has(FULL_URI) { FULL_URI } else { TOKEN_FILE };
+        return Some(
+            PRESET
+                .fails(
+                    name,
+                    format!("container {} sets {one} itself, and so does not get the other variable", container.name),
+                )
+                .evidence(format!("container {}, env", container.name), one)
+                .change(format!("take {one} out of the pod template: the webhook sets both")),
+        );
     }
     None
 }

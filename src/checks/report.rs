@@ -2,8 +2,11 @@
 
 use serde::Serialize;
 
-use super::finding::{Finding, Link, Status};
-use crate::model::names::ServiceAccount;
+use super::{
+    finding::{Finding, Link, Status},
+    identity::Identity,
+};
+use crate::model::{have::NOT_ALLOWED, names::ServiceAccount};
 
 /// What was found for one service account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -15,6 +18,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// Every finding, in the order of the chain.
     pub findings: Vec<Finding>,
+    /// What each container of its pods acts as.
+    pub containers: Vec<Identity>,
     /// Links of which something has to be known before anybody can say that the credentials work.
     #[serde(skip)]
     required: Vec<Link>,
@@ -55,7 +60,7 @@ impl Report {
                 _ => {}
             }
         }
-        let mut report = Self { subject, outcome: Outcome::Ok, findings, required };
+        let mut report = Self { subject, outcome: Outcome::Ok, findings, containers: Vec::new(), required };
         report.outcome = report.judged();
         report
     }
@@ -122,9 +127,10 @@ impl Report {
         reasons.join("; ")
     }
 
-    /// A read was refused, of something that has to be known.
+    /// A permission is missing to read something that has to be known.
     pub fn lacks_permission(&self) -> bool {
-        self.unknown().iter().flat_map(|(_, findings)| findings).any(|finding| finding.status == Status::Skipped)
+        let refused = |finding: &&Finding| finding.status == Status::Skipped && finding.message.contains(NOT_ALLOWED);
+        self.unknown().iter().flat_map(|(_, findings)| findings).any(refused)
     }
 
     /// The finding that says that the pods use IRSA, where they do.

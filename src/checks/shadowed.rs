@@ -1,19 +1,21 @@
 //! Credentials that the SDKs find before those of Pod Identity, container by container. Whether Pod Identity's own settings
 //! are there is `pod_spec`'s.
 
+mod keys;
+
 use super::{
     Check, Finding, Link, Status,
     environment::{Environment, meant},
 };
 use crate::model::{
-    pod_spec::{ContainerSpec, VolumeSource},
+    pod_spec::{ContainerSpec, JAVA_KEYS as PROPERTY, JAVA_OPTIONS, KEYS_INSIDE, VolumeSource},
     snapshot::Snapshot,
     text::count,
     workload::{Container, Pod},
 };
 
 pub(super) static CHECKS: &[&Check] =
-    &[&SOUND, &STATIC_KEYS, &JAVA_KEYS, &WEB_IDENTITY, &PROFILE, &FILES, &RELATIVE_URI, &ENDPOINT, &REGION];
+    &[&SOUND, &STATIC_KEYS, &OWN_KEYS, &JAVA_KEYS, &WEB_IDENTITY, &PROFILE, &FILES, &RELATIVE_URI, &ENDPOINT, &REGION];
 
 const ORDER: &str = "https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html";
 const HOW: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html";
@@ -31,7 +33,16 @@ static STATIC_KEYS: Check = Check {
     id: "shadowed.static-keys",
     link: Link::Shadowed,
     title: "access keys in the environment win over Pod Identity",
-    background: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY come first in every SDK, whether they stand in the manifest or come from a ConfigMap or Secret. Keys that were put there for a local DynamoDB are the classic: AWS does not know them.",
+    background: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY come first in every SDK, whether they stand in the manifest or come from a ConfigMap or Secret. Keys that were put there for a local DynamoDB are the classic: AWS does not know them. One of the two alone is an error in botocore, and Java v1, Go and Ruby take AWS_ACCESS_KEY with AWS_SECRET_KEY too: as long as the pod is ready, these are a warning.",
+    sources: &[ORDER],
+    symptom: false,
+};
+
+static OWN_KEYS: Check = Check {
+    id: "shadowed.own-keys",
+    link: Link::Shadowed,
+    title: "the application has access keys of its own",
+    background: "An application that takes access keys in variables of its own (`…_ACCESS_KEY_ID`), or in a connection URI, hands them to the SDK, which then looks no further. Where they are for another store than AWS's, that is as it should be: it is a warning.",
     sources: &[ORDER],
     symptom: false,
 };
@@ -111,10 +122,7 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
             let mut environment = Environment::of(snapshot, spec);
             unread.append(&mut environment.unread);
             for finding in of_container(snapshot, pod, (spec, container), &environment) {
-                // The pods of a workload are alike: what one of them has is said once.
-                if !found.iter().any(|other| other.check == finding.check && other.message == finding.message) {
-                    found.push(finding);
-                }
+                keep_worst(&mut found, finding);
             }
         }
     }
@@ -135,6 +143,16 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     found
 }
 
+/// The pods of a workload are alike: what several of them have is said once, for the one that it hurts most.
+fn keep_worst(found: &mut Vec<Finding>, finding: Finding) {
+    let same = |other: &&mut Finding| other.check == finding.check && other.message == finding.message;
+    match found.iter_mut().find(same) {
+        Some(other) if other.status == Status::Warning && finding.status == Status::Failed => *other = finding,
+        Some(_) => {}
+        None => found.push(finding),
+    }
+}
+
 fn of_container(
     snapshot: &Snapshot,
     pod: &Pod,
@@ -150,6 +168,8 @@ fn of_container(
         // What is in a profile is not known: it may have no credentials, or lead to the container's.
         let (status, wins) = if [&PROFILE, &FILES].iter().any(|profile| std::ptr::eq(*profile, check)) {
             (at_worst(pod), "may win")
+        } else if beside(pod, container, state) {
+            (Status::Warning, "wins there")
         } else {
             (Status::Failed, "wins")
         };
@@ -161,7 +181,12 @@ fn of_container(
         );
     };
     if container.java_keys {
-        shadow(&JAVA_KEYS, "-Daws.accessKeyId", "the JVM's arguments", "aws.accessKeyId");
+        shadow(&JAVA_KEYS, PROPERTY, "the JVM's arguments", "aws.accessKeyId");
+    }
+    for variable in &JAVA_OPTIONS[..READ_BY_THE_JVM] {
+        if let Some(from) = source(variable).filter(|_| value(variable) == PROPERTY) {
+            shadow(&JAVA_KEYS, variable, &format!("{variable} ({from})"), "aws.accessKeyId");
+        }
     }
     if let (Some(from), Some(_)) = (source("AWS_ACCESS_KEY_ID"), source("AWS_SECRET_ACCESS_KEY")) {
         shadow(&STATIC_KEYS, "AWS_ACCESS_KEY_ID", &from, "AWS_ACCESS_KEY_ID");
@@ -190,10 +215,26 @@ fn of_container(
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         );
     }
+    found.extend(keys::look(snapshot, pod, container, environment, &subject));
     found.extend(files(pod, container, &subject));
-    found.extend(endpoint(environment, &subject, name));
+    found.extend(endpoint(environment, &snapshot.needs, &subject, name));
     found.extend(region(snapshot, environment, &subject, name));
     found
+}
+
+/// Options that the JVM reads itself: the first of [`JAVA_OPTIONS`].
+pub(super) const READ_BY_THE_JVM: usize = 3;
+
+/// An init container that did its work, or a container that runs beside the pod's first one: keys of its own do not keep the
+/// application from Pod Identity.
+fn beside(pod: &Pod, container: &ContainerSpec, state: &Container) -> bool {
+    let first = pod.spec.containers.iter().find(|it| !it.init);
+    let works = if state.running {
+        state.restarts == 0
+    } else {
+        state.waiting.is_none() && state.terminated.as_ref().is_some_and(|ended| ended.exit_code == 0)
+    };
+    works && (container.init || first.is_some_and(|first| first.name != container.name))
 }
 
 /// What may still work is broken only where the pod does not work.
@@ -206,6 +247,7 @@ fn removal(snapshot: &Snapshot, variable: &str, from: &str) -> String {
     let namespace = &snapshot.subject.namespace;
     match (from.split_once(' '), snapshot.own_workloads().first()) {
         _ if variable.starts_with("-D") => format!("take {variable} out of the container's arguments"),
+        _ if JAVA_OPTIONS.contains(&variable) => format!("take {PROPERTY} out of {variable}, then restart the pods"),
         (Some((kind @ ("ConfigMap" | "Secret"), object)), _) => {
             format!(
                 "take {variable} out of {kind} {object}, then restart the pods: `podid recycle {}`",
@@ -225,6 +267,8 @@ fn files(pod: &Pod, container: &ContainerSpec, subject: &str) -> Option<Finding>
     let source = match &volume.source {
         VolumeSource::Secret(name) => format!("Secret {name}"),
         VolumeSource::ConfigMap(name) => format!("ConfigMap {name}"),
+        VolumeSource::Projected(objects) => objects.join(", "),
+        VolumeSource::Csi(driver) => format!("CSI driver {driver}"),
         VolumeSource::Tokens(_) | VolumeSource::Other => return None,
     };
     Some(
@@ -242,16 +286,44 @@ fn files(pod: &Pod, container: &ContainerSpec, subject: &str) -> Option<Finding>
     )
 }
 
-fn endpoint(environment: &Environment, subject: &str, container: &str) -> Option<Finding> {
+/// Variables of AWS that end like an address and are none: flags, and the address of the metadata service.
+const NO_ADDRESS: [&str; 3] =
+    ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_EC2_METADATA_SERVICE_ENDPOINT"];
+
+/// The service whose calls alone a variable leads elsewhere: `AWS_ENDPOINT_URL_DYNAMODB` gives `dynamodb`.
+fn only_of(name: &str) -> Option<String> {
+    let service = name.strip_prefix("AWS_ENDPOINT_URL_")?;
+    Some(service.to_ascii_lowercase().replace('_', ""))
+}
+
+fn endpoint(
+    environment: &Environment,
+    needs: &[crate::model::access::Need],
+    subject: &str,
+    container: &str,
+) -> Option<Finding> {
+    let ignored = environment
+        .get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+        .is_some_and(|it| it.value.as_deref().is_some_and(|value| value.eq_ignore_ascii_case("true")));
+    // Where it is known what is called, another service's address is of no concern.
+    let called = |name: &str| match only_of(name) {
+        Some(service) if !needs.is_empty() => {
+            needs.iter().any(|need| need.action.split(':').next().unwrap_or_default().replace('-', "") == service)
+        }
+        _ => true,
+    };
     let known = |name: &str| {
-        name.starts_with("AWS_ENDPOINT_URL")
-            || name.starts_with("AWS_") && name.ends_with("_ENDPOINT")
+        if name.starts_with("AWS_ENDPOINT_URL") {
+            return !ignored && called(name);
+        }
+        name.starts_with("AWS_") && name.ends_with("_ENDPOINT") && !NO_ADDRESS.contains(&name)
             || name.ends_with("_DYNAMODB_ENDPOINT")
     };
     let (name, it) = environment.iter().find(|(name, _)| known(name))?;
+    let calls = only_of(name).map_or_else(|| "the calls".to_owned(), |service| format!("the calls of {service}"));
     Some(
         ENDPOINT
-            .warns(subject, format!("container {container}: {name} from {} leads the calls elsewhere", it.source))
+            .warns(subject, format!("container {container}: {name} from {} leads {calls} elsewhere", it.source))
             .evidence(&it.source, name)
             .change(format!("if it is an emulator's address, take {name} out")),
     )

@@ -144,7 +144,10 @@ impl View<'_> {
             NOT_PERMITTED.fails(&self.subject, words)
         };
         let statement = json!({"Effect": "Allow", "Action": ACTIONS, "Resource": target});
-        let change = if denied {
+        let fenced = |reason: &trust::Reason| reason.text.contains("the permissions boundary");
+        let change = if !denied && reasons.iter().all(fenced) {
+            format!("allow {} on {target} in the permissions boundary of {role}", ACTIONS.join(" and "))
+        } else if denied {
             "take the statement that denies it away: no added statement overrules a Deny".to_owned()
         } else {
             format!("add to the policies of {role}: {statement}")

@@ -1,7 +1,7 @@
 //! Whom the role trusts: whether its trust policy lets EKS assume it for this service account. Whether the target role
 //! trusts the role is `target`'s.
 
-use super::{Check, Finding, Link};
+use super::{Check, Finding, Link, proof};
 use crate::model::{
     have::Seen,
     role::Role,
@@ -94,18 +94,55 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         Seen::Read(None) | Seen::NotAsked => return Vec::new(),
     };
     let session_tags = !association.disable_session_tags;
-    let request = Request { cluster, subject: &snapshot.subject, session_tags, now: Some(snapshot.now) };
+    let request = Request { cluster, subject: &snapshot.subject, session_tags, now: Some(snapshot.now), pod: None };
     let subject = format!("trust policy of role {}", role.name);
     let finding = match trust::at_run_time(&role.trust, &request) {
         Verdict::Admits => return admitted(&subject, role, &request),
-        Verdict::Unknown(reasons) => {
-            return vec![
-                SOUND.cannot_tell(subject, reasons.join("; ")).evidence("GetRole", "AssumeRolePolicyDocument"),
-            ];
-        }
+        Verdict::Unknown(reasons) => match refused_pods(snapshot, role, &request) {
+            Some((pods, reasons)) => {
+                of(&reasons).fails(subject, trust::in_words(&reasons)).evidence("the pods' names", pods)
+            }
+            None => return vec![undecided(snapshot, &subject, role, &request, &reasons)],
+        },
         Verdict::Refuses(reasons) => of(&reasons).fails(subject, trust::in_words(&reasons)),
     };
     vec![mended(finding, role, &request)]
+}
+
+/// No pod that runs has a name that the policy admits: their names, and why the first is refused.
+fn refused_pods(snapshot: &Snapshot, role: &Role, request: &Request<'_>) -> Option<(String, Vec<Reason>)> {
+    let pods = snapshot.live_pods();
+    let asked = pods.iter().map(|pod| {
+        let of_one = Request { pod: Some(&pod.name), ..request.clone() };
+        match trust::at_run_time(&role.trust, &of_one) {
+            Verdict::Refuses(reasons) => Some(reasons),
+            Verdict::Admits | Verdict::Unknown(_) => None,
+        }
+    });
+    let refused: Vec<Vec<Reason>> = asked.collect::<Option<_>>()?;
+    let names: Vec<&str> = pods.iter().take(5).map(|pod| pod.name.as_str()).collect();
+    Some((names.join(", "), refused.into_iter().next()?))
+}
+
+/// What the policy alone does not tell: the names of the pods may, and credentials that EKS Auth gave do.
+fn undecided(snapshot: &Snapshot, subject: &str, role: &Role, request: &Request<'_>, reasons: &[String]) -> Finding {
+    if proof::live(snapshot) {
+        return SOUND
+            .ok(subject, format!("it admits {}, as EKS Auth gave credentials", request.subject))
+            .evidence("AssumeRoleForPodIdentity", "credentials of this role");
+    }
+    let pods = snapshot.live_pods();
+    let admits = |name: &str| {
+        let of_one = Request { pod: Some(name), ..request.clone() };
+        trust::at_run_time(&role.trust, &of_one) == Verdict::Admits
+    };
+    if !pods.is_empty() && pods.iter().all(|pod| admits(&pod.name)) {
+        return SOUND
+            .ok(subject, format!("it admits the pods of {} by their names", request.subject))
+            .evidence("GetRole", "AssumeRolePolicyDocument");
+    }
+    let finding = SOUND.cannot_tell(subject, reasons.join("; ")).evidence("GetRole", "AssumeRolePolicyDocument");
+    finding.command(format!("podid verify {} --live", request.subject))
 }
 
 /// The check that the most telling reason belongs to.

@@ -1,7 +1,12 @@
 //! What uses the service account: workloads and pods.
 
 use super::{Check, Finding, Link};
-use crate::model::{have::Seen, snapshot::Snapshot, text::count, workload::Workload};
+use crate::model::{
+    have::Seen,
+    snapshot::Snapshot,
+    text::{count, nearest},
+    workload::{CronJob, Workload},
+};
 
 pub(super) static CHECKS: &[&Check] = &[&SOUND, &NONE, &OTHER];
 
@@ -20,7 +25,7 @@ static NONE: Check = Check {
     id: "workload.none",
     link: Link::Workload,
     title: "nothing uses the service account",
-    background: "Neither a pod nor a Deployment, StatefulSet or DaemonSet names it. What runs now and then (a CronJob) is not seen between two runs.",
+    background: "Neither a pod, a Deployment, a StatefulSet, a DaemonSet nor a CronJob names it.",
     sources: &[POD],
     symptom: true,
 };
@@ -43,7 +48,7 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     }
     let (pods, own) = (snapshot.live_pods(), snapshot.own_workloads());
     if pods.is_empty() && own.is_empty() {
-        return vec![unused(snapshot, &subject)];
+        return vec![by_cron_jobs(snapshot, &subject).unwrap_or_else(|| unused(snapshot, &subject))];
     }
     let names: Vec<String> = own.iter().map(|workload| workload.id.to_string()).collect();
     let by = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
@@ -52,6 +57,25 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
             .ok(&subject, format!("{}{by}", count(pods.len(), "pod")))
             .evidence("the pods and workloads of its namespace", names.join(", ")),
     ]
+}
+
+/// CronJobs use it, whose pods are there now and then.
+fn by_cron_jobs(snapshot: &Snapshot, subject: &str) -> Option<Finding> {
+    let jobs = snapshot.cron_jobs.read().filter(|jobs| !jobs.is_empty())?;
+    let shown = |job: &CronJob| format!("cronjob/{}{}", job.name, if job.suspended { " (suspended)" } else { "" });
+    let names: Vec<String> = jobs.iter().map(shown).collect();
+    let said = format!("used by {}, which has no pod now", names.join(", "));
+    Some(SOUND.ok(subject, said).evidence("the CronJobs of its namespace", names.join(", ")))
+}
+
+/// Two names of which one may be a slip for the other: a part of it, or a letter or two off.
+fn alike(one: &str, other: &str) -> bool {
+    !nearest(other, std::iter::once(one)).is_empty()
+}
+
+/// A workload is called like the service account.
+fn meant_for(workload: &str, account: &str) -> bool {
+    workload == account || alike(workload, account)
 }
 
 /// Nothing uses it. Whether another was meant, only names tell: one that runs as `default` and is called like it.
@@ -63,15 +87,14 @@ fn unused(snapshot: &Snapshot, subject: &str) -> Finding {
         .read()
         .into_iter()
         .flatten()
-        .filter(|workload| workload.service_account == "default")
+        .filter(|workload| workload.service_account == "default" || alike(&workload.service_account, &who.name))
         .collect();
-    let alike = |name: &str| name.contains(&who.name) || who.name.contains(name);
-    let meant = strays.iter().find(|workload| alike(&workload.id.name)).or(match &strays[..] {
-        [only] => Some(only),
-        _ => None,
-    });
-    let Some(meant) = meant else {
-        return NONE.warns(subject, "no pod and no workload uses it").evidence(place, "none names it");
+    let Some(meant) = strays.iter().find(|workload| meant_for(&workload.id.name, &who.name)) else {
+        let finding = NONE.warns(subject, "no pod and no workload uses it").evidence(place, "none names it");
+        return match &snapshot.cron_jobs {
+            Seen::Unreadable(why) => finding.evidence("the CronJobs of its namespace", why),
+            Seen::Read(_) | Seen::NotAsked => finding,
+        };
     };
     OTHER
         .fails(

@@ -1,9 +1,12 @@
 //! `podid show`: one association in full, with what hangs on it: role, trust, policies, workloads and pods.
 
+use std::sync::Arc;
+
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
+    checks::{self, Identity, Source},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -14,6 +17,7 @@ use crate::{
         names::ServiceAccount,
         policy,
         role::Role,
+        snapshot::Snapshot,
         staleness, text,
         trust::{self, Verdict},
         workload::{Injection, Pod, Waiting, Workload},
@@ -81,6 +85,7 @@ impl Show {
                 subject: &self.subject,
                 session_tags: !association.disable_session_tags,
                 now: Some(ctx.term.now()),
+                pod: None,
             };
             trust::evaluate(&role.trust, &request)
         });
@@ -223,14 +228,19 @@ impl Show {
             ctx.term.note(format!("no pods use {}", self.subject));
             return Ok(());
         }
-        ctx.term.emit_block(&Block::new().table("Pods", pods_table(pods, &view.association)))?;
+        ctx.term.emit_block(&Block::new().table("Pods", pods_table(pods, &view.association, &view.identities())))?;
         let stale = pods.iter().filter(|p| p.live() && staleness::stale(p, &view.association).is_some()).count();
-        if stale > 0 {
+        let needs = |pod: &Pod| staleness::stale(pod, &view.association).is_some();
+        let (skipped, restarts) = plan::skipped(workloads.read().map_or(&[][..], Vec::as_slice), pods, &needs);
+        if stale > 0 && (restarts || skipped.is_empty()) {
             ctx.term.hint(format!(
                 "{} without the association; restart with `podid recycle {}`",
                 crate::prove::agent::count(stale, "pod"),
                 self.subject
             ));
+        }
+        for skipped in skipped {
+            ctx.term.hint(skipped.reason);
         }
         Ok(())
     }
@@ -239,13 +249,23 @@ impl Show {
 type RoleParts = (Seen<Option<Role>>, Seen<Vec<String>>, Seen<Vec<String>>);
 
 impl View {
+    /// What the containers act as, as far as the pods' specs tell.
+    fn identities(&self) -> Vec<Identity> {
+        let subject = self.association.summary.subject.clone();
+        let mut snapshot = Snapshot::unread(subject, jiff::Timestamp::default(), Arc::default());
+        snapshot.association = Seen::Read(Some(self.association.clone()));
+        snapshot.pods = self.subject.pods.clone();
+        checks::identities(&snapshot)
+    }
+
     fn json(&self) -> Value {
         let role = self.role.read().and_then(Option::as_ref);
+        let identities = self.identities();
         let pods = self
             .subject
             .pods
             .read()
-            .map(|pods| pods.iter().map(|pod| pod_json(pod, &self.association)).collect::<Vec<_>>());
+            .map(|pods| pods.iter().map(|pod| pod_json(pod, &self.association, &identities)).collect::<Vec<_>>());
         let (verdict, reasons) = match &self.verdict {
             Some(Verdict::Admits) => (Some("admits"), Vec::new()),
             Some(Verdict::Refuses(why)) => (Some("refuses"), why.iter().map(ToString::to_string).collect()),
@@ -350,7 +370,7 @@ fn workloads_table(workloads: &[Workload]) -> Table {
     table
 }
 
-fn pods_table(pods: &[Pod], association: &Association) -> Table {
+fn pods_table(pods: &[Pod], association: &Association, identities: &[Identity]) -> Table {
     let mut table = Table::new(&[
         Column::new("POD"),
         Column::new("CREDENTIALS"),
@@ -361,7 +381,7 @@ fn pods_table(pods: &[Pod], association: &Association) -> Table {
     for pod in pods {
         table.row([
             Cell::new(&pod.name),
-            Cell::new(credentials(pod, association)),
+            Cell::new(credentials(pod, association, identities)),
             Cell::new(pod_status(pod)),
             Cell::maybe_time(pod.created_at),
             Cell::new(pod.node.clone().unwrap_or_default()),
@@ -370,8 +390,26 @@ fn pods_table(pods: &[Pod], association: &Association) -> Table {
     table
 }
 
-/// `injected`, `not injected`, `partly (without: a, b)`, `stale (…)`.
-fn credentials(pod: &Pod, association: &Association) -> String {
+/// `injected`, `not injected`, `partly (without: a, b)`, `stale (…)`; and what it uses instead of Pod Identity.
+fn credentials(pod: &Pod, association: &Association, identities: &[Identity]) -> String {
+    let mut others: Vec<String> = Vec::new();
+    for identity in of_pod(pod, identities).filter(|it| it.source != Source::PodIdentity) {
+        let left_out = pod.containers.iter().any(|it| it.name == identity.container && (it.skipped || it.init));
+        let text = identity.text();
+        if !left_out && !others.contains(&text) {
+            others.push(text);
+        }
+    }
+    let state = injected(pod, association);
+    if others.is_empty() { state } else { format!("{state}, uses {}", others.join(" and ")) }
+}
+
+fn of_pod<'a>(pod: &Pod, identities: &'a [Identity]) -> impl Iterator<Item = &'a Identity> {
+    let name = format!("{}/{}", pod.namespace, pod.name);
+    identities.iter().filter(move |it| it.pod == name)
+}
+
+fn injected(pod: &Pod, association: &Association) -> String {
     match pod.injection() {
         Injection::No => "not injected".to_owned(),
         Injection::Partly(missing) => format!("partly (without: {})", missing.join(", ")),
@@ -393,7 +431,7 @@ fn pod_status(pod: &Pod) -> String {
     if pod.phase == "Running" && !pod.ready { "Running (not ready)".to_owned() } else { pod.phase.clone() }
 }
 
-fn pod_json(pod: &Pod, association: &Association) -> Value {
+fn pod_json(pod: &Pod, association: &Association, identities: &[Identity]) -> Value {
     let mut value = json!(pod);
     if let Value::Object(map) = &mut value {
         let (word, without) = match pod.injection() {
@@ -406,6 +444,7 @@ fn pod_json(pod: &Pod, association: &Association) -> Value {
         let stale = staleness::stale(pod, association);
         map.insert("stale".to_owned(), json!(stale.is_some()));
         map.insert("staleReason".to_owned(), json!(stale));
+        map.insert("credentials".to_owned(), json!(of_pod(pod, identities).collect::<Vec<_>>()));
     }
     value
 }

@@ -34,7 +34,7 @@ use crate::{
 /// Walk the whole chain of service accounts, and name the first broken link, its cause and its remedy
 ///
 /// From the cluster to the credentials: agent, nodes, association, service account, workload, pods, credentials that
-/// shadow those of Pod Identity, network, role, trust policy, permissions, target role. Reads only. What the caller may
+/// shadow those of Pod Identity, what the containers act as, network, role, trust policy, permissions, target role. Reads only. What the caller may
 /// not read is skipped, naming the permission. Exits with 3 when a link is broken, and with 4 when none is but the
 /// association, the agent, the role, its trust policy or the pods could not be looked at: a 0 means that they were seen.
 #[derive(Debug, Args)]

@@ -8,15 +8,12 @@ use k8s_openapi::api::core::v1::{
 use kube::{Api, Client};
 
 use crate::model::pod_spec::{
-    ContainerSpec, EnvFrom, EnvValue, KeyRef, Mount, PodSpec, ProjectedToken, Settings, Variable, Volume, VolumeSource,
-    kept,
+    ContainerSpec, EnvFrom, EnvValue, JAVA_KEYS, KeyRef, Mount, PodSpec, ProjectedToken, Settings, Variable, Volume,
+    VolumeSource, may_keep,
 };
 
 /// Annotations that are kept.
 const PREFIXES: [&str; 2] = ["eks.amazonaws.com/", "vpc.amazonaws.com/"];
-
-/// Flags of a JVM that give it keys.
-const JAVA_KEYS: &str = "-Daws.accessKeyId";
 
 /// The spec of a pod.
 pub(super) fn spec(it: &ApiPod) -> PodSpec {
@@ -35,8 +32,7 @@ pub(super) fn spec(it: &ApiPod) -> PodSpec {
 }
 
 fn container(it: &ApiContainer, init: bool) -> ContainerSpec {
-    let words = it.command.iter().flatten().chain(it.args.iter().flatten());
-    let options = it.env.iter().flatten().filter(|v| v.name == "JAVA_TOOL_OPTIONS").filter_map(|v| v.value.as_ref());
+    let mut words = it.command.iter().flatten().chain(it.args.iter().flatten());
     ContainerSpec {
         name: it.name.clone(),
         init,
@@ -49,7 +45,7 @@ fn container(it: &ApiContainer, init: bool) -> ContainerSpec {
             .flatten()
             .map(|m| Mount { volume: m.name.clone(), path: m.mount_path.clone() })
             .collect(),
-        java_keys: words.chain(options).any(|word| word.contains(JAVA_KEYS)),
+        java_keys: words.any(|word| word.contains(JAVA_KEYS)),
     }
 }
 
@@ -58,26 +54,29 @@ fn variable(it: &EnvVar) -> Variable {
     let config_map = from.and_then(|from| from.config_map_key_ref.as_ref());
     let secret = from.and_then(|from| from.secret_key_ref.as_ref());
     let value = match (config_map, secret) {
-        (Some(key), _) => EnvValue::ConfigMap(KeyRef { name: key.name.clone(), key: key.key.clone() }),
-        (_, Some(key)) => EnvValue::Secret(KeyRef { name: key.name.clone(), key: key.key.clone() }),
+        (Some(it), _) => EnvValue::ConfigMap(key(&it.name, &it.key, it.optional)),
+        (_, Some(it)) => EnvValue::Secret(key(&it.name, &it.key, it.optional)),
         _ if from.is_some() => EnvValue::Elsewhere,
-        _ => EnvValue::Text(may_keep(&it.name, it.value.clone().unwrap_or_default())),
+        _ => EnvValue::Text(may_keep(&it.name, it.value.as_deref().unwrap_or_default())),
     };
     Variable { name: it.name.clone(), value }
 }
 
-/// A value that is a setting, or none: that a variable is empty is no secret, and as good as not set.
-fn may_keep(name: &str, value: String) -> Option<String> {
-    (value.is_empty() || kept(name)).then_some(value)
+fn key(name: &str, key: &str, optional: Option<bool>) -> KeyRef {
+    KeyRef { name: name.to_owned(), key: key.to_owned(), optional: optional.unwrap_or_default() }
 }
 
 fn env_from(it: &EnvFromSource) -> Option<EnvFrom> {
     let prefix = it.prefix.clone().unwrap_or_default();
     match (&it.config_map_ref, &it.secret_ref) {
-        (Some(map), _) => Some(EnvFrom { prefix, secret: false, name: map.name.clone() }),
-        (_, Some(secret)) => Some(EnvFrom { prefix, secret: true, name: secret.name.clone() }),
+        (Some(map), _) => Some(from(prefix, false, &map.name, map.optional)),
+        (_, Some(secret)) => Some(from(prefix, true, &secret.name, secret.optional)),
         (None, None) => None,
     }
+}
+
+fn from(prefix: String, secret: bool, name: &str, optional: Option<bool>) -> EnvFrom {
+    EnvFrom { prefix, secret, name: name.to_owned(), optional: optional.unwrap_or_default() }
 }
 
 fn volume(it: &ApiVolume) -> Volume {
@@ -90,12 +89,25 @@ fn volume(it: &ApiVolume) -> Volume {
         VolumeSource::Secret(secret.secret_name.clone().unwrap_or_default())
     } else if let Some(map) = &it.config_map {
         VolumeSource::ConfigMap(map.name.clone())
-    } else if tokens.is_empty() {
-        VolumeSource::Other
-    } else {
+    } else if let Some(csi) = &it.csi {
+        VolumeSource::Csi(csi.driver.clone())
+    } else if !tokens.is_empty() {
         VolumeSource::Tokens(tokens)
+    } else {
+        let objects = objects(it);
+        if objects.is_empty() { VolumeSource::Other } else { VolumeSource::Projected(objects) }
     };
     Volume { name: it.name.clone(), source }
+}
+
+/// The Secrets and ConfigMaps of a projected volume.
+fn objects(it: &ApiVolume) -> Vec<String> {
+    let sources = it.projected.iter().flat_map(|projected| projected.sources.iter().flatten());
+    let named = sources.filter_map(|source| {
+        let secret = source.secret.as_ref().map(|secret| format!("Secret {}", secret.name));
+        secret.or_else(|| source.config_map.as_ref().map(|map| format!("ConfigMap {}", map.name)))
+    });
+    named.collect()
 }
 
 /// A ConfigMap, if it exists.
@@ -103,16 +115,19 @@ pub(super) async fn config_map(client: &Client, namespace: &str, name: &str) -> 
     let found = Api::<ConfigMap>::namespaced(client.clone(), namespace).get_opt(name).await?;
     Ok(found.map(|map| {
         let data = map.data.unwrap_or_default().into_iter();
-        data.map(|(key, value)| (key.clone(), may_keep(&key, value))).collect::<BTreeMap<_, _>>()
+        data.map(|(key, value)| (key.clone(), may_keep(&key, &value))).collect::<BTreeMap<_, _>>()
     }))
 }
 
-/// The names of a Secret's keys, if it exists. Its values are dropped here.
+/// The names of a Secret's keys that are not empty, if it exists. Its values are dropped here.
 pub(super) async fn secret_keys(
     client: &Client,
     namespace: &str,
     name: &str,
 ) -> Result<Option<Vec<String>>, kube::Error> {
     let found = Api::<Secret>::namespaced(client.clone(), namespace).get_opt(name).await?;
-    Ok(found.map(|secret| secret.data.unwrap_or_default().into_keys().collect()))
+    Ok(found.map(|secret| {
+        let data = secret.data.unwrap_or_default().into_iter();
+        data.filter(|(_, value)| !value.0.is_empty()).map(|(key, _)| key).collect()
+    }))
 }

@@ -123,6 +123,9 @@ pub struct NodeRole {
     pub documents: Seen<RoleDocuments>,
 }
 
+/// Why IAM does not say what a role may do that was deleted.
+pub const NO_ROLE: &str = "the role does not exist";
+
 /// What the agent of a node asks for, with its node's role (EKS User Guide, pod-id-agent-setup).
 pub const EKS_AUTH: &str = "eks-auth:AssumeRoleForPodIdentity";
 

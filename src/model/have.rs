@@ -12,6 +12,11 @@ use super::{
     workload::{Pod, Workload},
 };
 
+/// How the reason begins of what could not be read for another reason than a missing permission.
+pub const UNREAD: &str = "could not be read: ";
+/// How the reason begins of what may not be read; the permission follows.
+pub const NOT_ALLOWED: &str = "not allowed: ";
+
 /// Something that was read, could not be read, or was not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Seen<T> {

@@ -318,7 +318,13 @@ pub const COMMANDS: &[Row] = &[
             READ_ROLE,
             &["Eks::clusters", "Eks::node_role", "Eks::addon_versions"],
             &["Iam::managed_policy", "Iam::simulate", "Tables::table", "Tables::table_policy"],
-            &["Cluster::all_pods", "Cluster::config_map", "Cluster::network_policies", "Cluster::log"],
+            &[
+                "Cluster::all_pods",
+                "Cluster::config_map",
+                "Cluster::network_policies",
+                "Cluster::log",
+                "Cluster::cron_jobs",
+            ],
         ],
     ),
     (

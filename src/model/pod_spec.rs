@@ -31,7 +31,7 @@ pub struct ContainerSpec {
     pub env_from: Vec<EnvFrom>,
     /// Volume mounts.
     pub mounts: Vec<Mount>,
-    /// Its command, arguments or `JAVA_TOOL_OPTIONS` set `-Daws.accessKeyId`.
+    /// Its command or arguments set `-Daws.accessKeyId`.
     pub java_keys: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct Variable {
 /// Where a variable's value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvValue {
-    /// It stands in the spec; kept only for the names that [`kept`] lists, or when it is empty.
+    /// It stands in the spec; kept only as far as [`may_keep`] allows.
     Text(Option<String>),
     /// A key of a ConfigMap.
     ConfigMap(KeyRef),
@@ -64,6 +64,8 @@ pub struct KeyRef {
     pub name: String,
     /// Key.
     pub key: String,
+    /// The container starts without the object or the key too.
+    pub optional: bool,
 }
 
 /// An entry of `envFrom`.
@@ -75,6 +77,8 @@ pub struct EnvFrom {
     pub secret: bool,
     /// Its name.
     pub name: String,
+    /// The container starts without it too.
+    pub optional: bool,
 }
 
 /// A volume mount.
@@ -104,6 +108,10 @@ pub enum VolumeSource {
     ConfigMap(String),
     /// Service account tokens, one for each audience, with the file's name.
     Tokens(Vec<ProjectedToken>),
+    /// Secrets and ConfigMaps, projected into one directory.
+    Projected(Vec<String>),
+    /// What this CSI driver brings.
+    Csi(String),
     /// Anything else.
     Other,
 }
@@ -117,7 +125,7 @@ pub struct ProjectedToken {
     pub path: String,
 }
 
-/// A ConfigMap: its keys, and the values of those that [`kept`] lists or that are empty.
+/// A ConfigMap: its keys, and the values that [`may_keep`] allows.
 pub type Settings = BTreeMap<String, Option<String>>;
 
 /// Variables whose values are settings and no secrets. A proxy's address may hold a password: of those only the name is
@@ -131,6 +139,7 @@ const KEPT: &[&str] = &[
     "AWS_DEFAULT_PROFILE",
     "AWS_DEFAULT_REGION",
     "AWS_EC2_METADATA_DISABLED",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_PROFILE",
     "AWS_REGION",
     "AWS_ROLE_ARN",
@@ -142,14 +151,90 @@ const KEPT: &[&str] = &[
     "no_proxy",
 ];
 
+/// Addresses that the webhook sets; clusters with IPv6 get the second.
+pub const URIS: [&str; 2] = ["http://169.254.170.23/v1/credentials", "http://[fd00:ec2::23]/v1/credentials"];
+/// The token's file, as the webhook sets it.
+pub const TOKEN: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
+
+/// What is kept of a value with access keys in it.
+pub const KEYS_INSIDE: &str = "(access keys)";
+/// The system property that gives a JVM keys.
+pub const JAVA_KEYS: &str = "-Daws.accessKeyId";
+
+/// Variables whose content a JVM takes as its options, or a start script hands on to one; the first three it reads itself.
+pub const JAVA_OPTIONS: [&str; 8] = [
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "JAVA_OPTS",
+    "JAVA_OPTIONS",
+    "CATALINA_OPTS",
+    "JVM_OPTS",
+    "JAVA_ARGS",
+];
+
+/// Whether a variable may decide about credentials or the way to them, so that it matters where its value comes from.
+pub fn matters(name: &str) -> bool {
+    name.starts_with("AWS_") || name.to_ascii_uppercase().ends_with("_PROXY") || JAVA_OPTIONS.contains(&name)
+}
+
+/// Schemes of connection URIs whose user and password are AWS keys (SQLAlchemy and Celery broker URLs, Airflow, Hadoop).
+const SCHEMES: &[&str] = &["s3", "s3a", "s3n", "sqs", "aws", "dynamodb", "kinesis", "bedrock", "cloudwatch"];
+
 /// Whether a variable's value may be kept: it is a setting, never a secret.
-pub fn kept(name: &str) -> bool {
+fn kept(name: &str) -> bool {
     KEPT.contains(&name)
+}
+
+/// What may be kept of a variable's value: a setting, that it is empty (as good as not set), or that there are keys in it.
+pub fn may_keep(name: &str, value: &str) -> Option<String> {
+    if value.is_empty() || kept(name) || URIS.contains(&value) || value == TOKEN {
+        return Some(value.to_owned());
+    }
+    if value.contains(JAVA_KEYS) {
+        return Some(JAVA_KEYS.to_owned());
+    }
+    holds_keys(value).then(|| KEYS_INSIDE.to_owned())
+}
+
+/// A value that is no key itself and has keys in it: a connection URI, or settings of a library.
+fn holds_keys(value: &str) -> bool {
+    let id = |user: &str| (user.starts_with("AKIA") || user.starts_with("ASIA")) && user.len() >= 16;
+    let uri = value.split_once("://").is_some_and(|(scheme, rest)| {
+        let scheme = scheme.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        let authority = rest.split(['/', '?', ' ', '"', '\'']).next().unwrap_or_default();
+        // A secret key may hold a slash: what is before the colon tells.
+        let user = authority.split([':', '@']).next().unwrap_or_default();
+        let both = authority.contains(':') && rest.contains('@');
+        !user.is_empty() && both && (SCHEMES.contains(&scheme.to_ascii_lowercase().as_str()) || id(user))
+    });
+    uri || value.to_ascii_lowercase().contains("aws_access_key_id=")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_inside_a_value() {
+        for (value, wanted) in [
+            ("sqs://AKIAIOSFODNN7EXAMPLE:secret%2Fkey@", Some(KEYS_INSIDE)),
+            ("s3://key:secret@bucket/path", Some(KEYS_INSIDE)),
+            ("https://AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMI/K7MDENG@queue.example", Some(KEYS_INSIDE)),
+            ("region=eu;aws_access_key_id=key;aws_secret_access_key=secret", Some(KEYS_INSIDE)),
+            ("-Xmx1g -Daws.accessKeyId=key -Daws.secretKey=secret", Some(JAVA_KEYS)),
+            (URIS[0], Some(URIS[0])),
+            ("", Some("")),
+            ("s3://bucket/path", None),
+            ("sqs://", None),
+            ("postgres://orders:secret@db:5432/orders", None),
+            ("http://user:secret@proxy:3128", None),
+            ("-Xmx1g -Daws.region=us-west-2", None),
+            ("wJalrXUtnFEMI", None),
+        ] {
+            assert_eq!(may_keep("ANY", value).as_deref(), wanted, "{value}");
+        }
+    }
 
     #[test]
     fn no_secret_is_kept() {

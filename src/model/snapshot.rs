@@ -17,7 +17,7 @@ use super::{
     network::{NetworkDaemon, NetworkPolicy},
     pod_spec::Settings,
     role::Role,
-    workload::{Pod, Workload},
+    workload::{CronJob, Pod, Workload},
 };
 
 /// What is the same for every service account of a cluster.
@@ -80,6 +80,8 @@ pub struct Snapshot {
     pub pods: Seen<Vec<Pod>>,
     /// All workloads of its namespace.
     pub workloads: Seen<Vec<Workload>>,
+    /// CronJobs that run as it; asked for only where nothing else uses it.
+    pub cron_jobs: Seen<Vec<CronJob>>,
     /// ConfigMaps that its pods take variables from.
     pub config_maps: BTreeMap<String, Seen<Option<Settings>>>,
     /// The names of the keys of Secrets that its pods take variables from, when Secrets may be read.
@@ -119,6 +121,7 @@ impl Snapshot {
             service_account: Seen::NotAsked,
             pods: Seen::NotAsked,
             workloads: Seen::NotAsked,
+            cron_jobs: Seen::NotAsked,
             config_maps: BTreeMap::new(),
             secrets: BTreeMap::new(),
             network_policies: Seen::NotAsked,
@@ -141,6 +144,16 @@ impl Snapshot {
     /// Its pods that neither ended nor are ending.
     pub fn live_pods(&self) -> Vec<&Pod> {
         self.pods.read().into_iter().flatten().filter(|pod| pod.live()).collect()
+    }
+
+    /// Its pods that are looked at for trouble: those that live, and the newest pod of its Jobs where that failed for good.
+    pub fn looked_at_pods(&self) -> Vec<&Pod> {
+        let ended = |pod: &&Pod| !pod.deleting && !pod.live();
+        let jobs = |pod: &&Pod| pod.owner.as_ref().is_some_and(|owner| owner.kind == "Job");
+        let all = || self.pods.read().into_iter().flatten();
+        let newest = all().filter(jobs).max_by_key(|pod| (pod.created_at, pod.name.as_str()));
+        let failed = newest.filter(ended).filter(|pod| pod.phase == "Failed");
+        self.live_pods().into_iter().chain(failed).collect()
     }
 
     /// The workloads whose template names it.

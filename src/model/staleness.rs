@@ -45,6 +45,19 @@ pub fn stale(pod: &Pod, association: &Association) -> Option<String> {
     settled.is_some_and(|at| born < whole(at)).then(|| "it started before the association's last change".to_owned())
 }
 
+/// Time that the credentials of a session last at most: the agent's (six hours), and those of a target role (59 minutes; EKS User
+/// Guide, pod-id-assign-target-role).
+const SESSION: SignedDuration = SignedDuration::from_hours(6);
+const TARGET_SESSION: SignedDuration = SignedDuration::from_mins(59);
+
+/// How long ago the association was changed, when that is longer than any credentials of before last: pods that have the settings
+/// act under the new ones without a restart.
+pub fn renewed(association: &Association, now: Timestamp) -> Option<SignedDuration> {
+    let last = if association.target_role_arn.is_some() { TARGET_SESSION } else { SESSION };
+    let age = now.duration_since(association.modified_at.max(association.created_at)?);
+    (age >= last + PROPAGATION).then_some(age)
+}
+
 /// Seconds since the association was last written, by EKS's clock and the caller's. One written in the future (the clocks
 /// differ) was written now, so that whoever waits for a change to spread waits for its usual time and no longer.
 pub fn since_change(association: &Association, now: Timestamp) -> Option<u64> {
@@ -105,6 +118,24 @@ mod tests {
         assert_eq!(since_change(&association, at(-3600)), Some(0), "the clocks differ");
         (association.created_at, association.modified_at) = (None, None);
         assert_eq!(since_change(&association, at(50)), None);
+    }
+
+    #[test]
+    fn credentials_are_renewed_in_the_end() {
+        let mut association = association("arn:aws:iam::111122223333:role/carts");
+        (association.created_at, association.modified_at) = (Some(at(-999_999)), Some(at(0)));
+        for (target, now, wanted) in [
+            (false, 6 * 3600, false),
+            (false, 6 * 3600 + 10, true),
+            (true, 59 * 60, false),
+            (true, 59 * 60 + 10, true),
+            (false, -5, false),
+        ] {
+            association.target_role_arn = target.then(|| "arn:aws:iam::444455556666:role/carts".to_owned());
+            assert_eq!(renewed(&association, at(now)).is_some(), wanted, "{target} {now}");
+        }
+        (association.created_at, association.modified_at) = (None, None);
+        assert_eq!(renewed(&association, at(999_999)), None, "nothing tells when");
     }
 
     #[test]

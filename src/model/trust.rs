@@ -52,6 +52,8 @@ pub struct Request<'a> {
     pub session_tags: bool,
     /// When it is asked; without it, conditions on the time cannot be told.
     pub now: Option<Timestamp>,
+    /// The pod's name, where one pod's request is meant.
+    pub pod: Option<&'a str>,
 }
 
 /// What kind of reason keeps a request out.

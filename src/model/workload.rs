@@ -189,6 +189,9 @@ pub struct Owner {
 /// Time that a container gets to become ready before podid calls it failing.
 const STARTING: SignedDuration = SignedDuration::from_mins(1);
 
+/// Time that the creation of a container gets, with its volumes, before podid calls it failing.
+const CREATING: SignedDuration = SignedDuration::from_mins(3);
+
 /// A pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -328,10 +331,18 @@ impl Pod {
             return !container.init && !self.ready && !blames_another && (container.restarts > 0 || !starting);
         }
         match &container.waiting {
-            Some(waiting) if waiting.starts_soon() => container.restarts > 0,
+            Some(waiting) if waiting.starts_soon() => container.restarts > 0 || self.stuck(container, now),
             Some(_) => true,
             None => container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0),
         }
+    }
+
+    /// Whether a container should have been created long ago: a volume that cannot be mounted, or no address for the pod. Another
+    /// one waits for init containers, which may take their time.
+    pub fn stuck(&self, container: &Container, now: Timestamp) -> bool {
+        let creating = container.waiting.as_ref().is_some_and(|waiting| waiting.reason == "ContainerCreating");
+        let long = self.created_at.is_some_and(|born| now.duration_since(born) >= CREATING);
+        creating && container.restarts == 0 && self.node.is_some() && long
     }
 
     /// Whether one of its containers does not do its work: it waits for anything but its turn, ended badly, was restarted, or

@@ -17,7 +17,7 @@ use futures::{
 };
 use jiff::Timestamp;
 
-use super::{CONCURRENCY, agent_and_network, association, names, seen};
+use super::{CONCURRENCY, agent_and_network, association, names, seen_or_why as seen};
 use crate::{
     failure::Result,
     model::{
@@ -30,8 +30,9 @@ use crate::{
         have::{Seen, ServiceAccountState},
         log_line::LogLine,
         names::ServiceAccount,
-        pod_spec::{EnvValue, Settings},
+        pod_spec::{EnvValue, Settings, matters},
         snapshot::{ClusterView, PodLog, RoleView, Snapshot},
+        workload::CronJob,
     },
     output::mask,
     ports::{Cluster, Eks, Iam, Tables},
@@ -86,7 +87,12 @@ impl Asking<'_> {
         let agent = async {
             match &self.kube {
                 Ok(kube) => {
-                    let (mut state, network) = agent_and_network(self.eks, *kube, cluster).await?;
+                    let read = agent_and_network(self.eks, *kube, cluster).await;
+                    let (mut state, network) = match seen(read, "eks:DescribeAddon and list daemonsets and nodes")? {
+                        Seen::Read(both) => both,
+                        Seen::Unreadable(why) => (Seen::Unreadable(why.clone()), Seen::Unreadable(why)),
+                        Seen::NotAsked => (Seen::NotAsked, Seen::NotAsked),
+                    };
                     if let (Seen::Read(state), true) = (&mut state, self.logs) {
                         super::crash_logs(*kube, state).await;
                     }
@@ -170,17 +176,19 @@ impl Asking<'_> {
                     self.logs(it),
                     self.agent_logs(it),
                     self.around(it, &cluster),
-                    self.owner(it, &cluster)
+                    self.owner(it, &cluster),
+                    self.cron_jobs(it)
                 )
             })
             .buffered(CONCURRENCY)
             .try_collect::<Vec<_>>()
             .await?;
-        for (it, (settings, logs, agent_logs, around, owner)) in snapshots.iter_mut().zip(more) {
+        for (it, (settings, logs, agent_logs, around, owner, cron_jobs)) in snapshots.iter_mut().zip(more) {
             (it.config_maps, it.secrets) = settings;
             (it.logs, it.agent_logs) = (logs, agent_logs);
             (it.others, it.elsewhere) = around;
             it.owner = owner;
+            it.cron_jobs = cron_jobs;
             if let Some(association) = it.associated().cloned() {
                 let read = |arn: &String| roles.get(arn).cloned();
                 it.role = read(&association.role_arn).unwrap_or_default();
@@ -210,10 +218,15 @@ impl Asking<'_> {
         &self,
         subjects: BTreeSet<&ServiceAccount>,
     ) -> Result<BTreeMap<ServiceAccount, Seen<ServiceAccountState>>> {
-        match &self.kube {
-            Ok(kube) => names::service_accounts(*kube, &subjects).await,
-            Err(why) => Ok(subjects.into_iter().map(|it| (it.clone(), Seen::Unreadable(why.clone()))).collect()),
-        }
+        let why = match &self.kube {
+            Ok(kube) => match seen(names::service_accounts(*kube, &subjects).await, "get and list serviceaccounts")? {
+                Seen::Read(states) => return Ok(states),
+                Seen::Unreadable(why) => why,
+                Seen::NotAsked => return Ok(BTreeMap::new()),
+            },
+            Err(why) => why.clone(),
+        };
+        Ok(subjects.into_iter().map(|it| (it.clone(), Seen::Unreadable(why.clone()))).collect())
     }
 
     /// The roles and target roles of the snapshots, by ARN. One of another account cannot be read from here. The policies are
@@ -258,7 +271,7 @@ impl Asking<'_> {
                 for from in &container.env_from {
                     if from.secret { &mut secrets } else { &mut maps }.insert(from.name.clone());
                 }
-                for variable in container.env.iter().filter(|variable| variable.name.starts_with("AWS_")) {
+                for variable in container.env.iter().filter(|variable| matters(&variable.name)) {
                     match &variable.value {
                         EnvValue::ConfigMap(key) => maps.insert(key.name.clone()),
                         EnvValue::Secret(key) => secrets.insert(key.name.clone()),
@@ -291,7 +304,7 @@ impl Asking<'_> {
         if !self.logs {
             return Ok(Vec::new());
         }
-        let pods = it.live_pods();
+        let pods = it.looked_at_pods();
         let troubled =
             pods.iter().flat_map(|pod| pod.containers.iter().filter(|c| pod.troubled(c)).map(move |c| (*pod, c)));
         let reads = troubled.map(|(pod, container)| {
@@ -329,6 +342,18 @@ impl Asking<'_> {
             Err(failure) => Seen::Unreadable(failure.to_string()),
         };
         PodLog { pod: format!("{namespace}/{pod}"), container: container.to_owned(), lines }
+    }
+
+    /// The CronJobs that run as it, where neither a pod nor a workload does.
+    async fn cron_jobs(&self, it: &Snapshot) -> Result<Seen<Vec<CronJob>>> {
+        let unused = it.workloads.read().is_some() && it.own_workloads().is_empty() && it.live_pods().is_empty();
+        if it.pods.read().is_none() || !unused {
+            return Ok(Seen::NotAsked);
+        }
+        let (namespace, name) = (&it.subject.namespace, &it.subject.name);
+        let read = self.kube("list cronjobs", |kube| kube.cron_jobs(Some(namespace))).await?;
+        let own = |jobs: &Vec<CronJob>| jobs.iter().filter(|job| job.service_account == *name).cloned().collect();
+        Ok(read.map(own))
     }
 
     /// The add-on that owns the association: `…:addon/CLUSTER/NAME/ID`.

@@ -262,7 +262,7 @@ fn differences(want: &Want, role: &Role, plan: &mut Plan) {
 }
 
 fn trust(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut Plan) -> Result<(), Refusal> {
-    let request = Request { cluster: &want.cluster, subject: &want.subject, session_tags, now: None };
+    let request = Request { cluster: &want.cluster, subject: &want.subject, session_tags, now: None, pod: None };
     let statement = trust::statement(&want.cluster, &want.subject, scope, session_tags);
     let ours = podid_made(want, role) || want.role.create && want.role.adopt;
     let own = trust::podid_statement(&role.trust, &want.cluster, &want.subject);

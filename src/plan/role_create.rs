@@ -220,7 +220,7 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
         differs(&format!("tag {key}"), role.tags.get(key).map_or("unset", String::as_str), value);
     }
     let (subject, tagged) = (ask.subject(), ask.session_tags);
-    let request = Request { cluster: ask.cluster, subject: &subject, session_tags: tagged, now: None };
+    let request = Request { cluster: ask.cluster, subject: &subject, session_tags: tagged, now: None, pod: None };
     let admits = ask.subject.is_some() && trust::evaluate(&role.trust, &request) == Verdict::Admits;
     // A scope that was asked for is written also where another one admits already.
     if admits && ask.scope.is_none() {

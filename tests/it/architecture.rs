@@ -19,7 +19,7 @@ const MAY: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("aws", &["explain", "failure", "model", "ports", "secrets", "wait"]),
     ("k8s", &["explain", "failure", "files", "model", "output::mask", "ports", "secrets", "wait"]),
-    ("checks", &["model"]),
+    ("checks", &["model", "plan"]),
     ("observe", &["failure", "model", "output::mask", "ports"]),
     ("execute", &["failure", "model", "observe", "plan", "ports", "wait"]),
     ("prove", &["explain", "failure", "model", "observe", "output::Progress", "output::mask", "ports", "wait"]),

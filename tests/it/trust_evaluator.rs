@@ -204,7 +204,8 @@ fn two_readings_of_trust_policies_agree() {
     let request = (0..CLUSTERS.len(), select(&SUBJECTS[..]), any::<bool>());
     let outcome = runner.run(&(document(), request), |(trust, (at, subject, tagged))| {
         let subject = subject.parse().unwrap();
-        let request = Request { cluster: &clusters[at], subject: &subject, session_tags: tagged, now: Some(now) };
+        let request =
+            Request { cluster: &clusters[at], subject: &subject, session_tags: tagged, now: Some(now), pod: None };
         let mut tags = BTreeMap::new();
         if tagged {
             tags = session_tags(CLUSTERS[at], [&subject.namespace, &subject.name], ["carts-5d9c", "0-1"]);

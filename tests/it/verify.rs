@@ -2,6 +2,7 @@
 //! which nothing is broken.
 
 mod access;
+mod alarms;
 mod chain;
 mod forms;
 mod live;

@@ -164,6 +164,13 @@ const OTHER: &[&[&str]] = &[
 pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log: Option<&PodLog>) -> Finding {
     let name = format!("{}/{}", pod.namespace, pod.name);
     let subject = format!("pod {name}, container {}", container.name);
+    if pod.stuck(container, snapshot.now) {
+        return NOT_STARTED
+            .fails(subject, "it has not started: its volumes or its network could not be set up for minutes")
+            .evidence(format!("status of pod {name}"), "ContainerCreating")
+            .command(format!("kubectl -n {} describe pod {}", pod.namespace, pod.name))
+            .change("correct what its last event names, such as a Secret that a volume needs (FailedMount)");
+    }
     if let Some(waiting) = container.waiting.as_ref().filter(|w| !w.starts_soon() && w.reason != "CrashLoopBackOff") {
         let told = if waiting.message.is_empty() { &waiting.reason } else { &waiting.message };
         return NOT_STARTED

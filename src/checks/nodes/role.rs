@@ -61,6 +61,14 @@ fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
             let from = format!(" (predicted from the policies; IAM was not asked: {why})");
             (predicted, "GetRolePolicy, GetPolicyVersion", from)
         }
+        (Seen::Unreadable(why), _) if why == access::NO_ROLE => {
+            return PERMISSION
+                .fails(subject, "the role does not exist, so the agents on its nodes get no credentials")
+                .evidence("SimulatePrincipalPolicy", "NoSuchEntity")
+                .change(format!(
+                    "create the role {name} again with the policies of a node, or replace the node group"
+                ));
+        }
         (Seen::Unreadable(why), _) => return PERMISSION.skips(subject, why),
         (Seen::NotAsked, _) => return PERMISSION.skips(subject, "IAM was not asked"),
     };

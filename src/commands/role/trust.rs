@@ -123,7 +123,7 @@ impl Trust {
                     ctx.term.note(format!("{subject} is associated with another role: {}", other.role_arn));
                 }
                 let session_tags = !association.as_ref().is_some_and(|a| a.disable_session_tags);
-                Some(Request { cluster, subject, session_tags, now: Some(ctx.term.now()) })
+                Some(Request { cluster, subject, session_tags, now: Some(ctx.term.now()), pod: None })
             }
             _ => None,
         };

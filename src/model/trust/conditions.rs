@@ -27,6 +27,8 @@ pub(in crate::model) enum Context {
     One(String),
     /// Several values.
     Many(Vec<String>),
+    /// It is there, with a value of which podid knows only how it begins.
+    Begins(&'static str),
     /// It is there, with a value that podid cannot know.
     Present,
     /// EKS does not send it.
@@ -46,6 +48,9 @@ pub(in crate::model) trait Keys {
         Cause::Condition(key.to_ascii_lowercase())
     }
 }
+
+/// How EKS begins the names of the pods' sessions (EKS API reference, AssumeRoleForPodIdentity).
+const SESSION: &str = "eks-";
 
 /// The session tags that EKS sends (EKS User Guide, pod-id-abac).
 pub const TAGS: [&str; 6] = [
@@ -114,7 +119,7 @@ pub(super) fn shared(
             Some(Context::Many(TAGS.iter().map(|tag| (*tag).to_owned()).collect()))
         }
         "aws:tagkeys" | "sts:transitivetagkeys" => Some(Context::Absent),
-        "sts:rolesessionname" => Some(Context::Present),
+        "sts:rolesessionname" => Some(Context::Begins(SESSION)),
         "aws:currenttime" => Some(time(|now| now.to_string())),
         "aws:epochtime" => Some(time(|now| now.as_second().to_string())),
         _ => None,
@@ -129,6 +134,9 @@ pub(super) fn is_of_tags(key: &str) -> bool {
 impl Keys for Request<'_> {
     fn context(&self, key: &str) -> Context {
         let key = key.to_ascii_lowercase();
+        if let ("aws:requesttag/kubernetes-pod-name", true, Some(pod)) = (key.as_str(), self.session_tags, self.pod) {
+            return Context::One(pod.to_owned());
+        }
         if let Some(found) = shared(self.cluster, self.subject, self.session_tags, self.now, &key) {
             return found;
         }
@@ -199,6 +207,9 @@ pub(super) fn texts(value: &Value) -> Vec<String> {
     }
 }
 
+/// Stands in a pattern for a literal `*` or `?`, which no value that EKS sends contains.
+const LITERAL: char = '\u{f8ff}';
+
 /// A value with its policy variables filled in; `None` when one has no value that podid knows (IAM reference, policy
 /// variables: `${key}`, `${key, 'default'}`, and `${*}`, `${?}`, `${$}` for the characters themselves).
 fn filled(text: &str, keys: &dyn Keys, pattern: bool) -> Option<String> {
@@ -212,8 +223,8 @@ fn filled(text: &str, keys: &dyn Keys, pattern: bool) -> Option<String> {
             None => (inside.trim(), None),
         };
         match (key, keys.context(key)) {
-            // A pattern would take them for what they are not meant to be.
-            ("*" | "?", _) if pattern => return None,
+            // A pattern would take them for others: a character stands for them that no name and no ARN has.
+            ("*" | "?", _) if pattern => out.push(LITERAL),
             ("*" | "?" | "$", _) => out.push_str(key),
             (_, Context::One(value)) => out.push_str(&value),
             (_, Context::Absent) => out.push_str(default?),
@@ -305,6 +316,7 @@ impl Test<'_> {
                 let excluded = || self.no(format!("{who} excludes every {key}, EKS sends one"));
                 return if operator.negated { excluded() } else { Truth::Yes };
             }
+            Context::Begins(start) => return self.begins(start),
             Context::Unknown | Context::Present => return self.unknown(),
             Context::Absent => {
                 // An absent key passes a negated test, IfExists and ForAllValues, and fails every other (IAM reference).
@@ -340,9 +352,47 @@ impl Test<'_> {
         self.no(format!("{who} {verb} {key} = {}{compared}, EKS sends {sent}{}", self.shown(), self.note(&values)))
     }
 
+    /// Of the value only the start is known: it decides where every wanted text or pattern agrees, or none can.
+    fn begins(&self, start: &str) -> Truth {
+        let pattern = match self.operator.base.as_str() {
+            "stringlike" => true,
+            "stringequals" | "stringequalsignorecase" => false,
+            _ => return self.unknown(),
+        };
+        if self.wanted.iter().any(|one| one.contains("${")) {
+            return self.unknown();
+        }
+        // Whatever follows the start matches, or whatever follows it does not.
+        let always = |one: &str| pattern && one.strip_suffix('*').is_some_and(|head| start.starts_with(head));
+        let never = |one: &str| {
+            let head = one.split(['*', '?']).next().filter(|_| pattern).unwrap_or(one);
+            let head =
+                if self.operator.base == "stringequalsignorecase" { head.to_lowercase() } else { head.to_owned() };
+            let open = pattern && head.len() < one.len();
+            !(head.starts_with(start) || open && start.starts_with(&head))
+        };
+        let hit = if self.wanted.iter().any(|one| always(one)) {
+            true
+        } else if self.wanted.iter().all(|one| never(one)) {
+            false
+        } else {
+            return self.unknown();
+        };
+        if hit != self.operator.negated {
+            return Truth::Yes;
+        }
+        let verb = if self.operator.negated { "excludes" } else { "wants" };
+        self.no(format!(
+            "{} {verb} {} = {}, EKS sends one that begins with `{start}`",
+            self.who,
+            self.key,
+            self.shown()
+        ))
+    }
+
     fn is_null(&self, context: &Context, keys: &dyn Keys) -> Truth {
         let absent = match context {
-            Context::One(_) | Context::Many(_) | Context::Present => false,
+            Context::One(_) | Context::Many(_) | Context::Begins(_) | Context::Present => false,
             Context::Absent => true,
             Context::Unknown => return self.unknown(),
         };

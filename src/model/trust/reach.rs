@@ -54,7 +54,7 @@ pub fn opens(before: Option<&Document>, after: &Document, account: &Arn) -> bool
         ..account.clone()
     });
     let subject = ServiceAccount { namespace: any("namespace"), name: any("service-account") };
-    let request = Request { cluster: &cluster, subject: &subject, session_tags: true, now: None };
+    let request = Request { cluster: &cluster, subject: &subject, session_tags: true, now: None, pod: None };
     let open = |document: &Document| evaluate(document, &request) == Verdict::Admits;
     open(after) && !before.is_some_and(open)
 }

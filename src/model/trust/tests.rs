@@ -14,7 +14,7 @@ fn ask(statements: Value) -> Verdict {
 fn ask_with(statements: Value, session_tags: bool) -> Verdict {
     let (cluster, subject) = (cluster(), subject("carts/carts"));
     let document = Document(json!({"Version": "2012-10-17", "Statement": statements}));
-    evaluate(&document, &Request { cluster: &cluster, subject: &subject, session_tags, now: Some(at(0)) })
+    evaluate(&document, &Request { cluster: &cluster, subject: &subject, session_tags, now: Some(at(0)), pod: None })
 }
 
 /// The documented minimum, with changes on top.
@@ -193,7 +193,6 @@ fn what_podid_cannot_know_is_neither_yes_nor_no() {
         json!({"ForAnyValue:StringLike": {"aws:SourceOrgPaths": "o-1/*"}}),
         json!({"StringEquals": {"aws:SourceAccount": "${aws:ResourceOrgID}"}}),
         json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "${aws:PrincipalTag/team}"}}),
-        json!({"StringLike": {"aws:RequestTag/kubernetes-namespace": "${*}"}}),
         json!({"StringLike": {"aws:RequestTag/kubernetes-pod-name": "carts-*"}}),
         json!({"StringEquals": {"aws:TagKeys": "kubernetes-namespace"}}),
         json!({"StringEquals": {"aws:CurrentTime": "2026-11-23T12:00:00Z"}}),
@@ -221,7 +220,7 @@ fn what_podid_cannot_know_is_neither_yes_nor_no() {
 #[test]
 fn variables_are_texts_in_old_documents_and_time_is_unknown_without_a_clock() {
     let (cluster, own) = (cluster(), subject("carts/carts"));
-    let request = Request { cluster: &cluster, subject: &own, session_tags: true, now: None };
+    let request = Request { cluster: &cluster, subject: &own, session_tags: true, now: None, pod: None };
     let own_account = minimum(json!({"Condition": {"StringEquals": {"aws:SourceAccount": "${aws:ResourceAccount}"}}}));
     let old = Document(json!({"Version": "2008-10-17", "Statement": own_account}));
     refuses(
@@ -267,7 +266,7 @@ fn without_tags_sts_does_not_ask_for_tag_session() {
     let (cluster, own) = (cluster(), subject("carts/carts"));
     let document = Document(json!({"Statement": minimum(json!({"Action": "sts:AssumeRole"}))}));
     for (session_tags, admits) in [(true, false), (false, true)] {
-        let request = Request { cluster: &cluster, subject: &own, session_tags, now: None };
+        let request = Request { cluster: &cluster, subject: &own, session_tags, now: None, pod: None };
         assert_eq!(at_run_time(&document, &request) == Verdict::Admits, admits);
         assert!(matches!(evaluate(&document, &request), Verdict::Refuses(_)), "EKS may ask for it at the creation");
     }
@@ -295,8 +294,10 @@ fn each_scope_admits_what_it_says() {
             [(&home, "carts/carts"), (&home, "carts/other"), (&home, "orders/carts"), (&away, "carts/carts")];
         for ((cluster, name), admitted) in requests.into_iter().zip(wanted) {
             let subject = subject(name);
-            let verdict =
-                evaluate(&document, &Request { cluster, subject: &subject, session_tags: tags, now: Some(at(0)) });
+            let verdict = evaluate(
+                &document,
+                &Request { cluster, subject: &subject, session_tags: tags, now: Some(at(0)), pod: Option::None },
+            );
             assert_eq!(verdict == Verdict::Admits, admitted, "{scope:?} {tags} {name} {}: {verdict:?}", cluster.name);
         }
     }
@@ -324,7 +325,7 @@ fn editing_keeps_what_others_wrote() {
 #[test]
 fn a_correction_adds_the_least() {
     let (cluster, own) = (cluster(), subject("carts/carts"));
-    let request = Request { cluster: &cluster, subject: &own, session_tags: true, now: None };
+    let request = Request { cluster: &cluster, subject: &own, session_tags: true, now: None, pod: None };
     let narrow = statement(&cluster, &own, Scope::ServiceAccount, true);
     let mut lacking = minimum(json!({"Action": "sts:AssumeRole", "Condition": narrow["Condition"]}));
     let correct = |statements: &Value, scope| correction(&Document(json!({"Statement": statements})), &request, scope);
@@ -370,4 +371,55 @@ fn a_correction_adds_the_least() {
     theirs["Principal"] = json!({"AWS": "arn:aws:iam::222233334444:root"});
     let sid = sid(&cluster, &own);
     assert_eq!(correct(&theirs, Scope::ServiceAccount), Err(Unfixable::SidTaken(SidTaken(sid))));
+}
+
+#[test]
+fn the_start_of_a_session_name_decides() {
+    for (condition, wanted) in [
+        (json!({"StringLike": {"sts:RoleSessionName": "eks-*"}}), Some(true)),
+        (json!({"StringLike": {"sts:RoleSessionName": ["ci-*", "e*"]}}), Some(true)),
+        (json!({"StringLike": {"sts:RoleSessionName": "*"}}), Some(true)),
+        (json!({"StringLike": {"sts:RoleSessionName": "ci-*"}}), Some(false)),
+        (json!({"StringEquals": {"sts:RoleSessionName": "carts"}}), Some(false)),
+        (json!({"StringNotLike": {"sts:RoleSessionName": "eks-*"}}), Some(false)),
+        (json!({"StringNotEquals": {"sts:RoleSessionName": "carts"}}), Some(true)),
+        (json!({"StringNotLike": {"sts:RoleSessionName": "ci-*"}}), Some(true)),
+        (json!({"Null": {"sts:RoleSessionName": "true"}}), Some(false)),
+        (json!({"StringLike": {"sts:RoleSessionName": "eks-eks-workshop-*"}}), None),
+        (json!({"StringLike": {"sts:RoleSessionName": "*-carts-*"}}), None),
+        (json!({"StringEquals": {"sts:RoleSessionName": "eks-carts"}}), None),
+        (json!({"StringLike": {"sts:RoleSessionName": "${aws:username}"}}), None),
+    ] {
+        let verdict = ask(minimum(json!({"Condition": condition})));
+        let told = match verdict {
+            Verdict::Admits => Some(true),
+            Verdict::Refuses(_) => Some(false),
+            Verdict::Unknown(_) => None,
+        };
+        assert_eq!(told, wanted, "{condition}: {verdict:?}");
+    }
+}
+
+#[test]
+fn characters_by_their_variable_are_literal() {
+    for (wanted, admits) in
+        [("${*}", false), ("car${?}s", false), ("carts${$}", false), ("c*", true), ("c${*}*", false)]
+    {
+        let condition = json!({"StringLike": {"aws:RequestTag/kubernetes-namespace": wanted}});
+        let verdict = ask(minimum(json!({"Condition": condition})));
+        assert_eq!(verdict == Verdict::Admits, admits, "{wanted}: {verdict:?}");
+        assert!(!matches!(verdict, Verdict::Unknown(_)), "{wanted}: {verdict:?}");
+    }
+}
+
+#[test]
+fn the_name_of_a_pod_decides_where_one_is_asked_about() {
+    let (cluster, own) = (cluster(), subject("carts/carts"));
+    let condition = json!({"StringLike": {"aws:RequestTag/kubernetes-pod-name": "carts-*"}});
+    let document = Document(json!({"Version": "2012-10-17", "Statement": minimum(json!({"Condition": condition}))}));
+    let of =
+        |pod| evaluate(&document, &Request { cluster: &cluster, subject: &own, session_tags: true, now: None, pod });
+    assert_eq!(of(Some("carts-5d9c-x")), Verdict::Admits);
+    assert!(matches!(of(Some("orders-5d9c-x")), Verdict::Refuses(_)));
+    assert!(matches!(of(None), Verdict::Unknown(_)));
 }

@@ -14,7 +14,7 @@ use crate::{
         have::Seen,
         snapshot::{RoleView, Snapshot},
     },
-    observe::{inline_policies, seen},
+    observe::{inline_policies, seen_or_why as seen},
     output::mask,
 };
 
@@ -171,6 +171,7 @@ impl Asking<'_> {
         match self.iam.simulate(asked).await {
             // What IAM does not know how to simulate is no reason to tell nothing else.
             Err(failure) if invalid(&failure) => Ok(Seen::Unreadable(failure.to_string())),
+            Err(failure) if failure.is(Kind::NotFound) => Ok(Seen::Unreadable(access::NO_ROLE.to_owned())),
             answer => seen(answer, "iam:SimulatePrincipalPolicy"),
         }
     }

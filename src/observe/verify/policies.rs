@@ -6,7 +6,7 @@ use super::Asking;
 use crate::{
     failure::{Failure, Result},
     model::{access::RoleDocuments, document::Document, have::Seen, role::Role},
-    observe::{CONCURRENCY, inline_policies, seen},
+    observe::{CONCURRENCY, inline_policies, seen_or_why as seen},
 };
 
 /// What reading them takes.

@@ -159,7 +159,7 @@ impl<'a> Work<'a> {
             trust::statement(cluster, subject, scope.unwrap_or(trust::default_scope(tags)), tags)
         };
         let admits = |document: &Document, subject: &ServiceAccount, session_tags: bool| {
-            trust::evaluate(document, &Request { cluster, subject, session_tags, now: None })
+            trust::evaluate(document, &Request { cluster, subject, session_tags, now: None, pod: None })
         };
         let with = |document: &Document, subject: &ServiceAccount, statement| {
             trust::with_statement(document, cluster, subject, statement).map_err(|taken| sid_taken(name, &taken))

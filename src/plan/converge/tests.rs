@@ -230,6 +230,7 @@ proptest! {
                 subject,
                 session_tags: !association.disable_session_tags,
                 now: None,
+                pod: None,
             };
             prop_assert_eq!(crate::model::trust::evaluate(&role.trust, &request), crate::model::trust::Verdict::Admits);
         }

@@ -81,7 +81,8 @@ fn what_goes_and_in_which_order() {
     assert_eq!(ids(&plan), ["put-trust", "delete-association/carts/carts"]);
     let Step::PutTrust { after, .. } = &plan.steps[0] else { panic!("{plan:?}") };
     assert_eq!(after.0["Statement"], json!([theirs]));
-    let request = Request { cluster: &cluster(), subject: &subject("carts/carts"), session_tags: true, now: None };
+    let request =
+        Request { cluster: &cluster(), subject: &subject("carts/carts"), session_tags: true, now: None, pod: None };
     assert!(matches!(trust::evaluate(after, &request), Verdict::Refuses(_)));
     // Nothing is there: nothing is planned.
     world.targets[0].association = None;

@@ -148,7 +148,7 @@ proptest! {
         let document = role_mut(&mut there).trust.clone();
         for name in SUBJECTS {
             let subject = subject(name);
-            let verdict = trust::evaluate(&document, &Request { cluster: &cluster, subject: &subject, session_tags: true, now: None });
+            let verdict = trust::evaluate(&document, &Request { cluster: &cluster, subject: &subject, session_tags: true, now: None, pod: None });
             prop_assert_eq!(verdict == Verdict::Admits, wanted.contains(name), "{}: {:?}", name, verdict);
         }
         prop_assert_eq!(trust::too_long(None, &document), None);

@@ -136,6 +136,12 @@ const VERIFY: Rows = &[
     ("reports[]", "one for each service account"),
     ("reports[].namespace, serviceAccount", "whose"),
     ("reports[].outcome", "ok, warning, failed or incomplete (a core link was not seen)"),
+    ("reports[].containers[].pod, container", "each container of its pods, and where its SDK finds credentials first:"),
+    ("reports[].containers[].source", "static-keys, irsa, ecs-uri, pod-identity, node-role or none"),
+    (
+        "reports[].containers[].role, origin, unless",
+        "the role, the variable, and a profile or file that comes before; null if none",
+    ),
     ("reports[].findings[]", "what was found, in the order of the chain; the first that failed is what to mend"),
     ("reports[].findings[].id", "stable id of the check, as podid verify --list-checks has them"),
     ("reports[].findings[].link", "the link of the chain"),
@@ -185,6 +191,15 @@ const SHOW: Rows = &[
     ("pods[].injection", "injected, no or partly"),
     ("pods[].withoutInjection[]", "containers without the injection, when it is partly there"),
     ("pods[].stale, pods[].staleReason", "whether the pod must be restarted for the association to count, and why"),
+    ("pods[].credentials[].pod, container", "a container of it, and where its SDK finds credentials first:"),
+    (
+        "pods[].credentials[].source",
+        "static-keys, irsa, ecs-uri, pod-identity, node-role or none; from the pod's spec alone",
+    ),
+    (
+        "pods[].credentials[].role, origin, unless",
+        "the role, the variable, and a profile or file that comes before; null if none",
+    ),
     ("pods[].tokenVolume", "whether the pod has the volume with the agent's token"),
     (
         "pods[].namespace, name, serviceAccount, node, createdAt, deleting, phase, ready, unschedulable, revision",

@@ -91,7 +91,7 @@ fn irsa_is_no_missing_association() {
     let run = env.podid("verify carts/carts").ok();
     let last = run.stdout.lines().last().unwrap();
     assert_eq!(
-        last, "All checks passed (6 passed): it uses IRSA, not Pod Identity: role eks-workshop-carts-dynamo",
+        last, "All checks passed (7 passed): it uses IRSA, not Pod Identity: role eks-workshop-carts-dynamo",
         "{run}"
     );
     // Without the annotation nothing gives them a role.

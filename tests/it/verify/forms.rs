@@ -65,12 +65,12 @@ fn the_tree() {
     --- stdout
     carts/carts in cluster eks-workshop
       ok       cluster, agent, nodes, association, service account, workload, pod spec, shadowed
-               credentials, network, role, trust
+               credentials, identity, network, role, trust
       skipped  permissions: what the workload needs: name what it needs: --needs or --dynamodb
                (permissions.sound)
       ok       freshness, application
 
-    All checks passed (13 passed, 1 skipped)
+    All checks passed (14 passed, 1 skipped)
     ");
     let full = sound.podid("verify carts/carts -v --no-logs").ok().stdout;
     assert!(

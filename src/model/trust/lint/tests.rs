@@ -59,7 +59,7 @@ fn healthy_documents() {
         (Scope::None, true),
     ] {
         let own = document(statement(&cluster, &subject, scope, session_tags));
-        let request = Request { cluster: &cluster, subject: &subject, session_tags, now: None };
+        let request = Request { cluster: &cluster, subject: &subject, session_tags, now: None, pod: None };
         let ask = Lint { role: &role, request: Some(&request) };
         assert_eq!(lint(&own, &ask), [], "{scope:?}");
         assert_eq!(corrected(&own, &ask), Err(Unfixable::Nothing), "{scope:?}");
@@ -151,7 +151,7 @@ fn nobody_is_trusted() {
         );
         assert_eq!(corrected(&foreign, &Lint { role: &role, request: None }), Err(Unfixable::Nothing));
         // For a service account it can be mended: podid's statement comes to the others.
-        let request = Request { cluster: &cluster, subject: &subject, session_tags: true, now: None };
+        let request = Request { cluster: &cluster, subject: &subject, session_tags: true, now: None, pod: None };
         let ask = Lint { role: &role, request: Some(&request) };
         let after = corrected(&foreign, &ask).unwrap();
         assert_eq!(evaluate(&after, &request), Verdict::Admits);
@@ -164,7 +164,7 @@ fn nobody_is_trusted() {
 fn for_one_service_account() {
     let role = role();
     let (cluster, other) = (cluster(), subject("orders/orders"));
-    let request = Request { cluster: &cluster, subject: &other, session_tags: true, now: None };
+    let request = Request { cluster: &cluster, subject: &other, session_tags: true, now: None, pod: None };
     let ask = Lint { role: &role, request: Some(&request) };
     let findings = lint(&healthy(), &ask);
     assert!(findings.len() == 1 && findings[0].id == "not-admitted", "{findings:?}");
@@ -181,7 +181,7 @@ fn for_one_service_account() {
     let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "sts:TagSession"});
     denied.0["Statement"].as_array_mut().unwrap().push(deny);
     let carts = subject("carts/carts");
-    let request = Request { cluster: &cluster, subject: &carts, session_tags: true, now: None };
+    let request = Request { cluster: &cluster, subject: &carts, session_tags: true, now: None, pod: None };
     let ask = Lint { role: &role, request: Some(&request) };
     assert_eq!(lint(&healthy(), &ask), []);
     assert_eq!(lint(&denied, &ask)[0].id, "deny");

@@ -191,7 +191,8 @@ fn corrected_for_one_the_role_allows_that_one_more_and_nobody_else() {
     over(&(document(), select(universe())), |(before, one)| {
         let subject = ServiceAccount::new(one.namespace, one.name).unwrap();
         let now = Some(NOW.parse().unwrap());
-        let request = Request { cluster: &clusters[one.cluster], subject: &subject, session_tags: one.tagged, now };
+        let request =
+            Request { cluster: &clusters[one.cluster], subject: &subject, session_tags: one.tagged, now, pod: None };
         let ask = Lint { role: &role, request: Some(&request) };
         let Ok(Document(after)) = trust::corrected(&Document(before.clone()), &ask) else { return };
         corrected.set(corrected.get() + 1);

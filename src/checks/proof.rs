@@ -1,0 +1,108 @@
+//! Evidence has ranks: what a session of Pod Identity proves is not overruled by what a rule predicts. A prediction that it
+//! contradicts becomes a warning.
+
+use super::{Finding, Link, Status};
+use crate::model::{
+    arn::last,
+    have::Seen,
+    live::Answer,
+    snapshot::{PodLog, Snapshot},
+};
+
+/// How the agent begins the names of its sessions.
+const SESSION: &str = "eks-";
+
+/// Credentials of the association came, and work: podid asked for them itself.
+pub(super) fn live(snapshot: &Snapshot) -> bool {
+    let caller = snapshot.live.as_ref().and_then(|live| live.caller.as_ref());
+    matches!(caller, Some(Answer::Ok(_)))
+}
+
+/// Reduces to warnings what is disproved: by a session in a pod's log, what would have kept that pod from its credentials; by that,
+/// or by credentials that EKS Auth gave, what would have kept EKS from the role.
+pub(super) fn weigh(snapshot: &Snapshot, findings: &mut [Finding]) {
+    let pods: Vec<&str> =
+        snapshot.logs.iter().filter(|log| proves(snapshot, log)).map(|log| log.pod.as_str()).collect();
+    let live = live(snapshot);
+    for finding in findings.iter_mut().filter(|finding| finding.status == Status::Failed) {
+        let by = match finding.check.link {
+            Link::Shadowed | Link::Network if pods.iter().any(|pod| concerns(&finding.subject, pod)) => {
+                "its log shows a session of Pod Identity, so it got these credentials all the same"
+            }
+            Link::Trust if live => "EKS Auth gave credentials of this role all the same",
+            Link::Trust if !pods.is_empty() => "a log shows a session of this role all the same",
+            _ => continue,
+        };
+        finding.status = Status::Warning;
+        finding.message = format!("{}; {by}", finding.message);
+    }
+}
+
+/// Whether a finding is on this pod (`NAMESPACE/NAME`) or a container of it.
+fn concerns(subject: &str, pod: &str) -> bool {
+    subject.strip_prefix("pod ").and_then(|rest| rest.split(',').next()) == Some(pod)
+}
+
+/// Whether the last identity that a log names is a session of Pod Identity, of the association's role.
+fn proves(snapshot: &Snapshot, log: &PodLog) -> bool {
+    let (Seen::Read(lines), Some(association)) = (&log.lines, snapshot.associated()) else { return false };
+    let Some((role, session)) = lines.iter().rev().find_map(|line| identity(line.raw())) else { return false };
+    let roles = [Some(&association.role_arn), association.target_role_arn.as_ref()];
+    session.starts_with(SESSION) && roles.into_iter().flatten().any(|arn| last(arn) == role)
+}
+
+/// Role and session of the first identity in a line.
+fn identity(line: &str) -> Option<(&str, &str)> {
+    let (_, caller) = line.split_once(":assumed-role/")?;
+    let mut parts = caller.split(|c: char| c == '/' || c.is_whitespace());
+    Some((parts.next()?, parts.next()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::{
+        checks::named,
+        model::fixtures::{association, at, subject},
+    };
+
+    const ROLE: &str = "arn:aws:iam::111122223333:role/carts";
+
+    fn weighed(line: &str, id: &str, on: &str) -> Status {
+        let mut snapshot = Snapshot::unread(subject("carts/carts"), at(0), Arc::default());
+        snapshot.association = Seen::Read(Some(association(ROLE)));
+        let lines = Seen::Read(vec![line.into(), "exiting".into()]);
+        snapshot.logs = vec![PodLog { pod: "carts/carts-a".to_owned(), container: "carts".to_owned(), lines }];
+        let mut findings = vec![named(id).unwrap().fails(on, "it is in the way")];
+        weigh(&snapshot, &mut findings);
+        findings[0].status
+    }
+
+    #[test]
+    fn a_session_overrules_what_is_predicted_for_its_pod() {
+        let own = "User: arn:aws:sts::111122223333:assumed-role/carts/eks-eks-worksh-carts-0b1c is not authorized";
+        let node = "User: arn:aws:sts::111122223333:assumed-role/nodes/i-0a11b22c33d44e551 is not authorized";
+        let other = "User: arn:aws:sts::111122223333:assumed-role/old/eks-eks-worksh-carts-0b1c is not authorized";
+        let (pod, container) = ("pod carts/carts-a", "pod carts/carts-a, container carts");
+        for (line, id, on, wanted) in [
+            (own, "network.proxy", container, Status::Warning),
+            (own, "network.policy", pod, Status::Warning),
+            (own, "shadowed.static-keys", container, Status::Warning),
+            (own, "trust.condition", "trust policy of role carts", Status::Warning),
+            // Another pod may well be hit.
+            (own, "network.proxy", "pod carts/carts-b, container carts", Status::Failed),
+            (own, "network.proxy", "pod carts/carts-ab, container carts", Status::Failed),
+            // What the agent says of itself is no prediction.
+            (own, "network.imds", "agent pod kube-system/agent-x", Status::Failed),
+            (own, "agent.missing", "add-on eks-pod-identity-agent", Status::Failed),
+            (node, "network.proxy", container, Status::Failed),
+            (other, "network.proxy", container, Status::Failed),
+            (other, "trust.condition", "trust policy of role carts", Status::Failed),
+            ("no identity here", "network.proxy", container, Status::Failed),
+        ] {
+            assert_eq!(weighed(line, id, on), wanted, "{line}: {id} on {on}");
+        }
+    }
+}
