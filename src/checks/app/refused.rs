@@ -70,7 +70,7 @@ fn second_role(logged: Logged, refusal: &Refusal, role: &str) -> Finding {
     }
     finding
         .change(format!("allow `sts:AssumeRole` and `sts:TagSession` to role {role} in the trust policy of {other}, and on it in a policy of role {role}"))
-        .change(logged.named("or let EKS assume it: `podid associate NS/SA --role ROLE --target-role ARN`").replace(" ARN`", &format!(" {other}`")))
+        .change(logged.named(&"or let EKS assume it: `podid associate NS/SA --role ROLE --target-role ARN`".replace("ARN", other)))
 }
 
 /// Refused for other reasons than its credentials.
