@@ -2,7 +2,7 @@
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
-use crate::model::have::UNREAD;
+use crate::model::have::{NOT_ALLOWED, UNREAD};
 
 /// A link of the chain, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -259,7 +259,8 @@ impl Check {
     /// Not looked at; `why` names the permission, or what decides instead. A read that failed leaves it unknown.
     pub fn skips(&'static self, subject: impl Into<String>, why: impl Into<String>) -> Finding {
         let why = why.into();
-        let status = if why.contains(UNREAD) { Status::Unknown } else { Status::Skipped };
+        let failed = why.contains(UNREAD) && !why.contains(NOT_ALLOWED);
+        let status = if failed { Status::Unknown } else { Status::Skipped };
         self.finds(status, subject, why)
     }
 

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Check, Finding, Link, environment::Environment};
+use super::{Check, Finding, Link, environment::Environment, shadowed::beside};
 use crate::model::{
     arn::last,
     have::Seen,
@@ -195,7 +195,8 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     let left_out = |identity: &Identity| {
         let pods = snapshot.live_pods();
         let own = pods.iter().filter(|pod| identity.pod == format!("{}/{}", pod.namespace, pod.name));
-        own.flat_map(|pod| &pod.containers).any(|it| it.name == identity.container && (it.skipped || it.init))
+        own.flat_map(|pod| pod.spec.containers.iter().zip(&pod.containers).map(move |both| (pod, both)))
+            .any(|(pod, (spec, it))| spec.name == identity.container && (it.skipped || beside(pod, spec, it)))
     };
     let (mut found, mut as_meant) = (Vec::<Finding>::new(), Vec::<String>::new());
     for identity in identities(snapshot) {

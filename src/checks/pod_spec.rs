@@ -267,6 +267,12 @@ fn preset(snapshot: &Snapshot, pod: &Pod, name: &str) -> Option<Finding> {
     own.find_map(|container| preset_in(snapshot, pod, container, name))
 }
 
+/// Whether a variable's source is a ConfigMap that was read.
+fn was_read(snapshot: &Snapshot, source: &str) -> bool {
+    let map = source.strip_prefix("ConfigMap ").and_then(|name| snapshot.config_maps.get(name));
+    map.is_some_and(|map| map.read().is_some())
+}
+
 /// What a container's manifest sets itself of the two variables and the token's mount.
 fn preset_in(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, name: &str) -> Option<Finding> {
     let environment = Environment::of(snapshot, container);
@@ -278,6 +284,10 @@ fn preset_in(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, name: &s
             Some(it) if it.value.as_deref().is_some_and(|value| wanted.contains(&value)) => continue,
             Some(it) => match &it.value {
                 Some(value) => (Status::Failed, value.clone()),
+                // What was read and not kept is not the webhook's.
+                None if was_read(snapshot, &it.source) => {
+                    (Status::Failed, format!("another value, from {}", it.source))
+                }
                 // Nobody knows the value; that the pod is ready speaks for it.
                 None if pod.ready => (Status::Warning, format!("from {}, which was not read", it.source)),
                 None => (Status::Failed, format!("from {}, which was not read", it.source)),

@@ -227,7 +227,7 @@ pub(super) const READ_BY_THE_JVM: usize = 3;
 
 /// An init container that did its work, or a container that runs beside the pod's first one: keys of its own do not keep the
 /// application from Pod Identity.
-fn beside(pod: &Pod, container: &ContainerSpec, state: &Container) -> bool {
+pub(super) fn beside(pod: &Pod, container: &ContainerSpec, state: &Container) -> bool {
     let first = pod.spec.containers.iter().find(|it| !it.init);
     let works = if state.running {
         state.restarts == 0

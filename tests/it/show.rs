@@ -1,5 +1,7 @@
 //! `podid show`.
 
+mod identity;
+
 use podid_sandbox::faults::{Action, Fault};
 use serde_json::json;
 
@@ -141,7 +143,17 @@ fn as_json() {
           "injection": "injected",
           "withoutInjection": [],
           "stale": false,
-          "staleReason": null
+          "staleReason": null,
+          "credentials": [
+            {
+              "pod": "carts/carts-[pod]",
+              "container": "carts",
+              "source": "pod-identity",
+              "role": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo",
+              "origin": null,
+              "unless": null
+            }
+          ]
         },
         {
           "namespace": "carts",
@@ -174,7 +186,17 @@ fn as_json() {
           "injection": "injected",
           "withoutInjection": [],
           "stale": false,
-          "staleReason": null
+          "staleReason": null,
+          "credentials": [
+            {
+              "pod": "carts/carts-[pod]",
+              "container": "carts",
+              "source": "pod-identity",
+              "role": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo",
+              "origin": null,
+              "unless": null
+            }
+          ]
         }
       ],
       "unread": []
@@ -284,33 +306,6 @@ fn no_kubernetes_call_without_pods() {
     let run = env.podid("show carts/carts --no-pods").ok();
     assert!(!run.stdout.contains("Pods:") && run.stderr.is_empty(), "{run}");
     assert!(env.world.journal().calls().iter().all(|c| c.service != "kubernetes"));
-}
-
-#[test]
-fn pods_from_before_the_association() {
-    let env = Env::with("carts-associated", &[("/associations/0/age_s", json!(60))]);
-    insta::assert_snapshot!(env.podid("show carts/carts").ok().steady(), @r"
-    exit 0
-    --- stdout
-    Service account:  carts/carts
-    Association:      a-[id]
-    ARN:              arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]
-    Role:             arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Trust:            admits this service account
-    Policies:         arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
-    Session tags:     sent
-    Tags:             none
-    Created:          [time]
-    Workloads:
-      WORKLOAD          READY  STRATEGY
-      deployment/carts  0/2    RollingUpdate
-    Pods:
-      POD                     CREDENTIALS   STATUS            AGE
-      carts-[pod]  not injected  CrashLoopBackOff  [time]
-      carts-[pod]  not injected  CrashLoopBackOff  [time]
-    --- stderr
-    hint: 2 pods without the association; restart with `podid recycle carts/carts`
-    ");
 }
 
 #[test]

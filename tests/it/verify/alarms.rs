@@ -115,7 +115,7 @@ fn flags_are_no_addresses() {
 fn a_proxy_that_spares_the_agent_in_any_form() {
     let spared = |without: &str| env(&[("HTTP_PROXY", "http://proxy:3128"), ("NO_PROXY", without)]);
     for without in ["169.254.170.23:80", "10.0.0.0/8,169.254.0.0/16", "*"] {
-        assert_eq!(warnings(without, &[(ENV, spared(without))]), [""; 0], "{without}");
+        assert_eq!(warnings(without, &[(ENV, spared(without)), (APP, json!(""))]), [""; 0], "{without}");
     }
     prove(&[Row::new(34, (ENV, spared("169.254.170.23:443")), "network.proxy").when(&[trouble()])]);
 }
@@ -230,11 +230,12 @@ fn a_condition_that_only_live_tells() {
     assert!(run.stdout.contains("aws:SourceOrgID"), "{run}");
     let _ = env.podid("verify carts/carts --live").ok();
     let session = |pattern: &str| condition(json!({ "StringLike": { "sts:RoleSessionName": pattern } }));
-    let _ = healthy("sessions of the agent", "carts-verified", &[session("eks-*")]);
+    let quiet = || (APP, json!(""));
+    let _ = healthy("sessions of the agent", "carts-verified", &[session("eks-*"), quiet()]);
     let run = Env::with("carts-verified", &[session("ci-*"), trouble()]).podid("verify carts/carts -o json").code(3);
     assert_eq!(ids(&run, "failed"), ["trust.condition"], "{run}");
     let named = |pattern: &str| condition(json!({ "StringLike": { "aws:RequestTag/kubernetes-pod-name": pattern } }));
-    let _ = healthy("the pods' names", "carts-verified", &[named("carts-*")]);
+    let _ = healthy("the pods' names", "carts-verified", &[named("carts-*"), quiet()]);
     let run = Env::with("carts-verified", &[named("orders-*"), trouble()]).podid("verify carts/carts -o json").code(3);
     assert_eq!(ids(&run, "failed"), ["trust.condition"], "{run}");
 }
@@ -277,7 +278,7 @@ fn a_cron_job_is_a_user_too() {
         "schedule": "0 3 * * *", "jobTemplate": { "spec": { "template": { "spec": {
             "serviceAccountName": "carts", "restartPolicy": "Never", "containers": [{ "name": "c", "image": "c:1" }] } } } } } });
     let alone = ("/manifests/8", other);
-    let run = Env::with("carts-verified", &[alone.clone(), ("/manifests/-", job)]).podid("verify carts/carts").ok();
+    let run = Env::with("carts-verified", &[alone.clone(), ("/manifests/-", job)]).podid("verify carts/carts -v").ok();
     assert!(run.stdout.contains("cronjob/nightly"), "{run}");
     // Being alone in the namespace is no evidence that it was meant.
     let run = Env::with("carts-verified", &[alone]).podid("verify carts/carts -o json").ok();

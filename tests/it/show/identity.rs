@@ -1,0 +1,46 @@
+//! What the pods act as, in the column CREDENTIALS.
+
+use serde_json::json;
+
+use crate::support::Env;
+
+#[test]
+fn pods_from_before_the_association() {
+    let env = Env::with("carts-associated", &[("/associations/0/age_s", json!(60))]);
+    insta::assert_snapshot!(env.podid("show carts/carts").ok().steady(), @r"
+    exit 0
+    --- stdout
+    Service account:  carts/carts
+    Association:      a-[id]
+    ARN:              arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]
+    Role:             arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
+    Trust:            admits this service account
+    Policies:         arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
+    Session tags:     sent
+    Tags:             none
+    Created:          [time]
+    Workloads:
+      WORKLOAD          READY  STRATEGY
+      deployment/carts  0/2    RollingUpdate
+    Pods:
+      POD                     CREDENTIALS                         STATUS            AGE
+      carts-[pod]  not injected, uses the node's role  CrashLoopBackOff  [time]
+      carts-[pod]  not injected, uses the node's role  CrashLoopBackOff  [time]
+    --- stderr
+    hint: 2 pods without the association; restart with `podid recycle carts/carts`
+    ");
+}
+
+#[test]
+fn keys_of_its_own_are_named() {
+    let of = |variables: serde_json::Value| {
+        let env = ("/manifests/8/spec/template/spec/containers/0/env", variables);
+        Env::with("carts-verified", &[env]).podid("show carts/carts").ok().stdout
+    };
+    let keys =
+        of(json!([{ "name": "AWS_ACCESS_KEY_ID", "value": "k" }, { "name": "AWS_SECRET_ACCESS_KEY", "value": "s" }]));
+    assert!(keys.contains("injected, uses static keys (AWS_ACCESS_KEY_ID from env)"), "{keys}");
+    let none =
+        of(json!([{ "name": "AWS_ACCESS_KEY_ID", "value": "" }, { "name": "AWS_SECRET_ACCESS_KEY", "value": "" }]));
+    assert!(none.contains("injected") && !none.contains("uses"), "{none}");
+}
