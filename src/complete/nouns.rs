@@ -196,6 +196,7 @@ mod tests {
         "SHELL",
         "TABLE[=ACCESS]",
         "TAG",
+        "TEXT",
         "VERSION",
         "WHEN",
     ];
