@@ -30,6 +30,35 @@ fn colours_are_off_where_they_are_not_wanted() {
     assert!(!env.podid("list -c nowhere").code(1).stderr.contains('\u{1b}'));
 }
 
+/// What podid paints is painted, and not taken for foreign text, which is escaped.
+#[test]
+fn colors_are_never_printed_as_their_codes() {
+    for world in ["carts-verified", "carts-before"] {
+        let env = Env::new(world);
+        let file = env.file("podid.yaml", crate::file::CARTS);
+        let diff = format!("diff -f {file}");
+        for line in [
+            "list",
+            "show carts/carts",
+            "verify carts/carts",
+            "verify carts/carts -v",
+            "verify --all",
+            "role list",
+            "role trust eks-workshop-carts-dynamo",
+            "agent status",
+            "associate carts/carts --create-role --allow-missing-agent --dry-run -v",
+            &diff,
+        ] {
+            let run = env.podid(&format!("{line} --color always"));
+            let all = format!("{}{}", run.stdout, run.stderr);
+            assert!(!all.contains("\\u{1b}"), "{world}: {line}: {run}");
+            if line.starts_with("verify") {
+                assert!(all.contains("\u{1b}["), "{world}: {line}: {run}");
+            }
+        }
+    }
+}
+
 /// Identifiers are copied from the screen: they may run over its edge, but are never broken or cut.
 #[test]
 fn ids_are_whole_at_any_width() {

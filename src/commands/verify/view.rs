@@ -117,17 +117,19 @@ fn ending(out: &mut String, report: &Report, many: bool, look: Look) {
         if many && report.outcome != Outcome::Incomplete {
             return;
         }
-        let verdict = match report.outcome {
+        let (tone, verdict) = match report.outcome {
             Outcome::Ok if report.count(Status::Unknown) == 0 => {
                 let irsa = report.irsa().map_or_else(String::new, |finding| format!(": {}", finding.message));
-                paint.paint(Tone::Good, format!("All checks passed ({}){irsa}", counts(report)))
+                (Tone::Good, format!("All checks passed ({}){irsa}", counts(report)))
             }
-            Outcome::Ok => paint.paint(Tone::Warn, format!("No problems found ({})", counts(report))),
-            Outcome::Warning | Outcome::Failed => paint
-                .paint(Tone::Warn, format!("No problems found, {}", count(report.count(Status::Warning), "warning"))),
-            Outcome::Incomplete => paint.paint(Tone::Warn, format!("incomplete: {}", report.reasons())),
+            Outcome::Ok => (Tone::Warn, format!("No problems found ({})", counts(report))),
+            Outcome::Warning | Outcome::Failed => {
+                (Tone::Warn, format!("No problems found, {}", count(report.count(Status::Warning), "warning")))
+            }
+            Outcome::Incomplete => (Tone::Warn, format!("incomplete: {}", report.reasons())),
         };
-        let verdict = hanging(&verdict, 0, look.width);
+        // Painted last: what is wrapped may be foreign, and is escaped.
+        let verdict = paint.paint(tone, hanging(&verdict, 0, look.width));
         let _ = writeln!(out, "\n{who}{verdict}");
         return;
     };
