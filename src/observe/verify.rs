@@ -32,7 +32,6 @@ use crate::{
         names::ServiceAccount,
         pod_spec::{EnvValue, Settings, matters},
         snapshot::{ClusterView, PodLog, RoleView, Snapshot},
-        workload::CronJob,
     },
     output::mask,
     ports::{Cluster, Eks, Iam, Tables},
@@ -168,7 +167,7 @@ impl Asking<'_> {
             spaces.put(&mut it);
             snapshots.push(it);
         }
-        let roles = self.roles(&snapshots).await?;
+        let (roles, cron_jobs) = futures::try_join!(self.roles(&snapshots), self.cron_jobs(&snapshots))?;
         let more = stream::iter(&snapshots)
             .map(|it| async {
                 futures::try_join!(
@@ -176,14 +175,15 @@ impl Asking<'_> {
                     self.logs(it),
                     self.agent_logs(it),
                     self.around(it, &cluster),
-                    self.owner(it, &cluster),
-                    self.cron_jobs(it)
+                    self.owner(it, &cluster)
                 )
             })
             .buffered(CONCURRENCY)
             .try_collect::<Vec<_>>()
             .await?;
-        for (it, (settings, logs, agent_logs, around, owner, cron_jobs)) in snapshots.iter_mut().zip(more) {
+        for ((it, (settings, logs, agent_logs, around, owner)), cron_jobs) in
+            snapshots.iter_mut().zip(more).zip(cron_jobs)
+        {
             (it.config_maps, it.secrets) = settings;
             (it.logs, it.agent_logs) = (logs, agent_logs);
             (it.others, it.elsewhere) = around;
@@ -342,18 +342,6 @@ impl Asking<'_> {
             Err(failure) => Seen::Unreadable(failure.to_string()),
         };
         PodLog { pod: format!("{namespace}/{pod}"), container: container.to_owned(), lines }
-    }
-
-    /// The CronJobs that run as it, where neither a pod nor a workload does.
-    async fn cron_jobs(&self, it: &Snapshot) -> Result<Seen<Vec<CronJob>>> {
-        let unused = it.workloads.read().is_some() && it.own_workloads().is_empty() && it.live_pods().is_empty();
-        if it.pods.read().is_none() || !unused {
-            return Ok(Seen::NotAsked);
-        }
-        let (namespace, name) = (&it.subject.namespace, &it.subject.name);
-        let read = self.kube("list cronjobs", |kube| kube.cron_jobs(Some(namespace))).await?;
-        let own = |jobs: &Vec<CronJob>| jobs.iter().filter(|job| job.service_account == *name).cloned().collect();
-        Ok(read.map(own))
     }
 
     /// The add-on that owns the association: `…:addon/CLUSTER/NAME/ID`.

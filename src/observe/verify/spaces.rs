@@ -13,7 +13,7 @@ use crate::{
         names::ServiceAccount,
         network::NetworkPolicy,
         snapshot::Snapshot,
-        workload::{Pod, Workload},
+        workload::{CronJob, Pod, Workload},
     },
 };
 
@@ -58,6 +58,36 @@ impl Asking<'_> {
         let policies = self.kube("list networkpolicies", |kube| kube.network_policies(namespace));
         let (pods, workloads, policies) = futures::try_join!(pods, workloads, policies)?;
         Ok(Space { pods, workloads, policies })
+    }
+
+    /// The CronJobs that run as each of these service accounts; asked for only where neither a pod nor a workload does.
+    pub(super) async fn cron_jobs(&self, snapshots: &[Snapshot]) -> Result<Vec<Seen<Vec<CronJob>>>> {
+        let unused = |it: &Snapshot| {
+            let read = it.pods.read().is_some() && it.workloads.read().is_some();
+            read && it.own_workloads().is_empty() && it.live_pods().is_empty()
+        };
+        let of = |it: &Snapshot| it.subject.namespace.clone();
+        let namespaces: BTreeSet<String> = snapshots.iter().filter(|it| unused(it)).map(of).collect();
+        let everywhere = if namespaces.len() > names::NAMESPACES {
+            let all = self.kube("list cronjobs", |kube| kube.cron_jobs(None)).await?;
+            // In single namespaces it may be allowed.
+            Some(all).filter(|all| all.read().is_some())
+        } else {
+            None
+        };
+        let places = if everywhere.is_some() { BTreeSet::new() } else { namespaces };
+        let reads = places.into_iter().map(|namespace| async move {
+            let read = self.kube("list cronjobs", |kube| kube.cron_jobs(Some(&namespace))).await?;
+            Ok((namespace, read))
+        });
+        let each: BTreeMap<String, Seen<Vec<CronJob>>> =
+            stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+        let own = |it: &Snapshot| {
+            let ServiceAccount { namespace, name } = &it.subject;
+            let listed = everywhere.as_ref().or_else(|| each.get(namespace)).filter(|_| unused(it));
+            listed.map(|all| some(all, |job| job.namespace == *namespace && job.service_account == *name))
+        };
+        Ok(snapshots.iter().map(|it| own(it).unwrap_or_default()).collect())
     }
 }
 

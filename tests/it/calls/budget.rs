@@ -294,6 +294,7 @@ fn verify_of_many() {
     let run = env.podid("verify -n carts");
     let calls = tally(&env);
     for one in [
+        "1 kubernetes list cronjobs",
         "1 kubernetes list deployments",
         "1 kubernetes list networkpolicies",
         "1 kubernetes list serviceaccounts",
@@ -324,15 +325,19 @@ fn verify_of_many_namespaces() {
     let lists = |env: &Env| {
         env.world.journal().clear();
         let run = env.podid("verify --all -o json");
-        let of =
-            |call: &String| ["deployments", "networkpolicies", "serviceaccounts"].iter().any(|k| call.ends_with(k));
+        let kinds = ["cronjobs", "deployments", "networkpolicies", "serviceaccounts"];
+        let of = |call: &String| kinds.iter().any(|kind| call.ends_with(kind));
         let calls: Vec<String> = tally(env).into_iter().filter(of).collect();
         let reports = run.json()["reports"].as_array().unwrap().len();
         assert_eq!(reports, 13, "{run}");
         calls
     };
-    let once =
-        ["1 kubernetes list deployments", "1 kubernetes list networkpolicies", "1 kubernetes list serviceaccounts"];
+    let once = [
+        "1 kubernetes list cronjobs",
+        "1 kubernetes list deployments",
+        "1 kubernetes list networkpolicies",
+        "1 kubernetes list serviceaccounts",
+    ];
     assert_eq!(lists(&env), once);
 }
 
