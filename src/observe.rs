@@ -26,7 +26,7 @@ use crate::{
         association::{Association, AssociationFilter, AssociationSummary},
         cluster::Cluster as EksCluster,
         document::Document,
-        have::{Seen, ServiceAccountState, UNREAD},
+        have::{NOT_ALLOWED, Seen, ServiceAccountState, UNREAD},
         names::ServiceAccount,
         network::NetworkDaemon,
         role::{Doomed, Role},
@@ -225,7 +225,7 @@ pub async fn tables(tables: &dyn Tables, grants: &[TableGrant]) -> Result<BTreeM
     let reads = named.into_iter().map(|table| async move {
         let seen = match tables.table(&table).await {
             Ok(found) => Seen::Read(found),
-            Err(failure) if forbidden(&failure) => Seen::Unreadable("not allowed: dynamodb:DescribeTable".to_owned()),
+            Err(failure) if forbidden(&failure) => not_allowed("dynamodb:DescribeTable"),
             Err(failure) if failure.code.signalled() => return Err(failure),
             Err(failure) => Seen::Unreadable(failure.to_string()),
         };
@@ -345,7 +345,7 @@ pub async fn agent_and_network(
     };
     let network = match &daemons {
         Seen::Read(Daemons { network: Some(network), .. }) => Seen::Read(network.clone()),
-        Seen::Read(_) => Seen::Unreadable("not allowed: list daemonsets in kube-system".to_owned()),
+        Seen::Read(_) => not_allowed("list daemonsets in kube-system"),
         Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
         Seen::NotAsked => Seen::NotAsked,
     };
@@ -410,9 +410,14 @@ fn both(daemons: Seen<Daemons>, nodes: Seen<Vec<Node>>) -> Seen<InCluster> {
 pub fn seen<T>(read: Result<T>, permission: &str) -> Result<Seen<T>> {
     match read {
         Ok(value) => Ok(Seen::Read(value)),
-        Err(failure) if forbidden(&failure) => Ok(Seen::Unreadable(format!("not allowed: {permission}"))),
+        Err(failure) if forbidden(&failure) => Ok(not_allowed(permission)),
         Err(failure) => Err(failure),
     }
+}
+
+/// What may not be read.
+fn not_allowed<T>(permission: &str) -> Seen<T> {
+    Seen::Unreadable(format!("{NOT_ALLOWED}{permission}"))
 }
 
 /// The same for a report that tells the rest all the same: a read that failed for whatever reason becomes unread, with that. A

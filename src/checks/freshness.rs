@@ -95,7 +95,7 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         }
     }
     let changed = association.modified_at.or(association.created_at);
-    if !stale.is_empty() && staleness::renewed(association, snapshot.now).is_some() {
+    if !stale.is_empty() && staleness::renewed(association, snapshot.now) {
         let said = "older than the association's last change, and credentials of before it have expired since";
         let since = changed.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
         found.push(SOUND.ok("the pods", said).evidence("the association's last change", since));

@@ -198,17 +198,20 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         own.flat_map(|pod| pod.spec.containers.iter().zip(&pod.containers).map(move |both| (pod, both)))
             .any(|(pod, (spec, it))| spec.name == identity.container && (it.skipped || beside(pod, spec, it)))
     };
-    let (mut found, mut as_meant) = (Vec::<Finding>::new(), Vec::<String>::new());
+    let (mut found, mut as_meant, mut others) = (Vec::<Finding>::new(), Vec::<String>::new(), Vec::<String>::new());
     for identity in identities(snapshot) {
-        let said = format!("container {} uses {}", identity.container, identity.text());
+        let text = identity.text();
+        let said = format!("container {} uses {text}", identity.container);
         // The pods of a workload are alike.
         if identity.source == wanted || left_out(&identity) {
             if !as_meant.contains(&said) {
                 as_meant.push(said);
             }
-        } else if !found.iter().any(|finding| finding.message == said) {
+        } else if !others.contains(&said) {
+            others.push(said);
             let subject = format!("pod {}, container {}", identity.pod, identity.container);
             let origin = identity.origin.unwrap_or_else(|| "no variables of Pod Identity".to_owned());
+            let said = format!("uses {text}");
             found.push(OTHER.warns(subject, said).evidence("the pod's spec", origin));
         }
     }

@@ -6,11 +6,9 @@ use crate::model::{
     arn::last,
     have::Seen,
     live::Answer,
+    refusal::{self, Caller},
     snapshot::{PodLog, Snapshot},
 };
-
-/// How the agent begins the names of its sessions.
-const SESSION: &str = "eks-";
 
 /// Credentials of the association came, and work: podid asked for them itself.
 pub(super) fn live(snapshot: &Snapshot) -> bool {
@@ -43,19 +41,15 @@ fn concerns(subject: &str, pod: &str) -> bool {
     subject.strip_prefix("pod ").and_then(|rest| rest.split(',').next()) == Some(pod)
 }
 
-/// Whether the last identity that a log names is a session of Pod Identity, of the association's role.
+/// Whether the last session of a role that a log names is one of Pod Identity, of the association's role.
 fn proves(snapshot: &Snapshot, log: &PodLog) -> bool {
     let (Seen::Read(lines), Some(association)) = (&log.lines, snapshot.associated()) else { return false };
-    let Some((role, session)) = lines.iter().rev().find_map(|line| identity(line.raw())) else { return false };
+    let callers = lines.iter().rev().filter_map(|line| refusal::caller(line.raw()));
+    let Some(Caller::PodIdentity { role }) = callers.map(|(caller, _)| caller).find(|it| it.role().is_some()) else {
+        return false;
+    };
     let roles = [Some(&association.role_arn), association.target_role_arn.as_ref()];
-    session.starts_with(SESSION) && roles.into_iter().flatten().any(|arn| last(arn) == role)
-}
-
-/// Role and session of the first identity in a line.
-fn identity(line: &str) -> Option<(&str, &str)> {
-    let (_, caller) = line.split_once(":assumed-role/")?;
-    let mut parts = caller.split(|c: char| c == '/' || c.is_whitespace());
-    Some((parts.next()?, parts.next()?))
+    roles.into_iter().flatten().any(|arn| last(arn) == role)
 }
 
 #[cfg(test)]

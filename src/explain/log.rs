@@ -102,10 +102,7 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
         );
     }
     if refusal.assumes_itself() {
-        return (
-            "the application assumes the role that it already has".to_owned(),
-            vec!["remove the role from its settings (SecretStore, issuer, AWS_ROLE_ARN, profile): the pod has that role already".to_owned()],
-        );
+        return ("the application assumes the role that it already has".to_owned(), vec![refusal.remedy()]);
     }
     let grant = grant(refusal).filter(|_| refusal.may_be_granted());
     match &refusal.caller {
@@ -120,10 +117,9 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
                     .collect(),
             )
         }
-        Caller::Anonymous => (
-            format!("a call without a signature was refused: `{action}`{on}"),
-            vec!["use the SDK's default credential chain for this client".to_owned()],
-        ),
+        Caller::Anonymous => {
+            (format!("a call without a signature was refused: `{action}`{on}"), vec![refusal.remedy()])
+        }
         caller if refusal.may_be_granted() => {
             let role = caller.role();
             let cause = match (caller, role) {

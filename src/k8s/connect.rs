@@ -75,6 +75,8 @@ pub(super) async fn connect(access: &Access, env: &Env) -> Result<Connection> {
 /// What the files of a kubeconfig give.
 struct Found {
     entry: Entry,
+    /// Of its server, without anything else.
+    config: Config,
     /// Its user, as the entry has it.
     user: AuthInfo,
     /// CA certificates, as DER.
@@ -92,7 +94,7 @@ impl Found {
             .ok_or_else(|| Failure::usage("the kubeconfig has no current context").hint("name one with `--context`"))?;
         let file = entry.user_name.as_deref().and_then(|user| kubeconfig::origin(path, env, user));
         // What is wrong with the server comes before what is wrong with files.
-        config(entry.server()?)?;
+        let config = config(entry.server()?)?;
         let ca = match entry.ca_pem()? {
             Some(pem) => certificates(&pem).ok_or_else(|| {
                 Failure::usage(format!("the certificate authority of context `{}` is not PEM", entry.context_name))
@@ -100,7 +102,7 @@ impl Found {
             None => Vec::new(),
         };
         let user = entry.auth_info()?;
-        Ok(Self { entry, user, ca, file })
+        Ok(Self { entry, config, user, ca, file })
     }
 }
 
@@ -135,9 +137,8 @@ fn eks(cluster: &Cluster, token: &Arc<dyn TokenSource>, env: &Env) -> Result<Con
 }
 
 async fn from_kubeconfig(found: Found, env: &Env) -> Result<Connection> {
-    let Found { entry, user: info, ca, file } = found;
+    let Found { entry, mut config, user: info, ca, file } = found;
     let url = entry.server()?.to_owned();
-    let mut config = config(&url)?;
     let plain_http = config.cluster_url.scheme_str() == Some("http");
     config.root_cert = (!ca.is_empty()).then(|| ca.clone());
     config.accept_invalid_certs = entry.cluster.insecure_skip_tls_verify.unwrap_or(false);

@@ -104,8 +104,12 @@ fn known<T>(seen: &Seen<T>) -> Result<Option<&T>, &str> {
 /// The tables of podid's policy for them, each once; `None` when podid did not write all of its statements.
 fn tables(document: &Document) -> Option<Vec<String>> {
     let grants = policy::granted(document)?;
-    let mut tables: Vec<String> = grants.iter().map(|grant| grant.table.to_string()).collect();
-    tables.dedup();
+    let mut tables: Vec<String> = Vec::new();
+    for table in grants.iter().map(|grant| grant.table.to_string()) {
+        if !tables.contains(&table) {
+            tables.push(table);
+        }
+    }
     policy::same_meaning(&policy::dynamodb(&grants), document).then_some(tables)
 }
 
@@ -310,6 +314,7 @@ mod tests {
             (&["carts"], none, &tables, None, vec![]),
             (&["carts=write", "payments"], &[TARGET], &tables, Some(TARGET), vec![]),
             (&["carts", "orders=write", "orders"], none, &tables, None, vec![orders]),
+            (&["orders", "carts", "orders=write"], none, &tables, None, vec![orders]),
             (&["us-west-2:orders"], none, &[], None, vec![orders]),
             (none, &[TARGET], &[], None, vec![target.as_str()]),
             (none, &[TARGET, other], &[], Some(other), vec![target.as_str()]),

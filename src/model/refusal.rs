@@ -6,7 +6,10 @@
 #[cfg(test)]
 mod tests;
 
-use super::arn::{self, Arn};
+use super::{
+    arn::{self, Arn},
+    trust::conditions::SESSION,
+};
 
 /// One refused call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,7 +149,7 @@ impl Caller {
             let (role, session) = rest.split_once('/').unwrap_or((rest, ""));
             let role = role.to_owned();
             return match session {
-                s if s.starts_with("eks-") => Self::PodIdentity { role },
+                s if s.starts_with(SESSION) => Self::PodIdentity { role },
                 s if is_instance(s) => Self::Node { role },
                 s if named_by_sdk(s) => Self::Sdk { role },
                 _ => Self::Session { role },
@@ -342,6 +345,13 @@ impl Refusal {
     /// What helps, by the policy that refused: no permission of the role outweighs a Deny, a boundary or an organization's policy.
     pub fn remedy(&self) -> String {
         let (action, on) = (&self.action, self.resource.as_deref().unwrap_or("the resource"));
+        if self.assumes_itself() {
+            return "remove the role from its settings (SecretStore, issuer, AWS_ROLE_ARN, profile): the pod has that role already"
+                .to_owned();
+        }
+        if self.caller == Caller::Anonymous {
+            return "use the SDK's default credential chain for this client".to_owned();
+        }
         match (self.layer, self.explicit) {
             (Layer::Scp | Layer::Rcp, _) => format!(
                 "ask who owns the organization's policies{}: no permission of the role changes this",

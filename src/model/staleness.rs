@@ -50,12 +50,12 @@ pub fn stale(pod: &Pod, association: &Association) -> Option<String> {
 const SESSION: SignedDuration = SignedDuration::from_hours(6);
 const TARGET_SESSION: SignedDuration = SignedDuration::from_mins(59);
 
-/// How long ago the association was changed, when that is longer than any credentials of before last: pods that have the settings
-/// act under the new ones without a restart.
-pub fn renewed(association: &Association, now: Timestamp) -> Option<SignedDuration> {
+/// Whether the association's last change is longer ago than any credentials of before it last: pods that have the settings act
+/// under the new ones without a restart.
+pub fn renewed(association: &Association, now: Timestamp) -> bool {
     let last = if association.target_role_arn.is_some() { TARGET_SESSION } else { SESSION };
-    let age = now.duration_since(association.modified_at.max(association.created_at)?);
-    (age >= last + PROPAGATION).then_some(age)
+    let changed = association.modified_at.max(association.created_at);
+    changed.is_some_and(|at| now.duration_since(at) >= last + PROPAGATION)
 }
 
 /// Seconds since the association was last written, by EKS's clock and the caller's. One written in the future (the clocks
@@ -132,10 +132,10 @@ mod tests {
             (false, -5, false),
         ] {
             association.target_role_arn = target.then(|| "arn:aws:iam::444455556666:role/carts".to_owned());
-            assert_eq!(renewed(&association, at(now)).is_some(), wanted, "{target} {now}");
+            assert_eq!(renewed(&association, at(now)), wanted, "{target} {now}");
         }
         (association.created_at, association.modified_at) = (None, None);
-        assert_eq!(renewed(&association, at(999_999)), None, "nothing tells when");
+        assert!(!renewed(&association, at(999_999)), "nothing tells when");
     }
 
     #[test]

@@ -35,6 +35,17 @@ impl<T> Field<T> {
     }
 }
 
+impl<T> Field<T> {
+    /// The same wish for another value made of this one.
+    pub fn map<U>(&self, of: impl FnOnce(&T) -> U) -> Field<U> {
+        match self {
+            Self::Unmanaged => Field::Unmanaged,
+            Self::Set(value) => Field::Set(of(value)),
+            Self::Cleared => Field::Cleared,
+        }
+    }
+}
+
 impl<T: Clone> Field<T> {
     /// The value once what is wanted is brought about on what is there.
     pub fn over(&self, present: Option<T>) -> Option<T> {

@@ -6,7 +6,7 @@ use crate::model::{
     have::{Have, Seen},
     policy::placeholders,
     tags,
-    want::{Field, Want},
+    want::Want,
 };
 
 pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(), Refusal> {
@@ -88,16 +88,8 @@ fn wanted(want: &Want, role: &Planned, present: &AssociationSpec) -> Association
     AssociationSpec {
         role_arn: role.arn.to_string(),
         disable_session_tags: want.disable_session_tags.over(Some(present.disable_session_tags)).unwrap_or_default(),
-        target_role_arn: match &want.target_role {
-            Field::Set(arn) => Some(arn.to_string()),
-            Field::Cleared => None,
-            Field::Unmanaged => present.target_role_arn.clone(),
-        },
-        policy: match &want.session_policy {
-            Field::Set(document) => Some(document.0.to_string()),
-            Field::Cleared => None,
-            Field::Unmanaged => present.policy.clone(),
-        },
+        target_role_arn: want.target_role.map(ToString::to_string).over(present.target_role_arn.clone()),
+        policy: want.session_policy.map(|document| document.0.to_string()).over(present.policy.clone()),
         tags,
     }
 }

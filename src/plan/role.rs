@@ -12,7 +12,7 @@ use crate::model::{
     role::{self, NewRole, PATH, Role},
     tags,
     trust::{self, Reason, Request, Unfixable, Verdict},
-    want::{Field, Scope, Want},
+    want::{Scope, Want},
 };
 
 /// The role as it will be when the plan is carried out.
@@ -164,11 +164,8 @@ fn adopt(want: &Want, have: &Have, role: &Role, plan: &mut Plan) -> Result<(), R
     let inline: Vec<&str> = want.role.policy_files.iter().map(|file| file.name.as_str()).collect();
     let scoped = [&want.subject];
     // One that is not named stays the association's.
-    let target = match &want.target_role {
-        Field::Set(arn) => Some(arn.to_string()),
-        Field::Cleared => None,
-        Field::Unmanaged => associated.and_then(|association| association.target_role_arn.clone()),
-    };
+    let present = associated.and_then(|association| association.target_role_arn.clone());
+    let target = want.target_role.map(ToString::to_string).over(present);
     as_created(
         role,
         (&have.attached, &have.inline),

@@ -8,6 +8,7 @@ use super::{
     catalog, refused,
 };
 use crate::model::{
+    arn,
     have::Seen,
     log_line::LogLine,
     message::{self, Meaning, Row},
@@ -48,8 +49,7 @@ impl Logged<'_> {
 
     /// The names of the case in place of those that stand for them.
     pub(super) fn named(&self, text: &str) -> String {
-        let role =
-            self.snapshot.associated().map(|association| association.role_arn.rsplit('/').next().unwrap_or_default());
+        let role = self.snapshot.associated().map(|association| arn::last(&association.role_arn));
         let text = text.replace("NS/SA", &self.snapshot.subject.to_string());
         match role {
             Some(role) if !role.is_empty() => text.replace("ROLE", role),

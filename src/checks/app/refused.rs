@@ -20,9 +20,7 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine) -> Opti
     match &refusal.caller {
         Caller::Node { role } => as_node(logged, role, line),
         _ if refusal.assumes_itself() => Some(with(
-            catalog::ITSELF
-                .fails(logged.subject(), "it assumes the role that it already has")
-                .change("remove the role from its settings (SecretStore, issuer, AWS_ROLE_ARN, profile): the pod has that role already"),
+            catalog::ITSELF.fails(logged.subject(), "it assumes the role that it already has").change(refusal.remedy()),
         )),
         Caller::PodIdentity { role } if refusal.is_assumption() => Some(with(second_role(logged, refusal, role))),
         // The credentials work, and a program that runs on may do without this call.
@@ -32,9 +30,7 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine) -> Opti
         )),
         Caller::PodIdentity { .. } => Some(with(denied(logged, refusal))),
         Caller::Anonymous => Some(with(
-            catalog::SETTINGS
-                .fails(logged.subject(), "it sent a request without a signature")
-                .change("use the SDK's default credential chain for this client"),
+            catalog::SETTINGS.fails(logged.subject(), "it sent a request without a signature").change(refusal.remedy()),
         )),
         other => Some(with(another(logged, other, refusal))),
     }

@@ -50,7 +50,7 @@ pub(in crate::model) trait Keys {
 }
 
 /// How EKS begins the names of the pods' sessions (EKS API reference, AssumeRoleForPodIdentity).
-const SESSION: &str = "eks-";
+pub(in crate::model) const SESSION: &str = "eks-";
 
 /// The session tags that EKS sends (EKS User Guide, pod-id-abac).
 pub const TAGS: [&str; 6] = [
