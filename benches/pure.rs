@@ -100,7 +100,7 @@ fn plan_of_what_is_applied(bencher: Bencher, associations: usize) {
 #[divan::bench]
 fn evaluate_a_trust_policy(bencher: Bencher) {
     let snapshot = healthy();
-    let cluster = snapshot.cluster.cluster.read().unwrap();
+    let cluster = snapshot.cluster.cluster.known().unwrap();
     let ask = Request { cluster, subject: &snapshot.subject, session_tags: true, now: None, pod: None };
     let statement = trust::statement(cluster, &snapshot.subject, trust::default_scope(true), true);
     let empty = Document(serde_json::json!({"Version": "2012-10-17", "Statement": []}));

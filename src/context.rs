@@ -12,11 +12,11 @@ use crate::{
     },
     failure::{Code, Failure, Kind, Result},
     k8s::{Access, EksContext, Kube, Notices, read_context, same_cluster},
-    model::{cluster::Cluster as EksCluster, text},
+    model::{cluster::Cluster, text},
     output::Term,
-    ports::{Cluster, Eks, EksAuth, Iam, Tables},
+    ports::{Eks, EksAuth, Iam, Kubernetes, Tables},
     settings::{self, ContextUnit, Given, Origin, Sourced, Target},
-    wait::Guard,
+    wait::Deadline,
 };
 
 /// What a command runs in. Nothing is read or connected until it is asked for.
@@ -24,7 +24,7 @@ pub struct Context {
     /// The terminal.
     pub term: Term,
     /// Deadline and interruption.
-    pub guard: Guard,
+    pub deadline: Deadline,
     global: Global,
     cluster_flag: bool,
     file: std::sync::OnceLock<(Option<String>, Option<String>)>,
@@ -32,16 +32,16 @@ pub struct Context {
     found: std::sync::OnceLock<EksContext>,
     aws: std::sync::OnceLock<Aws>,
     warned: std::sync::Once,
-    cluster: OnceCell<Result<EksCluster>>,
+    cluster: OnceCell<Result<Cluster>>,
     kube: OnceCell<Result<Kube>>,
 }
 
 impl Context {
     /// A context for these flags; `cluster_flag` tells that the cluster was given by flag, not by PODID_CLUSTER.
-    pub fn new(global: Global, cluster_flag: bool, term: Term, guard: Guard) -> Self {
+    pub fn new(global: Global, cluster_flag: bool, term: Term, deadline: Deadline) -> Self {
         Self {
             term,
-            guard,
+            deadline,
             global,
             cluster_flag,
             file: std::sync::OnceLock::new(),
@@ -106,7 +106,7 @@ impl Context {
     fn unit(&self) -> Result<Option<ContextUnit>> {
         let (path, context) = (self.global.kubeconfig.clone(), self.global.context.clone());
         let read = move || read_context(path.as_deref(), context.as_deref());
-        let found = self.guard.blocking_here("reading the kubeconfig", read)?;
+        let found = self.deadline.blocking_here("reading the kubeconfig", read)?;
         Ok(found.map(|found| {
             let c = self.found.get_or_init(|| found).clone();
             ContextUnit { context: c.context, cluster: c.name, region: c.region, account: c.account }
@@ -220,14 +220,14 @@ impl Context {
     ///
     /// # Errors
     /// When it does not exist (with near names), is another one, or cannot be read.
-    pub async fn cluster(&self) -> Result<&EksCluster> {
+    pub async fn cluster(&self) -> Result<&Cluster> {
         // A failure is kept too: several reads wait for this one, and none of them should ask again.
         let read = self.cluster.get_or_init(|| async {
             let target = self.target()?;
-            match self.guard.run("reading the cluster", self.eks()?.cluster(&target.cluster.value)).await {
+            match self.deadline.within("reading the cluster", self.eks()?.cluster(&target.cluster.value)).await {
                 Ok(cluster) => {
                     self.warn_of_the_clock();
-                    self.same(target, cluster)
+                    self.require_same_cluster(target, cluster)
                 }
                 Err(failure) => Err(self.no_cluster(failure).await),
             }
@@ -236,8 +236,8 @@ impl Context {
     }
 
     /// A context gives one cluster as a unit. Where it does not tell the account, its server and CA do.
-    fn same(&self, target: &Target, cluster: EksCluster) -> Result<EksCluster> {
-        same(target, &cluster)?;
+    fn require_same_cluster(&self, target: &Target, cluster: Cluster) -> Result<Cluster> {
+        require_same_target(target, &cluster)?;
         if let (Origin::KubeContext(name), None, Some(context)) =
             (&target.cluster.from, &target.account, self.found.get())
             && !same_cluster(&context.server, &context.ca, &cluster)
@@ -264,7 +264,7 @@ impl Context {
         failure.message = format!("no cluster `{}` ({}){place}", target.cluster.value, target.cluster.from);
         let Ok(eks) = self.eks() else { return failure };
         let own = std::mem::take(&mut failure.hints);
-        match self.guard.run("listing the clusters", eks.clusters()).await {
+        match self.deadline.within("listing the clusters", eks.clusters()).await {
             Ok(names) if names.is_empty() => {
                 failure.hint("there is no cluster in this region and account; check `--region` and `--profile`")
             }
@@ -281,7 +281,7 @@ impl Context {
     ///
     /// # Errors
     /// When the cluster cannot be read, or the kubeconfig leads elsewhere.
-    pub async fn kube(&self) -> Result<&dyn Cluster> {
+    pub async fn kube(&self) -> Result<&dyn Kubernetes> {
         let made = self.kube.get_or_init(|| async {
             let cluster = self.cluster().await?;
             let term = self.term.clone();
@@ -292,8 +292,8 @@ impl Context {
             }
             let path: Option<PathBuf> = self.global.kubeconfig.clone();
             let kube = Kube::new(Access::Kubeconfig { path, context: self.global.context.clone() }, notices);
-            self.guard.run("logging in with the kubeconfig", kube.log_in()).await?;
-            if self.guard.run("comparing the clusters", kube.is_of(cluster)).await? {
+            self.deadline.within("logging in with the kubeconfig", kube.log_in()).await?;
+            if self.deadline.within("comparing the clusters", kube.is_of(cluster)).await? {
                 return Ok(kube);
             }
             let context = self.global.context.as_deref().unwrap_or("the current one");
@@ -317,7 +317,7 @@ impl Context {
         let own_token = self.global.kubeconfig.is_none() && self.global.context.is_none();
         if own_token && failure.from_kubernetes() && failure.is(Kind::UnknownCaller) {
             let caller = match self.iam() {
-                Ok(iam) => self.guard.run("asking who the caller is", iam.caller()).await.ok(),
+                Ok(iam) => self.deadline.within("asking who the caller is", iam.caller()).await.ok(),
                 Err(_) => None,
             };
             if let (Some(caller), Ok(target)) = (caller, self.target()) {
@@ -345,7 +345,7 @@ impl Context {
         };
         let name = tail.split('/').next().unwrap_or_default();
         if let Ok(iam) = self.iam()
-            && let Ok(Some(role)) = self.guard.run("reading the caller's role", iam.role(name)).await
+            && let Ok(Some(role)) = self.deadline.within("reading the caller's role", iam.role(name)).await
         {
             return role.arn.to_string();
         }
@@ -355,7 +355,7 @@ impl Context {
 }
 
 /// A context or ARN gives account, region and name as one unit: DescribeCluster must answer with the same.
-fn same(target: &Target, cluster: &EksCluster) -> Result<()> {
+fn require_same_target(target: &Target, cluster: &Cluster) -> Result<()> {
     let account = target.account.as_ref().is_none_or(|a| a.value == cluster.arn.account);
     let region = target.region.as_ref().is_none_or(|r| r.value == cluster.arn.region);
     if account && region {

@@ -25,8 +25,8 @@ use crate::{
     model::association::Association,
     observe::CONCURRENCY,
     plan::Step,
-    ports::{Cluster, Eks, Iam},
-    wait::{Flight, Guard, Written},
+    ports::{Eks, Iam, Kubernetes},
+    wait::{Deadline, SentMarker, WriteOutcome},
 };
 
 /// How a step ended.
@@ -126,7 +126,7 @@ pub struct Ports<'a> {
     /// IAM.
     pub iam: &'a dyn Iam,
     /// Kubernetes.
-    pub kube: Option<&'a dyn Cluster>,
+    pub kube: Option<&'a dyn Kubernetes>,
 }
 
 /// What a step's write answered.
@@ -148,7 +148,7 @@ impl Answer {
 /// What a step finds around it.
 struct Run<'a> {
     ports: &'a Ports<'a>,
-    guard: &'a Guard,
+    deadline: &'a Deadline,
     /// Roles that this plan creates, by name.
     created: BTreeSet<String>,
     /// IAM refuses two writes to one role at a time (ConcurrentModification).
@@ -160,33 +160,33 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(ports: &'a Ports<'a>, guard: &'a Guard, steps: &'a [Step]) -> Self {
+    fn new(ports: &'a Ports<'a>, deadline: &'a Deadline, steps: &'a [Step]) -> Self {
         let created = steps.iter().filter_map(|step| match step {
             Step::CreateRole(new) => Some(new.name.clone()),
             _ => None,
         });
         let roles = steps.iter().filter_map(Step::role).map(|role| (role.to_owned(), Mutex::new(())));
         let (doomed, freed) = (removal::doomed(steps), removal::freed(steps));
-        Self { ports, guard, created: created.collect(), roles: roles.collect(), doomed, freed }
+        Self { ports, deadline, created: created.collect(), roles: roles.collect(), doomed, freed }
     }
 
     /// Carries one step out when its turn comes. The failure of one that was not begun is the run's.
-    async fn step(&self, step: &Step) -> Result<Written<Answer>> {
+    async fn step(&self, step: &Step) -> Result<WriteOutcome<Answer>> {
         let _turn = match step.role().and_then(|role| self.roles.get(role)) {
             Some(role) => Some(role.lock().await),
             None => None,
         };
         let what = step.describe();
-        self.guard.may_begin(&what)?;
-        let flight = Flight::default();
-        match self.guard.write(&what, self.carry_out(&flight, step)).await {
+        self.deadline.may_begin(&what)?;
+        let flight = SentMarker::default();
+        match self.deadline.write(&what, self.carry_out(&flight, step)).await {
             // Cut off while it read or paused: nothing was sent.
-            Written::Unknown(failure) if !flight.sent() => Err(failure),
+            WriteOutcome::Indeterminate(failure) if !flight.sent() => Err(failure),
             written => Ok(written),
         }
     }
 
-    async fn carry_out(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+    async fn carry_out(&self, flight: &SentMarker, step: &Step) -> Result<Answer> {
         let Ports { eks, iam, kube } = *self.ports;
         match step {
             Step::InstallAgent { .. } | Step::UpdateAgent { .. } | Step::RemoveAgent { .. } => {
@@ -238,9 +238,9 @@ impl<'a> Run<'a> {
 
 /// Carries the steps out. `tell` hears of each as it ends. Restarts are not carried out here: they are re-evaluated and
 /// followed by `recycle` when their turn comes.
-pub async fn run(ports: &Ports<'_>, guard: &Guard, steps: Vec<Step>, mut tell: impl FnMut(&Report)) -> Outcome {
+pub async fn run(ports: &Ports<'_>, deadline: &Deadline, steps: Vec<Step>, mut tell: impl FnMut(&Report)) -> Outcome {
     let planned = steps.clone();
-    let run = Run::new(ports, guard, &planned);
+    let run = Run::new(ports, deadline, &planned);
     let mut outcome = Outcome::not_started(steps);
     let mut stages: Vec<u8> = outcome.reports.iter().map(|r| r.step.stage()).collect();
     stages.sort_unstable();
@@ -262,7 +262,7 @@ pub async fn run(ports: &Ports<'_>, guard: &Guard, steps: Vec<Step>, mut tell: i
         while let Some((i, written)) = ended.next().await {
             let report = &mut outcome.reports[i];
             let failure = match written {
-                Ok(Written::Answered(Ok(answer))) => {
+                Ok(WriteOutcome::Completed(Ok(answer))) => {
                     report.status = if matches!(answer, Answer::Skipped) { Status::Skipped } else { Status::Done };
                     if report.step.touches_iam_or_association() && report.status == Status::Done {
                         outcome.last_write = Some(Instant::now());
@@ -277,11 +277,11 @@ pub async fn run(ports: &Ports<'_>, guard: &Guard, steps: Vec<Step>, mut tell: i
                     }
                     None
                 }
-                Ok(Written::Answered(Err(failure))) => {
+                Ok(WriteOutcome::Completed(Err(failure))) => {
                     report.status = Status::Failed;
                     Some(failure)
                 }
-                Ok(Written::Unknown(failure)) => {
+                Ok(WriteOutcome::Indeterminate(failure)) => {
                     report.status = Status::Unknown;
                     Some(failure)
                 }

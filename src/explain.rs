@@ -341,7 +341,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// The failure with a next command where a service failed and nothing more is known of it: servers recover, and what answers
 /// in words that are not the service's is often a proxy.
-pub fn with_a_way_on(failure: Failure) -> Failure {
+pub fn with_default_hint(failure: Failure) -> Failure {
     let Some(service) = failure.service.as_deref().filter(|_| failure.hints.is_empty()) else { return failure };
     match (service.status, service.code.as_str()) {
         (Some(500..=599), _) => failure.hint(AGAIN),

@@ -1,6 +1,6 @@
 //! Reading what users name: files, pipes and stdin, never more than a limit. The only place that opens a user's file.
 //!
-//! All of it blocks: a pipe may have no writer. Commands read on a thread of its own, see [`crate::wait::Guard::blocking`].
+//! All of it blocks: a pipe may have no writer. Commands read on a thread of its own, see [`crate::wait::Deadline::blocking`].
 
 use std::{
     fs::{File, Metadata},

@@ -43,7 +43,7 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     output::{Format, Term, TermSettings},
-    wait::{Guard, Signal},
+    wait::{Deadline, Signal},
 };
 
 /// Keeps this process's memory, which holds credentials and tokens, out of core dumps and away from debuggers of the same user.
@@ -90,7 +90,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Err(failure) => Err(failure),
     };
     let code = result.unwrap_or_else(|failure| {
-        let failure = explain::with_a_way_on(failure);
+        let failure = explain::with_default_hint(failure);
         term.error(&failure);
         failure.code
     });
@@ -136,8 +136,8 @@ fn drive(
         return Err(Failure::usage("--output: `junit` and `github` are reports of `podid verify`")
             .hint("other commands print table, wide, json, yaml or name"));
     }
-    let guard = Guard::new(cli.global.timeout, signal);
-    let ctx = Context::new(cli.global, cluster_flag, term.clone(), guard.clone());
+    let deadline = Deadline::new(cli.global.timeout, signal);
+    let ctx = Context::new(cli.global, cluster_flag, term.clone(), deadline.clone());
     let result = runtime.block_on(async {
         let command = async {
             match cli.command {
@@ -165,12 +165,12 @@ fn drive(
             Ok(signal) = &mut second => Err(Failure::new(signal.code(), "stopped at once; what was in flight is unknown")),
         }
     });
-    if guard.wrote() {
+    if deadline.wrote() {
         complete::forget();
     }
     // A prompt that still waits for a line must not hold the process.
     runtime.shutdown_background();
-    result.map_err(|failure| if term.out_failed() && guard.wrote() { unread(failure, term) } else { failure })
+    result.map_err(|failure| if term.out_failed() && deadline.wrote() { unread(failure, term) } else { failure })
 }
 
 /// stdout could not tell what was written: it is not lost, and the exit code does not say that nothing was done.
@@ -230,7 +230,7 @@ impl Signals {
                 let _ended = tell.send(signal).is_err();
                 wait::pause(LAST_WORDS).await;
                 let _ended = end.send(End::Signal(signal)).is_err();
-                // `first` lives as long as the process: a guard takes a lost one for one that never comes.
+                // `first` lives as long as the process: a deadline takes a lost one for one that never comes.
                 std::future::pending::<()>().await;
             });
         })?;

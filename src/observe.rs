@@ -24,18 +24,18 @@ use crate::{
         agent::{AgentDaemonSet, AgentState, Node},
         arn::Arn,
         association::{Association, AssociationFilter, AssociationSummary},
-        cluster::Cluster as EksCluster,
+        cluster::Cluster,
         document::Document,
-        have::{NOT_ALLOWED, Seen, ServiceAccountState, UNREAD},
+        have::{NOT_ALLOWED, Observed, ServiceAccountState, UNREAD},
         names::ServiceAccount,
         network::NetworkDaemon,
-        role::{Doomed, Role},
+        role::{Role, RoleContents},
         table::Table,
         want::TableGrant,
         workload::{CronJob, Pod, Workload},
     },
     output::mask,
-    ports::{Cluster, Daemons, Eks, Iam, Tables},
+    ports::{Daemons, Eks, Iam, Kubernetes, Tables},
 };
 
 /// How many calls of one kind are under way at once.
@@ -105,11 +105,11 @@ pub fn describe_listed<'a>(
 #[derive(Debug, Clone, Default)]
 pub struct RoleView {
     /// The role.
-    pub role: Seen<Option<Role>>,
+    pub role: Observed<Option<Role>>,
     /// Attached managed policies.
-    pub attached: Seen<Vec<String>>,
+    pub attached: Observed<Vec<String>>,
     /// All its inline policies.
-    pub inline: Seen<BTreeMap<String, Document>>,
+    pub inline: Observed<BTreeMap<String, Document>>,
 }
 
 /// Reads a role, its attached policies when `attached`, and all its inline policies when `inline` (IAM limits their sum).
@@ -132,19 +132,19 @@ pub async fn policies_of(
     name: &str,
     attached: bool,
     inline: bool,
-) -> Result<(Seen<Vec<String>>, Seen<BTreeMap<String, Document>>)> {
+) -> Result<(Observed<Vec<String>>, Observed<BTreeMap<String, Document>>)> {
     let attached = async {
         if attached {
             seen(iam.attached_policies(name).await, "iam:ListAttachedRolePolicies")
         } else {
-            Ok(Seen::NotAsked)
+            Ok(Observed::NotRequested)
         }
     };
     let inline = async {
         if inline {
             seen(inline_policies(iam, name).await, "iam:ListRolePolicies and iam:GetRolePolicy")
         } else {
-            Ok(Seen::NotAsked)
+            Ok(Observed::NotRequested)
         }
     };
     let (attached, inline) = futures::join!(attached, inline);
@@ -173,9 +173,9 @@ pub struct PolicyView {
     /// The role.
     pub role: Option<Role>,
     /// ARNs of attached managed policies.
-    pub attached: Seen<Vec<String>>,
+    pub attached: Observed<Vec<String>>,
     /// All inline policies.
-    pub inline: Seen<BTreeMap<String, Document>>,
+    pub inline: Observed<BTreeMap<String, Document>>,
 }
 
 /// A role with its attached policies when `attached`, and all its inline ones when `inline`.
@@ -191,7 +191,7 @@ pub async fn role_policies(iam: &dyn Iam, name: &str, attached: bool, inline: bo
 ///
 /// # Errors
 /// When a read failed.
-pub async fn doomed_role(iam: &dyn Iam, name: &str) -> Result<Option<Doomed>> {
+pub async fn doomed_role(iam: &dyn Iam, name: &str) -> Result<Option<RoleContents>> {
     let (role, held) = futures::try_join!(iam.role(name), held(iam, name))?;
     Ok(role.map(|role| doomed(role, held)))
 }
@@ -200,7 +200,7 @@ pub async fn doomed_role(iam: &dyn Iam, name: &str) -> Result<Option<Doomed>> {
 ///
 /// # Errors
 /// When a read failed.
-pub async fn doomed_as_read(iam: &dyn Iam, role: Role) -> Result<Doomed> {
+pub async fn doomed_as_read(iam: &dyn Iam, role: Role) -> Result<RoleContents> {
     let held = held(iam, &role.name).await?;
     Ok(doomed(role, held))
 }
@@ -212,22 +212,22 @@ async fn held(iam: &dyn Iam, name: &str) -> Result<Held> {
     futures::try_join!(iam.attached_policies(name), iam.inline_policies(name), iam.instance_profiles(name))
 }
 
-fn doomed(role: Role, (attached, inline, instance_profiles): Held) -> Doomed {
-    Doomed { role, attached, inline, instance_profiles }
+fn doomed(role: Role, (attached, inline, instance_profiles): Held) -> RoleContents {
+    RoleContents { role, attached, inline, instance_profiles }
 }
 
 /// Tables, each once and side by side. A look that failed is said and keeps nobody from granting access.
 ///
 /// # Errors
 /// Only when podid was interrupted or out of time.
-pub async fn tables(tables: &dyn Tables, grants: &[TableGrant]) -> Result<BTreeMap<Arn, Seen<Option<Table>>>> {
+pub async fn tables(tables: &dyn Tables, grants: &[TableGrant]) -> Result<BTreeMap<Arn, Observed<Option<Table>>>> {
     let named: BTreeSet<Arn> = grants.iter().map(|grant| grant.table.clone()).collect();
     let reads = named.into_iter().map(|table| async move {
         let seen = match tables.table(&table).await {
-            Ok(found) => Seen::Read(found),
+            Ok(found) => Observed::Known(found),
             Err(failure) if forbidden(&failure) => not_allowed("dynamodb:DescribeTable"),
             Err(failure) if failure.code.signalled() => return Err(failure),
-            Err(failure) => Seen::Unreadable(failure.to_string()),
+            Err(failure) => Observed::Unreadable(failure.to_string()),
         };
         Ok((table, seen))
     });
@@ -250,18 +250,18 @@ pub fn usable_key(table: &Table) -> Result<Option<&String>> {
 #[derive(Debug, Clone, Default)]
 pub struct SubjectView {
     /// The service account.
-    pub service_account: Seen<ServiceAccountState>,
+    pub service_account: Observed<ServiceAccountState>,
     /// Its pods.
-    pub pods: Seen<Vec<Pod>>,
+    pub pods: Observed<Vec<Pod>>,
     /// Workloads whose template names it.
-    pub workloads: Seen<Vec<Workload>>,
+    pub workloads: Observed<Vec<Workload>>,
 }
 
 /// Reads the service account, its pods and its workloads.
 ///
 /// # Errors
 /// When the API cannot be reached or does not know the caller; a forbidden read is unread.
-pub async fn subject(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<SubjectView> {
+pub async fn subject(kube: &dyn Kubernetes, subject: &ServiceAccount) -> Result<SubjectView> {
     // Where one of them fails, the others are not waited for.
     let service_account = async { seen(kube.service_account(subject).await, "get serviceaccounts") };
     let (service_account, (pods, workloads)) = futures::try_join!(service_account, users(kube, subject))?;
@@ -272,16 +272,21 @@ pub async fn subject(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<Sub
 ///
 /// # Errors
 /// As [`subject`].
-pub async fn users(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<(Seen<Vec<Pod>>, Seen<Vec<Workload>>)> {
+pub async fn users(
+    kube: &dyn Kubernetes,
+    subject: &ServiceAccount,
+) -> Result<(Observed<Vec<Pod>>, Observed<Vec<Workload>>)> {
     let (pods, workloads) = futures::try_join!(async { seen(kube.pods(subject).await, "list pods") }, async {
         seen(kube.all_workloads(Some(&subject.namespace)).await, "list deployments, statefulsets and daemonsets")
     },)?;
     let workloads = match (workloads, &pods) {
-        (Seen::Read(mut all), Seen::Read(pods)) => {
+        (Observed::Known(mut all), Observed::Known(pods)) => {
             all.extend(rollouts(kube, pods, Some(&subject.namespace)).await?);
-            Seen::Read(all.into_iter().filter(|w| w.service_account == subject.name).collect())
+            Observed::Known(all.into_iter().filter(|w| w.service_account == subject.name).collect())
         }
-        (Seen::Read(all), _) => Seen::Read(all.into_iter().filter(|w| w.service_account == subject.name).collect()),
+        (Observed::Known(all), _) => {
+            Observed::Known(all.into_iter().filter(|w| w.service_account == subject.name).collect())
+        }
         (unread, _) => unread,
     };
     Ok((pods, workloads))
@@ -291,7 +296,7 @@ pub async fn users(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<(Seen
 ///
 /// # Errors
 /// When the read failed for another reason than a missing permission.
-pub async fn cron_jobs(kube: &dyn Cluster, namespace: Option<&str>) -> Result<Seen<Vec<CronJob>>> {
+pub async fn cron_jobs(kube: &dyn Kubernetes, namespace: Option<&str>) -> Result<Observed<Vec<CronJob>>> {
     seen(kube.cron_jobs(namespace).await, "list cronjobs")
 }
 
@@ -300,7 +305,7 @@ pub async fn cron_jobs(kube: &dyn Cluster, namespace: Option<&str>) -> Result<Se
 ///
 /// # Errors
 /// When a read failed for another reason than a missing permission.
-pub async fn rollouts(kube: &dyn Cluster, pods: &[Pod], namespace: Option<&str>) -> Result<Vec<Workload>> {
+pub async fn rollouts(kube: &dyn Kubernetes, pods: &[Pod], namespace: Option<&str>) -> Result<Vec<Workload>> {
     if !pods.iter().any(|pod| pod.live() && pod.argo_rollout().is_some()) {
         return Ok(Vec::new());
     }
@@ -321,7 +326,7 @@ pub async fn rollouts(kube: &dyn Cluster, pods: &[Pod], namespace: Option<&str>)
 ///
 /// # Errors
 /// When the API cannot be reached or does not know the caller; a forbidden read makes it unread.
-pub async fn agent(eks: &dyn Eks, kube: &dyn Cluster, cluster: &EksCluster) -> Result<Seen<AgentState>> {
+pub async fn agent(eks: &dyn Eks, kube: &dyn Kubernetes, cluster: &Cluster) -> Result<Observed<AgentState>> {
     Ok(agent_and_network(eks, kube, cluster).await?.0)
 }
 
@@ -331,30 +336,30 @@ pub async fn agent(eks: &dyn Eks, kube: &dyn Cluster, cluster: &EksCluster) -> R
 /// As [`agent`].
 pub async fn agent_and_network(
     eks: &dyn Eks,
-    kube: &dyn Cluster,
-    cluster: &EksCluster,
-) -> Result<(Seen<AgentState>, Seen<Vec<NetworkDaemon>>)> {
+    kube: &dyn Kubernetes,
+    cluster: &Cluster,
+) -> Result<(Observed<AgentState>, Observed<Vec<NetworkDaemon>>)> {
     // Where one of them fails, the other is not waited for.
     let addon = async { seen(eks.addon(&cluster.name, AGENT).await, "eks:DescribeAddon") };
     let (addon, (daemons, nodes)) = futures::try_join!(addon, daemons_and_nodes(kube))?;
     // Without eks:DescribeAddon the DaemonSet still tells what matters.
     let (addon, addon_unread) = match addon {
-        Seen::Read(addon) => (addon, None),
-        Seen::Unreadable(why) => (None, Some(why)),
-        Seen::NotAsked => (None, None),
+        Observed::Known(addon) => (addon, None),
+        Observed::Unreadable(why) => (None, Some(why)),
+        Observed::NotRequested => (None, None),
     };
     let network = match &daemons {
-        Seen::Read(Daemons { network: Some(network), .. }) => Seen::Read(network.clone()),
-        Seen::Read(_) => not_allowed("list daemonsets in kube-system"),
-        Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
-        Seen::NotAsked => Seen::NotAsked,
+        Observed::Known(Daemons { network: Some(network), .. }) => Observed::Known(network.clone()),
+        Observed::Known(_) => not_allowed("list daemonsets in kube-system"),
+        Observed::Unreadable(why) => Observed::Unreadable(why.clone()),
+        Observed::NotRequested => Observed::NotRequested,
     };
     let agent = match both(daemons, nodes) {
-        Seen::Read((daemon_sets, nodes)) => {
-            Seen::Read(AgentState { auto_mode: cluster.auto_mode, addon, addon_unread, daemon_sets, nodes })
+        Observed::Known((daemon_sets, nodes)) => {
+            Observed::Known(AgentState { auto_mode: cluster.auto_mode, addon, addon_unread, daemon_sets, nodes })
         }
-        Seen::Unreadable(why) => Seen::Unreadable(why),
-        Seen::NotAsked => Seen::NotAsked,
+        Observed::Unreadable(why) => Observed::Unreadable(why),
+        Observed::NotRequested => Observed::NotRequested,
     };
     Ok((agent, network))
 }
@@ -363,7 +368,7 @@ pub async fn agent_and_network(
 const CRASH_LINES: u32 = 5;
 
 /// Reads the last log line of each agent that crashes, masked; the kubelet's refusal to give one leaves it out.
-pub async fn crash_logs(kube: &dyn Cluster, state: &mut AgentState) {
+pub async fn crash_logs(kube: &dyn Kubernetes, state: &mut AgentState) {
     let crashed = state.daemon_sets.iter_mut().flat_map(|set| set.unready.values_mut());
     let reads = crashed.filter_map(|pod| {
         let container = pod.crashed()?.to_owned();
@@ -386,38 +391,38 @@ type InCluster = (Vec<AgentDaemonSet>, Vec<Node>);
 ///
 /// # Errors
 /// As [`agent`].
-pub async fn agent_in_cluster(kube: &dyn Cluster) -> Result<Seen<InCluster>> {
+pub async fn agent_in_cluster(kube: &dyn Kubernetes) -> Result<Observed<InCluster>> {
     let (daemons, nodes) = daemons_and_nodes(kube).await?;
     Ok(both(daemons, nodes))
 }
 
-async fn daemons_and_nodes(kube: &dyn Cluster) -> Result<(Seen<Daemons>, Seen<Vec<Node>>)> {
+async fn daemons_and_nodes(kube: &dyn Kubernetes) -> Result<(Observed<Daemons>, Observed<Vec<Node>>)> {
     let daemons = async { seen(kube.agents().await, "list daemonsets and pods in kube-system") };
     let nodes = async { seen(kube.nodes().await, "list nodes") };
     futures::try_join!(daemons, nodes)
 }
 
-fn both(daemons: Seen<Daemons>, nodes: Seen<Vec<Node>>) -> Seen<InCluster> {
+fn both(daemons: Observed<Daemons>, nodes: Observed<Vec<Node>>) -> Observed<InCluster> {
     match (daemons, nodes) {
-        (Seen::Read(daemons), Seen::Read(nodes)) => Seen::Read((daemons.agents, nodes)),
-        (Seen::Unreadable(why), _) | (_, Seen::Unreadable(why)) => Seen::Unreadable(why),
-        _ => Seen::NotAsked,
+        (Observed::Known(daemons), Observed::Known(nodes)) => Observed::Known((daemons.agents, nodes)),
+        (Observed::Unreadable(why), _) | (_, Observed::Unreadable(why)) => Observed::Unreadable(why),
+        _ => Observed::NotRequested,
     }
 }
 
 /// A read that was refused for lack of a permission becomes unread, naming it; any other failure stays one. An
 /// unknown caller (401, bad credentials) can read nothing at all and stays a failure too.
-pub fn seen<T>(read: Result<T>, permission: &str) -> Result<Seen<T>> {
+pub fn seen<T>(read: Result<T>, permission: &str) -> Result<Observed<T>> {
     match read {
-        Ok(value) => Ok(Seen::Read(value)),
+        Ok(value) => Ok(Observed::Known(value)),
         Err(failure) if forbidden(&failure) => Ok(not_allowed(permission)),
         Err(failure) => Err(failure),
     }
 }
 
 /// What may not be read.
-fn not_allowed<T>(permission: &str) -> Seen<T> {
-    Seen::Unreadable(format!("{NOT_ALLOWED}{permission}"))
+fn not_allowed<T>(permission: &str) -> Observed<T> {
+    Observed::Unreadable(format!("{NOT_ALLOWED}{permission}"))
 }
 
 /// The same for a report that tells the rest all the same: a read that failed for whatever reason becomes unread, with that. A
@@ -425,10 +430,10 @@ fn not_allowed<T>(permission: &str) -> Seen<T> {
 ///
 /// # Errors
 /// Those.
-pub fn seen_or_why<T>(read: Result<T>, permission: &str) -> Result<Seen<T>> {
+pub fn seen_or_why<T>(read: Result<T>, permission: &str) -> Result<Observed<T>> {
     match seen(read, permission) {
         Err(failure) if failure.code == Code::Failed && !failure.is(Kind::UnknownCaller) => {
-            Ok(Seen::Unreadable(format!("{UNREAD}{failure}")))
+            Ok(Observed::Unreadable(format!("{UNREAD}{failure}")))
         }
         other => other,
     }

@@ -18,7 +18,7 @@ use crate::{
         agent::{AgentDaemonSet, Node},
         arn::Arn,
         association::{Association, AssociationChange, AssociationFilter, AssociationSummary, NewAssociation},
-        cluster::Cluster as EksCluster,
+        cluster::Cluster,
         document::Document,
         have::ServiceAccountState,
         names::ServiceAccount,
@@ -36,7 +36,7 @@ pub trait Eks: Send + Sync {
     /// The same account in another region.
     fn elsewhere(&self, region: &str) -> Box<dyn Eks>;
     /// DescribeCluster. A missing cluster is a failure with code ResourceNotFoundException.
-    async fn cluster(&self, name: &str) -> Result<EksCluster>;
+    async fn cluster(&self, name: &str) -> Result<Cluster>;
     /// ListClusters, every page.
     async fn clusters(&self) -> Result<Vec<String>>;
     /// ListPodIdentityAssociations, every page (100 each). Summaries only: a role costs one Describe each.
@@ -180,7 +180,7 @@ pub struct Caller {
 
 /// The Kubernetes API of one cluster.
 #[async_trait]
-pub trait Cluster: Send + Sync {
+pub trait Kubernetes: Send + Sync {
     /// Whether the API server answers and knows the caller (one cheap read). 401, and no connection within 10 s, are failures.
     async fn reach(&self) -> Result<()>;
     /// Whether the service account exists, with near names when it does not.

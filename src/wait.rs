@@ -54,19 +54,19 @@ impl Signal {
 
 /// How a write ended.
 #[derive(Debug)]
-pub enum Written<T> {
+pub enum WriteOutcome<T> {
     /// The service answered.
-    Answered(Result<T>),
+    Completed(Result<T>),
     /// Nobody knows: interrupted or out of time while it was in flight.
-    Unknown(Failure),
+    Indeterminate(Failure),
 }
 
 /// Whether a write is on its way: told by what sends it, so that being cut off while only reading or pausing is not
 /// taken for a write that nobody knows of.
 #[derive(Debug, Default)]
-pub struct Flight(AtomicBool);
+pub struct SentMarker(AtomicBool);
 
-impl Flight {
+impl SentMarker {
     /// Sends a write. An error is the service's word that it was not done.
     ///
     /// # Errors
@@ -88,7 +88,7 @@ impl Flight {
 
 /// Deadline and interruption, shared by everything a command awaits.
 #[derive(Debug, Clone)]
-pub struct Guard {
+pub struct Deadline {
     started: Instant,
     timeout: Duration,
     /// Milliseconds that the deadline does not count.
@@ -98,13 +98,13 @@ pub struct Guard {
     signal: watch::Receiver<Option<Signal>>,
 }
 
-impl Guard {
-    /// A guard whose deadline is `timeout` from now.
+impl Deadline {
+    /// A deadline `timeout` from now.
     pub fn new(timeout: Duration, signal: watch::Receiver<Option<Signal>>) -> Self {
         Self { started: Instant::now(), timeout, apart: Arc::default(), wrote: Arc::default(), signal }
     }
 
-    /// A guard that nothing stops early: for what has a watchdog of its own. The sender is to be kept as long as the guard.
+    /// A deadline that nothing stops early: for what has a watchdog of its own. The sender is to be kept as long as the deadline.
     pub fn unhurried() -> (watch::Sender<Option<Signal>>, Self) {
         let (sender, receiver) = watch::channel(None);
         (sender, Self::new(Duration::from_hours(1), receiver))
@@ -120,7 +120,7 @@ impl Guard {
     ///
     /// # Errors
     /// The interruption.
-    pub async fn apart<T>(&self, answer: impl Future<Output = T>) -> Result<T> {
+    pub async fn excluding_user_time<T>(&self, answer: impl Future<Output = T>) -> Result<T> {
         self.check()?;
         let since = Instant::now();
         let answered = tokio::select! {
@@ -163,7 +163,7 @@ impl Guard {
     ///
     /// # Errors
     /// The future's own, the deadline, or the interruption.
-    pub async fn run<T>(&self, what: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
+    pub async fn within<T>(&self, what: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
         self.check()?;
         tokio::select! {
             result = future => result,
@@ -181,10 +181,10 @@ impl Guard {
         what: &str,
         work: impl FnOnce() -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.run(what, aside(what, work)).await
+        self.within(what, aside(what, work)).await
     }
 
-    /// The same for a caller that cannot await: its thread is held, but no longer than this guard allows.
+    /// The same for a caller that cannot await: its thread is held, but no longer than this deadline allows.
     ///
     /// # Errors
     /// The work's own, the deadline, or the interruption.
@@ -202,21 +202,21 @@ impl Guard {
     }
 
     /// Awaits a write (`what` is an order: "create role x"): once a signal came, it gets one more second, and then counts as unknown.
-    pub async fn write<T>(&self, what: &str, future: impl Future<Output = Result<T>>) -> Written<T> {
+    pub async fn write<T>(&self, what: &str, future: impl Future<Output = Result<T>>) -> WriteOutcome<T> {
         if let Err(failure) = self.check() {
-            return Written::Unknown(failure);
+            return WriteOutcome::Indeterminate(failure);
         }
         tokio::pin!(future);
         let written = tokio::select! {
             biased;
-            result = &mut future => Written::Answered(result),
+            result = &mut future => WriteOutcome::Completed(result),
             signal = self.signalled() => match tokio::time::timeout(GRACE, &mut future).await {
-                Ok(result) => Written::Answered(result),
-                Err(_) => Written::Unknown(signal.failure()),
+                Ok(result) => WriteOutcome::Completed(result),
+                Err(_) => WriteOutcome::Indeterminate(signal.failure()),
             },
-            () = tokio::time::sleep(self.left()) => Written::Unknown(self.timed_out(&format!("trying to {what}"))),
+            () = tokio::time::sleep(self.left()) => WriteOutcome::Indeterminate(self.timed_out(&format!("trying to {what}"))),
         };
-        if !matches!(written, Written::Answered(Err(_))) {
+        if !matches!(written, WriteOutcome::Completed(Err(_))) {
             self.wrote.store(true, Ordering::Relaxed);
         }
         written
@@ -232,7 +232,7 @@ impl Guard {
     /// # Errors
     /// The deadline, or the interruption.
     pub async fn pause(&self, what: &str, pause: Duration) -> Result<()> {
-        self.run(what, async {
+        self.within(what, async {
             self::pause(pause).await;
             Ok(())
         })
@@ -243,13 +243,13 @@ impl Guard {
     ///
     /// # Errors
     /// The deadline, or the interruption.
-    pub async fn run_or_tick<T>(
+    pub async fn within_or_tick<T>(
         &self,
         what: &str,
         tick: Duration,
         future: impl Future<Output = T>,
     ) -> Result<Option<T>> {
-        self.run(what, async { Ok(tokio::time::timeout(tick, future).await.ok()) }).await
+        self.within(what, async { Ok(tokio::time::timeout(tick, future).await.ok()) }).await
     }
 
     async fn signalled(&self) -> Signal {
@@ -289,7 +289,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
     runtime.map_err(|e| Failure::failed("cannot start").because(e.to_string()))
 }
 
-/// Pauses in something that is dropped when nobody waits for it any more; everything else pauses through its [`Guard`].
+/// Pauses in something that is dropped when nobody waits for it any more; everything else pauses through its [`Deadline`].
 pub async fn pause(pause: Duration) {
     tokio::time::sleep(pause).await;
 }
@@ -327,77 +327,79 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    fn guard(timeout: Duration) -> (watch::Sender<Option<Signal>>, Guard) {
+    fn deadline(timeout: Duration) -> (watch::Sender<Option<Signal>>, Deadline) {
         let (sender, receiver) = watch::channel(None);
-        (sender, Guard::new(timeout, receiver))
+        (sender, Deadline::new(timeout, receiver))
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_read_obeys_the_deadline() {
-        let (_sender, guard) = guard(Duration::from_millis(1));
-        let failure = guard.run("reading", std::future::pending::<Result<()>>()).await.unwrap_err();
+        let (_sender, deadline) = deadline(Duration::from_millis(1));
+        let failure = deadline.within("reading", std::future::pending::<Result<()>>()).await.unwrap_err();
         assert_eq!(failure.code, Code::TimedOut);
         assert!(failure.message.contains("while reading"), "{failure}");
     }
 
     #[tokio::test]
     async fn what_blocks_for_ever_ends_with_a_signal_or_the_deadline() {
-        let (sender, guard) = guard(Duration::from_millis(20));
+        let (sender, deadline) = deadline(Duration::from_millis(20));
         let for_ever = || loop {
             std::thread::park();
         };
-        let failure = guard.blocking::<()>("reading", for_ever).await.unwrap_err();
+        let failure = deadline.blocking::<()>("reading", for_ever).await.unwrap_err();
         assert_eq!(failure.code, Code::TimedOut);
         sender.send_replace(Some(Signal::Interrupt));
-        assert_eq!(guard.blocking::<()>("reading", for_ever).await.unwrap_err().code, Code::Interrupted);
-        let (_sender, guard) = self::guard(Duration::from_mins(1));
-        assert_eq!(guard.blocking("reading", || Ok(7)).await.unwrap(), 7);
+        assert_eq!(deadline.blocking::<()>("reading", for_ever).await.unwrap_err().code, Code::Interrupted);
+        let (_sender, deadline) = self::deadline(Duration::from_mins(1));
+        assert_eq!(deadline.blocking("reading", || Ok(7)).await.unwrap(), 7);
     }
 
     #[tokio::test]
     async fn what_blocks_for_ever_ends_too_where_nothing_can_be_awaited() {
-        let (sender, guard) = guard(Duration::from_millis(20));
+        let (sender, deadline) = deadline(Duration::from_millis(20));
         let for_ever = || loop {
             std::thread::park();
         };
-        assert_eq!(guard.blocking_here::<()>("reading", for_ever).unwrap_err().code, Code::TimedOut);
+        assert_eq!(deadline.blocking_here::<()>("reading", for_ever).unwrap_err().code, Code::TimedOut);
         sender.send_replace(Some(Signal::Interrupt));
-        assert_eq!(guard.blocking_here::<()>("reading", for_ever).unwrap_err().code, Code::Interrupted);
-        let (_sender, guard) = self::guard(Duration::from_mins(1));
-        assert_eq!(guard.blocking_here("reading", || Ok(7)).unwrap(), 7);
+        assert_eq!(deadline.blocking_here::<()>("reading", for_ever).unwrap_err().code, Code::Interrupted);
+        let (_sender, deadline) = self::deadline(Duration::from_mins(1));
+        assert_eq!(deadline.blocking_here("reading", || Ok(7)).unwrap(), 7);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_write_gets_a_second_after_a_signal() {
-        let (sender, guard) = guard(Duration::from_mins(1));
+        let (sender, deadline) = deadline(Duration::from_mins(1));
         sender.send_replace(None);
         let write = async {
             sender.send_replace(Some(Signal::Terminate));
             tokio::time::sleep(Duration::from_millis(900)).await;
             Ok(7)
         };
-        assert!(matches!(guard.write("writing", write).await, Written::Answered(Ok(7))));
-        let (sender, guard) = self::guard(Duration::from_mins(1));
+        assert!(matches!(deadline.write("writing", write).await, WriteOutcome::Completed(Ok(7))));
+        let (sender, deadline) = self::deadline(Duration::from_mins(1));
         let write = async {
             sender.send_replace(Some(Signal::Interrupt));
             tokio::time::sleep(Duration::from_millis(1100)).await;
             Ok(7)
         };
-        let Written::Unknown(failure) = guard.write("writing", write).await else { panic!("it was cut off") };
+        let WriteOutcome::Indeterminate(failure) = deadline.write("writing", write).await else {
+            panic!("it was cut off")
+        };
         assert_eq!(failure.code, Code::Interrupted);
     }
 
     #[tokio::test(start_paused = true)]
     async fn thinking_is_not_counted() {
-        let (_sender, guard) = guard(Duration::from_millis(50));
-        let before = guard.left();
-        guard.apart(async { std::thread::sleep(Duration::from_millis(80)) }).await.unwrap();
-        assert!(!guard.left().is_zero() && guard.left() <= before, "{:?} of {before:?}", guard.left());
+        let (_sender, deadline) = deadline(Duration::from_millis(50));
+        let before = deadline.left();
+        deadline.excluding_user_time(async { std::thread::sleep(Duration::from_millis(80)) }).await.unwrap();
+        assert!(!deadline.left().is_zero() && deadline.left() <= before, "{:?} of {before:?}", deadline.left());
     }
 
     #[tokio::test]
     async fn only_what_was_sent_and_not_refused_is_unknown() {
-        let flight = Flight::default();
+        let flight = SentMarker::default();
         assert!(!flight.sent());
         flight.send(async { Err::<(), _>(Failure::failed("no")) }).await.unwrap_err();
         assert!(!flight.sent());

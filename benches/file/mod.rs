@@ -6,8 +6,8 @@ use ::podid::{
     manifest,
     model::{
         cluster::Cluster,
-        have::Seen,
-        manifest::{Entries, Holdings, RoleHoldings},
+        have::Observed,
+        manifest::{ClusterState, Entries, RoleState},
     },
     plan::{self, Converge, Expanded, Plan},
 };
@@ -52,7 +52,7 @@ impl<'e> Wanted<'e> {
         Self { cluster, entries, associations }
     }
 
-    pub(crate) fn plan(&self, have: &Holdings) -> Plan {
+    pub(crate) fn plan(&self, have: &ClusterState) -> Plan {
         let ask = Converge {
             adopt: false,
             cluster: &self.cluster,
@@ -68,18 +68,18 @@ impl<'e> Wanted<'e> {
     }
 
     /// What is there before anything was applied.
-    pub(crate) fn nothing(&self) -> Holdings {
-        let none = || RoleHoldings {
-            role: Seen::Read(None),
-            attached: Seen::Read(Vec::new()),
-            inline: Seen::Read(BTreeMap::new()),
+    pub(crate) fn nothing(&self) -> ClusterState {
+        let none = || RoleState {
+            role: Observed::Known(None),
+            attached: Observed::Known(Vec::new()),
+            inline: Observed::Known(BTreeMap::new()),
         };
         let roles = self.entries.roles.iter().map(|role| (role.value.name.clone(), none()));
-        Holdings { roles: roles.collect(), ..Holdings::default() }
+        ClusterState { roles: roles.collect(), ..ClusterState::default() }
     }
 
     /// What is there when it was.
-    pub(crate) fn applied(&self) -> Holdings {
-        plan::carried_out(self.nothing(), &self.plan(&self.nothing()).steps)
+    pub(crate) fn applied(&self) -> ClusterState {
+        plan::simulate(self.nothing(), &self.plan(&self.nothing()).steps)
     }
 }

@@ -29,7 +29,7 @@ impl Tables for Aws {
                 convert::need(answer.table(), "Table").and_then(read).map(Some).map_err(|failure| failure.context(what))
             }
             Err(error) if error.code() == Some("ResourceNotFoundException") => Ok(None),
-            Err(error) => Err(dynamodb.told.failure("DescribeTable", &what, &error)),
+            Err(error) => Err(dynamodb.errors.failure("DescribeTable", &what, &error)),
         }
     }
 
@@ -42,7 +42,7 @@ impl Tables for Aws {
             let call = dynamodb.api.list_tables().set_exclusive_start_table_name(start.take());
             let page = match call.customize().config_override(config).send().await {
                 Ok(page) => page,
-                Err(error) => return Err(dynamodb.told.failure("ListTables", what, &error)),
+                Err(error) => return Err(dynamodb.errors.failure("ListTables", what, &error)),
             };
             names.extend(page.table_names.unwrap_or_default());
             start = page.last_evaluated_table_name;
@@ -66,7 +66,7 @@ impl Tables for Aws {
             Err(error) if matches!(error.code(), Some("PolicyNotFoundException" | "ResourceNotFoundException")) => {
                 Ok(None)
             }
-            Err(error) => Err(dynamodb.told.failure("GetResourcePolicy", &what, &error)),
+            Err(error) => Err(dynamodb.errors.failure("GetResourcePolicy", &what, &error)),
         }
     }
 }

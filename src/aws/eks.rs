@@ -48,7 +48,7 @@ impl Eks for Aws {
         let what = format!("cannot read cluster `{name}`");
         let eks = self.eks(&what).await?;
         let answer = eks.api.describe_cluster().name(name).send().await;
-        let answer = answer.map_err(|error| eks.told.failure("DescribeCluster", &what, &error))?;
+        let answer = answer.map_err(|error| eks.errors.failure("DescribeCluster", &what, &error))?;
         convert::need(answer.cluster(), "cluster").and_then(convert::cluster).map_err(|failure| failure.context(what))
     }
 
@@ -57,7 +57,7 @@ impl Eks for Aws {
         let eks = self.eks(what).await?;
         let call = eks.api.list_clusters().max_results(100);
         let ask = |token| call.clone().set_next_token(token).send();
-        let pages: Vec<ListClustersOutput> = eks.told.all("ListClusters", what, ask).await?;
+        let pages: Vec<ListClustersOutput> = eks.errors.all("ListClusters", what, ask).await?;
         Ok(pages.into_iter().flat_map(|page| page.clusters.unwrap_or_default()).collect())
     }
 
@@ -86,7 +86,7 @@ impl Eks for Aws {
                 .set_service_account(filter.service_account)
                 .max_results(100);
             let ask = move |token| call.clone().set_next_token(token).send();
-            let pages = eks.told.pages("ListPodIdentityAssociations", what.clone(), ask);
+            let pages = eks.errors.pages("ListPodIdentityAssociations", what.clone(), ask);
             Ok::<_, Failure>(pages.map(move |page: Result<ListPodIdentityAssociationsOutput>| {
                 let found = page?.associations().iter().map(convert::summary).collect::<Result<_>>();
                 found.map_err(|failure| failure.context(&what))
@@ -102,7 +102,7 @@ impl Eks for Aws {
         match call.send().await {
             Ok(answer) => read(&what, answer.association()).map(Some),
             Err(error) if absent(&error) => Ok(None),
-            Err(error) => Err(eks.told.failure("DescribePodIdentityAssociation", &what, &error)),
+            Err(error) => Err(eks.errors.failure("DescribePodIdentityAssociation", &what, &error)),
         }
     }
 
@@ -125,7 +125,7 @@ impl Eks for Aws {
             call = call.tags(key, value);
         }
         let answer = call.send().await;
-        let answer = answer.map_err(|error| eks.told.failure("CreatePodIdentityAssociation", &what, &error))?;
+        let answer = answer.map_err(|error| eks.errors.failure("CreatePodIdentityAssociation", &what, &error))?;
         read(&what, answer.association())
     }
 
@@ -149,7 +149,7 @@ impl Eks for Aws {
             .set_policy(change.policy.clone())
             .client_request_token(token);
         let answer = call.send().await;
-        let answer = answer.map_err(|error| eks.told.failure("UpdatePodIdentityAssociation", &what, &error))?;
+        let answer = answer.map_err(|error| eks.errors.failure("UpdatePodIdentityAssociation", &what, &error))?;
         read(&what, answer.association())
     }
 
@@ -160,7 +160,7 @@ impl Eks for Aws {
         match call.send().await {
             Ok(_) => Ok(true),
             Err(error) if absent(&error) => Ok(false),
-            Err(error) => Err(eks.told.failure("DeletePodIdentityAssociation", &what, &error)),
+            Err(error) => Err(eks.errors.failure("DeletePodIdentityAssociation", &what, &error)),
         }
     }
 
@@ -169,7 +169,7 @@ impl Eks for Aws {
         let eks = self.eks(&what).await?;
         let tags = tags.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         let answer = eks.api.tag_resource().resource_arn(arn).set_tags(Some(tags)).send().await;
-        answer.map_err(|error| eks.told.failure("TagResource", &what, &error))?;
+        answer.map_err(|error| eks.errors.failure("TagResource", &what, &error))?;
         Ok(())
     }
 
@@ -177,7 +177,7 @@ impl Eks for Aws {
         let what = format!("cannot take tags from `{arn}`");
         let eks = self.eks(&what).await?;
         let answer = eks.api.untag_resource().resource_arn(arn).set_tag_keys(Some(keys.to_vec())).send().await;
-        answer.map_err(|error| eks.told.failure("UntagResource", &what, &error))?;
+        answer.map_err(|error| eks.errors.failure("UntagResource", &what, &error))?;
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl Eks for Aws {
         match eks.api.describe_nodegroup().cluster_name(cluster).nodegroup_name(node_group).send().await {
             Ok(answer) => Ok(answer.nodegroup().and_then(|group| group.node_role()).map(str::to_owned)),
             Err(error) if absent(&error) => Ok(None),
-            Err(error) => Err(eks.told.failure("DescribeNodegroup", &what, &error)),
+            Err(error) => Err(eks.errors.failure("DescribeNodegroup", &what, &error)),
         }
     }
 
@@ -197,7 +197,7 @@ impl Eks for Aws {
         match eks.api.describe_addon().cluster_name(cluster).addon_name(name).send().await {
             Ok(answer) => convert::addon(answer.addon()).map(Some).map_err(|failure| failure.context(what)),
             Err(error) if absent(&error) => Ok(None),
-            Err(error) => Err(eks.told.failure("DescribeAddon", &what, &error)),
+            Err(error) => Err(eks.errors.failure("DescribeAddon", &what, &error)),
         }
     }
 
@@ -206,7 +206,7 @@ impl Eks for Aws {
         let eks = self.eks(&what).await?;
         let call = eks.api.describe_addon_versions().addon_name(name).kubernetes_version(kubernetes).max_results(100);
         let ask = |token| call.clone().set_next_token(token).send();
-        let pages: Vec<DescribeAddonVersionsOutput> = eks.told.all("DescribeAddonVersions", &what, ask).await?;
+        let pages: Vec<DescribeAddonVersionsOutput> = eks.errors.all("DescribeAddonVersions", &what, ask).await?;
         let versions: Vec<_> = pages
             .iter()
             .flat_map(DescribeAddonVersionsOutput::addons)
@@ -227,7 +227,7 @@ impl Eks for Aws {
             .addon_version(version)
             .set_configuration_values(settings.configuration.clone())
             .set_resolve_conflicts(settings.conflicts.map(|mode| mode.as_str().into()));
-        let answer = call.send().await.map_err(|error| eks.told.failure("CreateAddon", &what, &error))?;
+        let answer = call.send().await.map_err(|error| eks.errors.failure("CreateAddon", &what, &error))?;
         convert::addon(answer.addon()).map_err(|failure| failure.context(what))
     }
 
@@ -250,7 +250,7 @@ impl Eks for Aws {
             .set_configuration_values(settings.configuration.clone())
             .set_resolve_conflicts(settings.conflicts.map(|mode| mode.as_str().into()))
             .client_request_token(token);
-        let answer = call.send().await.map_err(|error| eks.told.failure("UpdateAddon", &what, &error))?;
+        let answer = call.send().await.map_err(|error| eks.errors.failure("UpdateAddon", &what, &error))?;
         convert::addon_update(answer.update()).map_err(|failure| failure.context(what))
     }
 
@@ -258,7 +258,7 @@ impl Eks for Aws {
         let what = format!("cannot read update `{id}` of add-on `{name}` of cluster `{cluster}`");
         let eks = self.eks(&what).await?;
         let call = eks.api.describe_update().name(cluster).addon_name(name).update_id(id);
-        let answer = call.send().await.map_err(|error| eks.told.failure("DescribeUpdate", &what, &error))?;
+        let answer = call.send().await.map_err(|error| eks.errors.failure("DescribeUpdate", &what, &error))?;
         convert::addon_update(answer.update()).map_err(|failure| failure.context(what))
     }
 
@@ -268,7 +268,7 @@ impl Eks for Aws {
         match eks.api.delete_addon().cluster_name(cluster).addon_name(name).send().await {
             Ok(_) => Ok(true),
             Err(error) if absent(&error) => Ok(false),
-            Err(error) => Err(eks.told.failure("DeleteAddon", &what, &error)),
+            Err(error) => Err(eks.errors.failure("DeleteAddon", &what, &error)),
         }
     }
 
@@ -277,7 +277,7 @@ impl Eks for Aws {
         let eks = self.eks(&what).await?;
         let call = eks.api.describe_addon_configuration().addon_name(name).addon_version(version);
         let answer =
-            call.send().await.map_err(|error| eks.told.failure("DescribeAddonConfiguration", &what, &error))?;
+            call.send().await.map_err(|error| eks.errors.failure("DescribeAddonConfiguration", &what, &error))?;
         let schema = convert::need(answer.configuration_schema(), "configurationSchema");
         schema
             .and_then(|text| serde_json::from_str(text).map_err(|error| Failure::failed(error.to_string())))

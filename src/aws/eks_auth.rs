@@ -31,7 +31,7 @@ impl EksAuth for Aws {
         secrets::hold(token.expose_secret());
         let call = eks_auth.api.assume_role_for_pod_identity().cluster_name(cluster).token(token.expose_secret());
         let answer = call.send().await;
-        let answer = answer.map_err(|error| eks_auth.told.failure("AssumeRoleForPodIdentity", &what, &error))?;
+        let answer = answer.map_err(|error| eks_auth.errors.failure("AssumeRoleForPodIdentity", &what, &error))?;
         let given = convert::need(answer.credentials(), "credentials").map_err(|failure| failure.context(&what))?;
         let user =
             convert::need(answer.assumed_role_user(), "assumedRoleUser").map_err(|failure| failure.context(&what))?;
@@ -71,7 +71,7 @@ impl AsPod for Session {
         };
         let describe = dynamodb.api.describe_table().table_name(table.to_string());
         let described = describe.customize().config_override(region()).send().await;
-        let described = described.map_err(|error| dynamodb.told.failure("DescribeTable", &what, &error))?;
+        let described = described.map_err(|error| dynamodb.errors.failure("DescribeTable", &what, &error))?;
         let (name, value) = described
             .table()
             .and_then(|table| partition_key(table, index.as_deref()))
@@ -86,7 +86,7 @@ impl AsPod for Session {
             .expression_attribute_values(":value", value)
             .limit(1);
         let answer = query.customize().config_override(region()).send().await;
-        let answer = answer.map_err(|error| dynamodb.told.failure("Query", &what, &error))?;
+        let answer = answer.map_err(|error| dynamodb.errors.failure("Query", &what, &error))?;
         Ok(usize::try_from(answer.count()).unwrap_or_default())
     }
 }

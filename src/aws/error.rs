@@ -7,13 +7,13 @@ use aws_sdk_eks::operation::RequestId;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::{ErrorMetadata, metadata::ProvideErrorMetadata};
 
-use super::{Teller, config::Who, limit::TooLarge};
+use super::{ErrorContext, config::Who, limit::TooLarge};
 use crate::{
     explain,
     failure::{Code, Failure, Kind, ServiceError},
 };
 
-impl Teller {
+impl ErrorContext {
     /// The failure of one call; `what` is `cannot create role `x``.
     pub(super) fn failure<E>(&self, operation: &str, what: &str, error: &SdkError<E, HttpResponse>) -> Failure
     where

@@ -43,7 +43,7 @@ impl Iam for Aws {
         let what = "cannot tell who is calling";
         let sts = self.sts(what).await?;
         let answer = sts.api.get_caller_identity().send().await;
-        let answer = answer.map_err(|error| sts.told.failure("GetCallerIdentity", what, &error))?;
+        let answer = answer.map_err(|error| sts.errors.failure("GetCallerIdentity", what, &error))?;
         let fields = || -> Result<Caller> {
             Ok(Caller {
                 account: convert::need(answer.account(), "Account")?.to_owned(),
@@ -62,7 +62,7 @@ impl Iam for Aws {
                 .map(Some)
                 .map_err(|failure| failure.context(what)),
             Err(error) if absent(&error) => Ok(None),
-            Err(error) => Err(iam.told.failure("GetRole", &what, &error)),
+            Err(error) => Err(iam.errors.failure("GetRole", &what, &error)),
         }
     }
 
@@ -73,7 +73,7 @@ impl Iam for Aws {
             // The most that IAM gives at a time: an account has a thousand roles, and often more.
             let call = iam.api.list_roles().max_items(1000);
             let pages =
-                iam.told.pages("ListRoles", what.to_owned(), move |token| call.clone().set_marker(token).send());
+                iam.errors.pages("ListRoles", what.to_owned(), move |token| call.clone().set_marker(token).send());
             Ok(pages.map(move |page: Result<ListRolesOutput>| {
                 let roles = page?.roles().iter().map(convert::listed_role).collect::<Result<Vec<_>>>();
                 roles.map_err(|failure| failure.context(what))
@@ -94,7 +94,7 @@ impl Iam for Aws {
             .description(&role.description)
             .set_permissions_boundary(role.permissions_boundary.clone())
             .set_tags(Some(convert::iam_tags(&role.tags)?).filter(|tags| !tags.is_empty()));
-        let answer = call.send().await.map_err(|error| iam.told.failure("CreateRole", &what, &error))?;
+        let answer = call.send().await.map_err(|error| iam.errors.failure("CreateRole", &what, &error))?;
         convert::need(answer.role(), "Role").and_then(convert::role).map_err(|failure| failure.context(what))
     }
 
@@ -102,7 +102,7 @@ impl Iam for Aws {
         let what = format!("cannot change the trust policy of role `{role}`");
         let iam = self.iam(&what).await?;
         let call = iam.api.update_assume_role_policy().role_name(role).policy_document(document.0.to_string());
-        call.send().await.map_err(|error| iam.told.failure("UpdateAssumeRolePolicy", &what, &error))?;
+        call.send().await.map_err(|error| iam.errors.failure("UpdateAssumeRolePolicy", &what, &error))?;
         Ok(())
     }
 
@@ -110,7 +110,7 @@ impl Iam for Aws {
         let what = format!("cannot tag role `{role}`");
         let iam = self.iam(&what).await?;
         let call = iam.api.tag_role().role_name(role).set_tags(Some(convert::iam_tags(tags)?));
-        call.send().await.map_err(|error| iam.told.failure("TagRole", &what, &error))?;
+        call.send().await.map_err(|error| iam.errors.failure("TagRole", &what, &error))?;
         Ok(())
     }
 
@@ -118,7 +118,7 @@ impl Iam for Aws {
         let what = format!("cannot take tags from role `{role}`");
         let iam = self.iam(&what).await?;
         let call = iam.api.untag_role().role_name(role).set_tag_keys(Some(keys.to_vec()));
-        call.send().await.map_err(|error| iam.told.failure("UntagRole", &what, &error))?;
+        call.send().await.map_err(|error| iam.errors.failure("UntagRole", &what, &error))?;
         Ok(())
     }
 
@@ -128,11 +128,11 @@ impl Iam for Aws {
         let Some(policy_arn) = policy_arn else {
             return match iam.api.delete_role_permissions_boundary().role_name(role).send().await {
                 Ok(_) => Ok(()),
-                Err(error) => Err(iam.told.failure("DeleteRolePermissionsBoundary", &what, &error)),
+                Err(error) => Err(iam.errors.failure("DeleteRolePermissionsBoundary", &what, &error)),
             };
         };
         let call = iam.api.put_role_permissions_boundary().role_name(role).permissions_boundary(policy_arn);
-        call.send().await.map_err(|error| iam.told.failure("PutRolePermissionsBoundary", &what, &error))?;
+        call.send().await.map_err(|error| iam.errors.failure("PutRolePermissionsBoundary", &what, &error))?;
         Ok(())
     }
 
@@ -141,7 +141,7 @@ impl Iam for Aws {
         let iam = self.iam(&what).await?;
         let call = iam.api.list_attached_role_policies().role_name(role);
         let ask = |token| call.clone().set_marker(token).send();
-        match iam.told.all("ListAttachedRolePolicies", &what, ask).await {
+        match iam.errors.all("ListAttachedRolePolicies", &what, ask).await {
             Ok(pages) => pages
                 .into_iter()
                 .flat_map(|page: ListAttachedRolePoliciesOutput| page.attached_policies.unwrap_or_default())
@@ -157,7 +157,7 @@ impl Iam for Aws {
         let what = format!("cannot attach `{policy_arn}` to role `{role}`");
         let iam = self.iam(&what).await?;
         let call = iam.api.attach_role_policy().role_name(role).policy_arn(policy_arn);
-        call.send().await.map_err(|error| iam.told.failure("AttachRolePolicy", &what, &error))?;
+        call.send().await.map_err(|error| iam.errors.failure("AttachRolePolicy", &what, &error))?;
         Ok(())
     }
 
@@ -166,7 +166,7 @@ impl Iam for Aws {
         let iam = self.iam(&what).await?;
         let call = iam.api.list_role_policies().role_name(role);
         let ask = |token| call.clone().set_marker(token).send();
-        match iam.told.all("ListRolePolicies", &what, ask).await {
+        match iam.errors.all("ListRolePolicies", &what, ask).await {
             Ok(pages) => Ok(pages.into_iter().flat_map(|page: ListRolePoliciesOutput| page.policy_names).collect()),
             Err(failure) if gone(&failure) => Ok(Vec::new()),
             Err(failure) => Err(failure),
@@ -181,7 +181,7 @@ impl Iam for Aws {
                 convert::document(answer.policy_document()).map(Some).map_err(|failure| failure.context(what))
             }
             Err(error) if absent(&error) => Ok(None),
-            Err(error) => Err(iam.told.failure("GetRolePolicy", &what, &error)),
+            Err(error) => Err(iam.errors.failure("GetRolePolicy", &what, &error)),
         }
     }
 
@@ -194,7 +194,7 @@ impl Iam for Aws {
                 convert::need(version, "DefaultVersionId").map_err(|failure| failure.context(&what))?.to_owned()
             }
             Err(error) if absent(&error) => return Ok(None),
-            Err(error) => return Err(iam.told.failure("GetPolicy", &what, &error)),
+            Err(error) => return Err(iam.errors.failure("GetPolicy", &what, &error)),
         };
         match iam.api.get_policy_version().policy_arn(arn).version_id(version).send().await {
             Ok(answer) => convert::need(answer.policy_version().and_then(|version| version.document()), "Document")
@@ -202,7 +202,7 @@ impl Iam for Aws {
                 .map(Some)
                 .map_err(|failure| failure.context(what)),
             Err(error) if absent(&error) => Ok(None),
-            Err(error) => Err(iam.told.failure("GetPolicyVersion", &what, &error)),
+            Err(error) => Err(iam.errors.failure("GetPolicyVersion", &what, &error)),
         }
     }
 
@@ -210,7 +210,7 @@ impl Iam for Aws {
         let what = format!("cannot write inline policy `{name}` of role `{role}`");
         let iam = self.iam(&what).await?;
         let call = iam.api.put_role_policy().role_name(role).policy_name(name).policy_document(document.0.to_string());
-        call.send().await.map_err(|error| iam.told.failure("PutRolePolicy", &what, &error))?;
+        call.send().await.map_err(|error| iam.errors.failure("PutRolePolicy", &what, &error))?;
         Ok(())
     }
 
@@ -231,7 +231,7 @@ impl Iam for Aws {
             .resource_arns(&asked.resource)
             .set_context_entries(Some(context.collect::<Vec<_>>()).filter(|context| !context.is_empty()));
         let ask = |token| call.clone().set_marker(token).send();
-        let pages: Vec<SimulatePrincipalPolicyOutput> = iam.told.all("SimulatePrincipalPolicy", &what, ask).await?;
+        let pages: Vec<SimulatePrincipalPolicyOutput> = iam.errors.all("SimulatePrincipalPolicy", &what, ask).await?;
         let found = pages.iter().flat_map(SimulatePrincipalPolicyOutput::evaluation_results);
         let read = found.map(|result| convert::decision(&asked.resource, result)).collect::<Result<_>>();
         read.map_err(|failure| failure.context(what))
@@ -243,7 +243,7 @@ impl Iam for Aws {
         match iam.api.detach_role_policy().role_name(role).policy_arn(policy_arn).send().await {
             Ok(_) => Ok(true),
             Err(error) if absent(&error) => Ok(false),
-            Err(error) => Err(iam.told.failure("DetachRolePolicy", &what, &error)),
+            Err(error) => Err(iam.errors.failure("DetachRolePolicy", &what, &error)),
         }
     }
 
@@ -253,7 +253,7 @@ impl Iam for Aws {
         match iam.api.delete_role_policy().role_name(role).policy_name(name).send().await {
             Ok(_) => Ok(true),
             Err(error) if absent(&error) => Ok(false),
-            Err(error) => Err(iam.told.failure("DeleteRolePolicy", &what, &error)),
+            Err(error) => Err(iam.errors.failure("DeleteRolePolicy", &what, &error)),
         }
     }
 
@@ -262,7 +262,7 @@ impl Iam for Aws {
         let iam = self.iam(&what).await?;
         let call = iam.api.list_instance_profiles_for_role().role_name(role);
         let ask = |token| call.clone().set_marker(token).send();
-        match iam.told.all("ListInstanceProfilesForRole", &what, ask).await {
+        match iam.errors.all("ListInstanceProfilesForRole", &what, ask).await {
             Ok(pages) => {
                 let profiles =
                     pages.into_iter().flat_map(|page: ListInstanceProfilesForRoleOutput| page.instance_profiles);
@@ -279,7 +279,7 @@ impl Iam for Aws {
         match iam.api.delete_role().role_name(name).send().await {
             Ok(_) => Ok(true),
             Err(error) if absent(&error) => Ok(false),
-            Err(error) => Err(iam.told.failure("DeleteRole", &what, &error)),
+            Err(error) => Err(iam.errors.failure("DeleteRole", &what, &error)),
         }
     }
 }

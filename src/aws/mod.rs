@@ -40,8 +40,8 @@ use clock::Clock;
 use config::{Loaded, Who};
 use error::credentials_failure;
 use limit::Limit;
-use pace::Pace;
-use whole::Whole;
+use pace::AdaptiveLimiter;
+use whole::TruncationCheck;
 use wire::{Endpoint, NoSuchHost};
 
 /// AWS for one profile and region. Clones share configuration, credentials and connections.
@@ -82,8 +82,8 @@ impl Inner {
 #[derive(Debug)]
 struct Client<C> {
     api: C,
-    told: Teller,
-    pace: Pace,
+    errors: ErrorContext,
+    pace: AdaptiveLimiter,
 }
 
 impl<C> Client<C> {
@@ -98,11 +98,11 @@ impl<C> Client<C> {
 macro_rules! client {
     ($sdk:ident, $service:literal, $clock:expr, $loaded:expr) => {{
         let loaded = $loaded;
-        let pace = Pace::default();
-        let (told, endpoint) = Teller::new($service, loaded);
+        let pace = AdaptiveLimiter::default();
+        let (errors, endpoint) = ErrorContext::new($service, loaded);
         let config = $sdk::config::Builder::from(&loaded.sdk)
             .interceptor(endpoint)
-            .interceptor(Whole)
+            .interceptor(TruncationCheck)
             .interceptor($clock.clone())
             .interceptor(Limit)
             .interceptor(pace.clone())
@@ -110,13 +110,13 @@ macro_rules! client {
             .retry_classifier(Limit)
             .retry_classifier(pace.clone())
             .build();
-        Client { api: $sdk::Client::from_conf(config), told, pace }
+        Client { api: $sdk::Client::from_conf(config), errors, pace }
     }};
 }
 
-/// What failures of one service need to be told well.
+/// What failures of one service need to be errors well.
 #[derive(Debug, Clone)]
-struct Teller {
+struct ErrorContext {
     service: &'static str,
     endpoint: Arc<OnceLock<String>>,
     who: Who,
@@ -237,7 +237,7 @@ impl Aws {
     }
 }
 
-impl Teller {
+impl ErrorContext {
     fn new(service: &'static str, loaded: &Loaded) -> (Self, Endpoint) {
         let endpoint = Arc::new(OnceLock::new());
         let teller = Self { service, endpoint: Arc::clone(&endpoint), who: loaded.who.clone() };

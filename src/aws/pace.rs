@@ -47,9 +47,9 @@ const SLOWEST: f64 = 1.0;
 
 /// The pace of one client.
 #[derive(Debug, Clone)]
-pub(super) struct Pace(Arc<Mutex<State>>);
+pub(super) struct AdaptiveLimiter(Arc<Mutex<State>>);
 
-impl Default for Pace {
+impl Default for AdaptiveLimiter {
     fn default() -> Self {
         Self(Arc::new(Mutex::new(State::new(Instant::now()))))
     }
@@ -112,7 +112,7 @@ impl State {
     }
 }
 
-impl Pace {
+impl AdaptiveLimiter {
     fn with<T>(&self, look: impl FnOnce(&mut State, Instant) -> T) -> T {
         let now = Instant::now();
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner), now)
@@ -140,7 +140,7 @@ fn throttles(answer: &HttpResponse) -> bool {
     }
 }
 
-impl Intercept for Pace {
+impl Intercept for AdaptiveLimiter {
     fn name(&self) -> &'static str {
         "Pace"
     }
@@ -156,7 +156,7 @@ impl Intercept for Pace {
     }
 }
 
-impl ClassifyRetry for Pace {
+impl ClassifyRetry for AdaptiveLimiter {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         if !context.response().is_some_and(throttles) {
             return RetryAction::NoActionIndicated;

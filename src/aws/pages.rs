@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkErro
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use futures::stream::{self, Stream, TryStreamExt};
 
-use super::Teller;
+use super::ErrorContext;
 use crate::failure::{Failure, Result};
 
 /// What a page says about the next one.
@@ -60,7 +60,7 @@ page!(marker, |page| page.is_truncated() =>
     ListRolesOutput, ListAttachedRolePoliciesOutput, ListRolePoliciesOutput, ListInstanceProfilesForRoleOutput,
     SimulatePrincipalPolicyOutput);
 
-impl Teller {
+impl ErrorContext {
     /// The pages of a list, each asked for when it is wanted; `ask` sends one call with a token.
     pub(super) fn pages<P, E, F>(
         &self,

@@ -12,9 +12,9 @@ use aws_smithy_types::config_bag::ConfigBag;
 
 /// Refuses a cut answer.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Whole;
+pub(super) struct TruncationCheck;
 
-impl Intercept for Whole {
+impl Intercept for TruncationCheck {
     fn name(&self) -> &'static str {
         "Whole"
     }

@@ -4,7 +4,7 @@ use super::{Check, Finding, Link};
 use crate::model::{
     addon::{AGENT, Addon},
     agent::{AgentState, Reach},
-    have::Seen,
+    have::Observed,
     snapshot::Snapshot,
 };
 
@@ -57,14 +57,14 @@ static OWN: Check = Check {
     symptom: false,
 };
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let state = match &snapshot.cluster.agent {
-        Seen::Read(state) => state,
-        Seen::Unreadable(why) => return vec![SOUND.skips("the agent", why)],
-        Seen::NotAsked => return Vec::new(),
+        Observed::Known(state) => state,
+        Observed::Unreadable(why) => return vec![SOUND.skips("the agent", why)],
+        Observed::NotRequested => return Vec::new(),
     };
     let mut found = Vec::new();
-    if let (Some(own), true) = (snapshot.cluster.agents_own.read().and_then(Option::as_ref), state.needed()) {
+    if let (Some(own), true) = (snapshot.cluster.agents_own.known().and_then(Option::as_ref), state.needed()) {
         found.push(
             OWN.fails(
                 format!("association {}", own.association_id),
@@ -114,7 +114,7 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
 /// The number of nodes that its pods run on or could run on, where each has an agent.
 fn own_nodes(snapshot: &Snapshot, state: &AgentState) -> Option<usize> {
     let workloads: Vec<_> = snapshot.own_workloads().into_iter().cloned().collect();
-    match state.reach(snapshot.pods.read()?, &workloads) {
+    match state.reach(snapshot.pods.known()?, &workloads) {
         Reach::Everywhere(count) => Some(count),
         Reach::Lacking(_) | Reach::NoPods(_) | Reach::NoNodes => None,
     }
@@ -127,12 +127,12 @@ fn addon_of(snapshot: &Snapshot, addon: &Addon, everywhere: bool) -> Finding {
     let with_issues = |finding: Finding| {
         let finding = finding.evidence("DescribeAddon", &state);
         let finding = match &snapshot.cluster.offered {
-            Seen::Unreadable(why) => finding.evidence("the versions that EKS offers", why),
-            Seen::Read(_) | Seen::NotAsked => finding,
+            Observed::Unreadable(why) => finding.evidence("the versions that EKS offers", why),
+            Observed::Known(_) | Observed::NotRequested => finding,
         };
         addon.issues.iter().fold(finding, |finding, issue| finding.evidence(&issue.code, &issue.message))
     };
-    let offered = snapshot.cluster.offered.read();
+    let offered = snapshot.cluster.offered.known();
     if offered.is_some_and(|offered| !offered.iter().any(|version| version.version == addon.version)) {
         let said = format!("{state}, which is not made for this cluster's Kubernetes version");
         return with_issues(VERSION.fails(subject, said)).command("podid agent upgrade");

@@ -44,7 +44,7 @@ pub(super) static CHECKS: &[&Check] = &[
     &failing::FAILING,
 ];
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let pods = snapshot.looked_at_pods();
     if pods.is_empty() {
         return Vec::new();

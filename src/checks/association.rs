@@ -4,7 +4,7 @@ use super::{Check, Finding, Link, service_account};
 use crate::model::{
     arn::last,
     association::{Association, AssociationSummary},
-    have::Seen,
+    have::Observed,
     snapshot::Snapshot,
     text::nearest,
     workload::{Injection, Pod, Workload},
@@ -90,12 +90,12 @@ static ADDON_IRSA: Check = Check {
 /// Associations of a cluster (EKS User Guide, service quotas).
 const MOST: usize = 5_000;
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     match &snapshot.association {
-        Seen::Read(Some(association)) => there(snapshot, association),
-        Seen::Read(None) => vec![absent(snapshot)],
-        Seen::Unreadable(why) => vec![SOUND.skips(format!("service account {}", snapshot.subject), why)],
-        Seen::NotAsked => Vec::new(),
+        Observed::Known(Some(association)) => there(snapshot, association),
+        Observed::Known(None) => vec![absent(snapshot)],
+        Observed::Unreadable(why) => vec![SOUND.skips(format!("service account {}", snapshot.subject), why)],
+        Observed::NotRequested => Vec::new(),
     }
 }
 
@@ -116,7 +116,7 @@ fn there(snapshot: &Snapshot, association: &Association) -> Vec<Finding> {
                 "change it through the add-on: `aws eks update-addon --addon-name {name} --pod-identity-associations …`"
             )),
     );
-    let addon = snapshot.owner.read().and_then(Option::as_ref);
+    let addon = snapshot.owner.known().and_then(Option::as_ref);
     if let Some(role) = addon.and_then(|addon| addon.service_account_role.as_ref()) {
         found.push(
             ADDON_IRSA
@@ -150,7 +150,7 @@ fn absent(snapshot: &Snapshot) -> Finding {
         let restart = |workload: &Workload| format!("kubectl -n {} rollout restart {}", who.namespace, workload.id);
         return snapshot.own_workloads().into_iter().fold(finding, |finding, it| finding.command(restart(it)));
     }
-    let others: &[AssociationSummary] = snapshot.others.read().map_or(&[], Vec::as_slice);
+    let others: &[AssociationSummary] = snapshot.others.known().map_or(&[], Vec::as_slice);
     if others.len() >= MOST {
         let said =
             format!("it has no association, and the cluster has {} already, as many as EKS allows", others.len());
@@ -164,7 +164,7 @@ fn absent(snapshot: &Snapshot) -> Finding {
                 .evidence(format!("pod {}/{}", pod.namespace, pod.name), "the settings of Pod Identity"),
         );
     }
-    if let Some([first, ..]) = snapshot.elsewhere.read().map(Vec::as_slice) {
+    if let Some([first, ..]) = snapshot.elsewhere.known().map(Vec::as_slice) {
         let finding = none(ELSEWHERE.fails(subject, format!("it has none here, and one in cluster {first}"))).evidence(
             format!("ListPodIdentityAssociations of cluster {first}"),
             "one for this namespace and service account",
@@ -179,8 +179,8 @@ fn absent(snapshot: &Snapshot) -> Finding {
         None => finding,
     };
     let finding = match &snapshot.elsewhere {
-        Seen::Unreadable(why) => finding.evidence("other clusters", why),
-        Seen::Read(_) | Seen::NotAsked => finding,
+        Observed::Unreadable(why) => finding.evidence("other clusters", why),
+        Observed::Known(_) | Observed::NotRequested => finding,
     };
     create(finding)
 }

@@ -1,7 +1,7 @@
 //! The cluster itself: active, and of a version and in a place that has Pod Identity.
 
 use super::{Check, Finding, Link};
-use crate::model::{addon::numbers, cluster::Cluster, have::Seen, snapshot::Snapshot};
+use crate::model::{addon::numbers, cluster::Cluster, have::Observed, snapshot::Snapshot};
 
 pub(super) static CHECKS: &[&Check] = &[&SOUND, &NOT_ACTIVE, &PLATFORM];
 
@@ -37,11 +37,11 @@ static PLATFORM: Check = Check {
 /// The first platform version with Pod Identity, by Kubernetes minor version (EKS User Guide, pod-identities). Not listed: all.
 const FIRST: [(u64, u64); 5] = [(28, 4), (27, 8), (26, 9), (25, 10), (24, 13)];
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let cluster = match &snapshot.cluster.cluster {
-        Seen::Read(cluster) => cluster,
-        Seen::Unreadable(why) => return vec![SOUND.skips("the cluster", why)],
-        Seen::NotAsked => return Vec::new(),
+        Observed::Known(cluster) => cluster,
+        Observed::Unreadable(why) => return vec![SOUND.skips("the cluster", why)],
+        Observed::NotRequested => return Vec::new(),
     };
     let subject = format!("cluster {}", cluster.name);
     let version = format!("Kubernetes {}, platform {}", cluster.version, cluster.platform_version);

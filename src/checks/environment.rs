@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    have::Seen,
+    have::Observed,
     pod_spec::{ContainerSpec, EnvValue, KeyRef, matters},
     snapshot::Snapshot,
     workload::{Container, Pod},
@@ -42,13 +42,13 @@ impl Environment {
             if from.secret {
                 let source = format!("Secret {}", from.name);
                 match snapshot.secrets.get(&from.name) {
-                    Some(Seen::Read(keys)) => {
+                    Some(Observed::Known(keys)) => {
                         for key in keys.iter().flatten() {
                             it.put(format!("{}{key}", from.prefix), None, &source);
                         }
                     }
-                    Some(Seen::Unreadable(why)) => it.unread.push((source, why.clone())),
-                    Some(Seen::NotAsked) | None => {
+                    Some(Observed::Unreadable(why)) => it.unread.push((source, why.clone())),
+                    Some(Observed::NotRequested) | None => {
                         it.unread.push((source, UNREAD.to_owned()));
                     }
                 }
@@ -56,13 +56,13 @@ impl Environment {
             }
             let source = format!("ConfigMap {}", from.name);
             match snapshot.config_maps.get(&from.name) {
-                Some(Seen::Read(settings)) => {
+                Some(Observed::Known(settings)) => {
                     for (key, value) in settings.iter().flatten() {
                         it.put(format!("{}{key}", from.prefix), value.clone(), &source);
                     }
                 }
-                Some(Seen::Unreadable(why)) => it.unread.push((source, why.clone())),
-                Some(Seen::NotAsked) | None => it.unread.push((source, "not read".to_owned())),
+                Some(Observed::Unreadable(why)) => it.unread.push((source, why.clone())),
+                Some(Observed::NotRequested) | None => it.unread.push((source, "not read".to_owned())),
             }
         }
         for variable in &container.env {
@@ -73,24 +73,24 @@ impl Environment {
                     let source = format!("ConfigMap {}", key.name);
                     match snapshot.config_maps.get(&key.name) {
                         // A key that is not there can only be an optional one: the variable is not set.
-                        Some(Seen::Read(settings)) => {
+                        Some(Observed::Known(settings)) => {
                             if let Some(value) = settings.as_ref().and_then(|settings| settings.get(&key.key)) {
                                 it.put(name, value.clone(), &source);
                             }
                         }
-                        Some(Seen::Unreadable(why)) if key.optional => it.perhaps(&name, key, source, why),
+                        Some(Observed::Unreadable(why)) if key.optional => it.perhaps(&name, key, source, why),
                         _ => it.put(name, None, &source),
                     }
                 }
                 EnvValue::Secret(key) => {
                     let source = format!("Secret {}", key.name);
                     match snapshot.secrets.get(&key.name) {
-                        Some(Seen::Read(keys)) => {
+                        Some(Observed::Known(keys)) => {
                             if keys.iter().flatten().any(|known| *known == key.key) {
                                 it.put(name, None, &source);
                             }
                         }
-                        Some(Seen::Unreadable(why)) if key.optional => it.perhaps(&name, key, source, why),
+                        Some(Observed::Unreadable(why)) if key.optional => it.perhaps(&name, key, source, why),
                         _ if key.optional => it.perhaps(&name, key, source, UNREAD),
                         _ => it.put(name, None, &source),
                     }
@@ -154,9 +154,9 @@ pub(super) mod tests {
         let mut snapshot = Snapshot::unread(subject("carts/carts"), at(0), Arc::default());
         let map = [("AWS_REGION", Some("eu-west-1")), ("AWS_PROFILE", Some("")), ("AWS_ACCESS_KEY_ID", None)];
         let map = map.map(|(key, value)| (key.to_owned(), value.map(str::to_owned))).into();
-        snapshot.config_maps.insert("carts".to_owned(), Seen::Read(Some(map)));
-        snapshot.config_maps.insert("gone".to_owned(), Seen::Read(None));
-        snapshot.secrets.insert("keys".to_owned(), Seen::Read(Some(vec!["TOKEN".to_owned()])));
+        snapshot.config_maps.insert("carts".to_owned(), Observed::Known(Some(map)));
+        snapshot.config_maps.insert("gone".to_owned(), Observed::Known(None));
+        snapshot.secrets.insert("keys".to_owned(), Observed::Known(Some(vec!["TOKEN".to_owned()])));
         let from = |secret, name: &str| EnvFrom {
             prefix: "X_".repeat(usize::from(secret)),
             secret,
@@ -186,7 +186,7 @@ pub(super) mod tests {
     /// A key of a Secret that nobody read is set for sure only where the container does not start without it.
     #[test]
     fn an_optional_key_is_unknown_until_it_is_read() {
-        let of = |optional, read: Option<Seen<Option<Vec<String>>>>| {
+        let of = |optional, read: Option<Observed<Option<Vec<String>>>>| {
             let mut snapshot = Snapshot::unread(subject("carts/carts"), at(0), Arc::default());
             snapshot.secrets.extend(read.map(|read| ("keys".to_owned(), read)));
             let key = KeyRef { name: "keys".to_owned(), key: "id".to_owned(), optional };
@@ -194,12 +194,12 @@ pub(super) mod tests {
             let environment = Environment::of(&snapshot, &ContainerSpec { env, ..ContainerSpec::default() });
             (environment.get("AWS_ACCESS_KEY_ID").is_some(), environment.unread.len())
         };
-        let read = |keys: &[&str]| Some(Seen::Read(Some(keys.iter().map(|key| (*key).to_owned()).collect())));
+        let read = |keys: &[&str]| Some(Observed::Known(Some(keys.iter().map(|key| (*key).to_owned()).collect())));
         assert_eq!(of(false, None), (true, 0));
         assert_eq!(of(true, None), (false, 1));
-        assert_eq!(of(true, Some(Seen::NotAsked)), (false, 1));
-        assert_eq!(of(true, Some(Seen::Unreadable("not allowed: get secrets".to_owned()))), (false, 1));
-        assert_eq!(of(true, Some(Seen::Read(None))), (false, 0));
+        assert_eq!(of(true, Some(Observed::NotRequested)), (false, 1));
+        assert_eq!(of(true, Some(Observed::Unreadable("not allowed: get secrets".to_owned()))), (false, 1));
+        assert_eq!(of(true, Some(Observed::Known(None))), (false, 0));
         assert_eq!(of(true, read(&["other"])), (false, 0));
         assert_eq!(of(true, read(&["id"])), (true, 0));
     }

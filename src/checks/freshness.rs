@@ -69,7 +69,7 @@ pub(super) fn too_early(pod: &Pod, association: &Association) -> Option<&'static
     }
 }
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(association) = snapshot.associated() else { return Vec::new() };
     let pods = snapshot.live_pods();
     let early: Vec<(&Pod, &'static Check)> =
@@ -126,7 +126,7 @@ fn told(
 pub(super) fn restarted(finding: Finding, snapshot: &Snapshot, pods: &[&Pod]) -> Finding {
     let needs = |pod: &Pod| pods.iter().any(|one| one.name == pod.name);
     let workloads: Vec<Workload> = snapshot.own_workloads().into_iter().cloned().collect();
-    let all = snapshot.pods.read().map_or(&[][..], Vec::as_slice);
+    let all = snapshot.pods.known().map_or(&[][..], Vec::as_slice);
     let (skipped, restarts) = plan::skipped(&workloads, all, &needs);
     let recycle = format!("podid recycle {}", snapshot.subject);
     let finding = if restarts { finding.command(recycle) } else { finding };

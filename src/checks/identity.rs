@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{Check, Finding, Link, environment::Environment, shadowed::beside};
 use crate::model::{
     arn::last,
-    have::Seen,
+    have::Observed,
     pod_spec::{ContainerSpec, JAVA_KEYS, JAVA_OPTIONS},
     snapshot::Snapshot,
     workload::{Container, Pod},
@@ -164,11 +164,11 @@ fn of_container(snapshot: &Snapshot, pod: &Pod, spec: &ContainerSpec, state: &Co
 /// The role of the pod's node, where it was read.
 fn node_role(snapshot: &Snapshot, pod: &Pod) -> Option<String> {
     let node = pod.node.as_ref()?;
-    let nodes = &snapshot.cluster.agent.read()?.nodes;
+    let nodes = &snapshot.cluster.agent.known()?.nodes;
     let group = nodes.iter().find(|one| one.name == *node)?.labels.get("eks.amazonaws.com/nodegroup")?;
     match snapshot.node_roles.get(group)? {
-        Seen::Read(role) => Some(role.arn.clone()),
-        Seen::Unreadable(_) | Seen::NotAsked => None,
+        Observed::Known(role) => Some(role.arn.clone()),
+        Observed::Unreadable(_) | Observed::NotRequested => None,
     }
 }
 
@@ -186,11 +186,11 @@ pub fn identities(snapshot: &Snapshot) -> Vec<Identity> {
     pods.iter().flat_map(of_pod).collect()
 }
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let wanted = match (&snapshot.association, snapshot.uses_irsa()) {
-        (Seen::Read(None), Some(_)) => Source::Irsa,
-        (Seen::Read(_), _) => Source::PodIdentity,
-        (Seen::Unreadable(_) | Seen::NotAsked, _) => return Vec::new(),
+        (Observed::Known(None), Some(_)) => Source::Irsa,
+        (Observed::Known(_), _) => Source::PodIdentity,
+        (Observed::Unreadable(_) | Observed::NotRequested, _) => return Vec::new(),
     };
     let left_out = |identity: &Identity| {
         let pods = snapshot.live_pods();

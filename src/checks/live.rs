@@ -55,7 +55,7 @@ static DENIED: Check = Check {
     symptom: true,
 };
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(live) = &snapshot.live else { return Vec::new() };
     let Some(pod) = &live.pod else {
         let why = match &live.token {

@@ -35,31 +35,31 @@ pub use self::{
 use crate::model::snapshot::Snapshot;
 
 /// What one link's file offers.
-struct Room {
+struct CheckGroup {
     link: Link,
     checks: &'static [&'static Check],
     look: fn(&Snapshot) -> Vec<Finding>,
 }
 
 /// The links in the order of the chain.
-static CHAIN: &[Room] = &[
-    Room { link: Link::Cluster, checks: cluster::CHECKS, look: cluster::look },
-    Room { link: Link::Agent, checks: agent::CHECKS, look: agent::look },
-    Room { link: Link::Nodes, checks: nodes::CHECKS, look: nodes::look },
-    Room { link: Link::Association, checks: association::CHECKS, look: association::look },
-    Room { link: Link::ServiceAccount, checks: service_account::CHECKS, look: service_account::look },
-    Room { link: Link::Workload, checks: workload::CHECKS, look: workload::look },
-    Room { link: Link::PodSpec, checks: pod_spec::CHECKS, look: pod_spec::look },
-    Room { link: Link::Shadowed, checks: shadowed::CHECKS, look: shadowed::look },
-    Room { link: Link::Identity, checks: identity::CHECKS, look: identity::look },
-    Room { link: Link::Network, checks: network::CHECKS, look: network::look },
-    Room { link: Link::Role, checks: role::CHECKS, look: role::look },
-    Room { link: Link::Trust, checks: trust::CHECKS, look: trust::look },
-    Room { link: Link::Permissions, checks: permissions::CHECKS, look: permissions::look },
-    Room { link: Link::TargetRole, checks: target::CHECKS, look: target::look },
-    Room { link: Link::Freshness, checks: freshness::CHECKS, look: freshness::look },
-    Room { link: Link::Live, checks: live::CHECKS, look: live::look },
-    Room { link: Link::App, checks: app::CHECKS, look: app::look },
+static CHAIN: &[CheckGroup] = &[
+    CheckGroup { link: Link::Cluster, checks: cluster::CHECKS, look: cluster::findings },
+    CheckGroup { link: Link::Agent, checks: agent::CHECKS, look: agent::findings },
+    CheckGroup { link: Link::Nodes, checks: nodes::CHECKS, look: nodes::findings },
+    CheckGroup { link: Link::Association, checks: association::CHECKS, look: association::findings },
+    CheckGroup { link: Link::ServiceAccount, checks: service_account::CHECKS, look: service_account::findings },
+    CheckGroup { link: Link::Workload, checks: workload::CHECKS, look: workload::findings },
+    CheckGroup { link: Link::PodSpec, checks: pod_spec::CHECKS, look: pod_spec::findings },
+    CheckGroup { link: Link::Shadowed, checks: shadowed::CHECKS, look: shadowed::findings },
+    CheckGroup { link: Link::Identity, checks: identity::CHECKS, look: identity::findings },
+    CheckGroup { link: Link::Network, checks: network::CHECKS, look: network::findings },
+    CheckGroup { link: Link::Role, checks: role::CHECKS, look: role::findings },
+    CheckGroup { link: Link::Trust, checks: trust::CHECKS, look: trust::findings },
+    CheckGroup { link: Link::Permissions, checks: permissions::CHECKS, look: permissions::findings },
+    CheckGroup { link: Link::TargetRole, checks: target::CHECKS, look: target::findings },
+    CheckGroup { link: Link::Freshness, checks: freshness::CHECKS, look: freshness::findings },
+    CheckGroup { link: Link::Live, checks: live::CHECKS, look: live::findings },
+    CheckGroup { link: Link::App, checks: app::CHECKS, look: app::findings },
 ];
 
 /// Every check, in the order of the chain.

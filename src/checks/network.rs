@@ -11,7 +11,7 @@ use super::{
 };
 use crate::model::{
     addon::numbers,
-    have::Seen,
+    have::Observed,
     network::{ENFORCES, EgressRule, NetworkPolicy, Peer},
     pod_spec::EnvValue,
     selector::all_match,
@@ -126,7 +126,7 @@ fn address(pod: &Pod) -> IpAddr {
     if told.any(|variable| six(&variable.value)) { ADDRESS_V6 } else { ADDRESS }
 }
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let pods = snapshot.live_pods();
     let mut found = Vec::new();
     for pod in &pods {
@@ -143,7 +143,7 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     found.extend(snapshot.agent_logs.iter().filter_map(agents_words));
     if found.is_empty() && !pods.is_empty() {
         found.push(match &snapshot.network_policies {
-            Seen::Unreadable(why) => SOUND.skips("network policies", why),
+            Observed::Unreadable(why) => SOUND.skips("network policies", why),
             _ => SOUND
                 .ok("the pods", "no policy, proxy or plugin that is known to be in the way")
                 .evidence("NetworkPolicies, env, DaemonSets of kube-system", "looked through"),
@@ -158,7 +158,7 @@ fn policies(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     if pod.spec.host_network {
         return None;
     }
-    let all = snapshot.network_policies.read()?;
+    let all = snapshot.network_policies.known()?;
     let speaking: Vec<&NetworkPolicy> =
         all.iter().filter(|policy| policy.egress.is_some() && selects(policy, &pod.labels)).collect();
     let first = speaking.first()?;
@@ -278,7 +278,7 @@ fn spares(entry: &str, address: IpAddr) -> bool {
 }
 
 fn daemon<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a crate::model::network::NetworkDaemon> {
-    snapshot.cluster.network.read()?.iter().find(|daemon| daemon.name == name)
+    snapshot.cluster.network.known()?.iter().find(|daemon| daemon.name == name)
 }
 
 /// Security groups of the pod's own, in strict mode, which is what the plugin does unless told otherwise.
@@ -314,7 +314,7 @@ fn cilium(snapshot: &Snapshot) -> Option<Finding> {
 
 /// What the agent's log is known to say when it cannot do its work.
 fn agents_words(log: &PodLog) -> Option<Finding> {
-    let lines = log.lines.read()?;
+    let lines = log.lines.known()?;
     let with = |words: &[&str]| {
         lines.iter().rev().find(|line| {
             let lower = line.raw().to_lowercase();

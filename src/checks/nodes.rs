@@ -5,7 +5,7 @@ mod role;
 use super::{Check, Finding, Link};
 use crate::model::{
     agent::{Coverage, Reach, grouped},
-    have::Seen,
+    have::Observed,
     snapshot::Snapshot,
 };
 
@@ -42,13 +42,13 @@ static UNSUPPORTED: Check = Check {
     symptom: false,
 };
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
-    agents(snapshot).into_iter().chain(role::look(snapshot)).collect()
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
+    agents(snapshot).into_iter().chain(role::findings(snapshot)).collect()
 }
 
 fn agents(snapshot: &Snapshot) -> Vec<Finding> {
-    let Seen::Read(state) = &snapshot.cluster.agent else { return Vec::new() };
-    let Some(pods) = snapshot.pods.read() else { return Vec::new() };
+    let Observed::Known(state) = &snapshot.cluster.agent else { return Vec::new() };
+    let Some(pods) = snapshot.pods.known() else { return Vec::new() };
     let workloads: Vec<_> = snapshot.own_workloads().into_iter().cloned().collect();
     let lacking = match state.reach(pods, &workloads) {
         Reach::Everywhere(count) => {

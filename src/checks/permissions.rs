@@ -11,7 +11,7 @@ use super::{Check, Finding, Link};
 use crate::model::{
     access::{Need, Session},
     arn::last,
-    have::Seen,
+    have::Observed,
     snapshot::{RoleView, Snapshot},
     text::count,
 };
@@ -140,7 +140,7 @@ static KMS: Check = Check {
 /// Says with which words an answer came without IAM.
 const PREDICTED: &str = "predicted from the policies; IAM was not asked";
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(session) = Session::of(snapshot) else { return Vec::new() };
     if snapshot.needs.is_empty() {
         return vec![SOUND.skips("what the workload needs", "name what it needs: --needs or --dynamodb")];
@@ -148,17 +148,17 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     let subject = format!("role {}", last(&session.role));
     let view = role(snapshot);
     let answered = match (&snapshot.access.simulated, &view.documents) {
-        (Seen::NotAsked, _) => return Vec::new(),
-        (Seen::Read(_), _) => true,
-        (Seen::Unreadable(_), Seen::Read(_)) => false,
-        (Seen::Unreadable(why), Seen::Unreadable(more)) => {
+        (Observed::NotRequested, _) => return Vec::new(),
+        (Observed::Known(_), _) => true,
+        (Observed::Unreadable(_), Observed::Known(_)) => false,
+        (Observed::Unreadable(why), Observed::Unreadable(more)) => {
             return vec![SOUND.skips(subject, format!("{why}; and the policies cannot be read: {more}"))];
         }
-        (Seen::Unreadable(why), Seen::NotAsked) => return vec![SOUND.skips(subject, why)],
+        (Observed::Unreadable(why), Observed::NotRequested) => return vec![SOUND.skips(subject, why)],
     };
     let judged: Vec<Judged<'_>> = snapshot.needs.iter().map(|need| judge::judge(need, &session, snapshot)).collect();
     let mut findings = broken(&subject, &judged, answered, &session, snapshot);
-    findings.extend(keys::look(snapshot));
+    findings.extend(keys::findings(snapshot));
     findings.extend(keys::nowhere(snapshot));
     findings.extend(unseen(snapshot));
     let unknown: Vec<String> = judged.iter().filter_map(Judged::unknown).collect();
@@ -167,8 +167,8 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
     } else if judged.iter().all(|one| one.outcome == Outcome::Allowed) {
         let message = format!("it may do what is needed: {}", count(judged.len(), "action"));
         let message = match &snapshot.access.simulated {
-            Seen::Unreadable(why) => format!("{message} ({PREDICTED}: {why})"),
-            Seen::Read(_) | Seen::NotAsked => message,
+            Observed::Unreadable(why) => format!("{message} ({PREDICTED}: {why})"),
+            Observed::Known(_) | Observed::NotRequested => message,
         };
         let finding = SOUND.ok(subject, message);
         findings.push(finding.evidence(source(answered), listed(judged.iter().map(|one| one.need))));
@@ -297,11 +297,11 @@ fn why(cause: &Cause) -> String {
 /// What of the tables could not be looked at.
 fn unseen(snapshot: &Snapshot) -> Vec<Finding> {
     let policies = snapshot.access.table_policies.iter().filter_map(|(arn, seen)| match seen {
-        Seen::Unreadable(why) => Some(RESOURCE_POLICY.skips(format!("table {}", last(arn)), why)),
+        Observed::Unreadable(why) => Some(RESOURCE_POLICY.skips(format!("table {}", last(arn)), why)),
         _ => None,
     });
     let tables = snapshot.access.tables.iter().filter_map(|(arn, seen)| match seen {
-        Seen::Unreadable(why) => Some(KMS.skips(format!("table {}", last(arn)), why)),
+        Observed::Unreadable(why) => Some(KMS.skips(format!("table {}", last(arn)), why)),
         _ => None,
     });
     policies.chain(tables).collect()

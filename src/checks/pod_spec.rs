@@ -3,7 +3,7 @@
 use super::{Check, Finding, Link, Status, environment::Environment, freshness};
 use crate::model::{
     association::Association,
-    have::Seen,
+    have::Observed,
     pod_spec::{ContainerSpec, TOKEN, URIS, VolumeSource},
     snapshot::Snapshot,
     staleness::SKIP_LABEL,
@@ -85,13 +85,13 @@ const VOLUME: &str = "eks-pod-identity-token";
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     match &snapshot.pods {
-        Seen::Unreadable(why) => return vec![SOUND.skips("the pods", why)],
-        Seen::NotAsked => return Vec::new(),
-        Seen::Read(_) => {}
+        Observed::Unreadable(why) => return vec![SOUND.skips("the pods", why)],
+        Observed::NotRequested => return Vec::new(),
+        Observed::Known(_) => {}
     }
-    if let Seen::Unreadable(why) = &snapshot.association {
+    if let Observed::Unreadable(why) = &snapshot.association {
         return vec![SOUND.skips("the pods", format!("the association decides what they should have: {why}"))];
     }
     let Some(association) = snapshot.associated() else {
@@ -270,7 +270,7 @@ fn preset(snapshot: &Snapshot, pod: &Pod, name: &str) -> Option<Finding> {
 /// Whether a variable's source is a ConfigMap that was read.
 fn was_read(snapshot: &Snapshot, source: &str) -> bool {
     let map = source.strip_prefix("ConfigMap ").and_then(|name| snapshot.config_maps.get(name));
-    map.is_some_and(|map| map.read().is_some())
+    map.is_some_and(|map| map.known().is_some())
 }
 
 /// What a container's manifest sets itself of the two variables and the token's mount.

@@ -4,7 +4,7 @@
 use super::{Finding, Link, Status};
 use crate::model::{
     arn::last,
-    have::Seen,
+    have::Observed,
     live::Answer,
     refusal::{self, Caller},
     snapshot::{PodLog, Snapshot},
@@ -43,7 +43,7 @@ fn concerns(subject: &str, pod: &str) -> bool {
 
 /// Whether the last session of a role that a log names is one of Pod Identity, of the association's role.
 fn proves(snapshot: &Snapshot, log: &PodLog) -> bool {
-    let (Seen::Read(lines), Some(association)) = (&log.lines, snapshot.associated()) else { return false };
+    let (Observed::Known(lines), Some(association)) = (&log.lines, snapshot.associated()) else { return false };
     let callers = lines.iter().rev().filter_map(|line| refusal::caller(line.raw()));
     let Some(Caller::PodIdentity { role }) = callers.map(|(caller, _)| caller).find(|it| it.role().is_some()) else {
         return false;
@@ -66,8 +66,8 @@ mod tests {
 
     fn weighed(line: &str, id: &str, on: &str) -> Status {
         let mut snapshot = Snapshot::unread(subject("carts/carts"), at(0), Arc::default());
-        snapshot.association = Seen::Read(Some(association(ROLE)));
-        let lines = Seen::Read(vec![line.into(), "exiting".into()]);
+        snapshot.association = Observed::Known(Some(association(ROLE)));
+        let lines = Observed::Known(vec![line.into(), "exiting".into()]);
         snapshot.logs = vec![PodLog { pod: "carts/carts-a".to_owned(), container: "carts".to_owned(), lines }];
         let mut findings = vec![named(id).unwrap().fails(on, "it is in the way")];
         weigh(&snapshot, &mut findings);

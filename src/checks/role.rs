@@ -3,7 +3,7 @@
 use super::{Check, Finding, Link, service_account};
 use crate::model::{
     arn::{Arn, last},
-    have::Seen,
+    have::Observed,
     role::Role,
     snapshot::Snapshot,
 };
@@ -73,14 +73,14 @@ static NO_POLICIES: Check = Check {
 /// Seconds in which IAM has told everybody, as a rule.
 const SETTLES: i64 = 60;
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(association) = snapshot.associated() else { return Vec::new() };
     let (arn, subject) = (&association.role_arn, format!("role {}", last(&association.role_arn)));
     if let Some(finding) = elsewhere(snapshot, arn, &subject) {
         return vec![finding];
     }
     match &snapshot.role.role {
-        Seen::Read(Some(role)) if role.arn.to_string() != *arn => vec![service_account::associate(
+        Observed::Known(Some(role)) if role.arn.to_string() != *arn => vec![service_account::associate(
             OTHER_PATH
                 .fails(subject, format!("the association names {arn}, the role is {}", role.arn))
                 .evidence("DescribePodIdentityAssociation", arn)
@@ -88,13 +88,13 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
             snapshot,
             &format!("--role {}", role.arn),
         )],
-        Seen::Read(Some(role)) => {
+        Observed::Known(Some(role)) => {
             let mut found = vec![SOUND.ok(&subject, "it exists").evidence("GetRole", role.arn.to_string())];
             found.extend(young(snapshot, role, &subject));
             found.extend(without_policies(snapshot, role, &subject));
             found
         }
-        Seen::Read(None) => vec![service_account::associate(
+        Observed::Known(None) => vec![service_account::associate(
             MISSING
                 .fails(subject, "it does not exist")
                 .evidence("DescribePodIdentityAssociation", arn)
@@ -102,13 +102,13 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
             snapshot,
             "--create-role",
         )],
-        Seen::Unreadable(why) => vec![SOUND.skips(subject, why)],
-        Seen::NotAsked => Vec::new(),
+        Observed::Unreadable(why) => vec![SOUND.skips(subject, why)],
+        Observed::NotRequested => Vec::new(),
     }
 }
 
 fn elsewhere(snapshot: &Snapshot, arn: &str, subject: &str) -> Option<Finding> {
-    let home = &snapshot.cluster.cluster.read()?.arn;
+    let home = &snapshot.cluster.cluster.known()?.arn;
     let role: Arn = arn.parse().ok()?;
     if role.account == home.account && role.partition == home.partition {
         return None;
@@ -138,7 +138,7 @@ fn young(snapshot: &Snapshot, role: &Role, subject: &str) -> Option<Finding> {
 
 fn without_policies(snapshot: &Snapshot, role: &Role, subject: &str) -> Option<Finding> {
     let name = &role.name;
-    (snapshot.role.policies == Seen::Read(0)).then(|| {
+    (snapshot.role.policies == Observed::Known(0)).then(|| {
         NO_POLICIES
             .warns(subject, "it has no policies: AWS refuses the calls of its pods")
             .evidence("ListRolePolicies, ListAttachedRolePolicies", "none")

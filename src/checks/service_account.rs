@@ -2,7 +2,7 @@
 
 use super::{Check, Finding, Link};
 use crate::model::{
-    have::{Seen, ServiceAccountState},
+    have::{Observed, ServiceAccountState},
     snapshot::Snapshot,
 };
 
@@ -26,20 +26,20 @@ static MISSING: Check = Check {
     symptom: false,
 };
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let who = &snapshot.subject;
     let subject = format!("service account {who}");
     let state = match &snapshot.service_account {
-        Seen::Read(ServiceAccountState::Exists { irsa_role: None }) => {
+        Observed::Known(ServiceAccountState::Exists { irsa_role: None }) => {
             return vec![SOUND.ok(&subject, "it exists").evidence("the Kubernetes API", "found")];
         }
-        Seen::Read(ServiceAccountState::Exists { irsa_role: Some(role) }) => {
+        Observed::Known(ServiceAccountState::Exists { irsa_role: Some(role) }) => {
             let said = format!("it exists; its annotation for IRSA names {role}, and an association wins over that");
             return vec![SOUND.ok(&subject, said).evidence("its annotation eks.amazonaws.com/role-arn", role)];
         }
-        Seen::Read(state) => state,
-        Seen::Unreadable(why) => return vec![SOUND.skips(subject, why)],
-        Seen::NotAsked => return Vec::new(),
+        Observed::Known(state) => state,
+        Observed::Unreadable(why) => return vec![SOUND.skips(subject, why)],
+        Observed::NotRequested => return Vec::new(),
     };
     let what = match state {
         ServiceAccountState::NoNamespace { .. } => "its namespace does not exist",
@@ -76,12 +76,12 @@ pub(super) fn associate(finding: Finding, snapshot: &Snapshot, flags: &str) -> F
         return finding.command(format!("podid verify {near}"));
     }
     let finding = match &snapshot.service_account {
-        Seen::Read(ServiceAccountState::NoNamespace { .. }) => {
+        Observed::Known(ServiceAccountState::NoNamespace { .. }) => {
             finding.command(format!("kubectl create namespace {}", who.namespace))
         }
         _ => finding,
     };
-    let missing = snapshot.service_account.read().is_some_and(|state| state.missing(who).is_some());
+    let missing = snapshot.service_account.known().is_some_and(|state| state.missing(who).is_some());
     let create = if missing { " --create-service-account" } else { "" };
     finding.command(format!("podid associate {who} {flags}{create}"))
 }

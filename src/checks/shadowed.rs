@@ -110,7 +110,7 @@ static REGION: Check = Check {
     symptom: false,
 };
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let pods = snapshot.live_pods();
     if pods.is_empty() {
         return Vec::new();
@@ -215,7 +215,7 @@ fn of_container(
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         );
     }
-    found.extend(keys::look(snapshot, pod, container, environment, &subject));
+    found.extend(keys::findings(snapshot, pod, container, environment, &subject));
     found.extend(files(pod, container, &subject));
     found.extend(endpoint(environment, &snapshot.needs, &subject, name));
     found.extend(region(snapshot, environment, &subject, name));
@@ -330,7 +330,7 @@ fn endpoint(
 }
 
 fn region(snapshot: &Snapshot, environment: &Environment, subject: &str, container: &str) -> Option<Finding> {
-    let home = &snapshot.cluster.cluster.read()?.arn.region;
+    let home = &snapshot.cluster.cluster.known()?.arn.region;
     let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| {
         let it = environment.get(name)?;
         Some((*name, it.value.as_deref()?, &it.source))

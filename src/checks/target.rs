@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Check, Finding, Link as ChainLink, Status};
 use crate::model::{
     arn::{Arn, last},
-    have::Seen,
+    have::Observed,
     snapshot::Snapshot,
     trust::{
         self, ACTIONS, Cause, Verdict,
@@ -72,13 +72,13 @@ struct View<'a> {
     subject: String,
 }
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
-    let (Some(association), Some(cluster)) = (snapshot.associated(), snapshot.cluster.cluster.read()) else {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
+    let (Some(association), Some(cluster)) = (snapshot.associated(), snapshot.cluster.cluster.known()) else {
         return Vec::new();
     };
     let Some(target) = &association.target_role_arn else { return Vec::new() };
     // Without the first role there is no hop to look at.
-    if snapshot.role.role == Seen::Read(None) {
+    if snapshot.role.role == Observed::Known(None) {
         return Vec::new();
     }
     let subject = format!("target role {}", last(target));
@@ -94,7 +94,7 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         session_tags: !association.disable_session_tags,
         external_id: association.external_id.as_deref(),
     };
-    let role = snapshot.role.role.read().and_then(Option::as_ref);
+    let role = snapshot.role.role.known().and_then(Option::as_ref);
     let hop = Hop { link, tags: role.map(|role| &role.tags), now: Some(snapshot.now) };
     let view = View { snapshot, hop, target: &target, subject };
     let (permission, trust) = (view.permission(), view.trust());
@@ -115,9 +115,9 @@ impl View<'_> {
         let target = self.target.to_string();
         let role = format!("role {}", self.hop.link.primary.name());
         let documents = match &self.snapshot.role.documents {
-            Seen::Read(documents) => documents,
-            Seen::Unreadable(why) => return Some(SOUND.skips(format!("the policies of {role}"), why)),
-            Seen::NotAsked => return None,
+            Observed::Known(documents) => documents,
+            Observed::Unreadable(why) => return Some(SOUND.skips(format!("the policies of {role}"), why)),
+            Observed::NotRequested => return None,
         };
         let source = format!("the policies of {role}");
         let told = documents.identity.iter().map(|(name, _)| last(name)).collect::<Vec<_>>().join(", ");
@@ -134,7 +134,7 @@ impl View<'_> {
         };
         let denied = reasons.iter().any(|reason| reason.cause == Cause::Denied);
         let named = self.hop.link.primary.account == self.target.account
-            && self.snapshot.target.role.read().and_then(Option::as_ref).is_some_and(|role| {
+            && self.snapshot.target.role.known().and_then(Option::as_ref).is_some_and(|role| {
                 self.hop.is_named_by(&role.trust) && self.hop.trusted(&role.trust) == Verdict::Admits
             });
         let words = trust::in_words(&reasons);
@@ -158,13 +158,13 @@ impl View<'_> {
     /// Whether the target role is there and lets it in.
     fn trust(&self) -> Option<Finding> {
         let role = match &self.snapshot.target.role {
-            Seen::Read(Some(role)) => role,
-            Seen::Read(None) => return Some(self.missing("it does not exist".to_owned(), "NoSuchEntity")),
-            Seen::Unreadable(why) => {
+            Observed::Known(Some(role)) => role,
+            Observed::Known(None) => return Some(self.missing("it does not exist".to_owned(), "NoSuchEntity")),
+            Observed::Unreadable(why) => {
                 let finding = SOUND.skips(&self.subject, format!("its trust policy was not seen: {why}"));
                 return Some(finding.change(format!("its trust policy needs {}", self.statements())));
             }
-            Seen::NotAsked => return None,
+            Observed::NotRequested => return None,
         };
         if role.arn != *self.target {
             let said = format!("the association names {}, the role of this name is {}", self.target, role.arn);

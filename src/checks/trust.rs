@@ -3,7 +3,7 @@
 
 use super::{Check, Finding, Link, proof};
 use crate::model::{
-    have::Seen,
+    have::Observed,
     role::Role,
     snapshot::Snapshot,
     trust::{self, Cause, Lint, Reason, Request, Unfixable, Verdict},
@@ -82,16 +82,16 @@ static DENIED: Check = Check {
     symptom: false,
 };
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
-    let (Some(association), Some(cluster)) = (snapshot.associated(), snapshot.cluster.cluster.read()) else {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
+    let (Some(association), Some(cluster)) = (snapshot.associated(), snapshot.cluster.cluster.known()) else {
         return Vec::new();
     };
     let role = match &snapshot.role.role {
         // Another role than the association's says nothing of it.
-        Seen::Read(Some(role)) if role.arn.to_string() != association.role_arn => return Vec::new(),
-        Seen::Read(Some(role)) => role,
-        Seen::Unreadable(why) => return vec![SOUND.skips("the role", why)],
-        Seen::Read(None) | Seen::NotAsked => return Vec::new(),
+        Observed::Known(Some(role)) if role.arn.to_string() != association.role_arn => return Vec::new(),
+        Observed::Known(Some(role)) => role,
+        Observed::Unreadable(why) => return vec![SOUND.skips("the role", why)],
+        Observed::Known(None) | Observed::NotRequested => return Vec::new(),
     };
     let session_tags = !association.disable_session_tags;
     let request = Request { cluster, subject: &snapshot.subject, session_tags, now: Some(snapshot.now), pod: None };
@@ -100,11 +100,11 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
         Verdict::Admits => return admitted(&subject, role, &request),
         Verdict::Unknown(reasons) => match refused_pods(snapshot, role, &request) {
             Some((pods, reasons)) => {
-                of(&reasons).fails(subject, trust::in_words(&reasons)).evidence("the pods' names", pods)
+                check_for(&reasons).fails(subject, trust::in_words(&reasons)).evidence("the pods' names", pods)
             }
             None => return vec![undecided(snapshot, &subject, role, &request, &reasons)],
         },
-        Verdict::Refuses(reasons) => of(&reasons).fails(subject, trust::in_words(&reasons)),
+        Verdict::Refuses(reasons) => check_for(&reasons).fails(subject, trust::in_words(&reasons)),
     };
     vec![mended(finding, role, &request)]
 }
@@ -146,7 +146,7 @@ fn undecided(snapshot: &Snapshot, subject: &str, role: &Role, request: &Request<
 }
 
 /// The check that the most telling reason belongs to.
-fn of(reasons: &[Reason]) -> &'static Check {
+fn check_for(reasons: &[Reason]) -> &'static Check {
     let any = |wanted: fn(&Cause) -> bool| reasons.iter().any(|reason| wanted(&reason.cause));
     if any(|cause| *cause == Cause::Denied) {
         &DENIED

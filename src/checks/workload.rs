@@ -2,7 +2,7 @@
 
 use super::{Check, Finding, Link};
 use crate::model::{
-    have::Seen,
+    have::Observed,
     snapshot::Snapshot,
     text::{count, nearest},
     workload::{CronJob, Workload},
@@ -39,12 +39,12 @@ static OTHER: Check = Check {
     symptom: true,
 };
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let subject = format!("service account {}", snapshot.subject);
     match (&snapshot.workloads, &snapshot.pods) {
-        (Seen::Unreadable(why), _) | (_, Seen::Unreadable(why)) => return vec![SOUND.skips(subject, why)],
-        (Seen::NotAsked, _) | (_, Seen::NotAsked) => return Vec::new(),
-        (Seen::Read(_), Seen::Read(_)) => {}
+        (Observed::Unreadable(why), _) | (_, Observed::Unreadable(why)) => return vec![SOUND.skips(subject, why)],
+        (Observed::NotRequested, _) | (_, Observed::NotRequested) => return Vec::new(),
+        (Observed::Known(_), Observed::Known(_)) => {}
     }
     let (pods, own) = (snapshot.live_pods(), snapshot.own_workloads());
     if pods.is_empty() && own.is_empty() {
@@ -61,7 +61,7 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
 
 /// CronJobs use it, whose pods are there now and then.
 fn by_cron_jobs(snapshot: &Snapshot, subject: &str) -> Option<Finding> {
-    let jobs = snapshot.cron_jobs.read().filter(|jobs| !jobs.is_empty())?;
+    let jobs = snapshot.cron_jobs.known().filter(|jobs| !jobs.is_empty())?;
     let shown = |job: &CronJob| format!("cronjob/{}{}", job.name, if job.suspended { " (suspended)" } else { "" });
     let names: Vec<String> = jobs.iter().map(shown).collect();
     let said = format!("used by {}, which has no pod now", names.join(", "));
@@ -84,7 +84,7 @@ fn unused(snapshot: &Snapshot, subject: &str) -> Finding {
     let place = format!("the workloads of namespace {}", who.namespace);
     let strays: Vec<&Workload> = snapshot
         .workloads
-        .read()
+        .known()
         .into_iter()
         .flatten()
         .filter(|workload| workload.service_account == "default" || alike(&workload.service_account, &who.name))
@@ -92,8 +92,8 @@ fn unused(snapshot: &Snapshot, subject: &str) -> Finding {
     let Some(meant) = strays.iter().find(|workload| meant_for(&workload.id.name, &who.name)) else {
         let finding = NONE.warns(subject, "no pod and no workload uses it").evidence(place, "none names it");
         return match &snapshot.cron_jobs {
-            Seen::Unreadable(why) => finding.evidence("the CronJobs of its namespace", why),
-            Seen::Read(_) | Seen::NotAsked => finding,
+            Observed::Unreadable(why) => finding.evidence("the CronJobs of its namespace", why),
+            Observed::Known(_) | Observed::NotRequested => finding,
         };
     };
     OTHER

@@ -75,7 +75,7 @@ pub async fn carry_out(ctx: &Context, arn: &Arn, plan: Plan, changing: &Changing
 /// What failed, with its exit code.
 pub async fn finish(ctx: &Context, arn: &Arn, plan: Plan) -> Result<Code> {
     let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube: None };
-    let outcome = execute::run(&ports, &ctx.guard, plan.steps, |report| shared::tell(ctx, report)).await;
+    let outcome = execute::run(&ports, &ctx.deadline, plan.steps, |report| shared::report_step(ctx, report)).await;
     render(ctx, arn, &outcome)?;
     match outcome.failure() {
         Some(failure) => Err(execute::after_write(failure.clone(), outcome.wrote())),
@@ -95,7 +95,7 @@ async fn consent(ctx: &Context, arn: &Arn, changing: &Changing) -> Result<()> {
             .hint("say it with `--yes`, after looking at the plan with `--dry-run`"));
     }
     let question = format!("Apply this to {place}?");
-    if ctx.guard.apart(prompt::Consent::ask(&ctx.term, &question)).await?.given() {
+    if ctx.deadline.excluding_user_time(prompt::Answer::ask(&ctx.term, &question)).await?.given() {
         Ok(())
     } else {
         Err(Failure::usage("not confirmed; nothing was changed"))

@@ -20,7 +20,7 @@ use crate::{
     model::{
         addon::{AGENT, Addon},
         agent::{AgentState, grouped},
-        have::Seen,
+        have::Observed,
     },
     observe,
     output::Format,
@@ -71,7 +71,7 @@ pub async fn settle(
 ) -> Result<Ready> {
     let line = ctx.term.progress("agent");
     let (eks, kube, cluster) = (ctx.eks()?, ctx.kube().await?, ctx.cluster().await?);
-    let how = Wait { eks, kube, guard: &ctx.guard, line: &line, cluster, only };
+    let how = Wait { eks, kube, deadline: &ctx.deadline, line: &line, cluster, only };
     let ready = match agent::ready(&how, state, installed).await {
         Ok(ready) => ready,
         Err(failure) => {
@@ -96,7 +96,7 @@ pub async fn settle(
 /// As [`settle`], and an update that failed.
 pub async fn updated(ctx: &Context, id: &str, state: AgentState) -> Result<Ready> {
     let line = ctx.term.progress("agent");
-    let ended = agent::update(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?, id).await;
+    let ended = agent::update(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?, id).await;
     line.clear();
     if !ended? {
         ctx.term.warn("what EKS says of the update could not be read: not allowed: eks:DescribeUpdate");
@@ -109,15 +109,15 @@ pub async fn updated(ctx: &Context, id: &str, state: AgentState) -> Result<Ready
 async fn before(ctx: &Context, addon: Option<Addon>) -> Result<Option<AgentState>> {
     let cluster = ctx.cluster().await?;
     let kube = ctx.kube().await?;
-    match ctx.guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(kube)).await {
-        Ok(Seen::Read((daemon_sets, nodes))) => {
+    match ctx.deadline.within("reading the agent's DaemonSet", observe::agent_in_cluster(kube)).await {
+        Ok(Observed::Known((daemon_sets, nodes))) => {
             Ok(Some(AgentState { auto_mode: cluster.auto_mode, addon, addon_unread: None, daemon_sets, nodes }))
         }
-        Ok(Seen::Unreadable(why)) => {
+        Ok(Observed::Unreadable(why)) => {
             ctx.term.warn(format!("the agent's DaemonSet and nodes could not be read ({why})"));
             Ok(None)
         }
-        Ok(Seen::NotAsked) => Ok(None),
+        Ok(Observed::NotRequested) => Ok(None),
         Err(failure) => Err(ctx.explain_kube(failure, true).await),
     }
 }
@@ -135,7 +135,7 @@ async fn prove(
         return Ok((ready.state.addon.clone(), Some(ready.state)));
     }
     let line = ctx.term.progress("agent");
-    match agent::addon(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?, known).await {
+    match agent::addon(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?, known).await {
         Ok(addon) => {
             line.done("the add-on is ACTIVE; the nodes could not be read");
             Ok((Some(addon), None))

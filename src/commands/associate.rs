@@ -14,9 +14,9 @@ use crate::{
     model::{
         arn::{Arn, RoleRef},
         association::Association,
-        cluster::Cluster as EksCluster,
+        cluster::Cluster,
         document::Document,
-        have::{Have, Seen},
+        have::{Have, Observed},
         names::ServiceAccount,
         ownership,
         want::{Access, Allowed, Field, InlinePolicy, Scope, TableGrant, Want, WantRole},
@@ -183,20 +183,22 @@ impl Associate {
         // Session tags that are off, and a target role, concern what the role may do already.
         let inline = self.permissions.inline() || self.target_role.is_some() || self.disable_session_tags;
         let attached = !self.permissions.policy_arn.is_empty();
-        let guard = &ctx.guard;
+        let deadline = &ctx.deadline;
         let named = self.role.as_ref().map(|role| role.name().to_owned());
         let association = async {
             let read = observe::association(eks, &target.cluster.value, &self.subject);
-            guard.run("reading the association", read).await
+            deadline.within("reading the association", read).await
         };
         let early_role = async {
             match &named {
-                Some(name) => guard.run("reading the role", observe::role(iam, name, attached, inline)).await.map(Some),
+                Some(name) => {
+                    deadline.within("reading the role", observe::role(iam, name, attached, inline)).await.map(Some)
+                }
                 None => Ok(None),
             }
         };
         let (cluster, association, early_role, kube, tables) =
-            futures::join!(ctx.cluster(), association, early_role, self.observe_kube(ctx), self.look(ctx));
+            futures::join!(ctx.cluster(), association, early_role, self.observe_kube(ctx), self.read_tables(ctx));
         // The cluster first: without it the other failures are only its consequences.
         let cluster = cluster?;
         let association = association?;
@@ -204,24 +206,26 @@ impl Associate {
         let version = match &have.agent {
             _ if !self.install_agent => None,
             // Nothing to choose: what is there stays.
-            Seen::Read(state) if state.installed() => Some(String::new()),
+            Observed::Known(state) if state.installed() => Some(String::new()),
             _ => Some(shared::agent_version(ctx, None).await?),
         };
         let want = self.want(cluster, input, version, tables?);
         let role = match early_role? {
             Some(view) => view,
-            None => guard.run("reading the role", observe::role(iam, want.role.role.name(), attached, inline)).await?,
+            None => {
+                deadline.within("reading the role", observe::role(iam, want.role.role.name(), attached, inline)).await?
+            }
         };
         let role = self.adopted(ctx, cluster, association.as_ref(), role).await?;
         let target = match &want.target_role {
             Field::Set(arn) if arn.account == cluster.arn.account => {
-                guard.run("reading the target role", observe::role(iam, arn.name(), false, false)).await?.role
+                deadline.within("reading the target role", observe::role(iam, arn.name(), false, false)).await?.role
             }
-            _ => Seen::NotAsked,
+            _ => Observed::NotRequested,
         };
         let have = Have {
             target,
-            association: Seen::Read(association),
+            association: Observed::Known(association),
             role: role.role,
             attached: role.attached,
             inline: role.inline,
@@ -235,39 +239,39 @@ impl Associate {
     async fn adopted(
         &self,
         ctx: &Context,
-        cluster: &EksCluster,
+        cluster: &Cluster,
         association: Option<&Association>,
         view: observe::RoleView,
     ) -> Result<observe::RoleView> {
-        let Some(role) = view.role.read().and_then(Option::as_ref) else { return Ok(view) };
+        let Some(role) = view.role.known().and_then(Option::as_ref) else { return Ok(view) };
         let used = association.is_some_and(|a| a.role_arn == role.arn.to_string());
         if !self.create_role || self.adopt || used || !ownership::is_created_for(&role.tags, &cluster.arn) {
             return Ok(view);
         }
         let read = observe::adoption::all_policies(ctx.iam()?, &role.name, (view.attached, view.inline));
-        let (attached, inline) = ctx.guard.run("reading the policies of the role", read).await?;
+        let (attached, inline) = ctx.deadline.within("reading the policies of the role", read).await?;
         Ok(observe::RoleView { attached, inline, role: view.role })
     }
 
     /// The tables as ARNs, with their keys; DynamoDB is asked while everything else is.
-    async fn look(&self, ctx: &Context) -> Result<Vec<TableGrant>> {
+    async fn read_tables(&self, ctx: &Context) -> Result<Vec<TableGrant>> {
         let mut grants = grants::complete(ctx, &self.permissions.dynamodb, Access::Read).await?;
-        grants::look(ctx, &mut grants).await?;
+        grants::read_tables(ctx, &mut grants).await?;
         Ok(grants)
     }
 
     async fn observe_kube(&self, ctx: &Context) -> Result<Have> {
         if self.no_wait {
             return Ok(Have {
-                agent: Seen::Unreadable("--no-wait asks Kubernetes nothing".to_owned()),
+                agent: Observed::Unreadable("--no-wait asks Kubernetes nothing".to_owned()),
                 ..Have::default()
             });
         }
         let (eks, cluster) = (ctx.eks()?, ctx.cluster().await?);
         let kube = ctx.kube().await?;
         let read = futures::try_join!(
-            ctx.guard.run("reading the service account and its pods", observe::subject(kube, &self.subject)),
-            ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
+            ctx.deadline.within("reading the service account and its pods", observe::subject(kube, &self.subject)),
+            ctx.deadline.within("reading the agent", observe::agent(eks, kube, cluster)),
         );
         let (subject, agent) = match read {
             Ok(read) => read,
@@ -282,7 +286,7 @@ impl Associate {
         })
     }
 
-    fn want(&self, cluster: &EksCluster, input: Input, agent_version: Option<String>, tables: Vec<TableGrant>) -> Want {
+    fn want(&self, cluster: &Cluster, input: Input, agent_version: Option<String>, tables: Vec<TableGrant>) -> Want {
         let role = match &self.role {
             Some(role) => role.clone(),
             None => RoleRef::Name(crate::model::role::derived_name(cluster, &self.subject)),

@@ -13,16 +13,16 @@ use crate::{
     args::Changing,
     commands::{
         recycle::{self, Rollout},
-        shared::{self, Consent},
+        shared::{self, Confirmation},
     },
     context::Context,
     execute::{self, Outcome, Ports, Status},
     failure::{Code, Failure, Result},
     model::{
         arn::last,
-        cluster::Cluster as EksCluster,
+        cluster::Cluster,
         glob::{self, Pattern},
-        have::Seen,
+        have::Observed,
         names::ServiceAccount,
         role,
         role_users::{Usage, User},
@@ -121,11 +121,11 @@ impl Disassociate {
     }
 
     /// The service accounts that the patterns stand for, each with its association and what runs under it.
-    async fn targets(&self, ctx: &Context, cluster: &EksCluster) -> Result<Vec<Target>> {
+    async fn targets(&self, ctx: &Context, cluster: &Cluster) -> Result<Vec<Target>> {
         let eks = ctx.eks()?;
         let filter = glob::filter(&self.subjects);
         let read = eks.associations(&cluster.name, &filter);
-        let summaries = ctx.guard.run("listing the associations", read).await?;
+        let summaries = ctx.deadline.within("listing the associations", read).await?;
         let expansion = glob::expand(&self.subjects, &summaries);
         for pattern in &expansion.unmatched {
             ctx.term.status(format!("{pattern} matches no association"));
@@ -147,7 +147,9 @@ impl Disassociate {
                 let users = async {
                     match kube {
                         Some(kube) if self.recycle => observe::users(kube, &subject).await,
-                        Some(kube) => Ok((observe::seen(kube.pods(&subject).await, "list pods")?, Seen::NotAsked)),
+                        Some(kube) => {
+                            Ok((observe::seen(kube.pods(&subject).await, "list pods")?, Observed::NotRequested))
+                        }
                         None => Ok(Default::default()),
                     }
                 };
@@ -156,19 +158,14 @@ impl Disassociate {
             }
         });
         let read = stream::iter(reads).buffered(CONCURRENCY).try_collect();
-        match ctx.guard.run("reading the associations and their pods", read).await {
+        match ctx.deadline.within("reading the associations and their pods", read).await {
             Ok(targets) => Ok(targets),
             Err(failure) => Err(ctx.explain_kube(failure, true).await),
         }
     }
 
     /// The roles of the associations; with --delete-role also those that an interrupted run left, and their other users.
-    async fn roles(
-        &self,
-        ctx: &Context,
-        cluster: &EksCluster,
-        targets: &[Target],
-    ) -> Result<BTreeMap<String, RoleUse>> {
+    async fn roles(&self, ctx: &Context, cluster: &Cluster, targets: &[Target]) -> Result<BTreeMap<String, RoleUse>> {
         let iam = ctx.iam()?;
         let mut names: BTreeMap<String, String> = targets
             .iter()
@@ -180,7 +177,7 @@ impl Disassociate {
             let left =
                 left.map(|target| role::derived_name(cluster, &target.subject)).filter(|n| !names.contains_key(n));
             let reads = left.map(|name| async move { iam.role(&name).await });
-            let found = ctx.guard.run("looking for roles left behind", try_join_all(reads)).await?;
+            let found = ctx.deadline.within("looking for roles left behind", try_join_all(reads)).await?;
             names.extend(found.into_iter().flatten().map(|role| (role.name, role.arn.to_string())));
         }
         let reads = names.into_iter().map(|(name, arn)| async move {
@@ -188,7 +185,7 @@ impl Disassociate {
             Ok::<_, Failure>((arn, RoleUse { name, role: view.role, doomed: None, usage: Usage::default() }))
         });
         let mut roles: BTreeMap<String, RoleUse> =
-            ctx.guard.run("reading the roles", stream::iter(reads).buffered(CONCURRENCY).try_collect()).await?;
+            ctx.deadline.within("reading the roles", stream::iter(reads).buffered(CONCURRENCY).try_collect()).await?;
         if self.delete_role {
             self.users(ctx, cluster, targets, &mut roles).await?;
         }
@@ -199,7 +196,7 @@ impl Disassociate {
     async fn users(
         &self,
         ctx: &Context,
-        cluster: &EksCluster,
+        cluster: &Cluster,
         targets: &[Target],
         roles: &mut BTreeMap<String, RoleUse>,
     ) -> Result<()> {
@@ -211,10 +208,10 @@ impl Disassociate {
         let read = async {
             // The cluster at hand is always read: an association may be broken, and still be there.
             search.cluster(&cluster.arn).await?;
-            let trusts = roles.values().filter_map(|found| Some(&found.role.read()?.as_ref()?.trust));
+            let trusts = roles.values().filter_map(|found| Some(&found.role.known()?.as_ref()?.trust));
             search.trusted(trusts).await
         };
-        let read = ctx.guard.run("looking for other users of the role", read).await;
+        let read = ctx.deadline.within("looking for other users of the role", read).await;
         line.clear();
         read?;
         let leaves = |user: &User| {
@@ -222,15 +219,15 @@ impl Disassociate {
             user.region.is_none() && user.cluster_name == cluster.name && targets.iter().any(leaving)
         };
         for found in roles.values_mut() {
-            if let Seen::Read(Some(role)) = &found.role {
+            if let Observed::Known(Some(role)) = &found.role {
                 found.usage = search.usage(&role.arn, &role.trust, leaves);
             }
         }
-        let there = roles.values().filter_map(|found| Some((found.name.clone(), found.role.read()?.clone()?)));
+        let there = roles.values().filter_map(|found| Some((found.name.clone(), found.role.known()?.clone()?)));
         let reads = there
             .map(|(name, role)| async move { Ok::<_, Failure>((name, observe::doomed_as_read(iam, role).await?)) });
         let doomed: BTreeMap<_, _> =
-            ctx.guard.run("reading what the role has", try_join_all(reads)).await?.into_iter().collect();
+            ctx.deadline.within("reading what the role has", try_join_all(reads)).await?.into_iter().collect();
         for found in roles.values_mut() {
             found.doomed = doomed.get(&found.name).cloned();
         }
@@ -238,12 +235,12 @@ impl Disassociate {
     }
 
     /// Patterns, and the end of a role, are asked about by the cluster's name.
-    fn consent(&self, plan: &Plan) -> Consent {
+    fn consent(&self, plan: &Plan) -> Confirmation {
         let sweeping = self.subjects.iter().any(|pattern| pattern.literal().is_none())
             || plan.steps.iter().any(|step| matches!(step, Step::DeleteRole { .. }));
-        match Consent::of(plan) {
-            Consent::Nothing => Consent::Nothing,
-            _ if sweeping => Consent::Sweeping,
+        match Confirmation::of(plan) {
+            Confirmation::Nothing => Confirmation::Nothing,
+            _ if sweeping => Confirmation::TypeClusterName,
             asked => asked,
         }
     }
@@ -254,7 +251,7 @@ impl Disassociate {
         let watch = plan.watch.clone();
         let (restarts, writes): (Vec<Step>, Vec<Step>) =
             plan.steps.into_iter().partition(|step| matches!(step, Step::Restart { .. }));
-        ending.outcome = execute::run(&ports, &ctx.guard, writes, |report| shared::tell(ctx, report)).await;
+        ending.outcome = execute::run(&ports, &ctx.deadline, writes, |report| shared::report_step(ctx, report)).await;
         let failed = ending.outcome.failure().cloned();
         let Some(kube) = kube.filter(|_| failed.is_none()) else {
             ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
@@ -272,7 +269,7 @@ impl Disassociate {
             .collect();
         let proofs = join_all(deleted.into_iter().map(|subject| async move {
             let line = ctx.term.progress(format!("{subject}"));
-            let proved = prove::effective::gone(kube, &ctx.guard, &line, subject).await;
+            let proved = prove::effective::gone(kube, &ctx.deadline, &line, subject).await;
             match &proved {
                 Ok(effective) => line.done(format!("{}: {}", word(effective), effective.how)),
                 Err(_) => line.clear(),
@@ -290,7 +287,7 @@ impl Disassociate {
             }
         }
         for target in targets {
-            let Some(workloads) = target.workloads.read() else { continue };
+            let Some(workloads) = target.workloads.known() else { continue };
             let own = |id: &crate::model::workload::WorkloadRef| workloads.iter().any(|w| w.id == *id);
             let steps = restarts.iter().filter(|s| matches!(s, Step::Restart { workload, .. } if own(workload)));
             let due = Plan {

@@ -19,14 +19,14 @@ use crate::{
     manifest,
     model::{
         glob::Pattern,
-        have::Seen,
-        manifest::{Around, Association, Entries, Entry, Holdings},
+        have::Observed,
+        manifest::{Association, ClusterState, Entries, Entry, KubernetesState},
         names::ServiceAccount,
         want::Allowed,
     },
     observe::{
         self,
-        file::{Extent, From},
+        file::{KubernetesReads, Sources},
     },
     plan::{self, Plan, Refusal},
 };
@@ -47,7 +47,7 @@ impl Files {
     async fn read(&self, ctx: &Context) -> Result<Entries> {
         let paths = self.file.clone();
         let read = move || manifest::read(&paths, &mut std::io::stdin());
-        let read = ctx.guard.blocking("reading the manifest", read).await?;
+        let read = ctx.deadline.blocking("reading the manifest", read).await?;
         for note in &read.notes {
             ctx.term.note(note);
         }
@@ -81,9 +81,9 @@ impl Missing {
 /// How a file is planned.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-struct How {
+struct PlanOptions {
     /// What is read of Kubernetes.
-    around: Extent,
+    around: KubernetesReads,
     /// Ask Kubernetes at all.
     kube: bool,
     /// Look only whether the service accounts exist, which `around` does not tell then.
@@ -101,12 +101,12 @@ struct How {
 struct Planned {
     entries: Entries,
     subjects: BTreeMap<ServiceAccount, usize>,
-    have: Holdings,
+    have: ClusterState,
     plan: Plan,
 }
 
 /// Reads what is there for a file, and plans.
-async fn plan(ctx: &Context, entries: Entries, how: How) -> Result<Planned> {
+async fn plan(ctx: &Context, entries: Entries, how: PlanOptions) -> Result<Planned> {
     if how.prune {
         prunable(&entries)?;
     }
@@ -116,7 +116,7 @@ async fn plan(ctx: &Context, entries: Entries, how: How) -> Result<Planned> {
         .iter()
         .map(|(subject, index)| (subject.clone(), entries.associations[*index].value.role.clone()))
         .collect();
-    let kube = if how.kube && (how.around != Extent::Nothing || entries.agent.is_some()) {
+    let kube = if how.kube && (how.around != KubernetesReads::Nothing || entries.agent.is_some()) {
         Some(ctx.kube().await?)
     } else {
         None
@@ -128,7 +128,7 @@ async fn plan(ctx: &Context, entries: Entries, how: How) -> Result<Planned> {
             line.count(format!("{read} of {of} read"));
         }
     };
-    let from = From {
+    let from = Sources {
         eks: ctx.eks()?,
         iam: ctx.iam()?,
         tables: ctx.tables()?,
@@ -139,7 +139,7 @@ async fn plan(ctx: &Context, entries: Entries, how: How) -> Result<Planned> {
         tell: &tell,
     };
     let read =
-        ctx.guard.run("reading what is there", observe::file::holdings(from, &entries, &wanted, how.prune)).await;
+        ctx.deadline.within("reading what is there", observe::file::holdings(from, &entries, &wanted, how.prune)).await;
     line.clear();
     let have = match read {
         Ok(have) => have,
@@ -169,22 +169,20 @@ async fn looked_up(
     ctx: &Context,
     entries: &Entries,
     subjects: &BTreeMap<ServiceAccount, usize>,
-    mut have: Holdings,
-) -> Result<Holdings> {
+    mut have: ClusterState,
+) -> Result<ClusterState> {
     let looked = observe::names::looked_up(entries, subjects.keys(), &have);
     if looked.is_empty() {
         return Ok(have);
     }
     let read = async {
         let kube = ctx.kube().await?;
-        ctx.guard.run("looking for the service accounts", observe::names::service_accounts(kube, &looked)).await
+        ctx.deadline.within("looking for the service accounts", observe::names::service_accounts(kube, &looked)).await
     };
     match read.await {
-        Ok(states) => have.around.extend(
-            states
-                .into_iter()
-                .map(|(subject, service_account)| (subject, Around { service_account, ..Around::default() })),
-        ),
+        Ok(states) => have.around.extend(states.into_iter().map(|(subject, service_account)| {
+            (subject, KubernetesState { service_account, ..KubernetesState::default() })
+        })),
         Err(failure) if matches!(failure.code, Code::Interrupted | Code::Terminated | Code::TimedOut) => {
             return Err(failure);
         }
@@ -211,18 +209,18 @@ fn prunable(entries: &Entries) -> Result<()> {
 }
 
 /// The version of the agent to install, asked for only where there is none. One that is named is checked too.
-async fn agent_version(ctx: &Context, entries: &Entries, have: &Holdings) -> Result<Option<String>> {
+async fn agent_version(ctx: &Context, entries: &Entries, have: &ClusterState) -> Result<Option<String>> {
     let Some(agent) = &entries.agent else { return Ok(None) };
     let due = match &have.addon {
-        Seen::Read(None) => true,
-        Seen::Read(Some(addon)) => agent.version.as_ref().is_some_and(|wanted| *wanted != addon.version),
-        Seen::Unreadable(_) | Seen::NotAsked => false,
+        Observed::Known(None) => true,
+        Observed::Known(Some(addon)) => agent.version.as_ref().is_some_and(|wanted| *wanted != addon.version),
+        Observed::Unreadable(_) | Observed::NotRequested => false,
     };
     if due { shared::agent_version(ctx, agent.version.as_deref()).await.map(Some) } else { Ok(None) }
 }
 
 /// The service accounts of the entries, each with its entry: names as they are, patterns by what exists.
-async fn subjects(ctx: &Context, entries: &Entries, how: How) -> Result<BTreeMap<ServiceAccount, usize>> {
+async fn subjects(ctx: &Context, entries: &Entries, how: PlanOptions) -> Result<BTreeMap<ServiceAccount, usize>> {
     let parsed: Vec<(usize, Pattern, &Entry<Association>)> = entries
         .associations
         .iter()
@@ -246,7 +244,8 @@ async fn subjects(ctx: &Context, entries: &Entries, how: How) -> Result<BTreeMap
         .hint("leave `--no-wait` out, or name the service accounts"));
     }
     let kube = ctx.kube().await?;
-    let read = ctx.guard.run("looking for the service accounts of patterns", observe::file::matching(kube, &patterns));
+    let read =
+        ctx.deadline.within("looking for the service accounts of patterns", observe::file::matching(kube, &patterns));
     let existing = match read.await {
         Ok(existing) => existing,
         Err(failure) => return Err(ctx.explain_kube(failure, true).await),

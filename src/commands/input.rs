@@ -106,7 +106,7 @@ pub async fn read(ctx: &Context, flag: &str, path: &Path) -> Result<String> {
         files::text(&path, LARGEST)
             .map_err(|e| Failure::usage(format!("{flag}: cannot read `{}`", path.display())).because(e.to_string()))
     };
-    ctx.guard.blocking(&what, read).await
+    ctx.deadline.blocking(&what, read).await
 }
 
 /// Reads JSON; `from` says where it stands.

@@ -85,7 +85,7 @@ impl List {
         let eks = ctx.eks()?;
         let filter = ask.filter();
         let mut pages = eks.association_pages(&target.cluster.value, &filter);
-        let first = ctx.guard.run("listing associations", async { pages.next().await.transpose() });
+        let first = ctx.deadline.within("listing associations", async { pages.next().await.transpose() });
         // A cluster that a kube context or an ARN named must be the one that the credentials lead to.
         let first = if target.named() && target.account.is_none() {
             match first.await {
@@ -103,7 +103,7 @@ impl List {
         });
         let place = format!("cluster {}", target.cluster.value);
         if ctx.term.format() == Format::Name && ask.role.is_none() {
-            let all = ctx.guard.run("listing associations", pages.try_concat()).await?;
+            let all = ctx.deadline.within("listing associations", pages.try_concat()).await?;
             return names(ctx, &ask, &place, &all);
         }
         let associations = ask.describe(ctx, pages).await?;
@@ -141,7 +141,7 @@ impl Ask<'_> {
         let mut associations = Vec::new();
         let mut read = 0;
         while let Some(next) =
-            ctx.guard.run("reading associations", async { described.next().await.transpose() }).await?
+            ctx.deadline.within("reading associations", async { described.next().await.transpose() }).await?
         {
             read += 1;
             if listed.get() > observe::CONCURRENCY {

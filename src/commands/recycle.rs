@@ -14,19 +14,19 @@ use serde_json::{Value, json};
 
 pub use self::roll::{Rollout, carry_out, rollouts_json, verdict};
 use self::{
-    roll::{Part, Way, roll},
+    roll::{RestartBatch, RolloutOptions, roll},
     view::View,
 };
 use crate::{
     args::Changing,
-    commands::shared::{self, Consent},
+    commands::shared::{self, Confirmation},
     context::Context,
     execute::{self, Outcome, Report},
     failure::{Code, Failure, Result},
     model::{
         association::Association,
         glob::Pattern,
-        have::Seen,
+        have::Observed,
         names::ServiceAccount,
         staleness,
         workload::{WorkloadName, WorkloadRef},
@@ -102,7 +102,7 @@ impl Recycle {
         }
         self.subjects = if given.is_empty() { vec![Pattern::all()] } else { given };
         let read = match self.named_alone() {
-            Some(subject) => view::one(ctx, &subject).await,
+            Some(subject) => view::view_of(ctx, &subject).await,
             None => view::several(ctx, &self.subjects).await,
         };
         let view = match read {
@@ -125,7 +125,7 @@ impl Recycle {
         for warning in plan.warnings.iter().cloned().chain(cron_jobs) {
             ctx.term.warn(warning);
         }
-        let consent = if plan.is_empty() { Consent::Nothing } else { self.consent() };
+        let consent = if plan.is_empty() { Confirmation::Nothing } else { self.consent() };
         let spread = plan.spread();
         if plan.is_empty() && plan.watch.is_empty() {
             self.nothing(ctx, &view, plan.restarts_nothing_of_need());
@@ -147,7 +147,7 @@ impl Recycle {
             });
         }
         shared::consent(ctx, &self.changing, consent).await?;
-        let way = Way {
+        let way = RolloutOptions {
             parallel: usize::from(self.max_parallel),
             watch: !self.no_wait,
             logs: !self.no_logs,
@@ -184,7 +184,7 @@ impl Recycle {
         let line = ctx.term.progress("effective");
         let left = Duration::try_from(left).unwrap_or_default();
         line.update(format!("waiting {} s: the association of {subject} was changed just now", left.as_secs() + 1));
-        ctx.guard.pause("waiting for the association to take effect", left).await?;
+        ctx.deadline.pause("waiting for the association to take effect", left).await?;
         line.clear();
         Ok(())
     }
@@ -197,13 +197,13 @@ impl Recycle {
     }
 
     /// Whoever names one service account means its restart, wherever the cluster comes from.
-    fn consent(&self) -> Consent {
+    fn consent(&self) -> Confirmation {
         if self.named_alone().is_some() {
-            Consent::Nothing
+            Confirmation::Nothing
         } else if self.subjects.iter().all(|pattern| pattern.literal().is_some()) {
-            Consent::Changes
+            Confirmation::Changes
         } else {
-            Consent::Sweeping
+            Confirmation::TypeClusterName
         }
     }
 
@@ -258,14 +258,14 @@ impl Recycle {
     }
 
     /// The work by service account; `steps` are those of all plans, in their order, as they were shown.
-    fn parts(view: &View, plans: Vec<Plan>, steps: Vec<Step>) -> Vec<Part<'_>> {
+    fn parts(view: &View, plans: Vec<Plan>, steps: Vec<Step>) -> Vec<RestartBatch<'_>> {
         let mut steps = steps.into_iter();
         view.subjects
             .iter()
             .zip(plans)
             .map(|(s, plan)| {
                 let steps = steps.by_ref().take(plan.steps.len()).collect();
-                Part::new(&s.subject, &s.workloads, s.association.as_ref(), None, Plan { steps, ..plan })
+                RestartBatch::new(&s.subject, &s.workloads, s.association.as_ref(), None, Plan { steps, ..plan })
             })
             .filter(|part| !part.steps.is_empty() || !part.watch.is_empty())
             .collect()
@@ -284,7 +284,7 @@ impl Recycle {
             _ if used && self.stale => (format!("no workload of {whom} has stale pods"), None),
             // The warnings name what uses it.
             _ if used => (format!("nothing of what uses {whom} can be restarted"), None),
-            Some((subject, Seen::Read(state))) if state.missing(subject).is_some() => {
+            Some((subject, Observed::Known(state))) if state.missing(subject).is_some() => {
                 (state.missing(subject).unwrap_or_default(), state.near().first())
             }
             _ => (format!("no workload uses {whom}"), None),
@@ -310,13 +310,13 @@ pub async fn carry_out_all(
     let kube = ctx.kube().await?;
     let subjects: BTreeSet<&ServiceAccount> = associations.iter().map(|a| &a.summary.subject).collect();
     let read = observe::file::all_users(kube, &subjects);
-    let (pods, workloads) = ctx.guard.run("reading the workloads and pods", read).await?;
+    let (pods, workloads) = ctx.deadline.within("reading the workloads and pods", read).await?;
     let (pods, workloads) =
         view::both(pods, workloads).map_err(|why| view::unread("the workloads and pods could not be read", &why))?;
     if !shown.is_empty() {
         let namespaces: BTreeSet<&str> = subjects.iter().map(|subject| subject.namespace.as_str()).collect();
         let reads = namespaces.into_iter().map(|namespace| observe::cron_jobs(kube, Some(namespace)));
-        let found = ctx.guard.run("reading the cron jobs", try_join_all(reads)).await?;
+        let found = ctx.deadline.within("reading the cron jobs", try_join_all(reads)).await?;
         for warning in found.iter().flat_map(|found| plan::cron_jobs(found, subjects.iter().copied())) {
             ctx.term.warn(warning);
         }
@@ -337,17 +337,17 @@ pub async fn carry_out_all(
             only: &[],
             pods,
             association: Some(association),
-            agent: &Seen::NotAsked,
+            agent: &Observed::NotRequested,
             stale_only: true,
             allow_missing_agent: true,
         };
         let mut due = plan::recycle(&ask).map_err(shared::refused)?;
         // Only what was shown is restarted.
         due.steps.retain(|step| shown.iter().any(|other| other.id() == step.id()));
-        parts.push(Part::new(subject, workloads, Some(association), last_write, due));
+        parts.push(RestartBatch::new(subject, workloads, Some(association), last_write, due));
     }
     parts.retain(|part| !part.steps.is_empty() || !part.watch.is_empty());
-    let way = Way { parallel: observe::CONCURRENCY, watch: true, logs, roll_back: false, spread: true };
+    let way = RolloutOptions { parallel: observe::CONCURRENCY, watch: true, logs, roll_back: false, spread: true };
     if parts.is_empty() { Ok(Default::default()) } else { roll(ctx, &parts, way).await }
 }
 

@@ -18,7 +18,7 @@ const SHOWN: usize = 20;
 
 /// A service account that is meant, and its association, when it has one.
 #[derive(Debug, Clone)]
-pub struct Meant {
+pub struct Selected {
     /// Which.
     pub subject: ServiceAccount,
     /// Its association.
@@ -31,7 +31,7 @@ pub struct Meant {
 ///
 /// # Errors
 /// When the associations cannot be listed.
-pub async fn select(ctx: &Context, patterns: &[Pattern]) -> Result<Vec<Meant>> {
+pub async fn select(ctx: &Context, patterns: &[Pattern]) -> Result<Vec<Selected>> {
     let (eks, cluster) = (ctx.eks()?, ctx.target()?.cluster.value.as_str());
     let named: Option<Vec<ServiceAccount>> = patterns.iter().map(Pattern::literal).collect();
     let existing: Vec<AssociationSummary> = match &named {
@@ -40,22 +40,22 @@ pub async fn select(ctx: &Context, patterns: &[Pattern]) -> Result<Vec<Meant>> {
                 .map(|subject| async move { eks.associations(cluster, &AssociationFilter::from(subject)).await })
                 .buffered(observe::CONCURRENCY)
                 .try_concat();
-            ctx.guard.run("listing associations", lists).await?
+            ctx.deadline.within("listing associations", lists).await?
         }
-        None => ctx.guard.run("listing associations", eks.associations(cluster, &glob::filter(patterns))).await?,
+        None => ctx.deadline.within("listing associations", eks.associations(cluster, &glob::filter(patterns))).await?,
     };
     let expansion = glob::expand(patterns, &existing);
     if named.is_none() {
-        tell(ctx, patterns, &expansion);
+        report_expansion(ctx, patterns, &expansion);
     }
     let meant = expansion.subjects.into_iter().map(|subject| {
         let association = existing.iter().find(|a| a.subject == subject).cloned();
-        Meant { subject, association }
+        Selected { subject, association }
     });
     Ok(meant.collect())
 }
 
-fn tell(ctx: &Context, patterns: &[Pattern], expansion: &Expansion) {
+fn report_expansion(ctx: &Context, patterns: &[Pattern], expansion: &Expansion) {
     for pattern in expansion.unmatched.iter().filter(|pattern| **pattern != Pattern::all()) {
         ctx.term.warn(format!("`{pattern}` matches no association"));
     }

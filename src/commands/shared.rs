@@ -20,7 +20,7 @@ use crate::{
 
 /// What a plan asks of the user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consent {
+pub enum Confirmation {
     /// Nothing to do.
     Nothing,
     /// Only creates, and restarts of the one service account that was named.
@@ -28,10 +28,10 @@ pub enum Consent {
     /// Something that exists changes.
     Changes,
     /// More than was named one by one, or a role's end: asked by having the cluster's name typed, wherever that came from.
-    Sweeping,
+    TypeClusterName,
 }
 
-impl Consent {
+impl Confirmation {
     /// What a plan for one named service account asks for.
     pub fn of(plan: &Plan) -> Self {
         if plan.steps.is_empty() {
@@ -46,14 +46,14 @@ impl Consent {
 /// # Errors
 /// When the cluster cannot be read.
 pub async fn show_plan(ctx: &Context, plan: &Plan, changing: &Changing) -> Result<()> {
-    show_plan_for(ctx, plan, changing, Consent::of(plan)).await
+    show_plan_for(ctx, plan, changing, Confirmation::of(plan)).await
 }
 
 /// The same for a command that asks for another consent than the plan alone tells.
 ///
 /// # Errors
 /// As [`show_plan`].
-pub async fn show_plan_for(ctx: &Context, plan: &Plan, changing: &Changing, consent: Consent) -> Result<()> {
+pub async fn show_plan_for(ctx: &Context, plan: &Plan, changing: &Changing, consent: Confirmation) -> Result<()> {
     let cluster = ctx.cluster().await?;
     let title = format!("Plan for cluster {} ({}, {})", cluster.name, cluster.arn.account, cluster.arn.region);
     // Nobody says yes to what they did not see, and a dry run is there to be seen.
@@ -65,7 +65,7 @@ pub async fn show_plan_for(ctx: &Context, plan: &Plan, changing: &Changing, cons
 ///
 /// # Errors
 /// Usage, when the answer is no or nobody can answer.
-pub async fn consent(ctx: &Context, changing: &Changing, consent: Consent) -> Result<()> {
+pub async fn consent(ctx: &Context, changing: &Changing, consent: Confirmation) -> Result<()> {
     let target = ctx.target()?;
     if !asks(target, consent) || changing.yes {
         return Ok(());
@@ -87,38 +87,38 @@ pub async fn consent(ctx: &Context, changing: &Changing, consent: Consent) -> Re
     );
     if !ctx.term.can_prompt() {
         let why = match consent {
-            Consent::Changes => "it changes something that exists",
-            Consent::Sweeping => "it deletes a role, or reaches further than what was named one by one",
-            Consent::Creates | Consent::Nothing => "the cluster comes from the kube context",
+            Confirmation::Changes => "it changes something that exists",
+            Confirmation::TypeClusterName => "it deletes a role, or reaches further than what was named one by one",
+            Confirmation::Creates | Confirmation::Nothing => "the cluster comes from the kube context",
         };
         return Err(Failure::usage(format!("this needs a yes ({why}) and there is no terminal to ask on"))
             .because(place)
             .hint("say it with `--yes`, after looking at the plan with `--dry-run`"));
     }
     let answer = async {
-        if consent == Consent::Sweeping {
+        if consent == Confirmation::TypeClusterName {
             ctx.term.status(format!("This is for {place}."));
-            prompt::Consent::type_name(&ctx.term, "cluster's name", &cluster.name).await
+            prompt::Answer::type_name(&ctx.term, "cluster's name", &cluster.name).await
         } else {
-            prompt::Consent::ask(&ctx.term, &format!("Apply this to {place}?")).await
+            prompt::Answer::ask(&ctx.term, &format!("Apply this to {place}?")).await
         }
     };
     // Thinking is not counted: the deadline is podid's own.
-    let answered = ctx.guard.apart(answer).await?.given();
+    let answered = ctx.deadline.excluding_user_time(answer).await?.given();
     if answered { Ok(()) } else { Err(Failure::usage("not confirmed; nothing was changed")) }
 }
 
 /// Whether a plan of this kind is asked about.
-pub fn asks(target: &Target, consent: Consent) -> bool {
+pub fn asks(target: &Target, consent: Confirmation) -> bool {
     match consent {
-        Consent::Nothing => false,
-        Consent::Creates => !target.named(),
-        Consent::Changes | Consent::Sweeping => true,
+        Confirmation::Nothing => false,
+        Confirmation::Creates => !target.named(),
+        Confirmation::Changes | Confirmation::TypeClusterName => true,
     }
 }
 
 /// Tells of a step that ended.
-pub fn tell(ctx: &Context, report: &Report) {
+pub fn report_step(ctx: &Context, report: &Report) {
     match report.status {
         Status::Done => ctx.term.success(report.step.done()),
         Status::Skipped => ctx.term.success(format!("{} (found done)", report.step.done())),
@@ -178,7 +178,8 @@ pub fn refused(refusal: Refusal) -> Failure {
 /// When there is no such version.
 pub async fn agent_version(ctx: &Context, wanted: Option<&str>) -> Result<String> {
     let (cluster, eks) = (ctx.cluster().await?, ctx.eks()?);
-    let versions = ctx.guard.run("reading the add-on's versions", eks.addon_versions(AGENT, &cluster.version)).await?;
+    let versions =
+        ctx.deadline.within("reading the add-on's versions", eks.addon_versions(AGENT, &cluster.version)).await?;
     let names = || versions.iter().map(|v| v.version.as_str()).take(5).collect::<Vec<_>>().join(", ");
     match wanted {
         Some(wanted) if versions.iter().any(|v| v.version == wanted) => Ok(wanted.to_owned()),

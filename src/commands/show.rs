@@ -1,33 +1,31 @@
 //! `podid show`: one association in full, with what hangs on it: role, trust, policies, workloads and pods.
 
+mod pods;
+
 use std::sync::Arc;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    checks::{self, Identity, Source},
+    checks::{self, Identity},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
         arn::last,
         association::{Association, AssociationFilter},
-        cluster::Cluster as EksCluster,
-        have::{Seen, ServiceAccountState},
+        cluster::Cluster,
+        have::{Observed, ServiceAccountState},
         names::ServiceAccount,
         policy,
         role::Role,
         snapshot::Snapshot,
         staleness, text,
         trust::{self, Verdict},
-        workload::{Injection, Pod, Waiting, Workload},
+        workload::Pod,
     },
     observe::{self, SubjectView},
-    output::{
-        Format,
-        block::Block,
-        table::{Cell, Column, Table},
-    },
+    output::{Format, block::Block},
     plan,
 };
 
@@ -56,9 +54,9 @@ Examples:
 /// Everything that is shown.
 struct View {
     association: Association,
-    role: Seen<Option<Role>>,
-    attached: Seen<Vec<String>>,
-    inline: Seen<Vec<String>>,
+    role: Observed<Option<Role>>,
+    attached: Observed<Vec<String>>,
+    inline: Observed<Vec<String>>,
     subject: SubjectView,
     verdict: Option<Verdict>,
     /// What helps where Kubernetes could not be read.
@@ -74,12 +72,12 @@ impl Show {
         let cluster_name = &ctx.target()?.cluster.value;
         let eks = ctx.eks()?;
         let association =
-            ctx.guard.run("reading the association", observe::association(eks, cluster_name, &self.subject));
+            ctx.deadline.within("reading the association", observe::association(eks, cluster_name, &self.subject));
         let (cluster, association, (subject, hints)) = futures::join!(ctx.cluster(), association, self.kube(ctx));
         let cluster = cluster?;
         let Some(association) = association? else { return Err(self.missing(ctx, &subject).await) };
         let (role, attached, inline) = self.role(ctx, &association).await?;
-        let verdict = role.read().and_then(Option::as_ref).map(|role| {
+        let verdict = role.known().and_then(Option::as_ref).map(|role| {
             let request = trust::Request {
                 cluster,
                 subject: &self.subject,
@@ -106,7 +104,7 @@ impl Show {
         }
         let read = async {
             let kube = ctx.kube().await?;
-            ctx.guard.run("reading the workloads and pods", observe::subject(kube, &self.subject)).await
+            ctx.deadline.within("reading the workloads and pods", observe::subject(kube, &self.subject)).await
         };
         match read.await {
             Ok(view) => (view, Vec::new()),
@@ -114,9 +112,9 @@ impl Show {
                 let failure = ctx.explain_kube(failure, false).await;
                 let unread = failure.to_string();
                 let view = SubjectView {
-                    service_account: Seen::Unreadable(unread.clone()),
-                    pods: Seen::Unreadable(unread.clone()),
-                    workloads: Seen::Unreadable(unread),
+                    service_account: Observed::Unreadable(unread.clone()),
+                    pods: Observed::Unreadable(unread.clone()),
+                    workloads: Observed::Unreadable(unread),
                 };
                 (view, failure.hints)
             }
@@ -128,9 +126,9 @@ impl Show {
         let name = last(&association.role_arn);
         let inline = async {
             match iam.inline_policies(name).await {
-                Ok(names) => Ok(Seen::Read(names)),
+                Ok(names) => Ok(Observed::Known(names)),
                 Err(failure) if observe::forbidden(&failure) => {
-                    Ok(Seen::Unreadable("not allowed: iam:ListRolePolicies".to_owned()))
+                    Ok(Observed::Unreadable("not allowed: iam:ListRolePolicies".to_owned()))
                 }
                 Err(failure) => Err(failure),
             }
@@ -140,7 +138,7 @@ impl Show {
             let role = role?;
             Ok((role.role, role.attached, inline?))
         };
-        ctx.guard.run("reading the role", read).await
+        ctx.deadline.within("reading the role", read).await
     }
 
     /// There is no association: say so, with near names and the command that makes one.
@@ -150,8 +148,10 @@ impl Show {
         let mut failure = Failure::failed(format!("no association for `{}` in cluster `{cluster}`", self.subject));
         let mut near = None;
         if let Ok(eks) = ctx.eks()
-            && let Ok(all) =
-                ctx.guard.run("looking for near names", eks.associations(cluster, &AssociationFilter::default())).await
+            && let Ok(all) = ctx
+                .deadline
+                .within("looking for near names", eks.associations(cluster, &AssociationFilter::default()))
+                .await
         {
             let known: Vec<String> = all.iter().map(|a| a.subject.to_string()).collect();
             near = text::nearest(&self.subject.to_string(), known.iter().map(String::as_str)).into_iter().next();
@@ -160,26 +160,26 @@ impl Show {
         if let Some(near) = &near {
             failure = failure.hint(format!("did you mean `podid show {near}`?"));
         } else if let Some(near) = meant {
-            let what = view.service_account.read().and_then(|state| state.missing(&self.subject));
+            let what = view.service_account.known().and_then(|state| state.missing(&self.subject));
             let failure = what.map_or(failure.clone(), |what| failure.because(what));
             return failure.hint(format!("did you mean `podid show {near}`?"));
         }
         // Nothing is proposed for a name that does not exist where a similar one does.
         if meant.is_some()
-            || near.is_some() && view.service_account.read().is_some_and(|s| s.missing(&self.subject).is_some())
+            || near.is_some() && view.service_account.known().is_some_and(|s| s.missing(&self.subject).is_some())
         {
             return failure;
         }
         failure.hint(format!("make one with `podid associate {} --role NAME`", self.subject))
     }
 
-    fn render(&self, ctx: &Context, cluster: &EksCluster, view: &View) -> Result<()> {
+    fn render(&self, ctx: &Context, cluster: &Cluster, view: &View) -> Result<()> {
         let a = &view.association;
         let mut role = vec![a.role_arn.clone()];
         match &view.role {
-            Seen::Read(None) => role.push("the role does not exist".to_owned()),
-            Seen::Unreadable(why) => role.push(format!("could not be read ({why})")),
-            Seen::Read(Some(_)) | Seen::NotAsked => {}
+            Observed::Known(None) => role.push("the role does not exist".to_owned()),
+            Observed::Unreadable(why) => role.push(format!("could not be read ({why})")),
+            Observed::Known(Some(_)) | Observed::NotRequested => {}
         }
         let owner = a.summary.owner_arn.as_ref().map(|owner| format!("{owner} (an add-on: change it there)"));
         let mut block = Block::new()
@@ -190,7 +190,7 @@ impl Show {
             .list("Role", role)
             .maybe("Target role", a.target_role_arn.clone())
             .maybe("External id", a.external_id.clone());
-        if !matches!(view.role, Seen::Read(None)) {
+        if !matches!(view.role, Observed::Known(None)) {
             block =
                 block.list("Trust", trust_lines(cluster, &self.subject, view)).list("Policies", view.policy_lines());
         }
@@ -212,7 +212,7 @@ impl Show {
             (None, Some(why)) => ctx.term.warn(format!("pods could not be read: {why}")),
             (None, None) => {}
         }
-        if let (Some(workloads), Some(pods)) = (workloads.read(), pods.read())
+        if let (Some(workloads), Some(pods)) = (workloads.known(), pods.known())
             && let Some(unread) = plan::unread_rollouts(pods, workloads)
         {
             ctx.term.warn(unread);
@@ -220,18 +220,19 @@ impl Show {
         for hint in &view.hints {
             ctx.term.hint(hint);
         }
-        if let Seen::Read(workloads) = workloads {
-            ctx.term.emit_block(&Block::new().table("Workloads", workloads_table(workloads)))?;
+        if let Observed::Known(workloads) = workloads {
+            ctx.term.emit_block(&Block::new().table("Workloads", pods::workloads_table(workloads)))?;
         }
-        let Seen::Read(pods) = pods else { return Ok(()) };
+        let Observed::Known(pods) = pods else { return Ok(()) };
         if pods.is_empty() {
             ctx.term.note(format!("no pods use {}", self.subject));
             return Ok(());
         }
-        ctx.term.emit_block(&Block::new().table("Pods", pods_table(pods, &view.association, &view.identities())))?;
+        ctx.term
+            .emit_block(&Block::new().table("Pods", pods::pods_table(pods, &view.association, &view.identities())))?;
         let stale = pods.iter().filter(|p| p.live() && staleness::stale(p, &view.association).is_some()).count();
         let needs = |pod: &Pod| staleness::stale(pod, &view.association).is_some();
-        let (skipped, restarts) = plan::skipped(workloads.read().map_or(&[][..], Vec::as_slice), pods, &needs);
+        let (skipped, restarts) = plan::skipped(workloads.known().map_or(&[][..], Vec::as_slice), pods, &needs);
         if stale > 0 && (restarts || skipped.is_empty()) {
             ctx.term.hint(format!(
                 "{} without the association; restart with `podid recycle {}`",
@@ -246,26 +247,25 @@ impl Show {
     }
 }
 
-type RoleParts = (Seen<Option<Role>>, Seen<Vec<String>>, Seen<Vec<String>>);
+type RoleParts = (Observed<Option<Role>>, Observed<Vec<String>>, Observed<Vec<String>>);
 
 impl View {
     /// What the containers act as, as far as the pods' specs tell.
     fn identities(&self) -> Vec<Identity> {
         let subject = self.association.summary.subject.clone();
         let mut snapshot = Snapshot::unread(subject, jiff::Timestamp::default(), Arc::default());
-        snapshot.association = Seen::Read(Some(self.association.clone()));
+        snapshot.association = Observed::Known(Some(self.association.clone()));
         snapshot.pods = self.subject.pods.clone();
         checks::identities(&snapshot)
     }
 
     fn json(&self) -> Value {
-        let role = self.role.read().and_then(Option::as_ref);
+        let role = self.role.known().and_then(Option::as_ref);
         let identities = self.identities();
-        let pods = self
-            .subject
-            .pods
-            .read()
-            .map(|pods| pods.iter().map(|pod| pod_json(pod, &self.association, &identities)).collect::<Vec<_>>());
+        let pods =
+            self.subject.pods.known().map(|pods| {
+                pods.iter().map(|pod| pods::pod_json(pod, &self.association, &identities)).collect::<Vec<_>>()
+            });
         let (verdict, reasons) = match &self.verdict {
             Some(Verdict::Admits) => (Some("admits"), Vec::new()),
             Some(Verdict::Refuses(why)) => (Some("refuses"), why.iter().map(ToString::to_string).collect()),
@@ -289,9 +289,9 @@ impl View {
             "association": self.association,
             "role": role,
             "trust": { "verdict": verdict, "reasons": reasons },
-            "attachedPolicies": self.attached.read(),
-            "inlinePolicies": self.inline.read(),
-            "workloads": self.subject.workloads.read(),
+            "attachedPolicies": self.attached.known(),
+            "inlinePolicies": self.inline.known(),
+            "workloads": self.subject.workloads.known(),
             "pods": pods,
             "unread": unread,
         })
@@ -300,17 +300,17 @@ impl View {
     fn policy_lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         match &self.attached {
-            Seen::Read(arns) => lines.extend(arns.iter().cloned()),
-            Seen::Unreadable(why) => lines.push(format!("attached ones could not be read ({why})")),
-            Seen::NotAsked => {}
+            Observed::Known(arns) => lines.extend(arns.iter().cloned()),
+            Observed::Unreadable(why) => lines.push(format!("attached ones could not be read ({why})")),
+            Observed::NotRequested => {}
         }
         match &self.inline {
-            Seen::Read(names) => lines.extend(names.iter().map(|name| {
+            Observed::Known(names) => lines.extend(names.iter().map(|name| {
                 let whose = if name == policy::DYNAMODB { "inline, podid's" } else { "inline" };
                 format!("{name} ({whose})")
             })),
-            Seen::Unreadable(why) => lines.push(format!("inline ones could not be read ({why})")),
-            Seen::NotAsked => {}
+            Observed::Unreadable(why) => lines.push(format!("inline ones could not be read ({why})")),
+            Observed::NotRequested => {}
         }
         if lines.is_empty() {
             lines.push("none: the role may do nothing".to_owned());
@@ -321,22 +321,24 @@ impl View {
 
 fn account_line(subject: &ServiceAccount, view: &SubjectView) -> String {
     match &view.service_account {
-        Seen::Read(ServiceAccountState::Missing { .. }) => format!("{subject} (does not exist in Kubernetes)"),
-        Seen::Read(ServiceAccountState::NoNamespace { .. }) => {
+        Observed::Known(ServiceAccountState::Missing { .. }) => format!("{subject} (does not exist in Kubernetes)"),
+        Observed::Known(ServiceAccountState::NoNamespace { .. }) => {
             format!("{subject} (namespace {} does not exist in Kubernetes)", subject.namespace)
         }
-        Seen::Read(ServiceAccountState::Exists { irsa_role: Some(role) }) => {
+        Observed::Known(ServiceAccountState::Exists { irsa_role: Some(role) }) => {
             format!("{subject} (IRSA annotation: {role}; the association wins)")
         }
         // What keeps everything from being read is said once, with the pods.
-        Seen::Unreadable(why) if view.pods.unreadable() != Some(why) => format!("{subject} (could not be read: {why})"),
+        Observed::Unreadable(why) if view.pods.unreadable() != Some(why) => {
+            format!("{subject} (could not be read: {why})")
+        }
         _ => subject.to_string(),
     }
 }
 
 /// The trust policy in a line or a few: whom it admits, or why not.
-fn trust_lines(cluster: &EksCluster, subject: &ServiceAccount, view: &View) -> Vec<String> {
-    let Some(role) = view.role.read().and_then(Option::as_ref) else { return vec!["not read".to_owned()] };
+fn trust_lines(cluster: &Cluster, subject: &ServiceAccount, view: &View) -> Vec<String> {
+    let Some(role) = view.role.known().and_then(Option::as_ref) else { return vec!["not read".to_owned()] };
     match &view.verdict {
         Some(Verdict::Admits) => {
             let own = trust::has_podid_statement(&role.trust, cluster, subject);
@@ -350,101 +352,4 @@ fn trust_lines(cluster: &EksCluster, subject: &ServiceAccount, view: &View) -> V
         Some(Verdict::Unknown(why)) => vec![format!("cannot be told: {}", why.join("; "))],
         None => vec!["not read".to_owned()],
     }
-}
-
-fn workloads_table(workloads: &[Workload]) -> Table {
-    let mut table = Table::new(&[
-        Column::new("WORKLOAD"),
-        Column::new("READY").priority(8),
-        Column::new("STRATEGY").priority(7),
-        Column::new("RESTARTED").priority(6),
-    ]);
-    for w in workloads {
-        table.row([
-            Cell::new(w.id.to_string()),
-            Cell::new(format!("{}/{}", w.status.ready, w.replicas)),
-            Cell::new(format!("{:?}{}", w.strategy, if w.paused { " (paused)" } else { "" })),
-            Cell::maybe_time(w.restarted_at.as_ref().and_then(|at| at.parse().ok())),
-        ]);
-    }
-    table
-}
-
-fn pods_table(pods: &[Pod], association: &Association, identities: &[Identity]) -> Table {
-    let mut table = Table::new(&[
-        Column::new("POD"),
-        Column::new("CREDENTIALS"),
-        Column::new("STATUS").priority(8),
-        Column::new("AGE").priority(7),
-        Column::new("NODE").priority(6),
-    ]);
-    for pod in pods {
-        table.row([
-            Cell::new(&pod.name),
-            Cell::new(credentials(pod, association, identities)),
-            Cell::new(pod_status(pod)),
-            Cell::maybe_time(pod.created_at),
-            Cell::new(pod.node.clone().unwrap_or_default()),
-        ]);
-    }
-    table
-}
-
-/// `injected`, `not injected`, `partly (without: a, b)`, `stale (…)`; and what it uses instead of Pod Identity.
-fn credentials(pod: &Pod, association: &Association, identities: &[Identity]) -> String {
-    let mut others: Vec<String> = Vec::new();
-    for identity in of_pod(pod, identities).filter(|it| it.source != Source::PodIdentity) {
-        let left_out = pod.containers.iter().any(|it| it.name == identity.container && (it.skipped || it.init));
-        let text = identity.text();
-        if !left_out && !others.contains(&text) {
-            others.push(text);
-        }
-    }
-    let state = injected(pod, association);
-    if others.is_empty() { state } else { format!("{state}, uses {}", others.join(" and ")) }
-}
-
-fn of_pod<'a>(pod: &Pod, identities: &'a [Identity]) -> impl Iterator<Item = &'a Identity> {
-    let name = format!("{}/{}", pod.namespace, pod.name);
-    identities.iter().filter(move |it| it.pod == name)
-}
-
-fn injected(pod: &Pod, association: &Association) -> String {
-    match pod.injection() {
-        Injection::No => "not injected".to_owned(),
-        Injection::Partly(missing) => format!("partly (without: {})", missing.join(", ")),
-        Injection::Injected => match staleness::stale(pod, association) {
-            Some(why) => format!("stale ({why})"),
-            None => "injected".to_owned(),
-        },
-    }
-}
-
-/// kubectl's word for a pod's state.
-fn pod_status(pod: &Pod) -> String {
-    if pod.deleting {
-        return "Terminating".to_owned();
-    }
-    if let Some(Waiting { reason, .. }) = pod.containers.iter().find_map(|c| c.waiting.as_ref()) {
-        return reason.clone();
-    }
-    if pod.phase == "Running" && !pod.ready { "Running (not ready)".to_owned() } else { pod.phase.clone() }
-}
-
-fn pod_json(pod: &Pod, association: &Association, identities: &[Identity]) -> Value {
-    let mut value = json!(pod);
-    if let Value::Object(map) = &mut value {
-        let (word, without) = match pod.injection() {
-            Injection::Injected => ("injected", Vec::new()),
-            Injection::No => ("no", Vec::new()),
-            Injection::Partly(without) => ("partly", without),
-        };
-        map.insert("injection".to_owned(), json!(word));
-        map.insert("withoutInjection".to_owned(), json!(without));
-        let stale = staleness::stale(pod, association);
-        map.insert("stale".to_owned(), json!(stale.is_some()));
-        map.insert("staleReason".to_owned(), json!(stale));
-        map.insert("credentials".to_owned(), json!(of_pod(pod, identities).collect::<Vec<_>>()));
-    }
-    value
 }

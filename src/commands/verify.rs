@@ -19,7 +19,7 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         association::AssociationSummary,
-        cluster::Cluster as EksCluster,
+        cluster::Cluster,
         glob::{Glob, Pattern},
         live::Live,
         names::ServiceAccount,
@@ -28,7 +28,7 @@ use crate::{
     },
     observe::{self, live, verify::Asking},
     output::Format,
-    ports::Cluster,
+    ports::Kubernetes,
 };
 
 /// Walk the whole chain of service accounts, and name the first broken link, its cause and its remedy
@@ -106,7 +106,7 @@ impl Verify {
         if self.list_checks {
             return catalog::list(ctx);
         }
-        let (reports, unreached) = self.look(ctx).await?;
+        let (reports, unreached) = self.read_and_check(ctx).await?;
         let cluster = ctx.cluster().await?;
         match (ctx.term.ci(), ctx.term.format()) {
             (Some(ci), _) => ctx.term.emit_report(&ci::text(ci, &reports, self.strict))?,
@@ -125,7 +125,7 @@ impl Verify {
     }
 
     /// The reports, and the code of what kept podid from asking Kubernetes.
-    async fn look(&self, ctx: &Context) -> Result<(Vec<Report>, Option<Code>)> {
+    async fn read_and_check(&self, ctx: &Context) -> Result<(Vec<Report>, Option<Code>)> {
         let cluster = ctx.cluster().await?;
         let (kube, unreached) = match self.kube(ctx).await? {
             Ok(kube) => (Ok(kube), None),
@@ -141,7 +141,7 @@ impl Verify {
             needs: self.needs.at(&cluster.arn),
         };
         let (subjects, view) =
-            futures::join!(self.subjects(ctx), ctx.guard.run("reading the cluster", asking.cluster(cluster)));
+            futures::join!(self.subjects(ctx), ctx.deadline.within("reading the cluster", asking.cluster(cluster)));
         let (subjects, view) = (subjects?, Arc::new(view?));
         let progress = ctx.term.progress("verify");
         // A few are there before anybody could read it.
@@ -149,7 +149,7 @@ impl Verify {
             progress.update(format!("reading {}", count(subjects.len(), "service account")));
         }
         let read = asking.snapshots(&subjects, &view, ctx.term.now());
-        let mut snapshots = ctx.guard.run("reading the service accounts", read).await?;
+        let mut snapshots = ctx.deadline.within("reading the service accounts", read).await?;
         if self.live {
             self.walk(ctx, cluster, &asking, &mut snapshots).await?;
         }
@@ -161,7 +161,7 @@ impl Verify {
     async fn walk(
         &self,
         ctx: &Context,
-        cluster: &EksCluster,
+        cluster: &Cluster,
         asking: &Asking<'_>,
         snapshots: &mut [Snapshot],
     ) -> Result<()> {
@@ -182,14 +182,14 @@ impl Verify {
             walks.await;
             Ok(())
         };
-        ctx.guard.run("asking EKS Auth for credentials", walks).await
+        ctx.deadline.within("asking EKS Auth for credentials", walks).await
     }
 
     /// Kubernetes, or why it cannot be asked: what hangs on it is skipped then, and the rest still told.
-    async fn kube<'a>(&self, ctx: &'a Context) -> Result<Result<&'a dyn Cluster, Failure>> {
+    async fn kube<'a>(&self, ctx: &'a Context) -> Result<Result<&'a dyn Kubernetes, Failure>> {
         let reached = async {
             let kube = ctx.kube().await?;
-            ctx.guard.run("reaching the Kubernetes API", kube.reach()).await?;
+            ctx.deadline.within("reaching the Kubernetes API", kube.reach()).await?;
             Ok::<_, Failure>(kube)
         };
         match reached.await {

@@ -12,14 +12,14 @@ use crate::{
     model::{
         agent::Reach,
         association::AssociationFilter,
-        have::{Seen, ServiceAccountState},
+        have::{Observed, ServiceAccountState},
         names::ServiceAccount,
         workload::{Injection, Pod, Workload},
     },
     observe,
     output::{Format, Progress},
     plan,
-    ports::Cluster,
+    ports::Kubernetes,
     prove::{
         effective::{self, Change, Effect},
         injected,
@@ -101,7 +101,7 @@ impl Look {
 struct SoFar {
     lack: Lack,
     /// The service account, looked up when it turned out not to be associated.
-    account: Seen<ServiceAccountState>,
+    account: Observed<ServiceAccountState>,
 }
 
 /// Reads that may fail in a row before the wait is given up: API servers are replaced now and then.
@@ -140,7 +140,7 @@ impl Wait {
         // Who cannot be asked at all is told at once, and not after the whole deadline.
         let (mut faults, mut answered) = (0, false);
         loop {
-            match self.look(ctx, line).await {
+            match self.read_state(ctx, line).await {
                 Ok(Look::Holds(how)) => return Ok(how),
                 Ok(Look::Lacks(lack)) => {
                     (faults, answered) = (0, true);
@@ -158,7 +158,7 @@ impl Wait {
                 Err(failure) if failure.code == Code::TimedOut => return Err(self.late(failure, so_far)),
                 Err(failure) => return Err(ctx.explain_kube(failure, false).await),
             }
-            if let Err(failure) = ctx.guard.pause(&what, backoff.step()).await {
+            if let Err(failure) = ctx.deadline.pause(&what, backoff.step()).await {
                 return Err(self.late(failure, so_far));
             }
         }
@@ -185,19 +185,19 @@ impl Wait {
 
     /// Whether it exists at all, looked up once: Kubernetes tells what was probably meant. Not being able to tell is no fault.
     async fn look_up(&self, ctx: &Context, so_far: &mut SoFar) {
-        let due = matches!(so_far.account, Seen::NotAsked) && so_far.lack.unassociated;
+        let due = matches!(so_far.account, Observed::NotRequested) && so_far.lack.unassociated;
         let (true, Ok(kube)) = (due, ctx.kube().await) else { return };
-        let read = ctx.guard.run("reading the service account", kube.service_account(&self.subject)).await;
+        let read = ctx.deadline.within("reading the service account", kube.service_account(&self.subject)).await;
         so_far.account = match read {
-            Ok(state) => Seen::Read(state),
-            Err(failure) => Seen::Unreadable(failure.to_string()),
+            Ok(state) => Observed::Known(state),
+            Err(failure) => Observed::Unreadable(failure.to_string()),
         };
     }
 
     fn hinted(&self, failure: Failure, so_far: &SoFar) -> Failure {
         let subject = &self.subject;
         if let Some(near) = so_far.account.meant() {
-            let missing = so_far.account.read().and_then(|state| state.missing(subject));
+            let missing = so_far.account.known().and_then(|state| state.missing(subject));
             let failure = missing.into_iter().fold(failure, Failure::because);
             let command = match self.condition {
                 Condition::Effective => format!("`podid wait {near} --for effective`"),
@@ -229,7 +229,7 @@ impl Wait {
         }
     }
 
-    async fn look(&self, ctx: &Context, line: &Progress) -> Result<Look> {
+    async fn read_state(&self, ctx: &Context, line: &Progress) -> Result<Look> {
         match self.condition {
             Condition::Effective => self.effective(ctx, line).await,
             Condition::Injected => self.injected(ctx).await,
@@ -241,7 +241,7 @@ impl Wait {
         let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
         // Without an association nothing of the pods matters: they are not read in each round.
         let read = observe::association(eks, &cluster.name, &self.subject);
-        let Some(association) = ctx.guard.run("reading the association", read).await? else {
+        let Some(association) = ctx.deadline.within("reading the association", read).await? else {
             return Ok(self.not_associated(&cluster.name));
         };
         // A pod of it would be proof at once; without the permission to see one, a probe is.
@@ -251,9 +251,10 @@ impl Wait {
                 pods => pods.map(Some),
             }
         };
-        let pods = ctx.guard.run("listing the pods", pods).await?;
+        let pods = ctx.deadline.within("listing the pods", pods).await?;
         let pods = pods.as_deref();
-        let proved = effective::prove(kube, &ctx.guard, line, &self.subject, &association, Change::Nothing, pods).await;
+        let proved =
+            effective::prove(kube, &ctx.deadline, line, &self.subject, &association, Change::Nothing, pods).await;
         let proved = proved.map_err(|failure| match failure.code {
             Code::TimedOut if failure.causes.is_empty() => {
                 failure.because(format!("new pods of {} are not injected by every API server", self.subject))
@@ -277,11 +278,11 @@ impl Wait {
         let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
         let filter = AssociationFilter::from(&self.subject);
         let read = eks.associations(&cluster.name, &filter);
-        if ctx.guard.run("reading the association", read).await?.is_empty() {
+        if ctx.deadline.within("reading the association", read).await?.is_empty() {
             return Ok(self.not_associated(&cluster.name));
         }
         let read = users(kube, &self.subject);
-        let (pods, workloads) = ctx.guard.run("reading the workloads and pods", read).await?;
+        let (pods, workloads) = ctx.deadline.within("reading the workloads and pods", read).await?;
         let live: Vec<&Pod> = pods.iter().filter(|pod| pod.live()).collect();
         let mut missing: Vec<String> = live
             .iter()
@@ -324,15 +325,15 @@ impl Wait {
     async fn agent(&self, ctx: &Context) -> Result<Look> {
         let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
         let (state, (pods, workloads)) = futures::try_join!(
-            ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
-            ctx.guard.run("reading the workloads and pods", users(kube, &self.subject)),
+            ctx.deadline.within("reading the agent", observe::agent(eks, kube, cluster)),
+            ctx.deadline.within("reading the workloads and pods", users(kube, &self.subject)),
         )?;
         let state = match state {
-            Seen::Read(state) => state,
-            Seen::Unreadable(why) => {
+            Observed::Known(state) => state,
+            Observed::Unreadable(why) => {
                 return Err(Failure::new(Code::Denied, format!("the agent could not be read: {why}")));
             }
-            Seen::NotAsked => return Err(Failure::failed("the agent was not read")),
+            Observed::NotRequested => return Err(Failure::failed("the agent was not read")),
         };
         let lacking = |nodes: Vec<(String, String)>| {
             Look::missing(nodes.into_iter().map(|(node, why)| format!("{node}: {why}")).collect())
@@ -376,7 +377,7 @@ impl Wait {
 
 /// The pods and workloads that use a service account. Not being allowed to list the pods, or any kind of workload, is a failure:
 /// nothing holds of what was not seen.
-async fn users(kube: &dyn Cluster, subject: &ServiceAccount) -> Result<(Vec<Pod>, Vec<Workload>)> {
+async fn users(kube: &dyn Kubernetes, subject: &ServiceAccount) -> Result<(Vec<Pod>, Vec<Workload>)> {
     let namespace = Some(subject.namespace.as_str());
     let (pods, mut workloads) = futures::try_join!(kube.pods(subject), kube.all_workloads(namespace))?;
     workloads.extend(observe::rollouts(kube, &pods, namespace).await?);

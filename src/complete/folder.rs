@@ -6,7 +6,7 @@ pub(super) use unix::Folder;
 
 /// The form of the names of podid's own files: a hash, and `HASH.PID.part` while it is written.
 #[cfg(unix)]
-fn own(name: &[u8]) -> bool {
+fn is_cache_file(name: &[u8]) -> bool {
     let Some((hash, rest)) = name.split_at_checked(64) else { return false };
     let hex = hash.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let part = rest.strip_prefix(b".").and_then(|rest| rest.strip_suffix(b".part"));
@@ -29,7 +29,7 @@ mod unix {
         process::geteuid,
     };
 
-    use super::own;
+    use super::is_cache_file;
 
     /// The largest file that is read or written: many thousands of names.
     const LARGEST: u64 = 4 << 20;
@@ -101,7 +101,7 @@ mod unix {
             for entry in Dir::read_from(&self.0)? {
                 let entry = entry?;
                 let name = entry.file_name();
-                if !own(name.to_bytes()) {
+                if !is_cache_file(name.to_bytes()) {
                     continue;
                 }
                 let seconds = u64::try_from(statat(&self.0, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mtime).unwrap_or(0);
@@ -183,7 +183,7 @@ mod tests {
             (format!("{NAME}..part"), false),
             (format!("{NAME}.x.part"), false),
         ] {
-            assert_eq!(own(name.as_bytes()), is, "{name}");
+            assert_eq!(is_cache_file(name.as_bytes()), is, "{name}");
         }
     }
 

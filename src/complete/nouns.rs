@@ -33,7 +33,7 @@ pub(super) enum Noun {
 
 /// What an argument takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Takes {
+enum ValueKind {
     Association,
     AssociatedNamespace,
     Cluster,
@@ -46,7 +46,7 @@ enum Takes {
     Workload,
 }
 
-impl Takes {
+impl ValueKind {
     /// Told by the name that the help gives the value: every command uses the same words.
     fn of(command: &str, arg: &Arg) -> Option<Self> {
         let value = arg.get_value_names()?.first()?.as_str();
@@ -74,7 +74,7 @@ pub(super) fn attach(root: &mut Command, line: &Line, until: Instant) {
     let bare = line.current().is_empty();
     each(root, "", &mut |path, arg| {
         let arg = if bare && !arg.is_positional() { arg.hide(true) } else { arg };
-        let Some(takes) = Takes::of(path, &arg) else { return arg };
+        let Some(takes) = ValueKind::of(path, &arg) else { return arg };
         let typed = Arc::clone(&typed);
         arg.add(ArgValueCompleter::new(move |current: &OsStr| {
             // A flag that is being typed is tried as an argument too.
@@ -93,22 +93,22 @@ fn each(command: &mut Command, path: &str, change: &mut impl FnMut(&str, Arg) ->
     }
 }
 
-fn candidates(takes: Takes, typed: &Typed, current: &str, until: Instant) -> Vec<CompletionCandidate> {
+fn candidates(takes: ValueKind, typed: &Typed, current: &str, until: Instant) -> Vec<CompletionCandidate> {
     let read = |noun: Noun| reader::names(&noun, typed, until);
     let mut names = match takes {
-        Takes::Region => regions(typed),
-        Takes::Cluster => without(read(Noun::Clusters), typed.values("cluster")),
-        Takes::Profile => read(Noun::Profiles),
-        Takes::Context => read(Noun::Contexts),
-        Takes::Role => read(Noun::Roles),
-        Takes::Workload => without(read(Noun::Workloads(typed.arguments.clone())), typed.values("workload")),
-        Takes::Namespace => without(read(Noun::Namespaces), typed.values("namespace")),
-        Takes::AssociatedNamespace => namespaces(&read(Noun::Associations)),
-        Takes::Association => {
+        ValueKind::Region => regions(typed),
+        ValueKind::Cluster => without(read(Noun::Clusters), typed.values("cluster")),
+        ValueKind::Profile => read(Noun::Profiles),
+        ValueKind::Context => read(Noun::Contexts),
+        ValueKind::Role => read(Noun::Roles),
+        ValueKind::Workload => without(read(Noun::Workloads(typed.arguments.clone())), typed.values("workload")),
+        ValueKind::Namespace => without(read(Noun::Namespaces), typed.values("namespace")),
+        ValueKind::AssociatedNamespace => namespaces(&read(Noun::Associations)),
+        ValueKind::Association => {
             let names = without(read(Noun::Associations), typed.arguments.iter().map(String::as_str));
             within(names, typed.flag("namespace"))
         }
-        Takes::ServiceAccount => match current.split_once('/') {
+        ValueKind::ServiceAccount => match current.split_once('/') {
             Some((namespace, _)) => {
                 prefixed(read(Noun::ServiceAccounts(namespace.to_owned())), &format!("{namespace}/"), "")
             }
@@ -209,7 +209,7 @@ mod tests {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
         each(&mut root, "", &mut |path, arg| {
             let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
-            match (Takes::of(path, &arg), value) {
+            match (ValueKind::of(path, &arg), value) {
                 (Some(takes), _) => {
                     let at = format!("{path} {}", arg.get_id()).trim().to_owned();
                     found.entry(format!("{takes:?}")).or_default().push(at);

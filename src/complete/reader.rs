@@ -32,7 +32,7 @@ use crate::{
     model::{association::AssociationFilter, names::ServiceAccount, trust},
     output::{Term, TermSettings},
     ports::Eks,
-    wait::{self, Guard, watchdog},
+    wait::{self, Deadline, watchdog},
 };
 
 /// Variable by which the reader is told in how many milliseconds it ends, and what to read.
@@ -185,8 +185,8 @@ async fn read(noun: &Noun, global: Global, cluster_flag: bool, term: &Term) -> R
         |mark: char, names: Vec<String>| names.iter().try_for_each(|name| term.emit_line(format_args!("{mark}{name}")));
     let kubeconfig: Option<PathBuf> = global.kubeconfig.clone();
     // The watchdog is the deadline.
-    let (_signals, guard) = Guard::unhurried();
-    let ctx = Context::new(global, cluster_flag, term.clone(), guard);
+    let (_signals, deadline) = Deadline::unhurried();
+    let ctx = Context::new(global, cluster_flag, term.clone(), deadline);
     match noun {
         Noun::Clusters => tell(NAME, ctx.aws_of_many().clusters().await?),
         Noun::Associations => {

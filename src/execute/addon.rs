@@ -5,11 +5,11 @@ use crate::{
     failure::{Kind, Result},
     model::addon::{AGENT, Addon, Settings},
     plan::Step,
-    wait::Flight,
+    wait::SentMarker,
 };
 
 impl Run<'_> {
-    pub(super) async fn addon(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+    pub(super) async fn addon(&self, flight: &SentMarker, step: &Step) -> Result<Answer> {
         match step {
             Step::InstallAgent { cluster, version, settings } => {
                 self.create_addon(flight, cluster, version, settings).await
@@ -23,7 +23,13 @@ impl Run<'_> {
     }
 
     /// CreateAddon. One that is there already was made by an earlier run, or by someone else meanwhile: it is proved as this one's would be.
-    async fn create_addon(&self, flight: &Flight, cluster: &str, version: &str, settings: &Settings) -> Result<Answer> {
+    async fn create_addon(
+        &self,
+        flight: &SentMarker,
+        cluster: &str,
+        version: &str,
+        settings: &Settings,
+    ) -> Result<Answer> {
         let eks = self.ports.eks;
         match flight.send(eks.create_addon(cluster, AGENT, version, settings)).await {
             Ok(_) => Ok(Answer::Done),
@@ -38,7 +44,7 @@ impl Run<'_> {
     /// UpdateAddon, when the add-on still is as it was planned from.
     async fn update_addon(
         &self,
-        flight: &Flight,
+        flight: &SentMarker,
         cluster: &str,
         from: &Addon,
         version: &str,
@@ -62,7 +68,7 @@ impl Run<'_> {
     }
 
     /// DeleteAddon. One that is being deleted, or gone, is what was wanted.
-    async fn delete_addon(&self, flight: &Flight, cluster: &str) -> Result<Answer> {
+    async fn delete_addon(&self, flight: &SentMarker, cluster: &str) -> Result<Answer> {
         let eks = self.ports.eks;
         match flight.send(eks.delete_addon(cluster, AGENT)).await {
             Ok(deleted) => Ok(Answer::gone(deleted)),

@@ -13,7 +13,7 @@ use crate::{
     },
     observe,
     plan::Step,
-    wait::{Backoff, Flight},
+    wait::{Backoff, SentMarker},
 };
 
 /// How long IAM may take to show a new role or trust policy to EKS, before podid believes the refusal.
@@ -31,7 +31,7 @@ impl Run<'_> {
     /// CreatePodIdentityAssociation. A duplicate is adopted when it is what was wanted: an answer was lost.
     pub(super) async fn create_association(
         &self,
-        flight: &Flight,
+        flight: &SentMarker,
         cluster: &str,
         new: &NewAssociation,
     ) -> Result<Answer> {
@@ -57,7 +57,7 @@ impl Run<'_> {
                 }
                 // Deleted a moment ago, and the delete has not arrived everywhere.
                 None if started.elapsed() < DELETED => {
-                    self.guard.pause("waiting for a deleted association to be gone", backoff.step()).await?;
+                    self.deadline.pause("waiting for a deleted association to be gone", backoff.step()).await?;
                 }
                 None => {
                     return Err(failure.hint("an association was deleted a moment ago; run the same command again"));
@@ -67,7 +67,7 @@ impl Run<'_> {
     }
 
     /// UpdatePodIdentityAssociation, when it still is as it was planned from.
-    pub(super) async fn update_association(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+    pub(super) async fn update_association(&self, flight: &SentMarker, step: &Step) -> Result<Answer> {
         let Step::UpdateAssociation { cluster, association_id, from_role, change, subject } = step else {
             return Ok(Answer::Skipped);
         };
@@ -105,7 +105,7 @@ impl Run<'_> {
     }
 
     /// DeletePodIdentityAssociation, then CreatePodIdentityAssociation with all that is to stay.
-    pub(super) async fn replace_association(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+    pub(super) async fn replace_association(&self, flight: &SentMarker, step: &Step) -> Result<Answer> {
         let Step::ReplaceAssociation { cluster, association_id, from_role, association } = step else {
             return Ok(Answer::Skipped);
         };
@@ -123,7 +123,7 @@ impl Run<'_> {
     }
 
     /// The trust policy of the target role, with the external id that the association has by now.
-    pub(super) async fn put_target_trust(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+    pub(super) async fn put_target_trust(&self, flight: &SentMarker, step: &Step) -> Result<Answer> {
         let Step::PutTargetTrust { role, cluster, subject, before, after } = step else { return Ok(Answer::Skipped) };
         let found = observe::association(self.ports.eks, cluster, subject).await?;
         let external_id = found.and_then(|association| association.external_id);
@@ -139,7 +139,7 @@ impl Run<'_> {
     }
 
     /// DeletePodIdentityAssociation, when it still is as it was planned from.
-    pub(super) async fn delete_association(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+    pub(super) async fn delete_association(&self, flight: &SentMarker, step: &Step) -> Result<Answer> {
         let Step::DeleteAssociation { cluster, association_id, subject, role_arn } = step else {
             return Ok(Answer::Skipped);
         };
@@ -177,13 +177,13 @@ impl Run<'_> {
                 return Err(failure);
             }
             let pause = backoff.step();
-            if self.guard.left() <= pause {
+            if self.deadline.left() <= pause {
                 // What EKS said last is why podid was still waiting.
-                let late = self.guard.timed_out(WAITING);
+                let late = self.deadline.timed_out(WAITING);
                 let failure = late.hints.into_iter().fold(failure.context(late.message), Failure::hint);
                 return Err(Failure { code: late.code, ..failure });
             }
-            self.guard.pause(WAITING, pause).await?;
+            self.deadline.pause(WAITING, pause).await?;
         }
     }
 

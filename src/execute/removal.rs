@@ -13,7 +13,7 @@ use crate::{
     model::{document::Document, text::first_of},
     observe::users::Search,
     plan::{LastLook, Step},
-    wait::{Backoff, Flight},
+    wait::{Backoff, SentMarker},
 };
 
 /// A role that a plan deletes.
@@ -53,7 +53,7 @@ impl Run<'_> {
     /// DeleteRolePolicy, when the policy still is as it was planned from.
     pub(super) async fn delete_policy(
         &self,
-        flight: &Flight,
+        flight: &SentMarker,
         role: &str,
         name: &str,
         before: Option<&Document>,
@@ -73,7 +73,7 @@ impl Run<'_> {
     }
 
     /// DeleteRole, unless somebody began to use it since it was planned. IAM may still see for a moment what was just detached.
-    pub(super) async fn delete_role(&self, flight: &Flight, role: &str) -> Result<Answer> {
+    pub(super) async fn delete_role(&self, flight: &SentMarker, role: &str) -> Result<Answer> {
         let iam = self.ports.iam;
         if !self.still_unused(role).await? {
             return Ok(Answer::Skipped);
@@ -85,7 +85,7 @@ impl Run<'_> {
                 Err(failure) if failure.is(Kind::Conflict) && started.elapsed() < DETACHED => {}
                 answered => return answered.map(Answer::gone),
             }
-            self.guard.pause("waiting for IAM to see the role without its policies", backoff.step()).await?;
+            self.deadline.pause("waiting for IAM to see the role without its policies", backoff.step()).await?;
         }
     }
 

@@ -6,8 +6,8 @@ use super::{Answer, Run, changed};
 use crate::{
     failure::{Kind, Result},
     model::{document::Document, policy::same_meaning, role::NewRole},
-    plan::{Holder, Step},
-    wait::{Backoff, Flight},
+    plan::{RoleOwnership, Step},
+    wait::{Backoff, SentMarker},
 };
 
 /// How long IAM may take to know a role that it just made.
@@ -21,7 +21,7 @@ const SHOWN: Duration = Duration::from_secs(10);
 
 impl Run<'_> {
     /// CreateRole. "Exists already" after an answer that was lost is adopted only when it is this very role.
-    pub(super) async fn create_role(&self, flight: &Flight, new: &NewRole) -> Result<Answer> {
+    pub(super) async fn create_role(&self, flight: &SentMarker, new: &NewRole) -> Result<Answer> {
         let iam = self.ports.iam;
         match flight.send(iam.create_role(new)).await {
             Ok(_) => Ok(Answer::Done),
@@ -43,7 +43,7 @@ impl Run<'_> {
     /// UpdateAssumeRolePolicy, when the trust policy still is as it was planned from.
     pub(super) async fn put_trust(
         &self,
-        flight: &Flight,
+        flight: &SentMarker,
         role: &str,
         before: &Document,
         after: &Document,
@@ -63,7 +63,7 @@ impl Run<'_> {
     }
 
     /// PutRolePermissionsBoundary or DeleteRolePermissionsBoundary, when the boundary still is as it was planned from.
-    pub(super) async fn put_boundary(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+    pub(super) async fn put_boundary(&self, flight: &SentMarker, step: &Step) -> Result<Answer> {
         let Step::PutBoundary { role, before, after } = step else { return Ok(Answer::Skipped) };
         let iam = self.ports.iam;
         let what = format!("the permissions boundary of role `{role}`");
@@ -78,12 +78,12 @@ impl Run<'_> {
     }
 
     /// PutRolePolicy, when the policy still is as it was planned from.
-    pub(super) async fn put_policy(&self, flight: &Flight, step: &Step) -> Result<Answer> {
+    pub(super) async fn put_policy(&self, flight: &SentMarker, step: &Step) -> Result<Answer> {
         let Step::PutPolicy { role, name, before, after, holder } = step else { return Ok(Answer::Skipped) };
         let iam = self.ports.iam;
         let what = format!("the inline policy `{name}` of role `{role}`");
         // Nobody else knows of a role that this plan made a moment ago.
-        let ours = *holder == Holder::New;
+        let ours = *holder == RoleOwnership::New;
         if !ours {
             let present = iam.inline_policy(role, name).await?;
             if present.as_ref().is_some_and(|present| same_meaning(present, after)) {
@@ -117,13 +117,13 @@ impl Run<'_> {
             if present.as_ref() != before || started.elapsed() >= SHOWN {
                 return Err(changed(what, "another write came right after podid's"));
             }
-            self.guard.pause(&format!("waiting for IAM to show {what}"), backoff.step()).await?;
+            self.deadline.pause(&format!("waiting for IAM to show {what}"), backoff.step()).await?;
         }
     }
 
     /// Repeats a write that IAM refuses because one of its own servers does not know the new role yet, or because another
     /// change of the role is still under way.
-    pub(super) async fn patient_with_iam<T, F, Fut>(&self, flight: &Flight, mut write: F) -> Result<T>
+    pub(super) async fn patient_with_iam<T, F, Fut>(&self, flight: &SentMarker, mut write: F) -> Result<T>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T>>,
@@ -142,7 +142,7 @@ impl Run<'_> {
             } else {
                 return Err(failure);
             };
-            self.guard.pause(wait, backoff.step()).await?;
+            self.deadline.pause(wait, backoff.step()).await?;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The Kubernetes API of one cluster, behind [`ports::Cluster`](crate::ports::Cluster). Kubernetes' types live and die here.
+//! The Kubernetes API of one cluster, behind [`ports::Kubernetes`](crate::ports::Kubernetes). Kubernetes' types live and die here.
 
 mod agents;
 mod argo;
@@ -60,14 +60,14 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         agent::Node,
-        cluster::Cluster as EksCluster,
+        cluster::Cluster,
         have::ServiceAccountState,
         names::ServiceAccount,
         network::NetworkPolicy,
         pod_spec::Settings,
         workload::{CronJob, Pod, Workload, WorkloadKind, WorkloadRef},
     },
-    ports::{Cluster, Daemons, Probe, RolloutView},
+    ports::{Daemons, Kubernetes, Probe, RolloutView},
 };
 
 /// How long the API server may take to answer the first time, and how long a log may take to arrive.
@@ -106,7 +106,7 @@ impl Kube {
     }
 
     /// Tells the user once.
-    fn tell(&self, notice: String) {
+    fn warn_user(&self, notice: String) {
         let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
         if !told.contains(&notice) {
             (self.0.notices)(&notice);
@@ -119,7 +119,7 @@ impl Kube {
         let connection = connection.as_ref().map_err(Clone::clone)?;
         if connection.unchecked {
             let context = connection.server.user.as_ref().map_or("", |user| user.context.as_str());
-            self.tell(format!(
+            self.warn_user(format!(
                 "the certificate of {} is not checked (`insecure-skip-tls-verify` in kubeconfig context `{context}`): anyone on \
                  the way to it can read and change everything",
                 connection.server.url
@@ -147,7 +147,7 @@ impl Kube {
     }
 
     /// Whether this is the API of `cluster`: by server, by CA, or by the issuer of its service accounts' tokens.
-    pub async fn is_of(&self, cluster: &EksCluster) -> Result<bool> {
+    pub async fn is_of(&self, cluster: &Cluster) -> Result<bool> {
         let connection = self.connection().await?;
         if same_cluster(&connection.server.url, &connection.ca, cluster) {
             return Ok(true);
@@ -170,7 +170,7 @@ impl Kube {
     }
 }
 
-fn place(namespace: Option<&str>) -> String {
+fn in_namespace(namespace: Option<&str>) -> String {
     namespace.map_or("all namespaces".to_owned(), |namespace| format!("namespace `{namespace}`"))
 }
 
@@ -192,7 +192,7 @@ macro_rules! by_kind {
 }
 
 #[async_trait]
-impl Cluster for Kube {
+impl Kubernetes for Kube {
     async fn reach(&self) -> Result<()> {
         let connection = self.connection().await?;
         if let Some(tokens) = &connection.tokens {
@@ -232,7 +232,7 @@ impl Cluster for Kube {
     }
 
     async fn service_accounts(&self, namespace: &str) -> Result<Vec<String>> {
-        match service_accounts::of(&self.connection().await?.client, namespace).await {
+        match service_accounts::names_in(&self.connection().await?.client, namespace).await {
             Ok(names) => Ok(names),
             Err(error) => Err(self.failed(&format!("list service accounts of `{namespace}`"), error)),
         }
@@ -271,20 +271,20 @@ impl Cluster for Kube {
         let api: Api<ApiPod> = workloads::within(&client, namespace);
         match list(&api, &ListParams::default()).await {
             Ok(found) => Ok(found.items.iter().map(convert::pod).collect()),
-            Err(error) => Err(self.failed(&format!("list pods of {}", place(namespace)), error)),
+            Err(error) => Err(self.failed(&format!("list pods of {}", in_namespace(namespace)), error)),
         }
     }
 
     async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>> {
-        let failed = |error| self.failed(&format!("list workloads of {}", place(namespace)), error);
+        let failed = |error| self.failed(&format!("list workloads of {}", in_namespace(namespace)), error);
         let found = workloads::of_each_kind(&self.connection().await?.client, namespace).await.map_err(failed)?;
         match found.refused {
             Some((kinds, error)) if kinds.len() == workloads::KINDS => Err(failed(error)),
             Some((kinds, _)) => {
-                self.tell(format!(
+                self.warn_user(format!(
                     "{} of {} are left out: not allowed: list {}",
                     kinds.join(" and "),
-                    place(namespace),
+                    in_namespace(namespace),
                     kinds.join(" and ").to_lowercase()
                 ));
                 Ok(found.workloads)
@@ -296,20 +296,20 @@ impl Cluster for Kube {
     async fn rollouts(&self, namespace: Option<&str>) -> Result<Vec<Workload>> {
         match argo::all(&self.connection().await?.client, namespace).await {
             Ok(found) => Ok(found),
-            Err(error) => Err(self.failed(&format!("list Argo Rollouts of {}", place(namespace)), error)),
+            Err(error) => Err(self.failed(&format!("list Argo Rollouts of {}", in_namespace(namespace)), error)),
         }
     }
 
     async fn cron_jobs(&self, namespace: Option<&str>) -> Result<Vec<CronJob>> {
         match workloads::cron_jobs(&self.connection().await?.client, namespace).await {
             Ok(found) => Ok(found),
-            Err(error) => Err(self.failed(&format!("list cron jobs of {}", place(namespace)), error)),
+            Err(error) => Err(self.failed(&format!("list cron jobs of {}", in_namespace(namespace)), error)),
         }
     }
 
     async fn workload(&self, id: &WorkloadRef) -> Result<Option<Workload>> {
         let client = &self.connection().await?.client;
-        match by_kind!(id.kind, workloads::one(client, id)) {
+        match by_kind!(id.kind, workloads::get_workload(client, id)) {
             Ok(found) => Ok(found),
             Err(error) => Err(self.failed(&format!("read `{id}` in `{}`", id.namespace), error)),
         }
@@ -374,7 +374,7 @@ impl Cluster for Kube {
 
     async fn network_policies(&self, namespace: Option<&str>) -> Result<Vec<NetworkPolicy>> {
         let read = network::policies(&self.connection().await?.client, namespace).await;
-        read.map_err(|error| self.failed(&format!("list network policies of {}", place(namespace)), error))
+        read.map_err(|error| self.failed(&format!("list network policies of {}", in_namespace(namespace)), error))
     }
 
     async fn addresses(&self) -> Result<Vec<SocketAddr>> {

@@ -19,7 +19,7 @@ use super::{Kube, REACH, convert, error, wire::Fresh};
 use crate::{
     failure::{Code, Failure, Result},
     model::names::ServiceAccount,
-    ports::{Cluster, Probe},
+    ports::{Kubernetes, Probe},
 };
 
 /// Name of the dry-run pod's container.

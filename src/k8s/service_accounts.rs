@@ -76,7 +76,7 @@ pub(super) async fn namespaces(client: &Client) -> Result<Vec<String>, kube::Err
 }
 
 /// Names of a namespace's service accounts.
-pub(super) async fn of(client: &Client, namespace: &str) -> Result<Vec<String>, kube::Error> {
+pub(super) async fn names_in(client: &Client, namespace: &str) -> Result<Vec<String>, kube::Error> {
     names::<ApiServiceAccount>(&Api::namespaced(client.clone(), namespace)).await
 }
 

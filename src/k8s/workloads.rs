@@ -159,7 +159,10 @@ pub(super) async fn of_each_kind(client: &Client, namespace: Option<&str>) -> Re
 }
 
 /// One workload.
-pub(super) async fn one<K: Restartable>(client: &Client, id: &WorkloadRef) -> Result<Option<Workload>, kube::Error> {
+pub(super) async fn get_workload<K: Restartable>(
+    client: &Client,
+    id: &WorkloadRef,
+) -> Result<Option<Workload>, kube::Error> {
     let api: Api<K> = Api::namespaced(client.clone(), &id.namespace);
     Ok(api.get_opt(&id.name).await?.as_ref().map(Restartable::workload))
 }

@@ -6,7 +6,7 @@ mod values;
 use std::{collections::BTreeMap, path::Path};
 
 use self::fields::Fields;
-use super::yaml::{At, Node, What};
+use super::yaml::{Node, NodeKind, Position};
 use crate::model::{
     arn::{check_path, check_role_name},
     glob::Pattern,
@@ -21,16 +21,16 @@ use crate::model::{
 pub(super) struct Decoded {
     pub(super) manifest: Manifest,
     /// Where each path stands.
-    pub(super) places: BTreeMap<String, At>,
+    pub(super) places: BTreeMap<String, Position>,
     pub(super) problems: Vec<Problem>,
 }
 
 /// `apiVersion` and `kind`, to tell podid's documents from others of a folder.
 pub(super) fn header(node: &Node) -> (Option<&str>, Option<&str>) {
-    let What::Mapping(pairs) = &node.what else { return (None, None) };
+    let NodeKind::Mapping(pairs) = &node.what else { return (None, None) };
     let text = |wanted: &str| {
         pairs.iter().find_map(|(key, value)| match (&key.what, &value.what) {
-            (What::Scalar { text: key, .. }, What::Scalar { text, .. }) if key == wanted => Some(text.as_str()),
+            (NodeKind::Scalar { text: key, .. }, NodeKind::Scalar { text, .. }) if key == wanted => Some(text.as_str()),
             _ => None,
         })
     };
@@ -48,12 +48,12 @@ pub(super) fn decode(node: &Node, source: &str, folder: &Path) -> Decoded {
 struct Decoder<'a> {
     source: &'a str,
     folder: &'a Path,
-    places: BTreeMap<String, At>,
+    places: BTreeMap<String, Position>,
     problems: Vec<Problem>,
 }
 
 impl Decoder<'_> {
-    fn say(&mut self, at: At, path: &str, message: impl Into<String>) {
+    fn say(&mut self, at: Position, path: &str, message: impl Into<String>) {
         let at = Place { source: self.source.to_owned(), line: at.line, column: at.column };
         self.problems.push(Problem { at, path: path.to_owned(), message: message.into() });
     }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     decode::{Decoded, decode, header},
-    yaml::{self, At},
+    yaml::{self, Position},
 };
 use crate::{
     failure::{Failure, Result},
@@ -109,7 +109,7 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn io::Read) -> Result<Read> {
     // Only whole documents are compared: what is missing in a broken one would be said twice.
     if problems.is_empty() {
         let closures: Vec<_> =
-            documents.iter().map(|(_, places, text)| move |path: &str| place(places, &text.source, path)).collect();
+            documents.iter().map(|(_, places, text)| move |path: &str| place_of(places, &text.source, path)).collect();
         let manifests = documents.iter().map(|(manifest, ..)| manifest.clone());
         let together: Vec<(Manifest, Places<'_>)> =
             manifests.zip(closures.iter().map(|closure| closure as Places<'_>)).collect();
@@ -135,7 +135,7 @@ fn example() -> String {
 }
 
 /// Where a path stands; where it does not, what is around it.
-fn place(places: &std::collections::BTreeMap<String, At>, source: &str, path: &str) -> Place {
+fn place_of(places: &std::collections::BTreeMap<String, Position>, source: &str, path: &str) -> Place {
     let mut path = path;
     let at = loop {
         if let Some(at) = places.get(path) {
@@ -200,7 +200,7 @@ fn all(problems: &[Problem], texts: &[Text]) -> Failure {
         let _ = write!(message, "{problem}");
         let text = texts.iter().find(|text| text.source == problem.at.source).filter(|_| index < SNIPPETS);
         if let Some(text) = text {
-            message += &snippet(&text.whole, At { line: problem.at.line, column: problem.at.column });
+            message += &snippet(&text.whole, Position { line: problem.at.line, column: problem.at.column });
         }
     }
     if problems.len() > SHOWN {
@@ -210,7 +210,7 @@ fn all(problems: &[Problem], texts: &[Text]) -> Failure {
 }
 
 /// The line with a mark under the column. Long lines are cut around it.
-fn snippet(text: &str, at: At) -> String {
+fn snippet(text: &str, at: Position) -> String {
     const WIDTH: usize = 76;
     let Some(line) = text.lines().nth(at.line.saturating_sub(1)) else { return String::new() };
     let characters: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

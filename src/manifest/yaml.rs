@@ -19,7 +19,7 @@ const DEEPEST: usize = 64;
 
 /// Line and column, both from 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct At {
+pub(super) struct Position {
     pub(super) line: usize,
     pub(super) column: usize,
 }
@@ -27,13 +27,13 @@ pub(super) struct At {
 /// A node and where it begins.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Node {
-    pub(super) at: At,
-    pub(super) what: What,
+    pub(super) at: Position,
+    pub(super) what: NodeKind,
 }
 
 /// A scalar, a list, or a mapping in its order.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum What {
+pub(super) enum NodeKind {
     /// Its text, and whether it is plain: neither quoted nor a block nor tagged as a string.
     Scalar {
         text: String,
@@ -45,21 +45,21 @@ pub(super) enum What {
 
 /// Why a text is no YAML, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Wrong {
-    pub(super) at: At,
+pub(super) struct YamlError {
+    pub(super) at: Position,
     pub(super) why: String,
 }
 
 impl Node {
     /// `null`, `~` or nothing at all, not quoted (YAML 1.2, core schema).
     pub(super) fn is_null(&self) -> bool {
-        matches!(&self.what, What::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
+        matches!(&self.what, NodeKind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 
     /// `true` or `false`, not quoted (YAML 1.2, core schema: `on` and `yes` are texts).
     pub(super) fn boolean(&self) -> Option<bool> {
         match &self.what {
-            What::Scalar { text, plain: true } => match text.as_str() {
+            NodeKind::Scalar { text, plain: true } => match text.as_str() {
                 "true" | "True" | "TRUE" => Some(true),
                 "false" | "False" | "FALSE" => Some(false),
                 _ => None,
@@ -72,9 +72,9 @@ impl Node {
     pub(super) fn kind(&self) -> &'static str {
         match &self.what {
             _ if self.is_null() => "null",
-            What::Scalar { .. } => "text",
-            What::List(_) => "a list",
-            What::Mapping(_) => "a mapping",
+            NodeKind::Scalar { .. } => "text",
+            NodeKind::List(_) => "a list",
+            NodeKind::Mapping(_) => "a mapping",
         }
     }
 
@@ -82,25 +82,25 @@ impl Node {
     ///
     /// # Errors
     /// A key that is no text, or comes twice.
-    pub(super) fn json(&self, wrong: &mut Vec<Wrong>) -> Value {
+    pub(super) fn json(&self, wrong: &mut Vec<YamlError>) -> Value {
         match &self.what {
-            What::Scalar { .. } if self.is_null() => Value::Null,
-            What::Scalar { text, plain } => match self.boolean() {
+            NodeKind::Scalar { .. } if self.is_null() => Value::Null,
+            NodeKind::Scalar { text, plain } => match self.boolean() {
                 Some(value) => Value::Bool(value),
                 None if *plain => number(text).map_or_else(|| Value::String(text.clone()), Value::Number),
                 None => Value::String(text.clone()),
             },
-            What::List(items) => items.iter().map(|item| item.json(wrong)).collect(),
-            What::Mapping(pairs) => {
+            NodeKind::List(items) => items.iter().map(|item| item.json(wrong)).collect(),
+            NodeKind::Mapping(pairs) => {
                 let mut fields = Map::new();
                 for (key, value) in pairs {
-                    let What::Scalar { text, .. } = &key.what else {
-                        wrong.push(Wrong { at: key.at, why: format!("a key is {}, not a text", key.kind()) });
+                    let NodeKind::Scalar { text, .. } = &key.what else {
+                        wrong.push(YamlError { at: key.at, why: format!("a key is {}, not a text", key.kind()) });
                         continue;
                     };
                     let value = value.json(wrong);
                     if fields.insert(text.clone(), value).is_some() {
-                        wrong.push(Wrong { at: key.at, why: format!("key `{text}` comes twice") });
+                        wrong.push(YamlError { at: key.at, why: format!("key `{text}` comes twice") });
                     }
                 }
                 Value::Object(fields)
@@ -133,7 +133,7 @@ struct Size {
 }
 
 struct Open {
-    at: At,
+    at: Position,
     anchor: usize,
     before: Size,
     mapping: bool,
@@ -145,7 +145,7 @@ struct Open {
 ///
 /// # Errors
 /// The first thing that is not YAML, or goes past the limits.
-pub(super) fn documents(text: &str) -> Result<Vec<Node>, Wrong> {
+pub(super) fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
     let mut builder = Builder {
         anchors: HashMap::new(),
         stack: Vec::new(),
@@ -156,7 +156,7 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, Wrong> {
     let mut found = Vec::new();
     for next in Parser::new_from_str(text) {
         let (event, span) = next.map_err(|error| scan(&error))?;
-        let at = At { line: span.start.line(), column: span.start.col() + 1 };
+        let at = Position { line: span.start.line(), column: span.start.col() + 1 };
         match event {
             Event::DocumentStart(..) => builder.anchors.clear(),
             Event::DocumentEnd => found.extend(builder.done.take().filter(|node| !node.is_null())),
@@ -166,37 +166,37 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, Wrong> {
     Ok(found)
 }
 
-fn scan(error: &ScanError) -> Wrong {
+fn scan(error: &ScanError) -> YamlError {
     let mark = error.marker();
     let whole = error.to_string();
     let why = whole.rsplit_once(" at char ").map_or(whole.as_str(), |(why, _)| why);
-    Wrong { at: At { line: mark.line().max(1), column: mark.col() + 1 }, why: why.to_owned() }
+    YamlError { at: Position { line: mark.line().max(1), column: mark.col() + 1 }, why: why.to_owned() }
 }
 
 impl Size {
-    fn add(&mut self, more: Self, at: At) -> Result<(), Wrong> {
+    fn add(&mut self, more: Self, at: Position) -> Result<(), YamlError> {
         self.nodes = self.nodes.saturating_add(more.nodes);
         self.bytes = self.bytes.saturating_add(more.bytes);
         if self.nodes > MOST_NODES {
-            return Err(Wrong { at, why: format!("more than {MOST_NODES} values, aliases counted each time") });
+            return Err(YamlError { at, why: format!("more than {MOST_NODES} values, aliases counted each time") });
         }
         if self.bytes > MOST_BYTES {
             let most = MOST_BYTES / 1_000_000;
-            return Err(Wrong { at, why: format!("more than {most} MB of text, aliases counted each time") });
+            return Err(YamlError { at, why: format!("more than {most} MB of text, aliases counted each time") });
         }
         Ok(())
     }
 }
 
 impl Builder {
-    fn take(&mut self, event: Event<'_>, at: At) -> Result<(), Wrong> {
+    fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), YamlError> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let told = tagged(tag.as_deref(), &["str", "null", "bool", "int", "float"], at)?;
                 let plain = style == ScalarStyle::Plain && told != Some("str");
                 let size = Size { nodes: 1, bytes: text.len() };
                 self.size.add(size, at)?;
-                self.put(Node { at, what: What::Scalar { text: text.into_owned(), plain } }, anchor, size)?;
+                self.put(Node { at, what: NodeKind::Scalar { text: text.into_owned(), plain } }, anchor, size)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
                 tagged(tag.as_deref(), &["seq"], at)?;
@@ -214,9 +214,9 @@ impl Builder {
                     while let (Some(key), Some(value)) = (nodes.next(), nodes.next()) {
                         pairs.push((key, value));
                     }
-                    What::Mapping(pairs)
+                    NodeKind::Mapping(pairs)
                 } else {
-                    What::List(open.nodes)
+                    NodeKind::List(open.nodes)
                 };
                 let size =
                     Size { nodes: self.size.nodes - open.before.nodes, bytes: self.size.bytes - open.before.bytes };
@@ -224,7 +224,7 @@ impl Builder {
             }
             Event::Alias(id) => {
                 let Some((node, size)) = self.anchors.get(&id) else {
-                    return Err(Wrong { at, why: "an alias stands inside what it repeats".to_owned() });
+                    return Err(YamlError { at, why: "an alias stands inside what it repeats".to_owned() });
                 };
                 let size = *size;
                 // Before the copy is made: the limit is one of memory.
@@ -237,17 +237,17 @@ impl Builder {
         Ok(())
     }
 
-    fn open(&mut self, at: At, anchor: usize, mapping: bool) -> Result<(), Wrong> {
+    fn open(&mut self, at: Position, anchor: usize, mapping: bool) -> Result<(), YamlError> {
         let before = self.size;
         self.size.add(Size { nodes: 1, bytes: 0 }, at)?;
         if self.stack.len() >= DEEPEST {
-            return Err(Wrong { at, why: format!("nested more than {DEEPEST} deep") });
+            return Err(YamlError { at, why: format!("nested more than {DEEPEST} deep") });
         }
         self.stack.push(Open { at, anchor, before, mapping, nodes: Vec::new() });
         Ok(())
     }
 
-    fn put(&mut self, node: Node, anchor: usize, size: Size) -> Result<(), Wrong> {
+    fn put(&mut self, node: Node, anchor: usize, size: Size) -> Result<(), YamlError> {
         if anchor != 0 {
             self.kept.add(size, node.at)?;
             self.anchors.insert(anchor, (node.clone(), size));
@@ -261,11 +261,11 @@ impl Builder {
 }
 
 /// The core schema's tag of a node; any other is refused.
-fn tagged(tag: Option<&Tag>, known: &[&'static str], at: At) -> Result<Option<&'static str>, Wrong> {
+fn tagged(tag: Option<&Tag>, known: &[&'static str], at: Position) -> Result<Option<&'static str>, YamlError> {
     let Some(tag) = tag else { return Ok(None) };
     let found = known.iter().find(|name| tag.core_suffix() == Some(**name)).copied();
     if found.is_none() {
-        return Err(Wrong { at, why: format!("the tag {} is not known here", tag.original()) });
+        return Err(YamlError { at, why: format!("the tag {} is not known here", tag.original()) });
     }
     Ok(found)
 }
@@ -299,10 +299,10 @@ mod tests {
     fn places_documents_and_aliases() {
         let nodes = documents("# first\n---\na: &x [1]\nb: *x\n---\n---\nc:\n  d: e\n").unwrap();
         assert_eq!(nodes.len(), 2);
-        let What::Mapping(pairs) = &nodes[1].what else { panic!() };
-        assert_eq!(pairs[0].0.at, At { line: 7, column: 1 });
-        let What::Mapping(inner) = &pairs[0].1.what else { panic!() };
-        assert_eq!(inner[0].1.at, At { line: 8, column: 6 });
+        let NodeKind::Mapping(pairs) = &nodes[1].what else { panic!() };
+        assert_eq!(pairs[0].0.at, Position { line: 7, column: 1 });
+        let NodeKind::Mapping(inner) = &pairs[0].1.what else { panic!() };
+        assert_eq!(inner[0].1.at, Position { line: 8, column: 6 });
         assert_eq!(nodes[0].json(&mut Vec::new()), serde_json::json!({"a": [1], "b": [1]}));
     }
 

@@ -16,7 +16,7 @@ pub use self::{
     needs::{NeedError, NeedText, from_log, of_grant},
     session::Session,
 };
-use super::{document::Document, have::Seen, table::Table};
+use super::{document::Document, have::Observed, table::Table};
 
 /// An action that a workload makes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -105,11 +105,11 @@ pub struct Simulation {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessView {
     /// IAM's answers.
-    pub simulated: Seen<Vec<Decision>>,
+    pub simulated: Observed<Vec<Decision>>,
     /// The tables that the needs name, by ARN.
-    pub tables: BTreeMap<String, Seen<Option<Table>>>,
+    pub tables: BTreeMap<String, Observed<Option<Table>>>,
     /// Their resource policies.
-    pub table_policies: BTreeMap<String, Seen<Option<Document>>>,
+    pub table_policies: BTreeMap<String, Observed<Option<Document>>>,
 }
 
 /// The role that nodes run as, and whether it may ask EKS Auth for credentials.
@@ -118,9 +118,9 @@ pub struct NodeRole {
     /// ARN.
     pub arn: String,
     /// IAM's answer.
-    pub simulated: Seen<Vec<Decision>>,
+    pub simulated: Observed<Vec<Decision>>,
     /// Its policies, when IAM could not be asked.
-    pub documents: Seen<RoleDocuments>,
+    pub documents: Observed<RoleDocuments>,
 }
 
 /// Why IAM does not say what a role may do that was deleted.

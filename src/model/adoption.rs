@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     cluster::Cluster,
     document::Document,
-    have::Seen,
+    have::Observed,
     names::ServiceAccount,
     policy::{self, DYNAMODB},
     role::Role,
@@ -49,8 +49,8 @@ pub struct Requested<'a> {
 /// Why its policies could not be read.
 pub fn differences<'a>(
     role: &Role,
-    attached: &'a Seen<Vec<String>>,
-    inline: &'a Seen<BTreeMap<String, Document>>,
+    attached: &'a Observed<Vec<String>>,
+    inline: &'a Observed<BTreeMap<String, Document>>,
     asked: &Asked<'_>,
 ) -> Result<Vec<String>, &'a str> {
     let mut found = foreign_trust(role, asked);
@@ -93,11 +93,11 @@ fn own_policy(name: &str, found: Option<Vec<String>>, requested: Option<impl Ite
 }
 
 /// What was read; nothing where nobody asked, because the role was known to be new.
-fn known<T>(seen: &Seen<T>) -> Result<Option<&T>, &str> {
+fn known<T>(seen: &Observed<T>) -> Result<Option<&T>, &str> {
     match seen {
-        Seen::Read(value) => Ok(Some(value)),
-        Seen::NotAsked => Ok(None),
-        Seen::Unreadable(why) => Err(why),
+        Observed::Known(value) => Ok(Some(value)),
+        Observed::NotRequested => Ok(None),
+        Observed::Unreadable(why) => Err(why),
     }
 }
 
@@ -164,7 +164,7 @@ mod tests {
     /// A role as podid creates it for carts/carts.
     fn created(scope: Scope) -> Role {
         let mut role = role("app", trust::document(trust::statement(&cluster(), &subject("carts/carts"), scope, true)));
-        role.tags = tags::own(&cluster(), &subject("carts/carts"));
+        role.tags = tags::association_tags(&cluster(), &subject("carts/carts"));
         role
     }
 
@@ -179,8 +179,9 @@ mod tests {
             inline: Some(&["s3"]),
             requested: None,
         };
-        let attached = Seen::Read(attached.iter().map(|arn| (*arn).to_owned()).collect());
-        let inline = Seen::Read(inline.iter().map(|(name, document)| ((*name).to_owned(), document.clone())).collect());
+        let attached = Observed::Known(attached.iter().map(|arn| (*arn).to_owned()).collect());
+        let inline =
+            Observed::Known(inline.iter().map(|(name, document)| ((*name).to_owned(), document.clone())).collect());
         differences(role, &attached, &inline, &asked).unwrap()
     }
 
@@ -279,7 +280,8 @@ mod tests {
             inline: None,
             requested: None,
         };
-        let found = |asked: &Asked<'_>| differences(&role, &Seen::NotAsked, &Seen::NotAsked, asked).unwrap();
+        let found =
+            |asked: &Asked<'_>| differences(&role, &Observed::NotRequested, &Observed::NotRequested, asked).unwrap();
         assert!(found(&asked).is_empty());
         let unsaid = found(&Asked { scoped: &[], ..asked });
         assert!(unsaid.len() == 1 && unsaid[0].contains("names no cluster"), "{unsaid:?}");
@@ -301,7 +303,7 @@ mod tests {
             }
             let asked =
                 Asked { cluster: &cluster, scoped: &[], boundary: None, policy_arns: None, inline: None, requested };
-            differences(&role, &Seen::NotAsked, &Seen::Read(inline), &asked).unwrap()
+            differences(&role, &Observed::NotRequested, &Observed::Known(inline), &asked).unwrap()
         };
         let other = "arn:aws:iam::222233334444:role/other";
         let orders = "its inline policy podid-dynamodb allows arn:aws:dynamodb:us-west-2:111122223333:table/orders, \
@@ -337,9 +339,9 @@ mod tests {
             inline: Some(&[]),
             requested: None,
         };
-        let unread = Seen::Unreadable("not allowed".to_owned());
-        assert_eq!(differences(&role, &unread, &Seen::Read(BTreeMap::new()), &asked), Err("not allowed"));
+        let unread = Observed::Unreadable("not allowed".to_owned());
+        assert_eq!(differences(&role, &unread, &Observed::Known(BTreeMap::new()), &asked), Err("not allowed"));
         let free = Asked { policy_arns: None, ..asked };
-        assert_eq!(differences(&role, &unread, &Seen::Read(BTreeMap::new()), &free), Ok(Vec::new()));
+        assert_eq!(differences(&role, &unread, &Observed::Known(BTreeMap::new()), &free), Ok(Vec::new()));
     }
 }

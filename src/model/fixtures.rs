@@ -15,7 +15,7 @@ use super::{
     association::{Association, AssociationSummary},
     cluster::Cluster,
     document::Document,
-    have::{Have, Seen, ServiceAccountState},
+    have::{Have, Observed, ServiceAccountState},
     names::ServiceAccount,
     pod_spec::PodSpec,
     role::Role,
@@ -240,15 +240,15 @@ pub(crate) fn want(role: &str) -> Want {
 pub(crate) fn have() -> Have {
     let carts = workload(WorkloadKind::Deployment, "carts");
     Have {
-        target: Seen::NotAsked,
-        association: Seen::Read(None),
-        role: Seen::Read(None),
-        attached: Seen::Read(Vec::new()),
-        inline: Seen::Read(BTreeMap::new()),
-        agent: Seen::Read(agent(&[node("n1"), node("n2")], &["n1", "n2"])),
-        service_account: Seen::Read(ServiceAccountState::Exists { irsa_role: None }),
-        pods: Seen::Read(vec![pod(&carts, "carts-a", false), pod(&carts, "carts-b", false)]),
-        workloads: Seen::Read(vec![carts]),
+        target: Observed::NotRequested,
+        association: Observed::Known(None),
+        role: Observed::Known(None),
+        attached: Observed::Known(Vec::new()),
+        inline: Observed::Known(BTreeMap::new()),
+        agent: Observed::Known(agent(&[node("n1"), node("n2")], &["n1", "n2"])),
+        service_account: Observed::Known(ServiceAccountState::Exists { irsa_role: None }),
+        pods: Observed::Known(vec![pod(&carts, "carts-a", false), pod(&carts, "carts-b", false)]),
+        workloads: Observed::Known(vec![carts]),
     }
 }
 

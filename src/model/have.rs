@@ -19,31 +19,31 @@ pub const NOT_ALLOWED: &str = "not allowed: ";
 
 /// Something that was read, could not be read, or was not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Seen<T> {
+pub enum Observed<T> {
     /// Nobody asked.
     #[default]
-    NotAsked,
+    NotRequested,
     /// Read.
-    Read(T),
+    Known(T),
     /// Not readable; why, in one line that names the permission where it is one.
     Unreadable(String),
 }
 
-impl<T> Seen<T> {
+impl<T> Observed<T> {
     /// The value, if it was read.
-    pub fn read(&self) -> Option<&T> {
+    pub fn known(&self) -> Option<&T> {
         match self {
-            Self::Read(value) => Some(value),
-            Self::NotAsked | Self::Unreadable(_) => None,
+            Self::Known(value) => Some(value),
+            Self::NotRequested | Self::Unreadable(_) => None,
         }
     }
 
     /// Another value made of the one that was read; why it was not read stays.
-    pub fn map<U>(&self, of: impl FnOnce(&T) -> U) -> Seen<U> {
+    pub fn map<U>(&self, of: impl FnOnce(&T) -> U) -> Observed<U> {
         match self {
-            Self::Read(value) => Seen::Read(of(value)),
-            Self::Unreadable(why) => Seen::Unreadable(why.clone()),
-            Self::NotAsked => Seen::NotAsked,
+            Self::Known(value) => Observed::Known(of(value)),
+            Self::Unreadable(why) => Observed::Unreadable(why.clone()),
+            Self::NotRequested => Observed::NotRequested,
         }
     }
 
@@ -51,7 +51,7 @@ impl<T> Seen<T> {
     pub fn unreadable(&self) -> Option<&str> {
         match self {
             Self::Unreadable(why) => Some(why),
-            Self::NotAsked | Self::Read(_) => None,
+            Self::NotRequested | Self::Known(_) => None,
         }
     }
 }
@@ -131,10 +131,10 @@ impl ServiceAccountState {
     }
 }
 
-impl Seen<ServiceAccountState> {
+impl Observed<ServiceAccountState> {
     /// The service account that was probably meant, where this one was seen not to exist: no command is proposed for it then.
     pub fn meant(&self) -> Option<&ServiceAccount> {
-        self.read()?.near().first()
+        self.known()?.near().first()
     }
 }
 
@@ -142,21 +142,21 @@ impl Seen<ServiceAccountState> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Have {
     /// Its association.
-    pub association: Seen<Option<Association>>,
+    pub association: Observed<Option<Association>>,
     /// The wanted role.
-    pub role: Seen<Option<Role>>,
+    pub role: Observed<Option<Role>>,
     /// ARNs attached to the wanted role, when managed policies are wanted.
-    pub attached: Seen<Vec<String>>,
+    pub attached: Observed<Vec<String>>,
     /// All inline policies of the wanted role, when some are wanted.
-    pub inline: Seen<BTreeMap<String, Document>>,
+    pub inline: Observed<BTreeMap<String, Document>>,
     /// The wanted target role, when it is in the cluster's account.
-    pub target: Seen<Option<Role>>,
+    pub target: Observed<Option<Role>>,
     /// The agent.
-    pub agent: Seen<AgentState>,
+    pub agent: Observed<AgentState>,
     /// The service account in Kubernetes.
-    pub service_account: Seen<ServiceAccountState>,
+    pub service_account: Observed<ServiceAccountState>,
     /// Pods of the service account.
-    pub pods: Seen<Vec<Pod>>,
+    pub pods: Observed<Vec<Pod>>,
     /// Workloads whose template names the service account.
-    pub workloads: Seen<Vec<Workload>>,
+    pub workloads: Observed<Vec<Workload>>,
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Number, Value};
 
 /// Why a text is not JSON, or not clear, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
+pub struct JsonError {
     /// It is JSON, but no key may come twice.
     pub twice: bool,
     /// From 1.
@@ -23,13 +23,13 @@ pub struct Wrong {
 ///
 /// # Errors
 /// When it is not JSON, or a key comes twice.
-pub fn parse(text: &str) -> Result<Value, Wrong> {
+pub fn parse(text: &str) -> Result<Value, JsonError> {
     let mut reader = serde_json::Deserializer::from_str(text);
     let value = Strict.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     value.map_err(|error| {
         let whole = error.to_string();
         let why = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(why, _)| why);
-        Wrong { twice: error.is_data(), line: error.line(), column: error.column(), why: why.to_owned() }
+        JsonError { twice: error.is_data(), line: error.line(), column: error.column(), why: why.to_owned() }
     })
 }
 

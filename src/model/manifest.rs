@@ -16,7 +16,7 @@ use serde_json::Value;
 pub use self::{
     entries::{Entries, Entry, Place, Places, Problem, entries, pattern},
     export::export,
-    holdings::{Around, Holdings, Leftover, RoleHoldings},
+    holdings::{ClusterState, KubernetesState, Prunable, RoleState},
     schema::json_schema,
 };
 use super::{

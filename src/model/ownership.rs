@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn both_tags_are_needed_and_must_name_this_cluster() {
-        let (cluster, own) = (cluster(), tags::own(&cluster(), &subject("carts/carts")));
+        let (cluster, own) = (cluster(), tags::association_tags(&cluster(), &subject("carts/carts")));
         assert_eq!(not_created_for(&own, &cluster.arn), None);
         assert!(is_created_for(&own, &cluster.arn) && is_managed(&own));
         for key in [keys::MANAGED_BY, keys::CLUSTER] {
@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_manifest_keeps_only_what_podid_created_here() {
-        let (cluster, mut kept) = (cluster(), tags::own(&cluster(), &subject("carts/carts")));
+        let (cluster, mut kept) = (cluster(), tags::association_tags(&cluster(), &subject("carts/carts")));
         let names = ["carts".to_owned()];
         assert!(!is_kept_by(&kept, &cluster.arn, &names));
         kept.insert(keys::MANIFEST.to_owned(), "carts".to_owned());

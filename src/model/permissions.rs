@@ -123,19 +123,19 @@ pub const PORTS: &[Port] = &[
     ("Tables::table", &[Iam("dynamodb:DescribeTable", On::Table)]),
     ("Tables::names", &[Iam("dynamodb:ListTables", On::Everything)]),
     ("Tables::table_policy", &[Iam("dynamodb:GetResourcePolicy", On::Table)]),
-    ("Cluster::reach", &[]),
-    ("Cluster::service_account", &[Kube("get", "", "serviceaccounts", Within::Namespace)]),
-    ("Cluster::namespaces", &[Kube("list", "", "namespaces", Within::Cluster)]),
-    ("Cluster::service_accounts", &[Kube("list", "", "serviceaccounts", Within::Namespace)]),
-    ("Cluster::all_service_accounts", &[Kube("list", "", "serviceaccounts", Within::Namespace)]),
-    ("Cluster::create_service_account", &[Kube("create", "", "serviceaccounts", Within::Namespace)]),
-    ("Cluster::pods", &[Kube("list", "", "pods", Within::Namespace)]),
-    ("Cluster::all_pods", &[Kube("list", "", "pods", Within::Namespace)]),
-    ("Cluster::all_workloads", WORKLOADS),
-    ("Cluster::rollouts", &[Kube("list", "argoproj.io", "rollouts", Within::Namespace)]),
-    ("Cluster::cron_jobs", &[Kube("list", "batch", "cronjobs", Within::Namespace)]),
+    ("Kubernetes::reach", &[]),
+    ("Kubernetes::service_account", &[Kube("get", "", "serviceaccounts", Within::Namespace)]),
+    ("Kubernetes::namespaces", &[Kube("list", "", "namespaces", Within::Cluster)]),
+    ("Kubernetes::service_accounts", &[Kube("list", "", "serviceaccounts", Within::Namespace)]),
+    ("Kubernetes::all_service_accounts", &[Kube("list", "", "serviceaccounts", Within::Namespace)]),
+    ("Kubernetes::create_service_account", &[Kube("create", "", "serviceaccounts", Within::Namespace)]),
+    ("Kubernetes::pods", &[Kube("list", "", "pods", Within::Namespace)]),
+    ("Kubernetes::all_pods", &[Kube("list", "", "pods", Within::Namespace)]),
+    ("Kubernetes::all_workloads", WORKLOADS),
+    ("Kubernetes::rollouts", &[Kube("list", "argoproj.io", "rollouts", Within::Namespace)]),
+    ("Kubernetes::cron_jobs", &[Kube("list", "batch", "cronjobs", Within::Namespace)]),
     (
-        "Cluster::workload",
+        "Kubernetes::workload",
         &[
             Kube("get", "apps", "deployments", Within::Namespace),
             Kube("get", "apps", "statefulsets", Within::Namespace),
@@ -144,7 +144,7 @@ pub const PORTS: &[Port] = &[
         ],
     ),
     (
-        "Cluster::restart",
+        "Kubernetes::restart",
         &[
             Kube("patch", "apps", "deployments", Within::Namespace),
             Kube("patch", "apps", "statefulsets", Within::Namespace),
@@ -156,7 +156,7 @@ pub const PORTS: &[Port] = &[
         ],
     ),
     (
-        "Cluster::roll_back",
+        "Kubernetes::roll_back",
         &[
             Kube("get", "apps", "deployments", Within::Namespace),
             Kube("get", "apps", "statefulsets", Within::Namespace),
@@ -172,7 +172,7 @@ pub const PORTS: &[Port] = &[
         ],
     ),
     (
-        "Cluster::follow",
+        "Kubernetes::follow",
         &[
             Kube("list", "apps", "deployments", Within::Namespace),
             Kube("list", "apps", "statefulsets", Within::Namespace),
@@ -189,20 +189,20 @@ pub const PORTS: &[Port] = &[
         ],
     ),
     // Only tells why a rollout is stuck; without it that is told without events.
-    ("Cluster::warning", &[Kube("list", "", "events", Within::Namespace)]),
-    ("Cluster::nodes", &[Kube("list", "", "nodes", Within::Cluster)]),
+    ("Kubernetes::warning", &[Kube("list", "", "events", Within::Namespace)]),
+    ("Kubernetes::nodes", &[Kube("list", "", "nodes", Within::Cluster)]),
     (
-        "Cluster::agents",
+        "Kubernetes::agents",
         &[Kube("list", "apps", "daemonsets", Within::System), Kube("list", "", "pods", Within::System)],
     ),
-    ("Cluster::pod_token", &[Kube("create", "", "serviceaccounts/token", Within::Namespace)]),
-    ("Cluster::config_map", &[Kube("get", "", "configmaps", Within::Namespace)]),
-    ("Cluster::secret_keys", &[Kube("get", "", "secrets", Within::Namespace)]),
-    ("Cluster::network_policies", &[Kube("list", "networking.k8s.io", "networkpolicies", Within::Namespace)]),
-    ("Cluster::addresses", &[]),
-    ("Cluster::probe", &[Kube("create", "", "pods", Within::Namespace)]),
-    ("Cluster::log", &[Kube("get", "", "pods/log", Within::Namespace)]),
-    ("Cluster::may", &[]),
+    ("Kubernetes::pod_token", &[Kube("create", "", "serviceaccounts/token", Within::Namespace)]),
+    ("Kubernetes::config_map", &[Kube("get", "", "configmaps", Within::Namespace)]),
+    ("Kubernetes::secret_keys", &[Kube("get", "", "secrets", Within::Namespace)]),
+    ("Kubernetes::network_policies", &[Kube("list", "networking.k8s.io", "networkpolicies", Within::Namespace)]),
+    ("Kubernetes::addresses", &[]),
+    ("Kubernetes::probe", &[Kube("create", "", "pods", Within::Namespace)]),
+    ("Kubernetes::log", &[Kube("get", "", "pods/log", Within::Namespace)]),
+    ("Kubernetes::may", &[]),
 ];
 
 const WORKLOADS: &[Need] = &[
@@ -217,20 +217,25 @@ pub type Row = (&'static str, &'static [&'static [&'static str]]);
 const FIND: &[&str] = &["Eks::cluster", "Eks::associations", "Eks::association"];
 const READ_ROLE: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"];
 const DOOMED: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::instance_profiles"];
-const USERS: &[&str] = &["Cluster::reach", "Cluster::pods", "Cluster::all_workloads", "Cluster::rollouts"];
-const SUBJECT: &[&str] =
-    &["Cluster::reach", "Cluster::service_account", "Cluster::pods", "Cluster::all_workloads", "Cluster::rollouts"];
-const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Cluster::reach", "Cluster::agents", "Cluster::nodes"];
+const USERS: &[&str] = &["Kubernetes::reach", "Kubernetes::pods", "Kubernetes::all_workloads", "Kubernetes::rollouts"];
+const SUBJECT: &[&str] = &[
+    "Kubernetes::reach",
+    "Kubernetes::service_account",
+    "Kubernetes::pods",
+    "Kubernetes::all_workloads",
+    "Kubernetes::rollouts",
+];
+const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Kubernetes::reach", "Kubernetes::agents", "Kubernetes::nodes"];
 const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
 const RESTART: &[&str] = &[
-    "Cluster::cron_jobs",
-    "Cluster::workload",
-    "Cluster::restart",
-    "Cluster::follow",
-    "Cluster::warning",
-    "Cluster::log",
+    "Kubernetes::cron_jobs",
+    "Kubernetes::workload",
+    "Kubernetes::restart",
+    "Kubernetes::follow",
+    "Kubernetes::warning",
+    "Kubernetes::log",
 ];
-const EFFECT: &[&str] = &["Cluster::addresses", "Cluster::probe", "Cluster::may"];
+const EFFECT: &[&str] = &["Kubernetes::addresses", "Kubernetes::probe", "Kubernetes::may"];
 
 /// Every command that calls a service, in the order of the help.
 pub const COMMANDS: &[Row] = &[
@@ -253,7 +258,7 @@ pub const COMMANDS: &[Row] = &[
                 "Iam::attach_policy",
             ],
             &["Eks::create_association", "Eks::update_association", "Eks::tag"],
-            &["Cluster::create_service_account"],
+            &["Kubernetes::create_service_account"],
         ],
     ),
     (
@@ -275,10 +280,10 @@ pub const COMMANDS: &[Row] = &[
         &[
             FIND,
             USERS,
-            &["Cluster::all_pods", "Cluster::all_workloads", "Cluster::roll_back"],
+            &["Kubernetes::all_pods", "Kubernetes::all_workloads", "Kubernetes::roll_back"],
             AGENT,
             RESTART,
-            &["Cluster::probe", "Cluster::may"],
+            &["Kubernetes::probe", "Kubernetes::may"],
         ],
     ),
     (
@@ -303,7 +308,7 @@ pub const COMMANDS: &[Row] = &[
         &[READ_ROLE, &["Eks::cluster", "Iam::put_inline_policy", "Iam::detach_policy", "Iam::delete_inline_policy"]],
     ),
     ("agent install", &[AGENT, INSTALL]),
-    ("agent status", &[AGENT, &["Cluster::log"]]),
+    ("agent status", &[AGENT, &["Kubernetes::log"]]),
     (
         "agent upgrade",
         &[AGENT, &["Eks::addon_versions", "Eks::update_addon", "Eks::addon_update", "Eks::addon_schema"]],
@@ -313,17 +318,22 @@ pub const COMMANDS: &[Row] = &[
         "verify",
         &[
             FIND,
-            &["Cluster::service_account", "Cluster::all_service_accounts", "Cluster::pods", "Cluster::all_workloads"],
+            &[
+                "Kubernetes::service_account",
+                "Kubernetes::all_service_accounts",
+                "Kubernetes::pods",
+                "Kubernetes::all_workloads",
+            ],
             AGENT,
             READ_ROLE,
             &["Eks::clusters", "Eks::node_role", "Eks::addon_versions"],
             &["Iam::managed_policy", "Iam::simulate", "Tables::table", "Tables::table_policy"],
             &[
-                "Cluster::all_pods",
-                "Cluster::config_map",
-                "Cluster::network_policies",
-                "Cluster::log",
-                "Cluster::cron_jobs",
+                "Kubernetes::all_pods",
+                "Kubernetes::config_map",
+                "Kubernetes::network_policies",
+                "Kubernetes::log",
+                "Kubernetes::cron_jobs",
             ],
         ],
     ),
@@ -348,9 +358,14 @@ pub const COMMANDS: &[Row] = &[
             ],
             EFFECT,
             RESTART,
-            &["Cluster::service_account", "Cluster::all_pods", "Cluster::all_workloads", "Cluster::rollouts"],
-            &["Cluster::namespaces", "Cluster::service_accounts", "Cluster::all_service_accounts"],
-            &["Cluster::create_service_account"],
+            &[
+                "Kubernetes::service_account",
+                "Kubernetes::all_pods",
+                "Kubernetes::all_workloads",
+                "Kubernetes::rollouts",
+            ],
+            &["Kubernetes::namespaces", "Kubernetes::service_accounts", "Kubernetes::all_service_accounts"],
+            &["Kubernetes::create_service_account"],
         ],
     ),
     (
@@ -360,8 +375,8 @@ pub const COMMANDS: &[Row] = &[
             DOOMED,
             &["Iam::inline_policy", "Iam::roles", "Tables::table", "Eks::addon_versions"],
             AGENT,
-            &["Cluster::namespaces", "Cluster::service_accounts"],
-            &["Cluster::service_account", "Cluster::all_service_accounts"],
+            &["Kubernetes::namespaces", "Kubernetes::service_accounts"],
+            &["Kubernetes::service_account", "Kubernetes::all_service_accounts"],
         ],
     ),
     ("export", &[FIND, READ_ROLE, &["Eks::addon", "Iam::roles"]]),

@@ -220,7 +220,7 @@ pub fn refusals(text: &str) -> Vec<Refusal> {
         let end = starts
             .get(i + 1)
             .map_or(plain.len(), |next| lower[..*next].rfind("user: ").filter(|at| at > start).unwrap_or(*next));
-        found.extend(one(&plain[from..*start], &plain[start + VERB.len()..end]));
+        found.extend(parse_one(&plain[from..*start], &plain[start + VERB.len()..end]));
     }
     found
 }
@@ -236,7 +236,7 @@ fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn one(before: &str, after: &str) -> Option<Refusal> {
+fn parse_one(before: &str, after: &str) -> Option<Refusal> {
     let after = after.trim_start_matches([':', ' ', '"', '\'']);
     let after = after.strip_prefix("action ").or_else(|| after.strip_prefix("the action ")).unwrap_or(after);
     let (action, rest) = after.split_once(' ').unwrap_or((after, ""));

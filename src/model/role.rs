@@ -75,7 +75,7 @@ pub struct RolePolicies {
 
 /// A role with all that has to go before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Doomed {
+pub struct RoleContents {
     /// The role.
     pub role: Role,
     /// ARNs of attached managed policies.

@@ -10,7 +10,7 @@ use super::{
     agent::AgentState,
     association::{Association, AssociationSummary},
     cluster::Cluster,
-    have::{Seen, ServiceAccountState},
+    have::{Observed, ServiceAccountState},
     live::Live,
     log_line::LogLine,
     names::ServiceAccount,
@@ -24,15 +24,15 @@ use super::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClusterView {
     /// DescribeCluster.
-    pub cluster: Seen<Cluster>,
+    pub cluster: Observed<Cluster>,
     /// The agent: add-on, DaemonSets, nodes.
-    pub agent: Seen<AgentState>,
+    pub agent: Observed<AgentState>,
     /// The versions of the agent's add-on for this cluster; asked for only when the add-on has trouble.
-    pub offered: Seen<Vec<AddonVersion>>,
+    pub offered: Observed<Vec<AddonVersion>>,
     /// The association of the agent's own service account, which should have none.
-    pub agents_own: Seen<Option<AssociationSummary>>,
+    pub agents_own: Observed<Option<AssociationSummary>>,
     /// DaemonSets of network plugins in kube-system.
-    pub network: Seen<Vec<NetworkDaemon>>,
+    pub network: Observed<Vec<NetworkDaemon>>,
 }
 
 /// The log lines of one container that has trouble.
@@ -43,18 +43,18 @@ pub struct PodLog {
     /// The container.
     pub container: String,
     /// The last lines, oldest first.
-    pub lines: Seen<Vec<LogLine>>,
+    pub lines: Observed<Vec<LogLine>>,
 }
 
 /// The role and what speaks about it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoleView {
     /// GetRole.
-    pub role: Seen<Option<Role>>,
+    pub role: Observed<Option<Role>>,
     /// Its policies; asked for only when IAM cannot be asked to simulate.
-    pub documents: Seen<RoleDocuments>,
+    pub documents: Observed<RoleDocuments>,
     /// How many policies it has, inline and managed.
-    pub policies: Seen<usize>,
+    pub policies: Observed<usize>,
 }
 
 /// One service account, with all that its credentials hang on.
@@ -67,27 +67,27 @@ pub struct Snapshot {
     /// The cluster.
     pub cluster: Arc<ClusterView>,
     /// Its association.
-    pub association: Seen<Option<Association>>,
+    pub association: Observed<Option<Association>>,
     /// The add-on that owns the association, when one does.
-    pub owner: Seen<Option<Addon>>,
+    pub owner: Observed<Option<Addon>>,
     /// When it has none: all associations of the cluster.
-    pub others: Seen<Vec<AssociationSummary>>,
+    pub others: Observed<Vec<AssociationSummary>>,
     /// When it has none: other clusters of the region that have one for it, by name.
-    pub elsewhere: Seen<Vec<String>>,
+    pub elsewhere: Observed<Vec<String>>,
     /// The service account in Kubernetes.
-    pub service_account: Seen<ServiceAccountState>,
+    pub service_account: Observed<ServiceAccountState>,
     /// Its pods.
-    pub pods: Seen<Vec<Pod>>,
+    pub pods: Observed<Vec<Pod>>,
     /// All workloads of its namespace.
-    pub workloads: Seen<Vec<Workload>>,
+    pub workloads: Observed<Vec<Workload>>,
     /// CronJobs that run as it; asked for only where nothing else uses it.
-    pub cron_jobs: Seen<Vec<CronJob>>,
+    pub cron_jobs: Observed<Vec<CronJob>>,
     /// ConfigMaps that its pods take variables from.
-    pub config_maps: BTreeMap<String, Seen<Option<Settings>>>,
+    pub config_maps: BTreeMap<String, Observed<Option<Settings>>>,
     /// The names of the keys of Secrets that its pods take variables from, when Secrets may be read.
-    pub secrets: BTreeMap<String, Seen<Option<Vec<String>>>>,
+    pub secrets: BTreeMap<String, Observed<Option<Vec<String>>>>,
     /// NetworkPolicies of its namespace.
-    pub network_policies: Seen<Vec<NetworkPolicy>>,
+    pub network_policies: Observed<Vec<NetworkPolicy>>,
     /// The association's role.
     pub role: RoleView,
     /// The association's target role, when it has one.
@@ -104,7 +104,7 @@ pub struct Snapshot {
     pub access: AccessView,
     /// The roles of the managed node groups that its pods run on, by the group's name; asked for only when a pod has trouble,
     /// or what it needs was named.
-    pub node_roles: BTreeMap<String, Seen<NodeRole>>,
+    pub node_roles: BTreeMap<String, Observed<NodeRole>>,
 }
 
 impl Snapshot {
@@ -114,17 +114,17 @@ impl Snapshot {
             subject,
             now,
             cluster,
-            association: Seen::NotAsked,
-            owner: Seen::NotAsked,
-            others: Seen::NotAsked,
-            elsewhere: Seen::NotAsked,
-            service_account: Seen::NotAsked,
-            pods: Seen::NotAsked,
-            workloads: Seen::NotAsked,
-            cron_jobs: Seen::NotAsked,
+            association: Observed::NotRequested,
+            owner: Observed::NotRequested,
+            others: Observed::NotRequested,
+            elsewhere: Observed::NotRequested,
+            service_account: Observed::NotRequested,
+            pods: Observed::NotRequested,
+            workloads: Observed::NotRequested,
+            cron_jobs: Observed::NotRequested,
             config_maps: BTreeMap::new(),
             secrets: BTreeMap::new(),
-            network_policies: Seen::NotAsked,
+            network_policies: Observed::NotRequested,
             role: RoleView::default(),
             target: RoleView::default(),
             logs: Vec::new(),
@@ -138,19 +138,19 @@ impl Snapshot {
 
     /// Its association, when it was read and there is one.
     pub fn associated(&self) -> Option<&Association> {
-        self.association.read()?.as_ref()
+        self.association.known()?.as_ref()
     }
 
     /// Its pods that neither ended nor are ending.
     pub fn live_pods(&self) -> Vec<&Pod> {
-        self.pods.read().into_iter().flatten().filter(|pod| pod.live()).collect()
+        self.pods.known().into_iter().flatten().filter(|pod| pod.live()).collect()
     }
 
     /// Its pods that are looked at for trouble: those that live, and the newest pod of its Jobs where that failed for good.
     pub fn looked_at_pods(&self) -> Vec<&Pod> {
         let ended = |pod: &&Pod| !pod.deleting && !pod.live();
         let jobs = |pod: &&Pod| pod.owner.as_ref().is_some_and(|owner| owner.kind == "Job");
-        let all = || self.pods.read().into_iter().flatten();
+        let all = || self.pods.known().into_iter().flatten();
         let newest = all().filter(jobs).max_by_key(|pod| (pod.created_at, pod.name.as_str()));
         let failed = newest.filter(ended).filter(|pod| pod.phase == "Failed");
         self.live_pods().into_iter().chain(failed).collect()
@@ -159,12 +159,12 @@ impl Snapshot {
     /// The workloads whose template names it.
     pub fn own_workloads(&self) -> Vec<&Workload> {
         let own = |workload: &&Workload| workload.service_account == self.subject.name;
-        self.workloads.read().into_iter().flatten().filter(own).collect()
+        self.workloads.known().into_iter().flatten().filter(own).collect()
     }
 
     /// The role of the annotation for IRSA.
     pub fn irsa_annotation(&self) -> Option<&str> {
-        match self.service_account.read()? {
+        match self.service_account.known()? {
             ServiceAccountState::Exists { irsa_role } => irsa_role.as_deref(),
             ServiceAccountState::Missing { .. } | ServiceAccountState::NoNamespace { .. } => None,
         }
@@ -173,20 +173,20 @@ impl Snapshot {
     /// The role that its pods get by IRSA, when it has no association: each pod was created with it, or there is none yet and
     /// the annotation names it.
     pub fn uses_irsa(&self) -> Option<String> {
-        if self.association != Seen::Read(None) {
+        if self.association != Observed::Known(None) {
             return None;
         }
         let pods = self.live_pods();
         match pods.first() {
             Some(first) => pods.iter().all(|pod| pod.irsa_role().is_some()).then(|| first.irsa_role())?,
-            None => self.pods.read().and(self.irsa_annotation()).map(str::to_owned),
+            None => self.pods.known().and(self.irsa_annotation()).map(str::to_owned),
         }
     }
 
     /// Nothing of it is meant to run now: it has no pod, and its workloads are scaled to zero, or there are none.
     pub fn nothing_runs(&self) -> bool {
         let none = |pods: &Vec<Pod>| !pods.iter().any(Pod::live);
-        let read = self.workloads.read().is_some() && self.pods.read().is_some_and(none);
+        let read = self.workloads.known().is_some() && self.pods.known().is_some_and(none);
         read && self.own_workloads().iter().all(|workload| workload.replicas == 0)
     }
 }

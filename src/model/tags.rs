@@ -30,7 +30,7 @@ pub enum TagError {
 }
 
 /// The tags that podid puts on what it creates for a service account.
-pub fn own(cluster: &Cluster, subject: &ServiceAccount) -> BTreeMap<String, String> {
+pub fn association_tags(cluster: &Cluster, subject: &ServiceAccount) -> BTreeMap<String, String> {
     BTreeMap::from([
         (tags::MANAGED_BY.to_owned(), "podid".to_owned()),
         (tags::CLUSTER.to_owned(), cluster.arn.to_string()),

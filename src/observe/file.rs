@@ -17,21 +17,21 @@ use crate::{
         addon::AGENT,
         arn::{Arn, last},
         association::{Association, AssociationFilter, AssociationSummary},
-        cluster::Cluster as EksCluster,
+        cluster::Cluster,
         glob::{self, Pattern},
-        have::Seen,
-        manifest::{Around, Entries, Holdings, Role, RoleHoldings},
+        have::Observed,
+        manifest::{ClusterState, Entries, KubernetesState, Role, RoleState},
         names::ServiceAccount,
         ownership, policy, trust,
         want::Field,
         workload::{Pod, Workload},
     },
-    ports::{Cluster, Eks, Iam, Tables},
+    ports::{Eks, Iam, Kubernetes, Tables},
 };
 
 /// Of which service accounts the Kubernetes side is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
+pub enum KubernetesReads {
     /// Of none.
     Nothing,
     /// Of those that are to be associated.
@@ -42,7 +42,7 @@ pub enum Extent {
 
 /// Where a file's things are read from.
 #[derive(Clone, Copy)]
-pub struct From<'a> {
+pub struct Sources<'a> {
     /// EKS.
     pub eks: &'a dyn Eks,
     /// IAM.
@@ -50,13 +50,13 @@ pub struct From<'a> {
     /// DynamoDB.
     pub tables: &'a dyn Tables,
     /// Kubernetes; `None` when it is not to be asked.
-    pub kube: Option<&'a dyn Cluster>,
+    pub kube: Option<&'a dyn Kubernetes>,
     /// Of which service accounts the Kubernetes side is read.
-    pub around: Extent,
+    pub around: KubernetesReads,
     /// Roles of podid's are taken as they are.
     pub adopt: bool,
     /// The cluster.
-    pub cluster: &'a EksCluster,
+    pub cluster: &'a Cluster,
     /// Hears how many associations were read, of how many.
     pub tell: &'a (dyn Fn(usize, usize) + Sync),
 }
@@ -65,7 +65,7 @@ pub struct From<'a> {
 ///
 /// # Errors
 /// When Kubernetes cannot be read.
-pub async fn matching(kube: &dyn Cluster, patterns: &[Pattern]) -> Result<BTreeSet<ServiceAccount>> {
+pub async fn matching(kube: &dyn Kubernetes, patterns: &[Pattern]) -> Result<BTreeSet<ServiceAccount>> {
     let wild = patterns.iter().any(|pattern| pattern.namespace.literal().is_none());
     let mut namespaces: BTreeSet<String> =
         patterns.iter().filter_map(|p| p.namespace.literal().map(str::to_owned)).collect();
@@ -86,17 +86,17 @@ pub async fn matching(kube: &dyn Cluster, patterns: &[Pattern]) -> Result<BTreeS
 /// # Errors
 /// When a read failed for another reason than a permission that the plan can do without.
 pub async fn holdings(
-    from: From<'_>,
+    from: Sources<'_>,
     entries: &Entries,
     subjects: &BTreeMap<ServiceAccount, String>,
     prune: bool,
-) -> Result<Holdings> {
+) -> Result<ClusterState> {
     let (associations, roles, addon) = futures::try_join!(
         associations(from, subjects, prune),
         file_roles(from.iam, entries, subjects),
         addon(from, entries),
     )?;
-    let mut have = Holdings { roles, addon, ..Holdings::default() };
+    let mut have = ClusterState { roles, addon, ..ClusterState::default() };
     let (known, rest): (Vec<_>, Vec<_>) =
         associations.into_iter().partition(|a| subjects.contains_key(&a.summary.subject));
     have.associations = known.into_iter().map(|a| (a.summary.subject.clone(), a)).collect();
@@ -122,10 +122,10 @@ pub async fn holdings(
 
 /// Whether any role of the file may come to admit fewer than today.
 fn narrows(
-    cluster: &EksCluster,
+    cluster: &Cluster,
     entries: &Entries,
     subjects: &BTreeMap<ServiceAccount, String>,
-    have: &Holdings,
+    have: &ClusterState,
 ) -> bool {
     let mut users: BTreeMap<&str, Vec<&ServiceAccount>> = BTreeMap::new();
     for (subject, named) in subjects {
@@ -133,7 +133,7 @@ fn narrows(
     }
     entries.roles.iter().any(|entry| {
         let (name, scope) = (entry.value.name.as_str(), entry.value.scope);
-        let role = have.roles.get(name).and_then(|view| view.role.read()).and_then(Option::as_ref);
+        let role = have.roles.get(name).and_then(|view| view.role.known()).and_then(Option::as_ref);
         let (Some(scope), Some(role), Some(users)) = (scope, role, users.get(name)) else { return false };
         trust::narrows(&role.trust, cluster, scope, users.iter().copied())
     })
@@ -141,7 +141,7 @@ fn narrows(
 
 /// The associations of the subjects in full; all of the cluster when something may be pruned.
 async fn associations(
-    from: From<'_>,
+    from: Sources<'_>,
     subjects: &BTreeMap<ServiceAccount, String>,
     prune: bool,
 ) -> Result<Vec<Association>> {
@@ -160,7 +160,7 @@ async fn associations(
     described(from, summaries).await
 }
 
-async fn described(from: From<'_>, summaries: Vec<AssociationSummary>) -> Result<Vec<Association>> {
+async fn described(from: Sources<'_>, summaries: Vec<AssociationSummary>) -> Result<Vec<Association>> {
     let all = summaries.len();
     let mut described = Box::pin(describe_all(from.eks, &from.cluster.name, summaries));
     let (mut found, mut read) = (Vec::new(), 0);
@@ -177,7 +177,7 @@ async fn file_roles(
     iam: &dyn Iam,
     entries: &Entries,
     subjects: &BTreeMap<ServiceAccount, String>,
-) -> Result<BTreeMap<String, RoleHoldings>> {
+) -> Result<BTreeMap<String, RoleState>> {
     let targets: BTreeSet<&str> = entries
         .associations
         .iter()
@@ -191,7 +191,7 @@ async fn file_roles(
             let policies = &wanted.policies;
             let inline = !policies.dynamodb.is_unmanaged() || !policies.inline.is_unmanaged() || assumes;
             let view = role(iam, &wanted.name, !policies.managed.is_unmanaged(), inline).await?;
-            let holdings = RoleHoldings { role: view.role, attached: view.attached, inline: view.inline };
+            let holdings = RoleState { role: view.role, attached: view.attached, inline: view.inline };
             Ok::<_, Failure>((wanted.name.clone(), holdings))
         }
     });
@@ -204,8 +204,8 @@ async fn outside_roles(
     iam: &dyn Iam,
     entries: &Entries,
     subjects: &BTreeMap<ServiceAccount, String>,
-    have: &Holdings,
-) -> Result<BTreeMap<String, RoleHoldings>> {
+    have: &ClusterState,
+) -> Result<BTreeMap<String, RoleState>> {
     let off: BTreeMap<&str, bool> = entries
         .associations
         .iter()
@@ -227,14 +227,14 @@ async fn outside_roles(
     names.extend(leaving.map(|a| last(&a.role_arn).to_owned()).filter(|name| entries.role(name).is_none()));
     let reads = names.into_iter().map(|name| async move {
         let view = role(iam, &name, false, false).await?;
-        Ok::<_, Failure>((name, RoleHoldings { role: view.role, ..RoleHoldings::default() }))
+        Ok::<_, Failure>((name, RoleState { role: view.role, ..RoleState::default() }))
     });
     stream::iter(reads).buffered(CONCURRENCY).try_collect().await
 }
 
-async fn addon(from: From<'_>, entries: &Entries) -> Result<Seen<Option<crate::model::addon::Addon>>> {
+async fn addon(from: Sources<'_>, entries: &Entries) -> Result<Observed<Option<crate::model::addon::Addon>>> {
     if entries.agent.is_none() {
-        return Ok(Seen::NotAsked);
+        return Ok(Observed::NotRequested);
     }
     seen(from.eks.addon(&from.cluster.name, AGENT).await, "eks:DescribeAddon")
 }
@@ -248,12 +248,13 @@ struct Looked {
 }
 
 /// Looks at the tables that the file grants, where podid's statements do not know them yet: for their keys, and whether they exist.
-async fn tables(from: From<'_>, entries: &Entries, have: &Holdings) -> Result<Looked> {
+async fn tables(from: Sources<'_>, entries: &Entries, have: &ClusterState) -> Result<Looked> {
     let home = &from.cluster.arn;
     let mut unknown: BTreeMap<Arn, bool> = BTreeMap::new();
     for entry in &entries.roles {
         let Role { name, policies, .. } = &entry.value;
-        let before = have.roles.get(name).and_then(|role| role.inline.read()).and_then(|all| all.get(policy::DYNAMODB));
+        let before =
+            have.roles.get(name).and_then(|role| role.inline.known()).and_then(|all| all.get(policy::DYNAMODB));
         for table in policies.dynamodb.set().into_iter().flatten() {
             let Ok(text) = table.table.parse::<policy::TableText>() else { continue };
             let arn = text.at(&home.partition, &home.region, &home.account);
@@ -280,23 +281,23 @@ async fn tables(from: From<'_>, entries: &Entries, have: &Holdings) -> Result<Lo
     Ok(looked)
 }
 
-type Surroundings = (Seen<crate::model::agent::AgentState>, BTreeMap<ServiceAccount, Around>);
+type Surroundings = (Observed<crate::model::agent::AgentState>, BTreeMap<ServiceAccount, KubernetesState>);
 
 /// The Kubernetes side of what is to be associated, and with `recycle` of all.
 async fn surroundings(
-    from: From<'_>,
+    from: Sources<'_>,
     entries: &Entries,
     subjects: &BTreeMap<ServiceAccount, String>,
-    have: &Holdings,
+    have: &ClusterState,
 ) -> Result<Surroundings> {
     // `apply` proves the agent; a plan alone has to know only whether something else is one.
-    let installs =
-        entries.agent.is_some() && (from.around != Extent::Nothing || matches!(have.addon, Seen::Read(None)));
+    let installs = entries.agent.is_some()
+        && (from.around != KubernetesReads::Nothing || matches!(have.addon, Observed::Known(None)));
     let looked = names::looked_up(entries, subjects.keys(), have);
     let concerned: BTreeSet<&ServiceAccount> = match from.around {
-        Extent::Nothing => BTreeSet::new(),
-        Extent::New => looked.clone(),
-        Extent::All => subjects.keys().collect(),
+        KubernetesReads::Nothing => BTreeSet::new(),
+        KubernetesReads::New => looked.clone(),
+        KubernetesReads::All => subjects.keys().collect(),
     };
     let Some(kube) = from.kube.filter(|_| !concerned.is_empty() || installs) else { return Ok(Default::default()) };
     let looked = looked.into_iter().filter(|subject| concerned.contains(subject)).collect();
@@ -304,10 +305,10 @@ async fn surroundings(
     let (agent, mut states, (pods, workloads)) =
         futures::try_join!(agent(from.eks, kube, from.cluster), states, all_users(kube, &concerned))?;
     let around = concerned.into_iter().map(|subject| {
-        let own = Around {
+        let own = KubernetesState {
             service_account: states.remove(subject).unwrap_or_default(),
-            pods: of(&pods, |pod| pod.namespace == subject.namespace && pod.service_account == subject.name),
-            workloads: of(&workloads, |w| w.id.namespace == subject.namespace && w.service_account == subject.name),
+            pods: only(&pods, |pod| pod.namespace == subject.namespace && pod.service_account == subject.name),
+            workloads: only(&workloads, |w| w.id.namespace == subject.namespace && w.service_account == subject.name),
         };
         (subject.clone(), own)
     });
@@ -323,10 +324,10 @@ fn places<'a>(subjects: &BTreeSet<&'a ServiceAccount>) -> Vec<Option<&'a str>> {
 ///
 /// # Errors
 /// When a read failed for another reason than a missing permission.
-pub async fn all_pods(kube: &dyn Cluster, subjects: &BTreeSet<&ServiceAccount>) -> Result<Seen<Vec<Pod>>> {
+pub async fn all_pods(kube: &dyn Kubernetes, subjects: &BTreeSet<&ServiceAccount>) -> Result<Observed<Vec<Pod>>> {
     let reads = places(subjects).into_iter().map(|place| async move { seen(kube.all_pods(place).await, "list pods") });
     let all: Vec<_> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
-    Ok(all.into_iter().fold(Seen::Read(Vec::new()), joined))
+    Ok(all.into_iter().fold(Observed::Known(Vec::new()), joined))
 }
 
 /// The pods and workloads of these service accounts' namespaces.
@@ -334,20 +335,20 @@ pub async fn all_pods(kube: &dyn Cluster, subjects: &BTreeSet<&ServiceAccount>) 
 /// # Errors
 /// When a read failed for another reason than a missing permission.
 pub async fn all_users(
-    kube: &dyn Cluster,
+    kube: &dyn Kubernetes,
     subjects: &BTreeSet<&ServiceAccount>,
-) -> Result<(Seen<Vec<Pod>>, Seen<Vec<Workload>>)> {
+) -> Result<(Observed<Vec<Pod>>, Observed<Vec<Workload>>)> {
     let reads = stream::iter(places(subjects)).map(|place| async move {
         let (pods, mut workloads) =
             futures::try_join!(async { seen(kube.all_pods(place).await, "list pods") }, async {
                 seen(kube.all_workloads(place).await, "list deployments, statefulsets and daemonsets")
             })?;
-        if let (Seen::Read(pods), Seen::Read(workloads)) = (&pods, &mut workloads) {
+        if let (Observed::Known(pods), Observed::Known(workloads)) = (&pods, &mut workloads) {
             workloads.extend(rollouts(kube, pods, place).await?);
         }
         Ok::<_, Failure>((pods, workloads))
     });
-    let mut all = (Seen::Read(Vec::new()), Seen::Read(Vec::new()));
+    let mut all = (Observed::Known(Vec::new()), Observed::Known(Vec::new()));
     let mut reads = std::pin::pin!(reads.buffered(CONCURRENCY));
     while let Some((pods, workloads)) = reads.next().await.transpose()? {
         all = (joined(all.0, pods), joined(all.1, workloads));
@@ -355,31 +356,31 @@ pub async fn all_users(
     Ok(all)
 }
 
-fn joined<T>(all: Seen<Vec<T>>, more: Seen<Vec<T>>) -> Seen<Vec<T>> {
+fn joined<T>(all: Observed<Vec<T>>, more: Observed<Vec<T>>) -> Observed<Vec<T>> {
     match (all, more) {
-        (Seen::Read(mut all), Seen::Read(more)) => {
+        (Observed::Known(mut all), Observed::Known(more)) => {
             all.extend(more);
-            Seen::Read(all)
+            Observed::Known(all)
         }
-        (Seen::Read(_), unread) | (unread, _) => unread,
+        (Observed::Known(_), unread) | (unread, _) => unread,
     }
 }
 
-fn of<T: Clone>(all: &Seen<Vec<T>>, own: impl Fn(&T) -> bool) -> Seen<Vec<T>> {
+fn only<T: Clone>(all: &Observed<Vec<T>>, own: impl Fn(&T) -> bool) -> Observed<Vec<T>> {
     match all {
-        Seen::Read(all) => Seen::Read(all.iter().filter(|one| own(one)).cloned().collect()),
-        Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
-        Seen::NotAsked => Seen::NotAsked,
+        Observed::Known(all) => Observed::Known(all.iter().filter(|one| own(one)).cloned().collect()),
+        Observed::Unreadable(why) => Observed::Unreadable(why.clone()),
+        Observed::NotRequested => Observed::NotRequested,
     }
 }
 
 /// What carries the name of one of the documents and is in none: associations of this cluster, and roles of the account.
 async fn leftover(
-    from: From<'_>,
+    from: Sources<'_>,
     entries: &Entries,
     subjects: &BTreeMap<ServiceAccount, String>,
     rest: Vec<Association>,
-    have: &mut Holdings,
+    have: &mut ClusterState,
 ) -> Result<()> {
     let cluster = &from.cluster.arn;
     let ours = |tags: &BTreeMap<String, String>| ownership::is_kept_by(tags, cluster, entries.names.iter().flatten());

@@ -7,18 +7,18 @@ use crate::{
     failure::{Failure, Result},
     model::{
         arn::Arn,
-        cluster::Cluster as EksCluster,
-        have::Seen,
+        cluster::Cluster,
+        have::Observed,
         live::{Answer, Live},
         snapshot::Snapshot,
         trust::PRINCIPAL,
     },
-    ports::{AsPod, Cluster, EksAuth},
+    ports::{AsPod, EksAuth, Kubernetes},
 };
 
 /// Asks in the name of a running pod, and calls DynamoDB for the tables among the needs; queries only when `query`.
-pub async fn walk(auth: &dyn EksAuth, kube: &dyn Cluster, cluster: &EksCluster, it: &Snapshot, query: bool) -> Live {
-    if let Seen::Unreadable(why) = &it.pods {
+pub async fn walk(auth: &dyn EksAuth, kube: &dyn Kubernetes, cluster: &Cluster, it: &Snapshot, query: bool) -> Live {
+    if let Observed::Unreadable(why) = &it.pods {
         return Live::unasked(why);
     }
     let mut live = Live::default();

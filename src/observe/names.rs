@@ -9,12 +9,12 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         arn::Arn,
-        have::{Seen, ServiceAccountState},
-        manifest::{Entries, Holdings},
+        have::{Observed, ServiceAccountState},
+        manifest::{ClusterState, Entries},
         names::ServiceAccount,
         text::nearest,
     },
-    ports::{Cluster, Tables},
+    ports::{Kubernetes, Tables},
 };
 
 /// More namespaces than this are read by one list of the whole cluster instead of one each.
@@ -33,7 +33,7 @@ type Existing = Vec<(ServiceAccount, Option<String>)>;
 pub fn looked_up<'a>(
     entries: &Entries,
     subjects: impl Iterator<Item = &'a ServiceAccount>,
-    have: &Holdings,
+    have: &ClusterState,
 ) -> BTreeSet<&'a ServiceAccount> {
     let created = entries.associations.iter().filter(|entry| entry.value.create_service_account == Some(true));
     let created: BTreeSet<ServiceAccount> =
@@ -46,9 +46,9 @@ pub fn looked_up<'a>(
 /// # Errors
 /// When a read failed for another reason than a missing permission.
 pub async fn service_accounts(
-    kube: &dyn Cluster,
+    kube: &dyn Kubernetes,
     subjects: &BTreeSet<&ServiceAccount>,
-) -> Result<BTreeMap<ServiceAccount, Seen<ServiceAccountState>>> {
+) -> Result<BTreeMap<ServiceAccount, Observed<ServiceAccountState>>> {
     let mut of: BTreeMap<&str, Vec<&ServiceAccount>> = BTreeMap::new();
     for subject in subjects {
         of.entry(&subject.namespace).or_default().push(subject);
@@ -71,7 +71,7 @@ pub async fn service_accounts(
 }
 
 /// `None` where they may not be listed: each can still be read by itself.
-async fn listed(kube: &dyn Cluster, namespace: Option<&str>) -> Result<Option<Existing>> {
+async fn listed(kube: &dyn Kubernetes, namespace: Option<&str>) -> Result<Option<Existing>> {
     match kube.all_service_accounts(namespace).await {
         Ok(existing) => Ok(Some(existing)),
         Err(failure) if forbidden(&failure) => Ok(None),
@@ -79,10 +79,10 @@ async fn listed(kube: &dyn Cluster, namespace: Option<&str>) -> Result<Option<Ex
     }
 }
 
-type States = BTreeMap<ServiceAccount, Seen<ServiceAccountState>>;
+type States = BTreeMap<ServiceAccount, Observed<ServiceAccountState>>;
 
 async fn found(
-    kube: &dyn Cluster,
+    kube: &dyn Kubernetes,
     subjects: impl Iterator<Item = &ServiceAccount>,
     existing: Existing,
 ) -> Result<States> {
@@ -92,7 +92,7 @@ async fn found(
         .into_iter()
         .map(|subject| {
             let irsa_role = known.get(subject).and_then(|irsa| (*irsa).clone());
-            (subject.clone(), Seen::Read(ServiceAccountState::Exists { irsa_role }))
+            (subject.clone(), Observed::Known(ServiceAccountState::Exists { irsa_role }))
         })
         .collect();
     states.extend(missing(kube, &absent, &existing).await?);
@@ -100,7 +100,7 @@ async fn found(
 }
 
 /// Those that a list does not have, with what was probably meant. A few are read one by one, which finds names in the whole cluster.
-async fn missing(kube: &dyn Cluster, absent: &[&ServiceAccount], existing: &Existing) -> Result<States> {
+async fn missing(kube: &dyn Kubernetes, absent: &[&ServiceAccount], existing: &Existing) -> Result<States> {
     if absent.len() <= NAMESPACES {
         return one_by_one(kube, absent.to_vec()).await;
     }
@@ -115,12 +115,12 @@ async fn missing(kube: &dyn Cluster, absent: &[&ServiceAccount], existing: &Exis
         let namespace = namespaces.as_ref().is_none_or(|names| names.contains(&subject.namespace));
         let state =
             ServiceAccountState::absent(subject, namespace, &existing, namespaces.as_deref().unwrap_or_default());
-        ((*subject).clone(), Seen::Read(state))
+        ((*subject).clone(), Observed::Known(state))
     };
     Ok(absent.iter().map(state).collect())
 }
 
-async fn one_by_one(kube: &dyn Cluster, subjects: Vec<&ServiceAccount>) -> Result<States> {
+async fn one_by_one(kube: &dyn Kubernetes, subjects: Vec<&ServiceAccount>) -> Result<States> {
     let reads = subjects.into_iter().map(|subject| async move {
         let state = seen(kube.service_account(subject).await, "get serviceaccounts")?;
         Ok::<_, Failure>((subject.clone(), state))

@@ -26,15 +26,15 @@ use crate::{
         agent::AgentState,
         arn::last,
         association::{Association, AssociationFilter, AssociationSummary},
-        cluster::Cluster as EksCluster,
-        have::{Seen, ServiceAccountState},
+        cluster::Cluster,
+        have::{Observed, ServiceAccountState},
         log_line::LogLine,
         names::ServiceAccount,
         pod_spec::{EnvValue, Settings, matters},
         snapshot::{ClusterView, PodLog, RoleView, Snapshot},
     },
     output::mask,
-    ports::{Cluster, Eks, Iam, Tables},
+    ports::{Eks, Iam, Kubernetes, Tables},
 };
 
 /// What is asked, and of whom.
@@ -46,7 +46,7 @@ pub struct Asking<'a> {
     /// DynamoDB.
     pub tables: &'a dyn Tables,
     /// Kubernetes; or why it cannot be asked.
-    pub kube: Result<&'a dyn Cluster, String>,
+    pub kube: Result<&'a dyn Kubernetes, String>,
     /// The names of the keys of Secrets may be read.
     pub secrets: bool,
     /// Logs may be read.
@@ -68,13 +68,17 @@ const NODE_GROUP: &str = "eks.amazonaws.com/nodegroup";
 
 impl Asking<'_> {
     /// A read of Kubernetes; unread where that cannot be asked.
-    async fn kube<'k, T, F>(&'k self, permission: &str, read: impl FnOnce(&'k dyn Cluster) -> F) -> Result<Seen<T>>
+    async fn kube<'k, T, F>(
+        &'k self,
+        permission: &str,
+        read: impl FnOnce(&'k dyn Kubernetes) -> F,
+    ) -> Result<Observed<T>>
     where
         F: Future<Output = Result<T>>,
     {
         match &self.kube {
             Ok(kube) => seen(read(*kube).await, permission),
-            Err(why) => Ok(Seen::Unreadable(why.clone())),
+            Err(why) => Ok(Observed::Unreadable(why.clone())),
         }
     }
 
@@ -82,22 +86,22 @@ impl Asking<'_> {
     ///
     /// # Errors
     /// When a read failed for another reason than a missing permission.
-    pub async fn cluster(&self, cluster: &EksCluster) -> Result<ClusterView> {
+    pub async fn cluster(&self, cluster: &Cluster) -> Result<ClusterView> {
         let agent = async {
             match &self.kube {
                 Ok(kube) => {
                     let read = agent_and_network(self.eks, *kube, cluster).await;
                     let (mut state, network) = match seen(read, "eks:DescribeAddon and list daemonsets and nodes")? {
-                        Seen::Read(both) => both,
-                        Seen::Unreadable(why) => (Seen::Unreadable(why.clone()), Seen::Unreadable(why)),
-                        Seen::NotAsked => (Seen::NotAsked, Seen::NotAsked),
+                        Observed::Known(both) => both,
+                        Observed::Unreadable(why) => (Observed::Unreadable(why.clone()), Observed::Unreadable(why)),
+                        Observed::NotRequested => (Observed::NotRequested, Observed::NotRequested),
                     };
-                    if let (Seen::Read(state), true) = (&mut state, self.logs) {
+                    if let (Observed::Known(state), true) = (&mut state, self.logs) {
                         super::crash_logs(*kube, state).await;
                     }
                     Ok((state, network))
                 }
-                Err(why) => Ok((Seen::Unreadable(why.clone()), Seen::Unreadable(why.clone()))),
+                Err(why) => Ok((Observed::Unreadable(why.clone()), Observed::Unreadable(why.clone()))),
             }
         };
         let own = agents_own();
@@ -107,14 +111,14 @@ impl Asking<'_> {
         };
         let ((agent, network), agents_own) = futures::try_join!(agent, own)?;
         // Which versions there are matters only where the one installed has trouble.
-        let addon = agent.read().and_then(|state| state.addon.as_ref());
+        let addon = agent.known().and_then(|state| state.addon.as_ref());
         let offered = match addon.filter(|addon| addon.status != "ACTIVE" || !addon.issues.is_empty()) {
             Some(addon) => {
                 seen(self.eks.addon_versions(&addon.name, &cluster.version).await, "eks:DescribeAddonVersions")?
             }
-            None => Seen::NotAsked,
+            None => Observed::NotRequested,
         };
-        Ok(ClusterView { cluster: Seen::Read(cluster.clone()), agent, offered, agents_own, network })
+        Ok(ClusterView { cluster: Observed::Known(cluster.clone()), agent, offered, agents_own, network })
     }
 
     /// The roles of the managed node groups of these nodes.
@@ -126,15 +130,15 @@ impl Asking<'_> {
         cluster: &str,
         agent: &AgentState,
         nodes: &BTreeSet<String>,
-    ) -> Result<BTreeMap<String, Seen<String>>> {
+    ) -> Result<BTreeMap<String, Observed<String>>> {
         let used = agent.nodes.iter().filter(|node| nodes.contains(&node.name));
         let groups: BTreeSet<&String> = used.filter_map(|node| node.labels.get(NODE_GROUP)).collect();
         let reads = groups.into_iter().map(|group| async move {
             Ok(match seen(self.eks.node_role(cluster, group).await, "eks:DescribeNodegroup")? {
-                Seen::Read(Some(role)) => (group.clone(), Seen::Read(role)),
-                Seen::Read(None) => (group.clone(), Seen::Unreadable("the node group is gone".to_owned())),
-                Seen::Unreadable(why) => (group.clone(), Seen::Unreadable(why)),
-                Seen::NotAsked => (group.clone(), Seen::NotAsked),
+                Observed::Known(Some(role)) => (group.clone(), Observed::Known(role)),
+                Observed::Known(None) => (group.clone(), Observed::Unreadable("the node group is gone".to_owned())),
+                Observed::Unreadable(why) => (group.clone(), Observed::Unreadable(why)),
+                Observed::NotRequested => (group.clone(), Observed::NotRequested),
             })
         });
         stream::iter(reads).buffered(CONCURRENCY).try_collect().await
@@ -151,7 +155,7 @@ impl Asking<'_> {
         view: &Arc<ClusterView>,
         now: Timestamp,
     ) -> Result<Vec<Snapshot>> {
-        let cluster = view.cluster.read().map_or_else(String::new, |cluster| cluster.name.clone());
+        let cluster = view.cluster.known().map_or_else(String::new, |cluster| cluster.name.clone());
         let associations = stream::iter(subjects)
             .map(|(subject, listed)| self.association(&cluster, subject, listed.as_ref()))
             .buffered(CONCURRENCY)
@@ -204,7 +208,7 @@ impl Asking<'_> {
         cluster: &str,
         subject: &ServiceAccount,
         listed: Option<&AssociationSummary>,
-    ) -> Result<Seen<Option<Association>>> {
+    ) -> Result<Observed<Option<Association>>> {
         let Some(listed) = listed else {
             return seen(
                 association(self.eks, cluster, subject).await,
@@ -217,16 +221,16 @@ impl Asking<'_> {
     async fn service_accounts(
         &self,
         subjects: BTreeSet<&ServiceAccount>,
-    ) -> Result<BTreeMap<ServiceAccount, Seen<ServiceAccountState>>> {
+    ) -> Result<BTreeMap<ServiceAccount, Observed<ServiceAccountState>>> {
         let why = match &self.kube {
             Ok(kube) => match seen(names::service_accounts(*kube, &subjects).await, "get and list serviceaccounts")? {
-                Seen::Read(states) => return Ok(states),
-                Seen::Unreadable(why) => why,
-                Seen::NotAsked => return Ok(BTreeMap::new()),
+                Observed::Known(states) => return Ok(states),
+                Observed::Unreadable(why) => why,
+                Observed::NotRequested => return Ok(BTreeMap::new()),
             },
             Err(why) => why.clone(),
         };
-        Ok(subjects.into_iter().map(|it| (it.clone(), Seen::Unreadable(why.clone()))).collect())
+        Ok(subjects.into_iter().map(|it| (it.clone(), Observed::Unreadable(why.clone()))).collect())
     }
 
     /// The roles and target roles of the snapshots, by ARN. One of another account cannot be read from here. The policies are
@@ -241,22 +245,22 @@ impl Asking<'_> {
         let on = &on;
         let wanted: BTreeSet<&String> =
             associations.flat_map(|it| std::iter::once(&it.role_arn).chain(&it.target_role_arn)).collect();
-        let home = snapshots.first().and_then(|it| it.cluster.cluster.read()).map(|cluster| &cluster.arn.account);
+        let home = snapshots.first().and_then(|it| it.cluster.cluster.known()).map(|cluster| &cluster.arn.account);
         let reads = wanted.into_iter().map(|arn| async move {
             let account = arn.split(':').nth(4).unwrap_or_default();
             let role = if home.is_some_and(|home| home == account) {
                 seen(self.iam.role(last(arn)).await, "iam:GetRole")?
             } else {
-                Seen::Unreadable(format!("it is in account {account}, which these credentials do not reach"))
+                Observed::Unreadable(format!("it is in account {account}, which these credentials do not reach"))
             };
             let documents = match &role {
-                Seen::Read(Some(role)) if on.contains(arn) => self.policies_of(role).await?,
-                _ => Seen::NotAsked,
+                Observed::Known(Some(role)) if on.contains(arn) => self.policies_of(role).await?,
+                _ => Observed::NotRequested,
             };
             let policies = match (&role, &documents) {
-                (_, Seen::Read(documents)) => Seen::Read(documents.identity.len()),
-                (Seen::Read(Some(role)), Seen::NotAsked) => self.count_policies(&role.name).await?,
-                _ => Seen::NotAsked,
+                (_, Observed::Known(documents)) => Observed::Known(documents.identity.len()),
+                (Observed::Known(Some(role)), Observed::NotRequested) => self.count_policies(&role.name).await?,
+                _ => Observed::NotRequested,
             };
             Ok((arn.clone(), RoleView { role, documents, policies }))
         });
@@ -289,7 +293,7 @@ impl Asking<'_> {
             let read = if self.secrets {
                 self.kube("get secrets", |kube| kube.secret_keys(namespace, &name)).await?
             } else {
-                Seen::NotAsked
+                Observed::NotRequested
             };
             Ok((name, read))
         });
@@ -316,7 +320,7 @@ impl Asking<'_> {
 
     /// The logs of the agents on the nodes of pods that have trouble, and of agents there that crash.
     async fn agent_logs(&self, it: &Snapshot) -> Result<Vec<PodLog>> {
-        let (true, Some(agent)) = (self.logs, it.cluster.agent.read()) else { return Ok(Vec::new()) };
+        let (true, Some(agent)) = (self.logs, it.cluster.agent.known()) else { return Ok(Vec::new()) };
         let pods = it.live_pods();
         let troubled = pods.iter().filter(|pod| pod.containers.iter().any(|c| pod.troubled(c)));
         let nodes: BTreeSet<&String> = troubled.filter_map(|pod| pod.node.as_ref()).collect();
@@ -336,36 +340,40 @@ impl Asking<'_> {
             .await;
         let lines = match read {
             // Masked as a whole: a private key is more than one line.
-            Ok(Seen::Read(text)) => Seen::Read(LogLine::of_log(&text, &mask::mask(&text))),
-            Ok(Seen::Unreadable(why)) => Seen::Unreadable(why),
-            Ok(Seen::NotAsked) => Seen::NotAsked,
-            Err(failure) => Seen::Unreadable(failure.to_string()),
+            Ok(Observed::Known(text)) => Observed::Known(LogLine::of_log(&text, &mask::mask(&text))),
+            Ok(Observed::Unreadable(why)) => Observed::Unreadable(why),
+            Ok(Observed::NotRequested) => Observed::NotRequested,
+            Err(failure) => Observed::Unreadable(failure.to_string()),
         };
         PodLog { pod: format!("{namespace}/{pod}"), container: container.to_owned(), lines }
     }
 
     /// The add-on that owns the association: `…:addon/CLUSTER/NAME/ID`.
-    async fn owner(&self, it: &Snapshot, cluster: &str) -> Result<Seen<Option<Addon>>> {
+    async fn owner(&self, it: &Snapshot, cluster: &str) -> Result<Observed<Option<Addon>>> {
         let owner = it.associated().and_then(|association| association.summary.owner_arn.as_ref());
         match owner.and_then(|arn| arn.split('/').nth(2)) {
             Some(name) => seen(self.eks.addon(cluster, name).await, "eks:DescribeAddon"),
-            None => Ok(Seen::NotAsked),
+            None => Ok(Observed::NotRequested),
         }
     }
 
     /// Where there is no association: the others of the cluster, and clusters of the region that have one of that name.
-    async fn around(&self, it: &Snapshot, cluster: &str) -> Result<(Seen<Vec<AssociationSummary>>, Seen<Vec<String>>)> {
-        if it.association != Seen::Read(None) {
-            return Ok((Seen::NotAsked, Seen::NotAsked));
+    async fn around(
+        &self,
+        it: &Snapshot,
+        cluster: &str,
+    ) -> Result<(Observed<Vec<AssociationSummary>>, Observed<Vec<String>>)> {
+        if it.association != Observed::Known(None) {
+            return Ok((Observed::NotRequested, Observed::NotRequested));
         }
         let everything = AssociationFilter::default();
         let others =
             async { seen(self.eks.associations(cluster, &everything).await, "eks:ListPodIdentityAssociations") };
         let elsewhere = async {
             let names = match seen(self.eks.clusters().await, "eks:ListClusters")? {
-                Seen::Read(names) => names,
-                Seen::Unreadable(why) => return Ok(Seen::Unreadable(why)),
-                Seen::NotAsked => return Ok(Seen::NotAsked),
+                Observed::Known(names) => names,
+                Observed::Unreadable(why) => return Ok(Observed::Unreadable(why)),
+                Observed::NotRequested => return Ok(Observed::NotRequested),
             };
             let filter = AssociationFilter::from(&it.subject);
             let reads = names.into_iter().filter(|name| name != cluster).map(|name| {
@@ -375,23 +383,23 @@ impl Asking<'_> {
                     seen(read, "eks:ListPodIdentityAssociations").map(|read| (name, read))
                 }
             });
-            let read: Vec<(String, Seen<Vec<_>>)> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+            let read: Vec<(String, Observed<Vec<_>>)> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
             let (mut found, mut unread) = (Vec::new(), None);
             for (name, read) in read {
                 match read {
-                    Seen::Read(listed) if !listed.is_empty() => found.push(name),
-                    Seen::Unreadable(why) => unread = Some(format!("{why} of cluster {name}")),
-                    Seen::Read(_) | Seen::NotAsked => {}
+                    Observed::Known(listed) if !listed.is_empty() => found.push(name),
+                    Observed::Unreadable(why) => unread = Some(format!("{why} of cluster {name}")),
+                    Observed::Known(_) | Observed::NotRequested => {}
                 }
             }
             // One that has it says enough; that none has, only all of them can say.
             Ok(match unread {
-                Some(why) if found.is_empty() => Seen::Unreadable(why),
-                _ => Seen::Read(found),
+                Some(why) if found.is_empty() => Observed::Unreadable(why),
+                _ => Observed::Known(found),
             })
         };
         futures::try_join!(others, elsewhere)
     }
 }
 
-type SettingsRead = (BTreeMap<String, Seen<Option<Settings>>>, BTreeMap<String, Seen<Option<Vec<String>>>>);
+type SettingsRead = (BTreeMap<String, Observed<Option<Settings>>>, BTreeMap<String, Observed<Option<Vec<String>>>>);

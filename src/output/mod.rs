@@ -35,7 +35,7 @@ pub use self::{
     log::init_logging,
     plan::{PlanLine, Sign, render_plan},
     progress::Progress,
-    prompt::Consent,
+    prompt::Answer,
     streams::Streams,
     styles::{Glyph, Paint, Tone},
     table::{Cell, Column, Table, TableView},

@@ -172,7 +172,7 @@ mod tests {
             name: "p".into(),
             before,
             after: after.clone(),
-            holder: crate::plan::Holder::Own,
+            holder: crate::plan::RoleOwnership::Own,
         };
         let changed = PlanLine::of(&put(Some(before)), false).unwrap();
         assert_eq!(changed.sign, Sign::Update);

@@ -8,14 +8,14 @@ use super::{Term, Tone, lock, mask::visible};
 
 /// What the user answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Consent {
+pub enum Answer {
     /// Go on.
     Yes,
     /// Stop, with nothing changed.
     No,
 }
 
-impl Consent {
+impl Answer {
     /// Asks `question [y/N]`. The caller makes sure that [`Term::can_prompt`].
     pub async fn ask(term: &Term, question: &str) -> Self {
         let answer = answer(term, &format!("{} [y/N] ", visible(question))).await;
@@ -34,7 +34,7 @@ impl Consent {
     }
 }
 
-impl From<bool> for Consent {
+impl From<bool> for Answer {
     fn from(yes: bool) -> Self {
         if yes { Self::Yes } else { Self::No }
     }
@@ -67,17 +67,17 @@ mod tests {
     #[tokio::test]
     async fn only_a_clear_yes_is_a_yes() {
         for (input, expected) in [
-            ("y\n", Consent::Yes),
-            ("YES\r\n", Consent::Yes),
-            (" y ", Consent::Yes),
-            ("n\n", Consent::No),
-            ("\n", Consent::No),
-            ("", Consent::No),
-            ("yep\n", Consent::No),
+            ("y\n", Answer::Yes),
+            ("YES\r\n", Answer::Yes),
+            (" y ", Answer::Yes),
+            ("n\n", Answer::No),
+            ("\n", Answer::No),
+            ("", Answer::No),
+            ("yep\n", Answer::No),
         ] {
             let term = Term::test(true, true, 80);
             term.set_input(Box::new(Cursor::new(input)));
-            assert_eq!(Consent::ask(&term, "apply 3 changes?").await, expected, "{input:?}");
+            assert_eq!(Answer::ask(&term, "apply 3 changes?").await, expected, "{input:?}");
             let end = if input.is_empty() { "\n" } else { "" };
             assert_eq!(term.stderr(), format!("apply 3 changes? [y/N] {end}"));
         }
@@ -86,11 +86,11 @@ mod tests {
     #[tokio::test]
     async fn a_name_is_typed_exactly() {
         for (input, expected) in
-            [("prod\n", Consent::Yes), ("Prod\n", Consent::No), ("y\n", Consent::No), ("", Consent::No)]
+            [("prod\n", Answer::Yes), ("Prod\n", Answer::No), ("y\n", Answer::No), ("", Answer::No)]
         {
             let term = Term::test(true, true, 80);
             term.set_input(Box::new(Cursor::new(input)));
-            assert_eq!(Consent::type_name(&term, "cluster name", "prod").await, expected, "{input:?}");
+            assert_eq!(Answer::type_name(&term, "cluster name", "prod").await, expected, "{input:?}");
             assert!(term.stderr().starts_with("type the cluster name `prod` to go on: "), "{}", term.stderr());
         }
     }
@@ -99,7 +99,7 @@ mod tests {
     async fn answers_are_read_one_by_one() {
         let term = Term::test(true, true, 80);
         term.set_input(Box::new(Cursor::new("y\nn\n")));
-        assert!(Consent::ask(&term, "first?").await.given());
-        assert!(!Consent::ask(&term, "second?").await.given());
+        assert!(Answer::ask(&term, "first?").await.given());
+        assert!(!Answer::ask(&term, "second?").await.given());
     }
 }

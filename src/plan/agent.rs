@@ -4,28 +4,28 @@ use super::{Plan, Refusal, Step};
 use crate::model::{
     addon::{AGENT, Settings},
     agent::{AgentState, Reach, grouped},
-    have::{Have, Seen},
+    have::{Have, Observed},
     want::Want,
     workload::{Pod, Workload},
 };
 
 pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
     let state = match &have.agent {
-        Seen::NotAsked => return Ok(()),
-        Seen::Unreadable(why) if want.install_agent.is_some() => {
+        Observed::NotRequested => return Ok(()),
+        Observed::Unreadable(why) if want.install_agent.is_some() => {
             return Err(unknown(why));
         }
-        Seen::Unreadable(why) => {
+        Observed::Unreadable(why) => {
             plan.warn(format!("agent not checked: {why}"));
             return Ok(());
         }
-        Seen::Read(state) => state,
+        Observed::Known(state) => state,
     };
     let installing = install(want, state, plan)?;
-    let (Some(pods), Some(workloads)) = (have.pods.read(), have.workloads.read()) else {
-        if let Seen::Unreadable(why) = &have.pods {
+    let (Some(pods), Some(workloads)) = (have.pods.known(), have.workloads.known()) else {
+        if let Observed::Unreadable(why) = &have.pods {
             plan.warn(format!("agent not checked where the pods run: {why}"));
-        } else if let Seen::Unreadable(why) = &have.workloads {
+        } else if let Observed::Unreadable(why) = &have.workloads {
             plan.warn(format!("agent not checked where the pods could run: {why}"));
         }
         return Ok(());

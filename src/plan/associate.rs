@@ -7,7 +7,7 @@ use super::{
     restart, role, target,
 };
 use crate::model::{
-    have::{Have, Seen, ServiceAccountState},
+    have::{Have, Observed, ServiceAccountState},
     policy,
     want::{Provenance, Want, Wanted},
 };
@@ -36,12 +36,12 @@ fn names(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
     let account = missing::Account {
         subject: &want.subject,
         state: &have.service_account,
-        associated: have.association.read().is_some_and(Option::is_some),
+        associated: have.association.known().is_some_and(Option::is_some),
         create: want.create_service_account,
         allow: want.allow.service_account,
         creating: "add `--create-service-account`",
     };
-    let before = have.inline.read().and_then(|inline| inline.get(policy::DYNAMODB));
+    let before = have.inline.known().and_then(|inline| inline.get(policy::DYNAMODB));
     missing::all([
         missing::service_account(&account, plan),
         missing::tables(&want.role.tables, before, want.allow.resources, plan),
@@ -68,7 +68,7 @@ fn grants(want: &Want, have: &Have, role: &role::Planned, plan: &mut Plan) -> Re
 /// An IRSA annotation loses against an association (amazon-eks-pod-identity-webhook: "Container credentials method takes
 /// precedence"): creating the association changes what the workload acts as, with no change to the workload.
 pub(super) fn irsa(have: &Have, role: &role::Planned, plan: &mut Plan) {
-    let Seen::Read(ServiceAccountState::Exists { irsa_role: Some(from) }) = &have.service_account else { return };
+    let Observed::Known(ServiceAccountState::Exists { irsa_role: Some(from) }) = &have.service_account else { return };
     if !plan.steps.iter().any(|step| matches!(step, Step::CreateAssociation { .. })) {
         return;
     }

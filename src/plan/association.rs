@@ -3,7 +3,7 @@
 use super::{Plan, Refusal, Step, role::Planned};
 use crate::model::{
     association::{Association, AssociationChange, AssociationSpec, NewAssociation},
-    have::{Have, Seen},
+    have::{Have, Observed},
     policy::placeholders,
     tags,
     want::Want,
@@ -14,10 +14,10 @@ pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) ->
         plan.warn(warning);
     }
     match &have.association {
-        Seen::Read(Some(association)) => existing(want, association, role, plan),
-        Seen::Read(None) => {
+        Observed::Known(Some(association)) => existing(want, association, role, plan),
+        Observed::Known(None) => {
             let mut spec = wanted(want, role, &AssociationSpec::default());
-            spec.tags.extend(tags::own(&want.cluster, &want.subject));
+            spec.tags.extend(tags::association_tags(&want.cluster, &want.subject));
             plan.steps.push(Step::CreateAssociation {
                 cluster: want.cluster.name.clone(),
                 association: NewAssociation { subject: want.subject.clone(), spec },
@@ -25,8 +25,10 @@ pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) ->
             Ok(())
         }
         // What was not read is never taken for nothing: a create would fail, or an update be missed.
-        Seen::NotAsked => Err(Refusal::new(format!("the association of {} was not read", want.subject))),
-        Seen::Unreadable(why) => Err(Refusal::new(format!("cannot read the association of {}: {why}", want.subject))),
+        Observed::NotRequested => Err(Refusal::new(format!("the association of {} was not read", want.subject))),
+        Observed::Unreadable(why) => {
+            Err(Refusal::new(format!("cannot read the association of {}: {why}", want.subject)))
+        }
     }
 }
 

@@ -10,13 +10,13 @@ mod role;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use self::carried::carried_out;
+pub use self::carried::simulate;
 use super::{Plan, Refusal, Step, role::Planned};
 use crate::model::{
     arn::Arn,
     cluster::Cluster,
     document::Document,
-    manifest::{Association, Entries, Entry, Holdings, Role},
+    manifest::{Association, ClusterState, Entries, Entry, Role},
     names::ServiceAccount,
     role::tags as keys,
     tags,
@@ -36,7 +36,7 @@ pub struct Converge<'a> {
     /// Its associations, each service account once.
     pub associations: &'a [Expanded<'a>],
     /// What is there.
-    pub have: &'a Holdings,
+    pub have: &'a ClusterState,
     /// Version of the agent to install where there is none.
     pub agent_version: Option<&'a str>,
     /// Go on where pods would be without an agent.
@@ -75,20 +75,20 @@ impl<'a> Converge<'a> {
     }
 
     /// Associations that the file does not name and that stay, with whether session tags are sent, by the role's name.
-    fn strangers(&self) -> BTreeMap<&'a str, Vec<(&'a ServiceAccount, bool)>> {
+    fn other_users(&self) -> BTreeMap<&'a str, Vec<(&'a ServiceAccount, bool)>> {
         let named: BTreeSet<&ServiceAccount> = self.associations.iter().map(|(subject, _)| subject).collect();
         let leaving = &self.have.leftover.associations;
-        let mut strangers: BTreeMap<&str, Vec<(&ServiceAccount, bool)>> = BTreeMap::new();
+        let mut other_users: BTreeMap<&str, Vec<(&ServiceAccount, bool)>> = BTreeMap::new();
         for (subject, association) in &self.have.associations {
             if named.contains(subject) || leaving.contains(subject) {
                 continue;
             }
             if let Some(role) = self.defined(&association.role_arn) {
                 let tags = !association.disable_session_tags;
-                strangers.entry(&role.value.name).or_default().push((subject, tags));
+                other_users.entry(&role.value.name).or_default().push((subject, tags));
             }
         }
-        strangers
+        other_users
     }
 }
 
@@ -100,7 +100,7 @@ struct Work<'a> {
     /// Who acts as a role of the file, by its name.
     users: BTreeMap<&'a str, Vec<&'a Expanded<'a>>>,
     /// Who else does.
-    strangers: BTreeMap<&'a str, Vec<(&'a ServiceAccount, bool)>>,
+    other_users: BTreeMap<&'a str, Vec<(&'a ServiceAccount, bool)>>,
     /// Roles of the file, by name.
     planned: BTreeMap<&'a str, Planned>,
     /// Trust policies of podid's roles outside the file that several associations change together: before and after.
@@ -117,7 +117,7 @@ pub fn converge(ask: &Converge<'_>) -> Result<Plan, Vec<Refusal>> {
         plan: Plan::default(),
         refusals: Vec::new(),
         users: ask.users(),
-        strangers: ask.strangers(),
+        other_users: ask.other_users(),
         planned: BTreeMap::new(),
         outside: BTreeMap::new(),
     };
@@ -160,7 +160,7 @@ impl Work<'_> {
 /// The tags by which podid knows what it made from a document.
 fn own_tags(cluster: &Cluster, name: Option<&String>) -> BTreeMap<String, String> {
     let nobody = ServiceAccount { namespace: String::new(), name: String::new() };
-    let mut own = tags::own(cluster, &nobody);
+    let mut own = tags::association_tags(cluster, &nobody);
     own.retain(|_, value| !value.is_empty());
     own.extend(name.map(|name| (keys::MANIFEST.to_owned(), name.clone())));
     own

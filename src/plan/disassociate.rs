@@ -8,10 +8,10 @@ use crate::model::{
     association::Association,
     cluster::Cluster,
     document::Document,
-    have::Seen,
+    have::Observed,
     names::ServiceAccount,
     ownership,
-    role::{Doomed, Role},
+    role::{Role, RoleContents},
     role_users::Usage,
     trust,
     workload::{Injection, Pod, Workload},
@@ -25,9 +25,9 @@ pub struct Target {
     /// Its association; `None` when it has none.
     pub association: Option<Association>,
     /// Its pods.
-    pub pods: Seen<Vec<Pod>>,
+    pub pods: Observed<Vec<Pod>>,
     /// Its workloads.
-    pub workloads: Seen<Vec<Workload>>,
+    pub workloads: Observed<Vec<Workload>>,
 }
 
 /// A role of the associations that go, and who else uses it.
@@ -36,9 +36,9 @@ pub struct RoleUse {
     /// Name.
     pub name: String,
     /// The role; `None` when it is gone.
-    pub role: Seen<Option<Role>>,
+    pub role: Observed<Option<Role>>,
     /// What has to go before it, read when it is to be deleted.
-    pub doomed: Option<Doomed>,
+    pub doomed: Option<RoleContents>,
     /// Who would go on using it.
     pub usage: Usage,
 }
@@ -109,9 +109,9 @@ fn has_credentials(pod: &Pod) -> bool {
 
 fn using(target: &Target, recycle: bool, plan: &mut Plan) {
     match &target.pods {
-        Seen::NotAsked => {}
-        Seen::Unreadable(why) => plan.warn(format!("pods of {} not checked: {why}", target.subject)),
-        Seen::Read(pods) => {
+        Observed::NotRequested => {}
+        Observed::Unreadable(why) => plan.warn(format!("pods of {} not checked: {why}", target.subject)),
+        Observed::Known(pods) => {
             let using: Vec<&str> =
                 pods.iter().filter(|pod| pod.live() && has_credentials(pod)).map(|pod| pod.name.as_str()).collect();
             if using.is_empty() || recycle {
@@ -134,17 +134,17 @@ fn using(target: &Target, recycle: bool, plan: &mut Plan) {
 fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> Result<(), Refusal> {
     let name = &found.name;
     let role = match &found.role {
-        Seen::Read(Some(role)) => role,
-        Seen::Read(None) => {
+        Observed::Known(Some(role)) => role,
+        Observed::Known(None) => {
             plan.warn(format!("role `{name}` does not exist any more"));
             return Ok(());
         }
-        Seen::NotAsked => return Ok(()),
-        Seen::Unreadable(why) if ask.delete_role => {
+        Observed::NotRequested => return Ok(()),
+        Observed::Unreadable(why) if ask.delete_role => {
             return Err(Refusal::denied(format!("cannot tell whether role `{name}` may be deleted: {why}"))
                 .hint("leave `--delete-role` away to delete the association only"));
         }
-        Seen::Unreadable(why) => {
+        Observed::Unreadable(why) => {
             plan.warn(format!("trust statement in role `{name}` not looked for: {why}"));
             return Ok(());
         }
@@ -214,7 +214,7 @@ fn others(ask: &Disassociate<'_>, trust: &Document) -> Vec<String> {
 }
 
 fn restarts(target: &Target, plan: &mut Plan) {
-    let (Some(pods), Some(workloads)) = (target.pods.read(), target.workloads.read()) else {
+    let (Some(pods), Some(workloads)) = (target.pods.known(), target.workloads.known()) else {
         let why = target.pods.unreadable().or(target.workloads.unreadable()).unwrap_or("not read");
         plan.warn(format!("nothing of {} restarted: {why}", target.subject));
         return;

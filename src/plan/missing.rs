@@ -4,7 +4,7 @@
 use super::{Plan, Refusal, Step};
 use crate::model::{
     document::Document,
-    have::{Seen, ServiceAccountState},
+    have::{Observed, ServiceAccountState},
     names::ServiceAccount,
     want::TableGrant,
 };
@@ -13,7 +13,7 @@ use crate::model::{
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Account<'a> {
     pub subject: &'a ServiceAccount,
-    pub state: &'a Seen<ServiceAccountState>,
+    pub state: &'a Observed<ServiceAccountState>,
     /// It is associated already, so that nothing new comes of its name.
     pub associated: bool,
     /// Create it where it is missing.
@@ -28,9 +28,9 @@ pub(super) struct Account<'a> {
 pub(super) fn service_account(ask: &Account<'_>, plan: &mut Plan) -> Result<(), Refusal> {
     let subject = ask.subject;
     let state = match ask.state {
-        Seen::NotAsked => return Ok(()),
-        Seen::Read(state) => state,
-        Seen::Unreadable(why) => {
+        Observed::NotRequested => return Ok(()),
+        Observed::Known(state) => state,
+        Observed::Unreadable(why) => {
             plan.warn(format!("service account {subject} not checked: {why}"));
             if ask.create {
                 // Creating one that exists is no error, so that not knowing does no harm.

@@ -23,7 +23,7 @@ use serde::Serialize;
 
 pub use self::{
     associate::associate,
-    converge::{Converge, Expanded, carried_out, converge},
+    converge::{Converge, Expanded, converge, simulate},
     disassociate::{Disassociate, RoleUse, Target, disassociate},
     policies::{Policies, policies},
     recycle::{Recycle, recycle},
@@ -120,7 +120,7 @@ pub enum Step {
         /// Managed policy.
         policy_arn: String,
         /// Whose role it is.
-        holder: Holder,
+        holder: RoleOwnership,
     },
     /// PutRolePolicy.
     PutPolicy {
@@ -133,7 +133,7 @@ pub enum Step {
         /// As it will be.
         after: Document,
         /// Whose role it is.
-        holder: Holder,
+        holder: RoleOwnership,
     },
     /// DetachRolePolicy.
     DetachPolicy {
@@ -275,7 +275,7 @@ pub struct LastLook {
 /// Whose role a permission is added to: what others act under is not extended without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Holder {
+pub enum RoleOwnership {
     /// This plan makes it.
     New,
     /// podid made it for this service account, and it admits nobody else.

@@ -6,11 +6,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use super::{Holder, Plan, Refusal, Step, missing};
+use super::{Plan, Refusal, RoleOwnership, Step, missing};
 use crate::model::{
     arn::Arn,
     document::Document,
-    have::Seen,
+    have::Observed,
     policy::{self, DYNAMODB, MAX_ATTACHED, MAX_INLINE},
     trust::target,
     want::{Access, InlinePolicy, Provenance, TableGrant, Wanted},
@@ -22,11 +22,11 @@ pub struct Policies<'a> {
     /// Name of the role.
     pub role: &'a str,
     /// Whose role it is. One that the plan creates has no policies yet, whatever was read.
-    pub holder: Holder,
+    pub holder: RoleOwnership,
     /// ARNs attached to it.
-    pub attached: &'a Seen<Vec<String>>,
+    pub attached: &'a Observed<Vec<String>>,
     /// All its inline policies: their limit is one for all together.
-    pub inline: &'a Seen<BTreeMap<String, Document>>,
+    pub inline: &'a Observed<BTreeMap<String, Document>>,
     /// Managed policies.
     pub managed: Wanted<'a, String>,
     /// Access to tables; taken away, all of it or one level.
@@ -47,8 +47,8 @@ impl<'a> Policies<'a> {
     /// Everything stays: to be completed by what is wanted.
     pub fn keep(
         role: &'a str,
-        holder: Holder,
-        (attached, inline): (&'a Seen<Vec<String>>, &'a Seen<BTreeMap<String, Document>>),
+        holder: RoleOwnership,
+        (attached, inline): (&'a Observed<Vec<String>>, &'a Observed<BTreeMap<String, Document>>),
         provenance: Provenance,
     ) -> Self {
         Self {
@@ -67,16 +67,22 @@ impl<'a> Policies<'a> {
     }
 
     fn is_new(&self) -> bool {
-        self.holder == Holder::New
+        self.holder == RoleOwnership::New
     }
 
     /// Where a value goes that is not known as it is now.
-    fn known<'s, T>(&self, seen: &'s Seen<T>, none: &'s T, what: &str, permissions: &str) -> Result<&'s T, Refusal> {
+    fn known<'s, T>(
+        &self,
+        seen: &'s Observed<T>,
+        none: &'s T,
+        what: &str,
+        permissions: &str,
+    ) -> Result<&'s T, Refusal> {
         let why = match seen {
             _ if self.is_new() => return Ok(none),
-            Seen::Read(value) => return Ok(value),
-            Seen::Unreadable(why) => why.as_str(),
-            Seen::NotAsked => "they were not read",
+            Observed::Known(value) => return Ok(value),
+            Observed::Unreadable(why) => why.as_str(),
+            Observed::NotRequested => "they were not read",
         };
         Err(Refusal::denied(format!("cannot read the {what} of role `{}`: {why}", self.role))
             .hint(format!("writing them unread could lose what they grant: allow {permissions}")))
@@ -108,10 +114,10 @@ fn managed(ask: &Policies<'_>, plan: &mut Plan) -> Result<(), Refusal> {
             ask.known(attached, &none, "attached policies", "iam:ListAttachedRolePolicies")?
         }
         _ if ask.is_new() => &none,
-        (_, Seen::Read(attached)) => attached,
-        (_, Seen::NotAsked) => &none,
+        (_, Observed::Known(attached)) => attached,
+        (_, Observed::NotRequested) => &none,
         // Neither attaching twice nor detaching what is not attached does harm, so that not knowing does none.
-        (_, Seen::Unreadable(why)) => {
+        (_, Observed::Unreadable(why)) => {
             plan.warn(format!("attached policies not checked: {why}"));
             &none
         }

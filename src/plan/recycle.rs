@@ -4,7 +4,7 @@ use super::{Plan, Refusal, agent, restart};
 use crate::model::{
     agent::AgentState,
     association::Association,
-    have::Seen,
+    have::Observed,
     names::ServiceAccount,
     staleness,
     workload::{Pod, Workload, WorkloadRef},
@@ -24,7 +24,7 @@ pub struct Recycle<'a> {
     /// Its association.
     pub association: Option<&'a Association>,
     /// The agent.
-    pub agent: &'a Seen<AgentState>,
+    pub agent: &'a Observed<AgentState>,
     /// Only workloads with stale pods.
     pub stale_only: bool,
     /// Go on where nodes have no ready agent.
@@ -53,9 +53,9 @@ pub fn recycle(ask: &Recycle<'_>) -> Result<Plan, Refusal> {
         return Ok(plan);
     }
     match ask.agent {
-        Seen::NotAsked => {}
-        Seen::Unreadable(why) => plan.warn(format!("agent not checked: {why}")),
-        Seen::Read(agents) => {
+        Observed::NotRequested => {}
+        Observed::Unreadable(why) => plan.warn(format!("agent not checked: {why}")),
+        Observed::Known(agents) => {
             let moved: Vec<Workload> = ask.workloads.iter().filter(|w| plan.restarted(&w.id)).cloned().collect();
             let pods: Vec<Pod> = ask.pods.iter().filter(|pod| moved.iter().any(|w| w.owns(pod))).cloned().collect();
             agent::reach(agents, &pods, &moved, false, ask.allow_missing_agent, &mut plan).map_err(|refusal| {

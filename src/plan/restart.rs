@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Plan, Step};
 use crate::model::{
     association::Association,
-    have::{Have, Seen},
+    have::{Have, Observed},
     names::ServiceAccount,
     rollout,
     staleness::{self, opted_out},
@@ -77,13 +77,13 @@ pub fn unread_rollouts(pods: &[Pod], workloads: &[Workload]) -> Option<String> {
 
 /// CronJobs of these service accounts, which have no pods most of the time: named, as nothing else would show them.
 pub fn cron_jobs<'a>(
-    found: &Seen<Vec<CronJob>>,
+    found: &Observed<Vec<CronJob>>,
     subjects: impl IntoIterator<Item = &'a ServiceAccount>,
 ) -> Vec<String> {
     let found = match found {
-        Seen::Read(found) => found,
-        Seen::Unreadable(why) => return vec![format!("CronJobs not looked for: {why}")],
-        Seen::NotAsked => return Vec::new(),
+        Observed::Known(found) => found,
+        Observed::Unreadable(why) => return vec![format!("CronJobs not looked for: {why}")],
+        Observed::NotRequested => return Vec::new(),
     };
     let of = |subject: &'a ServiceAccount| {
         let own = move |job: &&CronJob| job.namespace == subject.namespace && job.service_account == subject.name;
@@ -107,12 +107,12 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) {
     if !want.recycle {
         return;
     }
-    let (Some(pods), Some(workloads)) = (have.pods.read(), have.workloads.read()) else {
+    let (Some(pods), Some(workloads)) = (have.pods.known(), have.workloads.known()) else {
         let why = have.pods.unreadable().or(have.workloads.unreadable()).unwrap_or("pods and workloads were not read");
         plan.warn(format!("nothing restarted: {why}"));
         return;
     };
-    let association = have.association.read().and_then(Option::as_ref);
+    let association = have.association.known().and_then(Option::as_ref);
     let changing =
         plan.steps.iter().any(|s| matches!(s, Step::CreateAssociation { .. } | Step::UpdateAssociation { .. }));
     let settled = association.filter(|_| !changing);
@@ -143,7 +143,7 @@ pub(super) fn restarts(workloads: &[Workload], pods: &[Pod], stale: &dyn Fn(&Pod
             }
             continue;
         }
-        one(workload, pods, &concerned, stale, plan);
+        plan_workload(workload, pods, &concerned, stale, plan);
     }
     for pod in live {
         let known = workloads.iter().any(|workload| workload.owns(pod));
@@ -153,7 +153,7 @@ pub(super) fn restarts(workloads: &[Workload], pods: &[Pod], stale: &dyn Fn(&Pod
     }
 }
 
-fn one(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &dyn Fn(&Pod) -> bool, plan: &mut Plan) {
+fn plan_workload(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &dyn Fn(&Pod) -> bool, plan: &mut Plan) {
     let (id, namespace) = (&workload.id, &workload.id.namespace);
     let names = || concerned.iter().map(|pod| pod.name.as_str()).collect::<Vec<_>>().join(" ");
     if workload.paused {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{Holder, Plan, Refusal, Step};
+use super::{Plan, Refusal, RoleOwnership, Step};
 use crate::model::{
     adoption::{self, Asked, Requested},
     arn::{Arn, RoleRef},
     document::Document,
-    have::{Have, Seen},
+    have::{Have, Observed},
     ownership,
     role::{self, NewRole, PATH, Role},
     tags,
@@ -22,12 +22,12 @@ pub(super) struct Planned {
     /// ARN.
     pub(super) arn: Arn,
     /// Whose it is.
-    pub(super) holder: Holder,
+    pub(super) holder: RoleOwnership,
 }
 
 /// Whether session tags will be sent once the plan is carried out.
 pub(super) fn session_tags(want: &Want, have: &Have) -> bool {
-    let now = have.association.read().and_then(Option::as_ref).is_some_and(|a| a.disable_session_tags);
+    let now = have.association.known().and_then(Option::as_ref).is_some_and(|a| a.disable_session_tags);
     !want.disable_session_tags.over(Some(now)).unwrap_or_default()
 }
 
@@ -39,19 +39,19 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<Planned,
     let session_tags = session_tags(want, have);
     let scope = scope(want, session_tags)?;
     match &have.role {
-        Seen::Read(Some(role)) => existing(want, have, role, scope, plan),
-        Seen::Read(None) if want.role.create => create(want, scope, session_tags, plan),
-        Seen::Read(None) => {
+        Observed::Known(Some(role)) => existing(want, have, role, scope, plan),
+        Observed::Known(None) if want.role.create => create(want, scope, session_tags, plan),
+        Observed::Known(None) => {
             Err(Refusal::new(format!("role `{}` does not exist in account {}", want.role.role.name(), home.account))
                 .hint("to create it, add `--create-role`"))
         }
         // Whether it is missing, podid's own or somebody else's decides what is written.
-        Seen::Unreadable(why) if want.role.create => {
+        Observed::Unreadable(why) if want.role.create => {
             Err(Refusal::denied(format!("cannot tell whether role `{}` exists: {why}", want.role.role.name()))
                 .hint("allow iam:GetRole, or name a role that exists with `--role` and leave `--create-role` away"))
         }
-        Seen::NotAsked => Ok(unread(want, have, "the role was not read", plan)),
-        Seen::Unreadable(why) => Ok(unread(want, have, why, plan)),
+        Observed::NotRequested => Ok(unread(want, have, "the role was not read", plan)),
+        Observed::Unreadable(why) => Ok(unread(want, have, why, plan)),
     }
 }
 
@@ -105,7 +105,7 @@ fn create(want: &Want, scope: Scope, session_tags: bool, plan: &mut Plan) -> Res
     opening(&name, None, &trust, home, plan);
     let arn = Arn::iam(&home.partition, &home.account, "role", &path, &name);
     let mut all = want.tags.clone();
-    all.extend(tags::own(&want.cluster, &want.subject));
+    all.extend(tags::association_tags(&want.cluster, &want.subject));
     plan.steps.push(Step::CreateRole(Box::new(NewRole {
         name: name.clone(),
         path,
@@ -115,7 +115,7 @@ fn create(want: &Want, scope: Scope, session_tags: bool, plan: &mut Plan) -> Res
         permissions_boundary: wanted.boundary.clone(),
         description: format!("For {} on EKS cluster {}, created by podid", want.subject, want.cluster.name),
     })));
-    Ok(Planned { name, arn, holder: Holder::New })
+    Ok(Planned { name, arn, holder: RoleOwnership::New })
 }
 
 fn path_of(arn: &Arn) -> String {
@@ -137,7 +137,7 @@ fn existing(want: &Want, have: &Have, role: &Role, scope: Scope, plan: &mut Plan
     }
     trust(want, role, scope, session_tags(want, have), plan)?;
     let alone = podid_made(want, role) && trust::admits_only(&role.trust, &want.cluster, &want.subject);
-    let holder = if alone { Holder::Own } else { Holder::Shared };
+    let holder = if alone { RoleOwnership::Own } else { RoleOwnership::Shared };
     Ok(Planned { name: role.name.clone(), arn: role.arn.clone(), holder })
 }
 
@@ -154,10 +154,13 @@ fn adopt(want: &Want, have: &Have, role: &Role, plan: &mut Plan) -> Result<(), R
         if !want.role.adopt || ownership::is_managed(&role.tags) {
             return Err(refusal);
         }
-        plan.steps.push(Step::TagRole { role: role.name.clone(), tags: tags::own(&want.cluster, &want.subject) });
+        plan.steps.push(Step::TagRole {
+            role: role.name.clone(),
+            tags: tags::association_tags(&want.cluster, &want.subject),
+        });
         return Ok(());
     }
-    let associated = have.association.read().and_then(Option::as_ref);
+    let associated = have.association.known().and_then(Option::as_ref);
     if want.role.adopt || associated.is_some_and(|a| a.role_arn == role.arn.to_string()) {
         return Ok(());
     }
@@ -189,7 +192,7 @@ fn of_one(want: &Want, role: &Role) -> bool {
 /// Refuses a role that has podid's tags and is not as podid creates it: anybody can write tags.
 pub(super) fn as_created(
     role: &Role,
-    (attached, inline): (&Seen<Vec<String>>, &Seen<BTreeMap<String, Document>>),
+    (attached, inline): (&Observed<Vec<String>>, &Observed<BTreeMap<String, Document>>),
     asked: &Asked<'_>,
 ) -> Result<(), Refusal> {
     let name = &role.name;
@@ -211,7 +214,7 @@ pub(super) fn as_created(
 
 /// Why a role is not the one that podid would have created for the service account.
 fn not_own(want: &Want, role: &Role) -> Option<Refusal> {
-    let own = tags::own(&want.cluster, &want.subject);
+    let own = tags::association_tags(&want.cluster, &want.subject);
     // A role of a file, or of `role create` for the whole cluster, is podid's for no service account alone.
     let anyone = |key: &str| podid_made(want, role) && !role.tags.contains_key(key);
     let differing: Vec<String> = own
@@ -380,7 +383,7 @@ fn unread(want: &Want, have: &Have, why: &str, plan: &mut Plan) -> Planned {
     let name = want.role.role.name().to_owned();
     plan.warn(format!("trust not checked: {why}"));
     let home = &want.cluster.arn;
-    let associated = have.association.read().and_then(Option::as_ref).and_then(|a| a.role_arn.parse::<Arn>().ok());
+    let associated = have.association.known().and_then(Option::as_ref).and_then(|a| a.role_arn.parse::<Arn>().ok());
     let arn = match &want.role.role {
         RoleRef::Arn(arn) => arn.clone(),
         // Role names are unique in an account: it is the one that is associated now, whatever its path.
@@ -392,5 +395,5 @@ fn unread(want: &Want, have: &Have, why: &str, plan: &mut Plan) -> Planned {
             })
         }
     };
-    Planned { name, arn, holder: Holder::Shared }
+    Planned { name, arn, holder: RoleOwnership::Shared }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Holder, Plan, Refusal, Step,
+    Plan, Refusal, RoleOwnership, Step,
     policies::{self, Policies},
     role::{as_created, opening},
 };
@@ -12,7 +12,7 @@ use crate::model::{
     arn::Arn,
     cluster::Cluster,
     document::Document,
-    have::Seen,
+    have::Observed,
     names::ServiceAccount,
     ownership, policy,
     role::{NewRole, PATH, Role, tags as keys},
@@ -56,9 +56,9 @@ pub struct CreateRole<'a> {
     /// The role of that name.
     pub role: Option<&'a Role>,
     /// What is attached to it.
-    pub attached: &'a Seen<Vec<String>>,
+    pub attached: &'a Observed<Vec<String>>,
     /// Its inline policies.
-    pub inline: &'a Seen<BTreeMap<String, Document>>,
+    pub inline: &'a Observed<BTreeMap<String, Document>>,
 }
 
 impl CreateRole<'_> {
@@ -68,7 +68,7 @@ impl CreateRole<'_> {
     }
 
     fn own_tags(&self) -> BTreeMap<String, String> {
-        let mut own = tags::own(self.cluster, &self.subject());
+        let mut own = tags::association_tags(self.cluster, &self.subject());
         own.retain(|_, value| !value.is_empty());
         own
     }
@@ -104,13 +104,14 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
     let holder = match ask.role {
         None => {
             new(ask, trust::document(statement), &mut plan)?;
-            Holder::New
+            RoleOwnership::New
         }
         Some(role) => {
             // An interrupted run goes on without asking anew: nobody else acts under it.
-            let alone = own(ask, role) && policy::same_meaning(&role.trust, &trust::document(statement.clone()));
+            let alone =
+                is_podids_own(ask, role) && policy::same_meaning(&role.trust, &trust::document(statement.clone()));
             existing(ask, role, statement, &mut plan)?;
-            if alone { Holder::Own } else { Holder::Shared }
+            if alone { RoleOwnership::Own } else { RoleOwnership::Shared }
         }
     };
     plan.merge(policies::policies(&Policies {
@@ -182,13 +183,13 @@ fn new(ask: &CreateRole<'_>, trust: Document, plan: &mut Plan) -> Result<(), Ref
 }
 
 /// podid made it for whom it is asked for.
-fn own(ask: &CreateRole<'_>, role: &Role) -> bool {
+fn is_podids_own(ask: &CreateRole<'_>, role: &Role) -> bool {
     ask.own_tags().iter().all(|(key, value)| role.tags.get(key) == Some(value))
 }
 
 fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, plan: &mut Plan) -> Result<(), Refusal> {
     let name = &role.name;
-    if !own(ask, role) {
+    if !is_podids_own(ask, role) {
         if ownership::is_managed(&role.tags) {
             let of = |key: &str| role.tags.get(key).map_or("?", String::as_str);
             return Err(Refusal::new(format!(
@@ -255,8 +256,8 @@ mod tests {
     struct Given {
         cluster: Cluster,
         subject: ServiceAccount,
-        attached: Seen<Vec<String>>,
-        inline: Seen<BTreeMap<String, Document>>,
+        attached: Observed<Vec<String>>,
+        inline: Observed<BTreeMap<String, Document>>,
         tags: BTreeMap<String, String>,
     }
 
@@ -264,8 +265,8 @@ mod tests {
         Given {
             cluster: fixtures::cluster(),
             subject: fixtures::subject("carts/carts"),
-            attached: Seen::Read(Vec::new()),
-            inline: Seen::Read(BTreeMap::new()),
+            attached: Observed::Known(Vec::new()),
+            inline: Observed::Known(BTreeMap::new()),
             tags: BTreeMap::new(),
         }
     }
@@ -353,7 +354,7 @@ mod tests {
         assert_eq!(after.statements()[0], theirs.trust.statements()[0]);
         // podid's own for somebody else is not, whatever was asked.
         let mut other = theirs.clone();
-        other.tags = tags::own(&given.cluster, &fixtures::subject("orders/orders"));
+        other.tags = tags::association_tags(&given.cluster, &fixtures::subject("orders/orders"));
         let refusal = create_role(&CreateRole { role: Some(&other), adopt: true, ..given.ask() }).unwrap_err();
         assert!(refusal.message.contains("podid made role `app` for orders/orders"), "{}", refusal.message);
     }

@@ -3,7 +3,7 @@
 use super::{LastLook, Refusal, Step};
 use crate::model::{
     arn::Arn,
-    role::Doomed,
+    role::RoleContents,
     role_users::{Usage, User},
     text::first_of,
 };
@@ -43,7 +43,7 @@ pub fn unused(
 ///
 /// # Errors
 /// When an instance profile holds it: machines may run as this role.
-pub fn delete_role(doomed: &Doomed, cluster: &Arn, force: bool) -> Result<Vec<Step>, Refusal> {
+pub fn delete_role(doomed: &RoleContents, cluster: &Arn, force: bool) -> Result<Vec<Step>, Refusal> {
     let role = &doomed.role.name;
     if let Some(first) = doomed.instance_profiles.first() {
         let s = if doomed.instance_profiles.len() == 1 { "" } else { "s" };
@@ -74,8 +74,8 @@ mod tests {
         trust,
     };
 
-    fn doomed() -> Doomed {
-        Doomed {
+    fn doomed() -> RoleContents {
+        RoleContents {
             role: role("app", trust::document(serde_json::json!({}))),
             attached: vec!["arn:aws:iam::aws:policy/A".to_owned(), "arn:aws:iam::111122223333:policy/b/B".to_owned()],
             inline: vec!["podid-dynamodb".to_owned()],
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_role_of_machines_stays() {
-        let with = Doomed { instance_profiles: vec!["nodes".to_owned()], ..doomed() };
+        let with = RoleContents { instance_profiles: vec!["nodes".to_owned()], ..doomed() };
         let refusal = delete_role(&with, &cluster().arn, true).unwrap_err();
         assert_eq!(refusal.message, "role `app` is in instance profile `nodes`: EC2 instances may run as it");
     }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Holder, Step};
+use super::{RoleOwnership, Step};
 use crate::model::{
     addon::{AGENT, Addon, Settings, numbers},
     arn::last,
@@ -276,8 +276,8 @@ impl Step {
             Self::InstallAgent { .. }
             | Self::CreateServiceAccount { .. }
             | Self::CreateRole(_)
-            | Self::AttachPolicy { holder: Holder::New | Holder::Own, .. }
-            | Self::PutPolicy { before: None, holder: Holder::New | Holder::Own, .. }
+            | Self::AttachPolicy { holder: RoleOwnership::New | RoleOwnership::Own, .. }
+            | Self::PutPolicy { before: None, holder: RoleOwnership::New | RoleOwnership::Own, .. }
             | Self::CreateAssociation { .. } => Kind::Create,
             Self::PutTrust { .. }
             | Self::TagRole { .. }

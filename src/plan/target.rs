@@ -4,7 +4,7 @@
 use super::{Plan, Refusal, Step, role::Planned};
 use crate::model::{
     arn::Arn,
-    have::{Have, Seen},
+    have::{Have, Observed},
     policy::same_meaning,
     role::Role,
     trust::{self, SESSION_TAGS, target},
@@ -38,24 +38,24 @@ pub(super) fn plan(
             .hint("use a role whose path has only letters, digits and `/`"));
     }
     match &have.target {
-        Seen::Read(Some(found)) => {
+        Observed::Known(Some(found)) => {
             if found.arn != *arn {
                 return Err(Refusal::new(format!("target role `{}` has the ARN {}, not {arn}", found.name, found.arn)));
             }
             trusted(want, have, role, found, session_tags, plan)
         }
-        Seen::Read(None) => {
+        Observed::Known(None) => {
             Err(Refusal::new(format!("target role `{}` does not exist in account {}", arn.name(), arn.account)))
         }
-        Seen::Unreadable(why) if want.fix_target_trust => {
+        Observed::Unreadable(why) if want.fix_target_trust => {
             Err(Refusal::denied(format!("cannot read the trust policy of target role `{}`: {why}", arn.name())))
         }
-        Seen::Unreadable(why) => {
+        Observed::Unreadable(why) => {
             plan.warn(format!("trust of target role `{}` not checked: {why}", arn.name()));
             Ok(())
         }
-        Seen::NotAsked if want.fix_target_trust => Err(elsewhere(arn, &want.cluster.arn)),
-        Seen::NotAsked => Ok(()),
+        Observed::NotRequested if want.fix_target_trust => Err(elsewhere(arn, &want.cluster.arn)),
+        Observed::NotRequested => Ok(()),
     }
 }
 
@@ -75,7 +75,7 @@ fn trusted(
     session_tags: bool,
     plan: &mut Plan,
 ) -> Result<(), Refusal> {
-    let external_id = have.association.read().and_then(Option::as_ref).and_then(|a| a.external_id.as_deref());
+    let external_id = have.association.known().and_then(Option::as_ref).and_then(|a| a.external_id.as_deref());
     let link =
         target::Link { cluster: &want.cluster, subject: &want.subject, primary: &role.arn, session_tags, external_id };
     let after = target::with_target(&found.trust, &target::target_statements(&link));
@@ -114,7 +114,7 @@ fn trusted(
 
 /// Policies that rest on session tags grant nothing, or deny everything, once there are none.
 fn needless_tags(want: &Want, have: &Have, plan: &mut Plan) {
-    let read = have.inline.read().into_iter().flatten().map(|(name, document)| (name.as_str(), document));
+    let read = have.inline.known().into_iter().flatten().map(|(name, document)| (name.as_str(), document));
     let files = want.role.policy_files.iter().map(|file| (file.name.as_str(), &file.document));
     for (name, document) in read.chain(files) {
         let text = document.0.to_string().to_ascii_lowercase();

@@ -10,7 +10,7 @@ use super::*;
 use crate::model::{
     association::Association,
     fixtures,
-    have::{Have, Seen},
+    have::{Have, Observed},
     role::Role,
     want::{Field, Want},
 };
@@ -36,26 +36,26 @@ fn apply(step: &Step, have: &mut Have) {
     let arn = |role: &Role| role.arn.to_string();
     match step {
         Step::InstallAgent { version, .. } => {
-            let Seen::Read(state) = &mut have.agent else { return };
+            let Observed::Known(state) = &mut have.agent else { return };
             let names: Vec<String> = state.nodes.iter().map(|node| node.name.clone()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             *state = fixtures::agent(&state.nodes, &names);
             state.addon.as_mut().unwrap().version.clone_from(version);
         }
         Step::UpdateAgent { version, .. } => {
-            let Seen::Read(state) = &mut have.agent else { return };
+            let Observed::Known(state) = &mut have.agent else { return };
             state.addon.as_mut().unwrap().version.clone_from(version);
         }
         Step::RemoveAgent { .. } => {
-            let Seen::Read(state) = &mut have.agent else { return };
+            let Observed::Known(state) = &mut have.agent else { return };
             state.addon = None;
         }
         Step::CreateServiceAccount { .. } => {
-            have.service_account = Seen::Read(crate::model::have::ServiceAccountState::Exists { irsa_role: None });
+            have.service_account = Observed::Known(crate::model::have::ServiceAccountState::Exists { irsa_role: None });
         }
         Step::CreateRole(new) => {
-            assert!(have.role.read().unwrap().is_none(), "it exists");
-            have.role = Seen::Read(Some(Role {
+            assert!(have.role.known().unwrap().is_none(), "it exists");
+            have.role = Observed::Known(Some(Role {
                 name: new.name.clone(),
                 path: new.path.clone(),
                 arn: new.arn.clone(),
@@ -72,11 +72,11 @@ fn apply(step: &Step, have: &mut Have) {
         }
         Step::TagRole { tags, .. } => role_mut(have).tags.extend(tags.clone()),
         Step::AttachPolicy { policy_arn, .. } => {
-            let Seen::Read(attached) = &mut have.attached else { panic!() };
+            let Observed::Known(attached) = &mut have.attached else { panic!() };
             attached.push(policy_arn.clone());
         }
         Step::PutPolicy { name, after, .. } => {
-            let Seen::Read(inline) = &mut have.inline else { panic!() };
+            let Observed::Known(inline) = &mut have.inline else { panic!() };
             inline.insert(name.clone(), after.clone());
         }
         Step::DetachPolicy { .. }
@@ -92,7 +92,7 @@ fn apply(step: &Step, have: &mut Have) {
             assert_eq!(association.spec.role_arn, arn(role_mut(have)));
             let mut made = fixtures::association("").with(association.spec.clone());
             (made.created_at, made.modified_at) = (Some(fixtures::at(100)), Some(fixtures::at(100)));
-            have.association = Seen::Read(Some(made));
+            have.association = Observed::Known(Some(made));
         }
         Step::UpdateAssociation { change, .. } => {
             let made = association_mut(have);
@@ -104,21 +104,21 @@ fn apply(step: &Step, have: &mut Have) {
             *made = made.clone().with(association.spec.clone());
         }
         Step::PutTargetTrust { before, after, .. } => {
-            let Seen::Read(Some(role)) = &mut have.target else { panic!() };
+            let Observed::Known(Some(role)) = &mut have.target else { panic!() };
             assert_eq!(role.trust, *before);
             role.trust = after.clone();
         }
         Step::TagAssociation { tags, .. } => association_mut(have).tags.extend(tags.clone()),
         Step::RollBack { .. } => panic!("never planned: {step:?}"),
         Step::Restart { workload, .. } => {
-            let workloads = have.workloads.read().unwrap().clone();
+            let workloads = have.workloads.known().unwrap().clone();
             restarted(workloads.iter().find(|w| w.id == *workload).unwrap(), have);
         }
     }
 }
 
 fn restarted(workload: &crate::model::workload::Workload, have: &mut Have) {
-    let Seen::Read(pods) = &mut have.pods else { panic!() };
+    let Observed::Known(pods) = &mut have.pods else { panic!() };
     for pod in pods.iter_mut().filter(|pod| workload.owns(pod)) {
         *pod = fixtures::pod(workload, &pod.name, true);
         pod.created_at = Some(fixtures::at(120));
@@ -127,14 +127,14 @@ fn restarted(workload: &crate::model::workload::Workload, have: &mut Have) {
 
 fn role_mut(have: &mut Have) -> &mut Role {
     match &mut have.role {
-        Seen::Read(Some(role)) => role,
+        Observed::Known(Some(role)) => role,
         other => panic!("{other:?}"),
     }
 }
 
 fn association_mut(have: &mut Have) -> &mut Association {
     match &mut have.association {
-        Seen::Read(Some(association)) => association,
+        Observed::Known(Some(association)) => association,
         other => panic!("{other:?}"),
     }
 }
@@ -198,8 +198,8 @@ fn step_names_are_stable() {
                 crate::model::want::Scope::None,
                 true,
             ));
-            have.role = Seen::Read(Some(fixtures::role("x", trust)));
-            have.association = Seen::Read(Some(fixtures::association("arn:aws:iam::111122223333:role/old")));
+            have.role = Observed::Known(Some(fixtures::role("x", trust)));
+            have.association = Observed::Known(Some(fixtures::association("arn:aws:iam::111122223333:role/old")));
             have
         })
         .changes()

@@ -9,13 +9,13 @@ use crate::{
     model::{
         addon::{AGENT, Addon, Issue},
         agent::AgentState,
-        cluster::Cluster as EksCluster,
-        have::Seen,
+        cluster::Cluster,
+        have::Observed,
     },
     observe,
     output::Progress,
-    ports::{Cluster, Eks},
-    wait::{Backoff, Guard},
+    ports::{Eks, Kubernetes},
+    wait::{Backoff, Deadline},
 };
 
 /// Where the agent is waited for, and who tells of it.
@@ -24,13 +24,13 @@ pub struct Wait<'a> {
     /// EKS.
     pub eks: &'a dyn Eks,
     /// Kubernetes.
-    pub kube: &'a dyn Cluster,
+    pub kube: &'a dyn Kubernetes,
     /// Deadline and interruption.
-    pub guard: &'a Guard,
+    pub deadline: &'a Deadline,
     /// The line of progress; it is not ended here.
     pub line: &'a Progress,
     /// Which cluster.
-    pub cluster: &'a EksCluster,
+    pub cluster: &'a Cluster,
     /// The nodes that matter; all of them when `None`.
     pub only: Option<&'a BTreeSet<String>>,
 }
@@ -60,7 +60,7 @@ pub async fn ready(how: &Wait<'_>, state: AgentState, installed: bool) -> Result
     if installed || state.addon.is_some() {
         state = active(how, state).await?;
     }
-    covered(how.kube, how.guard, how.line, how.only, state).await
+    covered(how.kube, how.deadline, how.line, how.only, state).await
 }
 
 async fn active(how: &Wait<'_>, state: AgentState) -> Result<AgentState> {
@@ -70,7 +70,7 @@ async fn active(how: &Wait<'_>, state: AgentState) -> Result<AgentState> {
     }
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
-        let looked = look(how.eks, how.guard, how.line, how.cluster).await;
+        let looked = read_addon(how.eks, how.deadline, how.line, how.cluster).await;
         let addon = looked.map_err(|failure| late(failure, state.addon.as_ref()))?;
         let active = addon.status == "ACTIVE";
         let replicas = addon.issues.iter().all(|issue| issue.code == "InsufficientNumberOfReplicas");
@@ -80,17 +80,17 @@ async fn active(how: &Wait<'_>, state: AgentState) -> Result<AgentState> {
             return Ok(state);
         }
         if replicas && suspect {
-            let read = how.guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(how.kube)).await;
+            let read = how.deadline.within("reading the agent's DaemonSet", observe::agent_in_cluster(how.kube)).await;
             match read.map_err(|failure| late(failure, state.addon.as_ref()))? {
-                Seen::Read((daemon_sets, nodes)) => state = AgentState { daemon_sets, nodes, ..state },
-                Seen::Unreadable(_) | Seen::NotAsked => {}
+                Observed::Known((daemon_sets, nodes)) => state = AgentState { daemon_sets, nodes, ..state },
+                Observed::Unreadable(_) | Observed::NotRequested => {}
             }
             let elsewhere = state.holds_up() || how.only.is_some() && !state.lack(None).coming.is_empty();
             if elsewhere && there(&state) && state.lack(how.only).coming.is_empty() {
                 return Ok(state);
             }
         }
-        pause(how.guard, &mut backoff, state.addon.as_ref()).await?;
+        pause(how.deadline, &mut backoff, state.addon.as_ref()).await?;
     }
 }
 
@@ -102,9 +102,9 @@ async fn active(how: &Wait<'_>, state: AgentState) -> Result<AgentState> {
 /// A failed add-on, the deadline (with the last health issues), or an interruption.
 pub async fn addon(
     eks: &dyn Eks,
-    guard: &Guard,
+    deadline: &Deadline,
     line: &Progress,
-    cluster: &EksCluster,
+    cluster: &Cluster,
     known: Option<&Addon>,
 ) -> Result<Addon> {
     if let Some(addon) = known.filter(|addon| addon.status == "ACTIVE") {
@@ -112,11 +112,11 @@ pub async fn addon(
     }
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
-        let addon = look(eks, guard, line, cluster).await?;
+        let addon = read_addon(eks, deadline, line, cluster).await?;
         if addon.status == "ACTIVE" {
             return Ok(addon);
         }
-        pause(guard, &mut backoff, Some(&addon)).await?;
+        pause(deadline, &mut backoff, Some(&addon)).await?;
     }
 }
 
@@ -124,10 +124,11 @@ pub async fn addon(
 ///
 /// # Errors
 /// A failed update with EKS's errors, the deadline, or an interruption.
-pub async fn update(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster, id: &str) -> Result<bool> {
+pub async fn update(eks: &dyn Eks, deadline: &Deadline, line: &Progress, cluster: &Cluster, id: &str) -> Result<bool> {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
-        let read = guard.run("reading the update of the add-on", eks.addon_update(&cluster.name, AGENT, id)).await;
+        let read =
+            deadline.within("reading the update of the add-on", eks.addon_update(&cluster.name, AGENT, id)).await;
         let update = match read {
             Err(failure) if observe::forbidden(&failure) => return Ok(false),
             read => read?,
@@ -153,7 +154,7 @@ pub async fn update(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &Eks
                 line.update(format!("add-on update is {status}{detail}"));
             }
         }
-        let waited = guard.pause("waiting for the update of the add-on", backoff.step()).await;
+        let waited = deadline.pause("waiting for the update of the add-on", backoff.step()).await;
         waited.map_err(|failure| errors.into_iter().fold(failure, Failure::because))?;
     }
 }
@@ -162,24 +163,24 @@ pub async fn update(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &Eks
 ///
 /// # Errors
 /// A delete that failed, the deadline, or an interruption.
-pub async fn gone(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster) -> Result<()> {
+pub async fn gone(eks: &dyn Eks, deadline: &Deadline, line: &Progress, cluster: &Cluster) -> Result<()> {
     let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
     loop {
-        let found = guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
+        let found = deadline.within("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
         let Some(addon) = found else { return Ok(()) };
         // Another status than these is of an answer that is late.
         if addon.status == "DELETE_FAILED" {
             return Err(failed(cluster, &addon));
         }
         line.update(format!("add-on {} is {}", addon.version, addon.status));
-        let waited = guard.pause("waiting for the agent add-on to be gone", backoff.step()).await;
+        let waited = deadline.pause("waiting for the agent add-on to be gone", backoff.step()).await;
         waited.map_err(|failure| addon.issues.iter().map(said).fold(failure, Failure::because))?;
     }
 }
 
 /// Between two looks at the add-on. When time is over, its last health issues are why.
-async fn pause(guard: &Guard, backoff: &mut Backoff, addon: Option<&Addon>) -> Result<()> {
-    let waited = guard.pause("waiting for the agent add-on to be ACTIVE", backoff.step()).await;
+async fn pause(deadline: &Deadline, backoff: &mut Backoff, addon: Option<&Addon>) -> Result<()> {
+    let waited = deadline.pause("waiting for the agent add-on to be ACTIVE", backoff.step()).await;
     waited.map_err(|failure| late(failure, addon))
 }
 
@@ -195,8 +196,8 @@ fn late(failure: Failure, addon: Option<&Addon>) -> Failure {
 }
 
 /// One look at the add-on; a failure when it failed or is gone.
-async fn look(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluster) -> Result<Addon> {
-    let found = guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
+async fn read_addon(eks: &dyn Eks, deadline: &Deadline, line: &Progress, cluster: &Cluster) -> Result<Addon> {
+    let found = deadline.within("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
     let Some(addon) = found else {
         return Err(Failure::failed(format!("the add-on `{AGENT}` of cluster `{}` is gone", cluster.name)));
     };
@@ -215,7 +216,7 @@ async fn look(eks: &dyn Eks, guard: &Guard, line: &Progress, cluster: &EksCluste
 }
 
 /// An add-on whose status says that it will not be what it was to be.
-fn failed(cluster: &EksCluster, addon: &Addon) -> Failure {
+fn failed(cluster: &Cluster, addon: &Addon) -> Failure {
     let failure = Failure::failed(format!("the add-on `{AGENT}` of cluster `{}` is {}", cluster.name, addon.status));
     let failure = Failure { causes: addon.issues.iter().map(said).collect(), ..failure };
     let failure = addon.issues.iter().fold(failure, explained).hint("see the nodes with `podid agent status`");
@@ -239,8 +240,8 @@ fn explained(failure: Failure, issue: &Issue) -> Failure {
 
 /// Waits until each node that matters, and can get an agent, has a ready one. `state` was read a moment ago, and is not read again when it says so.
 async fn covered(
-    kube: &dyn Cluster,
-    guard: &Guard,
+    kube: &dyn Kubernetes,
+    deadline: &Deadline,
     line: &Progress,
     only: Option<&BTreeSet<String>>,
     state: AgentState,
@@ -262,7 +263,7 @@ async fn covered(
                 "agent: {ready} of {desired} pods ready, {} without one",
                 count(lack.coming.len(), "node")
             ));
-            let wait = guard.pause("waiting for the agent on every node", backoff.step()).await;
+            let wait = deadline.pause("waiting for the agent on every node", backoff.step()).await;
             if let Err(mut failure) = wait {
                 if failure.code == Code::TimedOut {
                     failure.causes = lack.coming.iter().map(|(node, why)| format!("{node}: {why}")).collect();
@@ -270,10 +271,10 @@ async fn covered(
                 return Err(failure);
             }
         }
-        match guard.run("reading the agent's DaemonSet", observe::agent_in_cluster(kube)).await? {
-            Seen::Read((daemon_sets, nodes)) => state = AgentState { daemon_sets, nodes, ..state },
-            Seen::Unreadable(why) => return Ok(Ready { state, never: Vec::new(), unread: Some(why) }),
-            Seen::NotAsked => return Ok(Ready { state, never: Vec::new(), unread: None }),
+        match deadline.within("reading the agent's DaemonSet", observe::agent_in_cluster(kube)).await? {
+            Observed::Known((daemon_sets, nodes)) => state = AgentState { daemon_sets, nodes, ..state },
+            Observed::Unreadable(why) => return Ok(Ready { state, never: Vec::new(), unread: Some(why) }),
+            Observed::NotRequested => return Ok(Ready { state, never: Vec::new(), unread: None }),
         }
         fresh = true;
     }

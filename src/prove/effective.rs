@@ -13,15 +13,15 @@ use crate::{
     model::{
         agent::AgentState,
         association::Association,
-        have::Seen,
+        have::Observed,
         names::ServiceAccount,
         staleness,
         workload::{Injection, Pod, Workload},
     },
     output::Progress,
-    ports::{Cluster, Probe},
+    ports::{Kubernetes, Probe},
     prove::injected,
-    wait::{Backoff, DOCUMENTED_DELAY, Guard},
+    wait::{Backoff, DOCUMENTED_DELAY, Deadline},
 };
 
 /// Hits in a row that count as proof. Several API servers stand behind one name and learn of an association one by one.
@@ -64,13 +64,18 @@ impl Effective {
     /// The effect as far as the agent goes: where no new pod finds one, injected or not, it gets no credentials; where nobody
     /// could look, that is said.
     #[must_use]
-    pub fn served(self, agent: &Seen<AgentState>, pods: &Seen<Vec<Pod>>, workloads: &Seen<Vec<Workload>>) -> Self {
+    pub fn served(
+        self,
+        agent: &Observed<AgentState>,
+        pods: &Observed<Vec<Pod>>,
+        workloads: &Observed<Vec<Workload>>,
+    ) -> Self {
         match agent {
-            Seen::NotAsked => self,
-            Seen::Unreadable(why) => self.agent_unchecked(why),
-            Seen::Read(state) => {
-                let pods = pods.read().map_or(&[][..], Vec::as_slice);
-                let workloads = workloads.read().map_or(&[][..], Vec::as_slice);
+            Observed::NotRequested => self,
+            Observed::Unreadable(why) => self.agent_unchecked(why),
+            Observed::Known(state) => {
+                let pods = pods.known().map_or(&[][..], Vec::as_slice);
+                let workloads = workloads.known().map_or(&[][..], Vec::as_slice);
                 match state.unserved(pods, workloads) {
                     Some(why) => self.without_agent(&why, state.installed()),
                     None => self,
@@ -145,8 +150,8 @@ pub enum Change {
 /// # Errors
 /// The deadline, an interruption, or an API that fails; not a miss, which is waited out.
 pub async fn prove(
-    kube: &dyn Cluster,
-    guard: &Guard,
+    kube: &dyn Kubernetes,
+    deadline: &Deadline,
     line: &Progress,
     subject: &ServiceAccount,
     association: &Association,
@@ -159,35 +164,41 @@ pub async fn prove(
         Change::Nothing => unsettled(association, Timestamp::now()),
     };
     if change == Change::Updated || !settled.is_zero() {
-        return assume(guard, line, settled, "an update cannot be observed").await;
+        return assume(deadline, line, settled, "an update cannot be observed").await;
     }
     if change == Change::Nothing
         && let Some(pod) = pods.and_then(|pods| evidence(association, pods))
     {
         return Ok(Effective { effect: Effect::Observed, how: format!("pod {} is injected", pod.name) });
     }
-    probe(kube, guard, line, subject, true).await
+    probe(kube, deadline, line, subject, true).await
 }
 
 /// Proves that new pods of a service account whose association was deleted are not injected any more.
 ///
 /// # Errors
 /// As [`prove`].
-pub async fn gone(kube: &dyn Cluster, guard: &Guard, line: &Progress, subject: &ServiceAccount) -> Result<Effective> {
-    let effective = probe(kube, guard, line, subject, false).await?;
+pub async fn gone(
+    kube: &dyn Kubernetes,
+    deadline: &Deadline,
+    line: &Progress,
+    subject: &ServiceAccount,
+) -> Result<Effective> {
+    let effective = probe(kube, deadline, line, subject, false).await?;
     // Without the service account there are no new pods either.
     Ok(match effective.effect {
         Effect::No => Effective { effect: Effect::Observed, how: "the service account does not exist".to_owned() },
         Effect::Never => Effective { effect: Effect::Observed, how: "the namespace is being deleted".to_owned() },
         Effect::Blocked => {
-            assume(guard, line, DOCUMENTED_DELAY, &format!("no new pod can be created now: {}", effective.how)).await?
+            assume(deadline, line, DOCUMENTED_DELAY, &format!("no new pod can be created now: {}", effective.how))
+                .await?
         }
         Effect::Observed | Effect::Assumed | Effect::NoAgent => effective,
     })
 }
 
 /// True when the proof is at hand in what was read, and nothing has to be asked or waited for.
-pub fn at_hand(association: &Association, change: Change, pods: &[Pod]) -> bool {
+pub fn already_proved(association: &Association, change: Change, pods: &[Pod]) -> bool {
     change == Change::Nothing
         && unsettled(association, Timestamp::now()).is_zero()
         && evidence(association, pods).is_some()
@@ -209,22 +220,22 @@ fn unsettled(association: &Association, now: Timestamp) -> Duration {
     left.and_then(|left| Duration::try_from(left).ok()).unwrap_or_default()
 }
 
-async fn assume(guard: &Guard, line: &Progress, wait: Duration, why: &str) -> Result<Effective> {
+async fn assume(deadline: &Deadline, line: &Progress, wait: Duration, why: &str) -> Result<Effective> {
     line.update(format!("waiting the documented {} s: {why}", DOCUMENTED_DELAY.as_secs()));
-    guard.pause("waiting for the association to take effect", wait).await?;
+    deadline.pause("waiting for the association to take effect", wait).await?;
     Ok(Effective { effect: Effect::Assumed, how: format!("{} s have passed; {why}", DOCUMENTED_DELAY.as_secs()) })
 }
 
 /// Probes until every API server agrees that new pods are injected, or, with `wanted` false, that they are not.
 async fn probe(
-    kube: &dyn Cluster,
-    guard: &Guard,
+    kube: &dyn Kubernetes,
+    deadline: &Deadline,
     line: &Progress,
     subject: &ServiceAccount,
     wanted: bool,
 ) -> Result<Effective> {
     let are = |injected: bool| if injected { "injected" } else { "not injected" };
-    let mut addresses = guard.run("resolving the cluster's address", kube.addresses()).await?;
+    let mut addresses = deadline.within("resolving the cluster's address", kube.addresses()).await?;
     let rounds = HITS.max(u32::try_from(addresses.len()).unwrap_or(HITS));
     let pause = SPREAD / (rounds - 1);
     let mut run = Run::default();
@@ -235,7 +246,7 @@ async fn probe(
     loop {
         let address: Option<SocketAddr> = (!addresses.is_empty()).then(|| addresses[asked % addresses.len()]);
         asked += 1;
-        let answer = guard.run("asking whether new pods are injected", kube.probe(subject, address)).await;
+        let answer = deadline.within("asking whether new pods are injected", kube.probe(subject, address)).await;
         if answer.is_ok() {
             broken = None;
         }
@@ -251,7 +262,7 @@ async fn probe(
                         how: format!("{rounds} probes in a row were {}", are(wanted)),
                     });
                 }
-                guard.pause("probing", pause).await?;
+                deadline.pause("probing", pause).await?;
             }
             Ok(Probe::Injected | Probe::NotInjected) => {
                 run = Run::default();
@@ -261,11 +272,11 @@ async fn probe(
                     ("new pods are still injected", "waiting for new pods not to be injected any more")
                 };
                 line.update(now);
-                let paused = guard.pause(wait, backoff.step()).await;
+                let paused = deadline.pause(wait, backoff.step()).await;
                 paused.map_err(|late| if wanted { explain(late, subject) } else { late })?;
             }
             Ok(Probe::Unprobeable(why)) => {
-                return assume(guard, line, DOCUMENTED_DELAY, &format!("cannot probe: {why}")).await;
+                return assume(deadline, line, DOCUMENTED_DELAY, &format!("cannot probe: {why}")).await;
             }
             Ok(Probe::NoRoom(how)) => return Ok(Effective { effect: Effect::Blocked, how }),
             Ok(Probe::Terminating(how)) => return Ok(Effective { effect: Effect::Never, how }),
@@ -280,7 +291,7 @@ async fn probe(
                 run = Run::default();
                 let why = broken.insert(why(&failure));
                 line.update(format!("new pods cannot be created now: {why}"));
-                let paused = guard.pause("waiting until new pods can be created", backoff.step()).await;
+                let paused = deadline.pause("waiting until new pods can be created", backoff.step()).await;
                 paused.map_err(|late| cannot_create(late, why))?;
             }
             // A name may have addresses that this machine cannot reach (IPv6 from an IPv4 network): the others count.
@@ -295,7 +306,7 @@ async fn probe(
                 faults += 1;
                 run = Run::default();
                 line.update(format!("a probe failed: {failure}"));
-                guard.pause("probing", backoff.step()).await?;
+                deadline.pause("probing", backoff.step()).await?;
             }
             Err(failure) if broken.is_some() => return Err(cannot_create(failure, &broken.unwrap_or_default())),
             Err(failure) if wanted => return Err(explain(failure, subject)),

@@ -11,8 +11,8 @@ use crate::{
         text::listed,
         workload::{Injection, Pod, WorkloadRef},
     },
-    ports::{Cluster, Probe},
-    wait::{Backoff, Guard},
+    ports::{Kubernetes, Probe},
+    wait::{Backoff, Deadline},
 };
 
 /// Where to look when new pods of an associated service account are not injected.
@@ -31,8 +31,8 @@ const SHOWN: usize = 5;
 /// # Errors
 /// Refused, before anything is restarted: they will not be as wanted, or cannot be created at all. The deadline, an interruption.
 pub async fn ask(
-    kube: &dyn Cluster,
-    guard: &Guard,
+    kube: &dyn Kubernetes,
+    deadline: &Deadline,
     subject: &ServiceAccount,
     wanted: bool,
     settled: bool,
@@ -41,7 +41,7 @@ pub async fn ask(
     let mut tries = 0;
     loop {
         tries += 1;
-        let refused = match guard.run("asking whether new pods are injected", kube.probe(subject, None)).await {
+        let refused = match deadline.within("asking whether new pods are injected", kube.probe(subject, None)).await {
             Ok(Probe::Injected) if wanted => return Ok(None),
             Ok(Probe::NotInjected) if !wanted => return Ok(None),
             // The caller has waited for it, or has said that it did not.
@@ -65,7 +65,7 @@ pub async fn ask(
         if tries == TRIES {
             return Err(refused);
         }
-        guard.pause("asking whether new pods are injected", backoff.step()).await?;
+        deadline.pause("asking whether new pods are injected", backoff.step()).await?;
     }
 }
 

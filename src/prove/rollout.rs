@@ -17,9 +17,9 @@ use crate::{
         workload::{Pod, Workload, WorkloadKind, WorkloadRef},
     },
     output::{Progress as Line, mask},
-    ports::{Cluster, RolloutView},
+    ports::{Kubernetes, RolloutView},
     prove::injected,
-    wait::Guard,
+    wait::Deadline,
 };
 
 /// Lines of a crashed container's log that are shown.
@@ -58,29 +58,35 @@ pub struct Watched {
 
 /// Watches the rollout of `workload`, as it was after its restart, until it is done, cannot succeed (with container state, exit code
 /// and last log lines), was changed by somebody else, the deadline passes, or it is interrupted.
-pub async fn watch(kube: &dyn Cluster, guard: &Guard, line: &Line, workload: &Workload, how: Watch<'_>) -> Watched {
+pub async fn watch(
+    kube: &dyn Kubernetes,
+    deadline: &Deadline,
+    line: &Line,
+    workload: &Workload,
+    how: Watch<'_>,
+) -> Watched {
     let mut seen = Watched { result: Ok(()), change: None, last: None };
-    let result = until_done(kube, guard, line, workload, how, &mut seen).await;
+    let result = until_done(kube, deadline, line, workload, how, &mut seen).await;
     let last = seen.last.filter(|_| result.is_err());
     Watched { result: result.map_err(|failure| stuck::late(failure, last.as_ref())), last, ..seen }
 }
 
 async fn until_done(
-    kube: &dyn Cluster,
-    guard: &Guard,
+    kube: &dyn Kubernetes,
+    deadline: &Deadline,
     line: &Line,
     begun: &Workload,
     how: Watch<'_>,
     seen: &mut Watched,
 ) -> Result<()> {
     let what = format!("watching {}", how.name);
-    let mut views = guard.run(&what, kube.follow(begun)).await?;
+    let mut views = deadline.within(&what, kube.follow(begun)).await?;
     let mut since: BTreeMap<String, Instant> = BTreeMap::new();
     let mut warnings = Warnings::new();
     let mut view: Option<RolloutView> = None;
     loop {
         // A trouble may end the watch by lasting, without any event.
-        let tick = guard.run_or_tick(&what, Duration::from_secs(1), views.next()).await;
+        let tick = deadline.within_or_tick(&what, Duration::from_secs(1), views.next()).await;
         match tick.map_err(|failure| held(failure, view.as_ref(), begun))? {
             Some(Some(next)) => view = Some(next?),
             Some(None) => return Err(Failure::failed(format!("the watch of {} ended", how.name))),
@@ -112,7 +118,7 @@ async fn until_done(
             return Ok(());
         }
         let mut troubles = rollout::troubles(&present, &view.pods, begun.generation);
-        warnings.add_to(&mut troubles, kube, guard, (&present, &view.pods)).await;
+        warnings.add_to(&mut troubles, kube, deadline, (&present, &view.pods)).await;
         seen.last = Some(State { progress: progress.clone(), problems: troubles.clone() });
         let keys: Vec<String> = troubles.iter().map(|t| format!("{:?}", t.key())).collect();
         since.retain(|key, _| keys.contains(key));
@@ -120,7 +126,7 @@ async fn until_done(
         for (trouble, key) in troubles.iter().zip(keys) {
             let seen_for = since.entry(key).or_insert_with(Instant::now).elapsed().as_secs();
             if trouble.ends(seen_for, since_write) {
-                let failure = ended(kube, guard, &present, (trouble, &troubles), how).await;
+                let failure = ended(kube, deadline, &present, (trouble, &troubles), how).await;
                 return Err(match view.unread {
                     Some(permission) => failure.because(format!(
                         "which pods are new was told by their age, as it is not allowed: {permission}"
@@ -182,8 +188,8 @@ fn held(failure: Failure, view: Option<&RolloutView>, restarted: &Workload) -> F
 
 /// `trouble` ended it; it is one of `all`.
 async fn ended(
-    kube: &dyn Cluster,
-    guard: &Guard,
+    kube: &dyn Kubernetes,
+    deadline: &Deadline,
     workload: &Workload,
     (trouble, all): (&Trouble, &[Trouble]),
     how: Watch<'_>,
@@ -203,7 +209,7 @@ async fn ended(
     {
         let namespace = &workload.id.namespace;
         // The container that crashed may be waiting to start again, and its log is then the previous one.
-        match guard.run("reading the log", kube.log(namespace, pod, container, true, LOG_LINES)).await {
+        match deadline.within("reading the log", kube.log(namespace, pod, container, true, LOG_LINES)).await {
             Ok(log) => {
                 // Masked as a whole: a private key is more than one line.
                 let masked = mask::mask(&log);

@@ -14,8 +14,8 @@ use crate::{
         workload::{Pod, Workload},
     },
     output::mask,
-    ports::Cluster,
-    wait::Guard,
+    ports::Kubernetes,
+    wait::Deadline,
 };
 
 /// Events are read when a rollout has stood still for this long, and again after as long.
@@ -55,22 +55,22 @@ impl Warnings {
     pub(super) async fn add_to(
         &mut self,
         troubles: &mut Vec<Trouble>,
-        kube: &dyn Cluster,
-        guard: &Guard,
+        kube: &dyn Kubernetes,
+        deadline: &Deadline,
         (workload, pods): (&Workload, &[Pod]),
     ) {
         let asked = rollout::asks_events(workload, pods);
         self.known.retain(|uid, _| asked.contains(uid));
         if self.refused.is_none() && !asked.is_empty() && self.next <= Instant::now() {
-            self.read(kube, guard, &workload.id.namespace, asked).await;
+            self.read(kube, deadline, &workload.id.namespace, asked).await;
             self.next = Instant::now() + PAUSE;
         }
         rollout::told_by_events(troubles, workload, pods, &|uid| self.known.get(uid).cloned());
     }
 
-    async fn read(&mut self, kube: &dyn Cluster, guard: &Guard, namespace: &str, asked: Vec<String>) {
+    async fn read(&mut self, kube: &dyn Kubernetes, deadline: &Deadline, namespace: &str, asked: Vec<String>) {
         for uid in asked {
-            match guard.run("reading events", kube.warning(namespace, &uid)).await {
+            match deadline.within("reading events", kube.warning(namespace, &uid)).await {
                 Ok(Some(warning)) => _ = self.known.insert(uid, warning),
                 Ok(None) => _ = self.known.remove(&uid),
                 // The loop that asks meets a deadline or a signal itself.

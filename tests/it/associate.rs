@@ -118,7 +118,7 @@ fn a_dry_run_as_data() {
 }
 
 #[test]
-fn as_data() {
+fn prints_json() {
     let env = Env::new("carts-role");
     let line = "associate carts/carts --role eks-workshop-carts-dynamo";
     insta::assert_snapshot!(env.podid(&format!("{line} -o json --recycle")).ok().steady(), @r#"

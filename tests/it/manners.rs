@@ -89,7 +89,7 @@ fn quiet() {
 }
 
 #[test]
-fn as_data() {
+fn every_command_prints_json() {
     for (scenario, line) in LINES {
         let env = env(scenario, &[]);
         let json = env.podid(&format!("{line} -o json")).ok().json();

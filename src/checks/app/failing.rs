@@ -3,7 +3,7 @@
 
 use super::super::{Check, Finding, Link};
 use crate::model::{
-    have::Seen,
+    have::Observed,
     log_line::LogLine,
     snapshot::{PodLog, Snapshot},
     workload::{Container, Pod},
@@ -186,11 +186,11 @@ pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log
     }
     let read = format!("kubectl -n {} logs {} -c {} --previous", pod.namespace, pod.name, container.name);
     let lines = match log.map(|log| &log.lines) {
-        Some(Seen::Read(lines)) => lines.as_slice(),
-        Some(Seen::Unreadable(why)) => {
+        Some(Observed::Known(lines)) => lines.as_slice(),
+        Some(Observed::Unreadable(why)) => {
             return FAILING.skips(subject, format!("it is failing, and its log could not be read: {why}"));
         }
-        Some(Seen::NotAsked) | None => {
+        Some(Observed::NotRequested) | None => {
             return FAILING.cannot_tell(subject, "it is failing, and its log was not read").command(read);
         }
     };

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{
     arn,
-    have::Seen,
+    have::Observed,
     log_line::LogLine,
     message::{self, Meaning, Row},
     refusal::{self, Caller, Refusal},
@@ -62,9 +62,9 @@ impl Logged<'_> {
 pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &PodLog) -> Option<Finding> {
     let logged = Logged { snapshot, pod, container, log };
     let lines = match &log.lines {
-        Seen::Read(lines) => lines,
-        Seen::Unreadable(why) => return Some(catalog::SOUND.skips(logged.subject(), why)),
-        Seen::NotAsked => return None,
+        Observed::Known(lines) => lines,
+        Observed::Unreadable(why) => return Some(catalog::SOUND.skips(logged.subject(), why)),
+        Observed::NotRequested => return None,
     };
     match last(lines)? {
         Said::Refusal(refusal, line) => refused::explain(logged, &refusal, line),
@@ -116,7 +116,7 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
     // What a program reports and survives may be over.
     let doubtful = matches!(meaning, Meaning::UnnamedRefusal | Meaning::Encoded) && !logged.failing();
     let status = if doubtful { Status::Warning } else { Status::Failed };
-    let mut finding = catalog::of(meaning)
+    let mut finding = catalog::check_for(meaning)
         .finds(status, logged.subject(), meaning.cause())
         .evidence(logged.source(), line.shown())
         .evidence("the message is known", format!("{}: {}", row.printed_by, row.source));

@@ -4,7 +4,7 @@ use super::super::{Check, Finding, Link, Status};
 use crate::model::{
     access::{self, Decision, EKS_AUTH, Effect, Need, NodeRole, Session},
     arn::last,
-    have::Seen,
+    have::Observed,
     snapshot::Snapshot,
 };
 
@@ -29,13 +29,13 @@ pub(super) static BOUNDARY: Check = Check {
     symptom: false,
 };
 
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for (group, role) in &snapshot.node_roles {
         let finding = match role {
-            Seen::Read(role) => judged(role, snapshot),
-            Seen::Unreadable(why) => PERMISSION.skips(format!("node group {group}"), why),
-            Seen::NotAsked => continue,
+            Observed::Known(role) => judged(role, snapshot),
+            Observed::Unreadable(why) => PERMISSION.skips(format!("node group {group}"), why),
+            Observed::NotRequested => continue,
         };
         // Node groups mostly share their role.
         if !findings.contains(&finding) {
@@ -48,20 +48,20 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
 fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
     let name = last(&role.arn);
     let subject = format!("node role {name}");
-    let cluster = snapshot.cluster.cluster.read().map(|cluster| cluster.arn.to_string()).unwrap_or_default();
+    let cluster = snapshot.cluster.cluster.known().map(|cluster| cluster.arn.to_string()).unwrap_or_default();
     let need = Need { action: EKS_AUTH.to_owned(), resource: cluster, from: String::new() };
     let (decision, source, predicted) = match (&role.simulated, &role.documents) {
-        (Seen::Read(answers), _) => {
+        (Observed::Known(answers), _) => {
             let answer = answers.iter().find(|one| one.action.eq_ignore_ascii_case(EKS_AUTH)).cloned();
             let answer = answer.ok_or_else(|| vec!["IAM gave no answer".to_owned()]);
             (answer.and_then(|answer| settled(answer, role, &need)), "SimulatePrincipalPolicy", String::new())
         }
-        (Seen::Unreadable(why), Seen::Read(documents)) => {
+        (Observed::Unreadable(why), Observed::Known(documents)) => {
             let predicted = access::predict(documents, &Session::plain(&role.arn), &need);
             let from = format!(" (predicted from the policies; IAM was not asked: {why})");
             (predicted, "GetRolePolicy, GetPolicyVersion", from)
         }
-        (Seen::Unreadable(why), _) if why == access::NO_ROLE => {
+        (Observed::Unreadable(why), _) if why == access::NO_ROLE => {
             return PERMISSION
                 .fails(subject, "the role does not exist, so the agents on its nodes get no credentials")
                 .evidence("SimulatePrincipalPolicy", "NoSuchEntity")
@@ -69,8 +69,8 @@ fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
                     "create the role {name} again with the policies of a node, or replace the node group"
                 ));
         }
-        (Seen::Unreadable(why), _) => return PERMISSION.skips(subject, why),
-        (Seen::NotAsked, _) => return PERMISSION.skips(subject, "IAM was not asked"),
+        (Observed::Unreadable(why), _) => return PERMISSION.skips(subject, why),
+        (Observed::NotRequested, _) => return PERMISSION.skips(subject, "IAM was not asked"),
     };
     let decision = match decision {
         Ok(decision) => decision,
@@ -88,7 +88,7 @@ fn settled(answer: Decision, role: &NodeRole, need: &Need) -> Result<Decision, V
         return Ok(answer);
     }
     match &role.documents {
-        Seen::Read(documents) => access::predict(documents, &session, need).map(|_| answer),
+        Observed::Known(documents) => access::predict(documents, &session, need).map(|_| answer),
         _ => Err(vec![format!("its policies ask for {keys}, which podid cannot know")]),
     }
 }

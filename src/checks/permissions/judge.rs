@@ -87,8 +87,8 @@ impl Judged<'_> {
 }
 
 pub(super) fn judge<'a>(need: &'a Need, session: &Session, snapshot: &Snapshot) -> Judged<'a> {
-    let documents = role(snapshot).documents.read();
-    let answer = snapshot.access.simulated.read().map(|all| {
+    let documents = role(snapshot).documents.known();
+    let answer = snapshot.access.simulated.known().map(|all| {
         all.iter().find(|one| one.action.eq_ignore_ascii_case(&need.action) && one.resource == need.resource)
     });
     let decision = match (answer, documents) {
@@ -113,7 +113,7 @@ fn weigh(
     snapshot: &Snapshot,
 ) -> Outcome {
     let table = access::table_of(&need.resource);
-    let policy = table.as_ref().and_then(|arn| snapshot.access.table_policies.get(&arn.to_string())?.read()?.as_ref());
+    let policy = table.as_ref().and_then(|arn| snapshot.access.table_policies.get(&arn.to_string())?.known()?.as_ref());
     let home = session.role.split(':').nth(4);
     let foreign = table.as_ref().is_some_and(|arn| Some(arn.account.as_str()) != home);
     let by_table = policy.map(|policy| access::table_says(policy, session, need, foreign));
@@ -133,7 +133,7 @@ fn weigh(
         return unknown;
     }
     if bounded {
-        let boundary = role(snapshot).role.read().and_then(Option::as_ref);
+        let boundary = role(snapshot).role.known().and_then(Option::as_ref);
         return Outcome::Broken(Cause::Boundary(boundary.and_then(|role| role.permissions_boundary.clone())));
     }
     let given = matches!(by_table, Some(Verdict::Is(Effect::Allowed, _)));
@@ -213,7 +213,7 @@ fn hanging(need: &Need, decision: &Decision, documents: Option<&RoleDocuments>, 
 
 /// Whether a pod's log tells of a refusal by a service control policy.
 fn refused_by_organization(need: &Need, snapshot: &Snapshot) -> bool {
-    let mut lines = snapshot.logs.iter().flat_map(|log| log.lines.read().into_iter().flatten());
+    let mut lines = snapshot.logs.iter().flat_map(|log| log.lines.known().into_iter().flatten());
     lines.any(|line| {
         let mut refused = refusals(line.raw()).into_iter().filter(|refusal| refusal.layer == Layer::Scp);
         refused.any(|refusal| {

@@ -9,7 +9,7 @@ use crate::model::{
 
 /// The tables that needs name and that were read, each with its needs.
 fn tables(snapshot: &Snapshot) -> Vec<(Arn, Option<&Table>, Vec<&Need>)> {
-    let read = snapshot.access.tables.iter().filter_map(|(arn, seen)| Some((arn.parse::<Arn>().ok()?, seen.read()?)));
+    let read = snapshot.access.tables.iter().filter_map(|(arn, seen)| Some((arn.parse::<Arn>().ok()?, seen.known()?)));
     read.map(|(arn, table)| {
         let own =
             snapshot.needs.iter().filter(|need| access::table_of(&need.resource).as_ref() == Some(&arn)).collect();
@@ -19,7 +19,7 @@ fn tables(snapshot: &Snapshot) -> Vec<(Arn, Option<&Table>, Vec<&Need>)> {
 }
 
 /// KMS keys.
-pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(session) = Session::of(snapshot) else { return Vec::new() };
     let mut findings = Vec::new();
     for (arn, table, needs) in tables(snapshot) {
@@ -39,10 +39,10 @@ pub(super) fn look(snapshot: &Snapshot) -> Vec<Finding> {
             continue;
         }
         let need = Need { action: "kms:Decrypt".to_owned(), resource: key.clone(), from: String::new() };
-        let simulated = snapshot.access.simulated.read();
+        let simulated = snapshot.access.simulated.known();
         let answer =
             simulated.and_then(|all| all.iter().find(|one| one.action == need.action && one.resource == *key).cloned());
-        let predicted = || access::predict(super::role(snapshot).documents.read()?, &session, &need).ok();
+        let predicted = || access::predict(super::role(snapshot).documents.known()?, &session, &need).ok();
         let Some(decision) = answer.or_else(predicted) else { continue };
         let source = super::source(simulated.is_some());
         match decision.effect {

@@ -11,7 +11,7 @@ use crate::model::{
     access::{self, Need},
     arn::{Arn, last},
     document::strings,
-    have::Seen,
+    have::Observed,
     text::nearest,
 };
 
@@ -91,11 +91,11 @@ pub(super) fn grant(finding: Finding, table: &Arn, needs: &[&Need], session: &Se
     let tenant = tenant(table, snapshot);
     // Held to partition keys, podid grants no Scan: adding it would give away what that policy keeps apart.
     let scans = wanted.iter().any(|(action, _)| *action == "dynamodb:Scan");
-    let here = session.role.split(':').nth(4) == snapshot.cluster.cluster.read().map(|c| c.arn.account.as_str());
+    let here = session.role.split(':').nth(4) == snapshot.cluster.cluster.known().map(|c| c.arn.account.as_str());
     match access::covering(table, &wanted) {
         Some(access) if here && !(scans && tenant.is_some()) => {
             let held = tenant.map(|tag| format!(" --leading-keys {tag}")).unwrap_or_default();
-            let absent = matches!(snapshot.access.tables.get(&table.to_string()), Some(Seen::Read(None)));
+            let absent = matches!(snapshot.access.tables.get(&table.to_string()), Some(Observed::Known(None)));
             if let Some(near) = near(table, snapshot).filter(|_| absent) {
                 let name = table.name();
                 return finding.change(format!("use table `{near}`, if it was meant: there is no table `{name}`"));
@@ -111,8 +111,8 @@ pub(super) fn grant(finding: Finding, table: &Arn, needs: &[&Need], session: &Se
 
 /// A table with a similar name that exists, or that the role's policies name.
 fn near(table: &Arn, snapshot: &Snapshot) -> Option<String> {
-    let exist = snapshot.access.tables.iter().filter(|(_, seen)| matches!(seen, Seen::Read(Some(_))));
-    let documents = role(snapshot).documents.read();
+    let exist = snapshot.access.tables.iter().filter(|(_, seen)| matches!(seen, Observed::Known(Some(_))));
+    let documents = role(snapshot).documents.known();
     let granted = documents.into_iter().flat_map(|all| &all.identity).flat_map(|(_, document)| document.statements());
     let granted = granted.flat_map(|statement| strings(statement.get("Resource")));
     let known: Vec<Arn> = exist
@@ -130,7 +130,7 @@ fn allowed(finding: Finding, needs: &[&Need], session: &Session) -> Finding {
 
 /// A table as `--dynamodb` takes it: as short as can be.
 fn named(table: &Arn, snapshot: &Snapshot) -> String {
-    match snapshot.cluster.cluster.read().map(|cluster| &cluster.arn) {
+    match snapshot.cluster.cluster.known().map(|cluster| &cluster.arn) {
         Some(home) if (&home.partition, &home.account) == (&table.partition, &table.account) => {
             if home.region == table.region {
                 table.name().to_owned()
@@ -144,7 +144,7 @@ fn named(table: &Arn, snapshot: &Snapshot) -> String {
 
 /// The tag to which the role's access to the table is held: one table, many tenants.
 fn tenant(table: &Arn, snapshot: &Snapshot) -> Option<String> {
-    let documents = role(snapshot).documents.read()?;
+    let documents = role(snapshot).documents.known()?;
     let arn = table.to_string();
     documents.identity.iter().flat_map(|(_, document)| document.statements()).find_map(|statement| {
         let condition = statement.get("Condition")?.to_string();

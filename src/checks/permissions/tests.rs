@@ -32,26 +32,26 @@ fn answer(effect: Effect) -> Decision {
 
 /// carts/carts needs to query an index, and IAM answers this.
 fn asked(decision: Decision) -> Snapshot {
-    let view = ClusterView { cluster: Seen::Read(cluster()), ..ClusterView::default() };
+    let view = ClusterView { cluster: Observed::Known(cluster()), ..ClusterView::default() };
     let mut it = Snapshot::unread(subject("carts/carts"), at(0), Arc::new(view));
-    it.association = Seen::Read(Some(association(ROLE)));
-    it.role.role = Seen::Read(Some(role("carts", Document(json!({})))));
+    it.association = Observed::Known(Some(association(ROLE)));
+    it.role.role = Observed::Known(Some(role("carts", Document(json!({})))));
     let need =
         Need { action: decision.action.clone(), resource: decision.resource.clone(), from: "--needs".to_owned() };
     it.needs = vec![need];
-    it.access = AccessView { simulated: Seen::Read(vec![decision]), ..AccessView::default() };
+    it.access = AccessView { simulated: Observed::Known(vec![decision]), ..AccessView::default() };
     it
 }
 
 fn found(it: &Snapshot) -> (&'static str, Status) {
-    let findings = look(it);
+    let findings = findings(it);
     assert_eq!(findings.len(), 1, "{findings:?}");
     (findings[0].check.id, findings[0].status)
 }
 
-fn allowing(statement: &Value) -> Seen<RoleDocuments> {
+fn allowing(statement: &Value) -> Observed<RoleDocuments> {
     let document = Document(json!({"Version": "2012-10-17", "Statement": statement}));
-    Seen::Read(RoleDocuments { identity: vec![("p".to_owned(), document)], boundary: None })
+    Observed::Known(RoleDocuments { identity: vec![("p".to_owned(), document)], boundary: None })
 }
 
 #[test]
@@ -123,13 +123,13 @@ fn the_policies_tell_why_nothing_allows_it() {
 #[test]
 fn what_is_not_seen_is_not_judged() {
     let mut it = asked(answer(Effect::Allowed));
-    it.access.simulated = Seen::Unreadable("not allowed: iam:SimulatePrincipalPolicy".to_owned());
-    it.role.documents = Seen::Unreadable("not allowed: iam:GetRolePolicy".to_owned());
+    it.access.simulated = Observed::Unreadable("not allowed: iam:SimulatePrincipalPolicy".to_owned());
+    it.role.documents = Observed::Unreadable("not allowed: iam:GetRolePolicy".to_owned());
     assert_eq!(found(&it), ("permissions.sound", Status::Skipped));
     it.role.documents = allowing(&json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
     assert_eq!(found(&it), ("permissions.sound", Status::Ok));
     it.needs.clear();
     assert_eq!(found(&it), ("permissions.sound", Status::Skipped));
-    it.association = Seen::Read(None);
-    assert!(look(&it).is_empty());
+    it.association = Observed::Known(None);
+    assert!(findings(&it).is_empty());
 }

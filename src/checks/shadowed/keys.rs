@@ -16,7 +16,7 @@ const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 const OLD_ID: &str = "AWS_ACCESS_KEY";
 const OLD_SECRET: &str = "AWS_SECRET_KEY";
 
-pub(super) fn look(
+pub(super) fn findings(
     snapshot: &Snapshot,
     pod: &Pod,
     container: &ContainerSpec,

@@ -5,7 +5,7 @@ use clap::Args;
 use super::{before, prove, render, settings::SettingsArgs};
 use crate::{
     args::Changing,
-    commands::shared::{self, Consent},
+    commands::shared::{self, Confirmation},
     context::Context,
     execute::{self, Outcome, Ports},
     failure::{Code, Failure, Result},
@@ -59,7 +59,7 @@ impl Install {
         let settings = self.settings.read(ctx).await?;
         let cluster = ctx.cluster().await?;
         let eks = ctx.eks()?;
-        let addon = ctx.guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
+        let addon = ctx.deadline.within("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
         let state = if self.no_wait { None } else { before(ctx, addon.clone()).await? };
         let found = self.find(ctx, addon, state.as_ref(), &settings).await?;
         let steps = match &found {
@@ -80,9 +80,9 @@ impl Install {
             render(ctx, &Outcome::planned(&plan.steps), None, state.as_ref())?;
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
-        shared::consent(ctx, &self.changing, Consent::of(&plan)).await?;
+        shared::consent(ctx, &self.changing, Confirmation::of(&plan)).await?;
         let ports = Ports { eks, iam: ctx.iam()?, kube: None };
-        let outcome = execute::run(&ports, &ctx.guard, plan.steps, |report| shared::tell(ctx, report)).await;
+        let outcome = execute::run(&ports, &ctx.deadline, plan.steps, |report| shared::report_step(ctx, report)).await;
         let proved = match outcome.failure() {
             Some(failure) => Err(failure.clone()),
             None if self.no_wait => Ok((None, state.clone())),

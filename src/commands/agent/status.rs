@@ -8,7 +8,7 @@ use super::view;
 use crate::{
     context::Context,
     failure::{Code, Failure, Result},
-    model::{addon::AGENT, agent::AgentState, have::Seen},
+    model::{addon::AGENT, agent::AgentState, have::Observed},
     observe,
     output::{Format, json, mask},
     wait,
@@ -47,7 +47,7 @@ impl Status {
         if self.watch {
             return self.watch(ctx).await;
         }
-        let state = self.look(ctx).await?;
+        let state = self.read_agent(ctx).await?;
         match ctx.term.format() {
             Format::Json => ctx.term.emit_json(&view::json(&state))?,
             Format::Yaml => ctx.term.emit_yaml(&view::json(&state))?,
@@ -64,15 +64,15 @@ impl Status {
         Ok(Code::Ok)
     }
 
-    async fn look(&self, ctx: &Context) -> Result<AgentState> {
+    async fn read_agent(&self, ctx: &Context) -> Result<AgentState> {
         let (cluster, eks) = (ctx.cluster().await?, ctx.eks()?);
         let kube = ctx.kube().await?;
-        let mut state = match ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)).await {
-            Ok(Seen::Read(state)) => state,
-            Ok(Seen::Unreadable(why)) => {
+        let mut state = match ctx.deadline.within("reading the agent", observe::agent(eks, kube, cluster)).await {
+            Ok(Observed::Known(state)) => state,
+            Ok(Observed::Unreadable(why)) => {
                 return Err(Failure::new(Code::Denied, format!("the agent could not be read: {why}")));
             }
-            Ok(Seen::NotAsked) => return Err(Failure::failed("the agent was not read")),
+            Ok(Observed::NotRequested) => return Err(Failure::failed("the agent was not read")),
             Err(failure) => return Err(ctx.explain_kube(failure, false).await),
         };
         if !self.no_logs {
@@ -80,7 +80,7 @@ impl Status {
                 observe::crash_logs(kube, &mut state).await;
                 Ok(())
             };
-            ctx.guard.run("reading the logs of agents that crash", logs).await?;
+            ctx.deadline.within("reading the logs of agents that crash", logs).await?;
         }
         Ok(state)
     }
@@ -90,7 +90,7 @@ impl Status {
         let mut faults = 0;
         loop {
             // Each look has the whole of --timeout: a watch ends when it is told to.
-            let looked = match ctx.guard.apart(Box::pin(self.look(ctx))).await {
+            let looked = match ctx.deadline.excluding_user_time(Box::pin(self.read_agent(ctx))).await {
                 Ok(looked) => looked,
                 Err(stopped) => return Ok(stopped.code),
             };
@@ -114,7 +114,7 @@ impl Status {
             if ctx.term.out_closed() {
                 return Ok(Code::Ok);
             }
-            if let Err(stopped) = ctx.guard.apart(wait::pause(EVERY)).await {
+            if let Err(stopped) = ctx.deadline.excluding_user_time(wait::pause(EVERY)).await {
                 return Ok(stopped.code);
             }
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args::Changing,
-    commands::shared::{self, Consent, count},
+    commands::shared::{self, Confirmation, count},
     context::Context,
     execute::{self, Outcome, Ports},
     failure::{Code, Result},
@@ -45,7 +45,7 @@ const SHOWN: usize = 20;
 impl Uninstall {
     pub(super) async fn run(self, ctx: &Context) -> Result<Code> {
         let (cluster, eks) = (ctx.cluster().await?, ctx.eks()?);
-        let addon = ctx.guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
+        let addon = ctx.deadline.within("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
         let Some(addon) = addon else {
             absent(ctx).await?;
             render(ctx, &Outcome::default(), None, &[])?;
@@ -53,7 +53,7 @@ impl Uninstall {
         };
         let all = AssociationFilter::default();
         let list = eks.associations(&cluster.name, &all);
-        let mut associations = ctx.guard.run("listing the associations", list).await?;
+        let mut associations = ctx.deadline.within("listing the associations", list).await?;
         associations.sort_by(|a, b| a.subject.cmp(&b.subject));
         let mut plan = Plan::default();
         if addon.status == "DELETING" {
@@ -68,9 +68,9 @@ impl Uninstall {
             render(ctx, &Outcome::planned(&plan.steps), Some(&addon), &associations)?;
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
-        shared::consent(ctx, &self.changing, Consent::of(&plan)).await?;
+        shared::consent(ctx, &self.changing, Confirmation::of(&plan)).await?;
         let ports = Ports { eks, iam: ctx.iam()?, kube: None };
-        let outcome = execute::run(&ports, &ctx.guard, plan.steps, |report| shared::tell(ctx, report)).await;
+        let outcome = execute::run(&ports, &ctx.deadline, plan.steps, |report| shared::report_step(ctx, report)).await;
         let proved = match outcome.failure() {
             Some(failure) => Err(failure.clone()),
             None if self.no_wait => Ok(()),
@@ -104,7 +104,7 @@ fn consequences(ctx: &Context, associations: &[AssociationSummary], auto_mode: b
 /// Says what serves as agent where the add-on is not installed.
 async fn absent(ctx: &Context) -> Result<()> {
     ctx.term.status(format!("the add-on {AGENT} is not installed: nothing to do"));
-    let own = ctx.guard.run("reading the agent's DaemonSets", ctx.kube().await?.agents()).await;
+    let own = ctx.deadline.within("reading the agent's DaemonSets", ctx.kube().await?.agents()).await;
     match own {
         Ok(found) => {
             for set in found.agents {
@@ -125,7 +125,7 @@ async fn absent(ctx: &Context) -> Result<()> {
 
 async fn gone(ctx: &Context, addon: &Addon) -> Result<()> {
     let line = ctx.term.progress("agent");
-    match prove::agent::gone(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?).await {
+    match prove::agent::gone(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?).await {
         Ok(()) => {
             line.done(format!("the add-on is gone ({})", addon.version));
             Ok(())

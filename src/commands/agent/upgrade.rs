@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{before, prove, render, settings::SettingsArgs};
 use crate::{
     args::Changing,
-    commands::shared::{self, Consent},
+    commands::shared::{self, Confirmation},
     context::Context,
     execute::{self, Outcome, Ports},
     failure::{Code, Failure, Result},
@@ -58,7 +58,7 @@ impl Upgrade {
     pub(super) async fn run(self, ctx: &Context) -> Result<Code> {
         let settings = self.settings.read(ctx).await?;
         let (cluster, eks) = (ctx.cluster().await?, ctx.eks()?);
-        let found = ctx.guard.run("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
+        let found = ctx.deadline.within("reading the agent add-on", eks.addon(&cluster.name, AGENT)).await?;
         let Some(addon) = found else {
             return Err(Failure::usage(format!("the add-on `{AGENT}` is not installed in cluster `{}`", cluster.name))
                 .hint("install it with `podid agent install`")
@@ -81,9 +81,9 @@ impl Upgrade {
             render(ctx, &Outcome::planned(&plan.steps), Some(&addon), state.as_ref())?;
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
-        shared::consent(ctx, &self.changing, Consent::of(&plan)).await?;
+        shared::consent(ctx, &self.changing, Confirmation::of(&plan)).await?;
         let ports = Ports { eks, iam: ctx.iam()?, kube: None };
-        let outcome = execute::run(&ports, &ctx.guard, plan.steps, |report| shared::tell(ctx, report)).await;
+        let outcome = execute::run(&ports, &ctx.deadline, plan.steps, |report| shared::report_step(ctx, report)).await;
         let proved = match outcome.failure() {
             Some(failure) => Err(failure.clone()),
             None => self.prove(ctx, &outcome, addon, state.clone()).await,
@@ -151,7 +151,7 @@ impl Upgrade {
             return prove(ctx, state, false, Some(&addon)).await;
         };
         let line = ctx.term.progress("agent");
-        let ended = agent::update(ctx.eks()?, &ctx.guard, &line, ctx.cluster().await?, id).await;
+        let ended = agent::update(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?, id).await;
         line.clear();
         if !ended? {
             // The add-on's own status tells the end too, though not why.
@@ -171,8 +171,8 @@ async fn fits(ctx: &Context, configuration: &str, from: &str, to: &str) -> Resul
     };
     let eks = ctx.eks()?;
     let schemas = ctx
-        .guard
-        .run("reading the configuration's schemas", async {
+        .deadline
+        .within("reading the configuration's schemas", async {
             futures::try_join!(eks.addon_schema(AGENT, from), eks.addon_schema(AGENT, to))
         })
         .await;

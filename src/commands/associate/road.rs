@@ -7,7 +7,7 @@ use crate::{
     commands::{
         agent,
         recycle::{self, Rollout},
-        shared::{self, Consent},
+        shared::{self, Confirmation},
     },
     context::Context,
     execute::{self, Outcome, Ports, Report},
@@ -15,8 +15,8 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         association::Association,
-        have::{Have, Seen},
-        manifest::{Holdings, RoleHoldings, export},
+        have::{Have, Observed},
+        manifest::{ClusterState, RoleState, export},
         policy::same_meaning,
         staleness,
         trust::target,
@@ -73,7 +73,7 @@ pub(super) async fn associate(
     } else {
         shared::show_plan(ctx, &plan, changing).await?;
     }
-    let present = have.association.read().and_then(Clone::clone);
+    let present = have.association.known().and_then(Clone::clone);
     if changing.dry_run {
         let mut ending = Ending { outcome: Outcome::planned(&plan.steps), association: present, ..Ending::default() };
         target_trust(ctx, want, have, &mut ending);
@@ -84,7 +84,7 @@ pub(super) async fn associate(
         }
         return Ok(shared::dry_run_code(changing, &plan));
     }
-    shared::consent(ctx, changing, Consent::of(&plan)).await?;
+    shared::consent(ctx, changing, Confirmation::of(&plan)).await?;
     let mut ending = Ending::default();
     let proved = carry_out(ctx, want, have, plan, proof, present, &mut ending).await;
     render(ctx, want, &ending)?;
@@ -115,13 +115,13 @@ async fn carry_out(
     let (agent_first, rest): (Vec<Step>, Vec<Step>) =
         plan.steps.into_iter().partition(|step| matches!(step, Step::InstallAgent { .. }));
     ending.association = present;
-    ending.outcome = execute::run(&ports, &ctx.guard, agent_first, |report| shared::tell(ctx, report)).await;
+    ending.outcome = execute::run(&ports, &ctx.deadline, agent_first, |report| shared::report_step(ctx, report)).await;
     let installed = match (ending.outcome.failure(), &have.agent) {
         (Some(failure), _) => Err(failure.clone()),
-        (None, Seen::Read(state)) if proof.wait && want.install_agent.is_some() => {
+        (None, Observed::Known(state)) if proof.wait && want.install_agent.is_some() => {
             let installed = ending.outcome.reports.iter().any(|r| matches!(r.step, Step::InstallAgent { .. }));
             // Where its pods run or could run; without any yet, everywhere.
-            let only = have.pods.read().zip(have.workloads.read()).and_then(|(pods, all)| state.nodes_for(pods, all));
+            let only = have.pods.known().zip(have.workloads.known()).and_then(|(pods, all)| state.nodes_for(pods, all));
             agent::settle(ctx, state.clone(), installed, only.as_ref()).await.map(|_| ())
         }
         (None, _) => Ok(()),
@@ -130,7 +130,7 @@ async fn carry_out(
         ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(rest));
         return Err(failure);
     }
-    let outcome = execute::run(&ports, &ctx.guard, rest, |report| shared::tell(ctx, report)).await;
+    let outcome = execute::run(&ports, &ctx.deadline, rest, |report| shared::report_step(ctx, report)).await;
     ending.outcome = std::mem::take(&mut ending.outcome).then(outcome);
     ending.association = ending.outcome.association.clone().or(ending.association.take());
     if let Some(failure) = ending.outcome.failure() {
@@ -143,7 +143,7 @@ async fn carry_out(
     {
         // The external id is read back, never built.
         let read = ctx.eks()?.association(&association.summary.cluster_name, &association.summary.association_id);
-        ending.association = ctx.guard.run("reading the association's external id", read).await?;
+        ending.association = ctx.deadline.within("reading the association's external id", read).await?;
     }
     target_trust(ctx, want, have, ending);
     let Some(kube) = kube else {
@@ -153,18 +153,18 @@ async fn carry_out(
         }
         return Ok(());
     };
-    let unusable = have.service_account.read().and_then(|state| state.unusable(&want.subject));
+    let unusable = have.service_account.known().and_then(|state| state.unusable(&want.subject));
     if let Some(how) = unusable.filter(|_| !created(&ending.outcome)) {
         ctx.term.warn(&how);
         ending.effective = Some(Effective { effect: Effect::No, how });
         return Ok(());
     }
     let line = ctx.term.progress("effective");
-    let pods = have.pods.read().map(Vec::as_slice);
+    let pods = have.pods.known().map(Vec::as_slice);
     // With nothing written and nothing waited for, what was read a moment ago still holds.
     let fresh = ending.outcome.reports.is_empty()
-        && pods.is_some_and(|pods| prove::effective::at_hand(&association, change, pods));
-    let proved = prove::effective::prove(kube, &ctx.guard, &line, &want.subject, &association, change, pods).await;
+        && pods.is_some_and(|pods| prove::effective::already_proved(&association, change, pods));
+    let proved = prove::effective::prove(kube, &ctx.deadline, &line, &want.subject, &association, change, pods).await;
     let effective = match proved {
         Ok(effective) => effective,
         Err(failure) => {
@@ -192,8 +192,8 @@ async fn carry_out(
         }
     } else {
         let users = observe::users(kube, &want.subject);
-        let (pods, workloads) = ctx.guard.run("reading the workloads and pods", users).await?;
-        SubjectView { service_account: Seen::NotAsked, pods, workloads }
+        let (pods, workloads) = ctx.deadline.within("reading the workloads and pods", users).await?;
+        SubjectView { service_account: Observed::NotRequested, pods, workloads }
     };
     freshen(ctx, want, &association, &view, ending, proof).await
 }
@@ -212,7 +212,7 @@ async fn freshen(
     ending: &mut Ending,
     proof: Proof,
 ) -> Result<()> {
-    let (Seen::Read(pods), Seen::Read(workloads)) = (&view.pods, &view.workloads) else {
+    let (Observed::Known(pods), Observed::Known(workloads)) = (&view.pods, &view.workloads) else {
         let why = view.pods.unreadable().or(view.workloads.unreadable()).unwrap_or("they were not read");
         ctx.term.warn(format!("whether pods need a restart is unknown: {why}"));
         return Ok(());
@@ -228,7 +228,7 @@ async fn freshen(
         only: &[],
         pods,
         association: Some(association),
-        agent: &Seen::NotAsked,
+        agent: &Observed::NotRequested,
         stale_only: true,
         allow_missing_agent: true,
     };
@@ -260,7 +260,7 @@ async fn freshen(
     let kube = ctx.kube().await?;
     let left;
     let left = if restarted {
-        left = ctx.guard.run("reading the pods", kube.pods(&want.subject)).await?;
+        left = ctx.deadline.within("reading the pods", kube.pods(&want.subject)).await?;
         &left
     } else {
         pods
@@ -304,7 +304,7 @@ fn target_trust(ctx: &Context, want: &Want, have: &Have, ending: &mut Ending) {
         external_id: association.and_then(|a| a.external_id.as_deref()),
     };
     ending.target_trust = target::target_statements(&link);
-    let trusted = have.target.read().and_then(Option::as_ref).is_some_and(|role| {
+    let trusted = have.target.known().and_then(Option::as_ref).is_some_and(|role| {
         target::with_target(&role.trust, &ending.target_trust).is_ok_and(|after| same_meaning(&role.trust, &after))
     });
     let written = ending.outcome.reports.iter().any(|report| matches!(report.step, Step::PutTargetTrust { .. }));
@@ -339,11 +339,11 @@ fn change(steps: &[Step]) -> Change {
 
 /// What is there after the plan, as a file that `apply` takes: the way from one command to a file in git.
 fn file(ctx: &Context, want: &Want, have: &Have, steps: &[Step]) -> Result<()> {
-    let mut held = Holdings::default();
-    held.associations.extend(have.association.read().cloned().flatten().map(|a| (want.subject.clone(), a)));
+    let mut held = ClusterState::default();
+    held.associations.extend(have.association.known().cloned().flatten().map(|a| (want.subject.clone(), a)));
     let (role, attached, inline) = (have.role.clone(), have.attached.clone(), have.inline.clone());
-    held.roles.insert(want.role.role.name().to_owned(), RoleHoldings { role, attached, inline });
-    let held = plan::carried_out(held, steps);
+    held.roles.insert(want.role.role.name().to_owned(), RoleState { role, attached, inline });
+    let held = plan::simulate(held, steps);
     let (manifest, notes) = export(&want.cluster, &held);
     for note in notes {
         ctx.term.warn(note);

@@ -6,19 +6,19 @@ use clap::Args;
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
-use super::{Files, How, Missing, Planned, left, plan, view};
+use super::{Files, Missing, PlanOptions, Planned, left, plan, view};
 use crate::{
     args::Changing,
     commands::{
         agent,
         recycle::{self, Rollout},
-        shared::{self, Consent},
+        shared::{self, Confirmation},
     },
     context::Context,
     execute::{self, Outcome, Ports, Report, Status},
     failure::{Code, Failure, Result},
-    model::{association::Association, have::Seen, manifest::Holdings, names::ServiceAccount, staleness},
-    observe::{self, file::Extent},
+    model::{association::Association, have::Observed, manifest::ClusterState, names::ServiceAccount, staleness},
+    observe::{self, file::KubernetesReads},
     output::Format,
     plan::{Plan, Step},
     prove::{
@@ -104,11 +104,11 @@ impl Apply {
             ctx.term.warn("`createServiceAccount` is ignored with `--no-wait`, which makes no call to Kubernetes");
         }
         let around = match (self.no_wait, self.recycle) {
-            (true, _) => Extent::Nothing,
-            (false, true) => Extent::All,
-            (false, false) => Extent::New,
+            (true, _) => KubernetesReads::Nothing,
+            (false, true) => KubernetesReads::All,
+            (false, false) => KubernetesReads::New,
         };
-        let how = How {
+        let how = PlanOptions {
             around,
             kube: !self.no_wait,
             look_up: false,
@@ -146,7 +146,7 @@ impl Apply {
         }
         if self.files.are_stdin()
             && !self.changing.yes
-            && consent != Consent::Nothing
+            && consent != Confirmation::Nothing
             && shared::asks(ctx.target()?, consent)
         {
             return Err(Failure::usage("this needs a yes, and stdin is the file")
@@ -174,17 +174,17 @@ impl Apply {
         }
     }
 
-    fn consent(plan: &Plan, removed: usize) -> Consent {
-        match Consent::of(plan) {
-            Consent::Nothing => Consent::Nothing,
-            _ if removed > 0 => Consent::Sweeping,
-            Consent::Creates if plan.restarts() => Consent::Changes,
+    fn consent(plan: &Plan, removed: usize) -> Confirmation {
+        match Confirmation::of(plan) {
+            Confirmation::Nothing => Confirmation::Nothing,
+            _ if removed > 0 => Confirmation::TypeClusterName,
+            Confirmation::Creates if plan.restarts() => Confirmation::Changes,
             asked => asked,
         }
     }
 
     /// The plan; what is pruned stands apart.
-    async fn show(&self, ctx: &Context, planned: &Planned, consent: Consent) -> Result<()> {
+    async fn show(&self, ctx: &Context, planned: &Planned, consent: Confirmation) -> Result<()> {
         let (pruned, kept): (Vec<Step>, Vec<Step>) =
             planned.plan.steps.iter().cloned().partition(|step| pruned(step, &planned.have));
         let kept = Plan { steps: kept, ..Plan::default() };
@@ -212,7 +212,8 @@ impl Apply {
         // The agent first, and proved: a pod that is injected where no agent answers gets no credentials at all.
         if planned.entries.agent.is_some() {
             let changed = !first.is_empty();
-            ending.outcome = execute::run(&ports, &ctx.guard, first, |report| shared::tell(ctx, report)).await;
+            ending.outcome =
+                execute::run(&ports, &ctx.deadline, first, |report| shared::report_step(ctx, report)).await;
             let settled = match ending.outcome.failure() {
                 Some(failure) => Err(failure.clone()),
                 None => self.settle(ctx, planned, changed, ending.outcome.addon_update.clone()).await,
@@ -223,7 +224,7 @@ impl Apply {
                 return Err(failure);
             }
         }
-        let outcome = execute::run(&ports, &ctx.guard, rest, |report| shared::tell(ctx, report)).await;
+        let outcome = execute::run(&ports, &ctx.deadline, rest, |report| shared::report_step(ctx, report)).await;
         ending.outcome = std::mem::take(&mut ending.outcome).then(outcome);
         let failed = ending.outcome.failure().cloned();
         let Some(kube) = kube.filter(|_| failed.is_none()) else {
@@ -253,12 +254,12 @@ impl Apply {
             return Ok(());
         }
         let state = match &planned.have.agent {
-            Seen::Read(state) => state,
-            Seen::Unreadable(why) => {
+            Observed::Known(state) => state,
+            Observed::Unreadable(why) => {
                 ctx.term.warn(format!("whether the agent is ready was not checked: {why}"));
                 return Ok(());
             }
-            Seen::NotAsked => return Ok(()),
+            Observed::NotRequested => return Ok(()),
         };
         match update {
             Some(id) => agent::updated(ctx, &id, state.clone()).await?,
@@ -271,7 +272,7 @@ impl Apply {
     async fn prove(
         &self,
         ctx: &Context,
-        kube: &dyn crate::ports::Cluster,
+        kube: &dyn crate::ports::Kubernetes,
         planned: &Planned,
         restarts: &[Step],
         ending: &mut Ending,
@@ -311,9 +312,9 @@ impl Apply {
                 let line = ctx.term.progress(subject.to_string());
                 let proved = match &change {
                     Some((change, association)) => {
-                        prove::effective::prove(kube, &ctx.guard, &line, &subject, association, *change, None).await
+                        prove::effective::prove(kube, &ctx.deadline, &line, &subject, association, *change, None).await
                     }
-                    None => prove::effective::gone(kube, &ctx.guard, &line, &subject).await,
+                    None => prove::effective::gone(kube, &ctx.deadline, &line, &subject).await,
                 };
                 // One that the file wants was waited for.
                 let around = planned.have.around.get(&subject).filter(|_| planned.entries.agent.is_none());
@@ -363,13 +364,13 @@ fn created(outcome: &Outcome) -> BTreeSet<ServiceAccount> {
 }
 
 /// Why no pod can use an association: its service account does not exist.
-fn unusable(have: &Holdings, created: &BTreeSet<ServiceAccount>, subject: &ServiceAccount) -> Option<String> {
-    let state = have.around.get(subject)?.service_account.read()?;
+fn unusable(have: &ClusterState, created: &BTreeSet<ServiceAccount>, subject: &ServiceAccount) -> Option<String> {
+    let state = have.around.get(subject)?.service_account.known()?;
     state.unusable(subject).filter(|_| !created.contains(subject))
 }
 
 /// Whether a step removes something that is in no file any more.
-fn pruned(step: &Step, have: &Holdings) -> bool {
+fn pruned(step: &Step, have: &ClusterState) -> bool {
     match step {
         Step::DeleteAssociation { .. } => true,
         Step::DetachPolicy { role, .. } | Step::DeletePolicy { role, .. } | Step::DeleteRole { role, .. } => {

@@ -3,11 +3,11 @@
 use clap::Args;
 use serde_json::json;
 
-use super::{Files, How, Missing, plan, view};
+use super::{Files, Missing, PlanOptions, plan, view};
 use crate::{
     context::Context,
     failure::{Code, Result},
-    observe::file::Extent,
+    observe::file::KubernetesReads,
     output::{Format, render_plan},
 };
 
@@ -45,8 +45,8 @@ impl Diff {
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let entries = self.files.read(ctx).await?;
-        let how = How {
-            around: Extent::Nothing,
+        let how = PlanOptions {
+            around: KubernetesReads::Nothing,
             kube: true,
             look_up: true,
             prune: self.prune,

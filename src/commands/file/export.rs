@@ -12,10 +12,10 @@ use crate::{
         addon::AGENT,
         arn::last,
         association::Association,
-        cluster::Cluster as EksCluster,
+        cluster::Cluster,
         glob::{self, Pattern},
-        have::Seen,
-        manifest::{Holdings, RoleHoldings, export},
+        have::Observed,
+        manifest::{ClusterState, RoleState, export},
         ownership, trust,
     },
     observe::{self, CONCURRENCY},
@@ -54,27 +54,28 @@ impl Export {
         let (associations, addon, unused) = futures::try_join!(
             self.associations(ctx, cluster),
             async {
-                let read = ctx.guard.run("reading the agent add-on", ctx.eks()?.addon(&cluster.name, AGENT)).await;
+                let read =
+                    ctx.deadline.within("reading the agent add-on", ctx.eks()?.addon(&cluster.name, AGENT)).await;
                 observe::seen(read, "eks:DescribeAddon")
             },
             self.named_roles(ctx, cluster),
         )?;
-        if let Seen::Unreadable(why) = &addon {
+        if let Observed::Unreadable(why) = &addon {
             ctx.term.warn(format!("the agent is left out: {why}"));
         }
-        let addon = if self.subjects.is_empty() { addon } else { Seen::NotAsked };
+        let addon = if self.subjects.is_empty() { addon } else { Observed::NotRequested };
         let mut names: Vec<String> = associations.iter().map(|a| last(&a.role_arn).to_owned()).collect();
         names.extend(unused);
         names.sort_unstable();
         names.dedup();
-        let roles = ctx.guard.run("reading the roles", roles(ctx, cluster, names)).await?;
+        let roles = ctx.deadline.within("reading the roles", roles(ctx, cluster, names)).await?;
         for (name, role) in &roles {
-            if let Seen::Unreadable(why) = &role.role {
+            if let Observed::Unreadable(why) = &role.role {
                 ctx.term.warn(format!("role `{name}` is named by its ARN only: {why}"));
             }
         }
         let associations = associations.into_iter().map(|a| (a.summary.subject.clone(), a)).collect();
-        let have = Holdings { associations, roles, addon, ..Holdings::default() };
+        let have = ClusterState { associations, roles, addon, ..ClusterState::default() };
         let (manifest, notes) = export(cluster, &have);
         for note in notes {
             ctx.term.warn(note);
@@ -94,10 +95,11 @@ impl Export {
         Ok(crate::failure::Code::Ok)
     }
 
-    async fn associations(&self, ctx: &Context, cluster: &EksCluster) -> Result<Vec<Association>> {
+    async fn associations(&self, ctx: &Context, cluster: &Cluster) -> Result<Vec<Association>> {
         let eks = ctx.eks()?;
         let filter = glob::filter(&self.subjects);
-        let mut summaries = ctx.guard.run("listing the associations", eks.associations(&cluster.name, &filter)).await?;
+        let mut summaries =
+            ctx.deadline.within("listing the associations", eks.associations(&cluster.name, &filter)).await?;
         if !self.subjects.is_empty() {
             summaries.retain(|a| self.subjects.iter().any(|pattern| pattern.matches(&a.subject)));
         }
@@ -109,13 +111,13 @@ impl Export {
         }
         let described = observe::describe_all(eks, &cluster.name, summaries);
         let found: Vec<Option<Association>> =
-            ctx.guard.run("reading the associations", described.try_collect()).await?;
+            ctx.deadline.within("reading the associations", described.try_collect()).await?;
         let owned = |a: &Association| ownership::is_created_for(&a.tags, &cluster.arn);
         Ok(found.into_iter().flatten().filter(|a| !self.owned_only || owned(a)).collect())
     }
 
     /// Roles that trust the cluster by podid's own statements, also those that no association uses.
-    async fn named_roles(&self, ctx: &Context, cluster: &EksCluster) -> Result<Vec<String>> {
+    async fn named_roles(&self, ctx: &Context, cluster: &Cluster) -> Result<Vec<String>> {
         if !self.subjects.is_empty() {
             return Ok(Vec::new());
         }
@@ -123,7 +125,7 @@ impl Export {
         let mut pages = ctx.iam()?.roles();
         let mut names = Vec::new();
         loop {
-            let page = match ctx.guard.run("listing roles", async { pages.next().await.transpose() }).await {
+            let page = match ctx.deadline.within("listing roles", async { pages.next().await.transpose() }).await {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(names),
                 Err(failure) if observe::forbidden(&failure) => {
@@ -142,16 +144,16 @@ impl Export {
 }
 
 /// The roles; their policies only where podid made them for this cluster.
-async fn roles(ctx: &Context, cluster: &EksCluster, names: Vec<String>) -> Result<BTreeMap<String, RoleHoldings>> {
+async fn roles(ctx: &Context, cluster: &Cluster, names: Vec<String>) -> Result<BTreeMap<String, RoleState>> {
     let iam = ctx.iam()?;
     let arn = &cluster.arn;
     let reads = names.into_iter().map(|name| async move {
         let view = observe::role(iam, &name, false, false).await?;
-        let mut held = RoleHoldings { role: view.role, ..RoleHoldings::default() };
-        if held.role.read().and_then(Option::as_ref).is_some_and(|role| ownership::is_created_for(&role.tags, arn)) {
+        let mut held = RoleState { role: view.role, ..RoleState::default() };
+        if held.role.known().and_then(Option::as_ref).is_some_and(|role| ownership::is_created_for(&role.tags, arn)) {
             let (attached, inline) =
                 futures::try_join!(iam.attached_policies(&name), observe::inline_policies(iam, &name))?;
-            (held.attached, held.inline) = (Seen::Read(attached), Seen::Read(inline));
+            (held.attached, held.inline) = (Observed::Known(attached), Observed::Known(inline));
         }
         Ok::<_, Failure>((name, held))
     });

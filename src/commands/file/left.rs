@@ -7,7 +7,7 @@ use crate::{
     commands::shared,
     context::Context,
     failure::{Code, Result},
-    model::{have::Seen, names::ServiceAccount, staleness, workload::Pod},
+    model::{have::Observed, names::ServiceAccount, staleness, workload::Pod},
     observe,
 };
 
@@ -23,11 +23,11 @@ pub(super) async fn find(ctx: &Context, planned: &Planned, ending: &mut Ending) 
     let subjects: BTreeSet<&ServiceAccount> = associations.iter().map(|a| &a.summary.subject).collect();
     let read = async {
         let kube = ctx.kube().await?;
-        ctx.guard.run("reading the pods", observe::file::all_pods(kube, &subjects)).await
+        ctx.deadline.within("reading the pods", observe::file::all_pods(kube, &subjects)).await
     };
     let unknown = |why: &str| ctx.term.warn(format!("whether pods need a restart is unknown: {why}"));
     let pods = match read.await {
-        Ok(Seen::Read(pods)) => pods,
+        Ok(Observed::Known(pods)) => pods,
         Ok(unread) => {
             unknown(unread.unreadable().unwrap_or("they were not read"));
             return Ok(());

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     commands::shared::count,
     failure::Result,
-    model::{addon::AGENT, document::Document, manifest::Holdings},
+    model::{addon::AGENT, document::Document, manifest::ClusterState},
     output::{PlanLine, Sign, diff},
     plan::Step,
 };
@@ -73,7 +73,7 @@ pub(super) fn changes(steps: &[Step]) -> Vec<Change<'_>> {
 }
 
 /// Each object with its steps under it, documents as diffs.
-pub(super) fn lines(changes: &[Change<'_>], have: &Holdings) -> Result<Vec<PlanLine>> {
+pub(super) fn lines(changes: &[Change<'_>], have: &ClusterState) -> Result<Vec<PlanLine>> {
     let line = |change: &Change<'_>| {
         let mut line = PlanLine::new(change.sign, format!("{} {}", change.kind, change.name));
         for step in &change.steps {
@@ -97,7 +97,7 @@ fn tags(step: &Step) -> Vec<String> {
 }
 
 /// A step tells that a session policy changes; what of it, the association that was read does.
-fn session_policy(step: &Step, have: &Holdings) -> Result<Vec<String>> {
+fn session_policy(step: &Step, have: &ClusterState) -> Result<Vec<String>> {
     let parse = |text: &str| serde_json::from_str::<Value>(text).ok().map(Document);
     let (before, after) = match step {
         Step::CreateAssociation { association, .. } => (None, association.spec.policy.as_deref()),

@@ -116,7 +116,7 @@ struct Row {
 
 /// Ends the command where nothing further can be read; else the failure is one of several.
 fn local(ctx: &Context, failure: Failure) -> Result<Failure> {
-    ctx.guard.check()?;
+    ctx.deadline.check()?;
     Ok(failure)
 }
 
@@ -163,7 +163,7 @@ async fn found(ctx: &Context, everywhere: bool) -> Result<Places> {
     let aws = ctx.aws_of_many();
     let own = aws.region().await?;
     if !everywhere {
-        let names = ctx.guard.run("listing the clusters", aws.clusters()).await?;
+        let names = ctx.deadline.within("listing the clusters", aws.clusters()).await?;
         let region = own.unwrap_or_default();
         let clusters = names.into_iter().map(|name| Place::new(aws.clone(), &region, name, None)).collect();
         return Ok(Places { clusters, unread: Vec::new(), regions: false, searched: region });
@@ -175,7 +175,7 @@ async fn found(ctx: &Context, everywhere: bool) -> Result<Places> {
     let lists = stream::iter(&all).map(|region| {
         let eks = aws.in_region(region.name);
         async move {
-            let names = ctx.guard.run(&format!("listing the clusters of {}", region.name), eks.clusters()).await;
+            let names = ctx.deadline.within(&format!("listing the clusters of {}", region.name), eks.clusters()).await;
             (region, eks.clone(), names)
         }
     });
@@ -208,7 +208,7 @@ async fn summaries(ask: &Ask<'_>, ctx: &Context, places: &mut Places) -> Result<
                     futures::try_join!(same_account(place), place.eks.associations(&place.name, filter))?;
                 same.map_or(Ok(summaries), Err)
             };
-            ctx.guard.run(&format!("listing the associations of {}", place.what()), list).await
+            ctx.deadline.within(&format!("listing the associations of {}", place.what()), list).await
         })
         .buffered(CONCURRENCY);
     let lists: Vec<Result<Vec<AssociationSummary>>> = lists.collect().await;
@@ -265,7 +265,7 @@ async fn described(
                         return (at, Ok(None));
                     }
                     let read = place.eks.association(&place.name, &summary.association_id);
-                    (at, ctx.guard.run(&format!("reading the associations of {}", place.what()), read).await)
+                    (at, ctx.deadline.within(&format!("reading the associations of {}", place.what()), read).await)
                 })
                 .buffered(CONCURRENCY)
         );

@@ -56,7 +56,7 @@ impl Dynamodb {
         self.narrow.apply(&mut grants)?;
         self.narrow.warn(ctx);
         if !self.no_lookup {
-            grants::look(ctx, &mut grants).await?;
+            grants::read_tables(ctx, &mut grants).await?;
             // Printing a policy harms nobody.
             let missing: BTreeSet<String> = grants.iter().filter_map(TableGrant::not_there).collect();
             for missing in missing {

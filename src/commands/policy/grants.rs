@@ -6,7 +6,7 @@ use crate::{
     context::Context,
     failure::{Failure, Result},
     model::{
-        have::Seen,
+        have::Observed,
         policy::{self, TableText},
         tags,
         trust::SESSION_TAGS,
@@ -126,17 +126,18 @@ pub async fn complete(ctx: &Context, texts: &[TableText], default: Access) -> Re
 ///
 /// # Errors
 /// When podid was interrupted or out of time, or a table's key is none that a policy may name.
-pub async fn look(ctx: &Context, grants: &mut [TableGrant]) -> Result<()> {
+pub async fn read_tables(ctx: &Context, grants: &mut [TableGrant]) -> Result<()> {
     if grants.is_empty() {
         return Ok(());
     }
-    let seen = ctx.guard.run("looking at the tables", observe::tables(ctx.tables()?, grants)).await?;
-    for table in seen.values().filter_map(|seen| seen.read()?.as_ref()) {
+    let seen = ctx.deadline.within("looking at the tables", observe::tables(ctx.tables()?, grants)).await?;
+    for table in seen.values().filter_map(|seen| seen.known()?.as_ref()) {
         observe::usable_key(table)?;
     }
-    let gone = seen.iter().filter(|(_, table)| matches!(table, Seen::Read(None))).map(|(arn, _)| arn.clone()).collect();
+    let gone =
+        seen.iter().filter(|(_, table)| matches!(table, Observed::Known(None))).map(|(arn, _)| arn.clone()).collect();
     let near = observe::names::near_tables(ctx.tables()?, gone);
-    let near = ctx.guard.run("looking for tables with similar names", near).await?;
+    let near = ctx.deadline.within("looking for tables with similar names", near).await?;
     let mut said = Vec::new();
     for grant in grants {
         grant.missing = near.get(&grant.table).cloned();

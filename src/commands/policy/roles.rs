@@ -16,7 +16,7 @@ use crate::{
         want::{Access, Provenance, Wanted},
     },
     observe,
-    plan::{self, Holder, Policies},
+    plan::{self, Policies, RoleOwnership},
 };
 
 /// Put policies on a role
@@ -91,7 +91,7 @@ impl Attach {
             let mut grants = grants::complete(ctx, &permissions.dynamodb, Access::Read).await?;
             self.narrow.apply(&mut grants)?;
             self.narrow.warn(ctx);
-            grants::look(ctx, &mut grants).await?;
+            grants::read_tables(ctx, &mut grants).await?;
             Ok::<_, Failure>(grants)
         };
         let view = read(ctx, &self.role, !permissions.policy_arn.is_empty(), permissions.inline());
@@ -104,7 +104,7 @@ impl Attach {
             documents: Wanted::AtLeast(&files),
             exact: permissions.exact,
             allow_missing: permissions.allow_missing_resources,
-            ..Policies::keep(&role.name, Holder::Shared, (&view.attached, &view.inline), Provenance::Flags)
+            ..Policies::keep(&role.name, RoleOwnership::Shared, (&view.attached, &view.inline), Provenance::Flags)
         })
         .map_err(shared::refused)?;
         let nothing = format!("role {} has these policies: nothing to change", role.name);
@@ -141,7 +141,7 @@ impl Detach {
             managed: Wanted::Without(&self.policy_arn),
             tables: Wanted::Without(&tables),
             documents: Wanted::Without(&names),
-            ..Policies::keep(&role.name, Holder::Shared, (&view.attached, &view.inline), Provenance::Flags)
+            ..Policies::keep(&role.name, RoleOwnership::Shared, (&view.attached, &view.inline), Provenance::Flags)
         })
         .map_err(shared::refused)?;
         let nothing = format!("nothing to take off role {}", role.name);
@@ -151,5 +151,5 @@ impl Detach {
 
 /// The role with what is asked for of its policies; a size limit is one over all inline policies, so all are read.
 async fn read(ctx: &Context, role: &RoleRef, attached: bool, inline: bool) -> Result<observe::PolicyView> {
-    ctx.guard.run("reading the role", observe::role_policies(ctx.iam()?, role.name(), attached, inline)).await
+    ctx.deadline.within("reading the role", observe::role_policies(ctx.iam()?, role.name(), attached, inline)).await
 }

@@ -23,12 +23,12 @@ use crate::{
     },
     observe,
     plan::{self, Plan, Step},
-    ports::Cluster,
+    ports::Kubernetes,
     prove::{
         self, State,
         rollout::{Watch, Watched},
     },
-    wait::{DOCUMENTED_DELAY, Written},
+    wait::{DOCUMENTED_DELAY, WriteOutcome},
 };
 
 /// What is said of a rollout that is done.
@@ -50,7 +50,7 @@ pub struct Rollout {
 }
 
 /// What is to be done for one service account.
-pub(super) struct Part<'a> {
+pub(super) struct RestartBatch<'a> {
     pub(super) subject: &'a ServiceAccount,
     /// When IAM or the association was last written.
     pub(super) last_write: Option<Instant>,
@@ -62,7 +62,7 @@ pub(super) struct Part<'a> {
     pub(super) injected: Option<bool>,
 }
 
-impl<'a> Part<'a> {
+impl<'a> RestartBatch<'a> {
     pub(super) fn new(
         subject: &'a ServiceAccount,
         workloads: &'a [Workload],
@@ -79,7 +79,7 @@ impl<'a> Part<'a> {
 /// How it is done.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command")]
-pub(super) struct Way {
+pub(super) struct RolloutOptions {
     /// Rollouts at once. After one that failed, no further one is begun.
     pub(super) parallel: usize,
     /// Watch them.
@@ -116,13 +116,13 @@ pub async fn carry_out(
     if !due.steps.is_empty() {
         let kube = ctx.kube().await?;
         let read = observe::cron_jobs(kube, Some(&subject.namespace));
-        for warning in plan::cron_jobs(&ctx.guard.run("reading the cron jobs", read).await?, [subject]) {
+        for warning in plan::cron_jobs(&ctx.deadline.within("reading the cron jobs", read).await?, [subject]) {
             ctx.term.warn(warning);
         }
     }
-    let way = Way { parallel: observe::CONCURRENCY, watch: true, logs, roll_back: false, spread: false };
-    let part = Part::new(subject, workloads, association, own_write, due);
-    roll(ctx, &[Part { injected: Some(association.is_some()), ..part }], way).await
+    let way = RolloutOptions { parallel: observe::CONCURRENCY, watch: true, logs, roll_back: false, spread: false };
+    let part = RestartBatch::new(subject, workloads, association, own_write, due);
+    roll(ctx, &[RestartBatch { injected: Some(association.is_some()), ..part }], way).await
 }
 
 enum Turn<'a> {
@@ -140,7 +140,11 @@ struct Ended {
 ///
 /// # Errors
 /// As [`carry_out`].
-pub(super) async fn roll(ctx: &Context, parts: &[Part<'_>], way: Way) -> Result<(Vec<Report>, Vec<Rollout>)> {
+pub(super) async fn roll(
+    ctx: &Context,
+    parts: &[RestartBatch<'_>],
+    way: RolloutOptions,
+) -> Result<(Vec<Report>, Vec<Rollout>)> {
     let kube = ctx.kube().await?;
     ask(ctx, kube, parts).await?;
     let turns = parts.iter().flat_map(|part| {
@@ -150,7 +154,7 @@ pub(super) async fn roll(ctx: &Context, parts: &[Part<'_>], way: Way) -> Result<
     let rolling = Rolling { ctx, kube, way, at: Timestamp::now(), failed: AtomicBool::new(false) };
     let rolling = &rolling;
     let mut ended: Vec<(usize, Ended)> = stream::iter(turns.enumerate())
-        .map(|(i, (part, turn))| async move { (i, rolling.one(part, turn).await) })
+        .map(|(i, (part, turn))| async move { (i, rolling.run_batch(part, turn).await) })
         .buffer_unordered(way.parallel)
         .collect()
         .await;
@@ -173,11 +177,11 @@ pub(super) async fn roll(ctx: &Context, parts: &[Part<'_>], way: Way) -> Result<
 
 /// One dry-run pod for each service account whose pods are replaced, before the first is: pods with credentials are not to be
 /// replaced by pods without.
-async fn ask(ctx: &Context, kube: &dyn Cluster, parts: &[Part<'_>]) -> Result<()> {
+async fn ask(ctx: &Context, kube: &dyn Kubernetes, parts: &[RestartBatch<'_>]) -> Result<()> {
     let asked = parts.iter().filter(|part| !part.steps.is_empty()).filter_map(|part| Some((part, part.injected?)));
     let asked = stream::iter(asked).map(|(part, wanted)| async move {
         let settled = part.last_write.is_none_or(|at| at.elapsed() >= DOCUMENTED_DELAY);
-        (part.subject, prove::injected::ask(kube, &ctx.guard, part.subject, wanted, settled).await)
+        (part.subject, prove::injected::ask(kube, &ctx.deadline, part.subject, wanted, settled).await)
     });
     let answers: Vec<_> = asked.buffered(observe::CONCURRENCY).collect().await;
     for (subject, answer) in answers {
@@ -190,14 +194,14 @@ async fn ask(ctx: &Context, kube: &dyn Cluster, parts: &[Part<'_>]) -> Result<()
 
 struct Rolling<'a> {
     ctx: &'a Context,
-    kube: &'a dyn Cluster,
-    way: Way,
+    kube: &'a dyn Kubernetes,
+    way: RolloutOptions,
     at: Timestamp,
     failed: AtomicBool,
 }
 
 impl Rolling<'_> {
-    async fn one(&self, part: &Part<'_>, turn: Turn<'_>) -> Ended {
+    async fn run_batch(&self, part: &RestartBatch<'_>, turn: Turn<'_>) -> Ended {
         let mut ended = Ended::default();
         let mut before = None;
         let workload = match turn {
@@ -239,7 +243,7 @@ impl Rolling<'_> {
         }
     }
 
-    async fn watch(&self, part: &Part<'_>, workload: &Workload, done: &str) -> Watched {
+    async fn watch(&self, part: &RestartBatch<'_>, workload: &Workload, done: &str) -> Watched {
         let name = self.called(&workload.id);
         let line = self.ctx.term.progress(&name);
         let how = Watch {
@@ -250,7 +254,7 @@ impl Rolling<'_> {
             done,
             injected: part.injected.filter(|_| done == ROLLED_OUT),
         };
-        let watched = prove::rollout::watch(self.kube, &self.ctx.guard, &line, workload, how).await;
+        let watched = prove::rollout::watch(self.kube, &self.ctx.deadline, &line, workload, how).await;
         if let Err(failure) = &watched.result {
             let own = format!("{name} ");
             line.fail(failure.message.strip_prefix(&own).unwrap_or(&failure.message));
@@ -267,12 +271,12 @@ impl Rolling<'_> {
         let what = step.describe();
         let (status, failure, workload) = match self.ready(id, &what).await {
             Ok(present) => {
-                let written = self.ctx.guard.write(&what, self.kube.restart(&present, self.at)).await;
+                let written = self.ctx.deadline.write(&what, self.kube.restart(&present, self.at)).await;
                 before = Some(present);
                 match written {
-                    Written::Answered(Ok(workload)) => (Status::Done, None, Some(workload)),
-                    Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
-                    Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
+                    WriteOutcome::Completed(Ok(workload)) => (Status::Done, None, Some(workload)),
+                    WriteOutcome::Completed(Err(failure)) => (Status::Failed, Some(failure), None),
+                    WriteOutcome::Indeterminate(failure) => (Status::Unknown, Some(failure), None),
                 }
             }
             Err(failure) if failure.code == Code::TimedOut || failure.code.signalled() => {
@@ -281,18 +285,18 @@ impl Rolling<'_> {
             Err(failure) => (Status::Failed, Some(failure), None),
         };
         let report = Report { step: step.clone(), status, failure };
-        shared::tell(self.ctx, &report);
+        shared::report_step(self.ctx, &report);
         (report, before, workload)
     }
 
     /// The workload as it is right before its restart; fails, too, when there is no time left to begin.
     async fn ready(&self, id: &WorkloadRef, what: &str) -> Result<Workload> {
-        let guard = &self.ctx.guard;
-        let present = guard.run(&format!("reading {}", self.called(id)), self.kube.workload(id)).await?;
+        let deadline = &self.ctx.deadline;
+        let present = deadline.within(&format!("reading {}", self.called(id)), self.kube.workload(id)).await?;
         let present = present.ok_or_else(|| {
             Failure::failed(format!("cannot restart `{id}` in `{}`", id.namespace)).because("it is gone")
         })?;
-        guard.may_begin(what)?;
+        deadline.may_begin(what)?;
         Ok(present)
     }
 
@@ -300,7 +304,7 @@ impl Rolling<'_> {
     /// of it; true when an earlier revision runs again.
     async fn back(
         &self,
-        part: &Part<'_>,
+        part: &RestartBatch<'_>,
         (before, workload): (Option<&Workload>, &Workload),
         failed: &mut Failure,
         reports: &mut Vec<Report>,
@@ -316,18 +320,19 @@ impl Rolling<'_> {
         };
         let step = |revision| Step::RollBack { workload: workload.id.clone(), revision, spread: self.way.spread };
         let what = step(None).describe();
-        if let Err(late) = self.ctx.guard.may_begin(&what) {
+        if let Err(late) = self.ctx.deadline.may_begin(&what) {
             failed.causes.push(format!("not rolled back: {late}"));
             return false;
         }
-        let (status, failure, back) = match self.ctx.guard.write(&what, self.kube.roll_back(before, workload)).await {
-            Written::Answered(Ok(back)) => (Status::Done, None, Some(back)),
-            Written::Answered(Err(failure)) => (Status::Failed, Some(failure), None),
-            Written::Unknown(failure) => (Status::Unknown, Some(failure), None),
+        let (status, failure, back) = match self.ctx.deadline.write(&what, self.kube.roll_back(before, workload)).await
+        {
+            WriteOutcome::Completed(Ok(back)) => (Status::Done, None, Some(back)),
+            WriteOutcome::Completed(Err(failure)) => (Status::Failed, Some(failure), None),
+            WriteOutcome::Indeterminate(failure) => (Status::Unknown, Some(failure), None),
         };
         let unable = failure.as_ref().map(ToString::to_string);
         let report = Report { step: step(back.as_ref().map(|(_, revision)| *revision)), status, failure };
-        shared::tell(self.ctx, &report);
+        shared::report_step(self.ctx, &report);
         reports.push(report);
         let Some((back, _)) = back else {
             failed.causes.push(format!("not rolled back: {}", unable.unwrap_or_default()));

@@ -3,19 +3,19 @@
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::{
-    commands::select::{self, Meant},
+    commands::select::{self, Selected},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
         agent::AgentState,
         association::Association,
         glob::Pattern,
-        have::{Seen, ServiceAccountState},
+        have::{Observed, ServiceAccountState},
         names::ServiceAccount,
         workload::{CronJob, Pod, Workload},
     },
     observe,
-    ports::Cluster,
+    ports::Kubernetes,
 };
 
 /// A service account with what uses it.
@@ -23,7 +23,7 @@ pub(super) struct User {
     pub(super) subject: ServiceAccount,
     pub(super) association: Option<Association>,
     /// Read only for one that is named alone: for the message when nothing uses it.
-    pub(super) state: Seen<ServiceAccountState>,
+    pub(super) state: Observed<ServiceAccountState>,
     pub(super) pods: Vec<Pod>,
     pub(super) workloads: Vec<Workload>,
 }
@@ -31,28 +31,28 @@ pub(super) struct User {
 /// Everything that was read.
 pub(super) struct View {
     pub(super) subjects: Vec<User>,
-    pub(super) agent: Seen<AgentState>,
-    pub(super) cron_jobs: Seen<Vec<CronJob>>,
+    pub(super) agent: Observed<AgentState>,
+    pub(super) cron_jobs: Observed<Vec<CronJob>>,
 }
 
 /// One service account, by name.
-pub(super) async fn one(ctx: &Context, subject: &ServiceAccount) -> Result<View> {
+pub(super) async fn view_of(ctx: &Context, subject: &ServiceAccount) -> Result<View> {
     let cluster = ctx.cluster().await?;
     let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
     let ((pods, workloads), agent, association, cron_jobs) = futures::try_join!(
-        ctx.guard.run("reading the workloads and pods", observe::users(kube, subject)),
-        ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
-        ctx.guard.run("reading the association", observe::association(eks, &cluster.name, subject)),
-        ctx.guard.run("reading the cron jobs", observe::cron_jobs(kube, Some(&subject.namespace))),
+        ctx.deadline.within("reading the workloads and pods", observe::users(kube, subject)),
+        ctx.deadline.within("reading the agent", observe::agent(eks, kube, cluster)),
+        ctx.deadline.within("reading the association", observe::association(eks, &cluster.name, subject)),
+        ctx.deadline.within("reading the cron jobs", observe::cron_jobs(kube, Some(&subject.namespace))),
     )?;
     let (pods, workloads) = both(pods, workloads)
         .map_err(|why| unread(&format!("the workloads and pods of {subject} could not be read"), &why))?;
     // Asked only for the message that nothing uses it.
     let state = if pods.is_empty() && workloads.is_empty() {
         let read = async { observe::seen(kube.service_account(subject).await, "get serviceaccounts") };
-        ctx.guard.run("reading the service account", read).await?
+        ctx.deadline.within("reading the service account", read).await?
     } else {
-        Seen::NotAsked
+        Observed::NotRequested
     };
     let subject = User { subject: subject.clone(), association, state, pods, workloads };
     Ok(View { subjects: vec![subject], agent, cron_jobs })
@@ -63,22 +63,22 @@ pub(super) async fn several(ctx: &Context, patterns: &[Pattern]) -> Result<View>
     let cluster = ctx.cluster().await?;
     let meant = select::select(ctx, patterns).await?;
     if meant.is_empty() {
-        return Ok(View { subjects: Vec::new(), agent: Seen::NotAsked, cron_jobs: Seen::NotAsked });
+        return Ok(View { subjects: Vec::new(), agent: Observed::NotRequested, cron_jobs: Observed::NotRequested });
     }
     let (eks, kube) = (ctx.eks()?, ctx.kube().await?);
     let places = observe::names::places(meant.iter().map(|m| m.subject.namespace.as_str()).collect());
     let (associations, agent, (pods, workloads, cron_jobs)) = futures::try_join!(
-        ctx.guard.run("reading the associations", described(ctx, &meant)),
-        ctx.guard.run("reading the agent", observe::agent(eks, kube, cluster)),
-        ctx.guard.run("reading the workloads and pods", within(kube, &places)),
+        ctx.deadline.within("reading the associations", described(ctx, &meant)),
+        ctx.deadline.within("reading the agent", observe::agent(eks, kube, cluster)),
+        ctx.deadline.within("reading the workloads and pods", within(kube, &places)),
     )?;
-    let subjects = meant.into_iter().zip(associations).map(|(Meant { subject, .. }, association)| {
+    let subjects = meant.into_iter().zip(associations).map(|(Selected { subject, .. }, association)| {
         let pods = pods.iter().filter(|p| p.namespace == subject.namespace && p.service_account == subject.name);
         let workloads =
             workloads.iter().filter(|w| w.id.namespace == subject.namespace && w.service_account == subject.name);
         User {
             association,
-            state: Seen::NotAsked,
+            state: Observed::NotRequested,
             pods: pods.cloned().collect(),
             workloads: workloads.cloned().collect(),
             subject,
@@ -87,7 +87,7 @@ pub(super) async fn several(ctx: &Context, patterns: &[Pattern]) -> Result<View>
     Ok(View { subjects: subjects.collect(), agent, cron_jobs })
 }
 
-async fn described(ctx: &Context, meant: &[Meant]) -> Result<Vec<Option<Association>>> {
+async fn described(ctx: &Context, meant: &[Selected]) -> Result<Vec<Option<Association>>> {
     let (eks, cluster) = (ctx.eks()?, ctx.target()?.cluster.value.as_str());
     let reads = stream::iter(meant).map(|meant| async move {
         match &meant.association {
@@ -98,7 +98,10 @@ async fn described(ctx: &Context, meant: &[Meant]) -> Result<Vec<Option<Associat
     reads.buffered(observe::CONCURRENCY).try_collect().await
 }
 
-async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>, Vec<Workload>, Seen<Vec<CronJob>>)> {
+async fn within(
+    kube: &dyn Kubernetes,
+    places: &[Option<&str>],
+) -> Result<(Vec<Pod>, Vec<Workload>, Observed<Vec<CronJob>>)> {
     let reads = stream::iter(places).map(|place| async move {
         let what = place.map_or("all namespaces".to_owned(), |namespace| format!("namespace {namespace}"));
         let (pods, workloads, cron_jobs) = futures::try_join!(
@@ -113,14 +116,14 @@ async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>
         workloads.extend(observe::rollouts(kube, &pods, *place).await?);
         Ok::<_, Failure>((pods, workloads, cron_jobs))
     });
-    let mut all = (Vec::new(), Vec::new(), Seen::Read(Vec::new()));
+    let mut all = (Vec::new(), Vec::new(), Observed::Known(Vec::new()));
     let mut reads = std::pin::pin!(reads.buffered(observe::CONCURRENCY));
     while let Some((pods, workloads, cron_jobs)) = reads.next().await.transpose()? {
         all.0.extend(pods);
         all.1.extend(workloads);
         all.2 = match (all.2, cron_jobs) {
-            (Seen::Read(all), Seen::Read(more)) => Seen::Read([all, more].concat()),
-            (Seen::Read(_), unread) | (unread, _) => unread,
+            (Observed::Known(all), Observed::Known(more)) => Observed::Known([all, more].concat()),
+            (Observed::Known(_), unread) | (unread, _) => unread,
         };
     }
     Ok(all)
@@ -129,10 +132,13 @@ async fn within(kube: &dyn Cluster, places: &[Option<&str>]) -> Result<(Vec<Pod>
 const KINDS: &str = "list deployments, statefulsets and daemonsets";
 
 /// Pods and workloads, or why one of them could not be read.
-pub(super) fn both(pods: Seen<Vec<Pod>>, workloads: Seen<Vec<Workload>>) -> Result<(Vec<Pod>, Vec<Workload>), String> {
+pub(super) fn both(
+    pods: Observed<Vec<Pod>>,
+    workloads: Observed<Vec<Workload>>,
+) -> Result<(Vec<Pod>, Vec<Workload>), String> {
     match (pods, workloads) {
-        (Seen::Read(pods), Seen::Read(workloads)) => Ok((pods, workloads)),
-        (Seen::Unreadable(why), _) | (_, Seen::Unreadable(why)) => Err(why),
+        (Observed::Known(pods), Observed::Known(workloads)) => Ok((pods, workloads)),
+        (Observed::Unreadable(why), _) | (_, Observed::Unreadable(why)) => Err(why),
         _ => Err("they were not read".to_owned()),
     }
 }

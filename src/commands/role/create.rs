@@ -7,14 +7,14 @@ use crate::{
     commands::{
         account, input,
         policy::grants,
-        shared::{self, Consent},
+        shared::{self, Confirmation},
     },
     context::Context,
     execute::Outcome,
     failure::{Code, Failure, Result},
     model::{
         arn::{self, Arn},
-        have::Seen,
+        have::Observed,
         names::ServiceAccount,
         ownership,
         want::{Access, InlinePolicy, Scope},
@@ -80,18 +80,18 @@ impl Create {
         let permissions = &self.permissions;
         let tables = async {
             let mut grants = grants::complete(ctx, &permissions.dynamodb, Access::Read).await?;
-            grants::look(ctx, &mut grants).await?;
+            grants::read_tables(ctx, &mut grants).await?;
             Ok::<_, Failure>(grants)
         };
         let iam = ctx.iam()?;
         let read = observe::role_policies(iam, &self.name, !permissions.policy_arn.is_empty(), permissions.inline());
-        let read = ctx.guard.run("reading the role", read);
+        let read = ctx.deadline.within("reading the role", read);
         let (cluster, view, tables) = futures::join!(ctx.cluster(), read, tables);
         let (cluster, mut view, tables) = (cluster?, view?, tables?);
         let ours = view.role.as_ref().is_some_and(|role| ownership::is_created_for(&role.tags, &cluster.arn));
         if ours && !self.adopt {
             let read = observe::adoption::all_policies(iam, &self.name, (view.attached, view.inline));
-            (view.attached, view.inline) = ctx.guard.run("reading the policies of the role", read).await?;
+            (view.attached, view.inline) = ctx.deadline.within("reading the policies of the role", read).await?;
         }
         let plan = plan::create_role(&CreateRole {
             cluster,
@@ -131,7 +131,7 @@ impl Create {
             account::render(ctx, &arn, &Outcome::planned(&plan.steps))?;
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
-        shared::consent(ctx, &self.changing, Consent::of(&plan)).await?;
+        shared::consent(ctx, &self.changing, Confirmation::of(&plan)).await?;
         let changed = !plan.is_empty();
         let code = account::finish(ctx, &arn, plan).await?;
         if let (true, Some(subject)) = (changed, &self.service_account) {
@@ -156,9 +156,9 @@ impl Create {
 }
 
 /// What was not asked for is not wanted either.
-fn or_nothing<T: Default>(seen: Seen<T>) -> Seen<T> {
+fn or_nothing<T: Default>(seen: Observed<T>) -> Observed<T> {
     match seen {
-        Seen::NotAsked => Seen::Read(T::default()),
+        Observed::NotRequested => Observed::Known(T::default()),
         other => other,
     }
 }

@@ -6,12 +6,12 @@ use crate::{
     args::Changing,
     commands::{
         account,
-        shared::{self, Consent},
+        shared::{self, Confirmation},
     },
     context::Context,
     execute::Outcome,
     failure::{Code, Result},
-    model::{arn::RoleRef, ownership, role::Doomed, role_users::User},
+    model::{arn::RoleRef, ownership, role::RoleContents, role_users::User},
     observe::{self, users::Search},
     plan::{self, Plan},
 };
@@ -49,7 +49,7 @@ impl Delete {
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let name = self.role.name();
-        let read = async { ctx.guard.run("reading the role", observe::doomed_role(ctx.iam()?, name)).await };
+        let read = async { ctx.deadline.within("reading the role", observe::doomed_role(ctx.iam()?, name)).await };
         let (cluster, doomed) = futures::join!(ctx.cluster(), read);
         let cluster = cluster?;
         let Some(doomed) = doomed? else {
@@ -75,14 +75,14 @@ impl Delete {
             account::render(ctx, &role.arn, &Outcome::planned(&plan.steps))?;
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
-        shared::consent(ctx, &self.changing, Consent::Sweeping).await?;
+        shared::consent(ctx, &self.changing, Confirmation::TypeClusterName).await?;
         account::finish(ctx, &role.arn, plan).await
     }
 
     /// Refuses while anybody uses it. What leaves a doubt takes `--force`: also that podid did not create it for this cluster.
-    async fn unused(&self, ctx: &Context, doomed: &Doomed) -> Result<Vec<String>> {
+    async fn unused(&self, ctx: &Context, doomed: &RoleContents) -> Result<Vec<String>> {
         let here = ctx.cluster().await?;
-        let Doomed { role, .. } = doomed;
+        let RoleContents { role, .. } = doomed;
         let line = ctx.term.progress("users");
         let tell = |text: String| line.count(text);
         let mut search = Search::new(ctx.eks()?, &here.arn, &tell);
@@ -90,7 +90,7 @@ impl Delete {
             search.cluster(&here.arn).await?;
             search.trusted([&role.trust]).await
         };
-        let read = ctx.guard.run("looking for users of the role", read).await;
+        let read = ctx.deadline.within("looking for users of the role", read).await;
         line.clear();
         read?;
         let mut usage = search.usage(&role.arn, &role.trust, |_| false);

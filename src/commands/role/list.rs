@@ -117,11 +117,11 @@ impl List {
         let tell = |text: String| line.count(text);
         let mut search = Search::new(ctx.eks()?, &home, &tell);
         users::requested(ctx, &mut search, &clusters).await?;
-        let users = users::of(&search, clusters);
+        let users = users::users_found(&search, clusters);
         Self::check(&users)?;
         roles.retain(|role| users.of(&role.arn).is_empty());
         let trusts = roles.iter().map(|role| &role.trust);
-        ctx.guard.run("looking for users elsewhere", search.trusted(trusts)).await?;
+        ctx.deadline.within("looking for users elsewhere", search.trusted(trusts)).await?;
         let rows = roles.into_iter().filter_map(|role| {
             let Usage { users, doubts, .. } = search.usage(&role.arn, &role.trust, |_| false);
             users.is_empty().then_some(Row { role, users: Some(users), doubts })
@@ -179,7 +179,7 @@ async fn roles(ctx: &Context) -> Result<Vec<ListedRole>> {
     let line = ctx.term.progress("roles");
     let mut pages = pin!(ctx.iam()?.roles());
     let mut roles: Vec<ListedRole> = Vec::new();
-    while let Some(page) = ctx.guard.run("listing roles", async { pages.next().await.transpose() }).await? {
+    while let Some(page) = ctx.deadline.within("listing roles", async { pages.next().await.transpose() }).await? {
         roles.extend(page);
         // What one answer holds needs no progress.
         if roles.len() >= 1000 {

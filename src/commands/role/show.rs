@@ -10,7 +10,7 @@ use crate::{
     failure::{Code, Result},
     model::{
         arn::RoleRef,
-        have::Seen,
+        have::Observed,
         policy,
         role::Role,
         role_users::User,
@@ -40,8 +40,8 @@ Examples:
 
 struct View {
     role: Role,
-    attached: Seen<Vec<String>>,
-    inline: Seen<Vec<String>>,
+    attached: Observed<Vec<String>>,
+    inline: Observed<Vec<String>>,
     users: Users,
     findings: Vec<Finding>,
 }
@@ -63,7 +63,8 @@ impl Show {
         };
         let inline = async { observe::seen(iam.inline_policies(name).await, "iam:ListRolePolicies") };
         let attached = async { observe::seen(iam.attached_policies(name).await, "iam:ListAttachedRolePolicies") };
-        let role = ctx.guard.run("reading the role", async { futures::try_join!(iam.role(name), attached, inline) });
+        let role =
+            ctx.deadline.within("reading the role", async { futures::try_join!(iam.role(name), attached, inline) });
         let (role, users) = futures::join!(role, users);
         let (role, attached, inline) = role?;
         let role = account::found(&self.role, role.as_ref())?.clone();
@@ -110,8 +111,8 @@ impl View {
                 "others": trust::others(&self.role.trust),
                 "findings": self.findings,
             },
-            "attachedPolicies": self.attached.read(),
-            "inlinePolicies": self.inline.read(),
+            "attachedPolicies": self.attached.known(),
+            "inlinePolicies": self.inline.known(),
             "associations": self.known_users(),
             "unread": unread,
         })
@@ -152,17 +153,17 @@ impl View {
     fn policies(&self) -> Vec<String> {
         let mut lines = Vec::new();
         match &self.attached {
-            Seen::Read(arns) => lines.extend(arns.iter().cloned()),
-            Seen::Unreadable(why) => lines.push(format!("attached ones could not be read ({why})")),
-            Seen::NotAsked => {}
+            Observed::Known(arns) => lines.extend(arns.iter().cloned()),
+            Observed::Unreadable(why) => lines.push(format!("attached ones could not be read ({why})")),
+            Observed::NotRequested => {}
         }
         match &self.inline {
-            Seen::Read(names) => lines.extend(names.iter().map(|name| {
+            Observed::Known(names) => lines.extend(names.iter().map(|name| {
                 let whose = if name == policy::DYNAMODB { "inline, podid's" } else { "inline" };
                 format!("{name} ({whose})")
             })),
-            Seen::Unreadable(why) => lines.push(format!("inline ones could not be read ({why})")),
-            Seen::NotAsked => {}
+            Observed::Unreadable(why) => lines.push(format!("inline ones could not be read ({why})")),
+            Observed::NotRequested => {}
         }
         if lines.is_empty() { vec!["none: the role may do nothing".to_owned()] } else { lines }
     }

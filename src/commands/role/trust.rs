@@ -81,7 +81,7 @@ impl Trust {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let view = self.look(ctx).await?;
+        let view = self.read_view(ctx).await?;
         if self.fix {
             return self.mend(ctx, view).await;
         }
@@ -102,14 +102,14 @@ impl Trust {
         Ok(Code::Difference)
     }
 
-    async fn look(&self, ctx: &Context) -> Result<View> {
+    async fn read_view(&self, ctx: &Context) -> Result<View> {
         let name = self.role.name();
-        let role = async { ctx.guard.run("reading the role", ctx.iam()?.role(name)).await };
+        let role = async { ctx.deadline.within("reading the role", ctx.iam()?.role(name)).await };
         let about = async {
             let Some(subject) = &self.service_account else { return Ok(None) };
             let (cluster, association) = futures::try_join!(ctx.cluster(), async {
                 let read = observe::association(ctx.eks()?, &ctx.target()?.cluster.value, subject);
-                ctx.guard.run("reading the association", read).await
+                ctx.deadline.within("reading the association", read).await
             })?;
             Ok(Some((cluster, association)))
         };

@@ -59,7 +59,7 @@ pub async fn clusters(ctx: &Context, all: bool) -> Result<Vec<String>> {
                 Failure::usage(format!("`--all-clusters` and `{flag}` contradict each other")).hint("give one of them")
             );
         }
-        return ctx.guard.run("listing the clusters", ctx.eks()?.clusters()).await;
+        return ctx.deadline.within("listing the clusters", ctx.eks()?.clusters()).await;
     }
     let Some(target) = ctx.optional_target()? else { return Ok(Vec::new()) };
     // A cluster that a kube context or an ARN named must be the one that the credentials lead to.
@@ -77,7 +77,7 @@ pub async fn users(ctx: &Context, clusters: Vec<String>, line: &Progress) -> Res
     let tell = |text: String| line.count(text);
     let mut search = Search::new(ctx.eks()?, &home(ctx, None).await, &tell);
     requested(ctx, &mut search, &clusters).await?;
-    Ok(of(&search, clusters))
+    Ok(users_found(&search, clusters))
 }
 
 /// Reads the associations of clusters that were asked for by name.
@@ -87,10 +87,10 @@ pub async fn users(ctx: &Context, clusters: Vec<String>, line: &Progress) -> Res
 pub async fn requested(ctx: &Context, search: &mut Search<'_>, clusters: &[String]) -> Result<()> {
     for name in clusters {
         let arn = search.at_home(name);
-        ctx.guard.run("reading associations", search.cluster(&arn)).await?;
+        ctx.deadline.within("reading associations", search.cluster(&arn)).await?;
         if search.reads.clusters.get(&arn) == Some(&ClusterRead::Missing) {
             let missing = Failure::failed(format!("there is no cluster `{name}`"));
-            let read = ctx.guard.run("reading the cluster", ctx.eks()?.cluster(name)).await;
+            let read = ctx.deadline.within("reading the cluster", ctx.eks()?.cluster(name)).await;
             return Err(ctx.no_cluster(read.err().unwrap_or(missing)).await);
         }
     }
@@ -98,7 +98,7 @@ pub async fn requested(ctx: &Context, search: &mut Search<'_>, clusters: &[Strin
 }
 
 /// What a search found in the clusters that were asked for.
-pub fn of(search: &Search<'_>, clusters: Vec<String>) -> Users {
+pub fn users_found(search: &Search<'_>, clusters: Vec<String>) -> Users {
     let unread = clusters.iter().filter_map(|name| match search.reads.clusters.get(&search.at_home(name)) {
         Some(ClusterRead::Unread(why, _)) => Some((name.clone(), why.clone())),
         _ => None,

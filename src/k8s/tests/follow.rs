@@ -16,7 +16,7 @@ use crate::{
         selector::Selector,
         workload::{Workload, WorkloadKind},
     },
-    ports::Cluster,
+    ports::Kubernetes,
 };
 
 /// As podid read it before it follows it.

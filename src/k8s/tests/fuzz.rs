@@ -6,7 +6,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::{Asked, kube, status};
-use crate::{model::workload::WorkloadKind, ports::Cluster};
+use crate::{model::workload::WorkloadKind, ports::Kubernetes};
 
 /// Follows a Deployment whose first watches, its own and its pods', say this; then nobody may watch any more.
 ///

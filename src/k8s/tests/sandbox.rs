@@ -24,12 +24,12 @@ use super::super::{Access, Kube, read_context, same_cluster, workloads::delete_p
 use crate::{
     failure::{Kind, Result},
     model::{
-        cluster::Cluster as EksCluster,
+        cluster::Cluster,
         have::ServiceAccountState,
         names::ServiceAccount,
         workload::{WorkloadKind, WorkloadRef},
     },
-    ports::{Cluster, Probe, TokenSource},
+    ports::{Kubernetes, Probe, TokenSource},
 };
 
 fn carts() -> ServiceAccount {
@@ -245,13 +245,13 @@ impl TokenSource for Tokens {
 }
 
 /// The sandbox's cluster as DescribeCluster gives it, and the token of its kubeconfig.
-fn described(world: &World) -> (EksCluster, String) {
+fn described(world: &World) -> (Cluster, String) {
     let text = world.sandbox.kubeconfig();
     let after =
         |key: &str| text.split_once(key).unwrap().1.split_whitespace().next().unwrap().trim_matches('"').to_owned();
     let ca = after("certificate-authority-data:");
     STANDARD.decode(&ca).unwrap();
-    let cluster = EksCluster {
+    let cluster = Cluster {
         name: "eks-workshop".to_owned(),
         arn: "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop".parse().unwrap(),
         version: "1.33".to_owned(),
@@ -291,7 +291,7 @@ async fn with_no_kubeconfig() {
     let failure = kube.reach().await.unwrap_err();
     assert!(failure.to_string().contains("is not trusted"), "{failure}");
 
-    let nobody = EksCluster { endpoint: "https://127.0.0.1:1".to_owned(), ..cluster };
+    let nobody = Cluster { endpoint: "https://127.0.0.1:1".to_owned(), ..cluster };
     let kube = Kube::with_env(Access::Eks { cluster: Box::new(nobody), token: tokens }, Arc::new(|_| None));
     let failure = kube.reach().await.unwrap_err();
     assert_eq!(

@@ -8,12 +8,12 @@ use super::{kube, status};
 use crate::{
     failure::{Code, Kind},
     model::{
-        cluster::Cluster as EksCluster,
+        cluster::Cluster,
         have::ServiceAccountState,
         names::ServiceAccount,
         workload::{CronJob, WorkloadKind, WorkloadRef},
     },
-    ports::{Cluster, Probe},
+    ports::{Kubernetes, Probe},
 };
 
 fn carts() -> ServiceAccount {
@@ -464,7 +464,7 @@ async fn nodes() {
 #[tokio::test]
 async fn another_name_of_the_same_cluster() {
     let issuer = "https://oidc.eks.eu-west-1.amazonaws.com/id/ABC";
-    let cluster = |issuer: Option<&str>| EksCluster {
+    let cluster = |issuer: Option<&str>| Cluster {
         name: "shop".to_owned(),
         arn: "arn:aws:eks:eu-west-1:111122223333:cluster/shop".parse().unwrap(),
         version: "1.33".to_owned(),

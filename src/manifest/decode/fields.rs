@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Decoder, Node, What};
+use super::{Decoder, Node, NodeKind};
 use crate::model::{text, want::Field};
 
 /// The keys of a mapping.
@@ -24,13 +24,13 @@ impl<'n> Fields<'n> {
 impl Decoder<'_> {
     /// The keys of a mapping. Unknown ones and those that come twice are said.
     pub(super) fn fields<'n>(&mut self, node: &'n Node, path: &str, known: &[&str]) -> Option<Fields<'n>> {
-        let What::Mapping(pairs) = &node.what else {
+        let NodeKind::Mapping(pairs) = &node.what else {
             self.say(node.at, path, format!("this is {}, not a mapping of keys", node.kind()));
             return None;
         };
         let mut fields = Fields { path: path.to_owned(), keys: BTreeMap::new() };
         for (key, value) in pairs {
-            let What::Scalar { text, .. } = &key.what else {
+            let NodeKind::Scalar { text, .. } = &key.what else {
                 self.say(key.at, path, format!("a key is {}, not a text", key.kind()));
                 continue;
             };
@@ -59,7 +59,7 @@ impl Decoder<'_> {
         mut item: impl FnMut(&mut Self, &Node, &str) -> Option<T>,
     ) -> Vec<T> {
         match &node.what {
-            What::List(items) => {
+            NodeKind::List(items) => {
                 let mut found = Vec::with_capacity(items.len());
                 for (index, one) in items.iter().enumerate() {
                     let path = format!("{path}[{index}]");
@@ -79,7 +79,7 @@ impl Decoder<'_> {
     /// A scalar's text as it was written, whatever YAML would take it for.
     pub(super) fn text(&mut self, node: &Node, path: &str) -> Option<String> {
         match &node.what {
-            What::Scalar { text, .. } if !node.is_null() => Some(text.clone()),
+            NodeKind::Scalar { text, .. } if !node.is_null() => Some(text.clone()),
             _ => {
                 self.say(node.at, path, format!("this is {}, not a text", node.kind()));
                 None
@@ -154,9 +154,9 @@ impl Decoder<'_> {
     ) -> Field<T> {
         let Some(node) = fields.get(key) else { return Field::Unmanaged };
         let empty = match &node.what {
-            What::List(items) => items.is_empty(),
-            What::Mapping(pairs) => pairs.is_empty(),
-            What::Scalar { .. } => node.is_null(),
+            NodeKind::List(items) => items.is_empty(),
+            NodeKind::Mapping(pairs) => pairs.is_empty(),
+            NodeKind::Scalar { .. } => node.is_null(),
         };
         if empty {
             return Field::Cleared;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Decoder, Node, What, fields::Fields};
+use super::{Decoder, Node, NodeKind, fields::Fields};
 use crate::{
     files,
     manifest::yaml,
@@ -39,7 +39,7 @@ pub(super) fn table(text: &str) -> Result<(), String> {
 
 impl Decoder<'_> {
     pub(super) fn tags(&mut self, node: &Node, path: &str) -> Option<Tags> {
-        let What::Mapping(pairs) = &node.what else {
+        let NodeKind::Mapping(pairs) = &node.what else {
             self.say(node.at, path, format!("this is {}, not a mapping of keys to values", node.kind()));
             return None;
         };
@@ -63,7 +63,7 @@ impl Decoder<'_> {
     }
 
     pub(super) fn object(&mut self, node: &Node, path: &str) -> Option<Value> {
-        if !matches!(node.what, What::Mapping(_)) {
+        if !matches!(node.what, NodeKind::Mapping(_)) {
             self.say(node.at, path, format!("this is {}, not a mapping", node.kind()));
             return None;
         }

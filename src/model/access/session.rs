@@ -38,10 +38,10 @@ impl Session {
             Some(target) => (target, &snapshot.target),
             None => (&association.role_arn, &snapshot.role),
         };
-        let role = view.role.read().and_then(Option::as_ref);
+        let role = view.role.known().and_then(Option::as_ref);
         let mut tags = role.map(|role| role.tags.clone()).unwrap_or_default();
         let tagged = !association.disable_session_tags;
-        if let (true, Some(cluster)) = (tagged, snapshot.cluster.cluster.read()) {
+        if let (true, Some(cluster)) = (tagged, snapshot.cluster.cluster.known()) {
             let values = [
                 cluster.arn.to_string(),
                 cluster.name.clone(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    Agent, Association as Wanted, Holdings, Inline, Manifest, Metadata, Policies, Role as WantedRole, RoleHoldings,
+    Agent, Association as Wanted, ClusterState, Inline, Manifest, Metadata, Policies, Role as WantedRole, RoleState,
     Source, Table, Tags,
 };
 use crate::model::{
@@ -22,12 +22,12 @@ use crate::model::{
 };
 
 /// The file of what is held, and what it cannot tell, one line each. Roles that podid did not make are named by ARN.
-pub fn export(cluster: &Cluster, have: &Holdings) -> (Manifest, Vec<String>) {
+pub fn export(cluster: &Cluster, have: &ClusterState) -> (Manifest, Vec<String>) {
     let mut notes = Vec::new();
-    let made: BTreeMap<&str, (&Role, &RoleHoldings)> = have
+    let made: BTreeMap<&str, (&Role, &RoleState)> = have
         .roles
         .iter()
-        .filter_map(|(name, held)| Some((name.as_str(), (held.role.read()?.as_ref()?, held))))
+        .filter_map(|(name, held)| Some((name.as_str(), (held.role.known()?.as_ref()?, held))))
         .filter(|(_, (role, _))| ownership::is_created_for(&role.tags, &cluster.arn))
         .collect();
     let mut associations = Vec::new();
@@ -49,7 +49,8 @@ pub fn export(cluster: &Cluster, have: &Holdings) -> (Manifest, Vec<String>) {
             continue;
         }
         let exported = role_of(cluster, role, held, scope);
-        if exported.policies.dynamodb.is_unmanaged() && held.inline.read().is_some_and(|all| all.contains_key(DYNAMODB))
+        if exported.policies.dynamodb.is_unmanaged()
+            && held.inline.known().is_some_and(|all| all.contains_key(DYNAMODB))
         {
             notes.push(format!(
                 "inline policy `{DYNAMODB}` of role `{name}` is left out: it has statements that podid did not write; \
@@ -69,7 +70,7 @@ pub fn export(cluster: &Cluster, have: &Holdings) -> (Manifest, Vec<String>) {
         metadata: Metadata { name },
         cluster: Some(cluster.name.clone()),
         region: Some(cluster.arn.region.clone()),
-        agent: have.addon.read().and_then(Option::as_ref).map(|addon| agent(addon, &mut notes)),
+        agent: have.addon.known().and_then(Option::as_ref).map(|addon| agent(addon, &mut notes)),
         roles,
         associations,
         ..Manifest::default()
@@ -92,7 +93,7 @@ fn agent(addon: &Addon, notes: &mut Vec<String>) -> Agent {
 }
 
 /// The user's own tags.
-fn own(tags: &BTreeMap<String, String>) -> Field<Tags> {
+fn custom_tags(tags: &BTreeMap<String, String>) -> Field<Tags> {
     let theirs = tags.iter().filter(|(key, _)| !key.starts_with(tags::PREFIX) && !key.starts_with("aws:"));
     let found: Tags = theirs.map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     if found.is_empty() { Field::Unmanaged } else { Field::Set(found) }
@@ -106,7 +107,7 @@ fn wanted(association: &Association, defined: bool) -> Wanted {
         target_role: Field::from(association.target_role_arn.clone()),
         disable_session_tags: if association.disable_session_tags { Field::Set(true) } else { Field::Unmanaged },
         session_policy: Field::from(policy.map(|value| Source::Document(Document(value)))),
-        tags: own(&association.tags),
+        tags: custom_tags(&association.tags),
         create_service_account: None,
     }
 }
@@ -131,9 +132,9 @@ fn scope(cluster: &Cluster, role: &Role, users: &[&Association]) -> Option<Scope
     (stated.all(|scope| scope == Some(first)) && !own).then_some(first)
 }
 
-fn role_of(cluster: &Cluster, role: &Role, held: &RoleHoldings, scope: Option<Scope>) -> WantedRole {
+fn role_of(cluster: &Cluster, role: &Role, held: &RoleState, scope: Option<Scope>) -> WantedRole {
     let listed = |list: Vec<_>| if list.is_empty() { Field::Unmanaged } else { Field::Set(list) };
-    let inline = held.inline.read();
+    let inline = held.inline.known();
     let grants = inline.and_then(|all| all.get(DYNAMODB)).and_then(policy::granted);
     let dynamodb = grants.unwrap_or_default().into_iter().map(|grant| table(cluster, grant)).collect::<Vec<_>>();
     // podid's own policies follow from the tables and the associations.
@@ -146,10 +147,10 @@ fn role_of(cluster: &Cluster, role: &Role, held: &RoleHoldings, scope: Option<Sc
         path: Some(role.path.clone()).filter(|path| path != PATH),
         scope,
         permissions_boundary: Field::from(role.permissions_boundary.clone()),
-        tags: own(&role.tags),
+        tags: custom_tags(&role.tags),
         policies: Policies {
             dynamodb: if dynamodb.is_empty() { Field::Unmanaged } else { Field::Set(dynamodb) },
-            managed: listed(held.attached.read().cloned().unwrap_or_default()),
+            managed: listed(held.attached.known().cloned().unwrap_or_default()),
             inline: if others.is_empty() { Field::Unmanaged } else { Field::Set(others) },
         },
     }

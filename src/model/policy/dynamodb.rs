@@ -8,7 +8,7 @@ use super::same_value;
 use crate::model::{
     arn::{Arn, ArnError, is_region},
     document::{Document, strings},
-    have::Seen,
+    have::Observed,
     table::Table,
     text,
     want::{Access, Indexes, TableGrant},
@@ -402,17 +402,17 @@ pub(super) fn put(document: &mut Document, mut list: Vec<Value>) {
 }
 
 /// What a look at the table says about a grant, one line each; the grant gets the table's key.
-pub fn remarks(grant: &mut TableGrant, table: &Seen<Option<Table>>) -> Vec<String> {
+pub fn remarks(grant: &mut TableGrant, table: &Observed<Option<Table>>) -> Vec<String> {
     let arn = &grant.table;
     let table = match table {
         // The plan refuses a missing one, or says that access is granted all the same.
-        Seen::NotAsked | Seen::Read(None) => return Vec::new(),
-        Seen::Unreadable(why) => {
+        Observed::NotRequested | Observed::Known(None) => return Vec::new(),
+        Observed::Unreadable(why) => {
             return vec![format!(
                 "table {arn} not looked at: {why}; with a customer managed KMS key, `kms:Decrypt` on it is needed too"
             )];
         }
-        Seen::Read(Some(table)) => table,
+        Observed::Known(Some(table)) => table,
     };
     let mut remarks = Vec::new();
     if let Some(key) = &table.key {

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::{
     arn::Arn,
     document::strings,
-    have::Seen,
+    have::Observed,
     table::Table,
     trust::target,
     want::{Access, Indexes, TableGrant},
@@ -163,7 +163,7 @@ fn a_key_is_used_through_dynamodb_alone() {
                 indexes: Vec::new(),
                 stream: true,
             };
-            assert!(remarks(&mut grant, &Seen::Read(Some(there))).is_empty());
+            assert!(remarks(&mut grant, &Observed::Known(Some(there))).is_empty());
             let after = merged(Some(&before), std::slice::from_ref(&grant));
             let added = (*after.statements().last().unwrap()).clone();
             assert_eq!(added["Action"], json!(["kms:Decrypt", "kms:DescribeKey"]));
@@ -179,7 +179,7 @@ fn a_key_is_used_through_dynamodb_alone() {
 #[test]
 fn a_look_at_the_table_says_what_is_wrong() {
     let there = |status: &str, key: Option<&str>, stream: bool| {
-        Seen::Read(Some(Table {
+        Observed::Known(Some(Table {
             arn: grant("carts").table,
             status: status.to_owned(),
             key: key.map(str::to_owned),
@@ -187,12 +187,12 @@ fn a_look_at_the_table_says_what_is_wrong() {
             stream,
         }))
     };
-    let of = |mut grant: TableGrant, seen: Seen<Option<Table>>| remarks(&mut grant, &seen).join("\n");
+    let of = |mut grant: TableGrant, seen: Observed<Option<Table>>| remarks(&mut grant, &seen).join("\n");
     let named = TableGrant { indexes: Indexes::These(vec!["b".to_owned()]), ..grant("carts") };
     for (grant, seen, part) in [
         (
             grant("carts"),
-            Seen::Unreadable("not allowed: dynamodb:DescribeTable".to_owned()),
+            Observed::Unreadable("not allowed: dynamodb:DescribeTable".to_owned()),
             "not looked at: not allowed",
         ),
         (grant("carts=stream"), there("ACTIVE", None, false), "has no stream"),
@@ -203,7 +203,7 @@ fn a_look_at_the_table_says_what_is_wrong() {
     }
     assert_eq!(of(grant("carts=stream"), there("ACTIVE", None, true)), "");
     assert_eq!(of(grant("carts"), there("ACTIVE", None, false)), "");
-    assert_eq!(of(grant("carts"), Seen::NotAsked), "");
+    assert_eq!(of(grant("carts"), Observed::NotRequested), "");
 }
 
 #[test]

@@ -116,7 +116,7 @@ pub fn is_podid(statement: &Value) -> bool {
     if scope != Scope::ServiceAccount {
         rebuilt["Sid"] = json!(sid);
     }
-    same(statement, &rebuilt)
+    statements_match(statement, &rebuilt)
 }
 
 fn is_cluster(arn: &Arn) -> bool {
@@ -127,11 +127,13 @@ fn is_cluster(arn: &Arn) -> bool {
 fn is_podid_for(statement: &Value, cluster: &Cluster, subject: &ServiceAccount) -> bool {
     statement.get("Sid").and_then(Value::as_str) == Some(sid(cluster, subject).as_str())
         && Scope::ALL.into_iter().any(|scope| {
-            [true, false].into_iter().any(|tags| same(statement, &self::statement(cluster, subject, scope, tags)))
+            [true, false]
+                .into_iter()
+                .any(|tags| statements_match(statement, &self::statement(cluster, subject, scope, tags)))
         })
 }
 
-pub(super) fn same(a: &Value, b: &Value) -> bool {
+pub(super) fn statements_match(a: &Value, b: &Value) -> bool {
     a == b || same_meaning(&Document(a.clone()), &Document(b.clone()))
 }
 
@@ -170,7 +172,7 @@ pub fn narrows<'a>(
 ) -> bool {
     users.into_iter().any(|subject| {
         podid_statement(document, cluster, subject).is_some_and(|own| {
-            let is = |scope, tags| same(own, &statement(cluster, subject, scope, tags));
+            let is = |scope, tags| statements_match(own, &statement(cluster, subject, scope, tags));
             !is(Scope::ServiceAccount, true) && !is(scope, true) && !is(scope, false)
         })
     })

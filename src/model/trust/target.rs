@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::own::{self, SidTaken, is_hash, same};
+use super::own::{self, SidTaken, is_hash, statements_match};
 use crate::model::{
     arn::Arn,
     cluster::Cluster,
@@ -103,7 +103,7 @@ pub fn is_podid_target(statement: &Value) -> bool {
         if !session_tags && rebuilt["Sid"].as_str().is_some_and(|other| kind(other) == kind(sid)) {
             rebuilt["Sid"] = json!(sid);
         }
-        same(statement, &rebuilt)
+        statements_match(statement, &rebuilt)
     })
 }
 

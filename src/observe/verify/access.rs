@@ -11,7 +11,7 @@ use crate::{
     model::{
         access::{self, AccessView, Decision, EKS_AUTH, Effect, Need, NodeRole, RoleDocuments, Session, Simulation},
         arn::{Arn, last},
-        have::Seen,
+        have::Observed,
         snapshot::{RoleView, Snapshot},
     },
     observe::{inline_policies, seen_or_why as seen},
@@ -24,8 +24,8 @@ type Tables = BTreeMap<String, TableView>;
 /// A table and its own policy.
 #[derive(Default, Clone)]
 struct TableView {
-    table: Seen<Option<crate::model::table::Table>>,
-    policy: Seen<Option<crate::model::document::Document>>,
+    table: Observed<Option<crate::model::table::Table>>,
+    policy: Observed<Option<crate::model::document::Document>>,
 }
 
 impl Asking<'_> {
@@ -47,7 +47,7 @@ impl Asking<'_> {
             it.access = view;
             let through_target = it.associated().is_some_and(|association| association.target_role_arn.is_some());
             let role = if through_target { &mut it.target } else { &mut it.role };
-            if documents != Seen::NotAsked {
+            if documents != Observed::NotRequested {
                 role.documents = documents;
             }
             if self.looks_at_nodes(it) {
@@ -63,8 +63,8 @@ impl Asking<'_> {
     fn needs_of(&self, it: &Snapshot) -> Vec<Need> {
         let mut needs = self.needs.clone();
         for log in &it.logs {
-            let cluster = it.cluster.cluster.read().map(|cluster| &cluster.arn);
-            let told = access::from_log(&log.pod, log.lines.read().into_iter().flatten(), cluster);
+            let cluster = it.cluster.cluster.known().map(|cluster| &cluster.arn);
+            let told = access::from_log(&log.pod, log.lines.known().into_iter().flatten(), cluster);
             // A resource may have been named after a secret.
             for need in told.into_iter().filter(|need| mask::credentials(&need.resource) == need.resource) {
                 if !needs.iter().any(|known| known.action == need.action && known.resource == need.resource) {
@@ -89,10 +89,10 @@ impl Asking<'_> {
     }
 
     /// IAM's answers to what one service account needs, and the policies of its role where they are of use.
-    async fn access_of(&self, it: &Snapshot, tables: &Tables) -> Result<(AccessView, Seen<RoleDocuments>)> {
+    async fn access_of(&self, it: &Snapshot, tables: &Tables) -> Result<(AccessView, Observed<RoleDocuments>)> {
         let mut view = AccessView::default();
         let Some(session) = Session::of(it).filter(|_| !it.needs.is_empty()) else {
-            return Ok((view, Seen::NotAsked));
+            return Ok((view, Observed::NotRequested));
         };
         let role = if it.associated().is_some_and(|a| a.target_role_arn.is_some()) { &it.target } else { &it.role };
         for need in &it.needs {
@@ -104,20 +104,20 @@ impl Asking<'_> {
             }
         }
         match &role.role {
-            Seen::Read(None) | Seen::NotAsked => return Ok((view, Seen::NotAsked)),
+            Observed::Known(None) | Observed::NotRequested => return Ok((view, Observed::NotRequested)),
             // What is in another account cannot be asked about from here.
-            Seen::Unreadable(why) if !same_account(it, &session.role) => {
-                view.simulated = Seen::Unreadable(why.clone());
-                return Ok((view, Seen::NotAsked));
+            Observed::Unreadable(why) if !same_account(it, &session.role) => {
+                view.simulated = Observed::Unreadable(why.clone());
+                return Ok((view, Observed::NotRequested));
             }
-            Seen::Unreadable(_) | Seen::Read(Some(_)) => {}
+            Observed::Unreadable(_) | Observed::Known(Some(_)) => {}
         }
         let used = |arn: &str| {
             let of_it = |need: &&Need| access::table_of(&need.resource).is_some_and(|table| table.to_string() == arn);
             it.needs.iter().filter(of_it).any(|need| access::uses_key(&need.action))
         };
         let keys = view.tables.iter().filter(|(arn, _)| used(arn));
-        let keys = keys.filter_map(|(_, table)| table.read()?.as_ref()?.key.as_ref());
+        let keys = keys.filter_map(|(_, table)| table.known()?.as_ref()?.key.as_ref());
         let mut asked: BTreeSet<(&str, &str)> =
             it.needs.iter().map(|need| (need.resource.as_str(), need.action.as_str())).collect();
         asked.extend(keys.map(|key| (key.as_str(), "kms:Decrypt")));
@@ -132,16 +132,16 @@ impl Asking<'_> {
             }
         };
         let of_use = match &view.simulated {
-            Seen::Read(decisions) => decisions.iter().any(denied),
-            Seen::Unreadable(_) => true,
-            Seen::NotAsked => false,
+            Observed::Known(decisions) => decisions.iter().any(denied),
+            Observed::Unreadable(_) => true,
+            Observed::NotRequested => false,
         };
-        let documents = if of_use { self.documents(&session.role, role).await? } else { Seen::NotAsked };
+        let documents = if of_use { self.documents(&session.role, role).await? } else { Observed::NotRequested };
         Ok((view, documents))
     }
 
     /// One call for each resource: what actions of different services are asked about, IAM wants to be asked apart.
-    async fn simulated(&self, session: &Session, asked: &BTreeSet<(&str, &str)>) -> Result<Seen<Vec<Decision>>> {
+    async fn simulated(&self, session: &Session, asked: &BTreeSet<(&str, &str)>) -> Result<Observed<Vec<Decision>>> {
         let mut by_resource: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
         for (resource, action) in asked {
             let service = action.split(':').next().unwrap_or_default();
@@ -156,38 +156,38 @@ impl Asking<'_> {
             };
             self.simulate(&asked).await
         });
-        let answers: Vec<Seen<Vec<Decision>>> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+        let answers: Vec<Observed<Vec<Decision>>> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
         let mut all = Vec::new();
         for answer in answers {
             match answer {
-                Seen::Read(decisions) => all.extend(decisions),
+                Observed::Known(decisions) => all.extend(decisions),
                 other => return Ok(other),
             }
         }
-        Ok(Seen::Read(all))
+        Ok(Observed::Known(all))
     }
 
-    async fn simulate(&self, asked: &Simulation) -> Result<Seen<Vec<Decision>>> {
+    async fn simulate(&self, asked: &Simulation) -> Result<Observed<Vec<Decision>>> {
         match self.iam.simulate(asked).await {
             // What IAM does not know how to simulate is no reason to tell nothing else.
-            Err(failure) if invalid(&failure) => Ok(Seen::Unreadable(failure.to_string())),
-            Err(failure) if failure.is(Kind::NotFound) => Ok(Seen::Unreadable(access::NO_ROLE.to_owned())),
+            Err(failure) if invalid(&failure) => Ok(Observed::Unreadable(failure.to_string())),
+            Err(failure) if failure.is(Kind::NotFound) => Ok(Observed::Unreadable(access::NO_ROLE.to_owned())),
             answer => seen(answer, "iam:SimulatePrincipalPolicy"),
         }
     }
 
     /// The policies of a role, and its boundary.
-    async fn documents(&self, arn: &str, view: &RoleView) -> Result<Seen<RoleDocuments>> {
+    async fn documents(&self, arn: &str, view: &RoleView) -> Result<Observed<RoleDocuments>> {
         let name = last(arn);
         let role = match &view.role {
-            Seen::Read(role) => Seen::Read(role.clone()),
-            Seen::NotAsked => seen(self.iam.role(name).await, "iam:GetRole")?,
-            Seen::Unreadable(why) => return Ok(Seen::Unreadable(why.clone())),
+            Observed::Known(role) => Observed::Known(role.clone()),
+            Observed::NotRequested => seen(self.iam.role(name).await, "iam:GetRole")?,
+            Observed::Unreadable(why) => return Ok(Observed::Unreadable(why.clone())),
         };
         let boundary = match role {
-            Seen::Read(Some(role)) => role.permissions_boundary,
-            Seen::Read(None) | Seen::NotAsked => return Ok(Seen::NotAsked),
-            Seen::Unreadable(why) => return Ok(Seen::Unreadable(why)),
+            Observed::Known(Some(role)) => role.permissions_boundary,
+            Observed::Known(None) | Observed::NotRequested => return Ok(Observed::NotRequested),
+            Observed::Unreadable(why) => return Ok(Observed::Unreadable(why)),
         };
         let read = async {
             let (inline, attached) =
@@ -216,17 +216,17 @@ impl Asking<'_> {
         it.associated().is_some() && (!self.needs.is_empty() || trouble())
     }
 
-    async fn node_roles_of(&self, snapshots: &[Snapshot]) -> Result<BTreeMap<String, Seen<NodeRole>>> {
+    async fn node_roles_of(&self, snapshots: &[Snapshot]) -> Result<BTreeMap<String, Observed<NodeRole>>> {
         let looked_at = || snapshots.iter().filter(|it| self.looks_at_nodes(it));
         let Some((cluster, agent)) =
-            looked_at().next().and_then(|it| Some((it.cluster.cluster.read()?, it.cluster.agent.read()?)))
+            looked_at().next().and_then(|it| Some((it.cluster.cluster.known()?, it.cluster.agent.known()?)))
         else {
             return Ok(BTreeMap::new());
         };
         let nodes: BTreeSet<String> =
             looked_at().flat_map(|it| it.live_pods().into_iter().filter_map(|pod| pod.node.clone())).collect();
         let roles = self.node_roles(&cluster.name, agent, &nodes).await?;
-        let arns: BTreeSet<&String> = roles.values().filter_map(Seen::read).collect();
+        let arns: BTreeSet<&String> = roles.values().filter_map(Observed::known).collect();
         let cluster = cluster.arn.to_string();
         let asked = BTreeSet::from([(cluster.as_str(), EKS_AUTH)]);
         let reads = arns.into_iter().map(|arn| {
@@ -236,23 +236,24 @@ impl Asking<'_> {
                 let simulated = self.simulated(&session, asked).await?;
                 let denied = |one: &Decision| one.effect != Effect::Allowed && !one.hangs_on(&session).is_empty();
                 let of_use = match &simulated {
-                    Seen::Unreadable(_) => true,
-                    Seen::Read(decisions) => decisions.iter().any(denied),
-                    Seen::NotAsked => false,
+                    Observed::Unreadable(_) => true,
+                    Observed::Known(decisions) => decisions.iter().any(denied),
+                    Observed::NotRequested => false,
                 };
-                let documents = if of_use { self.documents(arn, &RoleView::default()).await? } else { Seen::NotAsked };
+                let documents =
+                    if of_use { self.documents(arn, &RoleView::default()).await? } else { Observed::NotRequested };
                 Ok((arn.clone(), NodeRole { arn: arn.clone(), simulated, documents }))
             }
         });
         let answers: BTreeMap<String, NodeRole> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
-        let of = |arn: &String| answers.get(arn).cloned().map_or(Seen::NotAsked, Seen::Read);
+        let of = |arn: &String| answers.get(arn).cloned().map_or(Observed::NotRequested, Observed::Known);
         Ok(roles
             .iter()
             .map(|(group, role)| {
                 let role = match role {
-                    Seen::Read(arn) => of(arn),
-                    Seen::Unreadable(why) => Seen::Unreadable(why.clone()),
-                    Seen::NotAsked => Seen::NotAsked,
+                    Observed::Known(arn) => of(arn),
+                    Observed::Unreadable(why) => Observed::Unreadable(why.clone()),
+                    Observed::NotRequested => Observed::NotRequested,
                 };
                 (group.clone(), role)
             })
@@ -264,12 +265,12 @@ impl Asking<'_> {
 fn groups_of(it: &Snapshot) -> BTreeSet<String> {
     let pods = it.live_pods();
     let nodes: BTreeSet<&String> = pods.iter().filter_map(|pod| pod.node.as_ref()).collect();
-    let all = it.cluster.agent.read().into_iter().flat_map(|agent| &agent.nodes);
+    let all = it.cluster.agent.known().into_iter().flat_map(|agent| &agent.nodes);
     all.filter(|node| nodes.contains(&node.name)).filter_map(|node| node.labels.get(NODE_GROUP).cloned()).collect()
 }
 
 fn same_account(it: &Snapshot, role: &str) -> bool {
-    let home = it.cluster.cluster.read().map(|cluster| cluster.arn.account.as_str());
+    let home = it.cluster.cluster.known().map(|cluster| cluster.arn.account.as_str());
     home == role.split(':').nth(4)
 }
 

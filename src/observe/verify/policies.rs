@@ -5,7 +5,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::Asking;
 use crate::{
     failure::{Failure, Result},
-    model::{access::RoleDocuments, document::Document, have::Seen, role::Role},
+    model::{access::RoleDocuments, document::Document, have::Observed, role::Role},
     observe::{CONCURRENCY, inline_policies, seen_or_why as seen},
 };
 
@@ -18,7 +18,7 @@ impl Asking<'_> {
     ///
     /// # Errors
     /// When a read failed for another reason than a missing permission.
-    pub(super) async fn policies_of(&self, role: &Role) -> Result<Seen<RoleDocuments>> {
+    pub(super) async fn policies_of(&self, role: &Role) -> Result<Observed<RoleDocuments>> {
         let read = async {
             let (inline, attached) =
                 futures::try_join!(inline_policies(self.iam, &role.name), self.iam.attached_policies(&role.name))?;
@@ -37,7 +37,7 @@ impl Asking<'_> {
     ///
     /// # Errors
     /// When a read failed for another reason than a missing permission.
-    pub(super) async fn count_policies(&self, role: &str) -> Result<Seen<usize>> {
+    pub(super) async fn count_policies(&self, role: &str) -> Result<Observed<usize>> {
         let read = async {
             let (inline, attached) =
                 futures::try_join!(self.iam.inline_policies(role), self.iam.attached_policies(role))?;

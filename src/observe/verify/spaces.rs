@@ -9,7 +9,7 @@ use super::{Asking, CONCURRENCY, names};
 use crate::{
     failure::Result,
     model::{
-        have::Seen,
+        have::Observed,
         names::ServiceAccount,
         network::NetworkPolicy,
         snapshot::Snapshot,
@@ -39,9 +39,9 @@ impl Asking<'_> {
     /// All namespaces by one list of each kind; `None` where one of them is refused: in single namespaces it may be allowed.
     async fn everywhere(&self) -> Result<Option<Space>> {
         let all = self.space(None, None).await?;
-        let refused = matches!(all.pods, Seen::Unreadable(_))
-            || matches!(all.workloads, Seen::Unreadable(_))
-            || matches!(all.policies, Seen::Unreadable(_));
+        let refused = matches!(all.pods, Observed::Unreadable(_))
+            || matches!(all.workloads, Observed::Unreadable(_))
+            || matches!(all.policies, Observed::Unreadable(_));
         Ok((!refused || self.kube.is_err()).then_some(all))
     }
 
@@ -61,9 +61,9 @@ impl Asking<'_> {
     }
 
     /// The CronJobs that run as each of these service accounts; asked for only where neither a pod nor a workload does.
-    pub(super) async fn cron_jobs(&self, snapshots: &[Snapshot]) -> Result<Vec<Seen<Vec<CronJob>>>> {
+    pub(super) async fn cron_jobs(&self, snapshots: &[Snapshot]) -> Result<Vec<Observed<Vec<CronJob>>>> {
         let unused = |it: &Snapshot| {
-            let read = it.pods.read().is_some() && it.workloads.read().is_some();
+            let read = it.pods.known().is_some() && it.workloads.known().is_some();
             read && it.own_workloads().is_empty() && it.live_pods().is_empty()
         };
         let of = |it: &Snapshot| it.subject.namespace.clone();
@@ -71,7 +71,7 @@ impl Asking<'_> {
         let everywhere = if namespaces.len() > names::NAMESPACES {
             let all = self.kube("list cronjobs", |kube| kube.cron_jobs(None)).await?;
             // In single namespaces it may be allowed.
-            Some(all).filter(|all| all.read().is_some())
+            Some(all).filter(|all| all.known().is_some())
         } else {
             None
         };
@@ -80,7 +80,7 @@ impl Asking<'_> {
             let read = self.kube("list cronjobs", |kube| kube.cron_jobs(Some(&namespace))).await?;
             Ok((namespace, read))
         });
-        let each: BTreeMap<String, Seen<Vec<CronJob>>> =
+        let each: BTreeMap<String, Observed<Vec<CronJob>>> =
             stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
         let own = |it: &Snapshot| {
             let ServiceAccount { namespace, name } = &it.subject;
@@ -114,11 +114,11 @@ impl Spaces {
 
 /// A namespace, or all of them.
 pub(super) struct Space {
-    pods: Seen<Vec<Pod>>,
-    workloads: Seen<Vec<Workload>>,
-    policies: Seen<Vec<NetworkPolicy>>,
+    pods: Observed<Vec<Pod>>,
+    workloads: Observed<Vec<Workload>>,
+    policies: Observed<Vec<NetworkPolicy>>,
 }
 
-fn some<T: Clone>(read: &Seen<Vec<T>>, of_it: impl Fn(&T) -> bool) -> Seen<Vec<T>> {
+fn some<T: Clone>(read: &Observed<Vec<T>>, of_it: impl Fn(&T) -> bool) -> Observed<Vec<T>> {
     read.map(|all| all.iter().filter(|one| of_it(one)).cloned().collect())
 }

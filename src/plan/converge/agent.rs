@@ -4,7 +4,7 @@ use super::Work;
 use crate::{
     model::{
         addon::{AGENT, Conflicts, Settings},
-        have::Seen,
+        have::Observed,
         want::Field,
     },
     plan::{Refusal, Step},
@@ -21,8 +21,8 @@ impl Work<'_> {
             Field::Unmanaged => None,
         };
         match &self.ask.have.addon {
-            Seen::Read(None) => {
-                if self.elsewise() {
+            Observed::Known(None) => {
+                if self.agent_exists_otherwise() {
                     return false;
                 }
                 let Some(version) = wanted.version.as_deref().or(self.ask.agent_version) else { return false };
@@ -34,7 +34,7 @@ impl Work<'_> {
                 });
                 true
             }
-            Seen::Read(Some(addon)) => {
+            Observed::Known(Some(addon)) => {
                 let version = wanted.version.as_ref().unwrap_or(&addon.version);
                 let differs = configuration.as_ref().is_some_and(|given| !addon.is_configured(given));
                 if *version != addon.version || differs {
@@ -48,26 +48,26 @@ impl Work<'_> {
                 }
                 matches!(addon.status.as_str(), "CREATING" | "UPDATING")
             }
-            Seen::Unreadable(why) => {
+            Observed::Unreadable(why) => {
                 self.refusals.push(
                     Refusal::denied(format!("agent: cannot tell whether add-on {AGENT} is installed: {why}"))
                         .hint("get that permission, or leave `agent` out of the file"),
                 );
                 false
             }
-            Seen::NotAsked => false,
+            Observed::NotRequested => false,
         }
     }
 
     /// An agent that is no add-on: its DaemonSet would be in the add-on's way, Auto Mode has no need of one.
-    fn elsewise(&mut self) -> bool {
+    fn agent_exists_otherwise(&mut self) -> bool {
         let state = match &self.ask.have.agent {
-            Seen::Read(state) => state,
-            Seen::Unreadable(why) => {
+            Observed::Known(state) => state,
+            Observed::Unreadable(why) => {
                 self.plan.warn(format!("whether another agent is there was not checked: {why}"));
                 return false;
             }
-            Seen::NotAsked => return false,
+            Observed::NotRequested => return false,
         };
         let why = if let Some(set) = state.daemon_sets.first() {
             format!("add-on not installed: DaemonSet {}/{} is an agent already", set.namespace, set.name)

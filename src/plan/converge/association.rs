@@ -6,14 +6,17 @@ use crate::{
         arn::{Arn, RoleRef},
         association::Association,
         document::Document,
-        have::{Have, Seen},
+        have::{Have, Observed},
         manifest::{self, Source},
         names::ServiceAccount,
         ownership,
         role::tags as keys,
         want::{Field, Want, WantRole},
     },
-    plan::{Holder, Plan, Refusal, Step, agent, associate, association, missing, restart, role, role::Planned, target},
+    plan::{
+        Plan, Refusal, RoleOwnership, Step, agent, associate, association, missing, restart, role, role::Planned,
+        target,
+    },
 };
 
 impl Work<'_> {
@@ -27,8 +30,8 @@ impl Work<'_> {
             RoleRef::Name(_) => None,
         };
         let have = Have {
-            association: Seen::Read(present.cloned()),
-            role: outside.map_or(Seen::NotAsked, |role| role.role.clone()),
+            association: Observed::Known(present.cloned()),
+            role: outside.map_or(Observed::NotRequested, |role| role.role.clone()),
             service_account: around.service_account,
             pods: around.pods,
             workloads: around.workloads,
@@ -135,7 +138,7 @@ impl Work<'_> {
         let ask = missing::Account {
             subject,
             state: &have.service_account,
-            associated: have.association.read().is_some_and(Option::is_some),
+            associated: have.association.known().is_some_and(Option::is_some),
             create: entry.value.create_service_account == Some(true),
             allow: self.ask.allow.service_account,
             creating: "write `createServiceAccount: true` into its entry",
@@ -145,8 +148,8 @@ impl Work<'_> {
 
     /// What a new association finds around it: an agent where its pods run.
     fn agent_around(&self, want: &Want, have: &Have, installing: bool, plan: &mut Plan) -> Result<(), Refusal> {
-        let (Seen::Read(state), Some(pods), Some(workloads)) =
-            (&self.ask.have.agent, have.pods.read(), have.workloads.read())
+        let (Observed::Known(state), Some(pods), Some(workloads)) =
+            (&self.ask.have.agent, have.pods.known(), have.workloads.known())
         else {
             let unread = [self.ask.have.agent.unreadable(), have.pods.unreadable(), have.workloads.unreadable()];
             if let Some(why) = unread.into_iter().flatten().next() {
@@ -177,10 +180,10 @@ impl Work<'_> {
         };
         let name = arn.name().to_owned();
         if present.is_some_and(|a| a.role_arn == arn.to_string() && !tags_change(want, a)) {
-            return Ok(Planned { name, arn: arn.clone(), holder: Holder::Shared });
+            return Ok(Planned { name, arn: arn.clone(), holder: RoleOwnership::Shared });
         }
         let mut have = have.clone();
-        if let (Seen::Read(Some(role)), Some((_, after))) = (&mut have.role, self.outside.get(&name)) {
+        if let (Observed::Known(Some(role)), Some((_, after))) = (&mut have.role, self.outside.get(&name)) {
             role.trust = after.clone();
         }
         let planned = role::plan(want, &have, plan)?;

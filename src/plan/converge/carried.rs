@@ -6,8 +6,8 @@ use crate::{
     model::{
         addon::{AGENT, Addon},
         association::{Association, AssociationSummary, NewAssociation},
-        have::Seen,
-        manifest::{Holdings, RoleHoldings},
+        have::Observed,
+        manifest::{ClusterState, RoleState},
         role::Role,
         trust::target,
     },
@@ -16,17 +16,17 @@ use crate::{
 
 /// The holdings after the steps. What EKS makes up (ids, times) stays empty.
 #[must_use]
-pub fn carried_out(mut have: Holdings, steps: &[Step]) -> Holdings {
+pub fn simulate(mut have: ClusterState, steps: &[Step]) -> ClusterState {
     for step in steps {
         carry(&mut have, step);
     }
     have
 }
 
-fn carry(have: &mut Holdings, step: &Step) {
+fn carry(have: &mut ClusterState, step: &Step) {
     match step {
         Step::InstallAgent { version, settings, .. } => {
-            have.addon = Seen::Read(Some(Addon {
+            have.addon = Observed::Known(Some(Addon {
                 name: AGENT.to_owned(),
                 version: version.clone(),
                 status: "ACTIVE".to_owned(),
@@ -37,9 +37,9 @@ fn carry(have: &mut Holdings, step: &Step) {
         }
         Step::UpdateAgent { from, version, settings, .. } => {
             let configuration = settings.configuration.clone().or_else(|| from.configuration.clone());
-            have.addon = Seen::Read(Some(Addon { version: version.clone(), configuration, ..(**from).clone() }));
+            have.addon = Observed::Known(Some(Addon { version: version.clone(), configuration, ..(**from).clone() }));
         }
-        Step::RemoveAgent { .. } => have.addon = Seen::Read(None),
+        Step::RemoveAgent { .. } => have.addon = Observed::Known(None),
         Step::CreateAssociation { cluster, association } => {
             have.associations.insert(association.subject.clone(), made(cluster, association));
         }
@@ -69,7 +69,7 @@ fn carry(have: &mut Holdings, step: &Step) {
     }
 }
 
-fn carry_role(have: &mut Holdings, step: &Step) {
+fn carry_role(have: &mut ClusterState, step: &Step) {
     if let Step::CreateRole(new) = step {
         let role = Role {
             name: new.name.clone(),
@@ -80,8 +80,8 @@ fn carry_role(have: &mut Holdings, step: &Step) {
             permissions_boundary: new.permissions_boundary.clone(),
             created_at: None,
         };
-        let (attached, inline) = (Seen::Read(Vec::new()), Seen::Read(BTreeMap::new()));
-        have.roles.insert(new.name.clone(), RoleHoldings { role: Seen::Read(Some(role)), attached, inline });
+        let (attached, inline) = (Observed::Known(Vec::new()), Observed::Known(BTreeMap::new()));
+        have.roles.insert(new.name.clone(), RoleState { role: Observed::Known(Some(role)), attached, inline });
         return;
     }
     if let Step::DeleteRole { role, .. } = step {
@@ -92,28 +92,28 @@ fn carry_role(have: &mut Holdings, step: &Step) {
     let Some(held) = step.role().and_then(|name| have.roles.get_mut(name)) else { return };
     match step {
         Step::PutPolicy { name, after, .. } => {
-            if let Seen::Read(inline) = &mut held.inline {
+            if let Observed::Known(inline) = &mut held.inline {
                 inline.insert(name.clone(), after.clone());
             }
         }
         Step::DeletePolicy { name, .. } => {
-            if let Seen::Read(inline) = &mut held.inline {
+            if let Observed::Known(inline) = &mut held.inline {
                 inline.remove(name);
             }
         }
         Step::AttachPolicy { policy_arn, .. } => {
-            if let Seen::Read(attached) = &mut held.attached {
+            if let Observed::Known(attached) = &mut held.attached {
                 attached.push(policy_arn.clone());
             }
         }
         Step::DetachPolicy { policy_arn, .. } => {
-            if let Seen::Read(attached) = &mut held.attached {
+            if let Observed::Known(attached) = &mut held.attached {
                 attached.retain(|arn| arn != policy_arn);
             }
         }
         _ => {}
     }
-    let Seen::Read(Some(role)) = &mut held.role else { return };
+    let Observed::Known(Some(role)) = &mut held.role else { return };
     match step {
         Step::PutTrust { after, .. } => role.trust = after.clone(),
         Step::PutTargetTrust { after, .. } => role.trust = target::with_external_id(after, ""),

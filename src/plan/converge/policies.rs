@@ -3,7 +3,7 @@
 use super::Work;
 use crate::{
     model::{
-        manifest::{Entry, Role, RoleHoldings, Table},
+        manifest::{Entry, Role, RoleState, Table},
         policy::TableText,
         want::{Field, Indexes, InlinePolicy, Provenance, TableGrant, Wanted},
     },
@@ -19,7 +19,7 @@ impl Work<'_> {
         &mut self,
         entry: &Entry<Role>,
         role: &Planned,
-        have: &RoleHoldings,
+        have: &RoleState,
         targets: &[&str],
     ) -> Result<(), Refusal> {
         let wanted = &entry.value.policies;

@@ -2,7 +2,7 @@
 
 use super::{Work, association::without};
 use crate::{
-    model::{arn::last, have::Seen, names::ServiceAccount},
+    model::{arn::last, have::Observed, names::ServiceAccount},
     plan::{Step, role_delete},
 };
 
@@ -33,7 +33,7 @@ impl Work<'_> {
             let name = last(&association.role_arn);
             let defined = self.ask.entries.role(name).is_some();
             let outside = have.roles.get(name).map(|role| &role.role);
-            if let (false, false, Some(Seen::Read(Some(role)))) = (defined, doomed(name), outside) {
+            if let (false, false, Some(Observed::Known(Some(role)))) = (defined, doomed(name), outside) {
                 let both =
                     self.outside.entry(name.to_owned()).or_insert_with(|| (role.trust.clone(), role.trust.clone()));
                 let after = without(&both.1, cluster, subject);

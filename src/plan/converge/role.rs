@@ -6,8 +6,8 @@ use crate::{
         adoption::Asked,
         arn::Arn,
         document::Document,
-        have::Seen,
-        manifest::{Entry, Role, RoleHoldings},
+        have::Observed,
+        manifest::{Entry, Role, RoleState},
         names::ServiceAccount,
         ownership,
         role::{self, NewRole, PATH},
@@ -15,7 +15,7 @@ use crate::{
         want::{Field, Scope},
     },
     plan::{
-        Holder, Refusal, Step,
+        Refusal, RoleOwnership, Step,
         role::{Planned, as_created, opening},
         sid_taken,
     },
@@ -25,16 +25,16 @@ impl<'a> Work<'a> {
     pub(super) fn role(&mut self, entry: &'a Entry<Role>) -> Result<Planned, Refusal> {
         let name = &entry.value.name;
         let users = self.users.get(name.as_str()).cloned().unwrap_or_default();
-        let unread = RoleHoldings::default();
+        let unread = RoleState::default();
         let have = self.ask.have.roles.get(name).unwrap_or(&unread);
         let planned = match &have.role {
-            Seen::Read(Some(role)) => self.existing(entry, role, &users)?,
-            Seen::Read(None) => self.create(entry, &users)?,
-            Seen::Unreadable(why) => {
+            Observed::Known(Some(role)) => self.existing(entry, role, &users)?,
+            Observed::Known(None) => self.create(entry, &users)?,
+            Observed::Unreadable(why) => {
                 return Err(Refusal::denied(format!("cannot tell whether role `{name}` exists: {why}"))
                     .hint("allow iam:GetRole, or name roles of elsewhere by their ARN"));
             }
-            Seen::NotAsked => return Err(Refusal::new(format!("role `{name}` was not read"))),
+            Observed::NotRequested => return Err(Refusal::new(format!("role `{name}` was not read"))),
         };
         let targets = users.iter().filter_map(|(_, user)| user.value.target_role.set().map(String::as_str));
         let mut targets: Vec<&str> = targets.collect();
@@ -62,7 +62,7 @@ impl<'a> Work<'a> {
             permissions_boundary: wanted.permissions_boundary.set().cloned(),
             description: format!("For EKS cluster {}, created by podid", cluster.name),
         })));
-        Ok(Planned { name: wanted.name.clone(), arn, holder: Holder::New })
+        Ok(Planned { name: wanted.name.clone(), arn, holder: RoleOwnership::New })
     }
 
     fn existing(
@@ -110,7 +110,7 @@ impl<'a> Work<'a> {
         if !gone.is_empty() {
             self.plan.steps.push(Step::UntagRole { role: name.clone(), keys: gone });
         }
-        Ok(Planned { name: name.clone(), arn: role.arn.clone(), holder: Holder::Shared })
+        Ok(Planned { name: name.clone(), arn: role.arn.clone(), holder: RoleOwnership::Shared })
     }
 
     /// A role with podid's tags that a service account is about to use may be anybody's work: what the file does not say
@@ -122,7 +122,7 @@ impl<'a> Work<'a> {
         }
         let nobody = ServiceAccount { namespace: String::new(), name: String::new() };
         let subjects: Vec<&ServiceAccount> = users.iter().map(|user| &user.0).chain([&nobody]).collect();
-        let (policies, unread) = (&entry.value.policies, RoleHoldings::default());
+        let (policies, unread) = (&entry.value.policies, RoleState::default());
         let have = self.ask.have.roles.get(&role.name).unwrap_or(&unread);
         as_created(
             role,
@@ -182,7 +182,7 @@ impl<'a> Work<'a> {
                 after = with(&after, subject, statement(subject, *tags))?;
             }
         }
-        for &(subject, tags) in self.strangers.get(name.as_str()).into_iter().flatten() {
+        for &(subject, tags) in self.other_users.get(name.as_str()).into_iter().flatten() {
             if admits(before, subject, tags) == Verdict::Admits && admits(&after, subject, tags) != Verdict::Admits {
                 let narrow = trust::statement(cluster, subject, trust::default_scope(tags), tags);
                 after = with(&after, subject, narrow)?;

@@ -9,26 +9,26 @@ use super::*;
 use crate::model::{
     document::Document,
     fixtures,
-    have::Seen,
+    have::Observed,
     manifest::{
-        Agent, Inline, Manifest, Metadata, Place, Places, Policies, Role as WantedRole, RoleHoldings, Source, Table,
-        Tags, entries, export,
+        Agent, Inline, Manifest, Metadata, Place, Places, Policies, Role as WantedRole, RoleState, Source, Table, Tags,
+        entries, export,
     },
     policy, trust,
     want::{Access, Scope},
 };
 
 /// The plan of a manifest.
-fn plan(manifest: &Manifest, have: &Holdings) -> Result<Plan, Vec<Refusal>> {
+fn plan(manifest: &Manifest, have: &ClusterState) -> Result<Plan, Vec<Refusal>> {
     let nowhere = |_: &str| Place::default();
     let entries = entries([(manifest.clone(), &nowhere as Places<'_>)]).unwrap_or_else(|p| panic!("{p:#?}"));
     let cluster = fixtures::cluster();
     let mut have = have.clone();
     for role in &entries.roles {
-        have.roles.entry(role.value.name.clone()).or_insert_with(|| RoleHoldings {
-            role: Seen::Read(None),
-            attached: Seen::Read(Vec::new()),
-            inline: Seen::Read(BTreeMap::new()),
+        have.roles.entry(role.value.name.clone()).or_insert_with(|| RoleState {
+            role: Observed::Known(None),
+            attached: Observed::Known(Vec::new()),
+            inline: Observed::Known(BTreeMap::new()),
         });
     }
     let associations: Vec<Expanded<'_>> =
@@ -47,14 +47,14 @@ fn plan(manifest: &Manifest, have: &Holdings) -> Result<Plan, Vec<Refusal>> {
 }
 
 /// What is there before anything is.
-fn empty() -> Holdings {
-    Holdings { addon: Seen::Read(None), ..Holdings::default() }
+fn empty() -> ClusterState {
+    ClusterState { addon: Observed::Known(None), ..ClusterState::default() }
 }
 
-fn applied(manifest: &Manifest) -> Option<Holdings> {
+fn applied(manifest: &Manifest) -> Option<ClusterState> {
     // Some are larger than IAM takes: that is another test's.
     let plan = plan(manifest, &empty()).ok()?;
-    Some(carried_out(empty(), &plan.steps))
+    Some(simulate(empty(), &plan.steps))
 }
 
 fn inline() -> impl Strategy<Value = Inline> {
@@ -218,13 +218,13 @@ proptest! {
             role.path = there.map_or(role.path.clone(), |there| there.path.clone());
         }
         let Ok(plan_there) = plan(&after, &have) else { return Ok(()) };
-        let have = carried_out(have, &plan_there.steps);
+        let have = simulate(have, &plan_there.steps);
         let again = plan(&after, &have).unwrap();
         prop_assert!(again.is_empty(), "{:#?}", again.steps);
         // Whoever is associated is admitted.
         for (subject, association) in &have.associations {
             let cluster = fixtures::cluster();
-            let Some(Some(role)) = have.roles[association.role_arn.rsplit('/').next().unwrap()].role.read() else { panic!() };
+            let Some(Some(role)) = have.roles[association.role_arn.rsplit('/').next().unwrap()].role.known() else { panic!() };
             let request = crate::model::trust::Request {
                 cluster: &cluster,
                 subject,
@@ -272,7 +272,7 @@ fn narrowing_locks_nobody_out() {
 fn of_anybody(mut steps: Vec<Step>) -> Vec<Step> {
     for step in &mut steps {
         if let Step::AttachPolicy { holder, .. } | Step::PutPolicy { holder, .. } = step {
-            *holder = crate::plan::Holder::Shared;
+            *holder = crate::plan::RoleOwnership::Shared;
         }
     }
     steps
@@ -309,14 +309,14 @@ proptest! {
         let statement = trust::statement(&cluster, &subject, scope, !off);
         let list = if trusted { vec![statement] } else { Vec::new() };
         let mut role = fixtures::role("app", Document(json!({"Version": "2012-10-17", "Statement": list})));
-        role.tags = crate::model::tags::own(&cluster, &subject);
+        role.tags = crate::model::tags::association_tags(&cluster, &subject);
         let there = grants(false);
         let document = (!there.is_empty()).then(|| (policy::DYNAMODB.to_owned(), policy::dynamodb(&there)));
         let present = associated.then(|| fixtures::association(&role.arn.to_string()));
-        let role = RoleHoldings {
-            role: Seen::Read(Some(role)),
-            attached: Seen::Read(arns(false)),
-            inline: Seen::Read(document.into_iter().collect()),
+        let role = RoleState {
+            role: Observed::Known(Some(role)),
+            attached: Observed::Known(arns(false)),
+            inline: Observed::Known(document.into_iter().collect()),
         };
 
         let mut want = fixtures::want("app");
@@ -326,7 +326,7 @@ proptest! {
             role: role.role.clone(),
             attached: role.attached.clone(),
             inline: role.inline.clone(),
-            association: Seen::Read(present.clone()),
+            association: Observed::Known(present.clone()),
             ..fixtures::have()
         };
         let by_flags = crate::plan::associate(&want, &have).unwrap();

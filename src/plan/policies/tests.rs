@@ -16,12 +16,12 @@ fn file(name: &str, resource: &str) -> InlinePolicy {
     InlinePolicy { name: name.to_owned(), document: Document(json!({"Statement": statement})) }
 }
 
-fn inline(policies: &[(&str, Document)]) -> Seen<BTreeMap<String, Document>> {
-    Seen::Read(policies.iter().map(|(name, document)| ((*name).to_owned(), document.clone())).collect())
+fn inline(policies: &[(&str, Document)]) -> Observed<BTreeMap<String, Document>> {
+    Observed::Known(policies.iter().map(|(name, document)| ((*name).to_owned(), document.clone())).collect())
 }
 
-fn of<'a>(attached: &'a Seen<Vec<String>>, inline: &'a Seen<BTreeMap<String, Document>>) -> Policies<'a> {
-    Policies::keep("app", Holder::Shared, (attached, inline), Provenance::Flags)
+fn of<'a>(attached: &'a Observed<Vec<String>>, inline: &'a Observed<BTreeMap<String, Document>>) -> Policies<'a> {
+    Policies::keep("app", RoleOwnership::Shared, (attached, inline), Provenance::Flags)
 }
 
 fn ids(plan: &Plan) -> Vec<String> {
@@ -32,7 +32,7 @@ fn ids(plan: &Plan) -> Vec<String> {
 fn only_what_is_missing_or_differs_is_written() {
     let (tables, files, arns) = ([grant("carts")], [file("s3", "arn:aws:s3:::b/*")], [ARN.to_owned()]);
     let plan = |attached: &[&str], there: &[(&str, Document)]| {
-        let attached = Seen::Read(attached.iter().map(|arn| (*arn).to_owned()).collect());
+        let attached = Observed::Known(attached.iter().map(|arn| (*arn).to_owned()).collect());
         let inline = inline(there);
         policies(&Policies {
             tables: Wanted::AtLeast(&tables),
@@ -57,7 +57,7 @@ fn only_what_is_missing_or_differs_is_written() {
 fn the_limit_is_one_over_all_inline_policies() {
     let large = |characters: usize| file("x", &"x".repeat(characters)).document;
     let plan = |there: &[(&str, Document)]| {
-        let (attached, inline, files) = (Seen::NotAsked, inline(there), [file("s3", "arn:aws:s3:::b/*")]);
+        let (attached, inline, files) = (Observed::NotRequested, inline(there), [file("s3", "arn:aws:s3:::b/*")]);
         policies(&Policies { documents: Wanted::AtLeast(&files), ..of(&attached, &inline) })
     };
     let mine = file("s3", "arn:aws:s3:::b/*").document.size();
@@ -73,15 +73,15 @@ fn the_limit_is_one_over_all_inline_policies() {
 
 #[test]
 fn what_was_not_read_is_not_written_over() {
-    let unread = Seen::Unreadable("not allowed: x".to_owned());
-    let (tables, none) = ([grant("carts")], Seen::NotAsked);
+    let unread = Observed::Unreadable("not allowed: x".to_owned());
+    let (tables, none) = ([grant("carts")], Observed::NotRequested);
     let ask = of(&none, &unread);
     let refusal = policies(&Policies { tables: Wanted::AtLeast(&tables), ..ask }).unwrap_err();
     assert!(refusal.message.contains("not allowed: x") && refusal.denied);
     let named = [(tables[0].table.clone(), None)];
     assert!(policies(&Policies { tables: Wanted::Without(&named), ..ask }).is_err());
     // What is attached may be unread, unless the list is the whole list.
-    let (unread, arns) = (Seen::Unreadable("not allowed: y".to_owned()), [ARN.to_owned()]);
+    let (unread, arns) = (Observed::Unreadable("not allowed: y".to_owned()), [ARN.to_owned()]);
     let inline = inline(&[]);
     let ask = of(&unread, &inline);
     for wanted in [Wanted::AtLeast(&arns[..]), Wanted::Without(&arns[..])] {
@@ -92,7 +92,7 @@ fn what_was_not_read_is_not_written_over() {
         );
     }
     assert!(policies(&Policies { managed: Wanted::Exactly(&arns), ..ask }).is_err());
-    assert!(policies(&Policies { managed: Wanted::Exactly(&arns), holder: Holder::New, ..ask }).is_ok());
+    assert!(policies(&Policies { managed: Wanted::Exactly(&arns), holder: RoleOwnership::New, ..ask }).is_ok());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn exactly_what_is_named_goes() {
     let (carts, orders) = (grant("carts"), grant("orders=write"));
     let both = policy::dynamodb(&[carts.clone(), orders.clone()]);
     let inline = inline(&[(DYNAMODB, both.clone()), ("s3", file("s3", "x").document), ("t", file("t", "x").document)]);
-    let attached = Seen::Read(vec![ARN.to_owned()]);
+    let attached = Observed::Known(vec![ARN.to_owned()]);
     let plan = |tables: &[(Arn, Option<Access>)], arns: &[&str], names: &[&str]| {
         let owned = |list: &[&str]| list.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
         policies(&Policies {
@@ -129,7 +129,7 @@ fn exactly_what_is_named_goes() {
 #[test]
 fn more_access_than_asked_for_is_told_of_and_reduced_only_when_asked() {
     let (read, both, orders) = (grant("carts"), grant("carts=read-write"), grant("orders=write"));
-    let (attached, key) = (Seen::NotAsked, Some("arn:aws:kms:us-west-2:111122223333:key/k".to_owned()));
+    let (attached, key) = (Observed::NotRequested, Some("arn:aws:kms:us-west-2:111122223333:key/k".to_owned()));
     let keyed = TableGrant { key, ..both.clone() };
     let there = inline(&[(DYNAMODB, policy::dynamodb(&[keyed, orders.clone(), grant("carts=stream")]))]);
     let asked = [read.clone()];
@@ -156,7 +156,7 @@ fn more_access_than_asked_for_is_told_of_and_reduced_only_when_asked() {
 
 #[test]
 fn a_list_is_the_whole_list_but_for_what_podid_keeps() {
-    let (attached, none) = (Seen::Read(vec![ARN.to_owned()]), Vec::new());
+    let (attached, none) = (Observed::Known(vec![ARN.to_owned()]), Vec::new());
     let target = target::granting(None, "arn:aws:iam::444455556666:role/t");
     let there = inline(&[
         (DYNAMODB, policy::dynamodb(&[grant("carts")])),

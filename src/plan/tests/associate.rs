@@ -22,7 +22,7 @@ fn open() -> Document {
 }
 
 fn have_role(trust: Document) -> Have {
-    Have { role: Seen::Read(Some(role("app", trust))), ..have() }
+    Have { role: Observed::Known(Some(role("app", trust))), ..have() }
 }
 
 fn has(lines: &[String], part: &str) {
@@ -34,7 +34,7 @@ fn an_existing_role_that_admits_needs_only_the_association() {
     let plan = planned(&want("app"), &have_role(open()));
     assert_eq!((ids(&plan), plan.warnings), (vec!["create-association".to_owned()], vec![]));
     let mut there = have_role(open());
-    there.association = Seen::Read(Some(association("arn:aws:iam::111122223333:role/app")));
+    there.association = Observed::Known(Some(association("arn:aws:iam::111122223333:role/app")));
     assert!(planned(&want("app"), &there).is_empty());
     assert!(planned(&want("arn:aws:iam::111122223333:role/app"), &there).is_empty());
 }
@@ -72,12 +72,12 @@ fn a_foreign_broken_trust_is_explained_not_touched() {
 #[test]
 fn a_role_nobody_may_read_is_used_with_a_warning() {
     let mut there = have();
-    there.role = Seen::Unreadable("iam:GetRole denied".to_owned());
+    there.role = Observed::Unreadable("iam:GetRole denied".to_owned());
     let plan = planned(&want("app"), &there);
     assert_eq!(plan.warnings[0], "trust not checked: iam:GetRole denied");
     assert_eq!(ids(&plan), ["create-association"]);
     // The associated ARN tells the path.
-    there.association = Seen::Read(Some(association("arn:aws:iam::111122223333:role/team/app")));
+    there.association = Observed::Known(Some(association("arn:aws:iam::111122223333:role/team/app")));
     assert!(planned(&want("app"), &there).is_empty());
 }
 
@@ -108,7 +108,7 @@ fn create_adopts_only_its_own_role() {
     let wanted = creating();
     let made = after(&wanted, have());
     assert!(planned(&wanted, &made).is_empty());
-    for key in tags::own(&cluster(), &subject("carts/carts")).keys() {
+    for key in tags::association_tags(&cluster(), &subject("carts/carts")).keys() {
         let mut other = made.clone();
         role_mut(&mut other).tags.insert(key.clone(), "other".to_owned());
         let refusal = refused(&wanted, &other);
@@ -156,7 +156,7 @@ fn scopes_and_session_tags() {
 fn a_full_trust_policy_names_the_wider_scope() {
     let mut there = after(&creating(), have());
     let name = role_mut(&mut there).name.clone();
-    there.association = Seen::Read(None);
+    there.association = Observed::Known(None);
     let mut last = Ok(Plan::default());
     for number in 0..12 {
         let mut wanted = want(&name);
@@ -182,7 +182,7 @@ fn policies_are_written_only_where_missing_or_different() {
         vec![InlinePolicy { name: "s3".to_owned(), document: Document(json!({"Statement": []})) }];
     wanted.role.tables = vec![policy::parse_table("carts", "aws", "us-west-2", "111122223333").unwrap()];
     let mut there = have_role(open());
-    there.attached = Seen::Read(vec!["arn:a".to_owned()]);
+    there.attached = Observed::Known(vec!["arn:a".to_owned()]);
     assert_eq!(
         ids(&planned(&wanted, &there)),
         ["attach-policy/arn:b", "put-policy/podid-dynamodb", "put-policy/s3", "create-association"]
@@ -190,12 +190,12 @@ fn policies_are_written_only_where_missing_or_different() {
     let done = after(&wanted, there.clone());
     assert!(planned(&wanted, &done).is_empty());
     // What cannot be read is not overwritten; attaching twice does no harm.
-    there.attached = Seen::Unreadable("denied".to_owned());
+    there.attached = Observed::Unreadable("denied".to_owned());
     has(
-        &planned(&wanted, &Have { inline: Seen::Read(BTreeMap::new()), ..there.clone() }).warnings,
+        &planned(&wanted, &Have { inline: Observed::Known(BTreeMap::new()), ..there.clone() }).warnings,
         "not checked: denied",
     );
-    there.inline = Seen::Unreadable("denied".to_owned());
+    there.inline = Observed::Unreadable("denied".to_owned());
     has(&[refused(&wanted, &there).message], "cannot read the inline policies of role `app`: denied");
     wanted.role.policy_files[0].document = Document(json!({"Statement": "x".repeat(policy::MAX_INLINE)}));
     has(&[refused(&wanted, &have_role(open())).message], "IAM takes 10240");
@@ -205,31 +205,31 @@ fn policies_are_written_only_where_missing_or_different() {
 fn an_existing_association_changes_only_in_what_was_named() {
     let old = association("arn:aws:iam::111122223333:role/old");
     let mut there = have_role(open());
-    there.association = Seen::Read(Some(old.clone()));
+    there.association = Observed::Known(Some(old.clone()));
     let plan = planned(&want("app"), &there);
     assert_eq!(plan.steps[0].describe(), "update the association of carts/carts (role old becomes app)");
     let Step::UpdateAssociation { change, .. } = &plan.steps[0] else { panic!() };
     assert_eq!(change.disable_session_tags, None);
     let mut tagged = want("app");
     tagged.tags = BTreeMap::from([("team".to_owned(), "store".to_owned())]);
-    there.association = Seen::Read(Some(association("arn:aws:iam::111122223333:role/app")));
+    there.association = Observed::Known(Some(association("arn:aws:iam::111122223333:role/app")));
     assert_eq!(ids(&planned(&tagged, &there)), ["tag-association"]);
     // A session policy needs disabled tags.
     let mut bound = old.clone();
     (bound.policy, bound.disable_session_tags) = (Some("{}".to_owned()), true);
-    there.association = Seen::Read(Some(bound));
+    there.association = Observed::Known(Some(bound));
     let mut on = want("app");
     on.disable_session_tags = Field::Set(false);
     has(&[refused(&on, &there).message], "has a session policy");
     // An add-on's association is the add-on's.
     let mut owned = old;
     owned.summary.owner_arn = Some("arn:aws:eks:us-west-2:111122223333:addon/eks-workshop/vpc-cni/uuid".to_owned());
-    there.association = Seen::Read(Some(owned));
+    there.association = Observed::Known(Some(owned));
     let refusal = refused(&want("app"), &there);
     has(&[refusal.message], "belongs to the EKS add-on `vpc-cni`");
     has(&refusal.hints, "aws eks update-addon --cluster-name eks-workshop --addon-name vpc-cni");
     // Not read is not nothing.
-    there.association = Seen::Unreadable("denied".to_owned());
+    there.association = Observed::Unreadable("denied".to_owned());
     has(&[refused(&want("app"), &there).message], "cannot read the association");
 }
 
@@ -237,7 +237,7 @@ fn an_existing_association_changes_only_in_what_was_named() {
 fn an_irsa_role_is_a_switch_and_counts_as_an_update() {
     let mut there = have_role(open());
     let irsa_role = Some("arn:aws:iam::111122223333:role/irsa".to_owned());
-    there.service_account = Seen::Read(ServiceAccountState::Exists { irsa_role });
+    there.service_account = Observed::Known(ServiceAccountState::Exists { irsa_role });
     let plan = planned(&want("app"), &there);
     assert!(plan.updates && plan.changes());
     assert_eq!(
@@ -247,7 +247,7 @@ fn an_irsa_role_is_a_switch_and_counts_as_an_update() {
           at their next restart"
         ]
     );
-    there.association = Seen::Read(Some(association("arn:aws:iam::111122223333:role/app")));
+    there.association = Observed::Known(Some(association("arn:aws:iam::111122223333:role/app")));
     assert!(!planned(&want("app"), &there).updates);
 }
 
@@ -255,7 +255,7 @@ fn an_irsa_role_is_a_switch_and_counts_as_an_update() {
 fn service_accounts_are_created_only_on_request() {
     let near = vec![subject("carts/cart")];
     let mut there = have_role(open());
-    there.service_account = Seen::Read(ServiceAccountState::Missing { near: near.clone() });
+    there.service_account = Observed::Known(ServiceAccountState::Missing { near: near.clone() });
     let refusal = refused(&want("app"), &there);
     assert_eq!(refusal.message, "service account carts/carts does not exist; did you mean `carts/cart`?");
     has(&refusal.hints, "--create-service-account");
@@ -268,22 +268,22 @@ fn service_accounts_are_created_only_on_request() {
     creates.create_service_account = true;
     assert_eq!(ids(&planned(&creates, &there)), ["create-service-account", "create-association"]);
     // Its namespace is not created, and no command creates one that was typed wrong.
-    there.service_account = Seen::Read(ServiceAccountState::NoNamespace { near, namespaces: Vec::new() });
+    there.service_account = Observed::Known(ServiceAccountState::NoNamespace { near, namespaces: Vec::new() });
     for want in [&want("app"), &creates] {
         let refusal = refused(want, &there);
         assert_eq!(refusal.message, "namespace `carts` does not exist; did you mean `carts/cart`?");
         assert!(!refusal.hints.iter().any(|hint| hint.contains("kubectl")), "{refusal:?}");
     }
     let nothing_near = ServiceAccountState::NoNamespace { near: Vec::new(), namespaces: Vec::new() };
-    there.service_account = Seen::Read(nothing_near);
+    there.service_account = Observed::Known(nothing_near);
     has(&refused(&creates, &there).hints, "kubectl create namespace carts");
     assert_eq!(ids(&planned(&allows, &there)), ["create-association"]);
     // What could not be read is no refusal.
-    there.service_account = Seen::Unreadable("not allowed: get serviceaccounts".to_owned());
+    there.service_account = Observed::Unreadable("not allowed: get serviceaccounts".to_owned());
     has(&planned(&want("app"), &there).warnings, "not checked");
     // An association that is there already is no typing error of today.
-    there.service_account = Seen::Read(ServiceAccountState::Missing { near: Vec::new() });
-    there.association = Seen::Read(Some(association("arn:aws:iam::111122223333:role/app")));
+    there.service_account = Observed::Known(ServiceAccountState::Missing { near: Vec::new() });
+    there.association = Observed::Known(Some(association("arn:aws:iam::111122223333:role/app")));
     has(&planned(&want("app"), &there).warnings, "does not exist");
 }
 
@@ -293,7 +293,7 @@ fn access_to_a_table_that_does_not_exist_is_not_granted_unasked() {
         missing,
         ..policy::parse_table("orders", "aws", "us-west-2", "111122223333").unwrap()
     };
-    let there = Have { inline: Seen::Read(BTreeMap::new()), ..have_role(open()) };
+    let there = Have { inline: Observed::Known(BTreeMap::new()), ..have_role(open()) };
     let wanted = |missing: Option<Vec<String>>| {
         let mut wanted = want("app");
         wanted.role.tables = vec![table(missing)];
@@ -308,7 +308,7 @@ fn access_to_a_table_that_does_not_exist_is_not_granted_unasked() {
     has(&refusal.hints, "--allow-missing-resources");
     // All that is missing is told at once.
     let mut both = there.clone();
-    both.service_account = Seen::Read(ServiceAccountState::Missing { near: Vec::new() });
+    both.service_account = Observed::Known(ServiceAccountState::Missing { near: Vec::new() });
     let refusal = refused(&wanted(Some(Vec::new())), &both);
     assert!(refusal.message.contains("service account carts/carts") && refusal.message.contains("table/orders"));
     let mut allows = wanted(Some(Vec::new()));
@@ -316,14 +316,14 @@ fn access_to_a_table_that_does_not_exist_is_not_granted_unasked() {
     has(&planned(&allows, &there).warnings, "table/orders does not exist");
     // Access that is granted already is not new.
     let granted = policy::dynamodb(&[table(None)]);
-    let granted = Have { inline: Seen::Read(BTreeMap::from([(policy::DYNAMODB.to_owned(), granted)])), ..there };
+    let granted = Have { inline: Observed::Known(BTreeMap::from([(policy::DYNAMODB.to_owned(), granted)])), ..there };
     has(&planned(&wanted(Some(Vec::new())), &granted).warnings, "table/orders does not exist");
 }
 
 #[test]
 fn no_agent_where_the_pods_run_is_refused() {
     let mut there = have_role(open());
-    there.agent = Seen::Read(agent(&[node("n1"), node("n2")], &["n2"]));
+    there.agent = Observed::Known(agent(&[node("n1"), node("n2")], &["n2"]));
     let refusal = refused(&want("app"), &there);
     assert_eq!(refusal.message, "no ready agent where the pods run or could run: n1 (its agent pod is not ready)");
     has(&refusal.hints, "--allow-missing-agent");
@@ -333,7 +333,7 @@ fn no_agent_where_the_pods_run_is_refused() {
     // Not installed: can be installed, once.
     let mut none = agent(&[node("n1")], &[]);
     (none.addon, none.daemon_sets) = (None, Vec::new());
-    there.agent = Seen::Read(none.clone());
+    there.agent = Observed::Known(none.clone());
     has(&refused(&want("app"), &there).hints, "`--install-agent`");
     let mut installs = want("app");
     installs.install_agent = Some("v1".to_owned());
@@ -341,19 +341,19 @@ fn no_agent_where_the_pods_run_is_refused() {
     assert!(planned(&installs, &after(&installs, there.clone())).is_empty());
     // The add-on does not cover a hybrid node.
     none.nodes[0].labels.insert("eks.amazonaws.com/compute-type".to_owned(), "hybrid".to_owned());
-    there.agent = Seen::Read(none.clone());
+    there.agent = Observed::Known(none.clone());
     has(&[refused(&installs, &there).message], "n1");
     // Auto Mode has it built in.
     none.auto_mode = true;
     none.nodes[0].labels.insert("eks.amazonaws.com/compute-type".to_owned(), "auto".to_owned());
-    there.agent = Seen::Read(none.clone());
+    there.agent = Observed::Known(none.clone());
     assert_eq!(ids(&planned(&installs, &there)), ["create-association"]);
     // No pods yet: an agent somewhere is enough, and none at all is refused as where there are pods.
-    (there.pods, there.workloads) = (Seen::Read(vec![]), Seen::Read(vec![]));
-    there.agent = Seen::Read(agent(&[node("n1"), node("n2")], &["n2"]));
+    (there.pods, there.workloads) = (Observed::Known(vec![]), Observed::Known(vec![]));
+    there.agent = Observed::Known(agent(&[node("n1"), node("n2")], &["n2"]));
     has(&planned(&want("app"), &there).warnings, "no pods use it yet, and some nodes have no ready agent: n1");
     (none.auto_mode, none.nodes) = (false, vec![node("n1")]);
-    there.agent = Seen::Read(none);
+    there.agent = Observed::Known(none);
     let refusal = refused(&want("app"), &there);
     assert_eq!(
         refusal.message,
@@ -364,7 +364,7 @@ fn no_agent_where_the_pods_run_is_refused() {
     has(&planned(&allows, &there).warnings, "new pods would get no credentials");
     assert_eq!(ids(&planned(&installs, &there)), ["install-agent", "create-association"]);
     // Unreadable: a warning.
-    there.agent = Seen::Unreadable("nodes: forbidden".to_owned());
+    there.agent = Observed::Unreadable("nodes: forbidden".to_owned());
     has(&planned(&want("app"), &there).warnings, "agent not checked: nodes: forbidden");
     has(&[refused(&installs, &there).message], "cannot tell whether the agent is installed");
 }
@@ -388,13 +388,13 @@ fn recycle_restarts_only_what_is_stale() {
     assert_eq!(ids(&planned(&wanted, &half)), ["restart/carts/deployment/carts"]);
     // Under way already.
     let mut under_way = half.clone();
-    let Seen::Read(workloads) = &mut under_way.workloads else { panic!() };
+    let Observed::Known(workloads) = &mut under_way.workloads else { panic!() };
     workloads[0].restarted_at = Some(at(110).to_string());
     workloads[0].status.updated = 1;
     let plan = planned(&wanted, &under_way);
     assert!(plan.is_empty() && plan.watch.len() == 1, "{plan:?}");
     let mut loose = half;
-    let Seen::Read(workloads) = &mut loose.workloads else { panic!() };
+    let Observed::Known(workloads) = &mut loose.workloads else { panic!() };
     workloads[0].strategy = Strategy::OnDelete;
     assert!(planned(&wanted, &loose).is_empty());
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::model::{
     fixtures::{association, cluster, pod, role, subject, workload},
-    role::{Doomed, tags as keys},
+    role::{RoleContents, tags as keys},
     role_users::{Usage, User},
     tags,
     trust::{self, Request, Verdict},
@@ -25,20 +25,21 @@ fn world() -> World {
     let carts = workload(WorkloadKind::Deployment, "carts");
     let who = subject("carts/carts");
     let mut role = role("app", trust::document(trust::statement(&cluster(), &who, Scope::ServiceAccount, true)));
-    role.tags = tags::own(&cluster(), &who);
-    let doomed = Doomed { role: role.clone(), attached: vec![], inline: vec!["x".into()], instance_profiles: vec![] };
+    role.tags = tags::association_tags(&cluster(), &who);
+    let doomed =
+        RoleContents { role: role.clone(), attached: vec![], inline: vec!["x".into()], instance_profiles: vec![] };
     World {
         targets: vec![Target {
             subject: who,
             association: Some(association(ARN)),
-            pods: Seen::Read(vec![pod(&carts, "carts-a", true)]),
-            workloads: Seen::Read(vec![carts]),
+            pods: Observed::Known(vec![pod(&carts, "carts-a", true)]),
+            workloads: Observed::Known(vec![carts]),
         }],
         roles: BTreeMap::from([(
             ARN.to_owned(),
             RoleUse {
                 name: "app".to_owned(),
-                role: Seen::Read(Some(role)),
+                role: Observed::Known(Some(role)),
                 doomed: Some(doomed),
                 usage: Usage::default(),
             },
@@ -61,7 +62,7 @@ impl World {
 
     fn role(&mut self) -> &mut crate::model::role::Role {
         match &mut self.roles.get_mut(ARN).unwrap().role {
-            Seen::Read(Some(role)) => role,
+            Observed::Known(Some(role)) => role,
             other => panic!("{other:?}"),
         }
     }
@@ -86,7 +87,7 @@ fn what_goes_and_in_which_order() {
     assert!(matches!(trust::evaluate(after, &request), Verdict::Refuses(_)));
     // Nothing is there: nothing is planned.
     world.targets[0].association = None;
-    world.targets[0].pods = Seen::Read(Vec::new());
+    world.targets[0].pods = Observed::Known(Vec::new());
     world.roles.clear();
     assert!(world.ask(true, false, true).unwrap().steps.is_empty());
 }
@@ -113,7 +114,7 @@ fn a_role_goes_only_when_it_is_podids_and_nobodys() {
     assert!(open.ask(true, false, false).unwrap_err().hints[0].contains("--force"));
     assert!(open.ask(true, true, false).unwrap().warnings.iter().any(|w| w.contains("cluster x")));
     let mut unread = world();
-    unread.roles.get_mut(ARN).unwrap().role = Seen::Unreadable("no".to_owned());
+    unread.roles.get_mut(ARN).unwrap().role = Observed::Unreadable("no".to_owned());
     assert!(unread.ask(true, true, false).unwrap_err().denied);
     assert_eq!(ids(&unread.ask(false, false, false).unwrap()), ["delete-association/carts/carts"]);
 }

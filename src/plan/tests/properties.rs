@@ -53,21 +53,21 @@ fn any_have() -> impl Strategy<Value = Have> {
         if associated {
             let mut old = association("arn:aws:iam::111122223333:role/old");
             old.disable_session_tags = disabled;
-            have.association = Seen::Read(Some(old));
+            have.association = Observed::Known(Some(old));
         }
         if !installed {
             let mut none = agent(&[node("n1")], &[]);
             (none.addon, none.daemon_sets) = (None, Vec::new());
-            have.agent = Seen::Read(none);
+            have.agent = Observed::Known(none);
         }
         if injected {
-            let Seen::Read(pods) = &mut have.pods else { panic!() };
+            let Observed::Known(pods) = &mut have.pods else { panic!() };
             for pod in pods {
                 pod.token_volume = true;
                 pod.containers[0].injected = true;
             }
         }
-        have.service_account = Seen::Read(match account {
+        have.service_account = Observed::Known(match account {
             0 => ServiceAccountState::Missing { near: vec![] },
             1 => ServiceAccountState::Exists { irsa_role: Some("arn:aws:iam::1:role/x".to_owned()) },
             _ => ServiceAccountState::Exists { irsa_role: None },
@@ -129,13 +129,13 @@ proptest! {
     ) {
         let cluster = cluster();
         let mut there = have();
-        (there.pods, there.workloads) = (Seen::Read(vec![]), Seen::Read(vec![]));
+        (there.pods, there.workloads) = (Observed::Known(vec![]), Observed::Known(vec![]));
         let mut wanted = BTreeSet::new();
         for (turn, index) in sequence.into_iter().enumerate() {
             let mut want = want("shared");
             want.subject = subject(SUBJECTS[index]);
             want.role.create = turn == 0;
-            there.association = Seen::Read(None);
+            there.association = Observed::Known(None);
             if turn == at && turn > 0 {
                 // Somebody adds statements of their own meanwhile.
                 let list = role_mut(&mut there).trust.0["Statement"].as_array_mut().unwrap();

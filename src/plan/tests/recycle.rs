@@ -12,7 +12,7 @@ struct World {
     workloads: Vec<Workload>,
     pods: Vec<Pod>,
     association: Option<Association>,
-    agent: Seen<crate::model::agent::AgentState>,
+    agent: Observed<crate::model::agent::AgentState>,
 }
 
 /// Three workloads with one fresh pod each.
@@ -27,7 +27,7 @@ fn world() -> World {
         workloads,
         pods,
         association: Some(association("arn:aws:iam::111122223333:role/app")),
-        agent: Seen::Read(agent(&[node("n1")], &["n1"])),
+        agent: Observed::Known(agent(&[node("n1")], &["n1"])),
     }
 }
 
@@ -96,11 +96,11 @@ fn cron_jobs_of_the_service_account() {
     let found =
         [job("carts", "carts", false), job("carts", "carts", true), job("carts", "x", false), job("x", "carts", false)];
     let own = subject("carts/carts");
-    let told = cron_jobs(&Seen::Read(found.to_vec()), [&own]);
+    let told = cron_jobs(&Observed::Known(found.to_vec()), [&own]);
     assert_eq!(told.len(), 2, "{told:?}");
     assert_eq!(told[0], "cronjob/nightly is not restarted: its next run gets the new settings");
     assert!(told[1].ends_with("(it is suspended)"), "{told:?}");
-    let unread = Seen::Unreadable("not allowed: list cronjobs".to_owned());
+    let unread = Observed::Unreadable("not allowed: list cronjobs".to_owned());
     assert_eq!(cron_jobs(&unread, [&own]), ["CronJobs not looked for: not allowed: list cronjobs"]);
 }
 
@@ -159,7 +159,7 @@ fn what_cannot_be_restarted_is_named_with_what_to_do() {
 #[test]
 fn pods_are_not_moved_where_no_agent_is() {
     let mut world = world();
-    world.agent = Seen::Read(agent(&[node("n1"), node("n2")], &["n1"]));
+    world.agent = Observed::Known(agent(&[node("n1"), node("n2")], &["n1"]));
     let refusal = world.ask(false).unwrap_err();
     assert!(refusal.message.contains("n2"), "{refusal:?}");
     assert!(refusal.hints[0].contains("--allow-missing-agent"));
@@ -196,11 +196,11 @@ fn plans_are_merged() {
 #[test]
 fn nodes_of_what_is_not_restarted_do_not_count() {
     let mut world = world();
-    world.agent = Seen::Read(agent(&[node("n1"), node("n2")], &["n1"]));
+    world.agent = Observed::Known(agent(&[node("n1"), node("n2")], &["n1"]));
     let n1 = |workload: &mut Workload| {
         workload.placement.node_selector = BTreeMap::from([("name".to_owned(), "n1".to_owned())]);
     };
-    let Seen::Read(agents) = &mut world.agent else { panic!() };
+    let Observed::Known(agents) = &mut world.agent else { panic!() };
     agents.nodes[0].labels.insert("name".to_owned(), "n1".to_owned());
     world.workloads[1..].iter_mut().for_each(n1);
     assert!(world.ask(false).unwrap_err().message.contains("n2"));

@@ -18,8 +18,8 @@ const ARN: &str = "arn:aws:iam::111122223333:role/target";
 fn world() -> (Want, Have) {
     let (mut want, mut have) = (fixtures::want("app"), associable());
     want.target_role = Field::Set(ARN.parse().unwrap());
-    have.inline = Seen::Read(BTreeMap::new());
-    have.target = Seen::Read(Some(target_role()));
+    have.inline = Observed::Known(BTreeMap::new());
+    have.target = Observed::Known(Some(target_role()));
     (want, have)
 }
 
@@ -33,7 +33,7 @@ fn associable() -> Have {
         any["Sid"] = json!("Any");
         any
     });
-    Have { role: Seen::Read(Some(fixtures::role("app", both))), ..fixtures::have() }
+    Have { role: Observed::Known(Some(fixtures::role("app", both))), ..fixtures::have() }
 }
 
 fn target_role() -> Role {
@@ -59,14 +59,14 @@ fn permission_association_and_trust() {
     assert_eq!(ids(&planned(&want, &have)).last().unwrap(), "put-target-trust");
     let after = carried_out(&want, &have);
     assert_eq!(ids(&planned(&want, &after)), Vec::<String>::new());
-    let trust = &after.target.read().unwrap().as_ref().unwrap().trust;
+    let trust = &after.target.known().unwrap().as_ref().unwrap().trust;
     assert_eq!(trust.statements().len(), 2, "the other statement stays");
     // What another policy grants is not granted again.
     let granted = target::granting(None, ARN);
-    have.inline = Seen::Read(BTreeMap::from([("theirs".to_owned(), granted)]));
+    have.inline = Observed::Known(BTreeMap::from([("theirs".to_owned(), granted)]));
     assert!(!ids(&planned(&want, &have)).contains(&format!("put-policy/{}", target::POLICY)));
     // Written unread it could lose what it grants.
-    have.inline = Seen::Unreadable("no".to_owned());
+    have.inline = Observed::Unreadable("no".to_owned());
     assert!(refused(&want, &have).denied);
 }
 
@@ -75,21 +75,21 @@ fn target_roles_that_cannot_be() {
     let (mut want, mut have) = world();
     want.fix_target_trust = true;
     let other: Arn = "arn:aws:iam::222233334444:role/target".parse().unwrap();
-    (want.target_role, have.target) = (Field::Set(other), Seen::NotAsked);
+    (want.target_role, have.target) = (Field::Set(other), Observed::NotRequested);
     assert!(refused(&want, &have).message.contains("account 222233334444"));
     want.fix_target_trust = false;
     assert!(planned(&want, &have).warnings.iter().all(|w| !w.contains("target")));
-    have.target = Seen::Read(None);
+    have.target = Observed::Known(None);
     assert!(refused(&want, &have).message.contains("does not exist"));
     let (mut own, have) = world();
-    own.target_role = Field::Set(have.role.read().unwrap().as_ref().unwrap().arn.clone());
+    own.target_role = Field::Set(have.role.known().unwrap().as_ref().unwrap().arn.clone());
     assert!(refused(&own, &have).message.contains("own role"));
     own.target_role = Field::Set("arn:aws-cn:iam::111122223333:role/target".parse().unwrap());
     assert!(refused(&own, &have).message.contains("partition"));
     // The trust policy of the target would name every role that its path matches.
     let (want, mut have) = world();
     assert!(planned(&want, &have).warnings.iter().all(|w| !w.contains("wildcard")));
-    let Seen::Read(Some(role)) = &mut have.role else { panic!("no role") };
+    let Observed::Known(Some(role)) = &mut have.role else { panic!("no role") };
     role.arn.resource = format!("role/te*ms/{}", role.name);
     assert!(refused(&want, &have).message.contains("wildcard"));
 }
@@ -97,12 +97,12 @@ fn target_roles_that_cannot_be() {
 #[test]
 fn cleared_by_an_empty_string_or_by_a_new_association() {
     let (mut want, mut have) = world();
-    let mut association = fixtures::association(&have.role.read().unwrap().as_ref().unwrap().arn.to_string());
+    let mut association = fixtures::association(&have.role.known().unwrap().as_ref().unwrap().arn.to_string());
     association.target_role_arn = Some(ARN.to_owned());
     association.policy = Some(r#"{"Statement":[]}"#.to_owned());
     association.disable_session_tags = true;
     association.tags.insert("team".to_owned(), "a".to_owned());
-    have.association = Seen::Read(Some(association));
+    have.association = Observed::Known(Some(association));
     (want.target_role, want.session_policy) = (Field::Cleared, Field::Cleared);
     let plan = planned(&want, &have);
     let Some(Step::UpdateAssociation { change, .. }) = plan.steps.first() else { panic!("{plan:?}") };
@@ -120,18 +120,18 @@ fn cleared_by_an_empty_string_or_by_a_new_association() {
 #[test]
 fn a_session_policy_of_the_same_meaning_is_no_change() {
     let (mut want, mut have) = (fixtures::want("app"), associable());
-    have.inline = Seen::Read(BTreeMap::new());
+    have.inline = Observed::Known(BTreeMap::new());
     want.disable_session_tags = Field::Set(true);
     let document = json!({"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]});
     want.session_policy = Field::Set(Document(document));
-    let mut association = fixtures::association(&have.role.read().unwrap().as_ref().unwrap().arn.to_string());
+    let mut association = fixtures::association(&have.role.known().unwrap().as_ref().unwrap().arn.to_string());
     association.disable_session_tags = true;
     for (policy, changes) in [
         (r#"{"Statement":{"Resource":["*"],"Effect":"Allow","Action":["s3:GetObject"]}}"#, false),
         (r#"{"Statement":{"Resource":["*"],"Effect":"Allow","Action":["s3:PutObject"]}}"#, true),
     ] {
         association.policy = Some(policy.to_owned());
-        have.association = Seen::Read(Some(association.clone()));
+        have.association = Observed::Known(Some(association.clone()));
         assert_eq!(ids(&planned(&want, &have)).contains(&"update-association".to_owned()), changes, "{policy}");
     }
 }
@@ -142,11 +142,11 @@ fn policies_that_need_session_tags_are_named_when_there_are_none() {
     let needs = Document(json!({"Statement": [{
         "Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/${aws:PrincipalTag/kubernetes-namespace}/*",
     }]}));
-    have.inline = Seen::Read(BTreeMap::from([(DYNAMODB.to_owned(), needs)]));
+    have.inline = Observed::Known(BTreeMap::from([(DYNAMODB.to_owned(), needs)]));
     let warned = |want: &Want, have: &Have| planned(want, have).warnings.iter().any(|w| w.contains("rests on"));
     assert!(!warned(&want, &have));
     want.disable_session_tags = Field::Set(true);
     assert!(warned(&want, &have));
-    have.inline = Seen::Read(BTreeMap::new());
+    have.inline = Observed::Known(BTreeMap::new());
     assert!(!warned(&want, &have));
 }

@@ -100,7 +100,7 @@ fn an_install_that_does_not_come_up() {
 }
 
 #[test]
-fn its_log_may_not_be_read() {
+fn agent_log_forbidden() {
     let node = ("/manifests/3/metadata/labels/sandbox.podid.dev~1amiss", json!("no-ipv6"));
     let env = Env::with("carts-agent", &[node, forbidding(&["get pods/log"])]);
     let crashed = |pod: &Value| {

@@ -131,7 +131,7 @@ fn all_at_once_with_their_places() {
 }
 
 #[test]
-fn large_deep_and_laughing() {
+fn rejects_deep_large_and_billion_laughs_yaml() {
     let env = Env::new("carts-agent");
     let large = [HEAD.as_bytes(), &b"# x\n".repeat(12_500_000)].concat();
     assert!(said(&env, &large).contains("bad.yaml: larger than 16 MB"));

@@ -92,7 +92,7 @@ fn conflict(env: &Env) {
     });
 }
 
-fn of_iam() -> Vec<Case> {
+fn iam_answers() -> Vec<Case> {
     vec![
         Case {
             name: "malformed-policy",
@@ -310,5 +310,5 @@ fn of_callers() -> Vec<Case> {
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    [of_the_agent(), of_iam(), of_callers()].into_iter().flatten().collect()
+    [of_the_agent(), iam_answers(), of_callers()].into_iter().flatten().collect()
 }

@@ -13,7 +13,7 @@ const CONDITION: &str = "/roles/1/trust/Statement/0/Condition";
 const ACTION: &str = "/roles/1/trust/Statement/0/Action";
 
 /// The role is told apart by where the call comes from, as one has to without session tags.
-fn by_source() -> Field {
+fn pinned_by_source_arn() -> Field {
     (CONDITION, json!({"StringEquals": {"aws:SourceAccount": "111122223333"}, "ArnEquals": {"aws:SourceArn": CLUSTER}}))
 }
 
@@ -47,7 +47,7 @@ fn tagged() -> Vec<Field> {
 fn by_external_id() -> Vec<Field> {
     let id = "us-west-2/111122223333/eks-workshop/carts/carts";
     let mut fields = with_target(&json!({"StringEquals": {"sts:ExternalId": id}}));
-    fields.extend([by_source(), ("/associations/0/disable_session_tags", json!(true))]);
+    fields.extend([pinned_by_source_arn(), ("/associations/0/disable_session_tags", json!(true))]);
     fields
 }
 
@@ -75,7 +75,7 @@ fn whom_it_trusts_and_for_what() {
         Row::new(39, (ACTION, json!("sts:AssumeRole")), "trust.missing-tag-session"),
         Row::new(39, (ACTION, json!(["sts:AssumeRoleWithWebIdentity", "sts:TagSession"])), "trust.missing-assume-role"),
         Row::new(39, (ACTION, json!("sts:AssumeRole")), "trust.missing-tag-session")
-            .when(&[by_source(), ("/associations/0/disable_session_tags", json!(true))])
+            .when(&[pinned_by_source_arn(), ("/associations/0/disable_session_tags", json!(true))])
             .warns(),
         Row::new(42, ("/roles/1/trust/Statement/-", deny), "trust.denied"),
         Row::new(42, ("/roles/1/trust/Statement/-", odd), "trust.denied"),
@@ -97,8 +97,8 @@ fn conditions() {
         row((tag("kubernetes-namespace"), json!("car*"))),
         row((tag("eks-cluster-arn"), json!("arn:aws:eks:us-west-2:111122223333:cluster/blue"))),
         row((id, json!("x"))),
-        row((account, json!("999988887777"))).when(&[by_source()]),
-        row((arn, json!(association))).when(&[by_source()]),
+        row((account, json!("999988887777"))).when(&[pinned_by_source_arn()]),
+        row((arn, json!(association))).when(&[pinned_by_source_arn()]),
         Row::new(41, ("/associations/0/disable_session_tags", json!(true)), "trust.session-tags-off"),
     ]);
 }
@@ -138,7 +138,7 @@ fn healthy_trust_in_its_many_forms() {
     let mut no_action = statement(json!({"NotAction": "sts:SetSourceIdentity"}));
     no_action.as_object_mut().unwrap().shift_remove("Action");
     let worlds = [
-        ("session tags off", vec![by_source(), ("/associations/0/disable_session_tags", json!(true))]),
+        ("session tags off", vec![pinned_by_source_arn(), ("/associations/0/disable_session_tags", json!(true))]),
         ("the cluster's name", condition(json!({"StringEquals": {"aws:RequestTag/eks-cluster-name": "eks-workshop"}}))),
         (
             "a namespace",

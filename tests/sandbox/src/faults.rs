@@ -191,8 +191,8 @@ impl Faults {
 
     /// The action for this call, if a rule strikes it now.
     pub(crate) fn strike(&self, service: &str, operation: &str) -> Option<Action> {
-        let mut guard = self.lock();
-        let inner = &mut *guard;
+        let mut deadline = self.lock();
+        let inner = &mut *deadline;
         let limited = inner.limits.iter_mut().find(|limit| limit.service == service && limit.operation == operation);
         if limited.is_some_and(|limit| !limit.passes()) {
             return Some(Action::error(429, "ThrottlingException", "Rate exceeded"));
