@@ -19,7 +19,7 @@ use ::podid::{
         snapshot::Snapshot,
         trust::{self, Request},
     },
-    observe::verify::Asking,
+    observe::verify::{Asked, Asking},
     ports::Eks,
 };
 use divan::{Bencher, black_box};
@@ -66,7 +66,8 @@ fn healthy() -> &'static Snapshot {
                 needs: Vec::new(),
             };
             let view = Arc::new(asking.cluster(&cluster).await.unwrap());
-            let subjects = [(ServiceAccount::new("carts", "carts").unwrap(), None)];
+            let subject = ServiceAccount::new("carts", "carts").unwrap();
+            let subjects = [Asked { subject, listed: None, only: None }];
             let mut read = asking.snapshots(&subjects, &view, jiff::Timestamp::now()).await.unwrap();
             read.remove(0)
         })

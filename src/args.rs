@@ -1,9 +1,12 @@
 //! Arguments that several commands share: the global ones, those of commands that change something, and what a role allows.
 
+mod subjects;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgAction, Args, ValueEnum};
 
+pub use self::subjects::{AccountArg, AccountsArg, SubjectArg, SubjectsArg};
 use crate::{
     model::{policy::TableText, want::Scope},
     output::{ColorChoice, Output},

@@ -4,8 +4,11 @@ pub mod adoption;
 pub mod file;
 pub mod live;
 pub mod names;
+pub mod objects;
 pub mod users;
 pub mod verify;
+
+pub use self::objects::{SubjectView, cron_jobs, rollouts, subject, users};
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -26,13 +29,12 @@ use crate::{
         association::{Association, AssociationFilter, AssociationSummary},
         cluster::Cluster,
         document::Document,
-        have::{NOT_ALLOWED, Observed, ServiceAccountState, UNREAD},
+        have::{NOT_ALLOWED, Observed, UNREAD},
         names::ServiceAccount,
         network::NetworkDaemon,
         role::{Role, RoleContents},
         table::Table,
         want::TableGrant,
-        workload::{CronJob, Pod, Workload},
     },
     output::mask,
     ports::{Daemons, Eks, Iam, Kubernetes, Tables},
@@ -244,82 +246,6 @@ pub fn usable_key(table: &Table) -> Result<Option<&String>> {
         Failure::failed(format!("cannot grant the use of the KMS key of table {}", table.arn)).because(e.to_string())
     })?;
     Ok(Some(key))
-}
-
-/// The Kubernetes side of one service account.
-#[derive(Debug, Clone, Default)]
-pub struct SubjectView {
-    /// The service account.
-    pub service_account: Observed<ServiceAccountState>,
-    /// Its pods.
-    pub pods: Observed<Vec<Pod>>,
-    /// Workloads whose template names it.
-    pub workloads: Observed<Vec<Workload>>,
-}
-
-/// Reads the service account, its pods and its workloads.
-///
-/// # Errors
-/// When the API cannot be reached or does not know the caller; a forbidden read is unread.
-pub async fn subject(kube: &dyn Kubernetes, subject: &ServiceAccount) -> Result<SubjectView> {
-    // Where one of them fails, the others are not waited for.
-    let service_account = async { seen(kube.service_account(subject).await, "get serviceaccounts") };
-    let (service_account, (pods, workloads)) = futures::try_join!(service_account, users(kube, subject))?;
-    Ok(SubjectView { service_account, pods, workloads })
-}
-
-/// Reads the pods of a service account, and the workloads whose template names it.
-///
-/// # Errors
-/// As [`subject`].
-pub async fn users(
-    kube: &dyn Kubernetes,
-    subject: &ServiceAccount,
-) -> Result<(Observed<Vec<Pod>>, Observed<Vec<Workload>>)> {
-    let (pods, workloads) = futures::try_join!(async { seen(kube.pods(subject).await, "list pods") }, async {
-        seen(kube.all_workloads(Some(&subject.namespace)).await, "list deployments, statefulsets and daemonsets")
-    },)?;
-    let workloads = match (workloads, &pods) {
-        (Observed::Known(mut all), Observed::Known(pods)) => {
-            all.extend(rollouts(kube, pods, Some(&subject.namespace)).await?);
-            Observed::Known(all.into_iter().filter(|w| w.service_account == subject.name).collect())
-        }
-        (Observed::Known(all), _) => {
-            Observed::Known(all.into_iter().filter(|w| w.service_account == subject.name).collect())
-        }
-        (unread, _) => unread,
-    };
-    Ok((pods, workloads))
-}
-
-/// CronJobs of a namespace, or of all.
-///
-/// # Errors
-/// When the read failed for another reason than a missing permission.
-pub async fn cron_jobs(kube: &dyn Kubernetes, namespace: Option<&str>) -> Result<Observed<Vec<CronJob>>> {
-    seen(kube.cron_jobs(namespace).await, "list cronjobs")
-}
-
-/// Argo Rollouts, asked for only where one of these pods belongs to one: no cluster without them pays for a call. Where they may
-/// not be read there are none, and the plan names their pods.
-///
-/// # Errors
-/// When a read failed for another reason than a missing permission.
-pub async fn rollouts(kube: &dyn Kubernetes, pods: &[Pod], namespace: Option<&str>) -> Result<Vec<Workload>> {
-    if !pods.iter().any(|pod| pod.live() && pod.argo_rollout().is_some()) {
-        return Ok(Vec::new());
-    }
-    let mut found = match kube.rollouts(namespace).await {
-        Err(failure) if forbidden(&failure) => Vec::new(),
-        found => found?,
-    };
-    // With the template of a Deployment (`spec.workloadRef`), only its pods tell whose it is.
-    for rollout in found.iter_mut().filter(|w| w.argo.as_ref().is_some_and(|argo| argo.template_of.is_some())) {
-        if let Some(pod) = pods.iter().find(|pod| rollout.owns(pod)) {
-            rollout.service_account.clone_from(&pod.service_account);
-        }
-    }
-    Ok(found)
 }
 
 /// The agent: the add-on by EKS, its DaemonSets and the nodes by Kubernetes.

@@ -87,6 +87,7 @@ pub fn check(snapshot: &Snapshot) -> Report {
     let required = |link: &Link| link.is_core() && concerns(*link) && !(nothing_runs && *link == Link::PodSpec);
     let required = CHAIN.iter().map(|room| room.link).filter(required).collect();
     let mut report = Report::new(snapshot.subject.clone(), findings, required);
+    report.object.clone_from(&snapshot.only);
     report.containers = identities(snapshot);
     report
 }

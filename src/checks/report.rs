@@ -6,7 +6,7 @@ use super::{
     finding::{Finding, Link, Status},
     identity::Identity,
 };
-use crate::model::{have::NOT_ALLOWED, names::ServiceAccount};
+use crate::model::{have::NOT_ALLOWED, names::ServiceAccount, subject::ObjectRef};
 
 /// What was found for one service account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -14,6 +14,9 @@ pub struct Report {
     /// Whose.
     #[serde(flatten)]
     pub subject: ServiceAccount,
+    /// The pod or workload that was named, of whose pods alone it speaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<ObjectRef>,
     /// How it stands.
     pub outcome: Outcome,
     /// Every finding, in the order of the chain.
@@ -60,9 +63,16 @@ impl Report {
                 _ => {}
             }
         }
-        let mut report = Self { subject, outcome: Outcome::Ok, findings, containers: Vec::new(), required };
+        let mut report =
+            Self { subject, object: None, outcome: Outcome::Ok, findings, containers: Vec::new(), required };
         report.outcome = report.judged();
         report
+    }
+
+    /// `carts/carts`, with the object that it was named by: `carts/carts (pod/carts-7d9f)`.
+    pub fn title(&self) -> String {
+        let object = self.object.as_ref().map(|object| format!(" ({object})")).unwrap_or_default();
+        format!("{}{object}", self.subject)
     }
 
     /// The report of these findings alone.

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use clap::{ArgGroup, Args};
 
 use crate::{
-    args::{Changing, Permissions, ScopeArg},
+    args::{AccountArg, Changing, Permissions, ScopeArg},
     commands::{input, policy::grants, shared},
     context::Context,
     failure::{Code, Failure, Result},
@@ -17,7 +17,6 @@ use crate::{
         cluster::Cluster,
         document::Document,
         have::{Have, Observed},
-        names::ServiceAccount,
         ownership,
         want::{Access, Allowed, Field, InlinePolicy, Scope, TableGrant, Want, WantRole},
     },
@@ -33,9 +32,8 @@ use crate::{
 #[command(after_long_help = EXAMPLES, group = ArgGroup::new("which").required(true).multiple(true))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Associate {
-    /// The service account
-    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
-    subject: ServiceAccount,
+    #[command(flatten)]
+    subject: AccountArg,
     /// Role to act as, by name or ARN
     #[arg(long, value_name = "NAME|ARN", group = "which")]
     role: Option<RoleRef>,
@@ -186,7 +184,7 @@ impl Associate {
         let deadline = &ctx.deadline;
         let named = self.role.as_ref().map(|role| role.name().to_owned());
         let association = async {
-            let read = observe::association(eks, &target.cluster.value, &self.subject);
+            let read = observe::association(eks, &target.cluster.value, &self.subject.0);
             deadline.within("reading the association", read).await
         };
         let early_role = async {
@@ -270,7 +268,7 @@ impl Associate {
         let (eks, cluster) = (ctx.eks()?, ctx.cluster().await?);
         let kube = ctx.kube().await?;
         let read = futures::try_join!(
-            ctx.deadline.within("reading the service account and its pods", observe::subject(kube, &self.subject)),
+            ctx.deadline.within("reading the service account and its pods", observe::subject(kube, &self.subject.0)),
             ctx.deadline.within("reading the agent", observe::agent(eks, kube, cluster)),
         );
         let (subject, agent) = match read {
@@ -289,11 +287,11 @@ impl Associate {
     fn want(&self, cluster: &Cluster, input: Input, agent_version: Option<String>, tables: Vec<TableGrant>) -> Want {
         let role = match &self.role {
             Some(role) => role.clone(),
-            None => RoleRef::Name(crate::model::role::derived_name(cluster, &self.subject)),
+            None => RoleRef::Name(crate::model::role::derived_name(cluster, &self.subject.0)),
         };
         Want {
             cluster: cluster.clone(),
-            subject: self.subject.clone(),
+            subject: self.subject.0.clone(),
             role: WantRole {
                 role,
                 create: self.create_role,

@@ -10,7 +10,7 @@ use futures::{
 use serde_json::{Value, json};
 
 use crate::{
-    args::Changing,
+    args::{AccountsArg, Changing},
     commands::{
         recycle::{self, Rollout},
         shared::{self, Confirmation},
@@ -21,7 +21,7 @@ use crate::{
     model::{
         arn::last,
         cluster::Cluster,
-        glob::{self, Pattern},
+        glob,
         have::Observed,
         names::ServiceAccount,
         role,
@@ -39,12 +39,11 @@ use crate::{
 /// podid's own statement for the service account leaves the role's trust policy; other statements stay. Running pods keep
 /// their credentials until these expire, or until they are recycled (--recycle).
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, mut_arg("subjects", |arg| arg.required(true)))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Disassociate {
-    /// The service accounts; `*` and `?` match parts of a name
-    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required = true)]
-    subjects: Vec<Pattern>,
+    #[command(flatten)]
+    subjects: AccountsArg,
     /// Delete the role too, when podid made it and nobody else uses it
     #[arg(long)]
     delete_role: bool,
@@ -123,14 +122,14 @@ impl Disassociate {
     /// The service accounts that the patterns stand for, each with its association and what runs under it.
     async fn targets(&self, ctx: &Context, cluster: &Cluster) -> Result<Vec<Target>> {
         let eks = ctx.eks()?;
-        let filter = glob::filter(&self.subjects);
+        let filter = glob::filter(&self.subjects.0);
         let read = eks.associations(&cluster.name, &filter);
         let summaries = ctx.deadline.within("listing the associations", read).await?;
-        let expansion = glob::expand(&self.subjects, &summaries);
+        let expansion = glob::expand(&self.subjects.0, &summaries);
         for pattern in &expansion.unmatched {
             ctx.term.status(format!("{pattern} matches no association"));
         }
-        if self.subjects.iter().any(|pattern| pattern.literal().is_none()) && !expansion.subjects.is_empty() {
+        if self.subjects.0.iter().any(|pattern| pattern.literal().is_none()) && !expansion.subjects.is_empty() {
             let names: Vec<String> = expansion.subjects.iter().map(ToString::to_string).collect();
             ctx.term.note(format!("{}: {}", text::count(names.len(), "service account"), names.join(", ")));
         }
@@ -236,7 +235,7 @@ impl Disassociate {
 
     /// Patterns, and the end of a role, are asked about by the cluster's name.
     fn consent(&self, plan: &Plan) -> Confirmation {
-        let sweeping = self.subjects.iter().any(|pattern| pattern.literal().is_none())
+        let sweeping = self.subjects.0.iter().any(|pattern| pattern.literal().is_none())
             || plan.steps.iter().any(|step| matches!(step, Step::DeleteRole { .. }));
         match Confirmation::of(plan) {
             Confirmation::Nothing => Confirmation::Nothing,

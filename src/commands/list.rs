@@ -19,6 +19,7 @@ use crate::{
         association::{Association, AssociationFilter, AssociationSummary},
         glob::{self, Glob, Pattern},
         names::ServiceAccount,
+        subject::SubjectText,
     },
     observe,
     output::{
@@ -36,7 +37,7 @@ use crate::{
 pub struct List {
     /// Only these service accounts, by name or pattern ('team-*/*')
     #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
-    subjects: Vec<Pattern>,
+    subjects: Vec<SubjectText>,
     /// Only this namespace, by name or pattern
     #[arg(long, short, value_name = "NAMESPACE")]
     namespace: Option<String>,
@@ -77,7 +78,10 @@ impl List {
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let namespace = self.namespace.as_deref().map(Glob::namespace).transpose();
         let namespace = namespace.map_err(|e| Failure::usage(format!("--namespace: {e}")))?;
-        let ask = Ask { subjects: &self.subjects, namespace, role: self.role.as_ref() };
+        let own = namespace.as_ref().and_then(Glob::literal);
+        let named = self.subjects.iter().map(|text| text.pattern(own).map_err(|e| Failure::usage(e.to_string())));
+        let subjects = named.collect::<Result<Vec<_>>>()?;
+        let ask = Ask { subjects: &subjects, namespace, role: self.role.as_ref() };
         if self.all_regions || self.all_clusters || ctx.clusters_by_flag().len() > 1 {
             return many::run(&ask, ctx, self.all_clusters, self.all_regions).await;
         }

@@ -16,5 +16,6 @@ pub mod role;
 pub mod select;
 pub mod shared;
 pub mod show;
+pub mod subject;
 pub mod verify;
 pub mod wait;

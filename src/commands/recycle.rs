@@ -18,8 +18,11 @@ use self::{
     view::View,
 };
 use crate::{
-    args::Changing,
-    commands::shared::{self, Confirmation},
+    args::{Changing, SubjectsArg},
+    commands::{
+        shared::{self, Confirmation},
+        subject::{self, Named},
+    },
     context::Context,
     execute::{self, Outcome, Report},
     failure::{Code, Failure, Result},
@@ -45,11 +48,13 @@ use crate::{
 /// Patterns stand for service accounts that have an association: `*` for any characters of a name, `?` for one. Whoever
 /// names one service account is not asked; several need a yes, patterns, --all and --stale alone the cluster's name.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
+#[command(after_long_help = EXAMPLES, mut_arg("subjects", |arg| arg.required_unless_present_any(["all", "stale"])))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Recycle {
-    /// The service accounts, by name or pattern ('team-*/*')
-    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required_unless_present_any = ["all", "stale"])]
+    #[command(flatten)]
+    named: SubjectsArg,
+    /// The service accounts that are meant, once that is known.
+    #[arg(skip)]
     subjects: Vec<Pattern>,
     /// Every service account that has an association
     #[arg(long, conflicts_with = "subjects", help_heading = "Selection")]
@@ -83,7 +88,7 @@ pub struct Recycle {
 pub const EXAMPLES: &str = "\
 Examples:
   podid recycle carts/carts
-  podid recycle carts/carts --workload deployment/carts --rollback-on-failure
+  podid recycle deployment/carts -n carts --rollback-on-failure
   podid recycle carts/carts orders/orders --dry-run
   podid recycle 'team-*/*' --stale --max-parallel 2
   podid recycle --stale --yes --timeout 15m -o json";
@@ -94,21 +99,24 @@ impl Recycle {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(mut self, ctx: &Context) -> Result<Code> {
-        let mut given = Vec::new();
-        for pattern in std::mem::take(&mut self.subjects) {
-            if !given.contains(&pattern) {
-                given.push(pattern);
+        let named = subject::resolve(ctx, &self.named.0).await?;
+        for Named { accounts, .. } in &named {
+            if !self.subjects.contains(accounts) {
+                self.subjects.push(accounts.clone());
             }
         }
-        self.subjects = if given.is_empty() { vec![Pattern::all()] } else { given };
+        if self.subjects.is_empty() {
+            self.subjects.push(Pattern::all());
+        }
         let read = match self.named_alone() {
             Some(subject) => view::view_of(ctx, &subject).await,
             None => view::several(ctx, &self.subjects).await,
         };
-        let view = match read {
+        let mut view = match read {
             Ok(view) => view,
             Err(failure) => return Err(ctx.explain_kube(failure, false).await),
         };
+        view.narrow(&named);
         let plans = self.plans(&view)?;
         let mut plan = Plan::default();
         for one in plans.iter().cloned() {

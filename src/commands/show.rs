@@ -8,7 +8,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
+    args::SubjectArg,
     checks::{self, Identity},
+    commands::subject,
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -20,7 +22,9 @@ use crate::{
         policy,
         role::Role,
         snapshot::Snapshot,
-        staleness, text,
+        staleness,
+        subject::{ObjectRef, Subject},
+        text,
         trust::{self, Verdict},
         workload::Pod,
     },
@@ -29,16 +33,15 @@ use crate::{
     plan,
 };
 
-/// Show one association with its role, trust, policies, workloads and pods
+/// Show a service account with its association, role, trust policy, policies, workloads and pods
 ///
-/// Each running pod is shown as injected, not injected, partly injected (naming the containers), or stale: injected, but
+/// A service account without an association is shown with what its pods use instead. Each running pod is shown as injected, not injected, partly injected (naming the containers), or stale: injected, but
 /// started before the association's last change took effect.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Show {
-    /// The service account
-    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
-    subject: ServiceAccount,
+    #[command(flatten)]
+    subject: SubjectArg,
     /// AWS only: no Kubernetes call, no workloads and pods
     #[arg(long)]
     no_pods: bool,
@@ -48,12 +51,23 @@ pub struct Show {
 pub const EXAMPLES: &str = "\
 Examples:
   podid show carts/carts
+  podid show deployment/carts -n carts
   podid show carts/carts -o json
   podid show carts/carts --no-pods -o yaml";
 
+/// What is to be shown.
+struct Shown {
+    account: ServiceAccount,
+    /// Of its pods only those of this one.
+    object: Option<ObjectRef>,
+    no_pods: bool,
+}
+
 /// Everything that is shown.
 struct View {
-    association: Association,
+    account: ServiceAccount,
+    object: Option<ObjectRef>,
+    association: Option<Association>,
     role: Observed<Option<Role>>,
     attached: Observed<Vec<String>>,
     inline: Observed<Vec<String>>,
@@ -69,29 +83,46 @@ impl Show {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
+        if self.no_pods && matches!(self.subject.0, Subject::Object(_)) {
+            return Err(Failure::usage("--no-pods reads nothing of Kubernetes: name the service account itself"));
+        }
+        let (account, object) = subject::one(ctx, &self.subject.0).await?;
+        Box::pin(Shown { account, object, no_pods: self.no_pods }.run(ctx)).await
+    }
+}
+
+impl Shown {
+    async fn run(self, ctx: &Context) -> Result<Code> {
         let cluster_name = &ctx.target()?.cluster.value;
         let eks = ctx.eks()?;
         let association =
-            ctx.deadline.within("reading the association", observe::association(eks, cluster_name, &self.subject));
+            ctx.deadline.within("reading the association", observe::association(eks, cluster_name, &self.account));
         let (cluster, association, (subject, hints)) = futures::join!(ctx.cluster(), association, self.kube(ctx));
         let cluster = cluster?;
-        let Some(association) = association? else { return Err(self.missing(ctx, &subject).await) };
-        let (role, attached, inline) = self.role(ctx, &association).await?;
+        let association = association?;
+        if association.is_none() && !uses_something(&subject) {
+            return Err(self.missing(ctx, &subject).await);
+        }
+        let (role, attached, inline) = match &association {
+            Some(association) => self.role(ctx, association).await?,
+            None => RoleParts::default(),
+        };
         let verdict = role.known().and_then(Option::as_ref).map(|role| {
             let request = trust::Request {
                 cluster,
-                subject: &self.subject,
-                session_tags: !association.disable_session_tags,
+                subject: &self.account,
+                session_tags: association.as_ref().is_none_or(|association| !association.disable_session_tags),
                 now: Some(ctx.term.now()),
                 pod: None,
             };
             trust::evaluate(&role.trust, &request)
         });
-        let view = View { association, role, attached, inline, subject, verdict, hints };
+        let (account, object) = (self.account.clone(), self.object.clone());
+        let view = View { account, object, association, role, attached, inline, subject, verdict, hints };
         match ctx.term.format() {
             Format::Json => ctx.term.emit_json(&view.json())?,
             Format::Yaml => ctx.term.emit_yaml(&view.json())?,
-            Format::Name => ctx.term.emit_line(&self.subject)?,
+            Format::Name => ctx.term.emit_line(&self.account)?,
             Format::Table | Format::Wide => self.render(ctx, cluster, &view)?,
         }
         Ok(Code::Ok)
@@ -104,10 +135,15 @@ impl Show {
         }
         let read = async {
             let kube = ctx.kube().await?;
-            ctx.deadline.within("reading the workloads and pods", observe::subject(kube, &self.subject)).await
+            ctx.deadline.within("reading the workloads and pods", observe::subject(kube, &self.account)).await
         };
         match read.await {
-            Ok(view) => (view, Vec::new()),
+            Ok(mut view) => {
+                if let Some(object) = &self.object {
+                    view.narrow(object);
+                }
+                (view, Vec::new())
+            }
             Err(failure) => {
                 let failure = ctx.explain_kube(failure, false).await;
                 let unread = failure.to_string();
@@ -145,7 +181,7 @@ impl Show {
     async fn missing(&self, ctx: &Context, view: &SubjectView) -> Failure {
         let Ok(target) = ctx.target() else { return Failure::failed("no association") };
         let cluster = &target.cluster.value;
-        let mut failure = Failure::failed(format!("no association for `{}` in cluster `{cluster}`", self.subject));
+        let mut failure = Failure::failed(format!("no association for `{}` in cluster `{cluster}`", self.account));
         let mut near = None;
         if let Ok(eks) = ctx.eks()
             && let Ok(all) = ctx
@@ -154,27 +190,35 @@ impl Show {
                 .await
         {
             let known: Vec<String> = all.iter().map(|a| a.subject.to_string()).collect();
-            near = text::nearest(&self.subject.to_string(), known.iter().map(String::as_str)).into_iter().next();
+            near = text::nearest(&self.account.to_string(), known.iter().map(String::as_str)).into_iter().next();
         }
         let meant = view.service_account.meant();
         if let Some(near) = &near {
             failure = failure.hint(format!("did you mean `podid show {near}`?"));
         } else if let Some(near) = meant {
-            let what = view.service_account.known().and_then(|state| state.missing(&self.subject));
+            let what = view.service_account.known().and_then(|state| state.missing(&self.account));
             let failure = what.map_or(failure.clone(), |what| failure.because(what));
             return failure.hint(format!("did you mean `podid show {near}`?"));
         }
         // Nothing is proposed for a name that does not exist where a similar one does.
         if meant.is_some()
-            || near.is_some() && view.service_account.known().is_some_and(|s| s.missing(&self.subject).is_some())
+            || near.is_some() && view.service_account.known().is_some_and(|s| s.missing(&self.account).is_some())
         {
             return failure;
         }
-        failure.hint(format!("make one with `podid associate {} --role NAME`", self.subject))
+        failure.hint(format!("make one with `podid associate {} --role NAME`", self.account))
     }
 
     fn render(&self, ctx: &Context, cluster: &Cluster, view: &View) -> Result<()> {
-        let a = &view.association;
+        let Some(a) = &view.association else {
+            let block = Block::new()
+                .field("Service account", account_line(&self.account, &view.subject))
+                .field("Association", "none");
+            ctx.term.emit_block(&block)?;
+            self.render_pods(ctx, view)?;
+            ctx.term.hint(format!("associate it with `podid associate {} --role NAME`", self.account));
+            return Ok(());
+        };
         let mut role = vec![a.role_arn.clone()];
         match &view.role {
             Observed::Known(None) => role.push("the role does not exist".to_owned()),
@@ -183,7 +227,7 @@ impl Show {
         }
         let owner = a.summary.owner_arn.as_ref().map(|owner| format!("{owner} (an add-on: change it there)"));
         let mut block = Block::new()
-            .field("Service account", account_line(&self.subject, &view.subject))
+            .field("Service account", account_line(&self.account, &view.subject))
             .field("Association", &a.summary.association_id)
             .field("ARN", &a.summary.association_arn)
             .maybe("Owner", owner)
@@ -192,7 +236,7 @@ impl Show {
             .maybe("External id", a.external_id.clone());
         if !matches!(view.role, Observed::Known(None)) {
             block =
-                block.list("Trust", trust_lines(cluster, &self.subject, view)).list("Policies", view.policy_lines());
+                block.list("Trust", trust_lines(cluster, &self.account, view)).list("Policies", view.policy_lines());
         }
         block = block
             .field("Session tags", if a.disable_session_tags { "disabled" } else { "sent" })
@@ -225,19 +269,20 @@ impl Show {
         }
         let Observed::Known(pods) = pods else { return Ok(()) };
         if pods.is_empty() {
-            ctx.term.note(format!("no pods use {}", self.subject));
+            ctx.term.note(format!("no pods use {}", self.account));
             return Ok(());
         }
-        ctx.term
-            .emit_block(&Block::new().table("Pods", pods::pods_table(pods, &view.association, &view.identities())))?;
-        let stale = pods.iter().filter(|p| p.live() && staleness::stale(p, &view.association).is_some()).count();
-        let needs = |pod: &Pod| staleness::stale(pod, &view.association).is_some();
+        let association = view.association.as_ref();
+        ctx.term.emit_block(&Block::new().table("Pods", pods::pods_table(pods, association, &view.identities())))?;
+        let Some(association) = association else { return Ok(()) };
+        let stale = pods.iter().filter(|p| p.live() && staleness::stale(p, association).is_some()).count();
+        let needs = |pod: &Pod| staleness::stale(pod, association).is_some();
         let (skipped, restarts) = plan::skipped(workloads.known().map_or(&[][..], Vec::as_slice), pods, &needs);
         if stale > 0 && (restarts || skipped.is_empty()) {
             ctx.term.hint(format!(
                 "{} without the association; restart with `podid recycle {}`",
                 crate::prove::agent::count(stale, "pod"),
-                self.subject
+                self.account
             ));
         }
         for skipped in skipped {
@@ -247,14 +292,20 @@ impl Show {
     }
 }
 
+/// Without an association there is something to show where something runs as the service account.
+fn uses_something(view: &SubjectView) -> bool {
+    let pods = view.pods.known().is_some_and(|pods| !pods.is_empty());
+    pods || view.workloads.known().is_some_and(|workloads| !workloads.is_empty())
+}
+
 type RoleParts = (Observed<Option<Role>>, Observed<Vec<String>>, Observed<Vec<String>>);
 
 impl View {
     /// What the containers act as, as far as the pods' specs tell.
     fn identities(&self) -> Vec<Identity> {
-        let subject = self.association.summary.subject.clone();
-        let mut snapshot = Snapshot::unread(subject, jiff::Timestamp::default(), Arc::default());
-        snapshot.association = Observed::Known(Some(self.association.clone()));
+        let mut snapshot = Snapshot::unread(self.account.clone(), jiff::Timestamp::default(), Arc::default());
+        snapshot.association = Observed::Known(self.association.clone());
+        snapshot.service_account = self.subject.service_account.clone();
         snapshot.pods = self.subject.pods.clone();
         checks::identities(&snapshot)
     }
@@ -262,10 +313,9 @@ impl View {
     fn json(&self) -> Value {
         let role = self.role.known().and_then(Option::as_ref);
         let identities = self.identities();
-        let pods =
-            self.subject.pods.known().map(|pods| {
-                pods.iter().map(|pod| pods::pod_json(pod, &self.association, &identities)).collect::<Vec<_>>()
-            });
+        let pods = self.subject.pods.known().map(|pods| {
+            pods.iter().map(|pod| pods::pod_json(pod, self.association.as_ref(), &identities)).collect::<Vec<_>>()
+        });
         let (verdict, reasons) = match &self.verdict {
             Some(Verdict::Admits) => (Some("admits"), Vec::new()),
             Some(Verdict::Refuses(why)) => (Some("refuses"), why.iter().map(ToString::to_string).collect()),
@@ -285,7 +335,9 @@ impl View {
                 unread.push(json!({ "what": what, "why": why }));
             }
         }
-        json!({
+        let mut document = json!({
+            "namespace": self.account.namespace,
+            "serviceAccount": self.account.name,
             "association": self.association,
             "role": role,
             "trust": { "verdict": verdict, "reasons": reasons },
@@ -294,7 +346,11 @@ impl View {
             "workloads": self.subject.workloads.known(),
             "pods": pods,
             "unread": unread,
-        })
+        });
+        if let Some(object) = &self.object {
+            document["object"] = json!(object);
+        }
+        document
     }
 
     fn policy_lines(&self) -> Vec<String> {

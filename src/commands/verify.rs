@@ -14,19 +14,24 @@ use serde_json::json;
 use self::needs::Needs;
 use crate::{
     checks::{self, Outcome, Report},
-    commands::select::select,
+    commands::{
+        select::select,
+        subject::{self, Named},
+    },
     context::Context,
     failure::{Code, Failure, Result},
     model::{
-        association::AssociationSummary,
         cluster::Cluster,
         glob::{Glob, Pattern},
         live::Live,
-        names::ServiceAccount,
         snapshot::Snapshot,
+        subject::{Subject, SubjectText},
         text::count,
     },
-    observe::{self, live, verify::Asking},
+    observe::{
+        self, live,
+        verify::{Asked, Asking},
+    },
     output::Format,
     ports::Kubernetes,
 };
@@ -41,11 +46,12 @@ use crate::{
 #[command(after_long_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Verify {
-    /// Service accounts, by name or pattern (`'team-*/*'`); a pattern stands for those that have an association
+    /// Service accounts, by name or pattern (`'team-*/*'`; those that have an association); or pods and workloads that run as
+    /// them: KIND/NAME with -n, or NAMESPACE/KIND/NAME
     #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required_unless_present_any = ["namespace", "all", "explain", "list_checks"])]
-    subjects: Vec<Pattern>,
-    /// Every service account of this namespace that has an association; a pattern too
-    #[arg(long, short, value_name = "NAMESPACE", value_parser = Glob::namespace, conflicts_with_all = ["subjects", "all"])]
+    subjects: Vec<SubjectText>,
+    /// Every service account of this namespace that has an association; a pattern too. Or the namespace of what is named without one
+    #[arg(long, short, value_name = "NAMESPACE", value_parser = Glob::namespace, conflicts_with = "all")]
     namespace: Option<Glob>,
     /// Every service account that has an association
     #[arg(long, conflicts_with = "subjects")]
@@ -82,6 +88,8 @@ pub struct Verify {
 pub const EXAMPLES: &str = "\
 Examples:
   podid verify carts/carts
+  podid verify deployment/carts -n carts
+  podid verify carts/pod/carts-7d9f8b6c5-x2x4z
   podid verify --all --strict -o junit
   podid verify -n carts -o json
   podid verify carts/carts --dynamodb eks-workshop-carts=read-write
@@ -91,8 +99,6 @@ Examples:
 
 /// So many service accounts take a while to read.
 const MANY: usize = 20;
-
-type Subjects = Vec<(ServiceAccount, Option<AssociationSummary>)>;
 
 impl Verify {
     /// Runs the command.
@@ -207,26 +213,44 @@ impl Verify {
         }
     }
 
-    /// Whom to look at. One that is named is looked at whether it has an association or not.
-    async fn subjects(&self, ctx: &Context) -> Result<Subjects> {
-        let patterns = match &self.namespace {
-            Some(namespace) => vec![Pattern::of(namespace.clone())],
-            None if self.all => vec![Pattern::all()],
-            None => self.subjects.clone(),
+    /// What to check. A service account that is named is checked whether it has an association or not.
+    async fn subjects(&self, ctx: &Context) -> Result<Vec<Asked>> {
+        let named = match &self.namespace {
+            Some(namespace) if self.subjects.is_empty() => vec![Named::from(Pattern::of(namespace.clone()))],
+            None if self.all => vec![Named::from(Pattern::all())],
+            _ => subject::resolve(ctx, &self.named()?).await?,
         };
-        // A name needs no list: whether there is an association is part of what is looked at.
-        if let Some(named) = patterns.iter().map(Pattern::literal).collect::<Option<Vec<_>>>() {
-            let named = named.into_iter().enumerate();
-            let first = |at: usize, subject: &ServiceAccount| {
-                self.subjects.iter().position(|pattern| pattern.literal().as_ref() == Some(subject)) == Some(at)
-            };
-            return Ok(named.filter(|(at, s)| first(*at, s)).map(|(_, subject)| (subject, None)).collect());
+        let (objects, accounts): (Vec<Named>, Vec<Named>) = named.into_iter().partition(|it| it.object.is_some());
+        let mut asked: Vec<Asked> = Vec::new();
+        for it in objects {
+            let only = it.object;
+            asked.extend(it.accounts.literal().map(|subject| Asked { subject, listed: None, only }));
+        }
+        let patterns: Vec<Pattern> = accounts.into_iter().map(|it| it.accounts).collect();
+        // A name needs no list: whether there is an association is one of the checks.
+        if let Some(literal) = patterns.iter().map(Pattern::literal).collect::<Option<Vec<_>>>() {
+            let plain = literal.into_iter().map(|subject| Asked { subject, listed: None, only: None });
+            return Ok(plain.chain(asked).collect());
         }
         let found = select(ctx, &patterns).await?;
-        if found.is_empty() {
+        let listed = found.into_iter().map(|it| Asked { subject: it.subject, listed: it.association, only: None });
+        asked.splice(..0, listed);
+        if asked.is_empty() {
             return Err(Failure::usage("there is no association to look at").hint("see what there is: `podid list`"));
         }
-        Ok(found.into_iter().map(|meant| (meant.subject, meant.association)).collect())
+        Ok(asked)
+    }
+
+    /// The subjects, with the namespace that `-n` gives.
+    fn named(&self) -> Result<Vec<Subject>> {
+        let namespace = match &self.namespace {
+            Some(namespace) => Some(namespace.literal().ok_or_else(|| {
+                Failure::usage(format!("--namespace: `{namespace}` is a pattern; names need one namespace"))
+            })?),
+            None => None,
+        };
+        let within = |text: &SubjectText| text.within(namespace).map_err(|e| Failure::usage(e.to_string()));
+        self.subjects.iter().map(within).collect()
     }
 
     /// `unreached`: the code of what kept podid from asking Kubernetes.

@@ -6,14 +6,17 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::{
-    commands::shared::count,
+    args::SubjectArg,
+    commands::{shared::count, subject},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
         agent::Reach,
-        association::AssociationFilter,
+        association::Association,
         have::{Observed, ServiceAccountState},
         names::ServiceAccount,
+        staleness,
+        subject::ObjectRef,
         workload::{Injection, Pod, Workload},
     },
     observe,
@@ -35,12 +38,14 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Wait {
-    /// The service account
-    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
-    subject: ServiceAccount,
+    #[command(flatten)]
+    subject: SubjectArg,
     /// What to wait for
     #[arg(long = "for", value_enum, value_name = "CONDITION")]
     condition: Condition,
+    /// With --for injected: count pods too that started before the association's last change
+    #[arg(long)]
+    allow_stale: bool,
 }
 
 /// Examples of this command.
@@ -48,6 +53,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   podid wait carts/carts --for effective
   podid wait carts/carts --for injected --timeout 10m
+  podid wait deployment/carts -n carts --for injected
   podid wait carts/carts --for agent -o json";
 
 /// `--for`.
@@ -110,12 +116,31 @@ const FAULTS: u32 = 3;
 /// Of what is missing, in an error.
 const SHOWN: usize = 10;
 
+/// What is waited for, of whom.
+struct Awaited {
+    subject: ServiceAccount,
+    /// Of its pods only those of this one.
+    object: Option<ObjectRef>,
+    condition: Condition,
+    allow_stale: bool,
+}
+
 impl Wait {
     /// Runs the command.
     ///
     /// # Errors
     /// The deadline, with what is missing; a read that failed.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
+        if self.allow_stale && self.condition != Condition::Injected {
+            return Err(Failure::usage("--allow-stale is only for `--for injected`"));
+        }
+        let (subject, object) = subject::one(ctx, &self.subject.0).await?;
+        Awaited { subject, object, condition: self.condition, allow_stale: self.allow_stale }.run(ctx).await
+    }
+}
+
+impl Awaited {
+    async fn run(self, ctx: &Context) -> Result<Code> {
         let line = ctx.term.progress(self.condition.word());
         let mut so_far = SoFar::default();
         match self.until(ctx, &line, &mut so_far).await {
@@ -276,28 +301,37 @@ impl Wait {
 
     async fn injected(&self, ctx: &Context) -> Result<Look> {
         let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
-        let filter = AssociationFilter::from(&self.subject);
-        let read = eks.associations(&cluster.name, &filter);
-        if ctx.deadline.within("reading the association", read).await?.is_empty() {
+        let read = observe::association(eks, &cluster.name, &self.subject);
+        let Some(association) = ctx.deadline.within("reading the association", read).await? else {
             return Ok(self.not_associated(&cluster.name));
-        }
+        };
         let read = users(kube, &self.subject);
-        let (pods, workloads) = ctx.deadline.within("reading the workloads and pods", read).await?;
+        let (mut pods, mut workloads) = ctx.deadline.within("reading the workloads and pods", read).await?;
+        if let Some(object) = &self.object {
+            workloads.retain(|workload| object.concerns(workload, &pods));
+            pods.retain(|pod| object.runs(pod));
+        }
         let live: Vec<&Pod> = pods.iter().filter(|pod| pod.live()).collect();
-        let mut missing: Vec<String> = live
-            .iter()
-            .filter_map(|pod| match pod.injection() {
-                Injection::Injected => None,
-                Injection::No => Some(format!("pod {} is not injected", pod.name)),
-                Injection::Partly(lacking) => {
-                    Some(format!("pod {} is injected but for {}", pod.name, lacking.join(", ")))
-                }
-            })
-            .collect();
+        let mut missing: Vec<String> =
+            live.iter()
+                .filter_map(|pod| match pod.injection() {
+                    Injection::Injected if self.allow_stale => None,
+                    Injection::Injected => staleness::stale(pod, &association)
+                        .map(|why| format!("pod {} needs a restart: {why}", pod.name)),
+                    Injection::No => Some(format!("pod {} is not injected", pod.name)),
+                    Injection::Partly(lacking) => {
+                        Some(format!("pod {} is injected but for {}", pod.name, lacking.join(", ")))
+                    }
+                })
+                .collect();
         let waited = workloads.iter().filter(|w| w.replicas > 0 && !live.iter().any(|pod| w.owns(pod)));
         missing.extend(waited.map(|workload| format!("{} has no pods yet", workload.id)));
         if !missing.is_empty() {
-            return Ok(Look::Lacks(Lack { missing, advice: self.advice(&workloads, &pods), ..Lack::default() }));
+            return Ok(Look::Lacks(Lack {
+                missing,
+                advice: self.advice(&workloads, &pods, &association),
+                ..Lack::default()
+            }));
         }
         Ok(Look::Holds(match live.len() {
             0 => "no pod runs, and none is to".to_owned(),
@@ -307,8 +341,9 @@ impl Wait {
     }
 
     /// What helps pods that are not injected: a restart does not help where nothing restarts them.
-    fn advice(&self, workloads: &[Workload], pods: &[Pod]) -> Vec<String> {
-        let lacks = |pod: &Pod| pod.injection() != Injection::Injected;
+    fn advice(&self, workloads: &[Workload], pods: &[Pod], association: &Association) -> Vec<String> {
+        let stale = |pod: &Pod| !self.allow_stale && staleness::stale(pod, association).is_some();
+        let lacks = |pod: &Pod| pod.injection() != Injection::Injected || stale(pod);
         let (skipped, restarts) = plan::skipped(workloads, pods, &lacks);
         let empty = workloads.iter().filter(|w| w.paused && w.replicas > 0 && !pods.iter().any(|pod| w.owns(pod)));
         let empty = empty.map(|Workload { id, .. }| {
@@ -358,7 +393,7 @@ impl Wait {
     }
 
     fn render(&self, ctx: &Context, how: Option<&str>, missing: &[String]) -> Result<()> {
-        let document = json!({
+        let mut document = json!({
             "namespace": self.subject.namespace,
             "serviceAccount": self.subject.name,
             "condition": self.condition.word(),
@@ -366,6 +401,9 @@ impl Wait {
             "how": how,
             "missing": missing,
         });
+        if let Some(object) = &self.object {
+            document["object"] = json!(object);
+        }
         match ctx.term.format() {
             Format::Json => ctx.term.emit_json(&document),
             Format::Yaml => ctx.term.emit_yaml(&document),

@@ -7,7 +7,11 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use serde::{Deserialize, Serialize};
 
 use super::{cache::Name, line::Line, reader, typed::Typed};
-use crate::model::{glob::Glob, glob::Pattern, regions};
+use crate::model::{
+    glob::{Glob, Pattern},
+    regions,
+    subject::ObjectKind,
+};
 
 /// Names that have to be read, somewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +29,8 @@ pub(super) enum Noun {
     Roles,
     /// Workloads of the service accounts that one of these patterns stands for; of all, without any.
     Workloads(Vec<String>),
+    /// Objects of a kind in a namespace.
+    Objects(String, String),
     /// Profiles of the AWS configuration.
     Profiles,
     /// Contexts of the kubeconfig.
@@ -43,6 +49,7 @@ enum ValueKind {
     Region,
     Role,
     ServiceAccount,
+    Subject,
     Workload,
 }
 
@@ -57,8 +64,11 @@ impl ValueKind {
             ("CONTEXT", _) => Self::Context,
             // These come before the association.
             ("NAMESPACE/SERVICE_ACCOUNT", "associate" | "role create" | "role trust") => Self::ServiceAccount,
+            ("NAMESPACE/SERVICE_ACCOUNT", "show" | "verify" | "wait" | "recycle") => Self::Subject,
             ("NAMESPACE/SERVICE_ACCOUNT", _) => Self::Association,
-            ("NAMESPACE", "list" | "verify") => Self::AssociatedNamespace,
+            ("NAMESPACE", "list" | "verify" | "show" | "wait" | "recycle" | "disassociate" | "export") => {
+                Self::AssociatedNamespace
+            }
             ("NAMESPACE", _) => Self::Namespace,
             ("ROLE" | "NAME|ARN", _) => Self::Role,
             ("KIND/NAME", _) => Self::Workload,
@@ -108,6 +118,10 @@ fn candidates(takes: ValueKind, typed: &Typed, current: &str, until: Instant) ->
             let names = without(read(Noun::Associations), typed.arguments.iter().map(String::as_str));
             within(names, typed.flag("namespace"))
         }
+        ValueKind::Subject => match objects(current, typed.flag("namespace")) {
+            Some((before, noun)) => prefixed(read(noun), &before, ""),
+            None => return candidates(ValueKind::Association, typed, current, until),
+        },
         ValueKind::ServiceAccount => match current.split_once('/') {
             Some((namespace, _)) => {
                 prefixed(read(Noun::ServiceAccounts(namespace.to_owned())), &format!("{namespace}/"), "")
@@ -117,6 +131,17 @@ fn candidates(takes: ValueKind, typed: &Typed, current: &str, until: Instant) ->
     };
     names.retain(|name| name.text.starts_with(current));
     names.into_iter().map(|name| CompletionCandidate::new(name.text).hide(name.aside)).collect()
+}
+
+/// What is typed of `KIND/NAME` or `NS/KIND/NAME` up to the name, and the objects that it may go on with.
+fn objects(current: &str, namespace: Option<&str>) -> Option<(String, Noun)> {
+    let (before, _) = current.rsplit_once('/')?;
+    let (namespace, kind) = match before.split_once('/') {
+        Some((namespace, kind)) => (namespace, kind),
+        None => (namespace?, before),
+    };
+    let kind = ObjectKind::named(kind)?.word();
+    Some((format!("{before}/"), Noun::Objects(namespace.to_owned(), kind)))
 }
 
 /// Those that are not typed yet.
@@ -226,18 +251,8 @@ mod tests {
             all.sort_unstable();
             all
         };
-        assert_eq!(
-            of("Association"),
-            [
-                "disassociate subjects",
-                "export subjects",
-                "list subjects",
-                "recycle subjects",
-                "show subject",
-                "verify subjects",
-                "wait subject"
-            ]
-        );
+        assert_eq!(of("Association"), ["disassociate subjects", "export subjects", "list subjects",]);
+        assert_eq!(of("Subject"), ["recycle subjects", "show subject", "verify subjects", "wait subject"]);
         assert_eq!(
             of("ServiceAccount"),
             ["associate subject", "role create service_account", "role trust service_account"]
@@ -255,8 +270,19 @@ mod tests {
                 "role trust role",
             ]
         );
-        assert_eq!(of("AssociatedNamespace"), ["list namespace", "verify namespace"]);
-        assert_eq!(of("Namespace"), ["iam-policy namespace"]);
+        assert_eq!(
+            of("AssociatedNamespace"),
+            [
+                "disassociate namespace",
+                "export namespace",
+                "list namespace",
+                "recycle namespace",
+                "show namespace",
+                "verify namespace",
+                "wait namespace"
+            ]
+        );
+        assert_eq!(of("Namespace"), ["associate namespace", "iam-policy namespace"]);
         assert_eq!(of("Workload"), ["recycle workload"]);
         for global in ["Cluster", "Region", "Profile", "Context"] {
             assert!(of(global).contains(&global.to_lowercase().as_str()), "{found:?}");
@@ -274,6 +300,23 @@ mod tests {
         assert_eq!(within(all(), None), all());
         assert_eq!(namespaces(&all()), names(&["a", "b"]));
         assert_eq!(prefixed(names(&["one"]), "a/", ""), names(&["a/one"]));
+    }
+
+    #[test]
+    fn objects_by_kind_and_namespace() {
+        let noun = |kind: &str| Noun::Objects("carts".to_owned(), kind.to_owned());
+        for (current, namespace, expected) in [
+            ("deploy/", Some("carts"), Some(("deploy/", noun("deployment")))),
+            ("pod/ca", Some("carts"), Some(("pod/", noun("pod")))),
+            ("carts/cj/x", None, Some(("carts/cj/", noun("cronjob")))),
+            ("deploy/", None, None),
+            ("carts/", Some("carts"), None),
+            ("pod", Some("carts"), None),
+            ("carts/secret/", None, None),
+        ] {
+            let expected = expected.map(|(before, noun)| (before.to_owned(), noun));
+            assert_eq!(objects(current, namespace), expected, "{current}");
+        }
     }
 
     #[test]

@@ -29,7 +29,8 @@ use crate::{
     context::Context,
     failure::{Failure, Result},
     k8s::{contexts, plugins_end_with_podids_group},
-    model::{association::AssociationFilter, names::ServiceAccount, trust},
+    model::{association::AssociationFilter, names::ServiceAccount, subject::ObjectKind, trust},
+    observe::objects::objects,
     output::{Term, TermSettings},
     ports::Eks,
     wait::{self, Deadline, watchdog},
@@ -206,6 +207,10 @@ async fn read(noun: &Noun, global: Global, cluster_flag: bool, term: &Term) -> R
             Ok(())
         }
         Noun::Workloads(of) => tell(NAME, workloads(&ctx, of).await?),
+        Noun::Objects(namespace, kind) => {
+            let Some(kind) = ObjectKind::named(kind) else { return Ok(()) };
+            tell(NAME, objects(Box::pin(ctx.kube()).await?, kind, namespace).await?.names(kind))
+        }
         Noun::Profiles => tell(NAME, Box::pin(profiles()).await?),
         Noun::Contexts => tell(NAME, contexts(kubeconfig.as_deref())?),
     }

@@ -34,6 +34,7 @@ pub mod rollout;
 pub mod selector;
 pub mod snapshot;
 pub mod staleness;
+pub mod subject;
 pub mod table;
 pub mod tags;
 pub mod text;

@@ -225,6 +225,9 @@ const SUBJECT: &[&str] = &[
     "Kubernetes::all_workloads",
     "Kubernetes::rollouts",
 ];
+/// To find the service account of a pod or workload that is named.
+const OBJECTS: &[&str] =
+    &["Kubernetes::all_pods", "Kubernetes::all_workloads", "Kubernetes::rollouts", "Kubernetes::cron_jobs"];
 const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Kubernetes::reach", "Kubernetes::agents", "Kubernetes::nodes"];
 const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
 const RESTART: &[&str] = &[
@@ -274,13 +277,14 @@ pub const COMMANDS: &[Row] = &[
         ],
     ),
     ("list", &[FIND, &["Eks::clusters"]]),
-    ("show", &[FIND, &["Iam::role", "Iam::attached_policies", "Iam::inline_policies"], SUBJECT]),
+    ("show", &[FIND, &["Iam::role", "Iam::attached_policies", "Iam::inline_policies"], SUBJECT, OBJECTS]),
     (
         "recycle",
         &[
             FIND,
             USERS,
             &["Kubernetes::all_pods", "Kubernetes::all_workloads", "Kubernetes::roll_back"],
+            OBJECTS,
             AGENT,
             RESTART,
             &["Kubernetes::probe", "Kubernetes::may"],
@@ -334,6 +338,7 @@ pub const COMMANDS: &[Row] = &[
                 "Kubernetes::network_policies",
                 "Kubernetes::log",
                 "Kubernetes::cron_jobs",
+                "Kubernetes::rollouts",
             ],
         ],
     ),
@@ -380,7 +385,7 @@ pub const COMMANDS: &[Row] = &[
         ],
     ),
     ("export", &[FIND, READ_ROLE, &["Eks::addon", "Iam::roles"]]),
-    ("wait", &[FIND, AGENT, EFFECT, USERS]),
+    ("wait", &[FIND, AGENT, EFFECT, USERS, OBJECTS]),
 ];
 
 /// The commands that the words name: `list`, `agent install`, or `agent` for all of that name; all, when there are none.

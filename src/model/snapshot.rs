@@ -17,6 +17,7 @@ use super::{
     network::{NetworkDaemon, NetworkPolicy},
     pod_spec::Settings,
     role::Role,
+    subject::ObjectRef,
     workload::{CronJob, Pod, Workload},
 };
 
@@ -62,6 +63,8 @@ pub struct RoleView {
 pub struct Snapshot {
     /// Whose.
     pub subject: ServiceAccount,
+    /// The pod or workload that was named: of its pods only those of that one were read.
+    pub only: Option<ObjectRef>,
     /// When it was read.
     pub now: Timestamp,
     /// The cluster.
@@ -112,6 +115,7 @@ impl Snapshot {
     pub fn unread(subject: ServiceAccount, now: Timestamp, cluster: Arc<ClusterView>) -> Self {
         Self {
             subject,
+            only: None,
             now,
             cluster,
             association: Observed::NotRequested,
@@ -158,7 +162,11 @@ impl Snapshot {
 
     /// The workloads whose template names it.
     pub fn own_workloads(&self) -> Vec<&Workload> {
-        let own = |workload: &&Workload| workload.service_account == self.subject.name;
+        let pods = self.pods.known().map_or(&[][..], Vec::as_slice);
+        let own = |workload: &&Workload| {
+            workload.service_account == self.subject.name
+                && self.only.as_ref().is_none_or(|object| object.concerns(workload, pods))
+        };
         self.workloads.known().into_iter().flatten().filter(own).collect()
     }
 

@@ -32,6 +32,7 @@ use crate::{
         names::ServiceAccount,
         pod_spec::{EnvValue, Settings, matters},
         snapshot::{ClusterView, PodLog, RoleView, Snapshot},
+        subject::ObjectRef,
     },
     output::mask,
     ports::{Eks, Iam, Kubernetes, Tables},
@@ -53,6 +54,17 @@ pub struct Asking<'a> {
     pub logs: bool,
     /// What the workloads need, as far as it was named.
     pub needs: Vec<Need>,
+}
+
+/// A service account that is to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Which.
+    pub subject: ServiceAccount,
+    /// What List told of its association already.
+    pub listed: Option<AssociationSummary>,
+    /// Of its pods only those of this one.
+    pub only: Option<ObjectRef>,
 }
 
 /// Lines of a log that are looked through for known texts.
@@ -144,30 +156,30 @@ impl Asking<'_> {
         stream::iter(reads).buffered(CONCURRENCY).try_collect().await
     }
 
-    /// Service accounts, each with what List told of its association already. What several of them share (a namespace, a
-    /// role) is read once.
+    /// Service accounts. What several of them share (a namespace, a role) is read once.
     ///
     /// # Errors
     /// As [`cluster`](Self::cluster).
     pub async fn snapshots(
         &self,
-        subjects: &[(ServiceAccount, Option<AssociationSummary>)],
+        subjects: &[Asked],
         view: &Arc<ClusterView>,
         now: Timestamp,
     ) -> Result<Vec<Snapshot>> {
         let cluster = view.cluster.known().map_or_else(String::new, |cluster| cluster.name.clone());
         let associations = stream::iter(subjects)
-            .map(|(subject, listed)| self.association(&cluster, subject, listed.as_ref()))
+            .map(|asked| self.association(&cluster, &asked.subject, asked.listed.as_ref()))
             .buffered(CONCURRENCY)
             .try_collect::<Vec<_>>();
-        let accounts = self.service_accounts(subjects.iter().map(|(subject, _)| subject).collect());
-        let spaces = self.namespaces(subjects.iter().map(|(subject, _)| subject));
+        let accounts = self.service_accounts(subjects.iter().map(|asked| &asked.subject).collect());
+        let spaces = self.namespaces(subjects.iter().map(|asked| &asked.subject));
         let (associations, accounts, spaces) = futures::try_join!(associations, accounts, spaces)?;
         let mut snapshots = Vec::new();
-        for ((subject, _), association) in subjects.iter().zip(associations) {
-            let mut it = Snapshot::unread(subject.clone(), now, Arc::clone(view));
+        for (asked, association) in subjects.iter().zip(associations) {
+            let mut it = Snapshot::unread(asked.subject.clone(), now, Arc::clone(view));
+            it.only.clone_from(&asked.only);
             it.association = association;
-            it.service_account = accounts.get(subject).cloned().unwrap_or_default();
+            it.service_account = accounts.get(&asked.subject).cloned().unwrap_or_default();
             spaces.put(&mut it);
             snapshots.push(it);
         }

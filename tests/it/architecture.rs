@@ -42,6 +42,7 @@ const MAY: &[(&str, &[&str])] = &[
             "k8s::contexts",
             "k8s::plugins_end_with_podids_group",
             "model",
+            "observe::objects",
             "output",
             "ports",
             "wait",

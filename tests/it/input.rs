@@ -23,7 +23,7 @@ fn names() {
     insta::assert_snapshot!(refused("show carts/carts/x"), @r"
     exit 2
     --- stderr
-    error: invalid value 'carts/carts/x' for '<NAMESPACE/SERVICE_ACCOUNT>': `carts/carts/x` is not NAMESPACE/SERVICE_ACCOUNT, for example `carts/carts`
+    error: invalid value 'carts/carts/x' for '<NAMESPACE/SERVICE_ACCOUNT>': `carts` is not a kind of pod or workload: pod, deployment, statefulset, daemonset, replicaset, job, cronjob, rollout
 
     For more information, try '--help'.
     ");

@@ -325,7 +325,7 @@ fn by_name_and_pattern() {
     --- stderr
     error: --namespace: namespace `sh[oi]p` may have only lower-case letters, digits and `-`
     ");
-    let _ = env.podid("list carts").code(2).says("`carts` is not NAMESPACE/SERVICE_ACCOUNT");
+    let _ = env.podid("list carts").code(2).says("`carts` names no namespace");
     // A name is filtered by EKS itself: two associations are not read.
     env.world.journal().clear();
     let _ = env.podid("list carts/carts").ok();

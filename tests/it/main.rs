@@ -27,6 +27,7 @@ mod role;
 mod safe;
 mod secrets;
 mod show;
+mod subjects;
 mod support;
 mod terminal;
 mod trust_evaluator;

@@ -40,6 +40,8 @@ fn as_json() {
     exit 0
     --- stdout
     {
+      "namespace": "carts",
+      "serviceAccount": "carts",
       "association": {
         "clusterName": "eks-workshop",
         "namespace": "carts",
@@ -211,6 +213,8 @@ fn as_yaml_or_a_name() {
     insta::assert_snapshot!(env.podid("show carts/carts --no-pods -o yaml").ok().steady(), @r"
     exit 0
     --- stdout
+    namespace: carts
+    serviceAccount: carts
     association:
       clusterName: eks-workshop
       namespace: carts
@@ -362,9 +366,7 @@ fn nothing() {
     insta::assert_snapshot!(env.podid("show carts").code(2).steady(), @r"
     exit 2
     --- stderr
-    error: invalid value 'carts' for '<NAMESPACE/SERVICE_ACCOUNT>': `carts` is not NAMESPACE/SERVICE_ACCOUNT, for example `carts/carts`
-
-    For more information, try '--help'.
+    error: `carts` names no namespace: write NAMESPACE/carts, or pass -n NAMESPACE
     ");
 }
 

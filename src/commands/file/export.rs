@@ -6,6 +6,7 @@ use clap::Args;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::{
+    args::AccountsArg,
     context::Context,
     failure::{Failure, Result},
     model::{
@@ -13,7 +14,7 @@ use crate::{
         arn::last,
         association::Association,
         cluster::Cluster,
-        glob::{self, Pattern},
+        glob,
         have::Observed,
         manifest::{ClusterState, RoleState, export},
         ownership, trust,
@@ -29,9 +30,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Export {
-    /// Only these service accounts, by name or pattern ('team-*/*')
-    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
-    subjects: Vec<Pattern>,
+    #[command(flatten)]
+    subjects: AccountsArg,
     /// Only associations that podid made
     #[arg(long)]
     owned_only: bool,
@@ -63,7 +63,7 @@ impl Export {
         if let Observed::Unreadable(why) = &addon {
             ctx.term.warn(format!("the agent is left out: {why}"));
         }
-        let addon = if self.subjects.is_empty() { addon } else { Observed::NotRequested };
+        let addon = if self.subjects.0.is_empty() { addon } else { Observed::NotRequested };
         let mut names: Vec<String> = associations.iter().map(|a| last(&a.role_arn).to_owned()).collect();
         names.extend(unused);
         names.sort_unstable();
@@ -97,11 +97,11 @@ impl Export {
 
     async fn associations(&self, ctx: &Context, cluster: &Cluster) -> Result<Vec<Association>> {
         let eks = ctx.eks()?;
-        let filter = glob::filter(&self.subjects);
+        let filter = glob::filter(&self.subjects.0);
         let mut summaries =
             ctx.deadline.within("listing the associations", eks.associations(&cluster.name, &filter)).await?;
-        if !self.subjects.is_empty() {
-            summaries.retain(|a| self.subjects.iter().any(|pattern| pattern.matches(&a.subject)));
+        if !self.subjects.0.is_empty() {
+            summaries.retain(|a| self.subjects.0.iter().any(|pattern| pattern.matches(&a.subject)));
         }
         let all = summaries.len();
         summaries.retain(|a| a.owner_arn.is_none());
@@ -118,7 +118,7 @@ impl Export {
 
     /// Roles that trust the cluster by podid's own statements, also those that no association uses.
     async fn named_roles(&self, ctx: &Context, cluster: &Cluster) -> Result<Vec<String>> {
-        if !self.subjects.is_empty() {
+        if !self.subjects.0.is_empty() {
             return Ok(Vec::new());
         }
         let arn = &cluster.arn;

@@ -3,7 +3,10 @@
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::{
-    commands::select::{self, Selected},
+    commands::{
+        select::{self, Selected},
+        subject::Named,
+    },
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -12,6 +15,7 @@ use crate::{
         glob::Pattern,
         have::{Observed, ServiceAccountState},
         names::ServiceAccount,
+        subject::ObjectRef,
         workload::{CronJob, Pod, Workload},
     },
     observe,
@@ -33,6 +37,25 @@ pub(super) struct View {
     pub(super) subjects: Vec<User>,
     pub(super) agent: Observed<AgentState>,
     pub(super) cron_jobs: Observed<Vec<CronJob>>,
+}
+
+impl View {
+    /// Of service accounts that were named by a pod or workload only what that one concerns: its pods, and the workload behind
+    /// them with all its pods, as a restart reaches all of them. One that was named by itself too is left whole.
+    pub(super) fn narrow(&mut self, named: &[Named]) {
+        for user in &mut self.subjects {
+            let own: Vec<&Named> = named.iter().filter(|it| it.accounts.matches(&user.subject)).collect();
+            let objects: Vec<&ObjectRef> = own.iter().filter_map(|it| it.object.as_ref()).collect();
+            if objects.is_empty() || objects.len() < own.len() {
+                continue;
+            }
+            user.workloads.retain(|workload| objects.iter().any(|object| object.concerns(workload, &user.pods)));
+            user.pods.retain(|pod| {
+                objects.iter().any(|object| object.runs(pod))
+                    || user.workloads.iter().any(|workload| workload.owns(pod))
+            });
+        }
+    }
 }
 
 /// One service account, by name.

@@ -30,7 +30,7 @@ pub(super) fn workloads_table(workloads: &[Workload]) -> Table {
     table
 }
 
-pub(super) fn pods_table(pods: &[Pod], association: &Association, identities: &[Identity]) -> Table {
+pub(super) fn pods_table(pods: &[Pod], association: Option<&Association>, identities: &[Identity]) -> Table {
     let mut table = Table::new(&[
         Column::new("POD"),
         Column::new("CREDENTIALS"),
@@ -51,7 +51,7 @@ pub(super) fn pods_table(pods: &[Pod], association: &Association, identities: &[
 }
 
 /// `injected`, `not injected`, `partly (without: a, b)`, `stale (…)`; and what it uses instead of Pod Identity.
-fn credentials(pod: &Pod, association: &Association, identities: &[Identity]) -> String {
+fn credentials(pod: &Pod, association: Option<&Association>, identities: &[Identity]) -> String {
     let mut others: Vec<String> = Vec::new();
     for identity in of_pod(pod, identities).filter(|it| it.source != Source::PodIdentity) {
         let left_out = pod.containers.iter().any(|it| it.name == identity.container && (it.skipped || it.init));
@@ -59,6 +59,9 @@ fn credentials(pod: &Pod, association: &Association, identities: &[Identity]) ->
         if !left_out && !others.contains(&text) {
             others.push(text);
         }
+    }
+    if association.is_none() && !others.is_empty() {
+        return others.join(" and ");
     }
     let state = injected(pod, association);
     if others.is_empty() { state } else { format!("{state}, uses {}", others.join(" and ")) }
@@ -69,11 +72,11 @@ fn of_pod<'a>(pod: &Pod, identities: &'a [Identity]) -> impl Iterator<Item = &'a
     identities.iter().filter(move |it| it.pod == name)
 }
 
-fn injected(pod: &Pod, association: &Association) -> String {
+fn injected(pod: &Pod, association: Option<&Association>) -> String {
     match pod.injection() {
         Injection::No => "not injected".to_owned(),
         Injection::Partly(missing) => format!("partly (without: {})", missing.join(", ")),
-        Injection::Injected => match staleness::stale(pod, association) {
+        Injection::Injected => match association.and_then(|association| staleness::stale(pod, association)) {
             Some(why) => format!("stale ({why})"),
             None => "injected".to_owned(),
         },
@@ -91,7 +94,7 @@ fn pod_status(pod: &Pod) -> String {
     if pod.phase == "Running" && !pod.ready { "Running (not ready)".to_owned() } else { pod.phase.clone() }
 }
 
-pub(super) fn pod_json(pod: &Pod, association: &Association, identities: &[Identity]) -> Value {
+pub(super) fn pod_json(pod: &Pod, association: Option<&Association>, identities: &[Identity]) -> Value {
     let mut value = json!(pod);
     if let Value::Object(map) = &mut value {
         let (word, without) = match pod.injection() {
@@ -101,7 +104,7 @@ pub(super) fn pod_json(pod: &Pod, association: &Association, identities: &[Ident
         };
         map.insert("injection".to_owned(), json!(word));
         map.insert("withoutInjection".to_owned(), json!(without));
-        let stale = staleness::stale(pod, association);
+        let stale = association.and_then(|association| staleness::stale(pod, association));
         map.insert("stale".to_owned(), json!(stale.is_some()));
         map.insert("staleReason".to_owned(), json!(stale));
         map.insert("credentials".to_owned(), json!(of_pod(pod, identities).collect::<Vec<_>>()));

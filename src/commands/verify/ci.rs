@@ -42,12 +42,12 @@ fn junit(reports: &[Report], strict: bool) -> String {
         let _ = writeln!(
             out,
             "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failures}\" skipped=\"{skipped}\">",
-            xml(&report.subject.to_string()),
+            xml(&report.title()),
             report.findings.len(),
         );
         for finding in &report.findings {
             let (name, message) = (xml(&format!("{} ({})", finding.check.id, finding.subject)), xml(&finding.message));
-            let class = xml(&report.subject.to_string());
+            let class = xml(&report.title());
             let inner = if counts(finding, strict) {
                 format!(
                     "<failure message=\"{message}\" type=\"{}\">{}</failure>",
@@ -105,7 +105,7 @@ fn github(reports: &[Report], strict: bool) -> String {
                 Status::Unknown | Status::Skipped => "notice",
                 Status::Ok => continue,
             };
-            let title = format!("{} {}", report.subject, finding.check.id);
+            let title = format!("{} {}", report.title(), finding.check.id);
             let text = mask::credentials(&words(finding));
             let _ = writeln!(out, "::{level} title={}::{}", property(&title), data(&text));
         }

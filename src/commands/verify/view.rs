@@ -32,10 +32,10 @@ pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
     for report in reports {
         // Of many, those that are sound are a line each.
         if reports.len() > 1 && report.outcome == Outcome::Ok && !all {
-            let _ = writeln!(out, "{} {}", status(Status::Ok, paint), report.subject);
+            let _ = writeln!(out, "{} {}", status(Status::Ok, paint), report.title());
             continue;
         }
-        let _ = writeln!(out, "{} in cluster {cluster}", paint.paint(Tone::Strong, &report.subject));
+        let _ = writeln!(out, "{} in cluster {cluster}", paint.paint(Tone::Strong, report.title()));
         tree(&mut out, report, all, look);
     }
     if reports.len() > 1 {
@@ -112,7 +112,7 @@ fn counts(report: &Report) -> String {
 /// The first broken link and its remedy, or how it stands.
 fn ending(out: &mut String, report: &Report, many: bool, look: Look) {
     let paint = look.paint;
-    let who = if many { format!("{}: ", report.subject) } else { String::new() };
+    let who = if many { format!("{}: ", report.title()) } else { String::new() };
     let Some(finding) = report.first_broken() else {
         if many && report.outcome != Outcome::Incomplete {
             return;

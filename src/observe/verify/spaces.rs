@@ -106,7 +106,10 @@ impl Spaces {
         };
         let Some(space) = space else { return };
         let ServiceAccount { namespace, name } = &it.subject;
-        it.pods = some(&space.pods, |pod| pod.namespace == *namespace && pod.service_account == *name);
+        let only = it.only.as_ref();
+        it.pods = some(&space.pods, |pod| {
+            pod.namespace == *namespace && pod.service_account == *name && only.is_none_or(|object| object.runs(pod))
+        });
         it.workloads = some(&space.workloads, |workload| workload.id.namespace == *namespace);
         it.network_policies = some(&space.policies, |policy| policy.namespace == *namespace);
     }
