@@ -1,12 +1,16 @@
 //! Arguments that several commands share: the global ones, those of commands that change something, and what a role allows.
 
+mod grants;
 mod subjects;
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{ArgAction, Args, ValueEnum};
+use clap::{ArgAction, ArgGroup, Args, ValueEnum};
 
-pub use self::subjects::{AccountArg, AccountsArg, SubjectArg, SubjectsArg};
+pub use self::{
+    grants::{Grants, Removals, grant_flags},
+    subjects::{AccountArg, AccountsArg, SubjectArg, SubjectsArg},
+};
 use crate::{
     model::{policy::TableText, want::Scope},
     output::{ColorChoice, Output},
@@ -67,12 +71,16 @@ pub struct Changing {
 
 /// What a role is to allow, for commands that write it.
 #[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("grants").arg("dynamodb").args(grant_flags()).multiple(true))]
 pub struct Permissions {
     /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
     #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
     pub dynamodb: Vec<TableText>,
-    /// Grant no more than this access to the tables: reduce what podid's own policy grants already
-    #[arg(long, requires = "dynamodb", help_heading = "Permissions")]
+    /// Access to resources of other services.
+    #[command(flatten)]
+    pub grants: Grants,
+    /// Grant no more than this access to these resources: reduce what podid's own policies grant already
+    #[arg(long, requires = "grants", help_heading = "Permissions")]
     pub exact: bool,
     /// Grant access to tables that do not exist yet
     #[arg(long, help_heading = "Permissions")]
@@ -88,7 +96,7 @@ pub struct Permissions {
 impl Permissions {
     /// Some of it is written as inline policies.
     pub fn inline(&self) -> bool {
-        !self.dynamodb.is_empty() || !self.policy_file.is_empty()
+        !self.dynamodb.is_empty() || !self.grants.0.is_empty() || !self.policy_file.is_empty()
     }
 }
 

@@ -301,6 +301,7 @@ impl Associate {
                 scope: self.scope.map(Scope::from),
                 boundary: self.permissions_boundary.clone(),
                 tables,
+                grants: self.permissions.grants.0.iter().filter_map(|grant| grant.at(Some(&cluster.arn))).collect(),
                 policy_arns: self.permissions.policy_arn.clone(),
                 policy_files: input.policy_files,
                 exact: self.permissions.exact,

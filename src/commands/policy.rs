@@ -1,7 +1,8 @@
-//! `podid policy`: least-privilege policies for DynamoDB tables, and policies on roles.
+//! `podid policy`: least-privilege policies for tables and other resources, and policies on roles.
 
 pub mod dynamodb;
 pub mod grants;
+pub mod print;
 pub mod roles;
 
 use clap::{Args, Subcommand};
@@ -21,6 +22,7 @@ pub struct Policy {
 /// Commands of policies.
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
+    Print(print::Print),
     Dynamodb(dynamodb::Dynamodb),
     Attach(roles::Attach),
     Detach(roles::Detach),
@@ -33,6 +35,7 @@ impl Policy {
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         match self.command {
+            PolicyCommand::Print(print) => print.run(ctx).await,
             PolicyCommand::Dynamodb(dynamodb) => dynamodb.run(ctx).await,
             PolicyCommand::Attach(attach) => attach.run(ctx).await,
             PolicyCommand::Detach(detach) => detach.run(ctx).await,

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{
     cluster::Cluster,
     document::Document,
+    grant::{self, Grant},
     have::Observed,
     names::ServiceAccount,
     policy::{self, DYNAMODB},
@@ -39,6 +40,8 @@ pub struct Asked<'a> {
 pub struct Requested<'a> {
     /// Tables.
     pub tables: &'a [TableGrant],
+    /// Grants of other services.
+    pub grants: &'a [Grant],
     /// Target role.
     pub target: Option<&'a str>,
 }
@@ -69,6 +72,11 @@ pub fn differences<'a>(
             name,
             tables(document),
             asked.requested.map(|own| own.tables.iter().map(|t| t.table.to_string())),
+        ),
+        grant::POLICY => own_policy(
+            name,
+            grant::only_podids(document).map(resources),
+            asked.requested.map(|own| own.grants.iter().map(|grant| grant.resource.to_string())),
         ),
         trust::target::POLICY => own_policy(
             name,
@@ -111,6 +119,13 @@ fn tables(document: &Document) -> Option<Vec<String>> {
         }
     }
     policy::same_meaning(&policy::dynamodb(&grants), document).then_some(tables)
+}
+
+/// What grants are for, each once.
+fn resources(grants: Vec<Grant>) -> Vec<String> {
+    let mut found: Vec<String> = grants.into_iter().map(|grant| grant.resource.to_string()).collect();
+    found.dedup();
+    found
 }
 
 /// Who may assume the role beside the service accounts of this cluster for which podid wrote a statement.
@@ -322,7 +337,11 @@ mod tests {
             (none, &[TARGET, other], &[], Some(other), vec![target.as_str()]),
             (&["orders"], &[TARGET], &tables, Some(other), vec![orders, target.as_str()]),
         ] {
-            assert_eq!(found(has, targets, Some(Requested { tables, target: to })), wanted, "{has:?} {targets:?}");
+            assert_eq!(
+                found(has, targets, Some(Requested { tables, grants: &[], target: to })),
+                wanted,
+                "{has:?} {targets:?}"
+            );
             // Of a role that several share, it is not known whose they are.
             assert!(found(has, targets, None).is_empty(), "{has:?} {targets:?}");
         }

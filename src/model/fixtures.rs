@@ -218,6 +218,7 @@ pub(crate) fn want(role: &str) -> Want {
             scope: None,
             boundary: None,
             tables: Vec::new(),
+            grants: Vec::new(),
             policy_arns: Vec::new(),
             policy_files: Vec::new(),
             exact: false,

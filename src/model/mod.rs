@@ -13,6 +13,7 @@ pub mod document;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod glob;
+pub mod grant;
 pub mod have;
 pub mod json;
 pub mod live;

@@ -305,6 +305,7 @@ pub const COMMANDS: &[Row] = &[
         &[FIND, DOOMED, &["Eks::clusters", "Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"]],
     ),
     ("role trust", &[FIND, &["Iam::role", "Iam::put_trust"]]),
+    ("policy print", &[&["Eks::cluster", "Tables::table"]]),
     ("policy dynamodb", &[&["Eks::cluster", "Tables::table"]]),
     ("policy attach", &[READ_ROLE, &["Eks::cluster", "Tables::table", "Iam::put_inline_policy", "Iam::attach_policy"]]),
     (

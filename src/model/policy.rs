@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+pub(super) use self::dynamodb::put;
 pub use self::{
     dynamodb::{
         TableError, TableText, check_index_name, dynamodb, merged, parse_table, reduced, remarks, statements, wider,
@@ -35,7 +36,7 @@ pub const MAX_MANAGED: usize = 6_144;
 pub const MAX_ATTACHED: usize = 10;
 
 /// Names of inline policies that podid writes itself.
-pub const RESERVED: [&str; 2] = [DYNAMODB, super::trust::target::POLICY];
+pub const RESERVED: [&str; 3] = [DYNAMODB, super::grant::POLICY, super::trust::target::POLICY];
 
 /// What a document allows although nobody may have meant it, one line each; `name` is the document's.
 pub fn warnings(name: &str, document: &Document) -> Vec<String> {
@@ -50,7 +51,7 @@ pub fn same_meaning(a: &Document, b: &Document) -> bool {
     same_value(&a.0, &b.0)
 }
 
-fn same_value(a: &Value, b: &Value) -> bool {
+pub(super) fn same_value(a: &Value, b: &Value) -> bool {
     normal(a) == normal(b)
 }
 
@@ -105,6 +106,11 @@ pub fn own_name(file: &str) -> Result<String, ArnError> {
             what: "policy name",
             text: name,
             why: "is reserved: podid keeps access to DynamoDB tables in that policy",
+        }),
+        Some(&super::grant::POLICY) => Err(ArnError::Name {
+            what: "policy name",
+            text: name,
+            why: "is reserved: podid keeps its grants in that policy",
         }),
         Some(_) => Err(ArnError::Name {
             what: "policy name",

@@ -9,6 +9,7 @@ use super::{
     arn::{Arn, RoleRef},
     cluster::Cluster,
     document::Document,
+    grant::Grant,
     names::ServiceAccount,
     text,
 };
@@ -225,11 +226,13 @@ pub struct WantRole {
     pub boundary: Option<String>,
     /// `--dynamodb`.
     pub tables: Vec<TableGrant>,
+    /// `--s3` and the flags of other services.
+    pub grants: Vec<Grant>,
     /// `--policy-arn`.
     pub policy_arns: Vec<String>,
     /// `--policy-file`.
     pub policy_files: Vec<InlinePolicy>,
-    /// `--exact`: no more access to the tables than asked for.
+    /// `--exact`: no more access to these resources than asked for.
     pub exact: bool,
 }
 

@@ -1,6 +1,7 @@
 //! Plans what a role may do: managed policies, inline policies, access to tables, target roles. The one place for it: flags ask
 //! for at least something or take something away, a file says exactly what there is. Only what is missing or differs is written.
 
+mod grants;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use super::{Plan, Refusal, RoleOwnership, Step, missing};
 use crate::model::{
     arn::Arn,
     document::Document,
+    grant::{self, Grant, Removal, Service},
     have::Observed,
     policy::{self, DYNAMODB, MAX_ATTACHED, MAX_INLINE},
     trust::target,
@@ -31,11 +33,15 @@ pub struct Policies<'a> {
     pub managed: Wanted<'a, String>,
     /// Access to tables; taken away, all of it or one level.
     pub tables: Wanted<'a, TableGrant, (Arn, Option<Access>)>,
+    /// Grants of other services.
+    pub grants: Wanted<'a, Grant, Removal>,
+    /// Where grants are to be exactly these: the services whose list is given.
+    pub services: &'a [&'static Service],
     /// Inline policies; taken away, by their names.
     pub documents: Wanted<'a, InlinePolicy, String>,
     /// ARNs of target roles that it has to be allowed to assume.
     pub targets: &'a [&'a str],
-    /// Where at least some access to a table is wanted: no more than that.
+    /// Where at least some access to a resource is wanted: no more than that.
     pub exact: bool,
     /// Grant access to tables that do not exist.
     pub allow_missing: bool,
@@ -58,6 +64,8 @@ impl<'a> Policies<'a> {
             inline,
             managed: Wanted::Keep,
             tables: Wanted::Keep,
+            grants: Wanted::Keep,
+            services: &[],
             documents: Wanted::Keep,
             targets: &[],
             exact: false,
@@ -161,7 +169,8 @@ fn managed(ask: &Policies<'_>, plan: &mut Plan) -> Result<(), Refusal> {
 }
 
 fn inline(ask: &Policies<'_>, plan: &mut Plan) -> Result<(), Refusal> {
-    if ask.tables.is_nothing() && ask.documents.is_nothing() && ask.targets.is_empty() {
+    let asked = [ask.tables.is_nothing(), ask.grants.is_nothing(), ask.documents.is_nothing(), ask.targets.is_empty()];
+    if asked == [true; 4] {
         return Ok(());
     }
     let none = BTreeMap::new();
@@ -169,6 +178,7 @@ fn inline(ask: &Policies<'_>, plan: &mut Plan) -> Result<(), Refusal> {
     let mut after = before.clone();
     documents(ask, &mut after, plan);
     tables(ask, before.get(DYNAMODB), &mut after, plan)?;
+    grants::grants(ask, before.get(grant::POLICY), &mut after, plan);
     for target in ask.targets {
         if !after.values().any(|document| target::grants(document, target)) {
             let granting = target::granting(after.get(target::POLICY), target);
@@ -190,7 +200,7 @@ fn documents(ask: &Policies<'_>, after: &mut BTreeMap<String, Document>, plan: &
         }
         Wanted::AtLeast(wanted) | Wanted::Exactly(wanted) => {
             if matches!(ask.documents, Wanted::Exactly(_)) {
-                // The list is the whole list, but for the policies that podid keeps for tables and target roles.
+                // The list is the whole list, but for the policies that podid keeps for itself.
                 after.retain(|name, _| policy::RESERVED.contains(&name.as_str()));
             }
             for InlinePolicy { name, document } in wanted {

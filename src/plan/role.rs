@@ -178,7 +178,11 @@ fn adopt(want: &Want, have: &Have, role: &Role, plan: &mut Plan) -> Result<(), R
             boundary: want.role.boundary.as_deref(),
             policy_arns: Some(&want.role.policy_arns),
             inline: Some(&inline),
-            requested: of_one(want, role).then_some(Requested { tables: &want.role.tables, target: target.as_deref() }),
+            requested: of_one(want, role).then_some(Requested {
+                tables: &want.role.tables,
+                grants: &want.role.grants,
+                target: target.as_deref(),
+            }),
         },
     )
 }

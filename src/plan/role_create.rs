@@ -12,6 +12,7 @@ use crate::model::{
     arn::Arn,
     cluster::Cluster,
     document::Document,
+    grant::Grant,
     have::Observed,
     names::ServiceAccount,
     ownership, policy,
@@ -45,11 +46,13 @@ pub struct CreateRole<'a> {
     pub adopt: bool,
     /// Access to tables.
     pub tables: &'a [TableGrant],
+    /// Access to resources of other services.
+    pub grants: &'a [Grant],
     /// Managed policies.
     pub policy_arns: &'a [String],
     /// Inline policies.
     pub files: &'a [InlinePolicy],
-    /// No more access to the tables than asked for.
+    /// No more access to these resources than asked for.
     pub exact: bool,
     /// Grant access to tables that do not exist.
     pub allow_missing: bool,
@@ -117,6 +120,7 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
     plan.merge(policies::policies(&Policies {
         managed: Wanted::AtLeast(ask.policy_arns),
         tables: Wanted::AtLeast(ask.tables),
+        grants: Wanted::AtLeast(ask.grants),
         documents: Wanted::AtLeast(ask.files),
         exact: ask.exact,
         allow_missing: ask.allow_missing,
@@ -284,6 +288,7 @@ mod tests {
                 tags: &self.tags,
                 adopt: false,
                 tables: &[],
+                grants: &[],
                 policy_arns: &[],
                 files: &[],
                 exact: false,

@@ -22,8 +22,48 @@ fn granted(access: &str) -> Env {
 }
 
 fn dynamodb(env: &Env) -> Value {
-    let text = env.world.with(|state| state.aws.roles["carts-role"].inline["podid-dynamodb"].clone());
+    document(env, "podid-dynamodb")
+}
+
+fn document(env: &Env, name: &str) -> Value {
+    let text = env.world.with(|state| state.aws.roles["carts-role"].inline[name].clone());
     serde_json::from_str(&text).unwrap()
+}
+
+/// Buckets, queues and all else go into one policy of podid's own; what is there stays, and is not written again.
+#[test]
+fn grants_go_into_one_policy_beside_what_is_there() {
+    let theirs = json!({"Sid": "Theirs", "Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::t/*"});
+    let grants = "--s3 carts-images/up=read-write --sqs orders=consume --allow xray:PutTraceSegments@*";
+    for line in LINES {
+        let env = granted("read");
+        env.world.with(|state| {
+            let document = json!({"Version": "2012-10-17", "Statement": [theirs]}).to_string();
+            state.aws.roles.get_mut("carts-role").unwrap().inline.insert("podid-access".to_owned(), document);
+        });
+        // A role with others' statements is taken over where that was asked for.
+        let line = line.replace("role create", "role create --adopt");
+        let tables = dynamodb(&env);
+        let run = env.podid(&format!("{line} {grants} --yes")).ok().says("is allowed on every resource (`*`)");
+        let written = document(&env, "podid-access");
+        assert_eq!(written["Statement"][0], theirs, "{line}: {run}");
+        let actions = written.to_string();
+        for action in ["s3:PutObject", "s3:GetObject", "s3:ListBucket", "sqs:ReceiveMessage", "xray:PutTraceSegments"] {
+            assert!(actions.contains(action), "{line}: {action}: {actions}");
+        }
+        assert_eq!(dynamodb(&env), tables, "{line}: the tables have a policy of their own");
+        let before = env.writes().len();
+        let same = env.podid(&format!("{line} {grants} --yes")).ok();
+        assert!(env.writes().len() == before && !same.stderr.contains("--exact"), "{line}: {same}");
+        // A narrower level is granted already; it is reduced to it only when that is asked for.
+        let hint =
+            "already grants read-write on S3 bucket arn:aws:s3:::carts-images/up; add `--exact` to reduce it to read";
+        let _ = env.podid(&format!("{line} --s3 carts-images/up=read --yes")).ok().says(hint);
+        assert_eq!(env.writes().len(), before, "{line}");
+        let _ = env.podid(&format!("{line} --s3 carts-images/up=read --exact --yes")).ok();
+        let narrow = document(&env, "podid-access").to_string();
+        assert!(!narrow.contains("s3:PutObject") && narrow.contains("sqs:ReceiveMessage"), "{line}: {narrow}");
+    }
 }
 
 /// What is wanted at least is there, so that nothing changes; that more is there is told, and how to reduce it.
@@ -87,10 +127,12 @@ fn podids_own_policies_are_not_written_over_by_a_document() {
     let env = granted("read-write");
     let before = (dynamodb(&env), env.writes().len());
     let document = r#"{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}]}"#;
-    let reserved = env.file("podid-dynamodb.json", document);
+    let reserved = [env.file("podid-dynamodb.json", document), env.file("podid-access.json", document)];
     let other = env.file("s3.json", document);
     for line in LINES {
-        let _ = env.podid(&format!("{line} --policy-file {reserved} --yes")).code(2).says("is reserved");
+        for reserved in &reserved {
+            let _ = env.podid(&format!("{line} --policy-file {reserved} --yes")).code(2).says("is reserved");
+        }
         let _ = env.podid(&format!("{line} --policy-file {other} --dry-run --exit-code")).code(3);
     }
     assert_eq!((dynamodb(&env), env.writes().len()), before);

@@ -384,6 +384,7 @@ fn the_readme_names_every_permission() {
         "role show tools",
         "role trust tools --service-account carts/carts",
         "role delete tools --yes",
+        "policy print --dynamodb eks-workshop-carts",
         "policy dynamodb eks-workshop-carts",
         "policy attach eks-workshop-nodes --dynamodb eks-workshop-carts --yes",
         "policy detach eks-workshop-nodes --dynamodb eks-workshop-carts --yes",

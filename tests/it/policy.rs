@@ -1,5 +1,6 @@
-//! `podid policy dynamodb`: what is printed. `attach` and `detach` are in `roles`.
+//! `podid policy dynamodb`: what is printed. `attach` and `detach` are in `roles`, all services but DynamoDB in `grants`.
 
+mod grants;
 mod refused;
 mod roles;
 

@@ -348,8 +348,10 @@ fn file(ctx: &Context, want: &Want, have: &Have, steps: &[Step]) -> Result<()> {
     for note in notes {
         ctx.term.warn(note);
     }
+    let role = &want.role;
     let policies =
-        !want.role.tables.is_empty() || !want.role.policy_arns.is_empty() || !want.role.policy_files.is_empty();
+        [role.tables.is_empty(), role.grants.is_empty(), role.policy_arns.is_empty(), role.policy_files.is_empty()]
+            != [true; 4];
     if policies && manifest.roles.is_empty() {
         let name = want.role.role.name();
         ctx.term.warn(format!("the policies of role `{name}` are not in the file: podid did not make the role"));

@@ -9,8 +9,9 @@ use crate::{
     context::Context,
     failure::{Code, Result},
     model::{
+        document::Document,
         policy::{self, MAX_INLINE, MAX_MANAGED, TableText},
-        want::TableGrant,
+        want::{Access, TableGrant},
     },
     output::Format,
 };
@@ -52,38 +53,54 @@ impl Dynamodb {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let mut grants = grants::complete(ctx, &self.tables, self.access.into()).await?;
-        self.narrow.apply(&mut grants)?;
-        self.narrow.warn(ctx);
-        if !self.no_lookup {
-            grants::read_tables(ctx, &mut grants).await?;
-            // Printing a policy harms nobody.
-            let missing: BTreeSet<String> = grants.iter().filter_map(TableGrant::not_there).collect();
-            for missing in missing {
-                ctx.term.warn(missing);
-            }
-        }
-        let document = policy::dynamodb(&grants);
-        let size = document.size();
-        if size > MAX_INLINE {
-            ctx.term.warn(format!(
-                "the policy has {size} characters: IAM takes {MAX_INLINE} for all inline policies of a role and \
-                 {MAX_MANAGED} for a managed policy; print it for fewer tables at a time"
-            ));
-        } else if size > MAX_MANAGED {
-            ctx.term.warn(format!(
-                "the policy has {size} characters: enough for an inline policy, too many for a managed one ({MAX_MANAGED})"
-            ));
-        }
-        match ctx.term.format() {
-            Format::Table | Format::Wide | Format::Json => ctx.term.emit_json(&document)?,
-            Format::Yaml => ctx.term.emit_yaml(&document)?,
-            Format::Name => {
-                for statement in document.statements() {
-                    ctx.term.emit_line(statement["Sid"].as_str().unwrap_or_default())?;
-                }
-            }
-        }
-        Ok(Code::Ok)
+        let grants = tables(ctx, &self.tables, self.access.into(), &self.narrow, !self.no_lookup).await?;
+        print(ctx, &policy::dynamodb(&grants))
     }
+}
+
+/// The tables, narrowed, and with a look at them unless that is unwanted.
+pub(super) async fn tables(
+    ctx: &Context,
+    texts: &[TableText],
+    default: Access,
+    narrow: &Narrow,
+    look: bool,
+) -> Result<Vec<TableGrant>> {
+    let mut grants = grants::complete(ctx, texts, default).await?;
+    narrow.apply(&mut grants)?;
+    narrow.warn(ctx);
+    if look {
+        grants::read_tables(ctx, &mut grants).await?;
+        // Printing a policy harms nobody.
+        let missing: BTreeSet<String> = grants.iter().filter_map(TableGrant::not_there).collect();
+        for missing in missing {
+            ctx.term.warn(missing);
+        }
+    }
+    Ok(grants)
+}
+
+/// Prints a policy, and says where it is too large.
+pub(super) fn print(ctx: &Context, document: &Document) -> Result<Code> {
+    let size = document.size();
+    if size > MAX_INLINE {
+        ctx.term.warn(format!(
+            "the policy has {size} characters: IAM takes {MAX_INLINE} for all inline policies of a role and \
+                 {MAX_MANAGED} for a managed policy; print it for fewer resources at a time"
+        ));
+    } else if size > MAX_MANAGED {
+        ctx.term.warn(format!(
+            "the policy has {size} characters: enough for an inline policy, too many for a managed one ({MAX_MANAGED})"
+        ));
+    }
+    match ctx.term.format() {
+        Format::Table | Format::Wide | Format::Json => ctx.term.emit_json(document)?,
+        Format::Yaml => ctx.term.emit_yaml(document)?,
+        Format::Name => {
+            for statement in document.statements() {
+                ctx.term.emit_line(statement["Sid"].as_str().unwrap_or_default())?;
+            }
+        }
+    }
+    Ok(Code::Ok)
 }

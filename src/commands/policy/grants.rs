@@ -6,6 +6,8 @@ use crate::{
     context::Context,
     failure::{Failure, Result},
     model::{
+        arn::Arn,
+        grant::{Grant, GrantText, Removal},
         have::Observed,
         policy::{self, TableText},
         tags,
@@ -93,6 +95,17 @@ impl Narrow {
         Ok(())
     }
 
+    /// It narrows tables and nothing else.
+    ///
+    /// # Errors
+    /// Usage, when it is given.
+    pub fn needs_tables(&self) -> Result<()> {
+        if self.leading_keys.is_none() && self.index.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::usage("`--leading-keys` and `--index` narrow `--dynamodb`, which is not given"))
+    }
+
     /// Warns of a tag that EKS does not send.
     pub fn warn(&self, ctx: &Context) {
         if let Some(tag) = self.leading_keys.as_ref().filter(|tag| !SESSION_TAGS.contains(&tag.as_str())) {
@@ -102,6 +115,13 @@ impl Narrow {
             ));
         }
     }
+}
+
+/// There is nothing to do: neither a grant nor a policy is named.
+pub fn nothing_named(verb: &str) -> Failure {
+    let others = if verb == "print" { "" } else { ", or a policy by `--policy-arn ARN` or `--policy-file FILE`" };
+    Failure::usage(format!("nothing to {verb}: no access is named"))
+        .hint(format!("name it, such as `--dynamodb TABLE` or `--s3 BUCKET=read`{others}"))
 }
 
 /// Tables as they are named, as ARNs: what a name leaves open is the cluster's. With ARNs alone no cluster is needed.
@@ -119,6 +139,36 @@ pub async fn complete(ctx: &Context, texts: &[TableText], default: Access) -> Re
     };
     let complete = |t: &TableText| TableGrant::new(t.at(&cluster.partition, &cluster.region, &cluster.account), of(t));
     Ok(texts.iter().map(complete).collect())
+}
+
+/// Grants as they are named: what a name leaves open is the cluster's. With ARNs alone no cluster is needed.
+///
+/// # Errors
+/// When a name needs a cluster and there is none.
+pub async fn named(ctx: &Context, texts: &[GrantText]) -> Result<Vec<Grant>> {
+    at_home(ctx, texts, GrantText::at).await
+}
+
+/// The same of what is taken away.
+///
+/// # Errors
+/// When a name needs a cluster and there is none.
+pub async fn removals(ctx: &Context, texts: &[GrantText]) -> Result<Vec<Removal>> {
+    at_home(ctx, texts, GrantText::removal).await
+}
+
+async fn at_home<T>(
+    ctx: &Context,
+    texts: &[GrantText],
+    of: fn(&GrantText, Option<&Arn>) -> Option<T>,
+) -> Result<Vec<T>> {
+    if let Some(all) = texts.iter().map(|text| of(text, None)).collect() {
+        return Ok(all);
+    }
+    match Box::pin(ctx.cluster()).await {
+        Ok(cluster) => Ok(texts.iter().filter_map(|text| of(text, Some(&cluster.arn))).collect()),
+        Err(failure) => Err(failure.hint("or give the resources by their ARNs, which need no cluster")),
+    }
 }
 
 /// Looks at the tables: their KMS keys go into the grants, and that they do not exist, which is the plan's affair; what keeps

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args};
+use clap::Args;
 
 use super::grants::{self, Narrow};
 use crate::{
-    args::{Changing, Permissions},
+    args::{Changing, Permissions, Removals},
     commands::{account, input, shared},
     context::Context,
     failure::{Code, Failure, Result},
@@ -21,11 +21,11 @@ use crate::{
 
 /// Put policies on a role
 ///
-/// Access to tables goes into podid's own inline policy, statement by statement: its own are brought up to date in place,
-/// all others stay. A policy file becomes an inline policy of the file's name. What is there already is not written again,
+/// Access to tables goes into podid's own inline policy podid-dynamodb, that to all else into podid-access, statement by
+/// statement: podid's own are brought up to date in place, all others stay. A policy file becomes an inline policy of the file's name. What is there already is not written again,
 /// and IAM's size limits are checked over all inline policies of the role before any call.
 #[derive(Debug, Args)]
-#[command(after_long_help = ATTACH_EXAMPLES, group = ArgGroup::new("what").args(["dynamodb", "policy_arn", "policy_file"]).required(true).multiple(true))]
+#[command(after_long_help = ATTACH_EXAMPLES)]
 pub struct Attach {
     /// The role, by name or ARN
     #[arg(value_name = "ROLE")]
@@ -40,22 +40,24 @@ pub struct Attach {
 
 /// Take policies off a role
 ///
-/// Removes exactly what is named: a table's statements from podid's own inline policy (the policy itself once it is empty),
-/// managed policies, and inline policies by the name of their file, which need not exist any more.
+/// Removes exactly what is named: the statements of a resource from podid's own inline policies (the policy itself once it is
+/// empty), managed policies, and inline policies by the name of their file, which need not exist any more.
 #[derive(Debug, Args)]
-#[command(after_long_help = DETACH_EXAMPLES, group = ArgGroup::new("what").required(true).multiple(true))]
+#[command(after_long_help = DETACH_EXAMPLES)]
 pub struct Detach {
     /// The role, by name or ARN
     #[arg(value_name = "ROLE")]
     role: RoleRef,
-    /// Take away access to a DynamoDB table, all of it or one level (can be repeated)
-    #[arg(long, value_name = "TABLE[=ACCESS]", group = "what")]
+    /// Remove access to a DynamoDB table, all of it or one level (can be repeated)
+    #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
     dynamodb: Vec<TableText>,
+    #[command(flatten)]
+    removals: Removals,
     /// Detach a managed policy (can be repeated)
-    #[arg(long, value_name = "ARN", group = "what")]
+    #[arg(long, value_name = "ARN", help_heading = "Permissions")]
     policy_arn: Vec<String>,
     /// Delete the inline policy of this file's name (can be repeated)
-    #[arg(long, value_name = "FILE", group = "what")]
+    #[arg(long, value_name = "FILE", help_heading = "Permissions")]
     policy_file: Vec<PathBuf>,
     #[command(flatten)]
     changing: Changing,
@@ -65,6 +67,10 @@ pub struct Detach {
 pub const ATTACH_EXAMPLES: &str = "\
 Examples:
   podid policy attach carts-role --dynamodb eks-workshop-carts=read-write
+  podid policy attach carts-role --s3 carts-images/uploads=read-write \\
+      --sqs orders=consume
+  podid policy attach carts-role --allow \\
+      states:StartExecution@arn:aws:states:us-west-2:111122223333:stateMachine:s
   podid policy attach carts-role --dry-run \\
       --policy-arn arn:aws:iam::aws:policy/AmazonS3FullAccess
   podid policy attach carts-role --policy-file s3-read.json --yes";
@@ -73,6 +79,7 @@ Examples:
 pub const DETACH_EXAMPLES: &str = "\
 Examples:
   podid policy detach carts-role --dynamodb eks-workshop-carts
+  podid policy detach carts-role --s3 carts-images/uploads --sqs orders=consume
   podid policy detach carts-role --yes \\
       --policy-arn arn:aws:iam::aws:policy/AmazonS3FullAccess";
 
@@ -83,9 +90,12 @@ impl Attach {
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let permissions = &self.permissions;
+        if !permissions.inline() && permissions.policy_arn.is_empty() {
+            return Err(grants::nothing_named("attach"));
+        }
         let files = input::policies(ctx, permissions).await?;
-        if permissions.dynamodb.is_empty() && (self.narrow.leading_keys.is_some() || !self.narrow.index.is_empty()) {
-            return Err(Failure::usage("`--leading-keys` and `--index` narrow `--dynamodb`, which is not given"));
+        if permissions.dynamodb.is_empty() {
+            self.narrow.needs_tables()?;
         }
         let tables = async {
             let mut grants = grants::complete(ctx, &permissions.dynamodb, Access::Read).await?;
@@ -95,12 +105,13 @@ impl Attach {
             Ok::<_, Failure>(grants)
         };
         let view = read(ctx, &self.role, !permissions.policy_arn.is_empty(), permissions.inline());
-        let (view, tables) = futures::join!(view, tables);
-        let (view, tables) = (view?, tables?);
+        let (view, tables, named) = futures::join!(view, tables, grants::named(ctx, &permissions.grants.0));
+        let (view, tables, named) = (view?, tables?, named?);
         let role = account::found(&self.role, view.role.as_ref())?;
         let plan = plan::policies(&Policies {
             managed: Wanted::AtLeast(&permissions.policy_arn),
             tables: Wanted::AtLeast(&tables),
+            grants: Wanted::AtLeast(&named),
             documents: Wanted::AtLeast(&files),
             exact: permissions.exact,
             allow_missing: permissions.allow_missing_resources,
@@ -128,11 +139,16 @@ impl Detach {
                 policy::inline_name(&path.to_string_lossy()).map_err(|e| Failure::usage(format!("--policy-file: {e}")))
             })
             .collect::<Result<Vec<_>>>()?;
-        let inline = !self.dynamodb.is_empty() || !names.is_empty();
-        let (view, tables) = futures::join!(
+        let inline = !self.dynamodb.is_empty() || !self.removals.0.is_empty() || !names.is_empty();
+        if !inline && self.policy_arn.is_empty() {
+            return Err(grants::nothing_named("detach"));
+        }
+        let (view, tables, removals) = futures::join!(
             read(ctx, &self.role, !self.policy_arn.is_empty(), inline),
-            grants::complete(ctx, &self.dynamodb, Access::Read)
+            grants::complete(ctx, &self.dynamodb, Access::Read),
+            grants::removals(ctx, &self.removals.0)
         );
+        let removals = removals?;
         let view = view?;
         let role = account::found(&self.role, view.role.as_ref())?;
         let tables: Vec<_> =
@@ -140,6 +156,7 @@ impl Detach {
         let plan = plan::policies(&Policies {
             managed: Wanted::Without(&self.policy_arn),
             tables: Wanted::Without(&tables),
+            grants: Wanted::Without(&removals),
             documents: Wanted::Without(&names),
             ..Policies::keep(&role.name, RoleOwnership::Shared, (&view.attached, &view.inline), Provenance::Flags)
         })

@@ -93,6 +93,7 @@ impl Create {
             let read = observe::adoption::all_policies(iam, &self.name, (view.attached, view.inline));
             (view.attached, view.inline) = ctx.deadline.within("reading the policies of the role", read).await?;
         }
+        let grants: Vec<_> = permissions.grants.0.iter().filter_map(|grant| grant.at(Some(&cluster.arn))).collect();
         let plan = plan::create_role(&CreateRole {
             cluster,
             subject: self.service_account.as_ref(),
@@ -104,6 +105,7 @@ impl Create {
             tags: &tags,
             adopt: self.adopt,
             tables: &tables,
+            grants: &grants,
             policy_arns: &permissions.policy_arn,
             files: &files,
             exact: permissions.exact,

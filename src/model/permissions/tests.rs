@@ -63,7 +63,10 @@ fn words_name_commands() {
     assert_eq!(names(&[]).unwrap().len(), COMMANDS.len());
     assert_eq!(names(&["list", "agent", "install", "show"]).unwrap(), ["list", "agent install", "show"]);
     assert_eq!(names(&["policy attach"]).unwrap(), ["policy attach"]);
-    assert_eq!(names(&["policy", "list"]).unwrap(), ["policy dynamodb", "policy attach", "policy detach", "list"]);
+    assert_eq!(
+        names(&["policy", "list"]).unwrap(),
+        ["policy print", "policy dynamodb", "policy attach", "policy detach", "list"]
+    );
     assert_eq!(names(&["list", "fly"]).unwrap_err(), "fly");
     assert_eq!(names(&["install"]).unwrap_err(), "install");
 }

@@ -396,7 +396,7 @@ pub fn without(before: &Document, table: &Arn, access: Option<Access>) -> Option
 }
 
 /// Puts statements into a document; one that was a single object stays one.
-pub(super) fn put(document: &mut Document, mut list: Vec<Value>) {
+pub(in crate::model) fn put(document: &mut Document, mut list: Vec<Value>) {
     let single = document.0.get("Statement").is_some_and(Value::is_object);
     document.0["Statement"] = if single && list.len() == 1 { list.remove(0) } else { Value::Array(list) };
 }

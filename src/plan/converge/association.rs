@@ -115,6 +115,7 @@ impl Work<'_> {
                 scope: None,
                 boundary: None,
                 tables: Vec::new(),
+                grants: Vec::new(),
                 policy_arns: Vec::new(),
                 policy_files: Vec::new(),
                 exact: false,

@@ -266,7 +266,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
             ("One object, also when the command failed after the plan:", &[STEPS, EFFECTIVE, ROLLOUTS])
         }
         "podid iam-policy" => ("The policy, or with --rbac a List of Kubernetes objects:", &[CALLERS]),
-        "podid policy dynamodb" => ("The policy document itself:", &[DOCUMENT]),
+        "podid policy print" | "podid policy dynamodb" => ("The policy document itself:", &[DOCUMENT]),
         "podid role list" => (
             "One object with one list, empty when there is nothing: {\"roles\": [...]}. Each has:",
             &[LISTED_ROLE, ROLE_USERS],

@@ -67,12 +67,9 @@ fn roles_that_are_not_there_or_elsewhere() {
     insta::assert_snapshot!(env.podid(&format!("policy attach {ROLE}")).code(2), @"
     exit 2
     --- stderr
-    error: the following required arguments were not provided:
-      <--dynamodb <TABLE[=ACCESS]>|--policy-arn <ARN>|--policy-file <FILE>>
+    error: nothing to attach: no access is named
 
-    Usage: podid policy attach --cluster <CLUSTER> <--dynamodb <TABLE[=ACCESS]>|--policy-arn <ARN>|--policy-file <FILE>> <ROLE>
-
-    For more information, try '--help'.
+    hint: name it, such as `--dynamodb TABLE` or `--s3 BUCKET=read`, or a policy by `--policy-arn ARN` or `--policy-file FILE`
     ");
     insta::assert_snapshot!(env.podid(&attach("--policy-arn arn:aws:iam::aws:role/x")).code(2), @"
     exit 2

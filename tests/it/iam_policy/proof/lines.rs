@@ -191,6 +191,9 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             &[other_role()],
             "role trust other --service-account carts/carts --fix --yes",
         )],
+        "policy print" => {
+            vec![line("carts-before", &[], "policy print --dynamodb eks-workshop-carts --s3 carts-images=read")]
+        }
         "policy dynamodb" => vec![line("carts-before", &[], "policy dynamodb eks-workshop-carts")],
         "policy attach" => vec![line(
             "carts-associated",

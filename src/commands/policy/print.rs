@@ -1,0 +1,73 @@
+//! `podid policy print`: prints the least-privilege policy for tables and resources of other services.
+
+use clap::Args;
+use serde_json::Value;
+
+use super::{
+    dynamodb,
+    grants::{self, Narrow},
+};
+use crate::{
+    args::Grants,
+    context::Context,
+    failure::{Code, Result},
+    model::{
+        grant,
+        policy::{self, TableText},
+        want::Access,
+    },
+};
+
+/// Print the least-privilege policy for tables, buckets, queues and other resources
+///
+/// A resource is a name in the cluster's region, region:name, or an ARN; with ARNs alone no cluster is needed. All that is
+/// named goes into one policy document, with the statements that `podid policy attach` writes. The policy goes to stdout,
+/// everything else to stderr.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Print {
+    /// Grant access to a DynamoDB table: read, write, read-write, stream or full [default: read] (can be repeated)
+    #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
+    dynamodb: Vec<TableText>,
+    #[command(flatten)]
+    grants: Grants,
+    #[command(flatten, next_help_heading = None)]
+    narrow: Narrow,
+    /// Do not look at the tables: with ARNs, no call at all
+    #[arg(long)]
+    no_lookup: bool,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid policy print --dynamodb eks-workshop-carts=read-write \\
+      --s3 carts-images=read
+  podid policy print --sqs orders=consume --secret db/main=read -o yaml
+  podid policy print --s3 arn:aws:s3:::carts-images/uploads=write";
+
+impl Print {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        if self.dynamodb.is_empty() {
+            if self.grants.0.is_empty() {
+                return Err(grants::nothing_named("print"));
+            }
+            self.narrow.needs_tables()?;
+        }
+        let named = grants::named(ctx, &self.grants.0).await?;
+        for warning in grant::warnings(&named) {
+            ctx.term.warn(warning);
+        }
+        let tables = dynamodb::tables(ctx, &self.dynamodb, Access::Read, &self.narrow, !self.no_lookup).await?;
+        let mut document = policy::dynamodb(&tables);
+        let granted = grant::policy(&named);
+        if let Some(Value::Array(list)) = document.0.get_mut("Statement") {
+            list.extend(granted.statements().into_iter().cloned());
+        }
+        dynamodb::print(ctx, &document)
+    }
+}
