@@ -153,7 +153,9 @@ impl Service {
 
     /// Reads the ARN of one of its resources.
     pub(super) fn arn(&self, text: &str) -> Result<Resource, ArnError> {
-        let tail = self.tails.iter().copied().find(|tail| text.ends_with(tail)).unwrap_or_default();
+        // What is left has to be an ARN still: `arn:aws:s3:::*` is everything, and not what is below something.
+        let whole = |tail: &&str| text.strip_suffix(*tail).is_some_and(|rest| rest.parse::<Arn>().is_ok());
+        let tail = self.tails.iter().copied().find(whole).unwrap_or_default();
         let arn = Arn::strict(&text[..text.len() - tail.len()])?;
         let other = || ArnError::Other {
             text: text.to_owned(),
