@@ -8,6 +8,16 @@ use super::{
 };
 use crate::model::{have::NOT_ALLOWED, names::ServiceAccount, subject::ObjectRef};
 
+/// Whether what failed on `cause` may show on `symptom`: what is wrong with one pod shows on that pod alone.
+fn explains(cause: &str, symptom: &str) -> bool {
+    let pod =
+        |subject: &str| subject.strip_prefix("pod ").and_then(|rest| rest.split([' ', ',']).next()).map(str::to_owned);
+    match (pod(cause), pod(symptom)) {
+        (Some(cause), Some(symptom)) => cause == symptom,
+        _ => true,
+    }
+}
+
 /// What was found for one service account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -47,19 +57,20 @@ impl Report {
     /// something has to be known.
     pub(super) fn new(subject: ServiceAccount, mut findings: Vec<Finding>, required: Vec<Link>) -> Self {
         findings.sort_by_key(|finding| finding.check.link);
-        let mut cause: Option<(&'static str, Link)> = None;
+        let mut causes: Vec<(&'static str, Link, String)> = Vec::new();
         for finding in &mut findings {
+            let cause = causes.iter().find(|(_, link, subject)| {
+                finding.check.symptom && finding.check.link > *link && explains(subject, &finding.subject)
+            });
             match cause {
-                Some((id, link))
-                    if finding.check.symptom
-                        && finding.check.link > link
-                        && matches!(finding.status, Status::Failed | Status::Warning) =>
-                {
+                Some((id, ..)) if matches!(finding.status, Status::Failed | Status::Warning) => {
                     finding.status = Status::Skipped;
                     finding.message = format!("{} (may follow from {id})", finding.message);
                     finding.remedies.clear();
                 }
-                None if finding.status == Status::Failed => cause = Some((finding.check.id, finding.check.link)),
+                _ if finding.status == Status::Failed => {
+                    causes.push((finding.check.id, finding.check.link, finding.subject.clone()));
+                }
                 _ => {}
             }
         }

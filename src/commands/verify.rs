@@ -1,4 +1,4 @@
-//! `podid verify`: walks the chain of each service account, and names the first broken link with its cause and remedy.
+//! `podid verify`: checks everything between service accounts and their credentials, and reports each problem with its fix.
 
 mod catalog;
 mod ci;
@@ -36,12 +36,12 @@ use crate::{
     ports::Kubernetes,
 };
 
-/// Walk the whole chain of service accounts, and name the first broken link, its cause and its remedy
+/// Check everything between a service account and its AWS credentials, and report each problem and its fix
 ///
 /// From the cluster to the credentials: agent, nodes, association, service account, workload, pods, credentials that
-/// shadow those of Pod Identity, what the containers act as, network, role, trust policy, permissions, target role. Reads only. What the caller may
-/// not read is skipped, naming the permission. Exits with 3 when a link is broken, and with 4 when none is but the
-/// association, the agent, the role, its trust policy or the pods could not be looked at: a 0 means that they were seen.
+/// override those of Pod Identity, what the containers act as, network, role, trust policy, permissions, target role. Reads only. What the caller may
+/// not read is skipped, naming the permission. Exits with 3 when a check failed, and with 4 when none did but a permission is
+/// missing to read the association, the agent, the role, its trust policy or the pods: a 0 means that they were read.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -70,10 +70,10 @@ pub struct Verify {
     /// With --live: also query one item of the tables and indexes that --needs names for dynamodb:Query
     #[arg(long, requires = "live")]
     live_query: bool,
-    /// Warnings count as broken links
+    /// Warnings count as failures
     #[arg(long)]
     strict: bool,
-    /// Exit with 0 also when a core link could not be looked at
+    /// Exit with 0 also when something that has to be known could not be read
     #[arg(long)]
     allow_incomplete: bool,
     /// Tell what lies behind a check, and look at nothing

@@ -1,4 +1,7 @@
-//! The tree of a verification: links that are sound in one line, what is worth a look, and last the first broken link.
+//! What a verification prints: the checks that passed in one line, what is worth a look, and last the problems and their fixes.
+
+mod causes;
+mod matrix;
 
 use std::fmt::Write as _;
 
@@ -9,6 +12,7 @@ use crate::{
         Term,
         block::hanging,
         styles::{Paint, Tone},
+        table::TableView,
     },
 };
 
@@ -23,37 +27,65 @@ struct Look {
     width: Option<usize>,
 }
 
-/// Every report, and last what is to be done.
+/// The checks of one service account, or a matrix of many; then each problem with what it affects, and last what fixes them.
 pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
-    let paint = term.out_paint();
-    let look = Look { paint, width: term.streams().width };
+    let look = Look { paint: term.out_paint(), width: term.streams().width };
     let all = term.verbosity() > 0;
     let mut out = String::new();
-    for report in reports {
-        // Of many, those that are sound are a line each.
-        if reports.len() > 1 && report.outcome == Outcome::Ok && !all {
-            let _ = writeln!(out, "{} {}", status(Status::Ok, paint), report.title());
-            continue;
-        }
-        let _ = writeln!(out, "{} in cluster {cluster}", paint.paint(Tone::Strong, report.title()));
-        tree(&mut out, report, all, look);
+    let many = reports.len() > 1;
+    if many {
+        // A report has its headings in a pipe too.
+        out.push_str(&matrix::table(reports).render(&TableView { tsv: false, ..term.table_view() }));
     }
-    if reports.len() > 1 {
+    if !many || all {
+        for report in reports {
+            let gap = if many { "\n" } else { "" };
+            let _ = writeln!(out, "{gap}{} in cluster {cluster}", look.paint.paint(Tone::Strong, report.title()));
+            tree(&mut out, report, all, look);
+        }
+    }
+    if many {
         let of = |outcome| reports.iter().filter(|report| report.outcome == outcome).count();
         let counts = [
             (of(Outcome::Ok), "ok"),
             (of(Outcome::Warning), "with warnings"),
-            (of(Outcome::Failed), "broken"),
-            (of(Outcome::Incomplete), "not told"),
+            (of(Outcome::Failed), "failed"),
+            (of(Outcome::Incomplete), "incomplete"),
         ];
         let counts: Vec<String> =
             counts.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
         let _ = writeln!(out, "\n{}: {}", count(reports.len(), "service account"), counts.join(", "));
+        if !all {
+            warnings(&mut out, reports, look);
+        }
+        for report in reports.iter().filter(|report| report.outcome == Outcome::Incomplete) {
+            let words = format!("{}: incomplete: {}", report.title(), report.reasons());
+            let _ = writeln!(out, "{}", look.paint.paint(Tone::Warn, hanging(&words, 2, look.width)));
+        }
     }
-    for report in reports {
-        ending(&mut out, report, reports.len() > 1, look);
+    let problems = causes::of(reports, Status::Failed);
+    if !problems.is_empty() {
+        causes::problems(&mut out, &problems, many, look);
+    } else if let ([report], false) = (reports, many) {
+        verdict(&mut out, report, look);
     }
     out
+}
+
+/// What is worth a look in many service accounts, each once.
+fn warnings(out: &mut String, reports: &[Report], look: Look) {
+    for cause in causes::of(reports, Status::Warning) {
+        let finding = cause.finding;
+        let words = format!(
+            "{}: {}: {} ({}; {})",
+            finding.check.link.title(),
+            finding.subject,
+            finding.message,
+            finding.check.id,
+            cause.affects()
+        );
+        let _ = writeln!(out, "{} {}", status(Status::Warning, look.paint), hanging(&words, STATUS + 1, look.width));
+    }
 }
 
 fn status(status: Status, paint: Paint) -> String {
@@ -109,46 +141,20 @@ fn counts(report: &Report) -> String {
     counts.join(", ")
 }
 
-/// The first broken link and its remedy, or how it stands.
-fn ending(out: &mut String, report: &Report, many: bool, look: Look) {
-    let paint = look.paint;
-    let who = if many { format!("{}: ", report.title()) } else { String::new() };
-    let Some(finding) = report.first_broken() else {
-        if many && report.outcome != Outcome::Incomplete {
-            return;
+/// How one service account stands without a problem.
+fn verdict(out: &mut String, report: &Report, look: Look) {
+    let (tone, verdict) = match report.outcome {
+        Outcome::Ok if report.count(Status::Unknown) == 0 => {
+            let irsa = report.irsa().map_or_else(String::new, |finding| format!(": {}", finding.message));
+            (Tone::Good, format!("All checks passed ({}){irsa}", counts(report)))
         }
-        let (tone, verdict) = match report.outcome {
-            Outcome::Ok if report.count(Status::Unknown) == 0 => {
-                let irsa = report.irsa().map_or_else(String::new, |finding| format!(": {}", finding.message));
-                (Tone::Good, format!("All checks passed ({}){irsa}", counts(report)))
-            }
-            Outcome::Ok => (Tone::Warn, format!("No problems found ({})", counts(report))),
-            Outcome::Warning | Outcome::Failed => {
-                (Tone::Warn, format!("No problems found, {}", count(report.count(Status::Warning), "warning")))
-            }
-            Outcome::Incomplete => (Tone::Warn, format!("incomplete: {}", report.reasons())),
-        };
-        // Painted last: what is wrapped may be foreign, and is escaped.
-        let verdict = paint.paint(tone, hanging(&verdict, 0, look.width));
-        let _ = writeln!(out, "\n{who}{verdict}");
-        return;
+        Outcome::Ok => (Tone::Warn, format!("No problems found ({})", counts(report))),
+        Outcome::Warning | Outcome::Failed => {
+            (Tone::Warn, format!("No problems found, {}", count(report.count(Status::Warning), "warning")))
+        }
+        Outcome::Incomplete => (Tone::Warn, format!("incomplete: {}", report.reasons())),
     };
-    let title = paint.paint(Tone::Bad, "first broken link");
-    let _ = writeln!(out, "\n{who}{title}: {} ({})", finding.check.link.title(), finding.check.id);
-    let mut say = |indent: usize, label: &str, tone: Tone, text: &str| {
-        let _ = writeln!(
-            out,
-            "{}{}{}",
-            " ".repeat(indent - label.len()),
-            paint.paint(tone, label),
-            hanging(text, indent, look.width)
-        );
-    };
-    say(2, "", Tone::Plain, &format!("{}: {}", finding.subject, finding.message));
-    for evidence in &finding.evidence {
-        say(8, "seen: ", Tone::Dim, &format!("{}: {}", evidence.source, evidence.text));
-    }
-    for remedy in &finding.remedies {
-        say(10, "remedy: ", Tone::Accent, &remedy.text());
-    }
+    // Painted last: what is wrapped may be foreign, and is escaped.
+    let verdict = look.paint.paint(tone, hanging(&verdict, 0, look.width));
+    let _ = writeln!(out, "\n{verdict}");
 }

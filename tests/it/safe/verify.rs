@@ -64,7 +64,7 @@ fn a_container_that_cannot_start_is_explained() {
     let run = env.podid("verify carts/carts").code(3);
     assert!(run.stdout.contains("CreateContainerConfigError"), "{run}");
     assert!(run.stdout.contains("configmap \"missing\" not found"), "the kubelet's words: {run}");
-    assert!(run.stdout.contains("remedy: create the Secret, ConfigMap or key"), "{run}");
+    assert!(run.stdout.contains("fix: create the Secret, ConfigMap or key"), "{run}");
 }
 
 /// A log that may not be read costs a permission; one that was not read on request does not.

@@ -1,0 +1,102 @@
+//! What was found, by its cause: what several service accounts have in common is one problem, with one fix.
+
+use std::fmt::Write as _;
+
+use super::Look;
+use crate::{
+    checks::{Finding, Report, Status},
+    model::text::count,
+    output::{block::hanging, styles::Tone},
+};
+
+/// Service accounts that are named with a problem of several.
+const SHOWN: usize = 3;
+
+/// A finding, and the service accounts that have it.
+pub(super) struct Cause<'a> {
+    pub(super) finding: &'a Finding,
+    accounts: Vec<String>,
+}
+
+impl Cause<'_> {
+    /// `affects carts/carts, orders/orders and 4 more`.
+    pub(super) fn affects(&self) -> String {
+        let shown = self.accounts.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+        match self.accounts.len().saturating_sub(SHOWN) {
+            0 => format!("affects {shown}"),
+            more => format!("affects {shown} and {more} more"),
+        }
+    }
+}
+
+/// Findings of one status in the order of the checks, equal ones once.
+pub(super) fn of(reports: &[Report], status: Status) -> Vec<Cause<'_>> {
+    let mut causes: Vec<Cause<'_>> = Vec::new();
+    for report in reports {
+        for finding in report.findings.iter().filter(|finding| finding.status == status) {
+            let known = causes.iter_mut().find(|cause| {
+                let (one, other) = (cause.finding, finding);
+                one.check.id == other.check.id && one.subject == other.subject && one.message == other.message
+            });
+            match known {
+                Some(cause) if cause.accounts.contains(&report.title()) => {}
+                Some(cause) => cause.accounts.push(report.title()),
+                None => causes.push(Cause { finding, accounts: vec![report.title()] }),
+            }
+        }
+    }
+    // What breaks more comes first among equals: a missing agent before one role of many.
+    causes.sort_by_key(|cause| (cause.finding.check.link, std::cmp::Reverse(cause.accounts.len())));
+    causes
+}
+
+/// Every problem with what it rests on, then every fix in the order to apply them.
+pub(super) fn problems(out: &mut String, problems: &[Cause<'_>], many: bool, look: Look) {
+    let heading = look.paint.paint(Tone::Bad, format!("{}:", count(problems.len(), "problem")));
+    let _ = writeln!(out, "\n{heading}");
+    let width = number(problems.len()).len();
+    for (at, problem) in problems.iter().enumerate() {
+        let finding = problem.finding;
+        let words =
+            format!("{}: {}: {} ({})", finding.check.link.title(), finding.subject, finding.message, finding.check.id);
+        let _ = writeln!(out, "{:>width$}{}", number(at + 1), hanging(&words, width, look.width));
+        if many {
+            let _ = writeln!(out, "{}{}", " ".repeat(width), hanging(&problem.affects(), width, look.width));
+        }
+        for evidence in &finding.evidence {
+            let text = format!("{}: {}", evidence.source, evidence.text);
+            let label = look.paint.paint(Tone::Dim, "seen: ");
+            let _ = writeln!(out, "{}{label}{}", " ".repeat(width), hanging(&text, width + 6, look.width));
+        }
+    }
+    fixes(out, problems, look);
+}
+
+fn fixes(out: &mut String, problems: &[Cause<'_>], look: Look) {
+    let mut fixes: Vec<String> = Vec::new();
+    for remedy in problems.iter().flat_map(|problem| &problem.finding.remedies) {
+        let text = remedy.text();
+        if !fixes.contains(&text) {
+            fixes.push(text);
+        }
+    }
+    match &fixes[..] {
+        [] => {}
+        [fix] => {
+            let label = look.paint.paint(Tone::Accent, "fix: ");
+            let _ = writeln!(out, "\n{label}{}", hanging(fix, 5, look.width));
+        }
+        fixes => {
+            let _ = writeln!(out, "\n{}", look.paint.paint(Tone::Accent, "to fix, in this order:"));
+            let width = number(fixes.len()).len();
+            for (at, fix) in fixes.iter().enumerate() {
+                let _ = writeln!(out, "{:>width$}{}", number(at + 1), hanging(fix, width, look.width));
+            }
+        }
+    }
+}
+
+/// `1. `, indented.
+fn number(at: usize) -> String {
+    format!("  {at}. ")
+}

@@ -1,0 +1,52 @@
+//! Many service accounts at a glance: a row for each, a column for each group of checks.
+
+use crate::{
+    checks::{Link, Outcome, Report, Status},
+    output::{
+        styles::Tone,
+        table::{Cell, Column, Table},
+    },
+};
+
+/// The groups in the order of the checks; what a terminal is too narrow for goes from the end.
+const GROUPS: &[(&str, &[Link])] = &[
+    ("AGENT", &[Link::Cluster, Link::Agent, Link::Nodes, Link::Network]),
+    ("ASSOCIATION", &[Link::Association, Link::ServiceAccount]),
+    ("PODS", &[Link::Workload, Link::PodSpec, Link::Freshness]),
+    ("CREDENTIALS", &[Link::Shadowed, Link::Identity, Link::Live]),
+    ("ROLE", &[Link::Role, Link::Trust, Link::TargetRole]),
+    ("PERMISSIONS", &[Link::Permissions]),
+    ("APP", &[Link::App]),
+];
+
+pub(super) fn table(reports: &[Report]) -> Table {
+    let mut columns = vec![Column::new("SERVICE ACCOUNT"), Column::new("RESULT")];
+    columns.extend(GROUPS.iter().map(|(title, _)| Column::new(title).priority(5)));
+    let mut table = Table::new(&columns);
+    for report in reports {
+        let (word, tone) = match report.outcome {
+            Outcome::Ok => ("ok", Tone::Good),
+            Outcome::Warning => ("warning", Tone::Warn),
+            Outcome::Failed => ("failed", Tone::Bad),
+            Outcome::Incomplete => ("incomplete", Tone::Warn),
+        };
+        let mut row = vec![Cell::new(report.title()), Cell::new(word).tone(tone)];
+        row.extend(GROUPS.iter().map(|(_, links)| cell(report, links)));
+        table.row(row);
+    }
+    table
+}
+
+/// The worst of a group.
+fn cell(report: &Report, links: &[Link]) -> Cell {
+    let has = |status| links.iter().any(|link| report.of(*link).any(|finding| finding.status == status));
+    let worst = [Status::Failed, Status::Warning, Status::Unknown, Status::Ok].into_iter().find(|status| has(*status));
+    match worst {
+        Some(Status::Failed) => Cell::new("failed").tone(Tone::Bad),
+        Some(Status::Warning) => Cell::new("warning").tone(Tone::Warn),
+        Some(Status::Unknown) => Cell::new("unknown").tone(Tone::Warn),
+        Some(_) => Cell::new("ok").tone(Tone::Good),
+        None if has(Status::Skipped) => Cell::new("skipped").tone(Tone::Dim),
+        None => Cell::new("-").tone(Tone::Dim),
+    }
+}
