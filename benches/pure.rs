@@ -19,7 +19,7 @@ use ::podid::{
         snapshot::Snapshot,
         trust::{self, Request},
     },
-    observe::verify::{Asked, Asking},
+    observe::verify::{Asked, Asking, Listed},
     ports::Eks,
 };
 use divan::{Bencher, black_box};
@@ -67,8 +67,8 @@ fn healthy() -> &'static Snapshot {
             };
             let view = Arc::new(asking.cluster(&cluster).await.unwrap());
             let subject = ServiceAccount::new("carts", "carts").unwrap();
-            let subjects = [Asked { subject, listed: None, only: None }];
-            let mut read = asking.snapshots(&subjects, &view, jiff::Timestamp::now()).await.unwrap();
+            let subjects = [Asked { subject, listed: Listed::Unasked, only: None }];
+            let mut read = asking.snapshots(&subjects, None, &view, jiff::Timestamp::now()).await.unwrap();
             read.remove(0)
         })
     })

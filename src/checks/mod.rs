@@ -72,10 +72,38 @@ pub fn named(id: &str) -> Option<&'static Check> {
     all().find(|check| check.id == id)
 }
 
-/// Runs every check that concerns the service account.
+/// Runs every check that concerns the service account. Of one that was only found, Pod Identity's checks wait until something shows
+/// that credentials are meant to be there, or are lacking: most service accounts have nothing to do with AWS, and do well on what their node has.
 pub fn check(snapshot: &Snapshot) -> Report {
     let irsa = snapshot.uses_irsa().is_some();
-    let concerns = |link: Link| !irsa || !link.is_of_pod_identity();
+    let meant = snapshot.irsa_annotation().is_some() || snapshot.live_pods().iter().any(|pod| pod.token_volume);
+    if snapshot.found && !irsa && !meant && !app::findings(snapshot).iter().any(lacks_credentials) {
+        return run(snapshot, |link| link != Link::Association && !link.is_of_pod_identity());
+    }
+    run(snapshot, |link| !irsa || !link.is_of_pod_identity())
+}
+
+/// Whether an application lacks credentials of AWS, and not those of a database, say.
+fn lacks_credentials(finding: &Finding) -> bool {
+    let speaks_of_aws = |text: &str| ["aws", "amazon"].iter().any(|word| text.to_ascii_lowercase().contains(word));
+    finding.status == Status::Failed && finding.evidence.iter().any(|evidence| speaks_of_aws(&evidence.text))
+}
+
+/// Whether a service account has anything to do with AWS, as far as can be seen: an association, an IRSA role, settings of the AWS
+/// SDKs, credentials, or their lack in a log.
+pub fn uses_aws(snapshot: &Snapshot, report: &Report) -> bool {
+    let pods = snapshot.live_pods();
+    let mut variables = pods.iter().flat_map(|pod| &pod.spec.containers).flat_map(|container| &container.env);
+    !snapshot.found
+        || snapshot.irsa_annotation().is_some()
+        || variables.any(|variable| variable.name.starts_with("AWS_"))
+        || report.containers.iter().any(|it| !matches!(it.source, Source::NodeRole | Source::None))
+        || report.of(Link::Shadowed).any(|finding| finding.status == Status::Failed)
+        // Its checks were run because its log speaks of AWS.
+        || report.of(Link::Association).next().is_some()
+}
+
+fn run(snapshot: &Snapshot, concerns: impl Fn(Link) -> bool) -> Report {
     let findings = CHAIN.iter().filter(|room| concerns(room.link)).flat_map(|room| {
         let found = (room.look)(snapshot);
         debug_assert!(found.iter().all(|finding| finding.check.link == room.link), "{found:?}");

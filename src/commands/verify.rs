@@ -22,7 +22,7 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         cluster::Cluster,
-        glob::{Glob, Pattern},
+        glob::{self, Glob, Pattern},
         live::Live,
         snapshot::Snapshot,
         subject::{Subject, SubjectText},
@@ -30,7 +30,7 @@ use crate::{
     },
     observe::{
         self, live,
-        verify::{Asked, Asking},
+        verify::{Asked, Asking, Listed, Spaces},
     },
     output::Format,
     ports::Kubernetes,
@@ -50,10 +50,11 @@ pub struct Verify {
     /// them: KIND/NAME with -n, or NAMESPACE/KIND/NAME
     #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required_unless_present_any = ["namespace", "all", "explain", "list_checks"])]
     subjects: Vec<SubjectText>,
-    /// Every service account of this namespace that has an association; a pattern too. Or the namespace of what is named without one
+    /// Every service account of this namespace that is in use or has an association; a pattern too. Or the namespace of what is named
+    /// without one
     #[arg(long, short, value_name = "NAMESPACE", value_parser = Glob::namespace, conflicts_with = "all")]
     namespace: Option<Glob>,
-    /// Every service account that has an association
+    /// Every service account of the cluster that is in use or has an association
     #[arg(long, conflicts_with = "subjects")]
     all: bool,
     #[command(flatten)]
@@ -100,6 +101,18 @@ Examples:
 /// So many service accounts take a while to read.
 const MANY: usize = 20;
 
+/// Names that are shown of many.
+const SHOWN: usize = 5;
+
+/// What came of it.
+struct Checked {
+    reports: Vec<Report>,
+    /// Service accounts that show no use of AWS.
+    without_aws: Vec<String>,
+    /// The code of what kept podid from asking Kubernetes.
+    unreached: Option<Code>,
+}
+
 impl Verify {
     /// Runs the command.
     ///
@@ -112,12 +125,13 @@ impl Verify {
         if self.list_checks {
             return catalog::list(ctx);
         }
-        let (reports, unreached) = self.read_and_check(ctx).await?;
+        let Checked { reports, without_aws, unreached } = self.read_and_check(ctx).await?;
         let cluster = ctx.cluster().await?;
+        let document = || json!({"cluster": cluster.arn, "reports": reports, "withoutAws": without_aws});
         match (ctx.term.ci(), ctx.term.format()) {
             (Some(ci), _) => ctx.term.emit_report(&ci::text(ci, &reports, self.strict))?,
-            (None, Format::Json) => ctx.term.emit_json(&json!({"cluster": cluster.arn, "reports": reports}))?,
-            (None, Format::Yaml) => ctx.term.emit_yaml(&json!({"cluster": cluster.arn, "reports": reports}))?,
+            (None, Format::Json) => ctx.term.emit_json(&document())?,
+            (None, Format::Yaml) => ctx.term.emit_yaml(&document())?,
             (None, Format::Name) => {
                 for report in &reports {
                     for finding in report.findings.iter().filter(|finding| ci::counts(finding, self.strict)) {
@@ -127,11 +141,31 @@ impl Verify {
             }
             (None, Format::Table | Format::Wide) => ctx.term.emit(&view::text(&reports, &cluster.name, &ctx.term))?,
         }
+        Self::report_the_rest(ctx, &reports, &without_aws);
         self.verdict(ctx, &reports, unreached)
     }
 
-    /// The reports, and the code of what kept podid from asking Kubernetes.
-    async fn read_and_check(&self, ctx: &Context) -> Result<(Vec<Report>, Option<Code>)> {
+    /// Service accounts that show no use of AWS, in one line.
+    fn report_the_rest(ctx: &Context, reports: &[Report], without_aws: &[String]) {
+        if without_aws.is_empty() {
+            if reports.is_empty() {
+                ctx.term.status("no service account is in use, and none has an association");
+            }
+            return;
+        }
+        let most = if ctx.term.verbosity() > 0 { usize::MAX } else { SHOWN };
+        let shown: Vec<&str> = without_aws.iter().take(most).map(String::as_str).collect();
+        let more = without_aws.len() - shown.len();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let many = if without_aws.len() == 1 { "shows" } else { "show" };
+        ctx.term.status(format!(
+            "{} {many} no use of AWS: {}{more}",
+            count(without_aws.len(), "service account"),
+            shown.join(", ")
+        ));
+    }
+
+    async fn read_and_check(&self, ctx: &Context) -> Result<Checked> {
         let cluster = ctx.cluster().await?;
         let (kube, unreached) = match self.kube(ctx).await? {
             Ok(kube) => (Ok(kube), None),
@@ -146,21 +180,32 @@ impl Verify {
             logs: !self.no_logs,
             needs: self.needs.at(&cluster.arn),
         };
-        let (subjects, view) =
-            futures::join!(self.subjects(ctx), ctx.deadline.within("reading the cluster", asking.cluster(cluster)));
-        let (subjects, view) = (subjects?, Arc::new(view?));
+        let (subjects, view) = futures::join!(
+            self.subjects(ctx, &asking),
+            ctx.deadline.within("reading the cluster", asking.cluster(cluster))
+        );
+        let ((subjects, spaces), view) = (subjects?, Arc::new(view?));
         let progress = ctx.term.progress("verify");
         // A few are there before anybody could read it.
         if subjects.len() > MANY {
             progress.update(format!("reading {}", count(subjects.len(), "service account")));
         }
-        let read = asking.snapshots(&subjects, &view, ctx.term.now());
+        let read = asking.snapshots(&subjects, spaces, &view, ctx.term.now());
         let mut snapshots = ctx.deadline.within("reading the service accounts", read).await?;
         if self.live {
             self.walk(ctx, cluster, &asking, &mut snapshots).await?;
         }
         progress.clear();
-        Ok((snapshots.iter().map(checks::check).collect(), unreached))
+        let (mut reports, mut without_aws) = (Vec::new(), Vec::new());
+        for snapshot in &snapshots {
+            let report = checks::check(snapshot);
+            if checks::uses_aws(snapshot, &report) {
+                reports.push(report);
+            } else {
+                without_aws.push(report.title());
+            }
+        }
+        Ok(Checked { reports, without_aws, unreached })
     }
 
     /// Walks the way to the credentials for each that has an association.
@@ -214,26 +259,55 @@ impl Verify {
     }
 
     /// What to check. A service account that is named is checked whether it has an association or not.
-    async fn subjects(&self, ctx: &Context) -> Result<Vec<Asked>> {
-        let named = match &self.namespace {
-            Some(namespace) if self.subjects.is_empty() => vec![Named::from(Pattern::of(namespace.clone()))],
-            None if self.all => vec![Named::from(Pattern::all())],
-            _ => subject::resolve(ctx, &self.named()?).await?,
+    async fn subjects(&self, ctx: &Context, asking: &Asking<'_>) -> Result<(Vec<Asked>, Option<Spaces>)> {
+        let within = match &self.namespace {
+            Some(namespace) if self.subjects.is_empty() => Some(Pattern::of(namespace.clone())),
+            _ => self.all.then(Pattern::all),
         };
+        if let Some(within) = within {
+            let filter = glob::filter(std::slice::from_ref(&within));
+            let read = asking.eks.associations(&ctx.target()?.cluster.value, &filter);
+            let listed = ctx.deadline.within("listing associations", read).await?;
+            let find = asking.find(&within.namespace, listed);
+            let (asked, spaces) = ctx.deadline.within("reading the workloads and pods", find).await?;
+            let unread = match &spaces {
+                Some(spaces) => spaces.unread().map(str::to_owned),
+                None => Some("what runs in all namespaces may not be listed".to_owned()),
+            };
+            match unread {
+                Some(why) if asked.is_empty() => {
+                    let code = if asking.kube.is_ok() { Code::Denied } else { Code::Failed };
+                    return Err(Failure::new(code, "could not find the service accounts that are in use").because(why));
+                }
+                Some(why) if asking.kube.is_ok() => {
+                    ctx.term.warn(format!("only service accounts that have an association are checked: {why}"));
+                }
+                _ => {}
+            }
+            return Ok((asked, spaces));
+        }
+        Ok((self.named_subjects(ctx).await?, None))
+    }
+
+    async fn named_subjects(&self, ctx: &Context) -> Result<Vec<Asked>> {
+        let named = subject::resolve(ctx, &self.named()?).await?;
         let (objects, accounts): (Vec<Named>, Vec<Named>) = named.into_iter().partition(|it| it.object.is_some());
         let mut asked: Vec<Asked> = Vec::new();
         for it in objects {
             let only = it.object;
-            asked.extend(it.accounts.literal().map(|subject| Asked { subject, listed: None, only }));
+            asked.extend(it.accounts.literal().map(|subject| Asked { subject, listed: Listed::Unasked, only }));
         }
         let patterns: Vec<Pattern> = accounts.into_iter().map(|it| it.accounts).collect();
         // A name needs no list: whether there is an association is one of the checks.
         if let Some(literal) = patterns.iter().map(Pattern::literal).collect::<Option<Vec<_>>>() {
-            let plain = literal.into_iter().map(|subject| Asked { subject, listed: None, only: None });
+            let plain = literal.into_iter().map(|subject| Asked { subject, listed: Listed::Unasked, only: None });
             return Ok(plain.chain(asked).collect());
         }
         let found = select(ctx, &patterns).await?;
-        let listed = found.into_iter().map(|it| Asked { subject: it.subject, listed: it.association, only: None });
+        let listed = found.into_iter().map(|it| {
+            let listed = it.association.map_or(Listed::Unasked, Listed::Yes);
+            Asked { subject: it.subject, listed, only: None }
+        });
         asked.splice(..0, listed);
         if asked.is_empty() {
             return Err(Failure::usage("there is no association to look at").hint("see what there is: `podid list`"));

@@ -65,6 +65,8 @@ pub struct Snapshot {
     pub subject: ServiceAccount,
     /// The pod or workload that was named: of its pods only those of that one were read.
     pub only: Option<ObjectRef>,
+    /// Nobody named it: it was found among what runs, and has no association. It may have nothing to do with AWS.
+    pub found: bool,
     /// When it was read.
     pub now: Timestamp,
     /// The cluster.
@@ -116,6 +118,7 @@ impl Snapshot {
         Self {
             subject,
             only: None,
+            found: false,
             now,
             cluster,
             association: Observed::NotRequested,

@@ -5,6 +5,8 @@ mod access;
 mod policies;
 mod spaces;
 
+pub use self::spaces::Spaces;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     future::Future,
@@ -62,9 +64,20 @@ pub struct Asked {
     /// Which.
     pub subject: ServiceAccount,
     /// What List told of its association already.
-    pub listed: Option<AssociationSummary>,
+    pub listed: Listed,
     /// Of its pods only those of this one.
     pub only: Option<ObjectRef>,
+}
+
+/// What a list of all associations told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// There was no list.
+    Unasked,
+    /// It has none.
+    No,
+    /// It has this one.
+    Yes(AssociationSummary),
 }
 
 /// Lines of a log that are looked through for known texts.
@@ -163,21 +176,28 @@ impl Asking<'_> {
     pub async fn snapshots(
         &self,
         subjects: &[Asked],
+        spaces: Option<Spaces>,
         view: &Arc<ClusterView>,
         now: Timestamp,
     ) -> Result<Vec<Snapshot>> {
         let cluster = view.cluster.known().map_or_else(String::new, |cluster| cluster.name.clone());
         let associations = stream::iter(subjects)
-            .map(|asked| self.association(&cluster, &asked.subject, asked.listed.as_ref()))
+            .map(|asked| self.association(&cluster, asked))
             .buffered(CONCURRENCY)
             .try_collect::<Vec<_>>();
         let accounts = self.service_accounts(subjects.iter().map(|asked| &asked.subject).collect());
-        let spaces = self.namespaces(subjects.iter().map(|asked| &asked.subject));
+        let spaces = async {
+            match spaces {
+                Some(spaces) => Ok(spaces),
+                None => self.namespaces(subjects.iter().map(|asked| &asked.subject)).await,
+            }
+        };
         let (associations, accounts, spaces) = futures::try_join!(associations, accounts, spaces)?;
         let mut snapshots = Vec::new();
         for (asked, association) in subjects.iter().zip(associations) {
             let mut it = Snapshot::unread(asked.subject.clone(), now, Arc::clone(view));
             it.only.clone_from(&asked.only);
+            it.found = asked.listed == Listed::No;
             it.association = association;
             it.service_account = accounts.get(&asked.subject).cloned().unwrap_or_default();
             spaces.put(&mut it);
@@ -215,19 +235,18 @@ impl Asking<'_> {
         Ok(snapshots)
     }
 
-    async fn association(
-        &self,
-        cluster: &str,
-        subject: &ServiceAccount,
-        listed: Option<&AssociationSummary>,
-    ) -> Result<Observed<Option<Association>>> {
-        let Some(listed) = listed else {
-            return seen(
-                association(self.eks, cluster, subject).await,
+    async fn association(&self, cluster: &str, asked: &Asked) -> Result<Observed<Option<Association>>> {
+        match &asked.listed {
+            Listed::No => Ok(Observed::Known(None)),
+            Listed::Unasked => seen(
+                association(self.eks, cluster, &asked.subject).await,
                 "eks:ListPodIdentityAssociations and eks:DescribePodIdentityAssociation",
-            );
-        };
-        seen(self.eks.association(cluster, &listed.association_id).await, "eks:DescribePodIdentityAssociation")
+            ),
+            Listed::Yes(listed) => {
+                let read = self.eks.association(cluster, &listed.association_id).await;
+                seen(read, "eks:DescribePodIdentityAssociation")
+            }
+        }
     }
 
     async fn service_accounts(
@@ -375,7 +394,7 @@ impl Asking<'_> {
         it: &Snapshot,
         cluster: &str,
     ) -> Result<(Observed<Vec<AssociationSummary>>, Observed<Vec<String>>)> {
-        if it.association != Observed::Known(None) {
+        if it.association != Observed::Known(None) || it.found {
             return Ok((Observed::NotRequested, Observed::NotRequested));
         }
         let everything = AssociationFilter::default();

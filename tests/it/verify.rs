@@ -4,6 +4,7 @@
 mod access;
 mod alarms;
 mod chain;
+mod everything;
 mod forms;
 mod live;
 mod logs;

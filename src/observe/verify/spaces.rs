@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::{Asking, CONCURRENCY, names};
+use super::{Asked, Asking, CONCURRENCY, Listed, names};
 use crate::{
     failure::Result,
     model::{
+        association::AssociationSummary,
+        glob::Glob,
         have::Observed,
         names::ServiceAccount,
         network::NetworkPolicy,
@@ -34,6 +36,38 @@ impl Asking<'_> {
             Ok((namespace.clone(), self.space(Some(namespace), own).await?))
         });
         Ok(Spaces::Each(stream::iter(reads).buffered(CONCURRENCY).try_collect().await?))
+    }
+
+    /// Every service account of these namespaces that something runs as or that has an association, and what was read of the
+    /// namespaces; `None` where they can only be read one by one: then those with an association.
+    ///
+    /// # Errors
+    /// When a read failed for another reason than a missing permission.
+    pub async fn find(
+        &self,
+        namespaces: &Glob,
+        associations: Vec<AssociationSummary>,
+    ) -> Result<(Vec<Asked>, Option<Spaces>)> {
+        let spaces = match namespaces.literal() {
+            Some(one) => Some(Spaces::Each(BTreeMap::from([(one.to_owned(), self.space(Some(one), None).await?)]))),
+            None => self.everywhere().await?.map(Spaces::Everywhere),
+        };
+        let mut found: BTreeMap<ServiceAccount, Listed> = BTreeMap::new();
+        for space in spaces.iter().flat_map(Spaces::all) {
+            let pods = space.pods.known().into_iter().flatten().filter(|pod| !pod.deleting);
+            let pods = pods.map(|pod| (&pod.namespace, &pod.service_account));
+            let workloads = space.workloads.known().into_iter().flatten();
+            let workloads = workloads.map(|workload| (&workload.id.namespace, &workload.service_account));
+            for (namespace, name) in pods.chain(workloads).filter(|(namespace, _)| namespaces.matches(namespace)) {
+                let subject = ServiceAccount { namespace: namespace.clone(), name: name.clone() };
+                found.entry(subject).or_insert(Listed::No);
+            }
+        }
+        for association in associations.into_iter().filter(|it| namespaces.matches(&it.subject.namespace)) {
+            found.insert(association.subject.clone(), Listed::Yes(association));
+        }
+        let asked = found.into_iter().map(|(subject, listed)| Asked { subject, listed, only: None });
+        Ok((asked.collect(), spaces))
     }
 
     /// All namespaces by one list of each kind; `None` where one of them is refused: in single namespaces it may be allowed.
@@ -92,12 +126,26 @@ impl Asking<'_> {
 }
 
 /// What service accounts share: that of their namespace, or of all.
-pub(super) enum Spaces {
+pub enum Spaces {
+    /// By its name.
     Each(BTreeMap<String, Space>),
+    /// All in one.
     Everywhere(Space),
 }
 
 impl Spaces {
+    fn all(&self) -> Vec<&Space> {
+        match self {
+            Self::Each(spaces) => spaces.values().collect(),
+            Self::Everywhere(space) => vec![space],
+        }
+    }
+
+    /// Why what runs in them could not be read.
+    pub fn unread(&self) -> Option<&str> {
+        self.all().into_iter().find_map(|space| space.pods.unreadable().or(space.workloads.unreadable()))
+    }
+
     /// Gives a snapshot what is of its service account, or of its namespace.
     pub(super) fn put(&self, it: &mut Snapshot) {
         let space = match self {
@@ -110,13 +158,16 @@ impl Spaces {
         it.pods = some(&space.pods, |pod| {
             pod.namespace == *namespace && pod.service_account == *name && only.is_none_or(|object| object.runs(pod))
         });
-        it.workloads = some(&space.workloads, |workload| workload.id.namespace == *namespace);
+        // The others of the namespace tell what may have been meant instead of one that was named.
+        it.workloads = some(&space.workloads, |workload| {
+            workload.id.namespace == *namespace && (!it.found || workload.service_account == *name)
+        });
         it.network_policies = some(&space.policies, |policy| policy.namespace == *namespace);
     }
 }
 
 /// A namespace, or all of them.
-pub(super) struct Space {
+pub struct Space {
     pods: Observed<Vec<Pod>>,
     workloads: Observed<Vec<Workload>>,
     policies: Observed<Vec<NetworkPolicy>>,
