@@ -1,6 +1,7 @@
 //! One document: its keys, their types and their rules. All that is wrong is collected, each with its place and path.
 
 mod fields;
+mod grants;
 mod values;
 
 use std::{collections::BTreeMap, path::Path};
@@ -10,8 +11,9 @@ use super::yaml::{Node, NodeKind, Position};
 use crate::model::{
     arn::{check_path, check_role_name},
     glob::Pattern,
+    grant::SERVICES,
     manifest::{
-        Agent, Association, Defaults, Inline, Manifest, Metadata, Place, Policies, Problem, Role, Source, Table,
+        Agent, Association, Defaults, Grants, Inline, Manifest, Metadata, Place, Policies, Problem, Role, Source, Table,
     },
     policy,
     want::{Access, Field, Scope},
@@ -170,9 +172,12 @@ impl Decoder<'_> {
 
     fn policies(&mut self, node: &Node, path: &str) -> Policies {
         if node.is_null() {
-            return Policies { dynamodb: Field::Cleared, managed: Field::Cleared, inline: Field::Cleared };
+            let grants = Grants::cleared();
+            return Policies { dynamodb: Field::Cleared, grants, managed: Field::Cleared, inline: Field::Cleared };
         }
-        let Some(fields) = self.fields(node, path, &["dynamodb", "managed", "inline"]) else {
+        let known: Vec<&str> =
+            ["dynamodb", "managed", "inline"].into_iter().chain(SERVICES.iter().map(|service| service.flag)).collect();
+        let Some(fields) = self.fields(node, path, &known) else {
             return Policies::default();
         };
         let managed = self.field(&fields, "managed", |this, node, path| {
@@ -180,6 +185,7 @@ impl Decoder<'_> {
         });
         let policies = Policies {
             dynamodb: self.field(&fields, "dynamodb", |this, node, path| Some(this.list(node, path, Self::table))),
+            grants: self.grants(&fields),
             managed,
             inline: self.field(&fields, "inline", |this, node, path| Some(this.list(node, path, Self::inline))),
         };

@@ -2,8 +2,10 @@
 //! its resources and its levels; what is written, recognized and printed of a grant follows from its row.
 
 mod bedrock;
+mod cover;
 mod custom;
 mod document;
+mod entry;
 mod kms;
 mod logs;
 mod messages;
@@ -19,8 +21,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use self::{
+    cover::covering,
     custom::warnings,
     document::{POLICY, exactly, granted, merged, only_podids, policy, reduced, wider, without},
+    entry::{ACCESS, ACTIONS},
     service::{Level, Part, Service},
     text::{GrantError, GrantText},
 };

@@ -4,6 +4,7 @@
 
 mod entries;
 mod export;
+mod grants;
 mod holdings;
 mod schema;
 
@@ -16,6 +17,7 @@ use serde_json::Value;
 pub use self::{
     entries::{Entries, Entry, Place, Places, Problem, entries, pattern},
     export::export,
+    grants::Grants,
     holdings::{ClusterState, KubernetesState, Prunable, RoleState},
     schema::json_schema,
 };
@@ -166,11 +168,16 @@ pub struct Role {
 /// What a role may do. Each list that is given is the whole list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(transform = grants::into_schema)]
 pub struct Policies {
     /// DynamoDB tables.
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<Vec<Table>>")]
     pub dynamodb: Field<Vec<Table>>,
+    /// Resources of other services.
+    #[serde(flatten)]
+    #[schemars(skip)]
+    pub grants: Grants,
     /// ARNs of managed policies.
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<Vec<String>>")]

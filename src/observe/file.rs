@@ -190,6 +190,7 @@ async fn file_roles(
             let assumes = targets.iter().any(|named| last(named) == wanted.name);
             let policies = &wanted.policies;
             let inline = !policies.dynamodb.is_unmanaged() || !policies.inline.is_unmanaged() || assumes;
+            let inline = inline || !policies.grants.services().is_empty();
             let view = role(iam, &wanted.name, !policies.managed.is_unmanaged(), inline).await?;
             let holdings = RoleState { role: view.role, attached: view.attached, inline: view.inline };
             Ok::<_, Failure>((wanted.name.clone(), holdings))

@@ -11,6 +11,7 @@ use crate::model::{
     access::{self, Need},
     arn::{Arn, last},
     document::strings,
+    grant,
     have::Observed,
     text::nearest,
 };
@@ -82,7 +83,22 @@ fn granted(mut finding: Finding, needs: &[&Need], session: &Session, snapshot: &
         finding = grant(finding, table, &own, session, snapshot);
     }
     let rest: Vec<&Need> = needs.iter().copied().filter(|need| access::table_of(&need.resource).is_none()).collect();
-    if rest.is_empty() { finding } else { allowed(finding, &rest, session) }
+    let here = session.role.split(':').nth(4) == snapshot.cluster.cluster.known().map(|c| c.arn.account.as_str());
+    let (grants, uncovered) = grant::covering(&rest);
+    let home = snapshot.cluster.cluster.known().map(|cluster| &cluster.arn);
+    let flags: Vec<String> =
+        grants.iter().map(|grant| format!("--{} {}", grant.service.flag, grant.short(home))).collect();
+    // A log may name anything: what a shell would read otherwise is no command.
+    let plain = flags.iter().all(|flag| flag.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_./:=+@,".contains(&b)));
+    let uncovered = if here && plain {
+        if !flags.is_empty() {
+            finding = finding.command(format!("podid policy attach {} {}", last(&session.role), flags.join(" ")));
+        }
+        uncovered
+    } else {
+        rest
+    };
+    if uncovered.is_empty() { finding } else { allowed(finding, &uncovered, session) }
 }
 
 /// A grant of a table's access.

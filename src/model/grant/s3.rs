@@ -31,6 +31,7 @@ pub(super) static S3: Service = Service {
     what: "an S3 bucket",
     also: ", or what is below a prefix in it",
     key: "bucket",
+    below: Some("prefix"),
     value: "BUCKET[/PREFIX]=ACCESS",
     sid: "PodidS3",
     in_arns: "s3",
@@ -41,6 +42,7 @@ pub(super) static S3: Service = Service {
     tails: &["/*"],
     from_statement: granted,
     holds: |part| Some(part.rsplit_once('/').map_or(part, |(folder, _)| folder).to_owned()),
+    holder: |part| part.split('/').next().unwrap_or(part),
     levels: &[
         Level { name: "list", parts: &[listed(""), LOCATION] },
         Level { name: "read", parts: &[objects(&[GET]), listed("List"), LOCATION] },

@@ -18,6 +18,8 @@ pub struct Service {
     pub also: &'static str,
     /// Key of the resource in files: `bucket`.
     pub key: &'static str,
+    /// Key of what the name has after its first `/`, if that has a key of its own.
+    pub below: Option<&'static str>,
     /// What the flag takes: `BUCKET[/PREFIX]=ACCESS`.
     pub value: &'static str,
     /// What the Sids begin with.
@@ -40,6 +42,8 @@ pub struct Service {
     pub from_statement: fn(&Value) -> Option<Resource>,
     /// The last part of the ARN of the resource to which access is granted, of that of what a call is made on.
     pub holds: fn(&str) -> Option<String>,
+    /// The last part of the ARN of what holds it with others of its kind: a bucket.
+    pub holder: fn(&str) -> &str,
     /// Its levels, from narrow to wide. None where actions are named instead.
     pub levels: &'static [Level],
 }
@@ -82,6 +86,7 @@ pub(super) const REGIONAL: Service = Service {
     what: "",
     also: "",
     key: "",
+    below: None,
     value: "",
     sid: "",
     in_arns: "",
@@ -93,6 +98,7 @@ pub(super) const REGIONAL: Service = Service {
     tails: &[],
     from_statement: first_resource,
     holds: |part| Some(part.to_owned()),
+    holder: |part| part,
     levels: &[],
 };
 

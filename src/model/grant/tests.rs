@@ -1,5 +1,7 @@
 //! Each level of each service allows its own calls and none of another level, by the evaluator that `verify` uses.
 
+mod derived;
+
 use super::*;
 use crate::model::{
     access::{Effect, RoleDocuments, Session, predict},

@@ -130,6 +130,17 @@ impl GrantText {
         Ok(Self { service, named: named(service, resource)?, access: Some(Access::Actions(actions)) })
     }
 
+    /// The resource, as it was named.
+    pub(super) fn name(&self) -> String {
+        match &self.named {
+            Named::Whole(resource) => resource.to_string(),
+            Named::Open { region, part } => {
+                let name = (self.service.name)(part).unwrap_or(part);
+                region.as_ref().map_or_else(|| name.to_owned(), |region| format!("{region}:{name}"))
+            }
+        }
+    }
+
     /// The resource; what was not said is taken from the ARN of the cluster. `None` where that is needed and not there.
     pub fn resource(&self, home: Option<&Arn>) -> Option<Resource> {
         match &self.named {

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    Agent, Association as Wanted, ClusterState, Inline, Manifest, Metadata, Policies, Role as WantedRole, RoleState,
-    Source, Table, Tags,
+    Agent, Association as Wanted, ClusterState, Grants, Inline, Manifest, Metadata, Policies, Role as WantedRole,
+    RoleState, Source, Table, Tags,
 };
 use crate::model::{
     addon::Addon,
@@ -14,7 +14,7 @@ use crate::model::{
     association::Association,
     cluster::Cluster,
     document::Document,
-    ownership,
+    grant, ownership,
     policy::{self, DYNAMODB},
     role::{PATH, Role, tags as keys},
     tags, trust,
@@ -49,11 +49,14 @@ pub fn export(cluster: &Cluster, have: &ClusterState) -> (Manifest, Vec<String>)
             continue;
         }
         let exported = role_of(cluster, role, held, scope);
-        if exported.policies.dynamodb.is_unmanaged()
-            && held.inline.known().is_some_and(|all| all.contains_key(DYNAMODB))
-        {
+        let left = [
+            (DYNAMODB, exported.policies.dynamodb.is_unmanaged()),
+            (grant::POLICY, exported.policies.grants.0.is_empty()),
+        ];
+        let there = |policy: &str| held.inline.known().is_some_and(|all| all.contains_key(policy));
+        for (policy, _) in left.into_iter().filter(|(policy, left)| *left && there(policy)) {
             notes.push(format!(
-                "inline policy `{DYNAMODB}` of role `{name}` is left out: it has statements that podid did not write; \
+                "inline policy `{policy}` of role `{name}` is left out: it has statements that podid did not write; \
                  `podid apply` keeps it as it is"
             ));
         }
@@ -137,6 +140,7 @@ fn role_of(cluster: &Cluster, role: &Role, held: &RoleState, scope: Option<Scope
     let inline = held.inline.known();
     let grants = inline.and_then(|all| all.get(DYNAMODB)).and_then(policy::granted);
     let dynamodb = grants.unwrap_or_default().into_iter().map(|grant| table(cluster, grant)).collect::<Vec<_>>();
+    let granted = inline.and_then(|all| all.get(grant::POLICY)).and_then(grant::granted);
     // podid's own policies follow from the tables and the associations.
     let others = inline.into_iter().flatten().filter(|(name, _)| !policy::RESERVED.contains(&name.as_str()));
     let others = others
@@ -150,6 +154,7 @@ fn role_of(cluster: &Cluster, role: &Role, held: &RoleState, scope: Option<Scope
         tags: custom_tags(&role.tags),
         policies: Policies {
             dynamodb: if dynamodb.is_empty() { Field::Unmanaged } else { Field::Set(dynamodb) },
+            grants: Grants::of(&granted.unwrap_or_default(), &cluster.arn),
             managed: listed(held.attached.known().cloned().unwrap_or_default()),
             inline: if others.is_empty() { Field::Unmanaged } else { Field::Set(others) },
         },

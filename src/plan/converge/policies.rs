@@ -27,6 +27,7 @@ impl Work<'_> {
             Field::Set(tables) => self.grants(tables)?,
             Field::Unmanaged | Field::Cleared => Vec::new(),
         };
+        let (services, grants) = (wanted.grants.services(), wanted.grants.at(&self.ask.cluster.arn));
         let inline = wanted.inline.set().map(Vec::as_slice).unwrap_or_default();
         let documents: Vec<InlinePolicy> = inline
             .iter()
@@ -35,6 +36,8 @@ impl Work<'_> {
         let policies = policies::policies(&Policies {
             managed: whole(&wanted.managed, wanted.managed.set().map(Vec::as_slice).unwrap_or_default()),
             tables: whole(&wanted.dynamodb, &tables),
+            grants: if services.is_empty() { Wanted::Keep } else { Wanted::Exactly(&grants) },
+            services: &services,
             documents: whole(&wanted.inline, &documents),
             targets,
             allow_missing: self.ask.allow.resources,

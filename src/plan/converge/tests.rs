@@ -8,14 +8,14 @@ use serde_json::json;
 use super::*;
 use crate::model::{
     document::Document,
-    fixtures,
+    fixtures, grant,
     have::Observed,
     manifest::{
-        Agent, Inline, Manifest, Metadata, Place, Places, Policies, Role as WantedRole, RoleState, Source, Table, Tags,
-        entries, export,
+        Agent, Grants, Inline, Manifest, Metadata, Place, Places, Policies, Role as WantedRole, RoleState, Source,
+        Table, Tags, entries, export,
     },
     policy, trust,
-    want::{Access, Scope},
+    want::{Access, Field, Scope},
 };
 
 /// The plan of a manifest.
@@ -107,19 +107,45 @@ fn listed<T: Clone + std::fmt::Debug + 'static>(
     })
 }
 
+fn grants() -> impl Strategy<Value = Grants> {
+    let all = [
+        ("s3", "bucket/a=read-write"),
+        ("sqs", "eu-west-1:orders=consume"),
+        ("sns", "arn:aws:sns:us-west-2:999900001111:news=publish"),
+        ("secret", "db/main=read"),
+        ("ssm", "/app/*=read"),
+        ("kms", "alias/app=both"),
+        ("kinesis", "clicks=produce"),
+        ("firehose", "lake=put"),
+        ("events", "default=put"),
+        ("logs", "/app=write"),
+        ("cloudwatch", "App/Carts=put"),
+        ("bedrock", "us.anthropic.claude-x=invoke"),
+        ("allow", "xray:PutTraceSegments@*"),
+    ];
+    // In the order of the catalogue, as an export has it.
+    prop::sample::subsequence(all.to_vec(), 0..4).prop_map(|some| {
+        let list = |(flag, text): (&str, &str)| {
+            let service = grant::service(flag).unwrap();
+            (service, Field::Set(vec![grant::GrantText::granting(service, text).unwrap()]))
+        };
+        Grants(some.into_iter().map(list).collect())
+    })
+}
+
 fn role(name: String, scope: Option<Scope>) -> impl Strategy<Value = WantedRole> {
     let boundary = prop::option::of(Just("arn:aws:iam::aws:policy/B".to_owned()));
     let managed = listed("[A-Z]{1,3}".prop_map(|name| format!("arn:aws:iam::aws:policy/{name}")), Clone::clone);
     let dynamodb = listed(table(), |t| t.table.rsplit([':', '/']).next().unwrap_or_default().to_owned());
     let path = prop::option::of(Just("/team/".to_owned()));
-    (path, boundary, tags(), dynamodb, managed, listed(inline(), |i| i.name.clone())).prop_map(
-        move |(path, boundary, tags, dynamodb, managed, inline)| WantedRole {
+    (path, boundary, tags(), dynamodb, managed, listed(inline(), |i| i.name.clone()), grants()).prop_map(
+        move |(path, boundary, tags, dynamodb, managed, inline, grants)| WantedRole {
             name: name.clone(),
             path,
             scope,
             permissions_boundary: Field::from(boundary),
             tags,
-            policies: Policies { dynamodb, managed, inline },
+            policies: Policies { dynamodb, grants, managed, inline },
         },
     )
 }

@@ -44,6 +44,61 @@ fn exported_is_as_applied() {
     assert_eq!(env.podid("export shop/* -o name").ok().stdout, "");
 }
 
+/// Every service has its list; a list that is given is the whole list, and one that is left away stays.
+#[test]
+fn grants_of_every_service() {
+    let env = Env::new("carts-agent");
+    let lists = "      s3:
+        - {bucket: images, prefix: up, access: read-write}
+        - {bucket: images, access: list}
+      sqs: [{queue: orders, access: both}]
+      sns: [{topic: 'eu-west-1:news', access: publish}]
+      secret: [{secret: db/main, access: read}]
+      ssm: [{parameter: /app/*, access: read}]
+      kms: [{key: alias/app, access: decrypt}]
+      kinesis: [{stream: clicks, access: consume}]
+      firehose: [{stream: lake, access: put}]
+      events: [{bus: default}]
+      logs: [{group: /app/carts}]
+      cloudwatch: [{namespace: App/Carts}]
+      bedrock: [{model: us.anthropic.claude-x}]
+      allow: [{actions: [xray:PutTraceSegments], resource: '*'}]
+";
+    let whole = CARTS.replace("    policies:\n", &format!("    policies:\n{lists}"));
+    let file = env.file("podid.yaml", &whole);
+    let run = env.podid(&format!("apply -f {file} --yes --no-wait")).ok().says("put inline policy podid-access");
+    let run = run.says("xray:PutTraceSegments is allowed on every resource");
+    assert!(env.podid(&format!("diff -f {file}")).ok().stdout.is_empty(), "{run}");
+    let exported = env.podid("export").ok().stdout;
+    for line in ["prefix: up", "- topic: eu-west-1:news", "model: us."] {
+        assert!(exported.contains(line), "{line}: {exported}");
+    }
+    let again = env.file("again.yaml", &exported);
+    let _ = env.podid(&format!("diff -f {again} --prune")).ok();
+    // Without one entry of a list, its access goes; without the list, it stays.
+    let less = whole
+        .replace("        - {bucket: images, access: list}\n", "")
+        .replace("      sqs: [{queue: orders, access: both}]\n", "");
+    let file = env.file("less.yaml", &less);
+    let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok().says("update inline policy podid-access");
+    let left = env.podid("export").ok().stdout;
+    assert_eq!((left.matches("bucket: images").count(), left.contains("queue: orders")), (1, true), "{left}");
+    // And what is wrong is said where it stands.
+    for (entry, why) in [
+        ("s3: [{bucket: images}]", "key `access` is missing"),
+        (
+            "s3: [{bucket: images, access: full}]",
+            "policies.s3[0].access: `full` is not an access level of an S3 bucket",
+        ),
+        ("sqs: [{queue: 'a*', access: both}]", "policies.sqs[0].queue: `a*` may have only letters"),
+        ("allow: [{actions: [], resource: '*'}]", "no action is named"),
+        ("s4: []", "did you mean `s3`?"),
+    ] {
+        let file = env.file("bad.yaml", &CARTS.replace("    policies:\n", &format!("    policies:\n      {entry}\n")));
+        let _ = env.podid(&format!("diff -f {file}")).code(2).says(why);
+    }
+}
+
 /// What others made is named, and left to them.
 #[test]
 fn what_others_made() {

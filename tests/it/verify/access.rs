@@ -425,11 +425,16 @@ fn the_remedy_is_the_smallest_that_covers() {
         elsewhere,
         json!({"command": "podid policy attach eks-workshop-carts-dynamo --dynamodb eu-west-1:orders=read --allow-missing-resources"})
     );
-    let other = remedy(&bare, "--needs s3:GetObject@arn:aws:s3:::bucket/*");
-    assert!(
-        other["change"].as_str().unwrap().contains(r#""Action":"s3:GetObject","Resource":"arn:aws:s3:::bucket/*""#),
-        "{other}"
-    );
+    for (need, grant) in [
+        ("s3:PutObject@arn:aws:s3:::bucket/k", "--s3 bucket=write"),
+        ("sqs:SendMessage@arn:aws:sqs:us-west-2:111122223333:q", "--sqs q=produce"),
+    ] {
+        let found = remedy(&bare, &format!("--needs {need}"));
+        assert_eq!(found, json!({"command": format!("podid policy attach eks-workshop-carts-dynamo {grant}")}));
+    }
+    // What no level grants is a statement.
+    let other = remedy(&bare, "--needs s3:PutObjectAcl@arn:aws:s3:::bucket/k");
+    assert!(other["change"].as_str().unwrap().contains(r#""Action":"s3:PutObjectAcl""#), "{other}");
     // What is held to partition keys stays so.
     let held = policy(json!({
         "Effect": "Allow", "Action": "dynamodb:GetItem", "Resource": TABLE,
