@@ -182,5 +182,9 @@ fn absent(snapshot: &Snapshot) -> Finding {
         Observed::Unreadable(why) => finding.evidence("other clusters", why),
         Observed::Known(_) | Observed::NotRequested => finding,
     };
-    create(finding)
+    match snapshot.near.known().and_then(Option::as_ref) {
+        // The role is there, and lacks only this service account.
+        Some(near) => service_account::associate(finding, snapshot, &format!("--role {}", last(&near.role_arn))),
+        None => create(finding),
+    }
 }

@@ -1,5 +1,7 @@
 //! The way from the pods to the agent, and from there to EKS Auth. Whether there is an agent at all is `agent`'s and `nodes`'.
 
+mod agents_log;
+
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -15,7 +17,7 @@ use crate::model::{
     network::{ENFORCES, EgressRule, NetworkPolicy, Peer},
     pod_spec::EnvValue,
     selector::all_match,
-    snapshot::{PodLog, Snapshot},
+    snapshot::Snapshot,
     workload::Pod,
 };
 
@@ -140,7 +142,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         }
     }
     found.extend(cilium(snapshot));
-    found.extend(snapshot.agent_logs.iter().filter_map(agents_words));
+    found.extend(snapshot.agent_logs.iter().filter_map(agents_log::words));
     if found.is_empty() && !pods.is_empty() {
         found.push(match &snapshot.network_policies {
             Observed::Unreadable(why) => SOUND.skips("network policies", why),
@@ -310,52 +312,6 @@ fn cilium(snapshot: &Snapshot) -> Option<Finding> {
             .evidence("its image", image)
             .change("if pods cannot reach 169.254.170.23, set bpf.hostLegacyRouting, or upgrade Cilium")
     })
-}
-
-/// What the agent's log is known to say when it cannot do its work.
-fn agents_words(log: &PodLog) -> Option<Finding> {
-    let lines = log.lines.known()?;
-    let with = |words: &[&str]| {
-        lines.iter().rev().find(|line| {
-            let lower = line.raw().to_lowercase();
-            words.iter().all(|word| lower.contains(word))
-        })
-    };
-    let subject = format!("agent pod {}", log.pod);
-    let source = format!("log of pod {}", log.pod);
-    if let Some(line) = with(&["no ec2 imds role found"]).or_else(|| with(&["ec2imds", "failed"])) {
-        return Some(
-            IMDS.fails(subject, "it gets no credentials of its node")
-                .evidence(source, line.shown())
-                .change("switch the metadata service (IMDSv2) of the node on"),
-        );
-    }
-    if let Some(line) = with(&["assumeroleforpodidentity", "i/o timeout"])
-        .or_else(|| with(&["assumeroleforpodidentity", "no such host"]))
-        .or_else(|| with(&["assumeroleforpodidentity", "connection refused"]))
-    {
-        return Some(
-            UNREACHABLE
-                .fails(subject, "it does not reach EKS Auth")
-                .evidence(source, line.shown())
-                .change("give the subnets a way to EKS Auth: the interface endpoint com.amazonaws.REGION.eks-auth with private DNS and port 443, or a NAT gateway"),
-        );
-    }
-    if let Some(line) = with(&["too many requests"]).or_else(|| with(&["throttlingexception"])) {
-        return Some(
-            THROTTLED
-                .warns(subject, "it was throttled")
-                .evidence(source, line.shown())
-                .change("start fewer pods at once; what was refused asks again by itself"),
-        );
-    }
-    let line = with(&["assumeroleforpodidentity", "context canceled"])?;
-    Some(
-        SLOW.warns(subject, "SDKs gave up before EKS Auth had answered")
-            .evidence(source, line.shown())
-            .command("podid agent upgrade")
-            .change("give the SDK more time: AWS_METADATA_SERVICE_TIMEOUT=5 and AWS_METADATA_SERVICE_NUM_ATTEMPTS=3, or its own setting"),
-    )
 }
 
 #[cfg(test)]

@@ -79,7 +79,12 @@ fn agents(snapshot: &Snapshot) -> Vec<Finding> {
             .fails("the pods' nodes", format!("no ready agent on {}", grouped(&missing)))
             .evidence("the agent's pods and the nodes", grouped(&missing));
         let finding = state.remedies().into_iter().fold(finding, Finding::change);
-        found.push(finding.command("podid agent status"));
+        // EKS does not bring back what somebody deleted from under its add-on: only a new one does.
+        found.push(if state.addon.is_some() && state.daemon_sets.is_empty() {
+            finding.command("podid agent uninstall").command("podid agent install")
+        } else {
+            finding.command("podid agent status")
+        });
     }
     found
 }

@@ -77,6 +77,8 @@ pub struct Snapshot {
     pub owner: Observed<Option<Addon>>,
     /// When it has none: all associations of the cluster.
     pub others: Observed<Vec<AssociationSummary>>,
+    /// When it has none: the association of the service account of its namespace that is most like it.
+    pub near: Observed<Option<Association>>,
     /// When it has none: other clusters of the region that have one for it, by name.
     pub elsewhere: Observed<Vec<String>>,
     /// The service account in Kubernetes.
@@ -124,6 +126,7 @@ impl Snapshot {
             association: Observed::NotRequested,
             owner: Observed::NotRequested,
             others: Observed::NotRequested,
+            near: Observed::NotRequested,
             elsewhere: Observed::NotRequested,
             service_account: Observed::NotRequested,
             pods: Observed::NotRequested,

@@ -2,6 +2,7 @@
 //! account, as far as a check can use it.
 
 mod access;
+mod around;
 mod policies;
 mod spaces;
 
@@ -222,7 +223,7 @@ impl Asking<'_> {
         {
             (it.config_maps, it.secrets) = settings;
             (it.logs, it.agent_logs) = (logs, agent_logs);
-            (it.others, it.elsewhere) = around;
+            (it.others, it.elsewhere, it.near) = around;
             it.owner = owner;
             it.cron_jobs = cron_jobs;
             if let Some(association) = it.associated().cloned() {
@@ -386,50 +387,6 @@ impl Asking<'_> {
             Some(name) => seen(self.eks.addon(cluster, name).await, "eks:DescribeAddon"),
             None => Ok(Observed::NotRequested),
         }
-    }
-
-    /// Where there is no association: the others of the cluster, and clusters of the region that have one of that name.
-    async fn around(
-        &self,
-        it: &Snapshot,
-        cluster: &str,
-    ) -> Result<(Observed<Vec<AssociationSummary>>, Observed<Vec<String>>)> {
-        if it.association != Observed::Known(None) || it.found {
-            return Ok((Observed::NotRequested, Observed::NotRequested));
-        }
-        let everything = AssociationFilter::default();
-        let others =
-            async { seen(self.eks.associations(cluster, &everything).await, "eks:ListPodIdentityAssociations") };
-        let elsewhere = async {
-            let names = match seen(self.eks.clusters().await, "eks:ListClusters")? {
-                Observed::Known(names) => names,
-                Observed::Unreadable(why) => return Ok(Observed::Unreadable(why)),
-                Observed::NotRequested => return Ok(Observed::NotRequested),
-            };
-            let filter = AssociationFilter::from(&it.subject);
-            let reads = names.into_iter().filter(|name| name != cluster).map(|name| {
-                let filter = &filter;
-                async move {
-                    let read = self.eks.associations(&name, filter).await;
-                    seen(read, "eks:ListPodIdentityAssociations").map(|read| (name, read))
-                }
-            });
-            let read: Vec<(String, Observed<Vec<_>>)> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
-            let (mut found, mut unread) = (Vec::new(), None);
-            for (name, read) in read {
-                match read {
-                    Observed::Known(listed) if !listed.is_empty() => found.push(name),
-                    Observed::Unreadable(why) => unread = Some(format!("{why} of cluster {name}")),
-                    Observed::Known(_) | Observed::NotRequested => {}
-                }
-            }
-            // One that has it says enough; that none has, only all of them can say.
-            Ok(match unread {
-                Some(why) if found.is_empty() => Observed::Unreadable(why),
-                _ => Observed::Known(found),
-            })
-        };
-        futures::try_join!(others, elsewhere)
     }
 }
 

@@ -9,6 +9,7 @@ mod forms;
 mod live;
 mod logs;
 mod pods;
+mod remedies;
 mod trust;
 
 use podid::checks::modes::Coverage;

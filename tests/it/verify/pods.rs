@@ -171,6 +171,8 @@ fn the_agents_log() {
     };
     prove(&[
         row(27, "operation error EKS Auth: AssumeRoleForPodIdentity, https response error StatusCode: 0, dial tcp 10.0.0.7:443: i/o timeout", "network.eks-auth-unreachable"),
+        row(27, "operation error EKS Auth: AssumeRoleForPodIdentity, exceeded maximum number of attempts, 3, request send failed, Post \"https://eks-auth.us-west-2.api.aws/\": tls: failed to verify certificate: x509: certificate signed by unknown authority", "network.eks-auth-unreachable"),
+        row(27, "operation error EKS Auth: AssumeRoleForPodIdentity, https response error StatusCode: 0, dial tcp 10.0.0.7:443: connect: no route to host", "network.eks-auth-unreachable"),
         row(28, "operation error EKS Auth: AssumeRoleForPodIdentity, https response error StatusCode: 0, RequestID: , canceled, context canceled", "network.eks-auth-slow").warns(),
         row(29, "failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata", "network.imds"),
         row(36, "operation error EKS Auth: AssumeRoleForPodIdentity, ThrottlingException: Rate exceeded", "network.throttled").warns(),

@@ -1,0 +1,79 @@
+//! What is read where a service account has no association: what may have been meant instead.
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::{Asking, CONCURRENCY, seen};
+use crate::{
+    failure::Result,
+    model::{
+        association::{Association, AssociationFilter, AssociationSummary},
+        have::Observed,
+        names::ServiceAccount,
+        snapshot::Snapshot,
+        text,
+    },
+};
+
+impl Asking<'_> {
+    /// Where there is no association: the others of the cluster, clusters of the region that have one of that name, and the one that
+    /// may have been meant.
+    pub(super) async fn around(&self, it: &Snapshot, cluster: &str) -> Result<Around> {
+        if it.association != Observed::Known(None) || it.found {
+            return Ok(Around::default());
+        }
+        let everything = AssociationFilter::default();
+        let others = async {
+            let read = self.eks.associations(cluster, &everything).await;
+            let others = seen(read, "eks:ListPodIdentityAssociations")?;
+            let near = others.known().and_then(|others| near(&it.subject, others));
+            let near = match near {
+                Some(near) => {
+                    let read = self.eks.association(cluster, &near.association_id).await;
+                    seen(read, "eks:DescribePodIdentityAssociation")?
+                }
+                None => Observed::NotRequested,
+            };
+            Ok((others, near))
+        };
+        let elsewhere = async {
+            let names = match seen(self.eks.clusters().await, "eks:ListClusters")? {
+                Observed::Known(names) => names,
+                Observed::Unreadable(why) => return Ok(Observed::Unreadable(why)),
+                Observed::NotRequested => return Ok(Observed::NotRequested),
+            };
+            let filter = AssociationFilter::from(&it.subject);
+            let reads = names.into_iter().filter(|name| name != cluster).map(|name| {
+                let filter = &filter;
+                async move {
+                    let read = self.eks.associations(&name, filter).await;
+                    seen(read, "eks:ListPodIdentityAssociations").map(|read| (name, read))
+                }
+            });
+            let read: Vec<(String, Observed<Vec<_>>)> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+            let (mut found, mut unread) = (Vec::new(), None);
+            for (name, read) in read {
+                match read {
+                    Observed::Known(listed) if !listed.is_empty() => found.push(name),
+                    Observed::Unreadable(why) => unread = Some(format!("{why} of cluster {name}")),
+                    Observed::Known(_) | Observed::NotRequested => {}
+                }
+            }
+            // One that has it says enough; that none has, only all of them can say.
+            Ok(match unread {
+                Some(why) if found.is_empty() => Observed::Unreadable(why),
+                _ => Observed::Known(found),
+            })
+        };
+        let ((others, near), elsewhere) = futures::try_join!(others, elsewhere)?;
+        Ok((others, elsewhere, near))
+    }
+}
+
+/// The association of a service account of the same namespace whose name is like this one's, in other letters perhaps.
+fn near<'a>(subject: &ServiceAccount, others: &'a [AssociationSummary]) -> Option<&'a AssociationSummary> {
+    let same = || others.iter().filter(|other| other.subject.namespace == subject.namespace);
+    let best = text::nearest(&subject.name, same().map(|other| other.subject.name.as_str())).into_iter().next()?;
+    same().find(|other| other.subject.name == best)
+}
+
+pub(super) type Around = (Observed<Vec<AssociationSummary>>, Observed<Vec<String>>, Observed<Option<Association>>);

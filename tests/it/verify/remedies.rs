@@ -1,0 +1,63 @@
+//! Fixes that are carried out: what verify prints brings the world in order, or says what remains.
+
+use serde_json::{Value, json};
+
+use crate::support::Env;
+
+/// The commands of podid among the fixes, in their order.
+fn fixes(env: &Env) -> Vec<String> {
+    let document = env.podid("verify carts/carts -o json").code(3).json();
+    let findings = document["reports"][0]["findings"].as_array().unwrap().clone();
+    let remedies =
+        findings.iter().filter(|it| it["status"] == "failed").flat_map(|it| it["remedies"].as_array().unwrap());
+    let commands = remedies.filter_map(|remedy| remedy["command"].as_str());
+    commands.filter_map(|command| command.strip_prefix("podid ")).map(str::to_owned).collect()
+}
+
+/// Carries out every fix, and restarts the pods, as what crashes does sooner or later: then everything is in order.
+#[track_caller]
+fn mends(name: &str, fields: &[(&str, Value)], expected: &[&str]) {
+    let env = Env::with("carts-verified", fields);
+    let fixes = fixes(&env);
+    assert_eq!(fixes, expected, "{name}");
+    for fix in fixes {
+        let run = env.podid(&format!("{fix} --yes"));
+        assert_eq!(run.code, 0, "{name}: {fix}: {run}");
+    }
+    let _ = env.podid("recycle carts/carts").ok();
+    let run = env.podid("verify carts/carts");
+    assert_eq!(run.code, 0, "{name}: {run}");
+}
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+
+#[test]
+fn every_fix_is_carried_out() {
+    let trust = "role trust eks-workshop-carts-dynamo --service-account carts/carts --fix";
+    mends("no sts:TagSession", &[("/roles/1/trust/Statement/0/Action", json!("sts:AssumeRole"))], &[trust]);
+    mends(
+        "a mistyped principal",
+        &[("/roles/1/trust/Statement/0/Principal/Service", json!("pod.eks.amazonaws.com"))],
+        &[trust],
+    );
+    mends("started too early", &[("/associations/0/age_s", json!(60))], &["recycle carts/carts"]);
+    mends("no agent", &[("/addons", json!([]))], &["agent install"]);
+    // Its role is named, which a new one would not be.
+    let nearby = json!([{ "namespace": "carts", "service_account": "cart", "role": ROLE }]);
+    mends(
+        "an association of a name like it",
+        &[("/associations", nearby)],
+        &["associate carts/carts --role eks-workshop-carts-dynamo"],
+    );
+}
+
+/// Somebody deleted the DaemonSet from under the add-on, which EKS takes for whole.
+#[test]
+fn a_daemon_set_that_is_gone_comes_back() {
+    let env = Env::new("carts-verified");
+    env.world.with(|state| assert!(state.kube.remove("daemonsets", "kube-system", "eks-pod-identity-agent")));
+    assert_eq!(fixes(&env), ["agent uninstall", "agent install"]);
+    let _ = env.podid("agent uninstall --yes").ok();
+    let _ = env.podid("agent install --yes").ok();
+    let _ = env.podid("verify carts/carts").ok();
+}
