@@ -10,7 +10,8 @@ use crate::model::{
     workload::{Injection, Pod, Workload},
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &IRSA, &DELETED, &ELSEWHERE, &QUOTA, &OWNED, &ADDON_IRSA];
+pub(super) static CHECKS: &[&Check] =
+    &[&SOUND, &MISSING, &IRSA, &DELETED, &ELSEWHERE, &QUOTA, &OWNED, &ADDON_IRSA, &DEFAULT];
 
 const PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html";
 const ADDONS: &str = "https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html";
@@ -87,6 +88,15 @@ static ADDON_IRSA: Check = Check {
     symptom: false,
 };
 
+static DEFAULT: Check = Check {
+    id: "association.default-account",
+    link: Link::Association,
+    title: "the association is of the service account of pods that name none",
+    background: "A pod that names no service account runs as `default` of its namespace. With an association of that, each of them gets the role, also what is deployed there later by others.",
+    sources: &["https://kubernetes.io/docs/concepts/security/service-accounts/"],
+    symptom: false,
+};
+
 /// Associations of a cluster (EKS User Guide, service quotas).
 const MOST: usize = 5_000;
 
@@ -106,6 +116,14 @@ fn there(snapshot: &Snapshot, association: &Association) -> Vec<Finding> {
             .ok(&subject, format!("role {}", association.role_arn))
             .evidence("DescribePodIdentityAssociation", association.role_arn.clone()),
     ];
+    if let Some(meaning) = snapshot.subject.shared_by_all() {
+        found.push(
+            DEFAULT
+                .warns(&subject, meaning)
+                .evidence("DescribePodIdentityAssociation", format!("service account {}", snapshot.subject))
+                .change("give the workload a service account of its own, and associate that"),
+        );
+    }
     let Some(owner) = &association.summary.owner_arn else { return found };
     let name = owner.split('/').nth(2).unwrap_or(owner);
     found.push(

@@ -47,6 +47,21 @@ impl ServiceAccount {
     }
 }
 
+impl ServiceAccount {
+    /// The one that pods of its namespace run as when they name none.
+    pub fn is_default(&self) -> bool {
+        self.name == "default"
+    }
+
+    /// What an association of it means, where it is the one of pods that name none.
+    pub fn shared_by_all(&self) -> Option<String> {
+        let namespace = &self.namespace;
+        self.is_default().then(|| {
+            format!("every pod of namespace {namespace} that names no service account of its own gets the role")
+        })
+    }
+}
+
 /// Checks a namespace: RFC 1123 label, at most 63 characters.
 ///
 /// # Errors
@@ -103,7 +118,7 @@ pub fn near(wanted: &ServiceAccount, existing: &[ServiceAccount]) -> Vec<Service
     let mut found: Vec<ServiceAccount> =
         nearest(&wanted.namespace, namespaces).iter().flat_map(|namespace| like(namespace)).collect();
     // Every namespace has a `default`, so that it tells nothing.
-    if found.is_empty() && wanted.name != "default" {
+    if found.is_empty() && !wanted.is_default() {
         found = existing.iter().filter(|one| one.name == wanted.name && *one != wanted).cloned().collect();
     }
     found.truncate(NEAR);

@@ -390,6 +390,19 @@ impl Plan {
         restarted.chain(&self.watch).filter(|id| id.kind == WorkloadKind::Rollout)
     }
 
+    /// Warns of associations that the plan creates for service accounts that pods run as without having been given any.
+    fn warn_of_default_accounts(&mut self) {
+        let created = self.steps.iter().filter_map(|step| match step {
+            Step::CreateAssociation { association, .. } => Some(&association.subject),
+            _ => None,
+        });
+        let warnings: Vec<String> =
+            created.filter_map(|subject| Some(format!("{subject}: {}", subject.shared_by_all()?))).collect();
+        for warning in warnings {
+            self.warn(warning);
+        }
+    }
+
     /// Warns of roles that the plan creates without granting them anything.
     fn warn_of_empty_roles(&mut self) {
         let granted = |name: &str| {

@@ -122,3 +122,24 @@ fn one_cause_is_one_problem() {
     assert!(run.stdout.contains("affects carts/a, carts/b, carts/c and 1 more"), "{run}");
     assert_eq!(run.stdout.matches("podid agent install").count(), 1, "{run}");
 }
+
+/// Every pod that names no service account gets the role of an association of `default`.
+#[test]
+fn an_association_of_the_default_account_is_worth_a_look() {
+    let default = json!({ "namespace": "carts", "service_account": "default",
+        "role": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo", "disable_session_tags": true });
+    let env = Env::with("carts-verified", &[("/associations/-", default)]);
+    let run = env.podid("verify carts/default -o json");
+    assert!(ids(&run, "warning").contains(&"association.default-account".to_owned()), "{run}");
+    let run = env.podid("verify carts/carts -o json").ok();
+    assert!(!ids(&run, "warning").contains(&"association.default-account".to_owned()), "{run}");
+    let warning = "every pod of namespace carts that names no service account of its own gets the role";
+    let env = Env::new("carts-verified");
+    let said = |account: &str| {
+        env.podid(&format!("associate {account} --create-role --dynamodb eks-workshop-carts --dry-run")).ok()
+    };
+    let run = said("carts/default");
+    assert!(run.stderr.contains(warning), "{run}");
+    let run = said("carts/carts");
+    assert!(!run.stderr.contains("names no service account"), "{run}");
+}

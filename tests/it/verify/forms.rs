@@ -111,9 +111,9 @@ fn several_service_accounts() {
     insta::assert_snapshot!(all.steady(), @r"
     exit 3
     --- stdout
-    SERVICE ACCOUNT  RESULT  AGENT  ASSOCIATION  PODS     CREDENTIALS  ROLE    PERMISSIONS  APP
-    carts/carts      ok      ok     ok           ok       ok           ok      skipped      ok
-    carts/idle       failed  ok     ok           warning  -            failed  skipped      -
+    SERVICE ACCOUNT  RESULT  AGENT  ASSOC  PODS  CREDS  ROLE  PERMS  APP
+    carts/carts      ok      ok     ok     ok    ok     ok    skip   ok
+    carts/idle       failed  ok     ok     warn  -      fail  skip   -
 
     2 service accounts: 1 ok, 1 failed
     warning  workload: service account carts/idle: no pod and no workload uses it (workload.none;
@@ -131,6 +131,9 @@ fn several_service_accounts() {
     --- stderr
     1 service account shows no use of AWS: kube-system/default
     ");
+    // The column that failed is there at 80 columns too.
+    let narrow = env.tty(80, &["verify", "--all"], "").code(3);
+    assert!(narrow.stdout.contains("ROLE  PERMS  APP"), "{narrow}");
     for line in [
         "verify -n carts -o json",
         "verify -n c* -o json",

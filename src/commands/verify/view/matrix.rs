@@ -1,4 +1,4 @@
-//! Many service accounts at a glance: a row for each, a column for each group of checks.
+//! Many service accounts at a glance: a row for each, a column for each group of checks. Short words, so that 80 columns hold all.
 
 use crate::{
     checks::{Link, Outcome, Report, Status},
@@ -11,11 +11,11 @@ use crate::{
 /// The groups in the order of the checks; what a terminal is too narrow for goes from the end.
 const GROUPS: &[(&str, &[Link])] = &[
     ("AGENT", &[Link::Cluster, Link::Agent, Link::Nodes, Link::Network]),
-    ("ASSOCIATION", &[Link::Association, Link::ServiceAccount]),
+    ("ASSOC", &[Link::Association, Link::ServiceAccount]),
     ("PODS", &[Link::Workload, Link::PodSpec, Link::Freshness]),
-    ("CREDENTIALS", &[Link::Shadowed, Link::Identity, Link::Live]),
+    ("CREDS", &[Link::Shadowed, Link::Identity, Link::Live]),
     ("ROLE", &[Link::Role, Link::Trust, Link::TargetRole]),
-    ("PERMISSIONS", &[Link::Permissions]),
+    ("PERMS", &[Link::Permissions]),
     ("APP", &[Link::App]),
 ];
 
@@ -42,11 +42,11 @@ fn cell(report: &Report, links: &[Link]) -> Cell {
     let has = |status| links.iter().any(|link| report.of(*link).any(|finding| finding.status == status));
     let worst = [Status::Failed, Status::Warning, Status::Unknown, Status::Ok].into_iter().find(|status| has(*status));
     match worst {
-        Some(Status::Failed) => Cell::new("failed").tone(Tone::Bad),
-        Some(Status::Warning) => Cell::new("warning").tone(Tone::Warn),
-        Some(Status::Unknown) => Cell::new("unknown").tone(Tone::Warn),
+        Some(Status::Failed) => Cell::new("fail").tone(Tone::Bad),
+        Some(Status::Warning) => Cell::new("warn").tone(Tone::Warn),
+        Some(Status::Unknown) => Cell::new("?").tone(Tone::Warn),
         Some(_) => Cell::new("ok").tone(Tone::Good),
-        None if has(Status::Skipped) => Cell::new("skipped").tone(Tone::Dim),
+        None if has(Status::Skipped) => Cell::new("skip").tone(Tone::Dim),
         None => Cell::new("-").tone(Tone::Dim),
     }
 }
