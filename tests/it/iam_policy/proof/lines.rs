@@ -137,6 +137,7 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
         "show" => vec![
             line("carts-associated", &[], "show carts/carts"),
             line("carts-associated", &instead("Rollout", QUERY), "show carts/carts"),
+            line("carts-associated", &nightly(), "show cronjob/nightly -n carts"),
         ],
         "recycle" => vec![
             line("carts-associated", &each_kind(), "recycle carts/carts"),
@@ -236,6 +237,7 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             fails(3, line("carts-associated", &none("/associations"), "verify carts/carts -o json")),
             line("carts-verified", &[("/addons/0/status", json!("UPDATE_FAILED"))], "verify carts/carts -o json"),
             fails(3, line("carts-verified", &[(APP, json!("crash of its own"))], "verify carts/carts -o json")),
+            line("carts-associated", &instead("Rollout", QUERY), "verify rollout/db -n carts"),
         ],
         "apply" => vec![
             line("carts-before", &[], format!("apply -f {} --recycle --yes", file("new.yaml", NEW))),
@@ -315,10 +317,19 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             line("carts-associated", &[unused()], "wait carts/carts --for effective"),
             line("carts-associated", &[], "wait carts/carts --for injected"),
             line("carts-associated", &[], "wait carts/carts --for agent"),
+            line("carts-associated", &nightly(), "wait cronjob/nightly -n carts --for effective"),
             fails(5, line("carts-associated", &none("/addons"), "wait carts/carts --for agent --timeout 8s")),
         ],
         other => panic!("no line for `{other}`"),
     }
+}
+
+/// A CronJob of the service account, beside its Deployment.
+fn nightly() -> Vec<(&'static str, Value)> {
+    let job = json!({ "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": "nightly", "namespace": "carts" },
+        "spec": { "schedule": "0 3 * * *", "jobTemplate": { "spec": { "template": { "spec": {
+            "serviceAccountName": "carts", "restartPolicy": "Never", "containers": [{ "name": "c", "image": "c:1" }] } } } } } });
+    vec![("/manifests/-", job)]
 }
 
 /// Nothing runs as the service account, so that CronJobs are looked for.
