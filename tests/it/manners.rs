@@ -20,6 +20,7 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-associated", "role show eks-workshop-carts-dynamo"),
     ("carts-role", "role delete eks-workshop-carts-dynamo --force --dry-run"),
     ("carts-associated", "role trust eks-workshop-carts-dynamo"),
+    ("carts-agent", "policy print --dynamodb eks-workshop-carts --s3 images=read"),
     ("carts-agent", "policy dynamodb eks-workshop-carts"),
     ("carts-associated", "policy attach eks-workshop-carts-dynamo --dynamodb eks-workshop-carts --dry-run"),
     (
@@ -140,6 +141,7 @@ fn out_of_time() {
     role show eks-workshop-carts-dynamo: 5 error: timed out after 1s while reading the role
     role delete eks-workshop-carts-dynamo: 5 error: timed out after 1s while reading the cluster
     role trust eks-workshop-carts-dynamo: 5 error: timed out after 1s while reading the role
+    policy print: 5 error: timed out after 1s while reading the cluster
     policy dynamodb eks-workshop-carts: 5 error: timed out after 1s while reading the cluster
     policy attach eks-workshop-carts-dynamo: 5 error: timed out after 1s while reading the role
     policy detach eks-workshop-carts-dynamo: 5 error: timed out after 1s while reading the role
