@@ -41,7 +41,7 @@ fn fails(code: i32, line: Line) -> Line {
     Line { code, ..line }
 }
 
-#[allow(clippy::too_many_lines, reason = "a table: one arm for each command")]
+#[expect(clippy::too_many_lines, reason = "a table: one arm for each command")]
 pub(crate) fn lines(command: &str) -> Vec<Line> {
     const QUERY: &str = "dynamodb:Query eks-workshop-carts/index/idx_global_customerId";
     const CRASH: &str = "crash AccessDenied: not authorized";
