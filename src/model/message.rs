@@ -122,8 +122,24 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
     ROWS.iter().copied().flatten()
 }
 
+/// Error codes of the system, which Node.js prints (Node.js documentation, common system errors), and the C library's words for
+/// them, by which the rows know them.
+const CODES: [(&str, &str); 5] = [
+    ("econnrefused", "connection refused"),
+    ("econnreset", "connection reset by peer"),
+    ("ehostunreach", "no route to host"),
+    ("enetunreach", "network is unreachable"),
+    ("etimedout", "connection timed out"),
+];
+
+/// A line with the words for the codes in it.
+fn in_words(lower: &str) -> String {
+    let said = CODES.iter().filter(|(code, _)| lower.contains(code)).map(|(_, words)| *words);
+    std::iter::once(lower).chain(said).collect::<Vec<_>>().join(" ")
+}
+
 /// The known message that a line is.
 pub fn find(line: &str) -> Option<&'static Row> {
-    let lower = line.to_lowercase().replace("\\\"", "\"");
+    let lower = in_words(&line.to_lowercase().replace("\\\"", "\""));
     rows().filter(|row| row.fits(&lower)).max_by_key(|row| row.weight())
 }

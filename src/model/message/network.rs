@@ -40,33 +40,6 @@ pub(super) static ROWS: &[Row] = &[
     )
     .rank(-1),
     row(
-        "agent-host-unreachable",
-        "Node.js",
-        Meaning::NoAgent,
-        &["169.254.170.23", "ehostunreach"],
-        "Error: connect EHOSTUNREACH 169.254.170.23:80 - Local (10.42.1.5:51234)",
-        "https://nodejs.org/api/errors.html#common-system-errors",
-    )
-    .rank(-1),
-    row(
-        "agent-network-unreachable",
-        "Node.js",
-        Meaning::NoAgent,
-        &["169.254.170.23", "enetunreach"],
-        "Error: connect ENETUNREACH 169.254.170.23:80",
-        "https://nodejs.org/api/errors.html#common-system-errors",
-    )
-    .rank(-1),
-    row(
-        "agent-etimedout",
-        "Node.js",
-        Meaning::NoAgent,
-        &["169.254.170.23", "etimedout"],
-        "Error: connect ETIMEDOUT 169.254.170.23:80",
-        "https://nodejs.org/api/errors.html#common-system-errors",
-    )
-    .rank(-1),
-    row(
         "agent-route",
         "every HTTP client",
         Meaning::NoAgent,

@@ -68,3 +68,18 @@ fn case_escapes_and_the_narrower_message_count() {
                    from container metadata: Service account token failed basic claim validations: token is expired";
     assert_eq!(id(wrapped), Some("agent-token-expired"));
 }
+
+/// Node.js prints the system's codes, whatever the address.
+#[test]
+fn codes_of_the_system_are_understood() {
+    let wanted = |line: &str| find(line).map(|row| row.meaning);
+    for code in ["ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "ETIMEDOUT"] {
+        assert_eq!(
+            wanted(&format!("Error: connect {code} 169.254.170.23:80 - Local (10.42.1.5:51234)")),
+            Some(Meaning::NoAgent),
+            "{code}"
+        );
+        assert_eq!(wanted(&format!("Error: connect {code} fd00:ec2::23:80")), Some(Meaning::NoAgentIpv6), "{code}");
+        assert_eq!(wanted(&format!("Error: connect {code} 10.0.0.7:5432")), None, "{code}");
+    }
+}
