@@ -3,7 +3,7 @@
 //! podid edits the statements it knows and keeps all else, order included.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A policy document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,6 +11,37 @@ use serde_json::Value;
 pub struct Document(pub Value);
 
 impl Document {
+    /// A document of these statements alone, in the present version of the language.
+    pub fn of(statements: impl Serialize) -> Self {
+        Self(json!({"Version": "2012-10-17", "Statement": statements}))
+    }
+
+    /// The document that statements are to be added to: the one that is there, where it is one.
+    pub fn to_extend(before: Option<&Self>) -> Self {
+        let whole = before.filter(|before| before.0.is_object());
+        whole.cloned().unwrap_or_else(|| Self::of([(); 0]))
+    }
+
+    /// Gives it other statements; one that was a single object stays one.
+    pub fn set_statements(&mut self, mut list: Vec<Value>) {
+        let single = self.0.get("Statement").is_some_and(Value::is_object);
+        self.0["Statement"] = if single && list.len() == 1 { list.remove(0) } else { Value::Array(list) };
+    }
+
+    /// The same with some of its statements, in their order.
+    #[must_use]
+    pub fn keeping(&self, stays: impl Fn(&Value) -> bool) -> Self {
+        let mut kept = self.clone();
+        kept.set_statements(self.statements().into_iter().filter(|one| stays(one)).cloned().collect());
+        kept
+    }
+
+    /// Itself, where it allows or denies anything.
+    #[must_use]
+    pub fn unless_empty(self) -> Option<Self> {
+        (!self.statements().is_empty()).then_some(self)
+    }
+
     /// The statements; a single object counts as a list of one, anything else as none.
     pub fn statements(&self) -> Vec<&Value> {
         match self.0.get("Statement") {

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-pub(super) use self::dynamodb::put;
 pub use self::{
     dynamodb::{
         TableError, TableText, check_index_name, dynamodb, merged, parse_table, reduced, remarks, statements, wider,
@@ -53,6 +52,17 @@ pub fn same_meaning(a: &Document, b: &Document) -> bool {
 
 pub(super) fn same_value(a: &Value, b: &Value) -> bool {
     normal(a) == normal(b)
+}
+
+/// Brings statements of podid's up to date in place, by their Sids; new ones go to the end.
+pub(super) fn put_by_sid(list: &mut Vec<Value>, wanted: Vec<Value>) {
+    for statement in wanted {
+        match list.iter_mut().find(|other| other.get("Sid") == statement.get("Sid")) {
+            Some(own) if same_value(own, &statement) => {}
+            Some(own) => *own = statement,
+            None => list.push(statement),
+        }
+    }
 }
 
 /// One way of writing a policy value: lists for single values, everything in order.

@@ -1,11 +1,11 @@
 //! The inline policy that holds podid's grants: what is merged into it, removed from it, and read back from it.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Access, Grant, Removal, SERVICES, Service, sid};
 use crate::model::{
     document::Document,
-    policy::{put, same_meaning, same_value},
+    policy::{put_by_sid, same_meaning, same_value},
 };
 
 /// Name of the inline policy that holds them.
@@ -19,8 +19,7 @@ pub fn policy(grants: &[Grant]) -> Document {
 /// The inline policy that was there, with these grants in it: podid's own statements are brought up to date in place, new ones
 /// go to the end, and all others stay. What a wider level already there includes is not granted twice.
 pub fn merged(before: Option<&Document>, grants: &[Grant]) -> Document {
-    let empty = || Document(json!({"Version": "2012-10-17", "Statement": []}));
-    let mut after = before.filter(|before| before.0.is_object()).cloned().unwrap_or_else(empty);
+    let mut after = Document::to_extend(before);
     let mut list: Vec<Value> = after.statements().into_iter().cloned().collect();
     for grant in grants {
         let there = |other: &Grant, list: &[Value]| {
@@ -31,15 +30,9 @@ pub fn merged(before: Option<&Document>, grants: &[Grant]) -> Document {
         }
         let wanted = grant.statements();
         list.retain(|other| !is_of(other, &grant.sid()) || wanted.iter().any(|own| own.get("Sid") == other.get("Sid")));
-        for statement in wanted {
-            match list.iter_mut().find(|other| other.get("Sid") == statement.get("Sid")) {
-                Some(own) if same_value(own, &statement) => {}
-                Some(own) => *own = statement,
-                None => list.push(statement),
-            }
-        }
+        put_by_sid(&mut list, wanted);
     }
-    put(&mut after, list);
+    after.set_statements(list);
     after
 }
 
@@ -58,7 +51,8 @@ pub fn reduced(before: Option<&Document>, grants: &[Grant]) -> Document {
         service.levels.iter().map(move |level| sid(service, &resource, &Access::Level(level)))
     };
     let gone: Vec<String> = grants.iter().flat_map(others).filter(|sid| !wanted.contains(sid)).collect();
-    merged(kept(before, |statement| !gone.iter().any(|sid| is_of(statement, sid))).as_ref(), grants)
+    let kept = before.map(|before| before.keeping(|statement| !gone.iter().any(|sid| is_of(statement, sid))));
+    merged(kept.as_ref(), grants)
 }
 
 /// The inline policy with exactly these grants of some services in podid's statements; those of other services stay, and so do
@@ -69,8 +63,7 @@ pub fn exactly(before: Option<&Document>, services: &[&'static Service], grants:
         Some((service, own)) => !services.contains(&service) || wanted.iter().any(|sid| *sid == own),
         None => true,
     };
-    let after = merged(kept(before, stays).as_ref(), grants);
-    (!after.statements().is_empty()).then_some(after)
+    merged(before.map(|before| before.keeping(stays)).as_ref(), grants).unless_empty()
 }
 
 /// The inline policy without podid's statements for a resource, all of them or those of one access; `None` when nothing is
@@ -80,8 +73,7 @@ pub fn without(before: &Document, gone: &Removal) -> Option<Document> {
     let every = gone.service.levels.iter().filter(|_| gone.access.is_none());
     let every = every.map(|level| sid(gone.service, &gone.resource, &Access::Level(level)));
     let sids: Vec<String> = named.chain(every).collect();
-    let after = kept(Some(before), |statement| !sids.iter().any(|sid| is_of(statement, sid)))?;
-    (!after.statements().is_empty()).then_some(after)
+    before.keeping(|statement| !sids.iter().any(|sid| is_of(statement, sid))).unless_empty()
 }
 
 /// The grants of podid's statements in an inline policy; `None` when there are none, or they are not as podid writes them, so
@@ -89,10 +81,8 @@ pub fn without(before: &Document, gone: &Removal) -> Option<Document> {
 pub fn granted(document: &Document) -> Option<Vec<Grant>> {
     let own: Vec<&Value> = document.statements().into_iter().filter(|s| owner(s).is_some()).collect();
     let grants: Vec<Grant> = own.iter().filter_map(|statement| grant(statement)).collect();
-    let own = Document(json!({"Version": "2012-10-17", "Statement": own}));
-    let written = Document(
-        json!({"Version": "2012-10-17", "Statement": grants.iter().flat_map(Grant::statements).collect::<Vec<_>>()}),
-    );
+    let own = Document::of(own);
+    let written = Document::of(grants.iter().flat_map(Grant::statements).collect::<Vec<_>>());
     (!grants.is_empty() && same_meaning(&written, &own)).then_some(grants)
 }
 
@@ -125,13 +115,4 @@ fn owner(statement: &Value) -> Option<(&'static Service, &str)> {
 /// Whether a statement is one of the grant that has this Sid.
 fn is_of(statement: &Value, sid: &str) -> bool {
     owner(statement).is_some_and(|(_, own)| own == sid)
-}
-
-fn kept(before: Option<&Document>, stays: impl Fn(&Value) -> bool) -> Option<Document> {
-    before.map(|before| {
-        let list: Vec<Value> = before.statements().into_iter().filter(|one| stays(one)).cloned().collect();
-        let mut kept = before.clone();
-        put(&mut kept, list);
-        kept
-    })
 }

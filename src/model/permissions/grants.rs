@@ -122,7 +122,7 @@ pub fn iam_policy(needs: &BTreeSet<Need>, scope: &Scope) -> Document {
         let name = scope.arn("iam", &format!("role/{}-*", scope.cluster.as_deref().unwrap_or("*")));
         statements.push(json!({"Sid": "PodidRolesToCome", "Effect": "Allow", "Action": reads, "Resource": [name]}));
     }
-    Document(json!({"Version": "2012-10-17", "Statement": statements}))
+    Document::of(statements)
 }
 
 /// How the Kubernetes permissions are cut.

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde_json::{Value, json};
 
-use super::same_value;
+use super::put_by_sid;
 use crate::model::{
     arn::{Arn, ArnError, is_region},
     document::{Document, strings},
@@ -306,8 +306,7 @@ pub fn dynamodb(grants: &[TableGrant]) -> Document {
 /// The inline policy that was there, with these tables in it: podid's own statements are brought up to date in place,
 /// new ones go to the end, and all others stay. What a statement already there covers is not granted twice.
 pub fn merged(before: Option<&Document>, grants: &[TableGrant]) -> Document {
-    let empty = || Document(json!({"Version": "2012-10-17", "Statement": []}));
-    let mut after = before.filter(|before| before.0.is_object()).cloned().unwrap_or_else(empty);
+    let mut after = Document::to_extend(before);
     let mut list: Vec<Value> = after.statements().into_iter().cloned().collect();
     for grant in grants {
         let covered = Access::ALL.into_iter().filter(|wider| *wider != grant.access && wider.covers(grant.access)).any(
@@ -322,15 +321,9 @@ pub fn merged(before: Option<&Document>, grants: &[TableGrant]) -> Document {
             let own = own_sids(&grant.table, grant.access);
             list.retain(|other| !sid_in(other, &own) || wanted.iter().any(|s| s.get("Sid") == other.get("Sid")));
         }
-        for statement in wanted {
-            match list.iter_mut().find(|other| other.get("Sid") == statement.get("Sid")) {
-                Some(own) if same_value(own, &statement) => {}
-                Some(own) => *own = statement,
-                None => list.push(statement),
-            }
-        }
+        put_by_sid(&mut list, wanted);
     }
-    put(&mut after, list);
+    after.set_statements(list);
     after
 }
 
@@ -353,23 +346,15 @@ pub fn reduced(before: Option<&Document>, grants: &[TableGrant]) -> Document {
         .filter(|(table, access)| !wanted.contains(&sid_of(table, *access)))
         .flat_map(|(table, access)| own_sids(table, access))
         .collect();
-    let kept = before.map(|before| {
-        let mut list: Vec<Value> =
-            before.statements().into_iter().filter(|statement| !sid_in(statement, &gone)).cloned().collect();
-        without_idle_streams(&mut list);
-        let mut kept = before.clone();
-        put(&mut kept, list);
-        kept
-    });
+    let kept = before.map(|before| without_idle_streams(&before.keeping(|statement| !sid_in(statement, &gone))));
     merged(kept.as_ref(), grants)
 }
 
 /// ListStreams goes with the last table whose streams are read.
-fn without_idle_streams(list: &mut Vec<Value>) {
+fn without_idle_streams(document: &Document) -> Document {
     let reads_streams = |s: &Value| strings(s.get("Action")).contains(&"dynamodb:GetRecords");
-    if !list.iter().any(reads_streams) {
-        list.retain(|statement| !sid_in(statement, &[LIST_STREAMS.to_owned()]));
-    }
+    let reads = document.statements().into_iter().any(reads_streams);
+    document.keeping(|statement| reads || !sid_in(statement, &[LIST_STREAMS.to_owned()]))
 }
 
 /// The inline policy without podid's statements for a table, all of them or those of one access; `None` when nothing is
@@ -380,25 +365,11 @@ pub fn without(before: &Document, table: &Arn, access: Option<Access>) -> Option
         .filter(|a| access.is_none_or(|only| only == *a))
         .flat_map(|a| own_sids(table, a))
         .collect();
-    let mut list: Vec<Value> =
-        before.statements().into_iter().filter(|statement| !sid_in(statement, &gone)).cloned().collect();
+    let kept = before.keeping(|statement| !sid_in(statement, &gone));
     let rest: Vec<String> = Access::ALL.into_iter().flat_map(|a| own_sids(table, a)).collect();
-    if !list.iter().any(|statement| sid_in(statement, &rest)) {
-        list.retain(|statement| !sid_in(statement, &[key_sid(table)]));
-    }
-    without_idle_streams(&mut list);
-    if list.is_empty() {
-        return None;
-    }
-    let mut after = before.clone();
-    put(&mut after, list);
-    Some(after)
-}
-
-/// Puts statements into a document; one that was a single object stays one.
-pub(in crate::model) fn put(document: &mut Document, mut list: Vec<Value>) {
-    let single = document.0.get("Statement").is_some_and(Value::is_object);
-    document.0["Statement"] = if single && list.len() == 1 { list.remove(0) } else { Value::Array(list) };
+    let used = kept.statements().into_iter().any(|statement| sid_in(statement, &rest));
+    let kept = kept.keeping(|statement| used || !sid_in(statement, &[key_sid(table)]));
+    without_idle_streams(&kept).unless_empty()
 }
 
 /// What a look at the table says about a grant, one line each; the grant gets the table's key.

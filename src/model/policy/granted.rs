@@ -1,9 +1,9 @@
 //! podid's statements for tables, the other way round: which tables a policy grants, and exactly these and no others.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    dynamodb::{dynamodb, key_sid, merged, put, sid_in, sid_of},
+    dynamodb::{dynamodb, key_sid, merged, sid_in, sid_of},
     same_meaning,
 };
 use crate::model::{
@@ -17,18 +17,11 @@ use crate::model::{
 pub fn exactly(before: Option<&Document>, grants: &[TableGrant]) -> Option<Document> {
     let wanted: Vec<Value> = dynamodb(grants).statements().into_iter().cloned().collect();
     let keyless: Vec<String> = grants.iter().filter(|g| g.key.is_none()).map(|g| key_sid(&g.table)).collect();
-    let stays = |statement: &&Value| match podid_sid(statement) {
+    let stays = |statement: &Value| match podid_sid(statement) {
         Some(_) => sid_in(statement, &keyless) || wanted.iter().any(|w| w.get("Sid") == statement.get("Sid")),
         None => true,
     };
-    let kept = before.map(|before| {
-        let mut kept = before.clone();
-        let list: Vec<Value> = before.statements().into_iter().filter(stays).cloned().collect();
-        put(&mut kept, list);
-        kept
-    });
-    let after = merged(kept.as_ref(), grants);
-    (!after.statements().is_empty()).then_some(after)
+    merged(before.map(|before| before.keeping(stays)).as_ref(), grants).unless_empty()
 }
 
 /// The Sid of one of podid's statements.
@@ -67,7 +60,7 @@ pub fn granted(document: &Document) -> Option<Vec<TableGrant>> {
         grants.push(TableGrant { table, access, indexes, leading_keys, key, missing: None });
     }
     let written = dynamodb(&grants);
-    let own = Document(json!({"Version": "2012-10-17", "Statement": own}));
+    let own = Document::of(own);
     (same_meaning(&written, &own) && !grants.is_empty()).then_some(grants)
 }
 
@@ -80,6 +73,8 @@ fn table_of(resource: &str) -> Option<Arn> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::model::policy::parse_table;
 

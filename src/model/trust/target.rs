@@ -182,7 +182,7 @@ pub fn granting(before: Option<&Document>, target: &str) -> Document {
     let others = before.iter().filter(|s| s.get("Sid").and_then(Value::as_str) != Some("PodidTarget"));
     let mut all: Vec<Value> = others.map(|s| (*s).clone()).collect();
     all.push(statement);
-    Document(json!({"Version": "2012-10-17", "Statement": all}))
+    Document::of(all)
 }
 
 /// The target roles of podid's policy for them; `None` when it is not as podid writes it.

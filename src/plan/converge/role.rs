@@ -47,8 +47,7 @@ impl<'a> Work<'a> {
     fn create(&mut self, entry: &Entry<Role>, users: &[&Expanded<'_>]) -> Result<Planned, Refusal> {
         let (wanted, cluster) = (&entry.value, self.ask.cluster);
         let path = wanted.path.as_deref().unwrap_or(PATH);
-        let empty = Document(serde_json::json!({"Version": "2012-10-17", "Statement": []}));
-        let trust = self.trust(entry, users, &empty)?;
+        let trust = self.trust(entry, users, &Document::to_extend(None))?;
         opening(&wanted.name, None, &trust, &cluster.arn, &mut self.plan);
         let mut tags = own_tags(cluster, entry.name.as_ref());
         tags.extend(tag_changes(&wanted.tags, &tags).0);
