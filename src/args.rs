@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, ArgGroup, Args, ValueEnum};
 
 pub use self::{
-    grants::{Grants, Removals, grant_flags},
+    grants::{GrantArgs, RemovalArgs, grant_flags},
     subjects::{AccountArg, AccountsArg, SubjectArg, SubjectsArg},
 };
 use crate::{
@@ -78,7 +78,7 @@ pub struct Permissions {
     pub dynamodb: Vec<TableText>,
     /// Access to resources of other services.
     #[command(flatten)]
-    pub grants: Grants,
+    pub grants: GrantArgs,
     /// Grant no more than this access to these resources: reduce what podid's own policies grant already
     #[arg(long, requires = "grants", help_heading = "Permissions")]
     pub exact: bool,

@@ -2,34 +2,22 @@
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
-use crate::model::grant::{GrantError, GrantText, SERVICES, Service};
+use crate::model::grant::{GrantText, SERVICES, Service};
 
-/// What is granted, by services.
+/// What the flags name, by services: to be granted, or to be taken away.
 #[derive(Debug, Clone)]
-pub struct Grants(pub Vec<GrantText>);
+pub struct AccessArgs<const REMOVED: bool>(pub Vec<GrantText>);
 
-/// What is taken away, by services.
-#[derive(Debug, Clone)]
-pub struct Removals(pub Vec<GrantText>);
+/// What is granted.
+pub type GrantArgs = AccessArgs<false>;
+
+/// What is taken away.
+pub type RemovalArgs = AccessArgs<true>;
 
 /// Names of the flags.
 pub fn grant_flags() -> impl Iterator<Item = &'static str> {
     SERVICES.iter().map(|service| service.flag)
 }
-
-fn flags(command: Command, read: fn(&'static Service, &str) -> Result<GrantText, GrantError>, help: Help) -> Command {
-    command.args(SERVICES.iter().map(|service| {
-        Arg::new(service.flag)
-            .long(service.flag)
-            .value_name(service.value)
-            .action(ArgAction::Append)
-            .help_heading("Permissions")
-            .help(help(service))
-            .value_parser(move |text: &str| read(service, text))
-    }))
-}
-
-type Help = fn(&Service) -> String;
 
 fn granted(service: &Service) -> String {
     if service.levels.is_empty() {
@@ -45,15 +33,18 @@ fn removed(service: &Service) -> String {
     format!("Remove access to {}, all of it or one level (can be repeated)", service.what)
 }
 
-/// All of them, service by service.
-fn given(matches: &mut ArgMatches) -> Vec<GrantText> {
-    let of = |service: &&Service| matches.remove_many::<GrantText>(service.flag).into_iter().flatten();
-    SERVICES.iter().flat_map(of).collect()
-}
-
-impl Args for Grants {
+impl<const REMOVED: bool> Args for AccessArgs<REMOVED> {
     fn augment_args(command: Command) -> Command {
-        flags(command, GrantText::granting, granted)
+        command.args(SERVICES.iter().map(|service| {
+            let read = if REMOVED { GrantText::parse } else { GrantText::granting };
+            Arg::new(service.flag)
+                .long(service.flag)
+                .value_name(service.value)
+                .action(ArgAction::Append)
+                .help_heading("Permissions")
+                .help(if REMOVED { removed(service) } else { granted(service) })
+                .value_parser(move |text: &str| read(service, text))
+        }))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -61,38 +52,15 @@ impl Args for Grants {
     }
 }
 
-impl Args for Removals {
-    fn augment_args(command: Command) -> Command {
-        flags(command, GrantText::parse, removed)
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for Grants {
+impl<const REMOVED: bool> FromArgMatches for AccessArgs<REMOVED> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         Self::from_arg_matches_mut(&mut matches.clone())
     }
 
+    /// All of them, service by service.
     fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, Error> {
-        Ok(Self(given(matches)))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl FromArgMatches for Removals {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
-        Self::from_arg_matches_mut(&mut matches.clone())
-    }
-
-    fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, Error> {
-        Ok(Self(given(matches)))
+        let of = |service: &&Service| matches.remove_many::<GrantText>(service.flag).into_iter().flatten();
+        Ok(Self(SERVICES.iter().flat_map(of).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {

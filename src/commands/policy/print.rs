@@ -8,7 +8,7 @@ use super::{
     grants::{self, Narrow},
 };
 use crate::{
-    args::Grants,
+    args::GrantArgs,
     context::Context,
     failure::{Code, Result},
     model::{
@@ -30,7 +30,7 @@ pub struct Print {
     #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
     dynamodb: Vec<TableText>,
     #[command(flatten)]
-    grants: Grants,
+    grants: GrantArgs,
     #[command(flatten, next_help_heading = None)]
     narrow: Narrow,
     /// Do not look at the tables: with ARNs, no call at all

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::grants::{self, Narrow};
 use crate::{
-    args::{Changing, Permissions, Removals},
+    args::{Changing, Permissions, RemovalArgs},
     commands::{account, input, shared},
     context::Context,
     failure::{Code, Failure, Result},
@@ -52,7 +52,7 @@ pub struct Detach {
     #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
     dynamodb: Vec<TableText>,
     #[command(flatten)]
-    removals: Removals,
+    removals: RemovalArgs,
     /// Detach a managed policy (can be repeated)
     #[arg(long, value_name = "ARN", help_heading = "Permissions")]
     policy_arn: Vec<String>,
