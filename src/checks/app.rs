@@ -57,7 +57,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         }
     };
     for (pod, container) in pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| (*pod, container))) {
-        let name = format!("{}/{}", pod.namespace, pod.name);
+        let name = pod.full_name();
         let log = snapshot.logs.iter().find(|log| log.pod == name && log.container == container.name);
         let told = log.and_then(|log| known::told(snapshot, pod, container, log));
         let sound = told.as_ref().is_none_or(|finding| finding.check == &catalog::SOUND);

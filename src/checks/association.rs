@@ -91,8 +91,8 @@ static ADDON_IRSA: Check = Check {
 static DEFAULT: Check = Check {
     id: "association.default-account",
     link: Link::Association,
-    title: "the association is of the service account of pods that name none",
-    background: "A pod that names no service account runs as `default` of its namespace. With an association of that, each of them gets the role, also what is deployed there later by others.",
+    title: "the association belongs to the namespace's default service account",
+    background: "A pod that names no service account runs as `default` of its namespace. With an association for it, every such pod gets the role, including pods that others deploy later.",
     sources: &["https://kubernetes.io/docs/concepts/security/service-accounts/"],
     symptom: false,
 };

@@ -1,5 +1,7 @@
 //! The nouns of a verification: links, checks, findings.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
 use crate::model::have::{NOT_ALLOWED, UNREAD};
@@ -211,6 +213,43 @@ impl Remedy {
     }
 }
 
+/// On what something was found. Of a pod it knows which: what is wrong with one shows on that one alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingSubject {
+    text: String,
+    pod: Option<String>,
+}
+
+impl FindingSubject {
+    /// A pod, by `NAMESPACE/NAME`.
+    pub fn pod(name: &str) -> Self {
+        Self { text: format!("pod {name}"), pod: Some(name.to_owned()) }
+    }
+
+    /// A container of a pod.
+    pub fn container(pod: &str, container: &str) -> Self {
+        Self { text: format!("pod {pod}, container {container}"), pod: Some(pod.to_owned()) }
+    }
+}
+
+impl<T: Into<String>> From<T> for FindingSubject {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), pod: None }
+    }
+}
+
+impl From<&FindingSubject> for FindingSubject {
+    fn from(subject: &FindingSubject) -> Self {
+        subject.clone()
+    }
+}
+
+impl fmt::Display for FindingSubject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -220,6 +259,8 @@ pub struct Finding {
     pub status: Status,
     /// On what: `role eks-workshop-carts-dynamo`.
     pub subject: String,
+    /// The pod that it is about, where it is about one: `NAMESPACE/NAME`.
+    pub pod: Option<String>,
     /// What was found, in one sentence without a full stop.
     pub message: String,
     /// What it rests on.
@@ -230,11 +271,18 @@ pub struct Finding {
 
 impl Check {
     /// A finding of it. One that is skipped names the missing permission, or what decides instead.
-    pub fn finds(&'static self, status: Status, subject: impl Into<String>, message: impl Into<String>) -> Finding {
+    pub fn finds(
+        &'static self,
+        status: Status,
+        subject: impl Into<FindingSubject>,
+        message: impl Into<String>,
+    ) -> Finding {
+        let FindingSubject { text: subject, pod } = subject.into();
         Finding {
             check: self,
             status,
-            subject: subject.into(),
+            subject,
+            pod,
             message: message.into(),
             evidence: Vec::new(),
             remedies: Vec::new(),
@@ -242,22 +290,22 @@ impl Check {
     }
 
     /// As it should be.
-    pub fn ok(&'static self, subject: impl Into<String>, message: impl Into<String>) -> Finding {
+    pub fn ok(&'static self, subject: impl Into<FindingSubject>, message: impl Into<String>) -> Finding {
         self.finds(Status::Ok, subject, message)
     }
 
     /// Worth a look.
-    pub fn warns(&'static self, subject: impl Into<String>, message: impl Into<String>) -> Finding {
+    pub fn warns(&'static self, subject: impl Into<FindingSubject>, message: impl Into<String>) -> Finding {
         self.finds(Status::Warning, subject, message)
     }
 
     /// Broken.
-    pub fn fails(&'static self, subject: impl Into<String>, message: impl Into<String>) -> Finding {
+    pub fn fails(&'static self, subject: impl Into<FindingSubject>, message: impl Into<String>) -> Finding {
         self.finds(Status::Failed, subject, message)
     }
 
     /// Not looked at; `why` names the permission, or what decides instead. A read that failed leaves it unknown.
-    pub fn skips(&'static self, subject: impl Into<String>, why: impl Into<String>) -> Finding {
+    pub fn skips(&'static self, subject: impl Into<FindingSubject>, why: impl Into<String>) -> Finding {
         let why = why.into();
         let failed = why.contains(UNREAD) && !why.contains(NOT_ALLOWED);
         let status = if failed { Status::Unknown } else { Status::Skipped };
@@ -265,7 +313,7 @@ impl Check {
     }
 
     /// Cannot be told.
-    pub fn cannot_tell(&'static self, subject: impl Into<String>, why: impl Into<String>) -> Finding {
+    pub fn cannot_tell(&'static self, subject: impl Into<FindingSubject>, why: impl Into<String>) -> Finding {
         self.finds(Status::Unknown, subject, why)
     }
 }

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Check, Finding, Link, environment::Environment, shadowed::beside};
+use super::{Check, Finding, FindingSubject, Link, environment::Environment, shadowed::beside};
 use crate::model::{
     arn::last,
     have::Observed,
@@ -152,7 +152,7 @@ fn of_container(snapshot: &Snapshot, pod: &Pod, spec: &ContainerSpec, state: &Co
     };
     let late = matches!(source, Source::EcsUri | Source::PodIdentity | Source::NodeRole | Source::None);
     Identity {
-        pod: format!("{}/{}", pod.namespace, pod.name),
+        pod: pod.full_name(),
         container: spec.name.clone(),
         source,
         role,
@@ -194,7 +194,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     };
     let left_out = |identity: &Identity| {
         let pods = snapshot.live_pods();
-        let own = pods.iter().filter(|pod| identity.pod == format!("{}/{}", pod.namespace, pod.name));
+        let own = pods.iter().filter(|pod| identity.pod == pod.full_name());
         own.flat_map(|pod| pod.spec.containers.iter().zip(&pod.containers).map(move |both| (pod, both)))
             .any(|(pod, (spec, it))| spec.name == identity.container && (it.skipped || beside(pod, spec, it)))
     };
@@ -209,7 +209,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             }
         } else if !others.contains(&said) {
             others.push(said);
-            let subject = format!("pod {}, container {}", identity.pod, identity.container);
+            let subject = FindingSubject::container(&identity.pod, &identity.container);
             let origin = identity.origin.unwrap_or_else(|| "no variables of Pod Identity".to_owned());
             let said = format!("uses {text}");
             found.push(OTHER.warns(subject, said).evidence("the pod's spec", origin));

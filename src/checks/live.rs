@@ -1,6 +1,6 @@
 //! What happened when podid asked for the credentials itself, in a pod's name.
 
-use super::{Check, Finding, Link};
+use super::{Check, Finding, FindingSubject, Link};
 use crate::model::{
     live::{Answer, Live},
     snapshot::Snapshot,
@@ -64,7 +64,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         };
         return vec![SOUND.skips("the pods", why)];
     };
-    let pod = format!("pod {pod}");
+    let pod = FindingSubject::pod(pod);
     let steps = [
         ("TokenRequest", &live.token),
         ("AssumeRoleForPodIdentity", &live.assumed),
@@ -84,7 +84,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
 }
 
 /// A step that was not answered.
-fn refusal(snapshot: &Snapshot, pod: &str, call: &str, answer: &Answer) -> Finding {
+fn refusal(snapshot: &Snapshot, pod: &FindingSubject, call: &str, answer: &Answer) -> Finding {
     let subject = &snapshot.subject;
     let (code, words) = match answer {
         Answer::NotAllowed(permission) => return SOUND.skips(pod, format!("not allowed: {permission}")),

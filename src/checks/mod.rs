@@ -27,8 +27,9 @@ mod target;
 mod trust;
 mod workload;
 
+use self::environment::Environment;
 pub use self::{
-    finding::{Check, Evidence, Finding, Link, Remedy, Status},
+    finding::{Check, Evidence, Finding, FindingSubject, Link, Remedy, Status},
     identity::{Identity, Source, identities},
     report::{Outcome, Report},
 };
@@ -64,7 +65,7 @@ static CHAIN: &[CheckGroup] = &[
 
 /// Every check, in the order of the chain.
 pub fn all() -> impl Iterator<Item = &'static Check> {
-    CHAIN.iter().flat_map(|room| room.checks.iter().copied())
+    CHAIN.iter().flat_map(|group| group.checks.iter().copied())
 }
 
 /// The check of this id.
@@ -76,11 +77,28 @@ pub fn named(id: &str) -> Option<&'static Check> {
 /// that credentials are meant to be there, or are lacking: most service accounts have nothing to do with AWS, and do well on what their node has.
 pub fn check(snapshot: &Snapshot) -> Report {
     let irsa = snapshot.uses_irsa().is_some();
+    let mut app = Some(app::findings(snapshot));
     let meant = snapshot.irsa_annotation().is_some() || snapshot.live_pods().iter().any(|pod| pod.token_volume);
-    if snapshot.found && !irsa && !meant && !app::findings(snapshot).iter().any(lacks_credentials) {
-        return run(snapshot, |link| link != Link::Association && !link.is_of_pod_identity());
-    }
-    run(snapshot, |link| !irsa || !link.is_of_pod_identity())
+    let apart = snapshot.found && !irsa && !meant && !app.iter().flatten().any(lacks_credentials);
+    let concerns = |link: Link| {
+        let left_out = (irsa || apart) && link.is_of_pod_identity() || apart && link == Link::Association;
+        !left_out
+    };
+    let findings = CHAIN.iter().filter(|group| concerns(group.link)).flat_map(|group| {
+        let read = app.take_if(|_| group.link == Link::App);
+        let found = read.unwrap_or_else(|| (group.look)(snapshot));
+        debug_assert!(found.iter().all(|finding| finding.check.link == group.link), "{found:?}");
+        found
+    });
+    let mut findings: Vec<Finding> = findings.collect();
+    proof::weigh(snapshot, &mut findings);
+    let nothing_runs = snapshot.nothing_runs();
+    let required = |link: &Link| link.is_core() && concerns(*link) && !(nothing_runs && *link == Link::PodSpec);
+    let required = CHAIN.iter().map(|group| group.link).filter(required).collect();
+    let mut report = Report::new(snapshot.subject.clone(), findings, required);
+    report.object.clone_from(&snapshot.only);
+    report.containers = identities(snapshot);
+    report
 }
 
 /// Whether an application lacks credentials of AWS, and not those of a database, say.
@@ -92,32 +110,14 @@ fn lacks_credentials(finding: &Finding) -> bool {
 /// Whether a service account has anything to do with AWS, as far as can be seen: an association, an IRSA role, settings of the AWS
 /// SDKs, credentials, or their lack in a log.
 pub fn uses_aws(snapshot: &Snapshot, report: &Report) -> bool {
-    let pods = snapshot.live_pods();
-    let mut variables = pods.iter().flat_map(|pod| &pod.spec.containers).flat_map(|container| &container.env);
+    let set = |container| Environment::of(snapshot, container).iter().any(|(name, _)| name.starts_with("AWS_"));
     !snapshot.found
         || snapshot.irsa_annotation().is_some()
-        || variables.any(|variable| variable.name.starts_with("AWS_"))
         || report.containers.iter().any(|it| !matches!(it.source, Source::NodeRole | Source::None))
         || report.of(Link::Shadowed).any(|finding| finding.status == Status::Failed)
         // Its checks were run because its log speaks of AWS.
         || report.of(Link::Association).next().is_some()
-}
-
-fn run(snapshot: &Snapshot, concerns: impl Fn(Link) -> bool) -> Report {
-    let findings = CHAIN.iter().filter(|room| concerns(room.link)).flat_map(|room| {
-        let found = (room.look)(snapshot);
-        debug_assert!(found.iter().all(|finding| finding.check.link == room.link), "{found:?}");
-        found
-    });
-    let mut findings: Vec<Finding> = findings.collect();
-    proof::weigh(snapshot, &mut findings);
-    let nothing_runs = snapshot.nothing_runs();
-    let required = |link: &Link| link.is_core() && concerns(*link) && !(nothing_runs && *link == Link::PodSpec);
-    let required = CHAIN.iter().map(|room| room.link).filter(required).collect();
-    let mut report = Report::new(snapshot.subject.clone(), findings, required);
-    report.object.clone_from(&snapshot.only);
-    report.containers = identities(snapshot);
-    report
+        || snapshot.live_pods().into_iter().flat_map(|pod| &pod.spec.containers).any(set)
 }
 
 #[cfg(test)]

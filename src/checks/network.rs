@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Check, Finding, Link, Status,
+    Check, Finding, FindingSubject, Link, Status,
     environment::{Environment, meant},
 };
 use crate::model::{
@@ -166,7 +166,7 @@ fn policies(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let first = speaking.first()?;
     let address = address(pod);
     let allowed = speaking.iter().flat_map(|policy| policy.egress.iter().flatten()).any(|rule| allows(rule, address));
-    let name = format!("pod {}/{}", pod.namespace, pod.name);
+    let name = FindingSubject::pod(&pod.full_name());
     let names = || speaking.iter().map(|policy| policy.name.as_str()).collect::<Vec<_>>().join(", ");
     if !allowed {
         // The VPC CNI enforces policies only where it is told to; Cilium always does.
@@ -250,7 +250,7 @@ fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
             PROXY
                 .finds(
                     status,
-                    format!("pod {}/{}, container {}", pod.namespace, pod.name, container.name),
+                    FindingSubject::container(&pod.full_name(), &container.name),
                     format!("{name} is set, and NO_PROXY does not spare the agent"),
                 )
                 .evidence(&proxy.source, name)
@@ -290,7 +290,7 @@ fn groups(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let mode = plugin.settings.get("POD_SECURITY_GROUP_ENFORCING_MODE").map_or("strict", String::as_str);
     (mode != "standard").then(|| {
         GROUPS
-            .fails(format!("pod {}/{}", pod.namespace, pod.name), "it has security groups of its own, and the VPC CNI enforces them strictly")
+            .fails(FindingSubject::pod(&pod.full_name()), "it has security groups of its own, and the VPC CNI enforces them strictly")
             .evidence("DaemonSet kube-system/aws-node", format!("POD_SECURITY_GROUP_ENFORCING_MODE={mode}"))
             .evidence("its annotations", "vpc.amazonaws.com/pod-eni")
             .change("set it: `kubectl set env daemonset/aws-node -n kube-system POD_SECURITY_GROUP_ENFORCING_MODE=standard`, then make the pods anew")

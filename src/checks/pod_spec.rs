@@ -1,6 +1,6 @@
 //! What the webhook put into the pods: the credentials variables and the token, in every container that should have them.
 
-use super::{Check, Finding, Link, Status, environment::Environment, freshness};
+use super::{Check, Finding, FindingSubject, Link, Status, environment::Environment, freshness};
 use crate::model::{
     association::Association,
     have::Observed,
@@ -152,7 +152,7 @@ enum Judged {
 }
 
 fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
-    let name = format!("pod {}/{}", pod.namespace, pod.name);
+    let name = FindingSubject::pod(&pod.full_name());
     if pod.labels.contains_key(SKIP_LABEL) {
         let finding = SKIP.fails(name, "its label keeps the webhook away").evidence("its labels", SKIP_LABEL);
         return Judged::Broken(finding.change(format!("take the label {SKIP_LABEL} out of the pod template")));
@@ -200,7 +200,7 @@ fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
     )
 }
 
-fn host_network(pod: &Pod, name: &str) -> Option<Finding> {
+fn host_network(pod: &Pod, name: &FindingSubject) -> Option<Finding> {
     pod.spec.host_network.then(|| {
         HOST_NETWORK
             .warns(name, "it shares the network of its node, and can reach the node's role")
@@ -209,7 +209,7 @@ fn host_network(pod: &Pod, name: &str) -> Option<Finding> {
 }
 
 /// The annotation leaves out the pod's first container, which fails. A sidecar may well have credentials of its own.
-fn left_out(snapshot: &Snapshot, pod: &Pod, name: &str) -> Option<Finding> {
+fn left_out(snapshot: &Snapshot, pod: &Pod, name: &FindingSubject) -> Option<Finding> {
     let first = pod.containers.iter().find(|container| !container.init)?;
     if !first.skipped || !pod.failing(first, snapshot.now) {
         return None;
@@ -224,7 +224,7 @@ fn left_out(snapshot: &Snapshot, pod: &Pod, name: &str) -> Option<Finding> {
 }
 
 /// What the manifest brings itself in place of what the webhook would add.
-fn preset(snapshot: &Snapshot, pod: &Pod, name: &str) -> Option<Finding> {
+fn preset(snapshot: &Snapshot, pod: &Pod, name: &FindingSubject) -> Option<Finding> {
     for volume in pod.spec.volumes.iter().filter(|volume| volume.name == VOLUME) {
         match &volume.source {
             VolumeSource::Tokens(tokens) if tokens.iter().all(|token| token.audience != PRINCIPAL) => {
@@ -274,7 +274,7 @@ fn was_read(snapshot: &Snapshot, source: &str) -> bool {
 }
 
 /// What a container's manifest sets itself of the two variables and the token's mount.
-fn preset_in(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, name: &str) -> Option<Finding> {
+fn preset_in(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, name: &FindingSubject) -> Option<Finding> {
     let environment = Environment::of(snapshot, container);
     for (variable, wanted) in [(FULL_URI, &URIS[..]), (TOKEN_FILE, &[TOKEN][..])] {
         if !container.env.iter().any(|it| it.name == variable) {

@@ -8,14 +8,9 @@ use super::{
 };
 use crate::model::{have::NOT_ALLOWED, names::ServiceAccount, subject::ObjectRef};
 
-/// Whether what failed on `cause` may show on `symptom`: what is wrong with one pod shows on that pod alone.
-fn explains(cause: &str, symptom: &str) -> bool {
-    let pod =
-        |subject: &str| subject.strip_prefix("pod ").and_then(|rest| rest.split([' ', ',']).next()).map(str::to_owned);
-    match (pod(cause), pod(symptom)) {
-        (Some(cause), Some(symptom)) => cause == symptom,
-        _ => true,
-    }
+/// Whether what failed on the pod `cause` may show on the pod `symptom`: what is wrong with one pod shows on that one alone.
+fn explains(cause: Option<&str>, symptom: Option<&str>) -> bool {
+    cause.is_none() || symptom.is_none() || cause == symptom
 }
 
 /// What was found for one service account.
@@ -57,10 +52,10 @@ impl Report {
     /// something has to be known.
     pub(super) fn new(subject: ServiceAccount, mut findings: Vec<Finding>, required: Vec<Link>) -> Self {
         findings.sort_by_key(|finding| finding.check.link);
-        let mut causes: Vec<(&'static str, Link, String)> = Vec::new();
+        let mut causes: Vec<(&'static str, Link, Option<String>)> = Vec::new();
         for finding in &mut findings {
-            let cause = causes.iter().find(|(_, link, subject)| {
-                finding.check.symptom && finding.check.link > *link && explains(subject, &finding.subject)
+            let cause = causes.iter().find(|(_, link, pod)| {
+                finding.check.symptom && finding.check.link > *link && explains(pod.as_deref(), finding.pod.as_deref())
             });
             match cause {
                 Some((id, ..)) if matches!(finding.status, Status::Failed | Status::Warning) => {
@@ -69,7 +64,7 @@ impl Report {
                     finding.remedies.clear();
                 }
                 _ if finding.status == Status::Failed => {
-                    causes.push((finding.check.id, finding.check.link, finding.subject.clone()));
+                    causes.push((finding.check.id, finding.check.link, finding.pod.clone()));
                 }
                 _ => {}
             }

@@ -4,7 +4,7 @@
 mod keys;
 
 use super::{
-    Check, Finding, Link, Status,
+    Check, Finding, FindingSubject, Link, Status,
     environment::{Environment, meant},
 };
 use crate::model::{
@@ -160,7 +160,7 @@ fn of_container(
     environment: &Environment,
 ) -> Vec<Finding> {
     let name = &container.name;
-    let subject = format!("pod {}/{}, container {name}", pod.namespace, pod.name);
+    let subject = FindingSubject::container(&pod.full_name(), name);
     let source = |variable: &str| environment.get(variable).map(|it| it.source.clone());
     let value = |variable: &str| environment.get(variable).and_then(|it| it.value.clone()).unwrap_or_default();
     let mut found = Vec::new();
@@ -260,7 +260,7 @@ fn removal(snapshot: &Snapshot, variable: &str, from: &str) -> String {
 }
 
 /// Files that are mounted where the SDKs look.
-fn files(pod: &Pod, container: &ContainerSpec, subject: &str) -> Option<Finding> {
+fn files(pod: &Pod, container: &ContainerSpec, subject: &FindingSubject) -> Option<Finding> {
     let at_home = |path: &str| path.trim_end_matches('/').ends_with("/.aws") || path.contains("/.aws/");
     let mount = container.mounts.iter().find(|mount| at_home(&mount.path))?;
     let volume = pod.spec.volumes.iter().find(|volume| volume.name == mount.volume)?;
@@ -299,7 +299,7 @@ fn only_of(name: &str) -> Option<String> {
 fn endpoint(
     environment: &Environment,
     needs: &[crate::model::access::Need],
-    subject: &str,
+    subject: &FindingSubject,
     container: &str,
 ) -> Option<Finding> {
     let ignored = environment
@@ -329,7 +329,12 @@ fn endpoint(
     )
 }
 
-fn region(snapshot: &Snapshot, environment: &Environment, subject: &str, container: &str) -> Option<Finding> {
+fn region(
+    snapshot: &Snapshot,
+    environment: &Environment,
+    subject: &FindingSubject,
+    container: &str,
+) -> Option<Finding> {
     let home = &snapshot.cluster.cluster.known()?.arn.region;
     let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| {
         let it = environment.get(name)?;

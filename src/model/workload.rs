@@ -298,6 +298,11 @@ pub enum Injection {
 }
 
 impl Pod {
+    /// `NAMESPACE/NAME`.
+    pub fn full_name(&self) -> String {
+        format!("{}/{}", self.namespace, self.name)
+    }
+
     /// Whether the pod was injected.
     pub fn injection(&self) -> Injection {
         let wanted: Vec<&Container> = self.containers.iter().filter(|c| !c.skipped).collect();
@@ -355,9 +360,19 @@ impl Pod {
             || !container.init && container.running && !self.ready
     }
 
-    /// The Argo Rollout behind it: its ReplicaSet is named after that and the hash of its template.
+    /// The Deployment behind it.
+    pub fn deployment(&self) -> Option<&str> {
+        self.behind_its_replica_set("pod-template-hash")
+    }
+
+    /// The Argo Rollout behind it.
     pub fn argo_rollout(&self) -> Option<&str> {
-        let hash = self.labels.get("rollouts-pod-template-hash")?;
+        self.behind_its_replica_set("rollouts-pod-template-hash")
+    }
+
+    /// What made its ReplicaSet, which is named after that and the hash of its template.
+    fn behind_its_replica_set(&self, label: &str) -> Option<&str> {
+        let hash = self.labels.get(label)?;
         let owner = self.owner.as_ref().filter(|owner| owner.kind == "ReplicaSet")?;
         owner.name.strip_suffix(hash.as_str())?.strip_suffix('-')
     }
@@ -378,11 +393,9 @@ impl Workload {
         }
         match self.id.kind {
             WorkloadKind::Deployment => {
-                let hash = pod.labels.get("pod-template-hash").map_or("", String::as_str);
-                owner.kind == "ReplicaSet"
+                pod.deployment() == Some(&self.id.name)
                     && !self.selector.is_empty()
                     && self.selector.matches(&pod.labels)
-                    && owner.name.strip_prefix(&self.id.name).and_then(|rest| rest.strip_prefix('-')) == Some(hash)
             }
             WorkloadKind::StatefulSet | WorkloadKind::DaemonSet => {
                 owner.kind == self.id.kind.as_str() && (owner.uid == self.uid || owner.name == self.id.name)

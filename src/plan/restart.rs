@@ -307,7 +307,7 @@ impl Plan {
 
 /// A pod that no workload of podid's kinds owns.
 fn loose(pod: &Pod) -> String {
-    let name = format!("{}/{}", pod.namespace, pod.name);
+    let name = pod.full_name();
     // Where its Rollout could be read, it is not loose.
     if let Some(rollout) = pod.argo_rollout() {
         return format!(

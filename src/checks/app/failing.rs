@@ -1,7 +1,7 @@
 //! Containers that fail now. What their last output means is reported only as far as it is known: a container that fails for a
 //! reason that podid does not know is never taken for one that works.
 
-use super::super::{Check, Finding, Link};
+use super::super::{Check, Finding, FindingSubject, Link};
 use crate::model::{
     have::Observed,
     log_line::LogLine,
@@ -162,8 +162,8 @@ const OTHER: &[&[&str]] = &[
 
 /// A finding on a container that fails now, and whose log holds no known text of a broken check.
 pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log: Option<&PodLog>) -> Finding {
-    let name = format!("{}/{}", pod.namespace, pod.name);
-    let subject = format!("pod {name}, container {}", container.name);
+    let name = pod.full_name();
+    let subject = FindingSubject::container(&name, &container.name);
     if pod.stuck(container, snapshot.now) {
         return NOT_STARTED
             .fails(subject, "it has not started: its volumes or its network could not be set up for minutes")

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        Finding, Status,
+        Finding, FindingSubject, Status,
         environment::{self, Environment},
     },
     catalog, refused,
@@ -35,8 +35,8 @@ pub(super) struct Logged<'a> {
 }
 
 impl Logged<'_> {
-    pub(super) fn subject(&self) -> String {
-        format!("pod {}, container {}", self.log.pod, self.log.container)
+    pub(super) fn subject(&self) -> FindingSubject {
+        FindingSubject::container(&self.log.pod, &self.log.container)
     }
 
     pub(super) fn source(&self) -> String {

@@ -2,8 +2,8 @@
 //! to a JVM, variables of the application's own, connection URIs.
 
 use super::{
-    Check, Finding, JAVA_KEYS, JAVA_OPTIONS, KEYS_INSIDE, OWN_KEYS, PROPERTY, READ_BY_THE_JVM, STATIC_KEYS, Status,
-    at_worst, removal,
+    Check, Finding, FindingSubject, JAVA_KEYS, JAVA_OPTIONS, KEYS_INSIDE, OWN_KEYS, PROPERTY, READ_BY_THE_JVM,
+    STATIC_KEYS, Status, at_worst, removal,
 };
 use crate::{
     checks::environment::Environment,
@@ -21,7 +21,7 @@ pub(super) fn findings(
     pod: &Pod,
     container: &ContainerSpec,
     environment: &Environment,
-    subject: &str,
+    subject: &FindingSubject,
 ) -> Vec<Finding> {
     let name = &container.name;
     let source = |variable: &str| environment.get(variable).map(|it| it.source.clone()).unwrap_or_default();

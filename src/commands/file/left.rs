@@ -46,7 +46,7 @@ pub(super) async fn find(ctx: &Context, planned: &Planned, ending: &mut Ending) 
             pods.iter().filter(own).filter(|pod| pod.live() && staleness::stale(pod, association).is_some()).collect();
         if !stale.is_empty() {
             ctx.term.warn(shared::stale_pods(&stale, Some(subject)));
-            ending.stale.extend(stale.iter().map(|pod| format!("{}/{}", pod.namespace, pod.name)));
+            ending.stale.extend(stale.iter().map(|pod| pod.full_name()));
             lacking.push(subject);
         }
     }

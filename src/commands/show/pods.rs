@@ -68,7 +68,7 @@ fn credentials(pod: &Pod, association: Option<&Association>, identities: &[Ident
 }
 
 fn of_pod<'a>(pod: &Pod, identities: &'a [Identity]) -> impl Iterator<Item = &'a Identity> {
-    let name = format!("{}/{}", pod.namespace, pod.name);
+    let name = pod.full_name();
     identities.iter().filter(move |it| it.pod == name)
 }
 
