@@ -22,6 +22,7 @@ use crate::{
         have::Observed,
         manifest::{Association, ClusterState, Entries, Entry, KubernetesState},
         names::ServiceAccount,
+        text,
         want::Allowed,
     },
     observe::{
@@ -258,10 +259,8 @@ async fn subjects(ctx: &Context, entries: &Entries, how: PlanOptions) -> Result<
         if own.is_empty() {
             ctx.term.warn(format!("{}: `{pattern}` matches no service account", entry.at));
         } else {
-            let names: Vec<String> = own.iter().take(20).map(ToString::to_string).collect();
-            let more = own.len().saturating_sub(names.len());
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            ctx.term.status(format!("`{pattern}` matches {}{more}", names.join(", ")));
+            let names: Vec<String> = own.iter().map(ToString::to_string).collect();
+            ctx.term.status(format!("`{pattern}` matches {}", text::listed(&names, 20)));
         }
         for subject in own {
             if let Some(other) = found.insert(subject.clone(), *index) {

@@ -7,6 +7,7 @@ use crate::{
         association::{AssociationFilter, AssociationSummary},
         glob::{self, Expansion, Pattern},
         names::ServiceAccount,
+        text,
     },
     observe,
 };
@@ -62,9 +63,6 @@ fn report_expansion(ctx: &Context, patterns: &[Pattern], expansion: &Expansion) 
     for pattern in patterns.iter().filter(|p| p.literal().is_none() && !expansion.unmatched.contains(p)) {
         let found: Vec<String> =
             expansion.subjects.iter().filter(|subject| pattern.matches(subject)).map(ToString::to_string).collect();
-        let more = found.len().saturating_sub(SHOWN);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let found: Vec<String> = found.into_iter().take(SHOWN).collect();
-        ctx.term.status(format!("`{pattern}` matches {}{more}", found.join(", ")));
+        ctx.term.status(format!("`{pattern}` matches {}", text::listed(&found, SHOWN)));
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     model::{
         addon::AGENT,
         names::ServiceAccount,
+        text::listed,
         workload::{Injection, Pod},
     },
     output::{prompt, styles::Glyph},
@@ -130,9 +131,7 @@ pub fn report_step(ctx: &Context, report: &Report) {
 
 /// Running pods that do not act under their association, in one line; `of` says whose they are.
 pub fn stale_pods(stale: &[&Pod], of: Option<&ServiceAccount>) -> String {
-    let shown: Vec<&str> = stale.iter().map(|pod| pod.name.as_str()).take(3).collect();
-    let more = stale.len() - shown.len();
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let names: Vec<&str> = stale.iter().map(|pod| pod.name.as_str()).collect();
     let are = if stale.len() == 1 { "is" } else { "are" };
     let how = if stale.iter().all(|pod| pod.injection() == Injection::Injected) {
         format!("{are} from before the change")
@@ -140,7 +139,7 @@ pub fn stale_pods(stale: &[&Pod], of: Option<&ServiceAccount>) -> String {
         format!("{are} still without it")
     };
     let of = of.map(|subject| format!(" of {subject}")).unwrap_or_default();
-    format!("{}{of} {how}: {}{more}", count(stale.len(), "running pod"), shown.join(", "))
+    format!("{}{of} {how}: {}", count(stale.len(), "running pod"), listed(&names, 3))
 }
 
 /// Exit code of a dry run.

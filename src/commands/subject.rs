@@ -1,6 +1,8 @@
 //! What the subjects of a command stand for: service accounts, and the service account of a pod or workload, which is read from
 //! its namespace.
 
+use std::fmt;
+
 use crate::{
     context::Context,
     failure::{Failure, Result},
@@ -26,6 +28,15 @@ pub struct Named {
 impl From<Pattern> for Named {
     fn from(accounts: Pattern) -> Self {
         Self { accounts, object: None }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.object {
+            Some(object) => write!(f, "{}/{object}", object.namespace),
+            None => self.accounts.fmt(f),
+        }
     }
 }
 
@@ -78,11 +89,8 @@ async fn owner(ctx: &Context, object: &ObjectRef) -> Result<ServiceAccount> {
     let names = space.names(*kind);
     let near = text::nearest(name, names.iter().map(String::as_str));
     let near: Vec<String> = near.iter().map(|near| format!("{namespace}/{}/{near}", kind.word())).collect();
-    Err(if near.is_empty() {
-        failure.hint(format!("see what there is with `kubectl get {} -n {namespace}`", plural(*kind)))
-    } else {
-        failure.hint(text::did_you_mean(&near).trim_start_matches("; "))
-    })
+    let look = || format!("see what there is with `kubectl get {} -n {namespace}`", plural(*kind));
+    Err(failure.hint(text::meant(&near).unwrap_or_else(look)))
 }
 
 /// kubectl's resource of a kind.

@@ -47,10 +47,12 @@ pub fn count(n: usize, noun: &str) -> String {
 }
 
 /// At most so many names, and how many more there are.
-pub fn listed(names: &[&str], most: usize) -> String {
-    let more = names.len().saturating_sub(most);
-    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("{}{more}", names.iter().take(most).copied().collect::<Vec<_>>().join(", "))
+pub fn listed(names: &[impl AsRef<str>], most: usize) -> String {
+    let shown = names.iter().take(most).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// The first hex digits of the SHA-256 of the parts, separated by NUL so that no two lists of parts collide.
@@ -84,12 +86,16 @@ pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 
 /// `; did you mean `a` or `b`?`, to end a message with; empty without names.
 pub fn did_you_mean(names: &[String]) -> String {
+    meant(names).map_or_else(String::new, |question| format!("; {question}"))
+}
+
+/// `did you mean `a` or `b`?`; nothing without names.
+pub fn meant(names: &[String]) -> Option<String> {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match names.split_last() {
-        None => String::new(),
-        Some((only, [])) => format!("; did you mean {only}?"),
-        Some((last, others)) => format!("; did you mean {} or {last}?", others.join(", ")),
-    }
+    Some(match names.split_last()? {
+        (only, []) => format!("did you mean {only}?"),
+        (last, others) => format!("did you mean {} or {last}?", others.join(", ")),
+    })
 }
 
 /// Edits between two texts, a swap of neighbours counting as one (optimal string alignment).

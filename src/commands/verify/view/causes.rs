@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Look;
 use crate::{
     checks::{Finding, Report, Status},
-    model::text::count,
+    model::text::{count, listed},
     output::{block::hanging, styles::Tone},
 };
 
@@ -21,11 +21,7 @@ pub(super) struct Cause<'a> {
 impl Cause<'_> {
     /// `affects carts/carts, orders/orders and 4 more`.
     pub(super) fn affects(&self) -> String {
-        let shown = self.accounts.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-        match self.accounts.len().saturating_sub(SHOWN) {
-            0 => format!("affects {shown}"),
-            more => format!("affects {shown} and {more} more"),
-        }
+        format!("affects {}", listed(&self.accounts, SHOWN))
     }
 }
 
