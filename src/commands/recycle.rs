@@ -53,7 +53,10 @@ use crate::{
 pub struct Recycle {
     #[command(flatten)]
     named: SubjectsArg,
-    /// The service accounts that are meant, once that is known.
+    /// What is meant, once that is known.
+    #[arg(skip)]
+    meant: Vec<Named>,
+    /// The service accounts of that, each once.
     #[arg(skip)]
     subjects: Vec<Pattern>,
     /// Every service account that has an association
@@ -99,14 +102,14 @@ impl Recycle {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(mut self, ctx: &Context) -> Result<Code> {
-        let named = subject::resolve(ctx, &self.named.0).await?;
-        for Named { accounts, .. } in &named {
+        self.meant = subject::resolve(ctx, &self.named.0).await?;
+        if self.meant.is_empty() {
+            self.meant.push(Named::from(Pattern::all()));
+        }
+        for Named { accounts, .. } in &self.meant {
             if !self.subjects.contains(accounts) {
                 self.subjects.push(accounts.clone());
             }
-        }
-        if self.subjects.is_empty() {
-            self.subjects.push(Pattern::all());
         }
         let read = match self.named_alone() {
             Some(subject) => view::view_of(ctx, &subject).await,
@@ -116,7 +119,7 @@ impl Recycle {
             Ok(view) => view,
             Err(failure) => return Err(ctx.explain_kube(failure, false).await),
         };
-        view.narrow(&named);
+        view.narrow(&self.meant);
         let plans = self.plans(&view)?;
         let mut plan = Plan::default();
         for one in plans.iter().cloned() {
@@ -262,7 +265,7 @@ impl Recycle {
         if self.subjects.contains(&Pattern::all()) {
             return "any service account".to_owned();
         }
-        self.subjects.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        self.meant.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
     /// The work by service account; `steps` are those of all plans, in their order, as they were shown.
@@ -282,6 +285,7 @@ impl Recycle {
     fn nothing(&self, ctx: &Context, view: &View, needed: bool) {
         let used = view.subjects.iter().any(|s| !s.workloads.is_empty() || !s.pods.is_empty());
         let whom = self.whom();
+        let by_object = self.meant.iter().all(|named| named.object.is_some());
         let alone = view.subjects.first().filter(|_| self.named_alone().is_some());
         let (why, near) = match alone.map(|s| (&s.subject, &s.state)) {
             _ if view.subjects.is_empty() && self.subjects.contains(&Pattern::all()) => {
@@ -291,7 +295,9 @@ impl Recycle {
             _ if needed => (format!("nothing was restarted, although pods of {whom} need it"), None),
             _ if used && self.stale => (format!("no workload of {whom} has stale pods"), None),
             // The warnings name what uses it.
+            _ if used && by_object => (format!("nothing of {whom} can be restarted"), None),
             _ if used => (format!("nothing of what uses {whom} can be restarted"), None),
+            _ if by_object => (format!("{whom} has no workload that podid can restart"), None),
             Some((subject, Observed::Known(state))) if state.missing(subject).is_some() => {
                 (state.missing(subject).unwrap_or_default(), state.near().first())
             }

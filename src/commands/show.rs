@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     args::SubjectArg,
-    checks::{self, Identity},
+    checks::{self, Identity, Source},
     commands::subject,
     context::Context,
     failure::{Code, Failure, Result},
@@ -206,7 +206,11 @@ impl Shown {
         {
             return failure;
         }
-        failure.hint(format!("make one with `podid associate {} --role NAME`", self.account))
+        failure.hint(self.associate())
+    }
+
+    fn associate(&self) -> String {
+        format!("associate it with `podid associate {} --role NAME`", self.account)
     }
 
     fn render(&self, ctx: &Context, cluster: &Cluster, view: &View) -> Result<()> {
@@ -216,7 +220,10 @@ impl Shown {
                 .field("Association", "none");
             ctx.term.emit_block(&block)?;
             self.render_pods(ctx, view)?;
-            ctx.term.hint(format!("associate it with `podid associate {} --role NAME`", self.account));
+            // Pods with an IRSA role lack nothing.
+            if !view.identities().iter().any(|it| it.source == Source::Irsa) {
+                ctx.term.hint(self.associate());
+            }
             return Ok(());
         };
         let mut role = vec![a.role_arn.clone()];
@@ -269,7 +276,10 @@ impl Shown {
         }
         let Observed::Known(pods) = pods else { return Ok(()) };
         if pods.is_empty() {
-            ctx.term.note(format!("no pods use {}", self.account));
+            ctx.term.note(match &self.object {
+                Some(object) => format!("{object} has no pods now"),
+                None => format!("no pods use {}", self.account),
+            });
             return Ok(());
         }
         let association = view.association.as_ref();

@@ -26,7 +26,7 @@ use crate::{
         live::Live,
         snapshot::Snapshot,
         subject::{Subject, SubjectText},
-        text::count,
+        text::{count, listed},
     },
     observe::{
         self, live,
@@ -154,15 +154,9 @@ impl Verify {
             return;
         }
         let most = if ctx.term.verbosity() > 0 { usize::MAX } else { SHOWN };
-        let shown: Vec<&str> = without_aws.iter().take(most).map(String::as_str).collect();
-        let more = without_aws.len() - shown.len();
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let many = if without_aws.len() == 1 { "shows" } else { "show" };
-        ctx.term.status(format!(
-            "{} {many} no use of AWS: {}{more}",
-            count(without_aws.len(), "service account"),
-            shown.join(", ")
-        ));
+        let show = if without_aws.len() == 1 { "shows" } else { "show" };
+        let names = listed(without_aws, most);
+        ctx.term.status(format!("{} {show} no use of AWS: {names}", count(without_aws.len(), "service account")));
     }
 
     async fn read_and_check(&self, ctx: &Context) -> Result<Checked> {
@@ -181,7 +175,7 @@ impl Verify {
             needs: self.needs.at(&cluster.arn),
         };
         let (subjects, view) = futures::join!(
-            self.subjects(ctx, &asking),
+            self.subjects(ctx, &asking, unreached),
             ctx.deadline.within("reading the cluster", asking.cluster(cluster))
         );
         let ((subjects, spaces), view) = (subjects?, Arc::new(view?));
@@ -259,7 +253,13 @@ impl Verify {
     }
 
     /// What to check. A service account that is named is checked whether it has an association or not.
-    async fn subjects(&self, ctx: &Context, asking: &Asking<'_>) -> Result<(Vec<Asked>, Option<Spaces>)> {
+    /// `unreached`: the code of what kept podid from asking Kubernetes.
+    async fn subjects(
+        &self,
+        ctx: &Context,
+        asking: &Asking<'_>,
+        unreached: Option<Code>,
+    ) -> Result<(Vec<Asked>, Option<Spaces>)> {
         let within = match &self.namespace {
             Some(namespace) if self.subjects.is_empty() => Some(Pattern::of(namespace.clone())),
             _ => self.all.then(Pattern::all),
@@ -276,10 +276,10 @@ impl Verify {
             };
             match unread {
                 Some(why) if asked.is_empty() => {
-                    let code = if asking.kube.is_ok() { Code::Denied } else { Code::Failed };
+                    let code = unreached.unwrap_or(Code::Denied);
                     return Err(Failure::new(code, "could not find the service accounts that are in use").because(why));
                 }
-                Some(why) if asking.kube.is_ok() => {
+                Some(why) if unreached.is_none() => {
                     ctx.term.warn(format!("only service accounts that have an association are checked: {why}"));
                 }
                 _ => {}

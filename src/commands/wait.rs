@@ -308,8 +308,7 @@ impl Awaited {
         let read = users(kube, &self.subject);
         let (mut pods, mut workloads) = ctx.deadline.within("reading the workloads and pods", read).await?;
         if let Some(object) = &self.object {
-            workloads.retain(|workload| object.concerns(workload, &pods));
-            pods.retain(|pod| object.runs(pod));
+            object.narrow(&mut pods, &mut workloads);
         }
         let live: Vec<&Pod> = pods.iter().filter(|pod| pod.live()).collect();
         let mut missing: Vec<String> =

@@ -140,7 +140,7 @@ fn objects(current: &str, namespace: Option<&str>) -> Option<(String, Noun)> {
         Some((namespace, kind)) => (namespace, kind),
         None => (namespace?, before),
     };
-    let kind = ObjectKind::named(kind)?.word();
+    let kind = ObjectKind::named(kind)?.word().to_owned();
     Some((format!("{before}/"), Noun::Objects(namespace.to_owned(), kind)))
 }
 

@@ -42,7 +42,7 @@ impl ServiceAccount {
     /// When a name breaks Kubernetes' rules.
     pub fn new(namespace: &str, name: &str) -> Result<Self, NameError> {
         check_namespace(namespace)?;
-        check("service account", name, 253, true)?;
+        check_object("service account", name)?;
         Ok(Self { namespace: namespace.to_owned(), name: name.to_owned() })
     }
 }
@@ -53,13 +53,20 @@ impl ServiceAccount {
         self.name == "default"
     }
 
-    /// What an association of it means, where it is the one of pods that name none.
+    /// What an association of it means, where it is the namespace's default.
     pub fn shared_by_all(&self) -> Option<String> {
         let namespace = &self.namespace;
-        self.is_default().then(|| {
-            format!("every pod of namespace {namespace} that names no service account of its own gets the role")
-        })
+        self.is_default()
+            .then(|| format!("every pod in namespace {namespace} without a service account of its own gets the role"))
     }
+}
+
+/// Checks the name of an object, `what` as kubectl calls its kind: RFC 1123 subdomain, at most 253 characters.
+///
+/// # Errors
+/// When the name breaks the rule.
+pub fn check_object(what: &'static str, name: &str) -> Result<(), NameError> {
+    check(what, name, 253, true)
 }
 
 /// Checks a namespace: RFC 1123 label, at most 63 characters.

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use super::{
     glob::{Pattern, PatternError},
-    names::{NameError, ServiceAccount, check_namespace},
+    names::{NameError, ServiceAccount, check_namespace, check_object},
     workload::{CronJob, Pod, Workload, WorkloadKind},
 };
 
@@ -28,13 +28,13 @@ pub enum ObjectKind {
 
 impl ObjectKind {
     /// `pod`, `deployment`, … as kubectl prints it.
-    pub fn word(self) -> String {
+    pub fn word(self) -> &'static str {
         match self {
-            Self::Pod => "pod".to_owned(),
-            Self::Workload(kind) => kind.as_str().to_lowercase(),
-            Self::ReplicaSet => "replicaset".to_owned(),
-            Self::Job => "job".to_owned(),
-            Self::CronJob => "cronjob".to_owned(),
+            Self::Pod => "pod",
+            Self::Workload(kind) => kind.word(),
+            Self::ReplicaSet => "replicaset",
+            Self::Job => "job",
+            Self::CronJob => "cronjob",
         }
     }
 
@@ -89,12 +89,7 @@ impl ObjectRef {
         match self.kind {
             ObjectKind::Pod => pod.name == self.name,
             ObjectKind::Workload(WorkloadKind::Rollout) => pod.argo_rollout() == Some(&self.name),
-            ObjectKind::Workload(WorkloadKind::Deployment) => {
-                let hash = pod.labels.get("pod-template-hash");
-                owned("ReplicaSet").and_then(|set| set.rsplit_once('-')).is_some_and(|(deployment, suffix)| {
-                    deployment == self.name && hash.is_some_and(|hash| hash == suffix)
-                })
-            }
+            ObjectKind::Workload(WorkloadKind::Deployment) => pod.deployment() == Some(&self.name),
             ObjectKind::Workload(kind) => owned(kind.as_str()) == Some(&self.name),
             ObjectKind::ReplicaSet => owned("ReplicaSet") == Some(&self.name),
             ObjectKind::Job => owned("Job") == Some(&self.name),
@@ -111,6 +106,12 @@ impl ObjectRef {
             ObjectKind::Workload(kind) => workload.id.kind == kind && workload.id.name == self.name,
             _ => pods.iter().any(|pod| self.runs(pod) && workload.owns(pod)),
         }
+    }
+
+    /// Leaves of what uses a service account only what concerns it.
+    pub fn narrow(&self, pods: &mut Vec<Pod>, workloads: &mut Vec<Workload>) {
+        workloads.retain(|workload| self.concerns(workload, pods));
+        pods.retain(|pod| self.runs(pod));
     }
 
     /// The service account that it runs as, by what its namespace holds; `None` when it is not there.
@@ -231,8 +232,7 @@ impl FromStr for SubjectText {
                 };
             }
             let kind = ObjectKind::named(kind).ok_or_else(|| SubjectError::Kind(kind.to_owned()))?;
-            // By the same rules as a service account's name: a DNS subdomain.
-            ServiceAccount::new(namespace.unwrap_or("default"), name)?;
+            check_object(kind.word(), name)?;
             Ok(Self::Object(namespace.map(str::to_owned), kind, name.to_owned()))
         };
         match text.split('/').collect::<Vec<_>>()[..] {

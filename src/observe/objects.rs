@@ -45,11 +45,8 @@ pub struct SubjectView {
 impl SubjectView {
     /// Leaves only what concerns a pod or workload.
     pub fn narrow(&mut self, object: &ObjectRef) {
-        if let (Observed::Known(workloads), Some(pods)) = (&mut self.workloads, self.pods.known()) {
-            workloads.retain(|workload| object.concerns(workload, pods));
-        }
-        if let Observed::Known(pods) = &mut self.pods {
-            pods.retain(|pod| object.runs(pod));
+        if let (Observed::Known(workloads), Observed::Known(pods)) = (&mut self.workloads, &mut self.pods) {
+            object.narrow(pods, workloads);
         }
     }
 }

@@ -390,32 +390,25 @@ impl Plan {
         restarted.chain(&self.watch).filter(|id| id.kind == WorkloadKind::Rollout)
     }
 
-    /// Warns of associations that the plan creates for service accounts that pods run as without having been given any.
-    fn warn_of_default_accounts(&mut self) {
-        let created = self.steps.iter().filter_map(|step| match step {
-            Step::CreateAssociation { association, .. } => Some(&association.subject),
-            _ => None,
-        });
-        let warnings: Vec<String> =
-            created.filter_map(|subject| Some(format!("{subject}: {}", subject.shared_by_all()?))).collect();
-        for warning in warnings {
-            self.warn(warning);
-        }
-    }
-
-    /// Warns of roles that the plan creates without granting them anything.
-    fn warn_of_empty_roles(&mut self) {
+    /// Warns of what nobody may have meant in all that the plan creates: roles without any permissions, and associations of
+    /// service accounts that pods run as without having been given any.
+    fn warn_of_effects(&mut self) {
         let granted = |name: &str| {
             let grants = |step: &&Step| matches!(step, Step::AttachPolicy { .. } | Step::PutPolicy { .. });
             self.steps.iter().filter(grants).any(|step| step.role() == Some(name))
         };
-        let empty = self.steps.iter().filter_map(|step| match step {
-            Step::CreateRole(role) if !granted(&role.name) => Some(&role.name),
-            _ => None,
-        });
-        let warnings: Vec<String> = empty
-            .map(|name| {
-                format!("role `{name}` is created without any permissions: AWS refuses the calls of its pods until it has a policy")
+        let warnings: Vec<String> = self
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::CreateRole(role) if !granted(&role.name) => Some(format!(
+                    "role `{}` is created without any permissions: AWS refuses the calls of its pods until it has a policy",
+                    role.name
+                )),
+                Step::CreateAssociation { association, .. } => {
+                    Some(format!("{}: {}", association.subject, association.subject.shared_by_all()?))
+                }
+                _ => None,
             })
             .collect();
         for warning in warnings {

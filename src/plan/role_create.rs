@@ -129,7 +129,7 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
     if let Some(role) = ask.role {
         foreign(ask, role, &mut plan)?;
     }
-    plan.warn_of_empty_roles();
+    plan.warn_of_effects();
     Ok(plan)
 }
 

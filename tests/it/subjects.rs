@@ -100,6 +100,20 @@ fn a_pod_leads_to_the_workload_that_is_restarted() {
     assert_eq!(env.writes().len(), 1, "{:?}", env.writes());
 }
 
+/// What is said of it is not said of all that its service account has.
+#[test]
+fn an_object_without_pods_is_spoken_of_by_its_own_name() {
+    let nightly = json!({ "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": "nightly", "namespace": "carts" },
+        "spec": { "schedule": "0 3 * * *", "jobTemplate": { "spec": { "template": { "spec": {
+            "serviceAccountName": "carts", "restartPolicy": "Never", "containers": [{ "name": "c", "image": "c:1" }] } } } } } });
+    let env = Env::with("carts-verified", &[("/manifests/-", nightly)]);
+    let _ = env.podid("show cronjob/nightly -n carts").ok().says("cronjob/nightly has no pods now");
+    let _ = env
+        .podid("recycle cronjob/nightly -n carts")
+        .ok()
+        .says("carts/cronjob/nightly has no workload that podid can restart");
+}
+
 /// A pod of a Job, which nothing restarts.
 #[test]
 fn a_job_is_known_by_its_pods() {

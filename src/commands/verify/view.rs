@@ -66,7 +66,7 @@ pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
     let problems = causes::of(reports, Status::Failed);
     if !problems.is_empty() {
         causes::problems(&mut out, &problems, many, look);
-    } else if let ([report], false) = (reports, many) {
+    } else if let [report] = reports {
         verdict(&mut out, report, look);
     }
     out

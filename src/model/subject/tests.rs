@@ -47,7 +47,7 @@ fn what_is_not_clear_is_refused() {
         ("carts/pod/carts-1", Some("shop"), "`carts/pod/carts-1` is not in namespace `shop`"),
         ("carts/secret/x", None, "`secret` is not a kind of pod or workload: pod, "),
         ("carts/pod/", None, "`carts/pod/` is not NAMESPACE/SERVICE_ACCOUNT"),
-        ("carts/pod/UPPER", None, "service account `UPPER` has upper-case letters"),
+        ("carts/pod/UPPER", None, "pod `UPPER` has upper-case letters"),
         ("a/b/c/d", None, "`a/b/c/d` is not NAMESPACE/SERVICE_ACCOUNT"),
         ("Carts", Some("carts"), "service account `Carts` has upper-case letters"),
     ] {

@@ -31,6 +31,16 @@ impl WorkloadKind {
         }
     }
 
+    /// `deployment`, … as kubectl prints it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Deployment => "deployment",
+            Self::StatefulSet => "statefulset",
+            Self::DaemonSet => "daemonset",
+            Self::Rollout => "rollout",
+        }
+    }
+
     /// The kind of a name as kubectl takes it: `deployment`, `deployments`, `deploy`, also with the API group.
     pub fn named(text: &str) -> Option<Self> {
         let text = text.to_ascii_lowercase();
@@ -58,7 +68,7 @@ pub struct WorkloadRef {
 
 impl fmt::Display for WorkloadRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind.as_str().to_lowercase(), self.name)
+        write!(f, "{}/{}", self.kind.word(), self.name)
     }
 }
 
@@ -95,7 +105,7 @@ impl FromStr for WorkloadName {
             return Err(form());
         }
         let kind = WorkloadKind::named(kind).ok_or_else(|| {
-            let kinds: Vec<String> = WorkloadKind::ALL.iter().map(|kind| kind.as_str().to_lowercase()).collect();
+            let kinds: Vec<String> = WorkloadKind::ALL.iter().map(|kind| kind.word().to_owned()).collect();
             format!("`{kind}` is not a kind that can be restarted: {}", kinds.join(", "))
         })?;
         Ok(Self { kind, name: name.to_owned() })
@@ -104,7 +114,7 @@ impl FromStr for WorkloadName {
 
 impl fmt::Display for WorkloadName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.kind.as_str().to_lowercase(), self.name)
+        write!(f, "{}/{}", self.kind.word(), self.name)
     }
 }
 

@@ -8,9 +8,8 @@ use crate::{
     model::{
         association::{Association, AssociationFilter, AssociationSummary},
         have::Observed,
-        names::ServiceAccount,
+        names::{self, ServiceAccount},
         snapshot::Snapshot,
-        text,
     },
 };
 
@@ -71,9 +70,10 @@ impl Asking<'_> {
 
 /// The association of a service account of the same namespace whose name is like this one's, in other letters perhaps.
 fn near<'a>(subject: &ServiceAccount, others: &'a [AssociationSummary]) -> Option<&'a AssociationSummary> {
-    let same = || others.iter().filter(|other| other.subject.namespace == subject.namespace);
-    let best = text::nearest(&subject.name, same().map(|other| other.subject.name.as_str())).into_iter().next()?;
-    same().find(|other| other.subject.name == best)
+    // Its role is proposed: one of another namespace may be another team's.
+    let same = others.iter().map(|other| &other.subject).filter(|other| other.namespace == subject.namespace);
+    let best = names::near(subject, &same.cloned().collect::<Vec<_>>()).into_iter().next()?;
+    others.iter().find(|other| other.subject == best)
 }
 
 pub(super) type Around = (Observed<Vec<AssociationSummary>>, Observed<Vec<String>>, Observed<Option<Association>>);

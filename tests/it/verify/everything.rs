@@ -86,6 +86,19 @@ fn one_that_works_with_its_nodes_role_is_no_problem() {
     assert_eq!(ids(&run, "failed"), [""; 0], "{run}");
 }
 
+/// Settings in a ConfigMap are as good a sign as those of the pod itself.
+#[test]
+fn settings_from_a_config_map_are_a_sign_too() {
+    let mut web = deployment("web", "", &json!([]));
+    web["spec"]["template"]["spec"]["containers"][0]["envFrom"] = json!([{ "configMapRef": { "name": "web" } }]);
+    let map = |key: &str| json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "web", "namespace": "carts" }, "data": { key: "us-west-2" } });
+    for (key, accounts) in [("AWS_REGION", 2), ("REGION", 1)] {
+        let fields = [("/manifests/-", account("web")), ("/manifests/-", map(key)), ("/manifests/-", web.clone())];
+        let run = Env::with("carts-verified", &fields).podid("verify -n carts -o json").ok();
+        assert_eq!(reported(&run.json()).len(), accounts, "{key}: {run}");
+    }
+}
+
 #[test]
 fn a_cluster_without_associations_is_no_error() {
     let env = Env::with("carts-verified", &[("/associations", json!([])), ("/manifests/8", account("idle"))]);
@@ -133,7 +146,7 @@ fn an_association_of_the_default_account_is_worth_a_look() {
     assert!(ids(&run, "warning").contains(&"association.default-account".to_owned()), "{run}");
     let run = env.podid("verify carts/carts -o json").ok();
     assert!(!ids(&run, "warning").contains(&"association.default-account".to_owned()), "{run}");
-    let warning = "every pod of namespace carts that names no service account of its own gets the role";
+    let warning = "every pod in namespace carts without a service account of its own gets the role";
     let env = Env::new("carts-verified");
     let said = |account: &str| {
         env.podid(&format!("associate {account} --create-role --dynamodb eks-workshop-carts --dry-run")).ok()
@@ -141,5 +154,5 @@ fn an_association_of_the_default_account_is_worth_a_look() {
     let run = said("carts/default");
     assert!(run.stderr.contains(warning), "{run}");
     let run = said("carts/carts");
-    assert!(!run.stderr.contains("names no service account"), "{run}");
+    assert!(!run.stderr.contains("without a service account of its own"), "{run}");
 }
