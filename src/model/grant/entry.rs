@@ -30,7 +30,7 @@ impl Service {
         let mut properties = Map::new();
         properties.insert(self.key.to_owned(), json!({"type": "string", "description": sentence(&resource)}));
         if let Some(below) = self.below {
-            let text = "Only what is below this; left away: all.";
+            let text = "Only what is below this prefix; everything if it is omitted.";
             properties.insert(below.to_owned(), json!({"type": "string", "description": text}));
         }
         let mut required = vec![self.key];
@@ -44,7 +44,7 @@ impl Service {
             );
         } else {
             let names: Vec<&str> = self.levels.iter().map(|level| level.name).collect();
-            let text = if names.len() == 1 { "How much; the one level may be left away." } else { "How much." };
+            let text = if names.len() == 1 { "Access level; may be omitted, as there is only one." } else { "Access level." };
             properties.insert(ACCESS.to_owned(), json!({"type": "string", "enum": names, "description": text}));
             if names.len() > 1 {
                 required.push(ACCESS);
