@@ -44,7 +44,8 @@ impl Service {
             );
         } else {
             let names: Vec<&str> = self.levels.iter().map(|level| level.name).collect();
-            let text = if names.len() == 1 { "Access level; may be omitted, as there is only one." } else { "Access level." };
+            let text =
+                if names.len() == 1 { "Access level; may be omitted, as there is only one." } else { "Access level." };
             properties.insert(ACCESS.to_owned(), json!({"type": "string", "enum": names, "description": text}));
             if names.len() > 1 {
                 required.push(ACCESS);
