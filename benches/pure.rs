@@ -62,7 +62,7 @@ fn healthy() -> &'static Snapshot {
                 tables: &aws,
                 kube: Ok(&kube),
                 secrets: false,
-                logs: true,
+                logs: Some(podid::observe::verify::Logs::default()),
                 needs: Vec::new(),
             };
             let view = Arc::new(asking.cluster(&cluster).await.unwrap());

@@ -51,7 +51,7 @@ pub struct Global {
     #[arg(long, global = true)]
     pub no_progress: bool,
     /// The one deadline of the whole command
-    #[arg(long, global = true, default_value = "5m", value_parser = timeout, value_name = "DURATION")]
+    #[arg(long, global = true, default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub timeout: Duration,
 }
 
@@ -124,7 +124,11 @@ impl From<ScopeArg> for Scope {
     }
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
+/// A length of time that is not zero.
+///
+/// # Errors
+/// What is wrong with the text.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|e| format!("{e}; for example 90s, 5m or 1h"))?;
     if duration.is_zero() { Err("must be longer than zero".to_owned()) } else { Ok(duration) }
 }

@@ -37,7 +37,7 @@ use crate::{
         want::TableGrant,
     },
     output::mask,
-    ports::{Daemons, Eks, Iam, Kubernetes, Tables},
+    ports::{Daemons, Eks, Iam, Kubernetes, Tables, Tail},
 };
 
 /// How many calls of one kind are under way at once.
@@ -300,7 +300,7 @@ pub async fn crash_logs(kube: &dyn Kubernetes, state: &mut AgentState) {
         let container = pod.crashed()?.to_owned();
         Some(async move {
             // The container that crashed may be waiting to start again, and its log is then the previous one.
-            pod.log = match kube.log(&pod.namespace, &pod.name, &container, true, CRASH_LINES).await {
+            pod.log = match kube.log(&pod.namespace, &pod.name, &container, Tail::plain(true, CRASH_LINES)).await {
                 // Masked as a whole: a private key is more than one line.
                 Ok(log) => mask::mask(&log).lines().rev().find(|line| !line.trim().is_empty()).map(str::to_owned),
                 Err(unread) => Some(format!("its log could not be read: {unread}")),

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 
 use async_trait::async_trait;
 use futures::{TryStreamExt, stream::BoxStream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use serde_json::Value;
 
@@ -235,9 +235,8 @@ pub trait Kubernetes: Send + Sync {
     /// Creates, as a server-side dry run, a pod with this service account, over a new connection to `address` (any, when `None`).
     /// Nothing is created.
     async fn probe(&self, subject: &ServiceAccount, address: Option<SocketAddr>) -> Result<Probe>;
-    /// The last lines of a container's log: of its previous run with `previous`, and of the other of the two where the kubelet
-    /// has not that one (any more, or yet).
-    async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool, lines: u32) -> Result<String>;
+    /// The last lines of a container's log.
+    async fn log(&self, namespace: &str, pod: &str, container: &str, tail: Tail) -> Result<String>;
     /// SelfSubjectAccessReview.
     async fn may(&self, verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Result<bool>;
 }
@@ -284,4 +283,24 @@ pub enum Probe {
     NoRoom(String),
     /// The namespace is being deleted: no pod will be created in it any more.
     Terminating(String),
+}
+
+/// Which lines of a container's log are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tail {
+    /// Of its previous run; of the other of the two where the kubelet has not that one (any more, or yet).
+    pub previous: bool,
+    /// So many, the last ones.
+    pub lines: u32,
+    /// Only those that are no older.
+    pub since: Option<SignedDuration>,
+    /// Each after the time (RFC 3339) at which the node received it, and a space.
+    pub stamped: bool,
+}
+
+impl Tail {
+    /// The last lines as they are.
+    pub fn plain(previous: bool, lines: u32) -> Self {
+        Self { previous, lines, since: None, stamped: false }
+    }
 }

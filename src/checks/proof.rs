@@ -19,8 +19,10 @@ pub(super) fn live(snapshot: &Snapshot) -> bool {
 /// Reduces to warnings what is disproved: by a session in a pod's log, what would have kept that pod from its credentials; by that,
 /// or by credentials that EKS Auth gave, what would have kept EKS from the role.
 pub(super) fn weigh(snapshot: &Snapshot, findings: &mut [Finding]) {
-    let pods: Vec<&str> =
-        snapshot.logs.iter().filter(|log| proves(snapshot, log)).map(|log| log.pod.as_str()).collect();
+    // A container that has run on for long got its session before what would be in its way now was there, for all that is known.
+    let recent = |log: &&PodLog| snapshot.container_of(log).is_none_or(|(pod, container)| pod.troubled(container));
+    let logs = snapshot.logs.iter().filter(recent).filter(|log| proves(snapshot, log));
+    let pods: Vec<&str> = logs.map(|log| log.pod.as_str()).collect();
     let live = live(snapshot);
     for finding in findings.iter_mut().filter(|finding| finding.status == Status::Failed) {
         let by = match finding.check.link {

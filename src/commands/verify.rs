@@ -2,6 +2,7 @@
 
 mod catalog;
 mod ci;
+mod logs;
 mod needs;
 mod view;
 
@@ -62,9 +63,8 @@ pub struct Verify {
     /// Look for static keys in Secrets too: the names of their keys are read, never a value
     #[arg(long)]
     read_secrets: bool,
-    /// Read no logs
-    #[arg(long)]
-    no_logs: bool,
+    #[command(flatten)]
+    logs: logs::LogArgs,
     /// Ask EKS Auth for the credentials of a running pod, as its agent does, and call AWS with them; nothing is written
     #[arg(long)]
     live: bool,
@@ -171,7 +171,7 @@ impl Verify {
             tables: ctx.tables()?,
             kube,
             secrets: self.read_secrets,
-            logs: !self.no_logs,
+            logs: self.logs.wanted(),
             needs: self.needs.at(&cluster.arn),
         };
         let (subjects, view) = futures::join!(

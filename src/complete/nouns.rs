@@ -211,6 +211,7 @@ mod tests {
         "INDEX",
         "JSON|@FILE",
         "KEY=VALUE",
+        "LINES",
         "PATH",
         "MODE",
         "N",

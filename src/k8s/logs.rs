@@ -6,21 +6,22 @@ use kube::{Api, api::LogParams};
 use tokio::time::timeout;
 
 use super::{Kube, REACH, limit::LOG};
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    ports::Tail,
+};
 
 /// The last lines of a container (namespace, pod, container), of its previous run or of the other of the two where that has none.
-pub(super) async fn log(
-    kube: &Kube,
-    (namespace, pod, container): (&str, &str, &str),
-    previous: bool,
-    lines: u32,
-) -> Result<String> {
+pub(super) async fn log(kube: &Kube, (namespace, pod, container): (&str, &str, &str), tail: Tail) -> Result<String> {
     let api: Api<ApiPod> = Api::namespaced(kube.connection().await?.client.clone(), namespace);
     let read = |previous| {
         let params = LogParams {
             container: Some(container.to_owned()),
             previous,
-            tail_lines: Some(i64::from(lines)),
+            tail_lines: Some(i64::from(tail.lines)),
+            // Whole seconds, and 0 would be refused.
+            since_seconds: tail.since.map(|since| since.as_secs().max(1)),
+            timestamps: tail.stamped,
             limit_bytes: i64::try_from(LOG).ok(),
             ..LogParams::default()
         };
@@ -38,8 +39,10 @@ pub(super) async fn log(
     let late = |_| {
         Failure::failed(format!("cannot {what}")).because(format!("it did not arrive within {} s", REACH.as_secs()))
     };
-    let read = match timeout(REACH, read(previous)).await.map_err(late)? {
-        Err(kube::Error::Api(status)) if status.code == 400 => timeout(REACH, read(!previous)).await.map_err(late)?,
+    let read = match timeout(REACH, read(tail.previous)).await.map_err(late)? {
+        Err(kube::Error::Api(status)) if status.code == 400 => {
+            timeout(REACH, read(!tail.previous)).await.map_err(late)?
+        }
         read => read,
     };
     read.map_err(|error| kube.failed(&what, error))

@@ -67,7 +67,7 @@ use crate::{
         pod_spec::Settings,
         workload::{CronJob, Pod, Workload, WorkloadKind, WorkloadRef},
     },
-    ports::{Daemons, Kubernetes, Probe, RolloutView},
+    ports::{Daemons, Kubernetes, Probe, RolloutView, Tail},
 };
 
 /// How long the API server may take to answer the first time, and how long a log may take to arrive.
@@ -401,8 +401,8 @@ impl Kubernetes for Kube {
         probe::probe(self, subject, address).await
     }
 
-    async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool, lines: u32) -> Result<String> {
-        logs::log(self, (namespace, pod, container), previous, lines).await
+    async fn log(&self, namespace: &str, pod: &str, container: &str, tail: Tail) -> Result<String> {
+        logs::log(self, (namespace, pod, container), tail).await
     }
 
     async fn may(&self, verb: &str, group: &str, resource: &str, namespace: Option<&str>) -> Result<bool> {

@@ -2,11 +2,48 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
+
 /// One line. Masking may take away the very words by which a message is known, and what was written may hold secrets.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LogLine {
     raw: String,
     shown: String,
+    at: Option<Timestamp>,
+}
+
+/// Words (lower case) of a line that reports an error.
+const ERRORS: &[&str] = &[
+    "error",
+    "exception",
+    "fatal",
+    "fail",
+    "panic",
+    "denied",
+    "unable",
+    "could not",
+    "cannot",
+    "can't",
+    "refused",
+    "invalid",
+    "expired",
+    "missing",
+    "not found",
+    "timeout",
+    "timed out",
+    "unauthorized",
+    "not authorized",
+    "forbidden",
+    "no such",
+    "not set",
+    "required",
+    "must be",
+    "no valid",
+];
+
+/// Whether a line (lower case) reports an error.
+pub fn reports_an_error(lower: &str) -> bool {
+    ERRORS.iter().any(|word| lower.contains(word))
 }
 
 impl LogLine {
@@ -16,10 +53,39 @@ impl LogLine {
         let both = || raw.lines().zip(masked.lines());
         let alike = raw.lines().count() == masked.lines().count();
         if alike {
-            both().map(|(raw, shown)| Self { raw: raw.to_owned(), shown: shown.to_owned() }).collect()
+            both().map(|(raw, shown)| Self { raw: raw.to_owned(), shown: shown.to_owned(), at: None }).collect()
         } else {
             masked.lines().map(Self::from).collect()
         }
+    }
+
+    /// The lines of a log that each stand after the time at which the node received them (RFC 3339, then a space), without it.
+    pub fn of_stamped_log(log: &str, mask: impl Fn(&str) -> String) -> Vec<Self> {
+        let stamped = log.lines().map(|line| match line.split_once(' ') {
+            Some((stamp, rest)) => stamp.parse().map_or((None, line), |at| (Some(at), rest)),
+            None => line.parse().map_or((None, line), |at| (Some(at), "")),
+        });
+        let (times, raw): (Vec<Option<Timestamp>>, Vec<&str>) = stamped.unzip();
+        let raw: String = raw.into_iter().flat_map(|line| [line, "\n"]).collect();
+        let mut lines = Self::of_log(&raw, &mask(&raw));
+        if lines.len() == times.len() {
+            for (line, at) in lines.iter_mut().zip(times) {
+                line.at = at;
+            }
+        }
+        lines
+    }
+
+    /// When the node received it, where that is known.
+    pub fn at(&self) -> Option<Timestamp> {
+        self.at
+    }
+
+    /// Whether it is said in the ordinary course of things: no error, no frame of a stack, not empty.
+    pub fn is_ordinary(&self) -> bool {
+        let line = self.raw.as_str();
+        let frame = line.starts_with([' ', '\t']) || line.starts_with("at ") || line.starts_with("File \"");
+        !line.trim().is_empty() && !frame && !reports_an_error(&line.to_lowercase())
     }
 
     /// As it was written: to be matched, and never to be shown.
@@ -35,7 +101,7 @@ impl LogLine {
 
 impl From<&str> for LogLine {
     fn from(text: &str) -> Self {
-        Self { raw: text.to_owned(), shown: text.to_owned() }
+        Self { raw: text.to_owned(), shown: text.to_owned(), at: None }
     }
 }
 
@@ -49,6 +115,20 @@ impl fmt::Debug for LogLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nodes_time_is_no_part_of_a_line() {
+        let log = "2026-07-01T10:00:00.000000001Z first\n2026-07-01T10:00:01Z \nno time\n2026-07-01T10:00:02Z\n";
+        let lines = LogLine::of_stamped_log(log, str::to_owned);
+        let raw: Vec<&str> = lines.iter().map(LogLine::raw).collect();
+        assert_eq!(raw, ["first", "", "no time", ""]);
+        let times: Vec<Option<String>> = lines.iter().map(|line| line.at().map(|at| at.to_string())).collect();
+        assert_eq!(times[1].as_deref(), Some("2026-07-01T10:00:01Z"));
+        assert_eq!((times[0].is_some(), times[2].is_some(), times[3].is_some()), (true, false, true));
+        // Masking took lines away: which is which is not known any more.
+        let lines = LogLine::of_stamped_log(log, |_| "***".to_owned());
+        assert_eq!((lines.len(), lines[0].at()), (1, None));
+    }
 
     #[test]
     fn lines_are_matched_raw_and_shown_masked() {

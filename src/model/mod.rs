@@ -32,6 +32,7 @@ pub mod regions;
 pub mod role;
 pub mod role_users;
 pub mod rollout;
+pub mod said;
 pub mod selector;
 pub mod snapshot;
 pub mod staleness;

@@ -1,6 +1,9 @@
 //! Snapshot: all that `verify` looks at, read once. What could not be read says so, and is never taken for nothing.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 
@@ -18,7 +21,7 @@ use super::{
     pod_spec::Settings,
     role::Role,
     subject::ObjectRef,
-    workload::{CronJob, Pod, Workload},
+    workload::{Container, CronJob, Pod, Workload},
 };
 
 /// What is the same for every service account of a cluster.
@@ -36,7 +39,7 @@ pub struct ClusterView {
     pub network: Observed<Vec<NetworkDaemon>>,
 }
 
-/// The log lines of one container that has trouble.
+/// The log lines of one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodLog {
     /// The pod; one of the agent's, or of the service account.
@@ -57,6 +60,9 @@ pub struct RoleView {
     /// How many policies it has, inline and managed.
     pub policies: Observed<usize>,
 }
+
+/// Pods of a workload that have trouble and whose logs are read: they may be on nodes that differ.
+const TROUBLED: usize = 3;
 
 /// One service account, with all that its credentials hang on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,7 +105,7 @@ pub struct Snapshot {
     pub role: RoleView,
     /// The association's target role, when it has one.
     pub target: RoleView,
-    /// Logs of its pods' containers that have trouble.
+    /// Logs of its pods' containers, as far as they were worth reading.
     pub logs: Vec<PodLog>,
     /// Logs of the agents on the nodes of pods that have trouble.
     pub agent_logs: Vec<PodLog>,
@@ -164,6 +170,39 @@ impl Snapshot {
         let newest = all().filter(jobs).max_by_key(|pod| (pod.created_at, pod.name.as_str()));
         let failed = newest.filter(ended).filter(|pod| pod.phase == "Failed");
         self.live_pods().into_iter().chain(failed).collect()
+    }
+
+    /// The containers whose logs are worth reading: of each workload those of its newest pod, its oldest, and a few that have trouble.
+    /// A pod may be ready while every call of its application is refused.
+    pub fn containers_to_read(&self) -> Vec<(&Pod, &Container)> {
+        let mut groups: BTreeMap<(String, String), Vec<&Pod>> = BTreeMap::new();
+        for pod in self.looked_at_pods() {
+            groups.entry(pod.group()).or_default().push(pod);
+        }
+        let mut read = Vec::new();
+        for mut pods in groups.into_values() {
+            pods.sort_by_key(|pod| (pod.created_at, &pod.name));
+            let troubled = |pod: &Pod| pod.containers.iter().any(|container| pod.troubled(container));
+            let newest_first: Vec<usize> = (0..pods.len()).rev().filter(|at| troubled(pods[*at])).collect();
+            let few = newest_first.into_iter().take(TROUBLED);
+            let chosen: BTreeSet<usize> = few.chain([0, pods.len() - 1]).collect();
+            for pod in chosen.into_iter().map(|at| pods[at]) {
+                let worth = |container: &&Container| container.running || pod.troubled(container);
+                read.extend(pod.containers.iter().filter(worth).map(|container| (pod, container)));
+            }
+        }
+        read
+    }
+
+    /// The container that a log is of.
+    pub fn container_of(&self, log: &PodLog) -> Option<(&Pod, &Container)> {
+        let pod = self.pods.known()?.iter().find(|pod| pod.full_name() == log.pod)?;
+        pod.containers.iter().find(|container| container.name == log.container).map(|container| (pod, container))
+    }
+
+    /// Whether a log is of a container that fails now.
+    pub fn is_failing(&self, log: &PodLog) -> bool {
+        self.container_of(log).is_some_and(|(pod, container)| pod.failing(container, self.now))
     }
 
     /// The workloads whose template names it.

@@ -360,6 +360,15 @@ impl Pod {
             || !container.init && container.running && !self.ready
     }
 
+    /// Kind and name of what its like have in common: its Deployment, or else what controls it. Pods without either are alike.
+    pub fn group(&self) -> (String, String) {
+        match (self.deployment(), &self.owner) {
+            (Some(deployment), _) => ("Deployment".to_owned(), deployment.to_owned()),
+            (None, Some(owner)) => (owner.kind.clone(), owner.name.clone()),
+            (None, None) => (String::new(), String::new()),
+        }
+    }
+
     /// The Deployment behind it.
     pub fn deployment(&self) -> Option<&str> {
         self.behind_its_replica_set("pod-template-hash")

@@ -18,7 +18,7 @@ use futures::{
     future::join_all,
     stream::{self, StreamExt, TryStreamExt},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{CONCURRENCY, agent_and_network, association, names, seen_or_why as seen};
 use crate::{
@@ -34,11 +34,12 @@ use crate::{
         log_line::LogLine,
         names::ServiceAccount,
         pod_spec::{EnvValue, Settings, matters},
+        said,
         snapshot::{ClusterView, PodLog, RoleView, Snapshot},
         subject::ObjectRef,
     },
     output::mask,
-    ports::{Eks, Iam, Kubernetes, Tables},
+    ports::{Eks, Iam, Kubernetes, Tables, Tail},
 };
 
 /// What is asked, and of whom.
@@ -53,8 +54,8 @@ pub struct Asking<'a> {
     pub kube: Result<&'a dyn Kubernetes, String>,
     /// The names of the keys of Secrets may be read.
     pub secrets: bool,
-    /// Logs may be read.
-    pub logs: bool,
+    /// What may be read of logs.
+    pub logs: Option<Logs>,
     /// What the workloads need, as far as it was named.
     pub needs: Vec<Need>,
 }
@@ -81,8 +82,20 @@ pub enum Listed {
     Yes(AssociationSummary),
 }
 
-/// Lines of a log that are looked through for known texts.
-const LOG_LINES: u32 = 100;
+/// What is read of each log.
+#[derive(Debug, Clone, Copy)]
+pub struct Logs {
+    /// The last lines, which are looked through for known texts.
+    pub lines: u32,
+    /// Only lines that are no older.
+    pub since: Option<SignedDuration>,
+}
+
+impl Default for Logs {
+    fn default() -> Self {
+        Self { lines: 100, since: None }
+    }
+}
 
 /// The service account that the agent's own pods run as (the chart of eks-pod-identity-agent names none).
 fn agents_own() -> AssociationFilter {
@@ -122,7 +135,7 @@ impl Asking<'_> {
                         Observed::Unreadable(why) => (Observed::Unreadable(why.clone()), Observed::Unreadable(why)),
                         Observed::NotRequested => (Observed::NotRequested, Observed::NotRequested),
                     };
-                    if let (Observed::Known(state), true) = (&mut state, self.logs) {
+                    if let (Observed::Known(state), true) = (&mut state, self.logs.is_some()) {
                         super::crash_logs(*kube, state).await;
                     }
                     Ok((state, network))
@@ -335,24 +348,32 @@ impl Asking<'_> {
         )
     }
 
-    /// The logs of the containers that have trouble.
+    /// The logs of the containers that are worth reading. Of one that has no trouble, nothing is kept that says nothing.
     async fn logs(&self, it: &Snapshot) -> Result<Vec<PodLog>> {
-        if !self.logs {
+        if self.logs.is_none() {
             return Ok(Vec::new());
         }
-        let pods = it.looked_at_pods();
-        let troubled =
-            pods.iter().flat_map(|pod| pod.containers.iter().filter(|c| pod.troubled(c)).map(move |c| (*pod, c)));
-        let reads = troubled.map(|(pod, container)| {
-            let previous = !container.running && container.terminated.is_some() && container.restarts > 0;
-            self.log(&pod.namespace, &pod.name, &container.name, previous)
-        });
-        Ok(join_all(reads).await)
+        let reads: Vec<_> = it
+            .containers_to_read()
+            .into_iter()
+            .map(|(pod, container)| async move {
+                let previous = !container.running && container.terminated.is_some() && container.restarts > 0;
+                let mut log = self.log(&pod.namespace, &pod.name, &container.name, previous).await;
+                if !pod.troubled(container)
+                    && let Observed::Known(lines) = &mut log.lines
+                    && said::last(lines, it.now).is_none()
+                {
+                    lines.clear();
+                }
+                log
+            })
+            .collect();
+        Ok(stream::iter(reads).buffered(CONCURRENCY).collect().await)
     }
 
     /// The logs of the agents on the nodes of pods that have trouble, and of agents there that crash.
     async fn agent_logs(&self, it: &Snapshot) -> Result<Vec<PodLog>> {
-        let (true, Some(agent)) = (self.logs, it.cluster.agent.known()) else { return Ok(Vec::new()) };
+        let (Some(_), Some(agent)) = (self.logs, it.cluster.agent.known()) else { return Ok(Vec::new()) };
         let pods = it.live_pods();
         let troubled = pods.iter().filter(|pod| pod.containers.iter().any(|c| pod.troubled(c)));
         let nodes: BTreeSet<&String> = troubled.filter_map(|pod| pod.node.as_ref()).collect();
@@ -367,12 +388,13 @@ impl Asking<'_> {
 
     /// The last lines of a container's log; of the run before when that is the one that ended.
     async fn log(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> PodLog {
-        let read = self
-            .kube("get pods/log", |kube| async move { kube.log(namespace, pod, container, previous, LOG_LINES).await })
-            .await;
+        let Logs { lines, since } = self.logs.unwrap_or_default();
+        let tail = Tail { previous, lines, since, stamped: true };
+        let read =
+            self.kube("get pods/log", |kube| async move { kube.log(namespace, pod, container, tail).await }).await;
         let lines = match read {
             // Masked as a whole: a private key is more than one line.
-            Ok(Observed::Known(text)) => Observed::Known(LogLine::of_log(&text, &mask::mask(&text))),
+            Ok(Observed::Known(text)) => Observed::Known(LogLine::of_stamped_log(&text, mask::mask)),
             Ok(Observed::Unreadable(why)) => Observed::Unreadable(why),
             Ok(Observed::NotRequested) => Observed::NotRequested,
             Err(failure) => Observed::Unreadable(failure.to_string()),

@@ -17,7 +17,7 @@ use crate::{
         workload::{Pod, Workload, WorkloadKind, WorkloadRef},
     },
     output::{Progress as Line, mask},
-    ports::{Kubernetes, RolloutView},
+    ports::{Kubernetes, RolloutView, Tail},
     prove::injected,
     wait::Deadline,
 };
@@ -209,7 +209,10 @@ async fn ended(
     {
         let namespace = &workload.id.namespace;
         // The container that crashed may be waiting to start again, and its log is then the previous one.
-        match deadline.within("reading the log", kube.log(namespace, pod, container, true, LOG_LINES)).await {
+        match deadline
+            .within("reading the log", kube.log(namespace, pod, container, Tail::plain(true, LOG_LINES)))
+            .await
+        {
             Ok(log) => {
                 // Masked as a whole: a private key is more than one line.
                 let masked = mask::mask(&log);

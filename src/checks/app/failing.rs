@@ -4,7 +4,7 @@
 use super::super::{Check, Finding, FindingSubject, Link};
 use crate::model::{
     have::Observed,
-    log_line::LogLine,
+    log_line::{LogLine, reports_an_error},
     snapshot::{PodLog, Snapshot},
     workload::{Container, Pod},
 };
@@ -98,35 +98,6 @@ const SUBJECTS: &[&str] = &[
     "not authorized",
     "unauthorized",
     "forbidden",
-];
-
-/// Words (lower case) of a line that reports an error.
-const ERRORS: &[&str] = &[
-    "error",
-    "exception",
-    "fatal",
-    "fail",
-    "panic",
-    "denied",
-    "unable",
-    "could not",
-    "cannot",
-    "can't",
-    "refused",
-    "invalid",
-    "expired",
-    "missing",
-    "not found",
-    "timeout",
-    "timed out",
-    "unauthorized",
-    "not authorized",
-    "forbidden",
-    "no such",
-    "not set",
-    "required",
-    "must be",
-    "no valid",
 ];
 
 /// Words (lower case), all of which are in a line about something that is no concern of AWS credentials.
@@ -236,15 +207,14 @@ fn topic(lines: &[LogLine]) -> Option<(Topic, &str)> {
     let speaks = |line: &str| !line.is_empty() && !line.starts_with("at ") && !line.starts_with("File \"");
     let lines: Vec<(&str, String)> =
         lines.iter().map(|line| (line.shown(), line.raw().to_lowercase())).filter(|(line, _)| speaks(line)).collect();
-    let error = |lower: &str| ERRORS.iter().any(|word| lower.contains(word));
     let other = |lower: &str| OTHER.iter().any(|words| words.iter().all(|word| lower.contains(word)));
     let refused = |lower: &str| REFUSALS.iter().any(|word| lower.contains(word)) && !other(lower);
-    let about = |lower: &str| error(lower) && SUBJECTS.iter().any(|word| lower.contains(word));
+    let about = |lower: &str| reports_an_error(lower) && SUBJECTS.iter().any(|word| lower.contains(word));
     let last = |is: &dyn Fn(&str) -> bool| lines.iter().rev().find(|(_, lower)| is(lower)).map(|(line, _)| *line);
     if let Some(line) = last(&|lower| refused(lower) || about(lower)) {
         return Some((Topic::Credentials, line));
     }
-    if let Some(line) = last(&error) {
+    if let Some(line) = last(&reports_an_error) {
         let known = last(&other).is_some();
         return Some((if known { Topic::Other } else { Topic::Unknown }, last(&other).unwrap_or(line)));
     }

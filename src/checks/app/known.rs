@@ -11,19 +11,13 @@ use crate::model::{
     arn,
     have::Observed,
     log_line::LogLine,
-    message::{self, Meaning, Row},
-    refusal::{self, Caller, Refusal},
+    message::{Meaning, Row},
+    refusal::Caller,
+    said::{self, Said, Saying, Standing},
     snapshot::{PodLog, Snapshot},
+    text,
     workload::{Container, Pod},
 };
-
-/// What is said, with the line that says it.
-enum Said<'a> {
-    Refusal(Refusal, &'a LogLine),
-    Message(&'static Row, &'a LogLine),
-    /// A caller, without a refusal.
-    Acts(Caller, &'a LogLine),
-}
 
 /// The container that a log is of.
 #[derive(Clone, Copy)]
@@ -66,45 +60,36 @@ pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &
         Observed::Unreadable(why) => return Some(catalog::SOUND.skips(logged.subject(), why)),
         Observed::NotRequested => return None,
     };
-    match last(lines)? {
-        Said::Refusal(refusal, line) => refused::explain(logged, &refusal, line),
-        Said::Message(row, line) => Some(explain(logged, row, line)),
-        Said::Acts(Caller::PodIdentity { role }, line) => Some(
+    let Saying { said, line, standing } = said::last(lines, snapshot.now)?;
+    let stands = logged.failing() || standing == Standing::Current;
+    match said {
+        Said::Refusal(refusal) => refused::explain(logged, &refusal, line, stands).map(|it| over(it, standing, stands)),
+        Said::Message(row) => Some(over(explain(logged, row, line), standing, stands)),
+        Said::Acts(Caller::PodIdentity { role }) => Some(
             catalog::SOUND
                 .ok(logged.subject(), format!("it acts as role {role}: the credentials of Pod Identity work"))
                 .evidence(logged.source(), line.shown()),
         ),
-        Said::Acts(Caller::Node { role }, line) => refused::as_node(logged, &role, line),
+        Said::Acts(Caller::Node { role }) => refused::as_node(logged, &role, line),
         Said::Acts(..) => None,
     }
 }
 
-/// What counts of a log: of all that it says since a call worked last, what says most; of equals, the last.
-fn last(lines: &[LogLine]) -> Option<Said<'_>> {
-    let mut best: Option<(&'static Row, &LogLine)> = None;
-    for (i, line) in lines.iter().enumerate().rev() {
-        // A line may end in the middle of a refusal.
-        let next = lines.get(i + 1).map_or("", LogLine::raw);
-        let mut refusals = refusal::refusals(line.raw());
-        if refusals.is_empty() && refusal::begins(line.raw()) {
-            refusals = refusal::refusals(&format!("{} {next}", line.raw()));
-        }
-        if let Some(refusal) = refusals.pop()
-            && best.is_none_or(|(row, _)| row.follows_from_a_refusal())
-        {
-            return Some(Said::Refusal(refusal, line));
-        }
-        if let Some(row) = message::find(line.raw()) {
-            if best.is_none_or(|(known, _)| row.outranks(known)) {
-                best = Some((row, line));
-            }
-        } else if let Some((caller, _)) = refusal::caller(line.raw())
-            && matches!(caller, Caller::PodIdentity { .. } | Caller::Node { .. })
-        {
-            return Some(best.map_or(Said::Acts(caller, line), |(row, line)| Said::Message(row, line)));
-        }
+/// What a container said and gets on without is no failure any more.
+fn over(mut finding: Finding, standing: Standing, stands: bool) -> Finding {
+    if stands || finding.status != Status::Failed {
+        return finding;
     }
-    best.map(|(row, line)| Said::Message(row, line))
+    let since = match standing {
+        Standing::Current => return finding,
+        Standing::Passed(lines) => format!("{lines} lines without an error came after it"),
+        Standing::Old(age) => {
+            format!("it was logged {} ago", text::count(usize::try_from(age.as_hours()).unwrap_or_default(), "hour"))
+        }
+    };
+    finding.status = Status::Warning;
+    finding.message = format!("{}; it may be over: {since}", finding.message);
+    finding
 }
 
 /// A known message in a log.
@@ -113,11 +98,8 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
         (Meaning::NoAgent | Meaning::NoAgentIpv6, Some(_)) => Meaning::Mesh,
         (meaning, _) => meaning,
     };
-    // What a program reports and survives may be over.
-    let doubtful = matches!(meaning, Meaning::UnnamedRefusal | Meaning::Encoded) && !logged.failing();
-    let status = if doubtful { Status::Warning } else { Status::Failed };
     let mut finding = catalog::check_for(meaning)
-        .finds(status, logged.subject(), meaning.cause())
+        .fails(logged.subject(), meaning.cause())
         .evidence(logged.source(), line.shown())
         .evidence("the message is known", format!("{}: {}", row.printed_by, row.source));
     if let (Meaning::Mesh, Some(name)) = (meaning, sidecar(logged.pod)) {

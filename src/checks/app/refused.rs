@@ -7,8 +7,8 @@ use crate::model::{
     workload::Injection,
 };
 
-/// A refusal that a log tells of. `None` where it follows from a pod that was not injected.
-pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine) -> Option<Finding> {
+/// A refusal that a log tells of; `stands`: nothing shows that it is over. `None` where it follows from a pod that was not injected.
+pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine, stands: bool) -> Option<Finding> {
     let with = |finding: Finding| finding.evidence(logged.source(), line.shown());
     if refusal.is_of_the_agent() {
         return Some(with(
@@ -24,7 +24,7 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine) -> Opti
         )),
         Caller::PodIdentity { role } if refusal.is_assumption() => Some(with(second_role(logged, refusal, role))),
         // The credentials work, and a program that runs on may do without this call.
-        Caller::PodIdentity { role } if !logged.failing() => Some(with(
+        Caller::PodIdentity { role } if !stands => Some(with(
             catalog::SOUND
                 .ok(logged.subject(), format!("it acts as role {role}: the credentials of Pod Identity work")),
         )),
@@ -32,7 +32,7 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine) -> Opti
         Caller::Anonymous => Some(with(
             catalog::SETTINGS.fails(logged.subject(), "it sent a request without a signature").change(refusal.remedy()),
         )),
-        other => Some(with(another(logged, other, refusal))),
+        other => Some(with(another(logged, other, refusal, stands))),
     }
 }
 
@@ -82,7 +82,7 @@ fn denied(logged: Logged, refusal: &Refusal) -> Finding {
 }
 
 /// Someone else than the role of the pod or its node.
-fn another(logged: Logged, caller: &Caller, refusal: &Refusal) -> Finding {
+fn another(logged: Logged, caller: &Caller, refusal: &Refusal, stands: bool) -> Finding {
     let who = match caller {
         Caller::User { name } => format!("IAM user {name}: it has static access keys"),
         Caller::Root => "the root user of an account: it has static access keys".to_owned(),
@@ -93,10 +93,7 @@ fn another(logged: Logged, caller: &Caller, refusal: &Refusal) -> Finding {
     };
     let finding = &catalog::OTHER_IDENTITY;
     let message = format!("it acts as {who}, and AWS refuses {}", refusal.action);
-    let finding = if logged.failing() {
-        finding.fails(logged.subject(), message)
-    } else {
-        finding.warns(logged.subject(), message)
-    };
+    let finding =
+        if stands { finding.fails(logged.subject(), message) } else { finding.warns(logged.subject(), message) };
     finding.change(logged.named("find where these credentials come from: `podid verify NS/SA --read-secrets`"))
 }

@@ -13,7 +13,7 @@ use crate::{
         names::ServiceAccount,
         workload::{CronJob, WorkloadKind, WorkloadRef},
     },
-    ports::{Kubernetes, Probe},
+    ports::{Kubernetes, Probe, Tail},
 };
 
 fn carts() -> ServiceAccount {
@@ -401,10 +401,10 @@ async fn logs() {
             (200, "AccessDenied\n".to_owned())
         }
     });
-    assert_eq!(kube.log("carts", "a", "app", false, 20).await.unwrap(), "AccessDenied\n");
+    assert_eq!(kube.log("carts", "a", "app", Tail::plain(false, 20)).await.unwrap(), "AccessDenied\n");
     assert!(log.lock().unwrap()[0].target.contains("tailLines=20"));
     assert!(log.lock().unwrap()[0].target.contains("limitBytes=1048576"));
-    assert_eq!(kube.log("carts", "a", "app", true, 20).await.unwrap(), "AccessDenied\n");
+    assert_eq!(kube.log("carts", "a", "app", Tail::plain(true, 20)).await.unwrap(), "AccessDenied\n");
     assert_eq!(log.lock().unwrap().len(), 3);
 }
 
@@ -417,12 +417,12 @@ async fn logs_that_cannot_be_read() {
             if previous { "previous terminated container \"app\" not found" } else { "\"app\" is waiting to start" };
         status(400, "BadRequest", why)
     });
-    let failure = none.log("carts", "a", "app", true, 20).await.unwrap_err();
+    let failure = none.log("carts", "a", "app", Tail::plain(true, 20)).await.unwrap_err();
     assert_eq!(failure.causes, ["\"app\" is waiting to start"]);
     assert_eq!(log.lock().unwrap().len(), 2);
     // Who may not read the one may not read the other.
     let (denied, log) = kube(|_| status(403, "Forbidden", "pods is forbidden"));
-    assert!(denied.log("carts", "a", "app", true, 20).await.unwrap_err().denied());
+    assert!(denied.log("carts", "a", "app", Tail::plain(true, 20)).await.unwrap_err().denied());
     assert_eq!(log.lock().unwrap().len(), 1);
 }
 

@@ -12,7 +12,8 @@ use crate::{
         access::{self, AccessView, Decision, EKS_AUTH, Effect, Need, NodeRole, RoleDocuments, Session, Simulation},
         arn::{Arn, last},
         have::Observed,
-        snapshot::{RoleView, Snapshot},
+        said::{self, Standing},
+        snapshot::{PodLog, RoleView, Snapshot},
     },
     observe::{inline_policies, seen_or_why as seen},
     output::mask,
@@ -62,7 +63,12 @@ impl Asking<'_> {
     /// What was named, and what the refusals in the logs tell.
     fn needs_of(&self, it: &Snapshot) -> Vec<Need> {
         let mut needs = self.needs.clone();
-        for log in &it.logs {
+        // What a container said and gets on without is no need any more.
+        let stands = |log: &&PodLog| {
+            let lines = log.lines.known().map_or(&[][..], Vec::as_slice);
+            it.is_failing(log) || said::last(lines, it.now).is_some_and(|saying| saying.standing == Standing::Current)
+        };
+        for log in it.logs.iter().filter(stands) {
             let cluster = it.cluster.cluster.known().map(|cluster| &cluster.arn);
             let told = access::from_log(&log.pod, log.lines.known().into_iter().flatten(), cluster);
             // A resource may have been named after a secret.

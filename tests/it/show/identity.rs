@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::Env;
+use crate::support::{APP, Env};
 
 #[test]
 fn pods_from_before_the_association() {
-    let env = Env::with("carts-associated", &[("/associations/0/age_s", json!(60))]);
+    // One that crashes is for moments running.
+    let env = Env::with("carts-associated", &[("/associations/0/age_s", json!(60)), (APP, json!("log up"))]);
     insta::assert_snapshot!(env.podid("show carts/carts").ok().steady(), @r"
     exit 0
     --- stdout
@@ -21,11 +22,11 @@ fn pods_from_before_the_association() {
     Created:          [time]
     Workloads:
       WORKLOAD          READY  STRATEGY
-      deployment/carts  0/2    RollingUpdate
+      deployment/carts  2/2    RollingUpdate
     Pods:
-      POD                     CREDENTIALS                         STATUS            AGE
-      carts-[pod]  not injected, uses the node's role  CrashLoopBackOff  [time]
-      carts-[pod]  not injected, uses the node's role  CrashLoopBackOff  [time]
+      POD                     CREDENTIALS                         STATUS   AGE
+      carts-[pod]  not injected, uses the node's role  Running  [time]
+      carts-[pod]  not injected, uses the node's role  Running  [time]
     --- stderr
     hint: 2 pods without the association; restart with `podid recycle carts/carts`
     ");

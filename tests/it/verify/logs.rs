@@ -145,3 +145,62 @@ fn the_policy_that_refused_has_to_be_changed() {
         assert!(remedies.contains(remedy), "{refusal}: {remedies}");
     }
 }
+
+/// A world whose pods are ready, and whose application has written this; what `verify` finds first and how it ends.
+fn ready(text: &str, fields: &[(&'static str, serde_json::Value)], code: i32) -> Run {
+    let fields = [&[(APP, json!(format!("log {text}")))][..], fields].concat();
+    Env::with("carts-verified", &fields).podid("verify carts/carts -o json").code(code)
+}
+
+/// Controllers stay ready while every call of theirs is refused.
+#[test]
+fn what_a_ready_container_says_counts() {
+    let healthy = ready("listening on 8080", &[allowed()], 0);
+    assert_eq!(ids(&healthy, "failed"), [""; 0], "{healthy}");
+    let refused = format!(
+        "AccessDenied: {SESSION}s3:PutObject on resource: \"arn:aws:s3:::orders/x\" with an explicit deny in a resource-based policy"
+    );
+    for (text, id) in [
+        (refused.as_str(), "app.access-denied"),
+        ("NoCredentialProviders: no valid providers in chain. Deprecated.", "app.no-credentials"),
+        ("failed to create store: unexpected error from ListObjects on shop: Access Denied", "app.unnamed-refusal"),
+    ] {
+        let run = ready(&format!("starting\n{text}\nnext try in 10m"), &[allowed()], 3);
+        assert_eq!(ids(&run, "failed").first().map(String::as_str), Some(id), "{run}");
+        // What is over is no failure.
+        let run = ready(&format!("{text}\nsynced\nsynced\nsynced"), &[allowed()], 0);
+        assert_eq!(ids(&run, "failed"), [""; 0], "{run}");
+    }
+}
+
+#[test]
+fn a_sidecars_log_is_read_too() {
+    let containers = json!([{ "name": "carts", "image": "c:1" }, { "name": "agent", "image": "fluent/fluent-bit:3" }]);
+    let world = |text: &str| {
+        let annotations = "/manifests/8/spec/template/metadata/annotations";
+        let says = json!({ "sandbox.podid.dev/app": "log listening", "sandbox.podid.dev/log.agent": text });
+        let fields = [("/manifests/8/spec/template/spec/containers", containers.clone()), (annotations, says)];
+        Env::with("carts-verified", &fields)
+    };
+    let healthy = world("started").podid("verify carts/carts -o json").ok();
+    assert_eq!(ids(&healthy, "failed"), [""; 0], "{healthy}");
+    let run = world("NoCredentialProviders: no valid providers in chain").podid("verify carts/carts -o json").code(3);
+    assert!(found(&run, "app.no-credentials").contains("1.47.11"), "{run}");
+}
+
+#[test]
+fn how_much_of_a_log_is_read() {
+    let text = "NoCredentialProviders: no valid providers in chain\none\ntwo";
+    let fields = [(APP, json!(format!("log {text}")))];
+    let env = Env::with("carts-verified", &fields);
+    for (flags, seen) in
+        [("", true), ("--tail 2", false), ("--no-logs", false), ("--since 10000h", true), ("--since 1s", false)]
+    {
+        let run = env.podid(&format!("verify carts/carts -o json {flags}")).code(if seen { 3 } else { 0 });
+        assert_eq!(ids(&run, "failed").contains(&"app.no-credentials".to_owned()), seen, "{flags}: {run}");
+    }
+    for flags in ["--tail 0", "--since soon", "--no-logs --tail 5"] {
+        let run = env.podid(&format!("verify carts/carts {flags}")).code(2);
+        assert!(run.stdout.is_empty(), "{run}");
+    }
+}

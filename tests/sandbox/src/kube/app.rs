@@ -21,8 +21,8 @@ use crate::{
 pub(crate) enum Outcome {
     /// It runs and is ready, and has written this.
     Ready(Vec<String>),
-    /// It runs and never becomes ready.
-    Unready,
+    /// It runs and never becomes ready, and has written this.
+    Unready(Vec<String>),
     /// It ends with exit code 1, and has written this.
     Crash(Vec<String>),
     /// The image cannot be pulled.
@@ -48,7 +48,8 @@ pub(crate) fn start(state: &mut State, scenario: &Scenario, pod: &Value, now: Ti
     };
     match what {
         "" => Outcome::Ready(Vec::new()),
-        "unready" => Outcome::Unready,
+        "log" => Outcome::Ready(rest.lines().map(str::to_owned).collect()),
+        "unready" => Outcome::Unready(rest.lines().map(str::to_owned).collect()),
         "image-error" => Outcome::Image,
         "config-error" => Outcome::Config("configmap \"missing\" not found".to_owned()),
         "crash" => Outcome::Crash(failed(rest, now)),

@@ -11,7 +11,7 @@ use super::{
     controllers::terminating,
     events::Source,
     failure::Failure,
-    json::{array, list, object, stamp, text},
+    json::{array, entry, list, object, stamp, text},
     kinds, nodes, pod_status, schedule,
     store::place,
     writes::doom,
@@ -209,7 +209,8 @@ fn advance(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, n
                 run.ready = true;
                 run.due = None;
             }
-            Some(Outcome::Unready) => {
+            Some(Outcome::Unready(lines)) => {
+                run.log.extend(lines.into_iter().map(|line| (now, line)));
                 run.due = None;
                 let source = kubelet(pod, Some(text(pod, "/spec/containers/0/name")));
                 let message = "Readiness probe failed: HTTP probe failed with statuscode: 503";
@@ -351,6 +352,9 @@ pub(crate) fn runs(kube: &Kube, uid: &str) -> Option<i64> {
     matches!(run.stage, Stage::Creating | Stage::Running | Stage::Stopping).then_some(run.restarts)
 }
 
+/// On a pod: what another of its containers than the first writes.
+const LOG: &str = "sandbox.podid.dev/log.";
+
 /// A container's log.
 pub(crate) fn log(kube: &Kube, pod: &Value, container: &str, previous: bool) -> Result<Vec<Line>, Failure> {
     let (_, name) = place(pod);
@@ -395,6 +399,11 @@ pub(crate) fn log(kube: &Kube, pod: &Value, container: &str, previous: bool) -> 
             Err(waiting(known))
         }
         _ if main => Ok(run.log.clone()),
-        _ => Ok(Vec::new()),
+        // The app is in the first container; what others write, their pod says.
+        _ => {
+            let told = entry(pod, "/metadata/annotations", &format!("{LOG}{container}")).unwrap_or_default();
+            let at = run.started.unwrap_or_default();
+            Ok(told.lines().map(|line| (at, line.to_owned())).collect())
+        }
     }
 }
