@@ -65,9 +65,12 @@ pub(crate) fn trust(text: &str) {
 
 /// A permissions policy: looked through, evaluated and added to.
 pub(crate) fn policy(text: &str) {
+    let checked = policy::check_text(text);
+    assert!(checked.issues.iter().all(|issue| issue.line.is_some_and(|line| line > 0)), "{checked:?}");
+    assert!(checked.document.is_some() || checked.errors().count() == 1, "{checked:?}");
     let Some(document) = document(text) else { return };
     assert!(policy::same_meaning(&document, &document));
-    let _ = (policy::warnings("x", &document), policy::in_words(&policy::faults(&document)));
+    let _ = (policy::warnings("x", &document), policy::faults(&document));
     let _ = policy::check_session(&document);
     let grant = policy::parse_table("carts=read", "aws", "us-west-2", "111122223333").unwrap();
     let merged = policy::merged(Some(&document), std::slice::from_ref(&grant));

@@ -12,7 +12,14 @@ use crate::{
     context::Context,
     failure::{Failure, Result},
     files,
-    model::{arn::Arn, document::Document, json, policy, want::InlinePolicy},
+    model::{
+        arn::Arn,
+        document::Document,
+        json,
+        policy::{self, Checked, Issue},
+        text::count,
+        want::InlinePolicy,
+    },
 };
 
 /// Checks the ARN of a managed policy.
@@ -57,19 +64,34 @@ async fn policy_files(ctx: &Context, paths: &[PathBuf]) -> Result<Vec<InlinePoli
             return Err(Failure::usage(format!("two `{flag}` make the same inline policy `{name}`")));
         }
         let shown = path.display();
-        let text = read(ctx, flag, path).await?;
-        let document = Document(json(flag, &format!("`{shown}`"), &text)?);
-        if document.0.get("Statement").is_none() {
-            return Err(Failure::usage(format!("{flag}: `{shown}` is not a policy document: it has no Statement")));
-        }
-        let wrong = policy::faults(&document);
-        if !wrong.is_empty() {
-            let wrong = policy::in_words(&wrong);
-            return Err(Failure::usage(format!("{flag}: `{shown}` is not a policy that IAM accepts: {wrong}")));
+        let checked = policy_document(ctx, flag, path).await?;
+        let errors: Vec<String> = checked.errors().map(with_line).collect();
+        let document = match (&errors[..], checked.document) {
+            ([], Some(document)) => document,
+            ([only], _) => return Err(Failure::usage(format!("{flag}: `{shown}`, {only}"))),
+            (several, _) => {
+                let (number, lines) = (count(several.len(), "error"), several.join("\n  "));
+                return Err(Failure::usage(format!("{flag}: `{shown}` has {number}:\n  {lines}")));
+            }
+        };
+        if let Some(note) = checked.note {
+            ctx.term.note(format!("`{shown}`: {note}"));
         }
         policies.push(InlinePolicy { name, document });
     }
     Ok(policies)
+}
+
+/// Reads a permission policy, and checks it: the one place for all commands that take the file of one.
+///
+/// # Errors
+/// As [`read`].
+pub async fn policy_document(ctx: &Context, flag: &str, path: &Path) -> Result<Checked> {
+    Ok(policy::check_text(&read(ctx, flag, path).await?))
+}
+
+fn with_line(issue: &Issue) -> String {
+    issue.line.map_or_else(|| issue.to_string(), |line| format!("line {line}: {issue}"))
 }
 
 /// Reads a session policy and checks what EKS would refuse.

@@ -1,8 +1,11 @@
 //! JSON as users write it. A key that comes twice is an error: what readers take of such an object differs from one to the
 //! next, and a `Deny` could hide behind an `Allow`.
 
+mod lines;
+
 use std::fmt;
 
+pub use lines::Lines;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -31,6 +34,11 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
         let why = whole.rsplit_once(" at line ").map_or(whole.as_str(), |(why, _)| why);
         JsonError { twice: error.is_data(), line: error.line(), column: error.column(), why: why.to_owned() }
     })
+}
+
+/// The JSON pointer (RFC 6901) of what is below another.
+pub fn below(pointer: &str, keys: &[&str]) -> String {
+    keys.iter().fold(pointer.to_owned(), |path, key| format!("{path}/{}", key.replace('~', "~0").replace('/', "~1")))
 }
 
 struct Strict;

@@ -1,9 +1,14 @@
-//! Permission policies: the inline policies that podid writes, their limits, and what is too wide. Trust is elsewhere.
+//! Permission policies: the inline policies that podid writes, their limits, and what is wrong with those of others. Trust is elsewhere.
 
 mod broad;
 mod dynamodb;
 mod grammar;
 mod granted;
+mod issue;
+mod known;
+mod lint;
+mod placeholders;
+mod wrapped;
 
 use std::collections::BTreeMap;
 
@@ -14,8 +19,11 @@ pub use self::{
         TableError, TableText, check_index_name, dynamodb, merged, parse_table, reduced, remarks, statements, wider,
         without,
     },
-    grammar::{Fault, faults, in_words, placeholders},
+    grammar::faults,
     granted::{exactly, granted},
+    issue::{Issue, Severity},
+    lint::{Checked, check_text, lint, unwrapped},
+    placeholders::placeholders,
 };
 use super::{
     arn::ArnError,
@@ -37,11 +45,9 @@ pub const MAX_ATTACHED: usize = 10;
 /// Names of inline policies that podid writes itself.
 pub const RESERVED: [&str; 3] = [DYNAMODB, super::grant::POLICY, super::trust::target::POLICY];
 
-/// What a document allows although nobody may have meant it, one line each; `name` is the document's.
+/// What a document of a user's may not mean as it is, one line each; `name` is the document's.
 pub fn warnings(name: &str, document: &Document) -> Vec<String> {
-    let mut found = broad::broad(name, document);
-    found.extend(placeholders(name, document));
-    found
+    lint(document).iter().map(|issue| format!("{name}: {issue}")).collect()
 }
 
 /// Whether two documents mean the same: a string is a list of one, and neither the order of a list's values, nor that
@@ -194,7 +200,7 @@ pub fn check_session(document: &Document) -> Result<(), SessionError> {
     }
     let wrong = grammar::session_faults(document);
     if !wrong.is_empty() {
-        return Err(SessionError::Grammar(in_words(&wrong)));
+        return Err(SessionError::Grammar(issue::in_words(&wrong)));
     }
     match document.0.to_string().chars().count() {
         size if size > SESSION_POLICY => Err(SessionError::Size(size)),

@@ -126,7 +126,7 @@ fn inline_policies_that_are_too_large_are_refused_only_when_written() {
 fn podids_own_policies_are_not_written_over_by_a_document() {
     let env = granted("read-write");
     let before = (dynamodb(&env), env.writes().len());
-    let document = r#"{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}]}"#;
+    let document = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}]}"#;
     let reserved = [env.file("podid-dynamodb.json", document), env.file("podid-access.json", document)];
     let other = env.file("s3.json", document);
     for line in LINES {

@@ -79,7 +79,7 @@ const CRATES: &[(&str, &[&str])] = &[
 
 /// All that the pure rooms may name from outside.
 const PURE: &[(&str, &[&str])] = &[
-    ("model", &["jiff", "schemars", "serde", "serde_json", "sha2", "std", "thiserror"]),
+    ("model", &["jiff", "percent_encoding", "schemars", "serde", "serde_json", "sha2", "std", "thiserror"]),
     ("plan", &["serde", "serde_json", "std"]),
     ("checks", &["jiff", "serde", "serde_json", "std"]),
 ];

@@ -10,7 +10,7 @@ use crate::{
         arn::Arn,
         document::Document,
         manifest::{Source, Tags},
-        policy::TableText,
+        policy::{self, TableText},
         tags,
     },
 };
@@ -83,7 +83,7 @@ impl Decoder<'_> {
                 let path = fields.path("file");
                 let name = self.text(node, &path)?;
                 match self.file(&name) {
-                    Ok(value) => Some(Source::Document(Document(value))),
+                    Ok(document) => Some(Source::Document(document)),
                     Err(why) => {
                         self.say(node.at, &path, format!("`{name}`: {why}"));
                         None
@@ -102,7 +102,7 @@ impl Decoder<'_> {
     }
 
     /// A document in a file of its own, JSON or YAML.
-    fn file(&self, name: &str) -> Result<Value, String> {
+    fn file(&self, name: &str) -> Result<Document, String> {
         let path = self.folder.join(name);
         let text = files::text(&path, LARGEST).map_err(|e| e.to_string())?;
         let nodes =
@@ -112,8 +112,7 @@ impl Decoder<'_> {
         let value = node.json(&mut wrong);
         match wrong.first() {
             Some(e) => Err(format!("line {} column {}: {}", e.at.line, e.at.column, e.why)),
-            None if value.is_object() => Ok(value),
-            None => Err("not a policy document".to_owned()),
+            None => policy::unwrapped(value),
         }
     }
 }

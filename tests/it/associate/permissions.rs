@@ -135,13 +135,12 @@ fn wrong_policy_files() {
     insta::assert_snapshot!(tried(&env, &format!("--policy-file {broken}")).code(2).steady(), @r"
     exit 2
     --- stderr
-    error: --policy-file: `[home]/broken.json` is not JSON, line 3 column 17
-      caused by: expected value
+    error: --policy-file: `[home]/broken.json`, line 3: not JSON: expected value (column 17)
     ");
     insta::assert_snapshot!(tried(&env, &format!("--policy-file {other}")).code(2).steady(), @r"
     exit 2
     --- stderr
-    error: --policy-file: `[home]/other.json` is not a policy document: it has no Statement
+    error: --policy-file: `[home]/other.json`, line 1: not a policy document: it has no Statement
     ");
     insta::assert_snapshot!(tried(&env, &format!("--policy-file {other}.gone")).code(2).steady(), @r"
     exit 2
@@ -165,7 +164,7 @@ fn policy_files() {
     exit 0
     --- stderr
     warning: agent not checked: --no-wait asks Kubernetes nothing
-    warning: queue: statement 1 is for every resource (`*`)
+    warning: queue: statement 1: applies to every resource (`*`)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
           @@ -0,0 +1,23 @@
@@ -216,7 +215,7 @@ fn policy_files() {
     exit 2
     --- stderr
     warning: agent not checked: --no-wait asks Kubernetes nothing
-    warning: queue: statement 1 allows every action of sqs (`sqs:*`) on every resource (`*`)
+    warning: queue: statement 1: allows every action of sqs (`sqs:*`) on every resource (`*`)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update inline policy queue of role eks-workshop-carts-carts-8233eca5
           @@ -2,7 +2,7 @@

@@ -290,7 +290,7 @@ fn policy_files() {
     insta::assert_snapshot!(env.podid(&attach(&format!("--policy-file {file} --yes"))).ok(), @"
     exit 0
     --- stderr
-    warning: s3-all: statement 1 allows every action of s3 (`s3:*`) on every resource (`*`)
+    warning: s3-all: statement 1: allows every action of s3 (`s3:*`) on every resource (`*`)
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ put inline policy s3-all on role eks-workshop-carts-dynamo
     put inline policy s3-all on role eks-workshop-carts-dynamo
@@ -299,7 +299,7 @@ fn policy_files() {
     insta::assert_snapshot!(env.podid(&attach(&format!("--policy-file {file}"))).ok(), @"
     exit 0
     --- stderr
-    warning: s3-all: statement 1 allows every action of s3 (`s3:*`) on every resource (`*`)
+    warning: s3-all: statement 1: allows every action of s3 (`s3:*`) on every resource (`*`)
     role eks-workshop-carts-dynamo has these policies: nothing to change
     ");
     // The name is what counts; the file may be gone.

@@ -84,7 +84,7 @@ fn a_key_that_comes_twice_is_refused() {
     let text = policy().to_string().replace(r#""Effect":"Allow""#, r#""Effect":"Deny","Effect":"Allow""#);
     let file = env.file("p.json", &text);
     for line in lines(&file) {
-        let _ = env.podid(&line).code(2).says("line 1 column").says("the key `Effect` is used twice");
+        let _ = env.podid(&line).code(2).says("line 1: the key `Effect` is used twice in one object (column");
     }
     let line = "associate carts/carts --role r --disable-session-tags --no-wait --yes --session-policy";
     let _ = env.podid(&format!("{line} {file}")).code(2).says("the key `Effect` is used twice");
@@ -94,19 +94,57 @@ fn a_key_that_comes_twice_is_refused() {
 }
 
 #[test]
-fn placeholders_are_warned_of() {
+fn placeholders_in_files_are_refused() {
     let env = Env::new("carts-role");
-    for (resource, warned) in [
+    for (resource, refused) in [
         ("arn:aws:s3:::<BUCKET>/*", true),
         ("arn:aws:s3:::${BUCKET}/*", true),
+        ("arn:aws:s3:::YOUR-BUCKET/*", true),
         ("arn:aws:s3:::${aws:username}/*", false),
+        ("arn:aws:s3:::${aws:PrincipalTag/kubernetes-namespace}/*", false),
     ] {
         let mut document = policy();
         document["Statement"][0]["Resource"] = json!(resource);
         let file = env.file("p.json", &document.to_string());
-        let run = env.podid(&format!("policy attach {ROLE} --policy-file {file} --dry-run")).ok();
-        assert_eq!(run.stderr.contains("looks like a placeholder"), warned, "{run}");
+        let text = manifest(&format!("{{name: p, file: {file}}}"));
+        let apply = format!("apply -f {} --yes", env.file("m.yaml", &text));
+        for line in lines(&file).into_iter().chain([apply]) {
+            let run = env.podid(&line.replace("--yes", "--dry-run")).code(if refused { 2 } else { 0 });
+            assert_eq!(run.stderr.contains("looks like a placeholder"), refused, "{line}: {run}");
+        }
     }
+    // A document in the manifest may be an export of what IAM accepted.
+    let mut document = policy();
+    document["Statement"][0]["Resource"] = json!("arn:aws:s3:::<BUCKET>/*");
+    let text = manifest(&format!("{{name: p, document: {document}}}"));
+    let _ =
+        env.podid(&format!("apply -f {} --dry-run", env.file("m.yaml", &text))).ok().says("looks like a placeholder");
+}
+
+#[test]
+fn a_document_may_be_what_other_tools_print_around_it() {
+    let env = Env::new("carts-role");
+    for wrapped in [
+        json!({"PolicyVersion": {"Document": policy(), "VersionId": "v1", "IsDefaultVersion": true}}),
+        json!({"RoleName": "r", "PolicyName": "p", "PolicyDocument": policy()}),
+        json!({"Policies": [{"Policy": policy(), "PolicyType": "Identity"}]}),
+    ] {
+        let file = env.file("p.json", &wrapped.to_string());
+        for line in lines(&file) {
+            let _ = env
+                .podid(&line.replace("--yes", "--dry-run"))
+                .ok()
+                .says("note: ")
+                .says("the policy document was read from `Polic");
+        }
+        let text = manifest(&format!("{{name: p, file: {file}}}"));
+        let _ = env.podid(&format!("apply -f {} --dry-run", env.file("m.yaml", &text))).ok();
+    }
+    let file = env.file("p.json", &json!({"Policies": [{"Policy": policy()}, {"Policy": policy()}]}).to_string());
+    for line in lines(&file) {
+        let _ = env.podid(&line).code(2).says("`Policies` has 2 policies, not one");
+    }
+    assert!(env.writes().is_empty());
 }
 
 #[test]
