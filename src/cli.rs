@@ -41,7 +41,10 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done, or nothing to do"),
     ("1", "failed"),
     ("2", "wrong usage, or refused before any write"),
-    ("3", "a difference, a mistake or a broken link was found (--dry-run --exit-code, role trust, verify)"),
+    (
+        "3",
+        "a difference, a mistake or a broken link was found (--dry-run --exit-code, policy lint, role trust, verify)",
+    ),
     ("4", "credentials or permission"),
     ("5", "timed out, or everything is done but new pods get no credentials yet (no agent, or a quota of 0)"),
     ("6", "stopped after at least one write: run the same command again"),

@@ -1,7 +1,8 @@
-//! `podid policy`: least-privilege policies for tables and other resources, and policies on roles.
+//! `podid policy`: least-privilege policies for tables and other resources, policies on roles, and checks of policy files.
 
 pub mod dynamodb;
 pub mod grants;
+pub mod lint;
 pub mod print;
 pub mod roles;
 
@@ -12,7 +13,7 @@ use crate::{
     failure::{Code, Result},
 };
 
-/// Print least-privilege policies, and put policies on roles
+/// Print and check policies, and put policies on roles
 #[derive(Debug, Args)]
 pub struct Policy {
     #[command(subcommand)]
@@ -24,6 +25,7 @@ pub struct Policy {
 enum PolicyCommand {
     Print(print::Print),
     Dynamodb(dynamodb::Dynamodb),
+    Lint(lint::Lint),
     Attach(roles::Attach),
     Detach(roles::Detach),
 }
@@ -37,6 +39,7 @@ impl Policy {
         match self.command {
             PolicyCommand::Print(print) => print.run(ctx).await,
             PolicyCommand::Dynamodb(dynamodb) => dynamodb.run(ctx).await,
+            PolicyCommand::Lint(lint) => lint.run(ctx).await,
             PolicyCommand::Attach(attach) => attach.run(ctx).await,
             PolicyCommand::Detach(detach) => detach.run(ctx).await,
         }

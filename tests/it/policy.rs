@@ -1,6 +1,8 @@
-//! `podid policy dynamodb`: what is printed. `attach` and `detach` are in `roles`, all services but DynamoDB in `grants`.
+//! `podid policy dynamodb`: what is printed. `attach` and `detach` are in `roles`, all services but DynamoDB in `grants`, checks of
+//! files in `lint`.
 
 mod grants;
+mod lint;
 mod refused;
 mod roles;
 
