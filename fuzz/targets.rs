@@ -76,11 +76,7 @@ pub(crate) fn policy(text: &str) {
     let merged = policy::merged(Some(&document), std::slice::from_ref(&grant));
     assert_eq!(policy::merged(Some(&merged), &[grant]), merged);
     let session = Session::plain("arn:aws:iam::111122223333:role/r");
-    let need = Need {
-        action: "dynamodb:Query".to_owned(),
-        resource: "arn:aws:dynamodb:us-west-2:111122223333:table/carts".to_owned(),
-        from: String::new(),
-    };
+    let need = Need::new("dynamodb:Query", "arn:aws:dynamodb:us-west-2:111122223333:table/carts", "");
     let documents = RoleDocuments { identity: vec![("x".to_owned(), document.clone())], boundary: None };
     let _ = access::predict(&documents, &session, &need);
     let _ = access::table_says(&document, &session, &need, false);

@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{ArgAction, ArgGroup, Args, ValueEnum};
 
 pub use self::{
-    grants::{GrantArgs, RemovalArgs, grant_flags},
+    grants::{GrantArgs, NeedArgs, RemovalArgs, grant_flags, need_flags},
     subjects::{AccountArg, AccountsArg, SubjectArg, SubjectsArg},
 };
 use crate::{

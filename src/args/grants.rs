@@ -4,19 +4,31 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
 use crate::model::grant::{GrantText, SERVICES, Service};
 
-/// What the flags name, by services: to be granted, or to be taken away.
+const GRANTED: u8 = 0;
+const REMOVED: u8 = 1;
+const NEEDED: u8 = 2;
+
+/// What the flags name, by services: to be granted, to be taken away, or needed.
 #[derive(Debug, Clone)]
-pub struct AccessArgs<const REMOVED: bool>(pub Vec<GrantText>);
+pub struct AccessArgs<const USE: u8>(pub Vec<GrantText>);
 
 /// What is granted.
-pub type GrantArgs = AccessArgs<false>;
+pub type GrantArgs = AccessArgs<GRANTED>;
 
 /// What is taken away.
-pub type RemovalArgs = AccessArgs<true>;
+pub type RemovalArgs = AccessArgs<REMOVED>;
+
+/// What a workload needs.
+pub type NeedArgs = AccessArgs<NEEDED>;
 
 /// Names of the flags.
 pub fn grant_flags() -> impl Iterator<Item = &'static str> {
     SERVICES.iter().map(|service| service.flag)
+}
+
+/// Names of those that tell what a workload needs.
+pub fn need_flags() -> impl Iterator<Item = &'static str> {
+    services(NEEDED).map(|service| service.flag)
 }
 
 fn granted(service: &Service) -> String {
@@ -33,16 +45,30 @@ fn removed(service: &Service) -> String {
     format!("Remove access to {}, all of it or one level (can be repeated)", service.what)
 }
 
-impl<const REMOVED: bool> Args for AccessArgs<REMOVED> {
+fn needed(service: &Service) -> String {
+    format!("The workload uses {}{}: {} (can be repeated)", service.what, service.also, service.level_names())
+}
+
+/// The services whose flags there are: single actions that are needed have a flag of their own, `--needs`.
+fn services(of: u8) -> impl Iterator<Item = &'static Service> {
+    SERVICES.iter().copied().filter(move |service| of != NEEDED || !service.levels.is_empty())
+}
+
+impl<const USE: u8> Args for AccessArgs<USE> {
     fn augment_args(command: Command) -> Command {
-        command.args(SERVICES.iter().map(|service| {
-            let read = if REMOVED { GrantText::parse } else { GrantText::granting };
+        command.args(services(USE).map(|service| {
+            let read = if USE == REMOVED { GrantText::parse } else { GrantText::granting };
+            let (heading, help) = match USE {
+                GRANTED => ("Permissions", granted(service)),
+                REMOVED => ("Permissions", removed(service)),
+                _ => ("What the workload needs", needed(service)),
+            };
             Arg::new(service.flag)
                 .long(service.flag)
                 .value_name(service.value)
                 .action(ArgAction::Append)
-                .help_heading("Permissions")
-                .help(if REMOVED { removed(service) } else { granted(service) })
+                .help_heading(heading)
+                .help(help)
                 .value_parser(move |text: &str| read(service, text))
         }))
     }
@@ -52,15 +78,15 @@ impl<const REMOVED: bool> Args for AccessArgs<REMOVED> {
     }
 }
 
-impl<const REMOVED: bool> FromArgMatches for AccessArgs<REMOVED> {
+impl<const USE: u8> FromArgMatches for AccessArgs<USE> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         Self::from_arg_matches_mut(&mut matches.clone())
     }
 
     /// All of them, service by service.
     fn from_arg_matches_mut(matches: &mut ArgMatches) -> Result<Self, Error> {
-        let of = |service: &&Service| matches.remove_many::<GrantText>(service.flag).into_iter().flatten();
-        Ok(Self(SERVICES.iter().flat_map(of).collect()))
+        let of = |service: &'static Service| matches.remove_many::<GrantText>(service.flag).into_iter().flatten();
+        Ok(Self(services(USE).flat_map(of).collect()))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {

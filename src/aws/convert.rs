@@ -219,6 +219,7 @@ pub(super) fn decision(resource: &str, from: &iam::EvaluationResult) -> Result<D
     Ok(Decision {
         action: from.eval_action_name().to_owned(),
         resource: resource.to_owned(),
+        context: Vec::new(),
         effect,
         boundary: boundary.map(iam::PermissionsBoundaryDecisionDetail::allowed_by_permissions_boundary),
         organization: organization.map(iam::OrganizationsDecisionDetail::allowed_by_organizations),

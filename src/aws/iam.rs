@@ -220,7 +220,12 @@ impl Iam for Aws {
         let context = asked.context.iter().map(|(key, value)| {
             // Tags are text, whatever they say.
             let truth = (value == "true" || value == "false") && !key.contains('/');
-            let kind = if truth { Kind::Boolean } else { Kind::String };
+            let kind = match key.as_str() {
+                // An alias is one of the key's.
+                "kms:ResourceAliases" => Kind::StringList,
+                _ if truth => Kind::Boolean,
+                _ => Kind::String,
+            };
             ContextEntry::builder().context_key_name(key).context_key_values(value).context_key_type(kind).build()
         });
         let call = iam

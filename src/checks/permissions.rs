@@ -143,7 +143,9 @@ const PREDICTED: &str = "predicted from the policies; IAM was not asked";
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(session) = Session::of(snapshot) else { return Vec::new() };
     if snapshot.needs.is_empty() {
-        return vec![SOUND.skips("what the workload needs", "name what it needs: --needs or --dynamodb")];
+        return vec![
+            SOUND.skips("what the workload needs", "name what it needs: --needs, --dynamodb, --s3 or another"),
+        ];
     }
     let subject = format!("role {}", last(&session.role));
     let view = role(snapshot);

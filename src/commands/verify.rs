@@ -14,6 +14,7 @@ use serde_json::json;
 
 use self::needs::Needs;
 use crate::{
+    args::need_flags,
     checks::{self, Outcome, Report},
     commands::{
         select::select,
@@ -78,10 +79,10 @@ pub struct Verify {
     #[arg(long)]
     allow_incomplete: bool,
     /// Tell what lies behind a check, and look at nothing
-    #[arg(long, value_name = "ID", conflicts_with_all = ["subjects", "namespace", "all", "list_checks"])]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["subjects", "namespace", "all", "list_checks"].into_iter().chain(need_flags()))]
     explain: Option<String>,
     /// List every check, and what no check can see
-    #[arg(long, conflicts_with_all = ["subjects", "namespace", "all"])]
+    #[arg(long, conflicts_with_all = ["subjects", "namespace", "all"].into_iter().chain(need_flags()))]
     list_checks: bool,
 }
 
@@ -94,6 +95,7 @@ Examples:
   podid verify --all --strict -o junit
   podid verify -n carts -o json
   podid verify carts/carts --dynamodb eks-workshop-carts=read-write
+  podid verify carts/carts --s3 carts-images=read --sqs orders=consume
   podid verify carts/carts --needs 'dynamodb:Query@eks-workshop-carts/index/*'
   podid verify --explain trust.missing-tag-session
   podid verify --list-checks";

@@ -26,8 +26,26 @@ pub struct Need {
     pub action: String,
     /// ARN of what it is made on; `*` for actions without a resource.
     pub resource: String,
-    /// How podid knows: `--needs`, `--dynamodb`, or `the log of pod carts/carts-abc`.
+    /// How podid knows: `--needs`, `--s3 BUCKET=read`, or `the log of pod carts/carts-abc`.
     pub from: String,
+    /// What the call is known to bring along.
+    #[serde(skip)]
+    pub context: CallContext,
+}
+
+/// Condition keys of a call with their values; `None` for a key that the call does not have.
+pub type CallContext = Vec<(String, Option<String>)>;
+
+impl Need {
+    /// A need of which nothing more is known.
+    pub fn new(action: impl Into<String>, resource: impl Into<String>, from: impl Into<String>) -> Self {
+        Self { action: action.into(), resource: resource.into(), from: from.into(), context: Vec::new() }
+    }
+
+    /// Whether both ask the same.
+    pub fn same_call(&self, other: &Self) -> bool {
+        self.action == other.action && self.resource == other.resource && self.context == other.context
+    }
 }
 
 /// The policies that speak about a role.
@@ -51,6 +69,19 @@ pub enum Effect {
 }
 
 impl Decision {
+    /// The same, of a call that brings this along: what the call does not have is not unknown.
+    #[must_use]
+    pub fn with(&self, brings: &CallContext) -> Self {
+        let told = |key: &&String| brings.iter().any(|(known, _)| known.eq_ignore_ascii_case(key));
+        let missing = self.missing.iter().filter(|key| !told(key)).cloned().collect();
+        Self { context: brings.clone(), missing, ..self.clone() }
+    }
+
+    /// Whether it is the answer to this need.
+    pub fn is_of(&self, need: &Need) -> bool {
+        self.action.eq_ignore_ascii_case(&need.action) && self.resource == need.resource && self.context == need.context
+    }
+
     /// Keys that the policies ask for, of which podid cannot know what they hold. A Deny that hangs on one of them may not
     /// apply to the pods, and an Allow may.
     pub fn hangs_on(&self, session: &Session) -> Vec<&str> {
@@ -76,6 +107,8 @@ pub struct Decision {
     pub action: String,
     /// ARN, or `*`.
     pub resource: String,
+    /// What the call was said to bring along.
+    pub context: CallContext,
     /// What the policies together come to.
     pub effect: Effect,
     /// Whether the permissions boundary allows it; `None` without one.

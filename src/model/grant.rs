@@ -28,7 +28,12 @@ pub use self::{
     service::{Level, Part, Service},
     text::{GrantError, GrantText},
 };
-use super::{access::Need, arn::Arn, document::strings, text::short_hash};
+use super::{
+    access::{CallContext, Need},
+    arn::Arn,
+    document::strings,
+    text::short_hash,
+};
 
 /// All services, in the order of help and files.
 pub static SERVICES: [&Service; 13] = [
@@ -171,11 +176,9 @@ impl Grant {
         let mut needs = Vec::new();
         for statement in self.statements() {
             for resource in strings(statement.get("Resource")) {
-                needs.extend(strings(statement.get("Action")).into_iter().map(|action| Need {
-                    action: action.to_owned(),
-                    resource: resource.to_owned(),
-                    from: format!("--{} {}", self.service.flag, self.short(None)),
-                }));
+                let from = format!("--{} {}", self.service.flag, self.short(None));
+                let need = |action| Need { context: context(&statement), ..Need::new(action, resource, &from) };
+                needs.extend(strings(statement.get("Action")).into_iter().map(need));
             }
         }
         needs
@@ -207,6 +210,20 @@ impl Grant {
     fn sid(&self) -> String {
         sid(self.service, &self.resource, &self.access)
     }
+}
+
+/// What a call brings along that a statement of podid's allows: a value of each key of its condition.
+fn context(statement: &Value) -> CallContext {
+    let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
+    let keys = operators.filter_map(|(_, keys)| keys.as_object()).flatten();
+    // Of what is below a folder, the folder itself.
+    let one = |value| strings(Some(value)).first().map(|first| first.strip_suffix('*').unwrap_or(first).to_owned());
+    let mut context: CallContext = keys.filter_map(|(key, value)| Some((key.clone(), Some(one(value)?)))).collect();
+    if strings(statement.get("Action")).iter().any(|action| action.starts_with("kms:")) {
+        // The workload calls KMS itself.
+        context.push(("kms:ViaService".to_owned(), None));
+    }
+    context
 }
 
 fn sid(service: &Service, resource: &Resource, access: &Access) -> String {

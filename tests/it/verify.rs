@@ -6,6 +6,7 @@ mod alarms;
 mod chain;
 mod everything;
 mod forms;
+mod grants;
 mod live;
 mod logs;
 mod pods;

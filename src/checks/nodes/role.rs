@@ -49,7 +49,7 @@ fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
     let name = last(&role.arn);
     let subject = format!("node role {name}");
     let cluster = snapshot.cluster.cluster.known().map(|cluster| cluster.arn.to_string()).unwrap_or_default();
-    let need = Need { action: EKS_AUTH.to_owned(), resource: cluster, from: String::new() };
+    let need = Need::new(EKS_AUTH, cluster, "");
     let (decision, source, predicted) = match (&role.simulated, &role.documents) {
         (Observed::Known(answers), _) => {
             let answer = answers.iter().find(|one| one.action.eq_ignore_ascii_case(EKS_AUTH)).cloned();

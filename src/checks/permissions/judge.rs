@@ -88,9 +88,7 @@ impl Judged<'_> {
 
 pub(super) fn judge<'a>(need: &'a Need, session: &Session, snapshot: &Snapshot) -> Judged<'a> {
     let documents = role(snapshot).documents.known();
-    let answer = snapshot.access.simulated.known().map(|all| {
-        all.iter().find(|one| one.action.eq_ignore_ascii_case(&need.action) && one.resource == need.resource)
-    });
+    let answer = snapshot.access.simulated.known().map(|all| all.iter().find(|one| one.is_of(need)));
     let decision = match (answer, documents) {
         (Some(Some(decision)), _) => Ok(decision.clone()),
         (Some(None), _) => Err(vec!["IAM gave no answer".to_owned()]),
@@ -184,6 +182,9 @@ fn lacking(
     if key {
         return Outcome::Broken(Cause::Key);
     }
+    if let Some(one) = one_of_several(need, documents) {
+        return Outcome::Unknown(vec![format!("it is allowed on {one}, which may be the one that is needed")]);
+    }
     let Some(wanted) = access::table_of(&need.resource) else { return Outcome::Broken(Cause::Missing) };
     let wrong = access::resources_for(documents, &need.action).into_iter().find_map(|(policy, names)| {
         differs(&names, need, &wanted).map(|differs| Cause::WrongArn { policy, names, differs })
@@ -197,6 +198,13 @@ fn lacking(
         return Outcome::Broken(Cause::Index);
     }
     Outcome::Broken(Cause::Missing)
+}
+
+/// What a policy names where the need is a pattern for one of several: the random end of a secret, or a region.
+fn one_of_several(need: &Need, documents: &RoleDocuments) -> Option<String> {
+    let open = need.resource.contains('?') || need.resource.split(':').nth(3) == Some("*");
+    let named = open.then(|| access::resources_for(documents, &need.action)).into_iter().flatten();
+    named.map(|(_, resource)| resource).find(|resource| access::resource_like(&need.resource, resource))
 }
 
 /// Whether a denial hangs on what IAM was not told since podid does not know it: by the policies where they were read.

@@ -38,10 +38,9 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         if !needs.iter().any(|need| access::uses_key(&need.action)) {
             continue;
         }
-        let need = Need { action: "kms:Decrypt".to_owned(), resource: key.clone(), from: String::new() };
+        let need = Need::new("kms:Decrypt", key, "");
         let simulated = snapshot.access.simulated.known();
-        let answer =
-            simulated.and_then(|all| all.iter().find(|one| one.action == need.action && one.resource == *key).cloned());
+        let answer = simulated.and_then(|all| all.iter().find(|one| one.is_of(&need)).cloned());
         let predicted = || access::predict(super::role(snapshot).documents.known()?, &session, &need).ok();
         let Some(decision) = answer.or_else(predicted) else { continue };
         let source = super::source(simulated.is_some());

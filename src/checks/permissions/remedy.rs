@@ -69,6 +69,7 @@ pub(super) fn remedies(
                  `aws dynamodb put-resource-policy` writes it"
             ))
         }
+        Cause::Key if needs.iter().all(|need| is_grant(&need.from)) => granted(finding, &needs, session, snapshot),
         Cause::Key => finding.change(format!("allow it to role {}: {}", last(&session.role), statement(&needs))),
     }
 }
@@ -84,21 +85,41 @@ fn granted(mut finding: Finding, needs: &[&Need], session: &Session, snapshot: &
     }
     let rest: Vec<&Need> = needs.iter().copied().filter(|need| access::table_of(&need.resource).is_none()).collect();
     let here = session.role.split(':').nth(4) == snapshot.cluster.cluster.known().map(|c| c.arn.account.as_str());
-    let (grants, uncovered) = grant::covering(&rest);
+    // What was named as a grant is granted so.
+    let (named, others): (Vec<&Need>, Vec<&Need>) = rest.iter().copied().partition(|need| is_grant(&need.from));
+    let mut flags: Vec<String> = named.iter().map(|need| need.from.clone()).collect();
+    let (grants, uncovered) = grant::covering(&others);
     let home = snapshot.cluster.cluster.known().map(|cluster| &cluster.arn);
-    let flags: Vec<String> =
-        grants.iter().map(|grant| format!("--{} {}", grant.service.flag, grant.short(home))).collect();
+    flags.extend(grants.iter().map(|grant| format!("--{} {}", grant.service.flag, grant.short(home))));
+    flags.dedup();
     // A log may name anything: what a shell would read otherwise is no command.
-    let plain = flags.iter().all(|flag| flag.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_./:=+@,".contains(&b)));
+    let plain =
+        flags.iter().all(|flag| flag.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_./:=+@,*?".contains(&b)));
     let uncovered = if here && plain {
         if !flags.is_empty() {
-            finding = finding.command(format!("podid policy attach {} {}", last(&session.role), flags.join(" ")));
+            finding = finding.command(format!("podid policy attach {} {}", last(&session.role), shell(&flags)));
         }
         uncovered
     } else {
         rest
     };
     if uncovered.is_empty() { finding } else { allowed(finding, &uncovered, session) }
+}
+
+/// Flags for a shell: a pattern is quoted.
+fn shell(flags: &[String]) -> String {
+    let quoted = |flag: &String| match flag.split_once(' ') {
+        Some((name, value)) if value.contains(['*', '?']) => format!("{name} '{value}'"),
+        _ => flag.clone(),
+    };
+    flags.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a need comes from the flag of a grant: `--s3 BUCKET=read`.
+fn is_grant(from: &str) -> bool {
+    from.strip_prefix("--")
+        .and_then(|flag| flag.split_once(' '))
+        .is_some_and(|(flag, _)| grant::service(flag).is_some())
 }
 
 /// A grant of a table's access.

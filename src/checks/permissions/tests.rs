@@ -22,6 +22,7 @@ fn answer(effect: Effect) -> Decision {
     Decision {
         action: "dynamodb:Query".to_owned(),
         resource: format!("{TABLE}/index/byId"),
+        context: Vec::new(),
         effect,
         boundary: None,
         organization: None,
@@ -36,9 +37,7 @@ fn asked(decision: Decision) -> Snapshot {
     let mut it = Snapshot::unread(subject("carts/carts"), at(0), Arc::new(view));
     it.association = Observed::Known(Some(association(ROLE)));
     it.role.role = Observed::Known(Some(role("carts", Document(json!({})))));
-    let need =
-        Need { action: decision.action.clone(), resource: decision.resource.clone(), from: "--needs".to_owned() };
-    it.needs = vec![need];
+    it.needs = vec![Need::new(&decision.action, &decision.resource, "--needs")];
     it.access = AccessView { simulated: Observed::Known(vec![decision]), ..AccessView::default() };
     it
 }

@@ -33,6 +33,7 @@ pub fn predict(documents: &RoleDocuments, session: &Session, need: &Need) -> Res
     let decide = |effect, boundary, policies: &[String]| Decision {
         action: need.action.clone(),
         resource: need.resource.clone(),
+        context: need.context.clone(),
         effect,
         boundary,
         organization: None,
@@ -104,7 +105,7 @@ pub(crate) fn tags_asked(documents: &RoleDocuments, action: &str) -> Vec<String>
 }
 
 fn call<'a>(session: &'a Session, need: &'a Need) -> Call<'a> {
-    Call { session, action: &need.action, resource: &need.resource, any_tag: false }
+    Call { session, action: &need.action, resource: &need.resource, brings: &need.context, any_tag: false }
 }
 
 /// Whom statements speak of.

@@ -129,7 +129,7 @@ impl NeedText {
                 format!("{}{part}", table.at(&cluster.partition, &cluster.region, &cluster.account))
             }
         };
-        Need { action: self.action.clone(), resource, from: "--needs".to_owned() }
+        Need::new(&self.action, resource, "--needs")
     }
 }
 
@@ -142,11 +142,8 @@ pub fn of_grant(grant: &TableGrant) -> Vec<Need> {
                 let all = if action == "dynamodb:*" { dynamodb::every_action_on(resource) } else { Vec::new() };
                 let each = all.into_iter().map(|name| format!("dynamodb:{name}"));
                 let one = (action != "dynamodb:*").then(|| action.to_owned());
-                needs.extend(each.chain(one).map(|action| Need {
-                    action,
-                    resource: resource.to_owned(),
-                    from: format!("--dynamodb {}={}", grant.table.name(), grant.access),
-                }));
+                let from = format!("--dynamodb {}={}", grant.table.name(), grant.access);
+                needs.extend(each.chain(one).map(|action| Need::new(action, resource, &from)));
             }
         }
     }
@@ -162,7 +159,7 @@ pub fn from_log<'a>(pod: &str, lines: impl IntoIterator<Item = &'a LogLine>, clu
     for (action, resource) in refusals(&text).iter().filter_map(|refusal| refusal.need(cluster)) {
         let known = needs.iter().any(|need| need.action == action && need.resource == resource);
         if !known && check_action(&action).is_ok() {
-            needs.push(Need { action, resource, from: format!("the log of pod {pod}") });
+            needs.push(Need::new(action, resource, format!("the log of pod {pod}")));
         }
     }
     needs

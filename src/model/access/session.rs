@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::CallContext;
 use crate::model::{
     arn::Arn,
     snapshot::Snapshot,
@@ -65,7 +66,7 @@ impl Session {
     }
 
     /// What is known of a call on a resource, as SimulatePrincipalPolicy is told it.
-    pub fn context(&self, action: &str, resource: &str) -> Vec<(String, String)> {
+    pub fn context(&self, action: &str, resource: &str, brings: &CallContext) -> Vec<(String, String)> {
         let mut context: Vec<(String, String)> =
             self.tags.iter().map(|(key, value)| (format!("aws:PrincipalTag/{key}"), value.clone())).collect();
         let known = ["aws:PrincipalArn", "aws:PrincipalAccount", "aws:RequestedRegion", "aws:ResourceAccount"];
@@ -74,6 +75,8 @@ impl Session {
                 context.push((key.to_owned(), value));
             }
         }
+        context.retain(|(key, _)| !brings.iter().any(|(known, _)| known.eq_ignore_ascii_case(key)));
+        context.extend(brings.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))));
         context
     }
 
@@ -107,6 +110,8 @@ pub(super) struct Call<'a> {
     pub session: &'a Session,
     pub action: &'a str,
     pub resource: &'a str,
+    /// What the call is known to bring along.
+    pub brings: &'a CallContext,
     /// Whatever a policy says of the caller's tags holds: what would be without them.
     pub any_tag: bool,
 }
@@ -114,6 +119,9 @@ pub(super) struct Call<'a> {
 impl Keys for Call<'_> {
     fn context(&self, key: &str) -> Context {
         let key = key.to_ascii_lowercase();
+        if let Some((_, value)) = self.brings.iter().find(|(known, _)| known.eq_ignore_ascii_case(&key)) {
+            return value.clone().map_or(Context::Absent, Context::One);
+        }
         if let Some(tag) = key.strip_prefix("aws:principaltag/") {
             if self.any_tag {
                 return Context::Unknown;

@@ -16,7 +16,7 @@ const TABLE: &str = "arn:aws:dynamodb:us-west-2:111122223333:table/carts";
 const ROLE: &str = "arn:aws:iam::111122223333:role/app/carts";
 
 fn need(action: &str, resource: &str) -> Need {
-    Need { action: action.to_owned(), resource: resource.to_owned(), from: "--needs".to_owned() }
+    Need::new(action, resource, "--needs")
 }
 
 fn session() -> Session {

@@ -29,7 +29,7 @@ fn refused(flag: &str, text: &str) -> String {
 /// What podid's policy comes to; `None` where it hangs on what the call brings along.
 fn effect(document: &Document, action: &str, resource: &str) -> Option<Effect> {
     let identity = vec![("p".to_owned(), document.clone())];
-    let need = Need { action: action.to_owned(), resource: resource.to_owned(), from: String::new() };
+    let need = Need::new(action, resource, "");
     let session = Session::plain("arn:aws:iam::111122223333:role/app");
     predict(&RoleDocuments { identity, boundary: None }, &session, &need).ok().map(|decision| decision.effect)
 }

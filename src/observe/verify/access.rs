@@ -9,7 +9,10 @@ use super::{super::CONCURRENCY, Asking, NODE_GROUP};
 use crate::{
     failure::{Failure, Kind, Result},
     model::{
-        access::{self, AccessView, Decision, EKS_AUTH, Effect, Need, NodeRole, RoleDocuments, Session, Simulation},
+        access::{
+            self, AccessView, CallContext, Decision, EKS_AUTH, Effect, Need, NodeRole, RoleDocuments, Session,
+            Simulation,
+        },
         arn::{Arn, last},
         have::Observed,
         said::{self, Standing},
@@ -18,6 +21,14 @@ use crate::{
     observe::{inline_policies, seen_or_why as seen},
     output::mask,
 };
+
+/// What IAM is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Question<'a> {
+    resource: &'a str,
+    action: &'a str,
+    brings: &'a CallContext,
+}
 
 /// What is read once for all service accounts: tables by ARN.
 type Tables = BTreeMap<String, TableView>;
@@ -73,7 +84,7 @@ impl Asking<'_> {
             let told = access::from_log(&log.pod, log.lines.known().into_iter().flatten(), cluster);
             // A resource may have been named after a secret.
             for need in told.into_iter().filter(|need| mask::credentials(&need.resource) == need.resource) {
-                if !needs.iter().any(|known| known.action == need.action && known.resource == need.resource) {
+                if !needs.iter().any(|known| known.same_call(&need)) {
                     needs.push(need);
                 }
             }
@@ -124,9 +135,13 @@ impl Asking<'_> {
         };
         let keys = view.tables.iter().filter(|(arn, _)| used(arn));
         let keys = keys.filter_map(|(_, table)| table.known()?.as_ref()?.key.as_ref());
-        let mut asked: BTreeSet<(&str, &str)> =
-            it.needs.iter().map(|need| (need.resource.as_str(), need.action.as_str())).collect();
-        asked.extend(keys.map(|key| (key.as_str(), "kms:Decrypt")));
+        let nothing = CallContext::new();
+        let mut asked: BTreeSet<Question<'_>> = it
+            .needs
+            .iter()
+            .map(|need| Question { resource: &need.resource, action: &need.action, brings: &need.context })
+            .collect();
+        asked.extend(keys.map(|key| Question { resource: key, action: "kms:Decrypt", brings: &nothing }));
         view.simulated = self.simulated(&session, &asked).await?;
         // The policies tell why nothing allows it, and whether a Deny hangs on what IAM was not told.
         let denied = |decision: &Decision| {
@@ -146,21 +161,22 @@ impl Asking<'_> {
         Ok((view, documents))
     }
 
-    /// One call for each resource: what actions of different services are asked about, IAM wants to be asked apart.
-    async fn simulated(&self, session: &Session, asked: &BTreeSet<(&str, &str)>) -> Result<Observed<Vec<Decision>>> {
-        let mut by_resource: BTreeMap<(&str, &str), Vec<&str>> = BTreeMap::new();
-        for (resource, action) in asked {
+    /// One call for each resource, and for what is brought along: what actions of different services are asked about, IAM wants
+    /// to be asked apart.
+    async fn simulated(&self, session: &Session, asked: &BTreeSet<Question<'_>>) -> Result<Observed<Vec<Decision>>> {
+        let mut by_resource: BTreeMap<(&str, &str, &CallContext), Vec<&str>> = BTreeMap::new();
+        for Question { resource, action, brings } in asked {
             let service = action.split(':').next().unwrap_or_default();
-            by_resource.entry((resource, service)).or_default().push(action);
+            by_resource.entry((resource, service, brings)).or_default().push(action);
         }
-        let reads = by_resource.into_iter().map(|((resource, _), actions)| async move {
+        let reads = by_resource.into_iter().map(|((resource, _, brings), actions)| async move {
             let asked = Simulation {
                 role: session.role.clone(),
-                context: session.context(actions.first().copied().unwrap_or_default(), resource),
+                context: session.context(actions.first().copied().unwrap_or_default(), resource, brings),
                 actions: actions.into_iter().map(str::to_owned).collect(),
                 resource: resource.to_owned(),
             };
-            self.simulate(&asked).await
+            Ok(self.simulate(&asked).await?.map(|all| all.iter().map(|one| one.with(brings)).collect()))
         });
         let answers: Vec<Observed<Vec<Decision>>> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
         let mut all = Vec::new();
@@ -234,7 +250,8 @@ impl Asking<'_> {
         let roles = self.node_roles(&cluster.name, agent, &nodes).await?;
         let arns: BTreeSet<&String> = roles.values().filter_map(Observed::known).collect();
         let cluster = cluster.arn.to_string();
-        let asked = BTreeSet::from([(cluster.as_str(), EKS_AUTH)]);
+        let nothing = CallContext::new();
+        let asked = BTreeSet::from([Question { resource: &cluster, action: EKS_AUTH, brings: &nothing }]);
         let reads = arns.into_iter().map(|arn| {
             let asked = &asked;
             async move {

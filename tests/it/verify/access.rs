@@ -9,7 +9,7 @@ const INDEX: &str = "--needs dynamodb:Query@eks-workshop-carts/index/idx_global_
 /// The same, where what the pods log is not to be known.
 const UNHEARD: &str = "--no-logs --needs dynamodb:Query@eks-workshop-carts/index/idx_global_customerId";
 const TABLE: &str = "arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts";
-const KEY: &str = "arn:aws:kms:us-west-2:111122223333:key/0d1f3b2a-aaaa-4bbb-8ccc-000011112222";
+pub(super) const KEY: &str = "arn:aws:kms:us-west-2:111122223333:key/0d1f3b2a-aaaa-4bbb-8ccc-000011112222";
 const READ_ONLY: &str = "arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess";
 const FULL: &str = "arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess";
 const EVERYTHING: &str = "arn:aws:iam::111122223333:policy/everything";
@@ -19,7 +19,7 @@ const ACTIONS: &str = "/roles/1/inline/carts/Statement/1/Action";
 const RESOURCES: &str = "/roles/1/inline/carts/Statement/1/Resource";
 const CONDITION: &str = "/roles/1/inline/carts/Statement/1/Condition";
 
-fn policy(statements: impl Into<Value>) -> Value {
+pub(super) fn policy(statements: impl Into<Value>) -> Value {
     let statements: Value = statements.into();
     json!({"Version": "2012-10-17", "Statement": statements})
 }
@@ -47,12 +47,12 @@ fn untagged() -> [(&'static str, Value); 2] {
 
 /// The finding of this id.
 #[track_caller]
-fn finding(run: &Run, id: &str) -> Value {
+pub(super) fn finding(run: &Run, id: &str) -> Value {
     let findings = run.json()["reports"][0]["findings"].as_array().unwrap().clone();
     findings.into_iter().find(|finding| finding["id"] == id).unwrap_or_else(|| panic!("no {id}\n{run}"))
 }
 
-fn verified(fields: &[(&str, Value)], args: &str) -> Run {
+pub(super) fn verified(fields: &[(&str, Value)], args: &str) -> Run {
     Env::with("carts-verified", fields).podid(&format!("verify carts/carts -o json {args}"))
 }
 
@@ -364,7 +364,7 @@ fn without_needs_nothing_is_asked() {
     let env = Env::new("carts-verified");
     let run = env.podid("verify carts/carts -o json").ok();
     let skipped = finding(&run, "permissions.sound");
-    assert_eq!(skipped["message"], "name what it needs: --needs or --dynamodb", "{run}");
+    assert_eq!(skipped["message"], "name what it needs: --needs, --dynamodb, --s3 or another", "{run}");
     let asked = env.operations();
     let extra = ["SimulatePrincipalPolicy", "DescribeTable", "GetResourcePolicy", "DescribeNodegroup", "GetRolePolicy"];
     assert!(!asked.iter().any(|call| extra.iter().any(|name| call.contains(name))), "{asked:?}");

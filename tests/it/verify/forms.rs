@@ -34,8 +34,8 @@ fn the_tree() {
                credentials, identity, network, role
       failed   trust: trust policy of role eks-workshop-carts-dynamo: sts:TagSession is not allowed
                (statement `Pods` allows only sts:AssumeRole) (trust.missing-tag-session)
-      skipped  permissions: what the workload needs: name what it needs: --needs or --dynamodb
-               (permissions.sound)
+      skipped  permissions: what the workload needs: name what it needs: --needs, --dynamodb, --s3 or
+               another (permissions.sound)
       ok       freshness
       skipped  application: pod carts/carts-[pod], container carts: EKS may not assume the
                associated role: its trust policy, or a policy of the organization, forbids it (may
@@ -64,8 +64,8 @@ fn the_tree() {
     carts/carts in cluster eks-workshop
       ok       cluster, agent, nodes, association, service account, workload, pod spec, shadowed
                credentials, identity, network, role, trust
-      skipped  permissions: what the workload needs: name what it needs: --needs or --dynamodb
-               (permissions.sound)
+      skipped  permissions: what the workload needs: name what it needs: --needs, --dynamodb, --s3 or
+               another (permissions.sound)
       ok       freshness, application
 
     All checks passed (14 passed, 1 skipped)

@@ -5,11 +5,7 @@ use super::*;
 #[test]
 fn the_smallest_grants_cover_calls() {
     let found = |calls: &[(&str, &str)]| {
-        let of = |(action, resource): &(&str, &str)| Need {
-            action: (*action).to_owned(),
-            resource: resource.replace(":A:", &format!(":{A}:")),
-            from: String::new(),
-        };
+        let of = |(action, resource): &(&str, &str)| Need::new(*action, resource.replace(":A:", &format!(":{A}:")), "");
         let needs: Vec<Need> = calls.iter().map(of).collect();
         let (grants, rest) = covering(&needs.iter().collect::<Vec<_>>());
         let short = |grant: &Grant| format!("--{} {}", grant.service.flag, grant.short(Some(&home())));
