@@ -26,6 +26,7 @@ use crate::{
         pod_spec,
         role::{ListedRole, NewRole, Role},
         table::Table,
+        webhook::Webhook,
         workload::{CronJob, Pod, Workload, WorkloadRef},
     },
 };
@@ -230,6 +231,8 @@ pub trait Kubernetes: Send + Sync {
     async fn secret_keys(&self, namespace: &str, name: &str) -> Result<Option<Vec<String>>>;
     /// NetworkPolicies of a namespace (`None`: of all).
     async fn network_policies(&self, namespace: Option<&str>) -> Result<Vec<NetworkPolicy>>;
+    /// The webhooks that inject pods, as they are registered.
+    async fn webhooks(&self) -> Result<Vec<Webhook>>;
     /// Addresses that the API's name resolves to; empty behind a proxy.
     async fn addresses(&self) -> Result<Vec<SocketAddr>>;
     /// Creates, as a server-side dry run, a pod with this service account, over a new connection to `address` (any, when `None`).

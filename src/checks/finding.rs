@@ -22,6 +22,8 @@ pub enum Link {
     ServiceAccount,
     /// What uses it.
     Workload,
+    /// Whether new pods reach the webhook.
+    Webhook,
     /// What the webhook put into the pods.
     PodSpec,
     /// Credentials that the SDKs find before those of Pod Identity.
@@ -48,13 +50,14 @@ pub enum Link {
 
 impl Link {
     /// Every link, in order.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Cluster,
         Self::Agent,
         Self::Nodes,
         Self::Association,
         Self::ServiceAccount,
         Self::Workload,
+        Self::Webhook,
         Self::PodSpec,
         Self::Shadowed,
         Self::Identity,
@@ -77,6 +80,7 @@ impl Link {
             Self::Association => "association",
             Self::ServiceAccount => "service-account",
             Self::Workload => "workload",
+            Self::Webhook => "webhook",
             Self::PodSpec => "pod-spec",
             Self::Shadowed => "shadowed",
             Self::Identity => "identity",
@@ -100,6 +104,7 @@ impl Link {
             Self::Association => "association",
             Self::ServiceAccount => "service account",
             Self::Workload => "workload",
+            Self::Webhook => "webhook",
             Self::PodSpec => "pod spec",
             Self::Shadowed => "shadowed credentials",
             Self::Identity => "identity",
@@ -127,6 +132,7 @@ impl Link {
             self,
             Self::Agent
                 | Self::Nodes
+                | Self::Webhook
                 | Self::PodSpec
                 | Self::Network
                 | Self::Role

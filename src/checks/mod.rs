@@ -25,6 +25,7 @@ mod service_account;
 mod shadowed;
 mod target;
 mod trust;
+mod webhook;
 mod workload;
 
 use self::environment::Environment;
@@ -50,6 +51,7 @@ static CHAIN: &[CheckGroup] = &[
     CheckGroup { link: Link::Association, checks: association::CHECKS, look: association::findings },
     CheckGroup { link: Link::ServiceAccount, checks: service_account::CHECKS, look: service_account::findings },
     CheckGroup { link: Link::Workload, checks: workload::CHECKS, look: workload::findings },
+    CheckGroup { link: Link::Webhook, checks: webhook::CHECKS, look: webhook::findings },
     CheckGroup { link: Link::PodSpec, checks: pod_spec::CHECKS, look: pod_spec::findings },
     CheckGroup { link: Link::Shadowed, checks: shadowed::CHECKS, look: shadowed::findings },
     CheckGroup { link: Link::Identity, checks: identity::CHECKS, look: identity::findings },

@@ -82,7 +82,11 @@ pub static MODES: &[Mode] = &[
     },
     seen(10, "the association belongs to an EKS add-on", &["association.owned"]),
     seen(11, "the cluster's quota of associations is used up", &["association.quota"]),
-    seen(12, "the webhook missed a pod, or is kept away by a label", &["pod-spec.not-injected", "pod-spec.skip-label"]),
+    seen(
+        12,
+        "the webhook missed a pod, is not registered for it, or is kept away by a label",
+        &["pod-spec.not-injected", "pod-spec.skip-label", "webhook.missing", "webhook.not-called", "webhook.target"],
+    ),
     seen(13, "containers are named to be skipped", &["pod-spec.all-skipped"]),
     seen(14, "the manifest sets Pod Identity's own variables", &["pod-spec.preset"]),
     seen(15, "the token is for another audience", &["pod-spec.token-audience"]),

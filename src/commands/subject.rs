@@ -52,7 +52,11 @@ pub async fn resolve(ctx: &Context, subjects: &[Subject]) -> Result<Vec<Named>> 
             Subject::Object(object) => {
                 let account = match owner(ctx, object).await {
                     Ok(account) => account,
-                    Err(failure) => return Err(ctx.explain_kube(failure, false).await),
+                    Err(failure) => {
+                        let failure = ctx.explain_kube(failure, false).await;
+                        let lacking = "see what it takes to find them: `podid iam-policy --rbac`";
+                        return Err(if failure.denied() { failure.hint(lacking) } else { failure });
+                    }
                 };
                 Named { accounts: Pattern::from(&account), object: Some(object.clone()) }
             }

@@ -20,6 +20,7 @@ mod proxy;
 mod rollback;
 mod service_accounts;
 mod spec;
+mod webhook;
 mod wire;
 mod workloads;
 
@@ -65,6 +66,7 @@ use crate::{
         names::ServiceAccount,
         network::NetworkPolicy,
         pod_spec::Settings,
+        webhook::Webhook,
         workload::{CronJob, Pod, Workload, WorkloadKind, WorkloadRef},
     },
     ports::{Daemons, Kubernetes, Probe, RolloutView, Tail},
@@ -375,6 +377,11 @@ impl Kubernetes for Kube {
     async fn network_policies(&self, namespace: Option<&str>) -> Result<Vec<NetworkPolicy>> {
         let read = network::policies(&self.connection().await?.client, namespace).await;
         read.map_err(|error| self.failed(&format!("list network policies of {}", in_namespace(namespace)), error))
+    }
+
+    async fn webhooks(&self) -> Result<Vec<Webhook>> {
+        let read = webhook::webhooks(&self.connection().await?.client).await;
+        read.map_err(|error| self.failed("list the mutating webhooks", error))
     }
 
     async fn addresses(&self) -> Result<Vec<SocketAddr>> {

@@ -42,4 +42,5 @@ pub mod tags;
 pub mod text;
 pub mod trust;
 pub mod want;
+pub mod webhook;
 pub mod workload;

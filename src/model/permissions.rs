@@ -199,6 +199,10 @@ pub const PORTS: &[Port] = &[
     ("Kubernetes::config_map", &[Kube("get", "", "configmaps", Within::Namespace)]),
     ("Kubernetes::secret_keys", &[Kube("get", "", "secrets", Within::Namespace)]),
     ("Kubernetes::network_policies", &[Kube("list", "networking.k8s.io", "networkpolicies", Within::Namespace)]),
+    (
+        "Kubernetes::webhooks",
+        &[Kube("list", "admissionregistration.k8s.io", "mutatingwebhookconfigurations", Within::Cluster)],
+    ),
     ("Kubernetes::addresses", &[]),
     ("Kubernetes::probe", &[Kube("create", "", "pods", Within::Namespace)]),
     ("Kubernetes::log", &[Kube("get", "", "pods/log", Within::Namespace)]),
@@ -337,6 +341,7 @@ pub const COMMANDS: &[Row] = &[
                 "Kubernetes::all_pods",
                 "Kubernetes::config_map",
                 "Kubernetes::network_policies",
+                "Kubernetes::webhooks",
                 "Kubernetes::log",
                 "Kubernetes::cron_jobs",
                 "Kubernetes::rollouts",

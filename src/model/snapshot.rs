@@ -21,6 +21,7 @@ use super::{
     pod_spec::Settings,
     role::Role,
     subject::ObjectRef,
+    webhook::Webhook,
     workload::{Container, CronJob, Pod, Workload},
 };
 
@@ -87,6 +88,8 @@ pub struct Snapshot {
     pub near: Observed<Option<Association>>,
     /// When it has none: other clusters of the region that have one for it, by name.
     pub elsewhere: Observed<Vec<String>>,
+    /// When it has one: the webhooks that inject pods, as they are registered.
+    pub webhooks: Observed<Vec<Webhook>>,
     /// The service account in Kubernetes.
     pub service_account: Observed<ServiceAccountState>,
     /// Its pods.
@@ -134,6 +137,7 @@ impl Snapshot {
             others: Observed::NotRequested,
             near: Observed::NotRequested,
             elsewhere: Observed::NotRequested,
+            webhooks: Observed::NotRequested,
             service_account: Observed::NotRequested,
             pods: Observed::NotRequested,
             workloads: Observed::NotRequested,

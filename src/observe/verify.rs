@@ -37,6 +37,7 @@ use crate::{
         said,
         snapshot::{ClusterView, PodLog, RoleView, Snapshot},
         subject::ObjectRef,
+        webhook::Webhook,
     },
     output::mask,
     ports::{Eks, Iam, Kubernetes, Tables, Tail},
@@ -217,7 +218,8 @@ impl Asking<'_> {
             spaces.put(&mut it);
             snapshots.push(it);
         }
-        let (roles, cron_jobs) = futures::try_join!(self.roles(&snapshots), self.cron_jobs(&snapshots))?;
+        let (roles, cron_jobs, webhooks) =
+            futures::try_join!(self.roles(&snapshots), self.cron_jobs(&snapshots), self.webhooks(&snapshots))?;
         let more = stream::iter(&snapshots)
             .map(|it| async {
                 futures::try_join!(
@@ -240,6 +242,7 @@ impl Asking<'_> {
             it.owner = owner;
             it.cron_jobs = cron_jobs;
             if let Some(association) = it.associated().cloned() {
+                it.webhooks.clone_from(&webhooks);
                 let read = |arn: &String| roles.get(arn).cloned();
                 it.role = read(&association.role_arn).unwrap_or_default();
                 it.target = association.target_role_arn.as_ref().and_then(read).unwrap_or_default();
@@ -310,6 +313,15 @@ impl Asking<'_> {
             Ok((arn.clone(), RoleView { role, documents, policies }))
         });
         stream::iter(reads).buffered(CONCURRENCY).try_collect().await
+    }
+
+    /// How the webhook that injects pods is registered, where an association wants some injected.
+    async fn webhooks(&self, snapshots: &[Snapshot]) -> Result<Observed<Vec<Webhook>>> {
+        if snapshots.iter().any(|it| it.associated().is_some()) {
+            self.kube("list mutatingwebhookconfigurations", Kubernetes::webhooks).await
+        } else {
+            Ok(Observed::NotRequested)
+        }
     }
 
     /// The ConfigMaps, and where allowed the Secrets, that the pods take variables from.

@@ -12,6 +12,7 @@ mod logs;
 mod pods;
 mod remedies;
 mod trust;
+mod webhook;
 
 use podid::checks::modes::Coverage;
 use serde_json::Value;
@@ -112,6 +113,7 @@ fn every_failure_that_can_be_seen_has_its_world() {
         include_str!("verify/chain.rs"),
         include_str!("verify/pods.rs"),
         include_str!("verify/trust.rs"),
+        include_str!("verify/webhook.rs"),
     ]
     .concat();
     let shown: std::collections::BTreeSet<u8> = regex::Regex::new(r"\b(?:Row::new|row|Row::\w+)\(\s*(\d+),")

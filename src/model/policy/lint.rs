@@ -103,7 +103,10 @@ fn whole(document: &Document) -> Vec<Issue> {
     let mut found = Vec::new();
     let old = "policy variables such as `${aws:username}` have no effect in it";
     match document.0.get("Version").and_then(Value::as_str) {
-        None => found.push(Issue::error(String::new(), "`Version` is missing: add \"Version\": \"2012-10-17\"")),
+        None => {
+            let missing = "`Version` is missing, so IAM reads it as of 2008-10-17: add \"Version\": \"2012-10-17\"";
+            found.push(Issue { severity: Severity::Warning, ..Issue::error(String::new(), missing) });
+        }
         Some("2008-10-17") if document.0.to_string().contains("${") => {
             let issue = Issue::error(json::below("", &["Version"]), format!("`Version` is \"2008-10-17\": {old}"));
             found.push(Issue { severity: Severity::Warning, ..issue });

@@ -49,7 +49,6 @@ fn pod_spec() {
         ("AWS_STS_REGIONAL_ENDPOINTS", "regional"),
     ];
     prove(&[
-        Row::new(12, ("/webhook", json!({ "enabled": false })), "pod-spec.not-injected"),
         Row::new(12, ("/manifests/8/spec/template/metadata/labels", labels), "pod-spec.skip-label"),
         Row::new(13, ("/manifests/8/spec/template/metadata/annotations", annotations("carts")), "pod-spec.all-skipped"),
         Row::new(
@@ -282,7 +281,7 @@ fn nothing_to_look_at() {
     let env = Env::with("carts-verified", &[("/manifests/8/spec/replicas", json!(0))]);
     let run = env.podid("verify carts/carts").ok();
     assert!(run.stdout.contains("no pod is running: deployment/carts has 0 replicas"), "{run}");
-    assert!(run.stdout.contains("All checks passed (8 passed, 2 skipped)"), "{run}");
+    assert!(run.stdout.contains("All checks passed (9 passed, 2 skipped)"), "{run}");
 }
 
 /// A pod of before the association has the web identity that the webhook gave it then: it is too old, and its manifest is

@@ -69,7 +69,11 @@ fn what_is_said_and_where() {
         ("\"Resource\": \"*\"", "\"NotPrincipal\": \"*\"", "10: error: statement 2: `Resource` is missing"),
         ("2012-10-17", "2012-10-18", "2: error: `Version` must be"),
         // What it accepts, and what cannot have been meant.
-        ("  \"Version\": \"2012-10-17\",\n", "", "1: error: `Version` is missing: add \"Version\": \"2012-10-17\""),
+        (
+            "  \"Version\": \"2012-10-17\",\n",
+            "",
+            "1: warning: `Version` is missing, so IAM reads it as of 2008-10-17: add \"Version\": \"2012-10-17\"",
+        ),
         (
             "orders/",
             "<BUCKET>/",

@@ -129,7 +129,11 @@ impl Kube {
             let age = age.and_then(|a| a.parse().ok()).unwrap_or(usual);
             kube.backlog.push((age, manifest.clone()));
         }
-        if scenario.webhook.enabled {
+        let own = |manifest: &Value| {
+            json::text(manifest, "/kind") == "MutatingWebhookConfiguration"
+                && json::text(manifest, "/metadata/name") == webhook::CONFIGURATION
+        };
+        if scenario.webhook.enabled && !scenario.manifests.iter().any(own) {
             // Older than every pod: EKS makes it with the cluster.
             let oldest = kube.backlog.iter().map(|(age, _)| *age).max().unwrap_or(NODES_AGE).max(NODES_AGE);
             kube.backlog.push((oldest + 1, webhook_configuration()));

@@ -10,11 +10,14 @@ use super::{
 use crate::{State, scenario::Scenario};
 
 /// The configuration of the managed webhook: without it, the API servers call none.
-const CONFIGURATION: &str = "pod-identity-webhook";
+pub(crate) const CONFIGURATION: &str = "pod-identity-webhook";
 
 /// On another webhook's configuration: what it answers when a pod is created. `refused` (no connection), `500`, or the
 /// words with which it denies the pod.
 const ANSWERS: &str = "sandbox.podid.dev/answers";
+
+/// Where the API server reaches it.
+const URL: &str = "https://127.0.0.1:23443/mutate";
 
 const TOKEN: &str = "eks-pod-identity-token";
 const MOUNT: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount";
@@ -25,7 +28,7 @@ const FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 /// Changes a new pod, if API server `server` has a reason to.
 pub(crate) fn mutate(state: &mut State, scenario: &Scenario, server: usize, pod: &mut Value, now: Timestamp) {
     if !scenario.webhook.enabled
-        || state.kube.store.get("mutatingwebhookconfigurations", "", CONFIGURATION).is_none()
+        || !registered(state, pod)
         || entry(pod, "/metadata/labels", "eks.amazonaws.com/skip-pod-identity-webhook").is_some()
     {
         return;
@@ -45,6 +48,29 @@ pub(crate) fn mutate(state: &mut State, scenario: &Scenario, server: usize, pod:
     if let Some(role) = role {
         irsa(scenario, role, pod);
     }
+}
+
+/// Whether the configuration has the API server call it for a pod.
+fn registered(state: &State, pod: &Value) -> bool {
+    let Some(configuration) = state.kube.store.get("mutatingwebhookconfigurations", "", CONFIGURATION) else {
+        return false;
+    };
+    let namespace = state.kube.store.get("namespaces", "", text(pod, "/metadata/namespace"));
+    list(configuration, "/webhooks").iter().any(|hook| {
+        let rules = list(hook, "/rules");
+        let wants = |rule: &Value, key: &str, value: &str| list(rule, key).iter().any(|it| it == value);
+        let url = text(hook, "/clientConfig/url");
+        rules.iter().any(|rule| wants(rule, "/operations", "CREATE") && wants(rule, "/resources", "pods"))
+            && (url.is_empty() || url == URL)
+            && chosen(hook, "/objectSelector", pod)
+            && namespace.is_none_or(|namespace| chosen(hook, "/namespaceSelector", namespace))
+    })
+}
+
+/// Whether a selector chooses an object; one without anything in it chooses all.
+fn chosen(hook: &Value, selector: &str, object: &Value) -> bool {
+    hook.pointer(selector).is_none_or(|it| it.as_object().is_none_or(serde_json::Map::is_empty))
+        || super::select::chooses(hook, selector, object)
 }
 
 /// What the webhooks of others say of a new pod: every configuration of a resource is called, in the order of their names.
