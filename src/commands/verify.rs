@@ -4,6 +4,8 @@ mod catalog;
 mod ci;
 mod logs;
 mod needs;
+mod sarif;
+mod ticket;
 mod view;
 
 use std::sync::Arc;
@@ -34,7 +36,7 @@ use crate::{
         self, live,
         verify::{Asked, Asking, Listed, Spaces},
     },
-    output::Format,
+    output::{Ci, Format},
     ports::Kubernetes,
 };
 
@@ -93,6 +95,7 @@ Examples:
   podid verify deployment/carts -n carts
   podid verify carts/pod/carts-7d9f8b6c5-x2x4z
   podid verify --all --strict -o junit
+  podid verify --all -o markdown
   podid verify -n carts -o json
   podid verify carts/carts --dynamodb eks-workshop-carts=read-write
   podid verify carts/carts --s3 carts-images=read --sqs orders=consume
@@ -131,7 +134,13 @@ impl Verify {
         let cluster = ctx.cluster().await?;
         let document = || json!({"cluster": cluster.arn, "reports": reports, "withoutAws": without_aws});
         match (ctx.term.ci(), ctx.term.format()) {
-            (Some(ci), _) => ctx.term.emit_report(&ci::text(ci, &reports, self.strict))?,
+            (Some(Ci::Junit), _) => ctx.term.emit_report(&ci::junit(&reports, self.strict))?,
+            (Some(Ci::Github), _) => ctx.term.emit_report(&ci::github(&reports, self.strict))?,
+            (Some(Ci::Markdown), _) => {
+                let head = ticket::Head { cluster: cluster.arn.to_string(), at: ctx.term.now() };
+                ctx.term.emit(&ticket::markdown(&head, &reports, &without_aws))?;
+            }
+            (Some(Ci::Sarif), _) => ctx.term.emit_json(&sarif::log(&reports, self.strict))?,
             (None, Format::Json) => ctx.term.emit_json(&document())?,
             (None, Format::Yaml) => ctx.term.emit_yaml(&document())?,
             (None, Format::Name) => {

@@ -18,13 +18,17 @@ pub enum Format {
     Name,
 }
 
-/// A report for a CI system.
+/// A report of `podid verify` for CI systems and tickets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ci {
     /// JUnit's XML.
     Junit,
     /// GitHub's workflow commands, which become annotations.
     Github,
+    /// Markdown, for tickets and job summaries.
+    Markdown,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
 }
 
 /// `--output`.
@@ -47,13 +51,19 @@ pub enum Output {
     /// Annotations of GitHub Actions; `podid verify` only
     #[value(hide = true)]
     Github,
+    /// Markdown for tickets and job summaries; `podid verify` only
+    #[value(hide = true)]
+    Markdown,
+    /// SARIF for code scanning; `podid verify` only
+    #[value(hide = true)]
+    Sarif,
 }
 
 impl Output {
     /// What it is for those commands that make no report.
     pub fn format(self) -> Format {
         match self {
-            Self::Table | Self::Junit | Self::Github => Format::Table,
+            Self::Table | Self::Junit | Self::Github | Self::Markdown | Self::Sarif => Format::Table,
             Self::Wide => Format::Wide,
             Self::Json => Format::Json,
             Self::Yaml => Format::Yaml,
@@ -66,6 +76,8 @@ impl Output {
         match self {
             Self::Junit => Some(Ci::Junit),
             Self::Github => Some(Ci::Github),
+            Self::Markdown => Some(Ci::Markdown),
+            Self::Sarif => Some(Ci::Sarif),
             Self::Table | Self::Wide | Self::Json | Self::Yaml | Self::Name => None,
         }
     }

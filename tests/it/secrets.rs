@@ -129,7 +129,7 @@ fn of_a_workload() {
     let from = json!([{ "secretRef": { "name": "keys" } }, { "configMapRef": { "name": "more" } }]);
     let crash = format!("crash AccessDenied: AWS_SECRET_ACCESS_KEY={VARIABLE} password={VARIABLE}");
     for set in [[(ENV, variables)], [(FROM, from)], [(APP, json!(crash))]] {
-        for form in ["table", "json", "yaml", "name", "junit", "github"] {
+        for form in ["table", "json", "yaml", "name", "junit", "github", "markdown", "sarif"] {
             let env = planted(&Line::new("carts-verified", &set, ""));
             let words = format!("verify carts/carts --read-secrets --live -o {form} -vvv");
             let run = env.podid(&words);

@@ -4,16 +4,8 @@ use std::fmt::Write as _;
 
 use crate::{
     checks::{Finding, Report, Status},
-    output::{Ci, mask},
+    output::mask,
 };
-
-/// The report.
-pub(super) fn text(ci: Ci, reports: &[Report], strict: bool) -> String {
-    match ci {
-        Ci::Junit => junit(reports, strict),
-        Ci::Github => github(reports, strict),
-    }
-}
 
 /// Whether a finding breaks the build.
 pub(super) fn counts(finding: &Finding, strict: bool) -> bool {
@@ -33,7 +25,7 @@ fn words(finding: &Finding) -> String {
 }
 
 /// A suite for each service account, a case for each finding (the de facto schema that Jenkins and GitLab read).
-fn junit(reports: &[Report], strict: bool) -> String {
+pub(super) fn junit(reports: &[Report], strict: bool) -> String {
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"podid verify\">\n");
     for report in reports {
         let count = |test: &dyn Fn(&Finding) -> bool| report.findings.iter().filter(|f| test(f)).count();
@@ -95,7 +87,7 @@ fn xml(text: &str) -> String {
 }
 
 /// An annotation for each finding that is no mere `ok` (docs.github.com, workflow commands).
-fn github(reports: &[Report], strict: bool) -> String {
+pub(super) fn github(reports: &[Report], strict: bool) -> String {
     let mut out = String::new();
     for report in reports {
         for finding in &report.findings {

@@ -1,6 +1,6 @@
 //! What a verification prints: the checks that passed in one line, what is worth a look, and last the problems and their fixes.
 
-mod causes;
+pub(super) mod causes;
 mod matrix;
 
 use std::fmt::Write as _;

@@ -30,8 +30,8 @@ fn the_tree() {
     exit 3
     --- stdout
     carts/carts in cluster eks-workshop
-      ok       cluster, agent, nodes, association, service account, workload, pod spec, shadowed
-               credentials, identity, network, role
+      ok       cluster, agent, nodes, association, service account, workload, webhook, pod spec,
+               shadowed credentials, identity, network, role
       failed   trust: trust policy of role eks-workshop-carts-dynamo: sts:TagSession is not allowed
                (statement `Pods` allows only sts:AssumeRole) (trust.missing-tag-session)
       skipped  permissions: what the workload needs: name what it needs: --needs, --dynamodb, --s3 or
@@ -62,13 +62,13 @@ fn the_tree() {
     exit 0
     --- stdout
     carts/carts in cluster eks-workshop
-      ok       cluster, agent, nodes, association, service account, workload, pod spec, shadowed
-               credentials, identity, network, role, trust
+      ok       cluster, agent, nodes, association, service account, workload, webhook, pod spec,
+               shadowed credentials, identity, network, role, trust
       skipped  permissions: what the workload needs: name what it needs: --needs, --dynamodb, --s3 or
                another (permissions.sound)
       ok       freshness, application
 
-    All checks passed (14 passed, 1 skipped)
+    All checks passed (15 passed, 1 skipped)
     ");
     let full = sound.podid("verify carts/carts -v --no-logs").ok().stdout;
     assert!(
@@ -101,6 +101,15 @@ fn reports_for_ci() {
     assert!(error.starts_with("::error title=carts/carts trust.missing-tag-session::trust policy of role"), "{error}");
     assert!(error.contains("%0Aremedy: `podid role trust "), "{error}");
     assert_eq!(env.podid("verify carts/carts -o name").code(3).stdout, "carts/carts trust.missing-tag-session\n");
+    let sarif = env.podid("verify carts/carts -o sarif").code(3).json();
+    let driver = &sarif["runs"][0]["tool"]["driver"];
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let errors: Vec<&serde_json::Value> = results.iter().filter(|result| result["level"] == "error").collect();
+    assert_eq!(errors.len(), 1, "{sarif}");
+    assert_eq!(errors[0]["ruleId"], "trust.missing-tag-session");
+    let rules = driver["rules"].as_array().unwrap();
+    let known = |id: &serde_json::Value| rules.iter().any(|rule| rule["id"] == *id);
+    assert!(results.iter().all(|result| known(&result["ruleId"])), "{sarif}");
     let _ = env.podid("list -o junit").code(2).says("reports of `podid verify`");
 }
 
@@ -229,4 +238,22 @@ fn a_read_that_fails_is_no_finding() {
     let mut env = env;
     env.var("AWS_MAX_ATTEMPTS", "1");
     let _ = env.podid("verify carts/carts").code(3).says("injected");
+}
+
+/// For a ticket: what was checked, when and by which version, what is wrong, and the fixes.
+#[test]
+fn as_markdown() {
+    let env = Env::with("carts-verified", &[broken()]);
+    let run = env.podid("verify carts/carts -o markdown").code(3);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert_eq!(lines[0], "# podid verify");
+    let cluster = "- Cluster: `arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop`";
+    assert_eq!(lines[2], cluster);
+    assert!(lines[3].starts_with("- Checked: 20") && lines[3].ends_with(env!("CARGO_PKG_VERSION")), "{run}");
+    assert!(lines.contains(&"| carts/carts | **failed** |"), "{run}");
+    assert!(lines.iter().any(|line| line.ends_with("(`trust.missing-tag-session`)")), "{run}");
+    let (_, fixes) = run.stdout.split_once("## Fixes, in this order\n\n").unwrap();
+    assert!(fixes.starts_with("1. `podid role trust "), "{run}");
+    let healthy = Env::new("carts-verified").podid("verify carts/carts -o markdown").ok();
+    assert!(healthy.stdout.contains("| carts/carts | ok |") && !healthy.stdout.contains("## "), "{healthy}");
 }

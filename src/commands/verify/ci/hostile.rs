@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     checks::{Check, Link},
     model::names::ServiceAccount,
-    output::{Streams, Term, TermSettings, is_command},
+    output::{Ci, Streams, Term, TermSettings, is_command},
 };
 
 static CHECK: Check =
@@ -113,7 +113,8 @@ fn printed(ci: Ci, reports: &[Report], commands: bool, out_color: bool) -> Strin
         Box::new(out.clone()),
         Box::new(io::sink()),
     );
-    term.emit_report(&super::text(ci, reports, false)).unwrap();
+    let text = if ci == Ci::Junit { junit(reports, false) } else { github(reports, false) };
+    term.emit_report(&text).unwrap();
     let bytes = out.0.lock().unwrap().clone();
     String::from_utf8(bytes).unwrap()
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::Look;
 use crate::{
-    checks::{Finding, Report, Status},
+    checks::{Finding, Remedy, Report, Status},
     model::text::{count, listed},
     output::{block::hanging, styles::Tone},
 };
@@ -13,20 +13,20 @@ use crate::{
 const SHOWN: usize = 3;
 
 /// A finding, and the service accounts that have it.
-pub(super) struct Cause<'a> {
-    pub(super) finding: &'a Finding,
+pub(in crate::commands::verify) struct Cause<'a> {
+    pub(in crate::commands::verify) finding: &'a Finding,
     accounts: Vec<String>,
 }
 
 impl Cause<'_> {
     /// `affects carts/carts, orders/orders and 4 more`.
-    pub(super) fn affects(&self) -> String {
+    pub(in crate::commands::verify) fn affects(&self) -> String {
         format!("affects {}", listed(&self.accounts, SHOWN))
     }
 }
 
 /// Findings of one status in the order of the checks, equal ones once.
-pub(super) fn of(reports: &[Report], status: Status) -> Vec<Cause<'_>> {
+pub(in crate::commands::verify) fn of(reports: &[Report], status: Status) -> Vec<Cause<'_>> {
     let mut causes: Vec<Cause<'_>> = Vec::new();
     for report in reports {
         for finding in report.findings.iter().filter(|finding| finding.status == status) {
@@ -68,14 +68,19 @@ pub(super) fn problems(out: &mut String, problems: &[Cause<'_>], many: bool, loo
     fixes(out, problems, look);
 }
 
-fn fixes(out: &mut String, problems: &[Cause<'_>], look: Look) {
-    let mut fixes: Vec<String> = Vec::new();
+/// What fixes them, each once, in the order to do it.
+pub(in crate::commands::verify) fn remedies<'a>(problems: &[Cause<'a>]) -> Vec<&'a Remedy> {
+    let mut all: Vec<&Remedy> = Vec::new();
     for remedy in problems.iter().flat_map(|problem| &problem.finding.remedies) {
-        let text = remedy.text();
-        if !fixes.contains(&text) {
-            fixes.push(text);
+        if !all.contains(&remedy) {
+            all.push(remedy);
         }
     }
+    all
+}
+
+fn fixes(out: &mut String, problems: &[Cause<'_>], look: Look) {
+    let fixes: Vec<String> = remedies(problems).into_iter().map(Remedy::text).collect();
     match &fixes[..] {
         [] => {}
         [fix] => {

@@ -1,0 +1,72 @@
+//! The report as SARIF 2.1.0 (OASIS), which code scanning reads: a rule for each check, a result for each finding that is not `ok`.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::ci::counts;
+use crate::{
+    checks::{Check, Finding, Remedy, Report, Status},
+    model::text::short_hash,
+};
+
+/// The log, with one run.
+pub(super) fn log(reports: &[Report], strict: bool) -> Value {
+    let mut rules: BTreeMap<&str, Value> = BTreeMap::new();
+    let mut results = Vec::new();
+    for report in reports {
+        for finding in report.findings.iter().filter(|finding| finding.status != Status::Ok) {
+            rules.entry(finding.check.id).or_insert_with(|| rule(finding.check));
+            results.push(result(report, finding, strict));
+        }
+    }
+    let driver = json!({
+        "name": "podid",
+        "version": env!("CARGO_PKG_VERSION"),
+        "informationUri": env!("CARGO_PKG_REPOSITORY"),
+        "rules": rules.into_values().collect::<Vec<_>>(),
+    });
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{ "tool": { "driver": driver }, "results": results }],
+    })
+}
+
+fn rule(check: &Check) -> Value {
+    json!({
+        "id": check.id,
+        "shortDescription": { "text": check.title },
+        "fullDescription": { "text": check.background },
+        "helpUri": check.sources.first(),
+    })
+}
+
+fn result(report: &Report, finding: &Finding, strict: bool) -> Value {
+    let (level, kind) = match finding.status {
+        _ if counts(finding, strict) => ("error", "fail"),
+        Status::Warning | Status::Failed => ("warning", "fail"),
+        Status::Unknown => ("none", "open"),
+        Status::Skipped | Status::Ok => ("none", "notApplicable"),
+    };
+    let title = report.title();
+    let mut text = format!("{title}: {}: {}", finding.subject, finding.message);
+    for fix in finding.remedies.iter().map(Remedy::text) {
+        text = format!("{text}\nfix: {fix}");
+    }
+    let evidence: Vec<String> = finding.evidence.iter().map(|it| format!("{}: {}", it.source, it.text)).collect();
+    // GitHub takes no result without a file, and a service account is in none that is known here.
+    let place = json!({ "artifactLocation": { "uri": report.subject.to_string() } });
+    json!({
+        "ruleId": finding.check.id,
+        "level": level,
+        "kind": kind,
+        "message": { "text": text },
+        "locations": [{
+            "physicalLocation": place,
+            "logicalLocations": [{ "fullyQualifiedName": title, "kind": "resource" }],
+        }],
+        "partialFingerprints": { "podid/v1": short_hash(&[finding.check.id, &title, &finding.subject], 16) },
+        "properties": { "evidence": evidence },
+    })
+}
