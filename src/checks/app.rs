@@ -6,7 +6,7 @@ mod known;
 mod refused;
 
 use super::{Check, Finding};
-use crate::model::snapshot::Snapshot;
+use crate::model::{message::Meaning, snapshot::Snapshot};
 
 pub(super) static CHECKS: &[&Check] = &[
     &catalog::SOUND,
@@ -43,6 +43,11 @@ pub(super) static CHECKS: &[&Check] = &[
     &failing::NOT_STARTED,
     &failing::FAILING,
 ];
+
+/// The check that a message belongs to.
+pub(super) fn of_message(meaning: Meaning) -> &'static Check {
+    catalog::check_for(meaning)
+}
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let pods = snapshot.looked_at_pods();

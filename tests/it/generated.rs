@@ -1,6 +1,7 @@
 //! man/, completions/, schema/ and the README are what the code says. `PODID_BLESS=1` rewrites them.
 
 mod text;
+mod troubleshooting;
 
 use std::{
     collections::BTreeSet,
