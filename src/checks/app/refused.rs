@@ -1,9 +1,15 @@
 //! Refusals in a log: whose they are, and which policy has to be changed, if any.
 
-use super::{super::Finding, catalog, failing, known::Logged};
+use super::{
+    super::{Finding, Status},
+    catalog, failing,
+    known::Logged,
+};
 use crate::model::{
+    access::Effect,
     log_line::LogLine,
     refusal::{Caller, Layer, Refusal},
+    snapshot::Snapshot,
     workload::Injection,
 };
 
@@ -28,6 +34,13 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine, stands:
             catalog::SOUND
                 .ok(logged.subject(), format!("it acts as role {role}: the credentials of Pod Identity work")),
         )),
+        Caller::PodIdentity { .. } if !logged.failing() && allowed_now(logged.snapshot, refusal) => {
+            let mut finding = denied(logged, refusal);
+            finding.status = Status::Warning;
+            finding.message += "; the role's policies allow it now, so this may be from before they did";
+            finding.remedies.clear();
+            Some(with(finding))
+        }
         Caller::PodIdentity { .. } => Some(with(denied(logged, refusal))),
         Caller::Anonymous => Some(with(
             catalog::SETTINGS.fails(logged.subject(), "it sent a request without a signature").change(refusal.remedy()),
@@ -67,6 +80,22 @@ fn second_role(logged: Logged, refusal: &Refusal, role: &str) -> Finding {
     finding
         .change(format!("allow `sts:AssumeRole` and `sts:TagSession` to role {role} in the trust policy of {other}, and on it in a policy of role {role}"))
         .change(logged.named(&"or let EKS assume it: `podid associate NS/SA --role ROLE --target-role ARN`".replace("ARN", other)))
+}
+
+/// Whether IAM now allows what a policy of the role did not: then that was changed after the refusal.
+fn allowed_now(snapshot: &Snapshot, refusal: &Refusal) -> bool {
+    let of_the_role = matches!(refusal.layer, Layer::Identity | Layer::Boundary) && !refusal.explicit;
+    let cluster = snapshot.cluster.cluster.known().map(|cluster| &cluster.arn);
+    let Some((action, resource)) = refusal.need(cluster).filter(|_| of_the_role) else { return false };
+    let mut decisions = snapshot.access.simulated.known().into_iter().flatten();
+    decisions.any(|it| {
+        it.action == action
+            && it.resource == resource
+            && it.effect == Effect::Allowed
+            && it.boundary != Some(false)
+            && it.organization != Some(false)
+            && it.missing.is_empty()
+    })
 }
 
 /// Refused for other reasons than its credentials.

@@ -204,3 +204,15 @@ fn how_much_of_a_log_is_read() {
         assert!(run.stdout.is_empty(), "{run}");
     }
 }
+
+/// What the role was allowed since is over, as far as anybody can see: the log of a ready container only grows.
+#[test]
+fn a_refusal_that_was_mended_is_a_warning() {
+    let refused = format!(
+        "AccessDenied: {SESSION}s3:PutObject on resource: \"arn:aws:s3:::orders/x\" because no identity-based policy allows the s3:PutObject action"
+    );
+    let broken = ready(&refused, &[], 3);
+    assert_eq!(ids(&broken, "failed"), ["permissions.missing"], "{broken}");
+    let mended = ready(&refused, &[allowed()], 0);
+    assert_eq!(ids(&mended, "warning"), ["app.access-denied"], "{mended}");
+}
