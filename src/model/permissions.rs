@@ -342,6 +342,7 @@ pub const COMMANDS: &[Row] = &[
                 "Kubernetes::config_map",
                 "Kubernetes::network_policies",
                 "Kubernetes::webhooks",
+                "Kubernetes::warning",
                 "Kubernetes::log",
                 "Kubernetes::cron_jobs",
                 "Kubernetes::rollouts",

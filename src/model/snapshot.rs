@@ -108,6 +108,8 @@ pub struct Snapshot {
     pub role: RoleView,
     /// The association's target role, when it has one.
     pub target: RoleView,
+    /// The last warning Event (reason, message) of pods whose containers should have been created long ago, by NAMESPACE/NAME.
+    pub warnings: BTreeMap<String, Observed<Option<(String, String)>>>,
     /// Logs of its pods' containers, as far as they were worth reading.
     pub logs: Vec<PodLog>,
     /// Logs of the agents on the nodes of pods that have trouble.
@@ -147,6 +149,7 @@ impl Snapshot {
             network_policies: Observed::NotRequested,
             role: RoleView::default(),
             target: RoleView::default(),
+            warnings: BTreeMap::new(),
             logs: Vec::new(),
             agent_logs: Vec::new(),
             needs: Vec::new(),

@@ -83,6 +83,9 @@ pub enum Listed {
     Yes(AssociationSummary),
 }
 
+/// Pods whose Events are read.
+const STUCK: usize = 3;
+
 /// What is read of each log.
 #[derive(Debug, Clone, Copy)]
 pub struct Logs {
@@ -225,6 +228,7 @@ impl Asking<'_> {
                 futures::try_join!(
                     self.settings(it),
                     self.logs(it),
+                    self.warnings(it),
                     self.agent_logs(it),
                     self.around(it, &cluster),
                     self.owner(it, &cluster)
@@ -233,11 +237,11 @@ impl Asking<'_> {
             .buffered(CONCURRENCY)
             .try_collect::<Vec<_>>()
             .await?;
-        for ((it, (settings, logs, agent_logs, around, owner)), cron_jobs) in
+        for ((it, (settings, logs, warnings, agent_logs, around, owner)), cron_jobs) in
             snapshots.iter_mut().zip(more).zip(cron_jobs)
         {
             (it.config_maps, it.secrets) = settings;
-            (it.logs, it.agent_logs) = (logs, agent_logs);
+            (it.logs, it.warnings, it.agent_logs) = (logs, warnings, agent_logs);
             (it.others, it.elsewhere, it.near) = around;
             it.owner = owner;
             it.cron_jobs = cron_jobs;
@@ -383,6 +387,17 @@ impl Asking<'_> {
         Ok(stream::iter(reads).buffered(CONCURRENCY).collect().await)
     }
 
+    /// Why pods are still being created that should run for minutes: of a few, as those of a workload are alike.
+    async fn warnings(&self, it: &Snapshot) -> Result<Warnings> {
+        let pods = it.live_pods().into_iter();
+        let stuck = pods.filter(|pod| pod.containers.iter().any(|container| pod.stuck(container, it.now)));
+        let reads = stuck.take(STUCK).map(|pod| async move {
+            let read = |kube| async move { Kubernetes::warning(kube, &pod.namespace, &pod.uid).await };
+            Ok((pod.full_name(), self.kube("list events", read).await?))
+        });
+        stream::iter(reads).buffered(CONCURRENCY).try_collect().await
+    }
+
     /// The logs of the agents on the nodes of pods that have trouble, and of agents there that crash.
     async fn agent_logs(&self, it: &Snapshot) -> Result<Vec<PodLog>> {
         let (Some(_), Some(agent)) = (self.logs, it.cluster.agent.known()) else { return Ok(Vec::new()) };
@@ -423,5 +438,7 @@ impl Asking<'_> {
         }
     }
 }
+
+type Warnings = BTreeMap<String, Observed<Option<(String, String)>>>;
 
 type SettingsRead = (BTreeMap<String, Observed<Option<Settings>>>, BTreeMap<String, Observed<Option<Vec<String>>>>);

@@ -136,6 +136,13 @@ pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log
     let name = pod.full_name();
     let subject = FindingSubject::container(&name, &container.name);
     if pod.stuck(container, snapshot.now) {
+        if let Some((reason, message)) = snapshot.warnings.get(&name).and_then(Observed::known).and_then(Option::as_ref)
+        {
+            return NOT_STARTED
+                .fails(subject, format!("it has not started: {reason}"))
+                .evidence(format!("last event of pod {name}"), message)
+                .change(remedy_for(reason));
+        }
         return NOT_STARTED
             .fails(subject, "it has not started: its volumes or its network could not be set up for minutes")
             .evidence(format!("status of pod {name}"), "ContainerCreating")
@@ -196,6 +203,10 @@ fn remedy_for(reason: &str) -> &'static str {
         "ImagePullBackOff" | "ErrImagePull" | "InvalidImageName" | "ErrImageNeverPull" => {
             "correct the image's name, or let the node pull it"
         }
+        "FailedMount" | "FailedAttachVolume" => {
+            "create the Secret, ConfigMap or volume that the message names, or correct its name in the pod template"
+        }
+        "FailedCreatePodSandBox" => "repair the network plugin of that node, or move the pod to another node",
         _ => "correct what the message names in the pod template",
     }
 }

@@ -216,3 +216,18 @@ fn a_refusal_that_was_mended_is_a_warning() {
     let mended = ready(&refused, &[allowed()], 0);
     assert_eq!(ids(&mended, "warning"), ["app.access-denied"], "{mended}");
 }
+
+/// Nothing is logged by what never started: the kubelet's last Event says why.
+#[test]
+fn a_volume_that_cannot_be_mounted_is_named() {
+    let healthy = Env::with("carts-verified", &[(APP, json!("log up"))]).podid("verify carts/carts -o json").ok();
+    assert_eq!(ids(&healthy, "failed"), [""; 0], "{healthy}");
+    let stuck = [(APP, json!("mount-error secret \"tls\" not found"))];
+    let run = Env::with("carts-verified", &stuck).podid("verify carts/carts -o json").code(3);
+    assert!(found(&run, "app.not-started").contains("create the Secret"), "{run}");
+    assert!(run.stdout.contains("FailedMount") && run.stdout.contains(r#"secret \"tls\" not found"#), "{run}");
+    // Without the Event it is found all the same.
+    let hidden = [stuck[0].clone(), crate::support::forbidding(&["list events"])];
+    let run = Env::with("carts-verified", &hidden).podid("verify carts/carts -o json").code(3);
+    assert!(found(&run, "app.not-started").contains("kubectl -n carts describe pod"), "{run}");
+}

@@ -238,6 +238,7 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             fails(3, line("carts-associated", &none("/associations"), "verify carts/carts -o json")),
             line("carts-verified", &[("/addons/0/status", json!("UPDATE_FAILED"))], "verify carts/carts -o json"),
             fails(3, line("carts-verified", &[(APP, json!("crash of its own"))], "verify carts/carts -o json")),
+            fails(3, line("carts-verified", &[(APP, json!("mount-error no secret"))], "verify carts/carts -o json")),
             line("carts-associated", &instead("Rollout", QUERY), "verify rollout/db -n carts"),
         ],
         "apply" => vec![

@@ -27,6 +27,8 @@ pub(crate) enum Outcome {
     Crash(Vec<String>),
     /// The image cannot be pulled.
     Image,
+    /// The kubelet cannot mount a volume: why.
+    Mount(String),
     /// The kubelet cannot make the container: why.
     Config(String),
 }
@@ -52,6 +54,7 @@ pub(crate) fn start(state: &mut State, scenario: &Scenario, pod: &Value, now: Ti
         "unready" => Outcome::Unready(rest.lines().map(str::to_owned).collect()),
         "image-error" => Outcome::Image,
         "config-error" => Outcome::Config("configmap \"missing\" not found".to_owned()),
+        "mount-error" => Outcome::Mount(rest.to_owned()),
         "crash" => Outcome::Crash(failed(rest, now)),
         action => {
             let outcome = credentials(state, scenario, pod, container, &environment, now).and_then(|who| {

@@ -275,6 +275,13 @@ fn start(state: &mut State, scenario: &Scenario, pod: &Value, run: &mut Run, now
             run.stage = Stage::Waiting("ErrImagePull", unpulled(&state.kube, pod));
             run.due = Some(now + ms(scenario.delays.back_off));
         }
+        Outcome::Mount(why) => {
+            let message = format!("MountVolume.SetUp failed for volume \"settings\" : {why}");
+            state.kube.warn(kubelet(pod, None), pod, "FailedMount", &message, now);
+            run.stage = Stage::Creating;
+            // The kubelet tries again about every two minutes.
+            run.due = Some(now + jiff::SignedDuration::from_mins(2));
+        }
         Outcome::Config(message) => {
             run.stage = Stage::Waiting("CreateContainerConfigError", message);
             run.due = Some(now + ms(scenario.delays.back_off.max(50)));
