@@ -3,6 +3,7 @@
 mod admits;
 mod allowed;
 pub(in crate::model) mod conditions;
+mod deleted;
 mod evaluate;
 mod fix;
 pub mod hop;
@@ -23,6 +24,7 @@ pub use self::{
     admits::{admits, everyone, others, trusts_pods},
     allowed::{Allowed, allowed, other_clusters},
     conditions::TAGS as SESSION_TAGS,
+    deleted::without_deleted,
     evaluate::{at_run_time, evaluate},
     fix::{Unfixable, corrected, correction, no_room},
     lint::{Finding, Lint, lint},

@@ -87,6 +87,7 @@ pub fn disassociate(ask: &Disassociate<'_>) -> Result<Plan, Refusal> {
             restarts(target, &mut plan);
         }
     }
+    plan.leave_out_deleted();
     plan.steps.sort_by_key(Step::stage);
     Ok(plan)
 }

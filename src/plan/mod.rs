@@ -4,6 +4,7 @@ mod agent;
 mod associate;
 mod association;
 mod converge;
+mod deleted;
 mod disassociate;
 mod missing;
 mod policies;

@@ -206,7 +206,9 @@ fn remedy_for(reason: &str) -> &'static str {
         "FailedMount" | "FailedAttachVolume" => {
             "create the Secret, ConfigMap or volume that the message names, or correct its name in the pod template"
         }
-        "FailedCreatePodSandBox" => "repair the network plugin of that node, or move the pod to another node",
+        _ if reason.starts_with("FailedCreatePod") => {
+            "repair the network plugin of that node, or move the pod to another node"
+        }
         _ => "correct what the message names in the pod template",
     }
 }

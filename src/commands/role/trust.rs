@@ -199,6 +199,7 @@ impl Trust {
         if let Some(after) = &view.corrected {
             let before = view.role.trust.clone();
             plan.steps.push(Step::PutTrust { role: view.role.name.clone(), before, after: after.clone() });
+            plan.leave_out_deleted();
             plan.warnings.extend(view.opening());
         } else if view.findings.is_empty() {
             self.fine(ctx, &view);

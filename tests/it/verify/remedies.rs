@@ -51,6 +51,24 @@ fn every_fix_is_carried_out() {
     );
 }
 
+/// The target role trusted a role that was deleted and made anew: IAM has its old id there, and takes no document with that in it.
+#[test]
+fn a_target_that_trusts_a_deleted_role_is_mended() {
+    let target = "arn:aws:iam::111122223333:role/carts-target";
+    let actions = json!(["sts:AssumeRole", "sts:TagSession"]);
+    let trust = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Principal": { "AWS": "AROAEXAMPLEOLDROLEID1" }, "Action": actions }
+    ] });
+    let policy = "arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess";
+    let role = json!({ "name": "carts-target", "path": "/", "trust": trust, "attached": [policy] });
+    let hop = json!({ "Version": "2012-10-17", "Statement": [
+        { "Effect": "Allow", "Action": actions, "Resource": target }
+    ] });
+    let fields = [("/roles/-", role), ("/roles/1/inline/target", hop), ("/associations/0/target_role", json!(target))];
+    let fix = format!("associate carts/carts --role {ROLE} --target-role {target} --fix-target-trust");
+    mends("a deleted principal", &fields, &[&fix]);
+}
+
 /// Somebody deleted the DaemonSet from under the add-on, which EKS takes for whole.
 #[test]
 fn a_daemon_set_that_is_gone_comes_back() {

@@ -1,0 +1,26 @@
+//! Trust policies that a plan writes name nobody who was deleted: IAM would refuse them.
+
+use super::{Plan, Step};
+use crate::model::trust;
+
+impl Plan {
+    /// Takes deleted principals out of the trust policies that are written, and says so.
+    pub fn leave_out_deleted(&mut self) {
+        let mut warnings = Vec::new();
+        for step in &mut self.steps {
+            let (Step::PutTrust { role, after, .. } | Step::PutTargetTrust { role, after, .. }) = step else {
+                continue;
+            };
+            let (without, gone) = trust::without_deleted(after);
+            *after = without;
+            warnings.extend(gone.into_iter().map(|id| {
+                format!(
+                    "trust policy of role `{role}`: {id} was a role or user that does not exist any more, and is removed: IAM takes no trust policy that names it"
+                )
+            }));
+        }
+        for warning in warnings {
+            self.warn(warning);
+        }
+    }
+}
