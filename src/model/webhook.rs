@@ -52,7 +52,8 @@ const NAMESPACE: &str = "kubernetes.io/metadata.name";
 impl Webhook {
     /// Whether a webhook of this name, of a configuration of this name, is the one that injects pods.
     pub fn is_it(configuration: &str, name: &str) -> bool {
-        configuration == CONFIGURATION || name == NAME || name.starts_with("pod-identity-webhook.")
+        // Installed by hand it may be called a little otherwise, such as eks-pod-identity-webhook.
+        name == NAME || [configuration, name].iter().any(|text| text.contains(CONFIGURATION))
     }
 
     /// Whether it is called for objects of a namespace. `None`: its labels decide, which podid does not read.
@@ -69,6 +70,14 @@ impl Webhook {
 mod tests {
     use super::*;
     use crate::model::workload::Expression;
+
+    #[test]
+    fn which_it_is() {
+        assert!(Webhook::is_it(CONFIGURATION, NAME));
+        assert!(Webhook::is_it("hooks", "pod-identity-webhook.amazonaws.com"));
+        assert!(Webhook::is_it("eks-pod-identity-webhook", "mutate.example.com"));
+        assert!(!Webhook::is_it("vpc-resource-mutating-webhook", "mpod.vpc.k8s.aws"));
+    }
 
     #[test]
     fn which_namespaces_it_is_called_for() {
