@@ -5,8 +5,9 @@ mod failing;
 mod known;
 mod refused;
 
+pub use self::catalog::check_for;
 use super::{Check, Finding};
-use crate::model::{message::Meaning, snapshot::Snapshot};
+use crate::model::snapshot::Snapshot;
 
 pub(super) static CHECKS: &[&Check] = &[
     &catalog::SOUND,
@@ -43,11 +44,6 @@ pub(super) static CHECKS: &[&Check] = &[
     &failing::NOT_STARTED,
     &failing::FAILING,
 ];
-
-/// The check that a message belongs to.
-pub(super) fn of_message(meaning: Meaning) -> &'static Check {
-    catalog::check_for(meaning)
-}
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let pods = snapshot.looked_at_pods();

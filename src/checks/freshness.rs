@@ -6,6 +6,7 @@ use crate::{
         association::Association,
         snapshot::Snapshot,
         staleness,
+        text::listed,
         workload::{Injection, Pod, Workload},
     },
     plan,
@@ -112,11 +113,10 @@ fn told(
     what: &str,
     since: Option<jiff::Timestamp>,
 ) -> Finding {
-    let names: Vec<String> = pods.iter().take(5).map(|pod| pod.name.clone()).collect();
-    let more = if pods.len() > 5 { format!(" and {} more", pods.len() - 5) } else { String::new() };
+    let names: Vec<&str> = pods.iter().map(|pod| pod.name.as_str()).collect();
     let at = |at: Option<jiff::Timestamp>| at.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
     let finding = check
-        .fails(format!("pods of {}", snapshot.subject), format!("{}{more}: {what}", names.join(", ")))
+        .fails(format!("pods of {}", snapshot.subject), format!("{}: {what}", listed(&names, 5)))
         .evidence(format!("pod {}", pods[0].name), format!("created {}", at(pods[0].created_at)))
         .evidence("the association", at(since));
     restarted(finding, snapshot, pods)

@@ -30,11 +30,12 @@ mod workload;
 
 use self::environment::Environment;
 pub use self::{
+    app::check_for,
     finding::{Check, Evidence, Finding, FindingSubject, Link, Remedy, Status},
     identity::{Identity, Source, identities},
     report::{Outcome, Report},
 };
-use crate::model::{message::Meaning, snapshot::Snapshot};
+use crate::model::snapshot::Snapshot;
 
 /// What one link's file offers.
 struct CheckGroup {
@@ -73,11 +74,6 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 /// The check of this id.
 pub fn named(id: &str) -> Option<&'static Check> {
     all().find(|check| check.id == id)
-}
-
-/// The check that a message in a log belongs to.
-pub fn of_message(meaning: Meaning) -> &'static Check {
-    app::of_message(meaning)
 }
 
 /// Runs every check that concerns the service account. Of one that was only found, Pod Identity's checks wait until something shows

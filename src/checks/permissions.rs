@@ -178,6 +178,14 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     findings
 }
 
+/// Whether the credentials may make a call that a log tells of, as IAM says.
+pub(super) fn allowed(snapshot: &Snapshot, action: &str, resource: &str) -> bool {
+    let asked = snapshot.access.simulated.known().is_some();
+    let Some(session) = Session::of(snapshot).filter(|_| asked) else { return false };
+    let mut needs = snapshot.needs.iter().filter(|need| need.action == action && need.resource == resource);
+    needs.any(|need| judge::judge(need, &session, snapshot).outcome == Outcome::Allowed)
+}
+
 /// The role whose credentials the pods get.
 fn role(snapshot: &Snapshot) -> &RoleView {
     let through_target = snapshot.associated().is_some_and(|association| association.target_role_arn.is_some());

@@ -54,8 +54,6 @@ static TARGET: Check = Check {
     symptom: false,
 };
 
-const LOOK: &str = "kubectl get mutatingwebhookconfigurations pod-identity-webhook -o yaml";
-
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(association) = snapshot.associated() else { return Vec::new() };
     // It proves that the webhook was reached.
@@ -83,9 +81,8 @@ fn registered(snapshot: &Snapshot, injected: bool) -> Vec<Finding> {
         ];
     }
     // Any one of them injects.
-    let mut judged: Vec<Finding> = hooks.iter().map(|hook| judge(snapshot, hook, injected)).collect();
-    let best = judged.iter().enumerate().min_by_key(|(_, finding)| finding.status).map_or(0, |(at, _)| at);
-    vec![judged.swap_remove(best)]
+    let judged = hooks.iter().map(|hook| judge(snapshot, hook, injected));
+    judged.min_by_key(|finding| finding.status).into_iter().collect()
 }
 
 fn subject(configuration: &str) -> String {
@@ -95,20 +92,21 @@ fn subject(configuration: &str) -> String {
 fn judge(snapshot: &Snapshot, hook: &Webhook, injected: bool) -> Finding {
     let subject = subject(&hook.configuration);
     let source = format!("webhook {}", hook.name);
+    let look = format!("kubectl get mutatingwebhookconfigurations {} -o yaml", hook.configuration);
     let namespace = snapshot.subject.namespace.as_str();
     if !hook.for_new_pods {
         return NOT_CALLED
             .fails(subject, "its rules do not name the creation of pods")
             .evidence(source, "rules")
             .change("restore the rule of EKS: operations CREATE, apiGroups \"\", apiVersions v1, resources pods")
-            .command(LOOK);
+            .command(look);
     }
     if hook.covers(namespace) == Some(false) {
         return NOT_CALLED
             .fails(subject, format!("its namespaceSelector leaves out namespace {namespace}"))
             .evidence(source, "namespaceSelector")
             .change("remove the namespaceSelector, as EKS has none")
-            .command(LOOK);
+            .command(look);
     }
     // The label by which a pod opts out is a check of its own.
     let without = |labels: &Labels| {
@@ -124,7 +122,7 @@ fn judge(snapshot: &Snapshot, hook: &Webhook, injected: bool) -> Finding {
             .fails(subject, format!("its objectSelector leaves out pods: {}", listed(&left_out, 3)))
             .evidence(source, "objectSelector")
             .change(format!("restore the objectSelector of EKS: {SKIP_LABEL} DoesNotExist"))
-            .command(LOOK);
+            .command(look);
     }
     match &hook.target {
         Target::Url(url) if url != URL && !injected => {
@@ -132,7 +130,7 @@ fn judge(snapshot: &Snapshot, hook: &Webhook, injected: bool) -> Finding {
                 .fails(subject, format!("it sends the API server to {url}, and EKS runs the webhook at {URL}"))
                 .evidence(source, url)
                 .change(format!("set its clientConfig.url to {URL}"))
-                .command(LOOK);
+                .command(look);
         }
         Target::Service { name, ca: false } => {
             return TARGET
@@ -143,7 +141,7 @@ fn judge(snapshot: &Snapshot, hook: &Webhook, injected: bool) -> Finding {
                 )
                 .evidence(source, "clientConfig")
                 .change(format!("put the CA of Service {name} into its caBundle"))
-                .command(LOOK);
+                .command(look);
         }
         Target::Url(_) | Target::Service { .. } => {}
     }

@@ -30,7 +30,7 @@ use crate::{
         live::Live,
         snapshot::Snapshot,
         subject::{Subject, SubjectText},
-        text::{count, listed},
+        text::count,
     },
     observe::{
         self, live,
@@ -165,9 +165,7 @@ impl Verify {
             return;
         }
         let most = if ctx.term.verbosity() > 0 { usize::MAX } else { SHOWN };
-        let show = if without_aws.len() == 1 { "shows" } else { "show" };
-        let names = listed(without_aws, most);
-        ctx.term.status(format!("{} {show} no use of AWS: {names}", count(without_aws.len(), "service account")));
+        ctx.term.status(view::without_aws(without_aws, most));
     }
 
     async fn read_and_check(&self, ctx: &Context) -> Result<Checked> {

@@ -177,7 +177,7 @@ pub(super) fn fingerprint(template: &PodTemplateSpec) -> u64 {
 }
 
 /// A label selector.
-fn selector(it: &LabelSelector) -> Selector {
+pub(super) fn selector(it: &LabelSelector) -> Selector {
     let expression = |e: &LabelSelectorRequirement| Expression {
         key: e.key.clone(),
         operator: e.operator.clone(),

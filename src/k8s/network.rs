@@ -9,10 +9,10 @@ use k8s_openapi::{
 };
 use kube::{Client, api::ListParams};
 
-use super::{list::list, workloads::within};
+use super::{convert, list::list, workloads::within};
 use crate::model::{
     network::{DAEMONS, ENFORCES, EgressRule, NetworkDaemon, NetworkPolicy, Peer, Port, SETTINGS},
-    workload::Expression,
+    selector::Selector,
 };
 
 /// Every NetworkPolicy of a namespace, or of all.
@@ -23,7 +23,7 @@ pub(super) async fn policies(client: &Client, namespace: Option<&str>) -> Result
 
 fn policy(it: &ApiPolicy) -> NetworkPolicy {
     let spec = it.spec.clone().unwrap_or_default();
-    let selector = spec.pod_selector.unwrap_or_default();
+    let Selector { labels, expressions } = spec.pod_selector.as_ref().map(convert::selector).unwrap_or_default();
     // Left out, the types follow from what the policy has (kubernetes.io/docs/concepts/services-networking/network-policies).
     let of_egress = match &spec.policy_types {
         Some(types) if !types.is_empty() => types.iter().any(|kind| kind == "Egress"),
@@ -32,13 +32,8 @@ fn policy(it: &ApiPolicy) -> NetworkPolicy {
     NetworkPolicy {
         namespace: it.metadata.namespace.clone().unwrap_or_default(),
         name: it.metadata.name.clone().unwrap_or_default(),
-        labels: selector.match_labels.unwrap_or_default(),
-        expressions: selector
-            .match_expressions
-            .unwrap_or_default()
-            .into_iter()
-            .map(|e| Expression { key: e.key, operator: e.operator, values: e.values.unwrap_or_default() })
-            .collect(),
+        labels,
+        expressions,
         egress: of_egress.then(|| spec.egress.iter().flatten().map(rule).collect()),
     }
 }

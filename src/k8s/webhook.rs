@@ -1,17 +1,10 @@
 //! The registration of the webhook that injects pods.
 
-use k8s_openapi::{
-    api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration},
-    apimachinery::pkg::apis::meta::v1::LabelSelector,
-};
+use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
 use kube::{Api, Client, api::ListParams};
 
-use super::list::list;
-use crate::model::{
-    selector::Selector,
-    webhook::{Target, Webhook},
-    workload::Expression,
-};
+use super::{convert, list::list};
+use crate::model::webhook::{Target, Webhook};
 
 /// The webhooks that inject pods: one, where all is well.
 pub(super) async fn webhooks(client: &Client) -> Result<Vec<Webhook>, kube::Error> {
@@ -48,17 +41,9 @@ fn webhook(configuration: &str, hook: MutatingWebhook) -> Webhook {
         name: hook.name,
         target,
         for_new_pods,
-        objects: selector(hook.object_selector),
-        namespaces: selector(hook.namespace_selector),
+        objects: hook.object_selector.as_ref().map(convert::selector).unwrap_or_default(),
+        namespaces: hook.namespace_selector.as_ref().map(convert::selector).unwrap_or_default(),
         conditions: hook.match_conditions.is_some_and(|conditions| !conditions.is_empty()),
         fails_closed: hook.failure_policy.as_deref() != Some("Ignore"),
     }
-}
-
-fn selector(selector: Option<LabelSelector>) -> Selector {
-    let selector = selector.unwrap_or_default();
-    let expressions = selector.match_expressions.unwrap_or_default().into_iter();
-    let expressions =
-        expressions.map(|it| Expression { key: it.key, operator: it.operator, values: it.values.unwrap_or_default() });
-    Selector { labels: selector.match_labels.unwrap_or_default(), expressions: expressions.collect() }
 }

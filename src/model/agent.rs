@@ -11,6 +11,7 @@ pub use self::pod::{AgentPod, Trouble};
 
 use super::{
     addon::Addon,
+    text::listed,
     workload::{Placement, Pod, Taint, Workload, WorkloadKind},
 };
 
@@ -343,13 +344,8 @@ pub fn grouped(missing: &[(String, String)]) -> String {
             None => by_reason.push((why, vec![name])),
         }
     }
-    let groups: Vec<String> = by_reason
-        .into_iter()
-        .map(|(why, names)| {
-            let more = if names.len() > 5 { format!(" and {} more", names.len() - 5) } else { String::new() };
-            format!("{}{more} ({why})", names.iter().take(5).copied().collect::<Vec<_>>().join(", "))
-        })
-        .collect();
+    let groups: Vec<String> =
+        by_reason.into_iter().map(|(why, names)| format!("{} ({why})", listed(&names, 5))).collect();
     groups.join(", ")
 }
 

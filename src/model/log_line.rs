@@ -83,9 +83,14 @@ impl LogLine {
 
     /// Whether it is said in the ordinary course of things: no error, no frame of a stack, not empty.
     pub fn is_ordinary(&self) -> bool {
-        let line = self.raw.as_str();
-        let frame = line.starts_with([' ', '\t']) || line.starts_with("at ") || line.starts_with("File \"");
-        !line.trim().is_empty() && !frame && !reports_an_error(&line.to_lowercase())
+        let indented = self.raw.starts_with([' ', '\t']);
+        !self.raw.trim().is_empty() && !indented && !self.is_frame() && !reports_an_error(&self.raw.to_lowercase())
+    }
+
+    /// Whether it is a frame of a stack, which has names of code in it.
+    pub fn is_frame(&self) -> bool {
+        let line = self.raw.trim_start();
+        line.starts_with("at ") || line.starts_with("File \"")
     }
 
     /// As it was written: to be matched, and never to be shown.

@@ -6,6 +6,7 @@ use super::{
     log_line::LogLine,
     message::{self, Row},
     refusal::{self, Caller, Refusal},
+    text::count,
 };
 
 /// What is said.
@@ -39,6 +40,20 @@ pub enum Standing {
     Passed(usize),
     /// It is older than any credentials that are in use.
     Old(SignedDuration),
+}
+
+impl Standing {
+    /// Why it may be over; `None` where nothing says so.
+    pub fn why_over(self) -> Option<String> {
+        match self {
+            Self::Current => None,
+            Self::Passed(lines) => Some(format!("{lines} lines without an error came after it")),
+            Self::Old(age) => {
+                let hours = usize::try_from(age.as_hours()).unwrap_or_default();
+                Some(format!("it was logged {} ago", count(hours, "hour")))
+            }
+        }
+    }
 }
 
 /// How long credentials of Pod Identity last at most (EKS User Guide, pod-id-how-it-works): what was refused earlier was refused

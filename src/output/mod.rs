@@ -8,6 +8,7 @@ pub mod error;
 mod gate;
 pub mod json;
 pub mod log;
+pub mod markdown;
 pub mod mask;
 pub mod plan;
 pub mod progress;

@@ -26,9 +26,7 @@ pub fn associate(want: &Want, have: &Have) -> Result<Plan, Refusal> {
     association::plan(want, have, &role, &mut plan)?;
     irsa(have, &role, &mut plan);
     restart::plan(want, have, &mut plan);
-    plan.leave_out_deleted();
-    plan.warn_of_effects();
-    plan.steps.sort_by_key(Step::stage);
+    plan.finish();
     Ok(plan)
 }
 

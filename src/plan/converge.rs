@@ -145,9 +145,7 @@ pub fn converge(ask: &Converge<'_>) -> Result<Plan, Vec<Refusal>> {
     }
     let changed = outside.into_iter().filter(|(_, (before, after))| before != after);
     plan.steps.extend(changed.map(|(role, (before, after))| Step::PutTrust { role, before, after }));
-    plan.leave_out_deleted();
-    plan.warn_of_effects();
-    plan.steps.sort_by_key(Step::stage);
+    plan.finish();
     Ok(plan)
 }
 

@@ -87,8 +87,7 @@ pub fn disassociate(ask: &Disassociate<'_>) -> Result<Plan, Refusal> {
             restarts(target, &mut plan);
         }
     }
-    plan.leave_out_deleted();
-    plan.steps.sort_by_key(Step::stage);
+    plan.finish();
     Ok(plan)
 }
 
@@ -118,14 +117,13 @@ fn using(target: &Target, recycle: bool, plan: &mut Plan) {
             if using.is_empty() || recycle {
                 return;
             }
-            let more = if using.len() > 3 { format!(" and {} more", using.len() - 3) } else { String::new() };
             plan.warn(format!(
-                "{} of {} still {} it, and {} credentials for up to 6 hours: {}{more}",
+                "{} of {} still {} it, and {} credentials for up to 6 hours: {}",
                 crate::model::text::count(using.len(), "running pod"),
                 target.subject,
                 if using.len() == 1 { "uses" } else { "use" },
                 if using.len() == 1 { "keeps its" } else { "keep their" },
-                using.iter().take(3).copied().collect::<Vec<_>>().join(", "),
+                crate::model::text::listed(&using, 3),
             ));
         }
     }

@@ -391,6 +391,14 @@ impl Plan {
         restarted.chain(&self.watch).filter(|id| id.kind == WorkloadKind::Rollout)
     }
 
+    /// Ends the planning: what is written is such that AWS takes it, what may not be meant is warned of, and the steps are in
+    /// the order of execution.
+    fn finish(&mut self) {
+        self.leave_out_deleted();
+        self.warn_of_effects();
+        self.steps.sort_by_key(Step::stage);
+    }
+
     /// Warns of what nobody may have meant in all that the plan creates: roles without any permissions, and associations of
     /// service accounts that pods run as without having been given any.
     fn warn_of_effects(&mut self) {

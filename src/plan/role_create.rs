@@ -129,8 +129,7 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
     if let Some(role) = ask.role {
         foreign(ask, role, &mut plan)?;
     }
-    plan.leave_out_deleted();
-    plan.warn_of_effects();
+    plan.finish();
     Ok(plan)
 }
 

@@ -274,7 +274,7 @@ pub(super) static MSK: Check = Check {
 };
 
 /// The check of what a message means.
-pub(super) fn check_for(meaning: Meaning) -> &'static Check {
+pub fn check_for(meaning: Meaning) -> &'static Check {
     match meaning {
         Meaning::NoCredentials => &NO_CREDENTIALS,
         Meaning::NoVariables => &NO_VARIABLES,

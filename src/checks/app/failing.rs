@@ -216,10 +216,9 @@ fn remedy_for(reason: &str) -> &'static str {
 /// What the output is about, with the line that says it: the last one about credentials, else the last error, else the last
 /// line. `None` when nothing was printed.
 fn topic(lines: &[LogLine]) -> Option<(Topic, &str)> {
-    // A stack's frames are names of code.
-    let speaks = |line: &str| !line.is_empty() && !line.starts_with("at ") && !line.starts_with("File \"");
+    let speaks = |line: &&LogLine| !line.shown().is_empty() && !line.is_frame();
     let lines: Vec<(&str, String)> =
-        lines.iter().map(|line| (line.shown(), line.raw().to_lowercase())).filter(|(line, _)| speaks(line)).collect();
+        lines.iter().filter(speaks).map(|line| (line.shown(), line.raw().to_lowercase())).collect();
     let other = |lower: &str| OTHER.iter().any(|words| words.iter().all(|word| lower.contains(word)));
     let refused = |lower: &str| REFUSALS.iter().any(|word| lower.contains(word)) && !other(lower);
     let about = |lower: &str| reports_an_error(lower) && SUBJECTS.iter().any(|word| lower.contains(word));

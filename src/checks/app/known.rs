@@ -13,9 +13,8 @@ use crate::model::{
     log_line::LogLine,
     message::{Meaning, Row},
     refusal::Caller,
-    said::{self, Said, Saying, Standing},
+    said::{self, Said, Saying},
     snapshot::{PodLog, Snapshot},
-    text,
     workload::{Container, Pod},
 };
 
@@ -61,10 +60,10 @@ pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &
         Observed::NotRequested => return None,
     };
     let Saying { said, line, standing } = said::last(lines, snapshot.now)?;
-    let stands = logged.failing() || standing == Standing::Current;
+    let over = standing.why_over().filter(|_| !logged.failing());
     match said {
-        Said::Refusal(refusal) => refused::explain(logged, &refusal, line, stands).map(|it| over(it, standing, stands)),
-        Said::Message(row) => Some(over(explain(logged, row, line), standing, stands)),
+        Said::Refusal(refusal) => refused::explain(logged, &refusal, line, over.is_none()).map(|it| eased(it, over)),
+        Said::Message(row) => Some(eased(explain(logged, row, line), over)),
         Said::Acts(Caller::PodIdentity { role }) => Some(
             catalog::SOUND
                 .ok(logged.subject(), format!("it acts as role {role}: the credentials of Pod Identity work"))
@@ -75,20 +74,12 @@ pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &
     }
 }
 
-/// What a container said and gets on without is no failure any more.
-fn over(mut finding: Finding, standing: Standing, stands: bool) -> Finding {
-    if stands || finding.status != Status::Failed {
-        return finding;
+/// A failure that may be over is a warning; `over`: why it may be.
+fn eased(mut finding: Finding, over: Option<String>) -> Finding {
+    if let Some(why) = over.filter(|_| finding.status == Status::Failed) {
+        finding.status = Status::Warning;
+        finding.message = format!("{}; it may be over: {why}", finding.message);
     }
-    let since = match standing {
-        Standing::Current => return finding,
-        Standing::Passed(lines) => format!("{lines} lines without an error came after it"),
-        Standing::Old(age) => {
-            format!("it was logged {} ago", text::count(usize::try_from(age.as_hours()).unwrap_or_default(), "hour"))
-        }
-    };
-    finding.status = Status::Warning;
-    finding.message = format!("{}; it may be over: {since}", finding.message);
     finding
 }
 

@@ -1,12 +1,11 @@
 //! Refusals in a log: whose they are, and which policy has to be changed, if any.
 
 use super::{
-    super::{Finding, Status},
+    super::{Finding, Status, permissions},
     catalog, failing,
     known::Logged,
 };
 use crate::model::{
-    access::Effect,
     log_line::LogLine,
     refusal::{Caller, Layer, Refusal},
     snapshot::Snapshot,
@@ -87,15 +86,7 @@ fn allowed_now(snapshot: &Snapshot, refusal: &Refusal) -> bool {
     let of_the_role = matches!(refusal.layer, Layer::Identity | Layer::Boundary) && !refusal.explicit;
     let cluster = snapshot.cluster.cluster.known().map(|cluster| &cluster.arn);
     let Some((action, resource)) = refusal.need(cluster).filter(|_| of_the_role) else { return false };
-    let mut decisions = snapshot.access.simulated.known().into_iter().flatten();
-    decisions.any(|it| {
-        it.action == action
-            && it.resource == resource
-            && it.effect == Effect::Allowed
-            && it.boundary != Some(false)
-            && it.organization != Some(false)
-            && it.missing.is_empty()
-    })
+    permissions::allowed(snapshot, &action, &resource)
 }
 
 /// Refused for other reasons than its credentials.

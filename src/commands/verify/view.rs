@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::{
     checks::{Finding, Link, Outcome, Report, Status},
-    model::text::count,
+    model::text::{count, listed},
     output::{
         Term,
         block::hanging,
@@ -70,6 +70,12 @@ pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
         verdict(&mut out, report, look);
     }
     out
+}
+
+/// Service accounts that show no use of AWS, in one line with so many names.
+pub(super) fn without_aws(names: &[String], most: usize) -> String {
+    let show = if names.len() == 1 { "shows" } else { "show" };
+    format!("{} {show} no use of AWS: {}", count(names.len(), "service account"), listed(names, most))
 }
 
 /// What is worth a look in many service accounts, each once.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use podid::{
     checks::{self, Check, Link},
     model::message,
+    output::markdown::code,
 };
 
 use super::{holds, root};
@@ -19,21 +20,12 @@ This page lists what podid checks, in the order in which one thing depends on an
 `NS/SA` stands for the service account and `ROLE` for its role. `podid verify --explain ID` prints the same about one check.
 ";
 
-/// A code span of one line, which may hold backticks.
-fn code(text: &str) -> String {
-    let text = text.replace('\n', " ");
-    let runs = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(runs + 1);
-    let gap = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{fence}{gap}{text}{gap}{fence}")
-}
-
 fn section(out: &mut String, check: &Check) {
     let _ = writeln!(out, "\n### `{}`: {}\n\n{}\n", check.id, check.title, check.background);
     for source in check.sources {
         let _ = writeln!(out, "- See <{source}>");
     }
-    let mut known: Vec<_> = message::rows().filter(|row| checks::of_message(row.meaning).id == check.id).collect();
+    let mut known: Vec<_> = message::rows().filter(|row| checks::check_for(row.meaning).id == check.id).collect();
     known.sort_by_key(|row| row.id);
     if !known.is_empty() {
         out.push_str("\nMessages:\n\n");
