@@ -166,7 +166,8 @@ fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> 
     if after == role.trust {
         return Ok(());
     }
-    if after.statements().is_empty() {
+    // A deleted principal's statement goes too, and is none to keep the document for.
+    if trust::without_deleted(&after).0.statements().is_empty() {
         plan.warn(format!(
             "role `{name}` stays, with its trust policy as it is (IAM takes none without statements); \
              `--delete-role` deletes it too"

@@ -85,6 +85,10 @@ fn what_goes_and_in_which_order() {
     let request =
         Request { cluster: &cluster(), subject: &subject("carts/carts"), session_tags: true, now: None, pod: None };
     assert!(matches!(trust::evaluate(after, &request), Verdict::Refuses(_)));
+    // Nobody lives whom the rest of it names: IAM would refuse that, and takes no empty document.
+    let dead = json!({"AWS": "AROAEXAMPLEOLDROLEID1"});
+    world.role().trust.0["Statement"][1]["Principal"] = dead;
+    assert_eq!(ids(&world.ask(false, false, false).unwrap()), ["delete-association/carts/carts"]);
     // Nothing is there: nothing is planned.
     world.targets[0].association = None;
     world.targets[0].pods = Observed::Known(Vec::new());
