@@ -22,7 +22,7 @@ static PASSED: Check = Check {
     id: "webhook.ok",
     link: Link::Webhook,
     title: "new pods reach the webhook that injects them",
-    background: "The API server calls the webhook of the MutatingWebhookConfiguration pod-identity-webhook whenever a pod is created. EKS makes it with the cluster and runs the webhook itself.",
+    background: "The API server calls the webhook of the MutatingWebhookConfiguration pod-identity-webhook whenever a pod is created. EKS creates it with the cluster, and runs the webhook itself.",
     sources: SOURCES,
     symptom: false,
 };
@@ -30,8 +30,8 @@ static PASSED: Check = Check {
 static MISSING: Check = Check {
     id: "webhook.missing",
     link: Link::Webhook,
-    title: "no webhook is registered that injects pods",
-    background: "Somebody deleted the MutatingWebhookConfiguration pod-identity-webhook. Pods are created without credentials from then on, and nothing reports it; running pods keep theirs until they are replaced.",
+    title: "the webhook that injects pods is not registered",
+    background: "The MutatingWebhookConfiguration pod-identity-webhook does not exist. New pods are created without credentials, and no error is reported. Running pods keep their credentials until they are replaced.",
     sources: SOURCES,
     symptom: false,
 };
@@ -39,8 +39,8 @@ static MISSING: Check = Check {
 static NOT_CALLED: Check = Check {
     id: "webhook.not-called",
     link: Link::Webhook,
-    title: "the webhook's registration leaves these pods out",
-    background: "The rules, namespaceSelector and objectSelector of a webhook decide for which objects the API server calls it. For a pod that they leave out it is never called.",
+    title: "the API server does not call the webhook for these pods",
+    background: "The rules, namespaceSelector and objectSelector of a webhook decide for which objects the API server calls it. It is never called for a pod that they exclude.",
     sources: &["https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/"],
     symptom: false,
 };
@@ -48,8 +48,8 @@ static NOT_CALLED: Check = Check {
 static TARGET: Check = Check {
     id: "webhook.target",
     link: Link::Webhook,
-    title: "the webhook is registered at another place than EKS runs it",
-    background: "EKS runs the webhook beside its API servers. A registration that was restored from another cluster, or left behind by a webhook that was installed by hand, sends the API server elsewhere; as failurePolicy is Ignore, pods are then created without credentials.",
+    title: "the webhook is registered with the wrong address",
+    background: "EKS runs the webhook beside its API servers. A registration that was restored from another cluster, or that was left by a manual installation, sends the API server to another address. With failurePolicy Ignore, pods are then created without credentials.",
     sources: &["https://github.com/awsdocs/amazon-eks-user-guide/issues/894"],
     symptom: false,
 };
@@ -70,13 +70,13 @@ fn registered(snapshot: &Snapshot, injected: bool) -> Vec<Finding> {
         Observed::NotRequested => return Vec::new(),
     };
     if hooks.is_empty() {
-        let running = if injected { ": the pods that run were injected before" } else { "" };
+        let running = if injected { "; the running pods were injected before it was removed" } else { "" };
         return vec![
             MISSING
-                .fails("the cluster", format!("no webhook is registered that injects pods{running}"))
+                .fails("the cluster", format!("the webhook that injects pods is not registered{running}"))
                 .evidence("MutatingWebhookConfigurations", format!("no {CONFIGURATION}, and no webhook {NAME}"))
                 .change(format!(
-                    "restore the MutatingWebhookConfiguration {CONFIGURATION} (webhook {NAME} at {URL}, with this cluster's own caBundle) from a backup, or ask AWS Support to"
+                    "restore the MutatingWebhookConfiguration {CONFIGURATION} from a backup (webhook {NAME}, url {URL}, caBundle of this cluster), or contact AWS Support"
                 )),
         ];
     }
@@ -96,16 +96,16 @@ fn judge(snapshot: &Snapshot, hook: &Webhook, injected: bool) -> Finding {
     let namespace = snapshot.subject.namespace.as_str();
     if !hook.for_new_pods {
         return NOT_CALLED
-            .fails(subject, "its rules do not name the creation of pods")
+            .fails(subject, "its rules do not include CREATE of pods")
             .evidence(source, "rules")
-            .change("restore the rule of EKS: operations CREATE, apiGroups \"\", apiVersions v1, resources pods")
+            .change("restore the rule that EKS sets: operations CREATE, apiGroups \"\", apiVersions v1, resources pods")
             .command(look);
     }
     if hook.covers(namespace) == Some(false) {
         return NOT_CALLED
-            .fails(subject, format!("its namespaceSelector leaves out namespace {namespace}"))
+            .fails(subject, format!("its namespaceSelector excludes namespace {namespace}"))
             .evidence(source, "namespaceSelector")
-            .change("remove the namespaceSelector, as EKS has none")
+            .change("remove the namespaceSelector: EKS sets none")
             .command(look);
     }
     // The label by which a pod opts out is a check of its own.
@@ -119,15 +119,15 @@ fn judge(snapshot: &Snapshot, hook: &Webhook, injected: bool) -> Finding {
         pods.iter().filter(|pod| !hook.objects.matches(&without(&pod.labels))).map(|pod| pod.name.as_str()).collect();
     if !left_out.is_empty() {
         return NOT_CALLED
-            .fails(subject, format!("its objectSelector leaves out pods: {}", listed(&left_out, 3)))
+            .fails(subject, format!("its objectSelector excludes pods: {}", listed(&left_out, 3)))
             .evidence(source, "objectSelector")
-            .change(format!("restore the objectSelector of EKS: {SKIP_LABEL} DoesNotExist"))
+            .change(format!("restore the objectSelector that EKS sets: {SKIP_LABEL} DoesNotExist"))
             .command(look);
     }
     match &hook.target {
         Target::Url(url) if url != URL && !injected => {
             return TARGET
-                .fails(subject, format!("it sends the API server to {url}, and EKS runs the webhook at {URL}"))
+                .fails(subject, format!("its url is {url}, but EKS runs the webhook at {URL}"))
                 .evidence(source, url)
                 .change(format!("set its clientConfig.url to {URL}"))
                 .command(look);
@@ -137,20 +137,20 @@ fn judge(snapshot: &Snapshot, hook: &Webhook, injected: bool) -> Finding {
                 .finds(
                     if injected { Status::Warning } else { Status::Failed },
                     subject,
-                    format!("it calls Service {name} without a caBundle, so that no certificate is accepted"),
+                    format!("it has no caBundle for Service {name}, so the API server rejects the certificate"),
                 )
                 .evidence(source, "clientConfig")
-                .change(format!("put the CA of Service {name} into its caBundle"))
+                .change(format!("set caBundle to the CA of Service {name}"))
                 .command(look);
         }
         Target::Url(_) | Target::Service { .. } => {}
     }
     let mut more = String::new();
     if hook.covers(namespace).is_none() {
-        more += "; whether its namespaceSelector covers this namespace depends on labels that podid does not read";
+        more += "; its namespaceSelector uses labels that podid does not read";
     }
     if hook.conditions {
-        more += "; whether its matchConditions hold only the API server can tell";
+        more += "; only the API server can evaluate its matchConditions";
     }
     let policy = if hook.fails_closed { "failurePolicy Fail" } else { "failurePolicy Ignore" };
     PASSED.ok(subject, format!("registered for new pods ({policy}){more}")).evidence(source, "its rules and selectors")

@@ -54,7 +54,7 @@ pub async fn resolve(ctx: &Context, subjects: &[Subject]) -> Result<Vec<Named>> 
                     Ok(account) => account,
                     Err(failure) => {
                         let failure = ctx.explain_kube(failure, false).await;
-                        let lacking = "see what it takes to find them: `podid iam-policy --rbac`";
+                        let lacking = "print the permissions that podid needs: `podid iam-policy --rbac`";
                         return Err(if failure.denied() { failure.hint(lacking) } else { failure });
                     }
                 };

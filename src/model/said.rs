@@ -47,7 +47,7 @@ impl Standing {
     pub fn why_over(self) -> Option<String> {
         match self {
             Self::Current => None,
-            Self::Passed(lines) => Some(format!("{lines} lines without an error came after it")),
+            Self::Passed(lines) => Some(format!("{lines} lines without an error follow it")),
             Self::Old(age) => {
                 let hours = usize::try_from(age.as_hours()).unwrap_or_default();
                 Some(format!("it was logged {} ago", count(hours, "hour")))

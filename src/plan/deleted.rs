@@ -15,7 +15,7 @@ impl Plan {
             *after = without;
             warnings.extend(gone.into_iter().map(|id| {
                 format!(
-                    "trust policy of role `{role}`: {id} was a role or user that does not exist any more, and is removed: IAM takes no trust policy that names it"
+                    "trust policy of role `{role}`: removing principal {id}, a deleted role or user (IAM rejects policies that name one)"
                 )
             }));
         }

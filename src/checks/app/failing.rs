@@ -207,7 +207,7 @@ fn remedy_for(reason: &str) -> &'static str {
             "create the Secret, ConfigMap or volume that the message names, or correct its name in the pod template"
         }
         _ if reason.starts_with("FailedCreatePod") => {
-            "repair the network plugin of that node, or move the pod to another node"
+            "fix the network plugin on that node, or move the pod to another node"
         }
         _ => "correct what the message names in the pod template",
     }

@@ -78,7 +78,7 @@ pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &
 fn eased(mut finding: Finding, over: Option<String>) -> Finding {
     if let Some(why) = over.filter(|_| finding.status == Status::Failed) {
         finding.status = Status::Warning;
-        finding.message = format!("{}; it may be over: {why}", finding.message);
+        finding.message = format!("{}; it may be resolved: {why}", finding.message);
     }
     finding
 }

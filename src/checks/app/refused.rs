@@ -36,7 +36,7 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine, stands:
         Caller::PodIdentity { .. } if !logged.failing() && allowed_now(logged.snapshot, refusal) => {
             let mut finding = denied(logged, refusal);
             finding.status = Status::Warning;
-            finding.message += "; the role's policies allow it now, so this may be from before they did";
+            finding.message += "; the role's policies allow it now, so this line may be outdated";
             finding.remedies.clear();
             Some(with(finding))
         }

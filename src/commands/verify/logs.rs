@@ -10,13 +10,13 @@ use crate::{args, observe::verify::Logs};
 /// What is read of the containers' logs.
 #[derive(Debug, Args)]
 pub(super) struct LogArgs {
-    /// Read no logs
+    /// Do not read logs
     #[arg(long)]
     no_logs: bool,
-    /// Lines that are read of the end of each log
+    /// Number of lines to read from the end of each log
     #[arg(long, value_name = "LINES", default_value_t = Logs::default().lines, value_parser = clap::value_parser!(u32).range(1..=5000), conflicts_with = "no_logs")]
     tail: u32,
-    /// Read only what was logged within this time, such as 10m or 1h30m
+    /// Read only log lines newer than this, such as 10m or 1h30m
     #[arg(long, value_name = "DURATION", value_parser = args::duration, conflicts_with = "no_logs")]
     since: Option<Duration>,
 }

@@ -13,11 +13,11 @@ use super::{holds, root};
 const HEAD: &str = "\
 # Troubleshooting
 
-Begin with `podid verify NAMESPACE/SERVICE_ACCOUNT`: it runs every check below and prints the fixes in the order to apply them.
-With nothing but an error message, `podid explain 'MESSAGE'` says what it means, without calling any service.
+Start with `podid verify NAMESPACE/SERVICE_ACCOUNT`: it runs every check below and prints the fixes in the order to apply them.
+If you only have an error message, `podid explain 'MESSAGE'` explains it without calling any service.
 
-This page lists what podid checks, in the order in which one thing depends on another, and the messages that it knows. In what helps,
-`NS/SA` stands for the service account and `ROLE` for its role. `podid verify --explain ID` prints the same about one check.
+This page lists the checks in the order in which they depend on each other, and the error messages that podid recognizes. In the fixes,
+`NS/SA` is the service account and `ROLE` is its role. `podid verify --explain ID` prints the same about one check.
 ";
 
 fn section(out: &mut String, check: &Check) {
