@@ -13,7 +13,7 @@ pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &UNHEALTHY, &VERSION, 
 const SETUP: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html";
 
 static SOUND: Check = Check {
-    id: "agent.sound",
+    id: "agent.ok",
     link: Link::Agent,
     title: "the agent is installed and healthy",
     background: "The agent runs on every node and answers the SDKs' question for credentials at 169.254.170.23: it hands a pod's token to EKS Auth and gives back what that answers. EKS Auto Mode has it built into its nodes; elsewhere it is the add-on eks-pod-identity-agent, or a DaemonSet that somebody else manages.",

@@ -17,7 +17,7 @@ const PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-asso
 const ADDONS: &str = "https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html";
 
 static SOUND: Check = Check {
-    id: "association.sound",
+    id: "association.ok",
     link: Link::Association,
     title: "the service account has an association",
     background: "An association says which role the pods of a service account get. EKS keeps it, nothing of it is in Kubernetes.",

@@ -8,7 +8,7 @@ pub(super) static CHECKS: &[&Check] = &[&SOUND, &NOT_ACTIVE, &PLATFORM];
 const RESTRICTIONS: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html";
 
 static SOUND: Check = Check {
-    id: "cluster.sound",
+    id: "cluster.ok",
     link: Link::Cluster,
     title: "the cluster is active and has Pod Identity",
     background: "Everything else is looked at in this cluster: its account and region say where roles and tables are looked for.",

@@ -27,7 +27,7 @@ pub enum Link {
     /// What the webhook put into the pods.
     PodSpec,
     /// Credentials that the SDKs find before those of Pod Identity.
-    Shadowed,
+    Override,
     /// What the containers act as.
     Identity,
     /// The way from the pod to the agent, and from there to EKS Auth.
@@ -41,7 +41,7 @@ pub enum Link {
     /// The target role.
     TargetRole,
     /// Whether running pods have the newest settings.
-    Freshness,
+    Restart,
     /// What came of asking for the credentials in a pod's name.
     Live,
     /// What the application itself says.
@@ -59,14 +59,14 @@ impl Link {
         Self::Workload,
         Self::Webhook,
         Self::PodSpec,
-        Self::Shadowed,
+        Self::Override,
         Self::Identity,
         Self::Network,
         Self::Role,
         Self::Trust,
         Self::Permissions,
         Self::TargetRole,
-        Self::Freshness,
+        Self::Restart,
         Self::Live,
         Self::App,
     ];
@@ -82,14 +82,14 @@ impl Link {
             Self::Workload => "workload",
             Self::Webhook => "webhook",
             Self::PodSpec => "pod-spec",
-            Self::Shadowed => "shadowed",
+            Self::Override => "override",
             Self::Identity => "identity",
             Self::Network => "network",
             Self::Role => "role",
             Self::Trust => "trust",
             Self::Permissions => "permissions",
             Self::TargetRole => "target-role",
-            Self::Freshness => "freshness",
+            Self::Restart => "restart",
             Self::Live => "live",
             Self::App => "app",
         }
@@ -106,14 +106,14 @@ impl Link {
             Self::Workload => "workload",
             Self::Webhook => "webhook",
             Self::PodSpec => "pod spec",
-            Self::Shadowed => "shadowed credentials",
+            Self::Override => "overridden credentials",
             Self::Identity => "identity",
             Self::Network => "network",
             Self::Role => "role",
             Self::Trust => "trust",
             Self::Permissions => "permissions",
             Self::TargetRole => "target role",
-            Self::Freshness => "freshness",
+            Self::Restart => "restart",
             Self::Live => "live",
             Self::App => "application",
         }
@@ -138,7 +138,7 @@ impl Link {
                 | Self::Role
                 | Self::Trust
                 | Self::TargetRole
-                | Self::Freshness
+                | Self::Restart
                 | Self::Live
         )
     }

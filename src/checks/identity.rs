@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Check, Finding, FindingSubject, Link, environment::Environment, shadowed::beside};
+use super::{Check, Finding, FindingSubject, Link, environment::Environment, overrides::beside};
 use crate::model::{
     arn::last,
     have::Observed,
@@ -17,7 +17,7 @@ pub(super) static CHECKS: &[&Check] = &[&PASSED, &OTHER];
 const ORDER: &str = "https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html";
 
 static PASSED: Check = Check {
-    id: "identity.sound",
+    id: "identity.ok",
     link: Link::Identity,
     title: "the containers use the credentials that they are meant to use",
     background: "An SDK takes the first credentials that it finds: Java system properties, access keys in the environment, a web identity (IRSA), profiles and files, the container's credentials (Amazon ECS, Pod Identity), and last the role of the node. Which of these a container finds is told from its pod as it runs; code that asks for a certain source may do otherwise.",
@@ -98,7 +98,7 @@ fn source(environment: &Environment, java_keys: bool, injected: bool) -> (Source
     let from = |name: &str| set(name).map(|it| format!("{name} from {}", it.source));
     let by_the_jvm = JAVA_OPTIONS
         .iter()
-        .take(super::shadowed::READ_BY_THE_JVM)
+        .take(super::overrides::READ_BY_THE_JVM)
         .find(|name| set(name).is_some_and(|it| it.value.as_deref() == Some(JAVA_KEYS)));
     if java_keys || by_the_jvm.is_some() {
         return (Source::StaticKeys, Some(by_the_jvm.map_or(JAVA_KEYS, |name| name).to_owned()));

@@ -11,7 +11,7 @@ pub(super) static CHECKS: &[&Check] = &[&SOUND, &NO_ASSOCIATION, &REFUSED, &TOKE
 const API: &str = "https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html";
 
 static SOUND: Check = Check {
-    id: "live.sound",
+    id: "live.ok",
     link: Link::Live,
     title: "EKS Auth gives credentials for a running pod, and they work",
     background: "With --live, podid has Kubernetes issue a token for a running pod, as the kubelet does, and hands it to EKS Auth, as the agent does. What comes back is what the pod would get. The credentials stay in podid's memory and are used for nothing but the calls that the findings name.",

@@ -10,19 +10,19 @@ mod association;
 mod cluster;
 mod environment;
 mod finding;
-mod freshness;
 mod identity;
 mod live;
 pub mod modes;
 mod network;
 mod nodes;
+mod overrides;
 mod permissions;
 mod pod_spec;
 mod proof;
 mod report;
+mod restart;
 mod role;
 mod service_account;
-mod shadowed;
 mod target;
 mod trust;
 mod webhook;
@@ -54,14 +54,14 @@ static CHAIN: &[CheckGroup] = &[
     CheckGroup { link: Link::Workload, checks: workload::CHECKS, look: workload::findings },
     CheckGroup { link: Link::Webhook, checks: webhook::CHECKS, look: webhook::findings },
     CheckGroup { link: Link::PodSpec, checks: pod_spec::CHECKS, look: pod_spec::findings },
-    CheckGroup { link: Link::Shadowed, checks: shadowed::CHECKS, look: shadowed::findings },
+    CheckGroup { link: Link::Override, checks: overrides::CHECKS, look: overrides::findings },
     CheckGroup { link: Link::Identity, checks: identity::CHECKS, look: identity::findings },
     CheckGroup { link: Link::Network, checks: network::CHECKS, look: network::findings },
     CheckGroup { link: Link::Role, checks: role::CHECKS, look: role::findings },
     CheckGroup { link: Link::Trust, checks: trust::CHECKS, look: trust::findings },
     CheckGroup { link: Link::Permissions, checks: permissions::CHECKS, look: permissions::findings },
     CheckGroup { link: Link::TargetRole, checks: target::CHECKS, look: target::findings },
-    CheckGroup { link: Link::Freshness, checks: freshness::CHECKS, look: freshness::findings },
+    CheckGroup { link: Link::Restart, checks: restart::CHECKS, look: restart::findings },
     CheckGroup { link: Link::Live, checks: live::CHECKS, look: live::findings },
     CheckGroup { link: Link::App, checks: app::CHECKS, look: app::findings },
 ];
@@ -117,7 +117,7 @@ pub fn uses_aws(snapshot: &Snapshot, report: &Report) -> bool {
     !snapshot.found
         || snapshot.irsa_annotation().is_some()
         || report.containers.iter().any(|it| !matches!(it.source, Source::NodeRole | Source::None))
-        || report.of(Link::Shadowed).any(|finding| finding.status == Status::Failed)
+        || report.of(Link::Override).any(|finding| finding.status == Status::Failed)
         // Its checks were run because its log speaks of AWS.
         || report.of(Link::Association).next().is_some()
         || snapshot.live_pods().into_iter().flat_map(|pod| &pod.spec.containers).any(set)

@@ -25,7 +25,7 @@ pub(super) static CHECKS: &[&Check] =
     &[&SOUND, &POLICY, &CILIUM, &PROXY, &GROUPS, &UNREACHABLE, &SLOW, &IMDS, &THROTTLED];
 
 static SOUND: Check = Check {
-    id: "network.sound",
+    id: "network.ok",
     link: Link::Network,
     title: "nothing known stands between the pods and their credentials",
     background: "A pod asks the agent over the link-local address 169.254.170.23 (or [fd00:ec2::23]), port 80; the agent asks EKS Auth over the node's network.",

@@ -12,7 +12,7 @@ use crate::model::{
 pub(super) static CHECKS: &[&Check] = &[&SOUND, &NO_AGENT, &UNSUPPORTED, &role::PERMISSION, &role::BOUNDARY];
 
 static SOUND: Check = Check {
-    id: "nodes.sound",
+    id: "nodes.ok",
     link: Link::Nodes,
     title: "every node that the pods run on has a ready agent",
     background: "A pod asks the agent of its own node, at an address that no other node answers.",

@@ -31,7 +31,7 @@ pub(super) static CHECKS: &[&Check] = &[
 ];
 
 static SOUND: Check = Check {
-    id: "permissions.sound",
+    id: "permissions.ok",
     link: Link::Permissions,
     title: "the role may do what the workload needs",
     background: "With credentials in hand, each call is still judged: by the role's policies, its permissions boundary, the organisation's policies, the association's session policy, and the resource's own. IAM is asked with the session tags that EKS sends. Where it may not be asked, podid reads the policies and predicts; an organisation's policies are not seen then.",

@@ -1,6 +1,6 @@
 //! What the webhook put into the pods: the credentials variables and the token, in every container that should have them.
 
-use super::{Check, Finding, FindingSubject, Link, Status, environment::Environment, freshness};
+use super::{Check, Finding, FindingSubject, Link, Status, environment::Environment, restart};
 use crate::model::{
     association::Association,
     have::Observed,
@@ -18,7 +18,7 @@ const HOW: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-i
 const WEBHOOK: &str = "https://github.com/aws/amazon-eks-pod-identity-webhook";
 
 static SOUND: Check = Check {
-    id: "pod-spec.sound",
+    id: "pod-spec.ok",
     link: Link::PodSpec,
     title: "the pods have the settings of Pod Identity",
     background: "When a pod is made, EKS's webhook adds two variables and a token to each of its containers. Only new pods get them: a running pod, and a restarted container of it, stay as they are.",
@@ -146,7 +146,7 @@ fn without_pods(snapshot: &Snapshot) -> Finding {
 
 enum Judged {
     Sound(Option<Finding>),
-    /// `freshness` tells of it.
+    /// `restart` reports it.
     Early,
     Broken(Finding),
 }
@@ -172,7 +172,7 @@ fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
     if let Some(finding) = preset(snapshot, pod, &name) {
         return Judged::Broken(finding);
     }
-    if freshness::too_early(pod, association).is_some() {
+    if restart::too_early(pod, association).is_some() {
         return Judged::Early;
     }
     let lacking = match pod.injection() {
@@ -195,7 +195,7 @@ fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
     };
     let finding = NOT_INJECTED.fails(name, lacking).evidence("its spec", format!("no {FULL_URI}"));
     Judged::Broken(
-        freshness::restarted(finding, snapshot, &[pod])
+        restart::restarted(finding, snapshot, &[pod])
             .change("if new pods lack it too, look at the MutatingWebhookConfiguration pod-identity-webhook"),
     )
 }

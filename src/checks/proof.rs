@@ -26,7 +26,7 @@ pub(super) fn weigh(snapshot: &Snapshot, findings: &mut [Finding]) {
     let live = live(snapshot);
     for finding in findings.iter_mut().filter(|finding| finding.status == Status::Failed) {
         let by = match finding.check.link {
-            Link::Shadowed | Link::Network if pods.iter().any(|pod| concerns(&finding.subject, pod)) => {
+            Link::Override | Link::Network if pods.iter().any(|pod| concerns(&finding.subject, pod)) => {
                 "its log shows a session of Pod Identity, so it got these credentials all the same"
             }
             Link::Trust if live => "EKS Auth gave credentials of this role all the same",
@@ -85,7 +85,7 @@ mod tests {
         for (line, id, on, wanted) in [
             (own, "network.proxy", container, Status::Warning),
             (own, "network.policy", pod, Status::Warning),
-            (own, "shadowed.static-keys", container, Status::Warning),
+            (own, "override.static-keys", container, Status::Warning),
             (own, "trust.condition", "trust policy of role carts", Status::Warning),
             // Another pod may well be hit.
             (own, "network.proxy", "pod carts/carts-b, container carts", Status::Failed),

@@ -11,7 +11,7 @@ use crate::model::{
 pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &OTHER_PATH, &OTHER_ACCOUNT, &JUST_CREATED, &NO_POLICIES];
 
 static SOUND: Check = Check {
-    id: "role.sound",
+    id: "role.ok",
     link: Link::Role,
     title: "the association's role exists",
     background: "EKS looks at the role when an association is made, and then no more.",

@@ -9,7 +9,7 @@ use crate::model::{
 pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING];
 
 static SOUND: Check = Check {
-    id: "service-account.sound",
+    id: "service-account.ok",
     link: Link::ServiceAccount,
     title: "the service account exists",
     background: "An association can be made for a service account that does not exist: it takes effect when both the namespace and the service account do. An annotation of IRSA on it does no harm: the association wins.",

@@ -19,7 +19,7 @@ pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &NOT_PERMITTED, &TRUST
 const PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html";
 
 static SOUND: Check = Check {
-    id: "target-role.sound",
+    id: "target-role.ok",
     link: ChainLink::TargetRole,
     title: "the role may assume the target role, and is trusted by it",
     background: "With a target role, EKS first assumes the association's role and from there the target; the pods get the target's credentials.",

@@ -16,7 +16,7 @@ const ROLE_PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id
 const TAGS_PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html";
 
 static SOUND: Check = Check {
-    id: "trust.sound",
+    id: "trust.ok",
     link: Link::Trust,
     title: "the role's trust policy admits the service account",
     background: "EKS assumes the role as the service pods.eks.amazonaws.com, with six session tags that name cluster, namespace, service account and pod. Whatever the trust policy refuses, pods hear only `EKS does not have permissions to assume the associated role`.",

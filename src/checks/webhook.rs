@@ -1,6 +1,6 @@
 //! The webhook's registration: whether new pods of the service account reach the webhook that injects them.
 
-use super::{Check, Finding, Link, Status, freshness};
+use super::{Check, Finding, Link, Status, restart};
 use crate::model::{
     have::Observed,
     selector::Labels,
@@ -58,7 +58,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(association) = snapshot.associated() else { return Vec::new() };
     // It proves that the webhook was reached.
     let injected =
-        |pod: &&Pod| freshness::too_early(pod, association).is_none() && pod.injection() == Injection::Injected;
+        |pod: &&Pod| restart::too_early(pod, association).is_none() && pod.injection() == Injection::Injected;
     registered(snapshot, snapshot.live_pods().iter().any(injected))
 }
 

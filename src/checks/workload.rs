@@ -1,19 +1,24 @@
 //! What uses the service account: workloads and pods.
 
+use std::collections::BTreeMap;
+
 use super::{Check, Finding, Link};
 use crate::model::{
     have::Observed,
     snapshot::Snapshot,
-    text::{count, nearest},
-    workload::{CronJob, Workload},
+    text::{count, listed, nearest},
+    workload::{CronJob, Injection, Pod, Workload},
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &NONE, &OTHER];
+/// Pods that the evidence names.
+const SHOWN: usize = 5;
+
+pub(super) static CHECKS: &[&Check] = &[&SOUND, &NONE, &OTHER, &CHILDREN];
 
 const POD: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html";
 
 static SOUND: Check = Check {
-    id: "workload.sound",
+    id: "workload.ok",
     link: Link::Workload,
     title: "something uses the service account",
     background: "Pods get what the association of their own service account gives, and no other.",
@@ -39,6 +44,16 @@ static OTHER: Check = Check {
     symptom: true,
 };
 
+static CHILDREN: Check = Check {
+    id: "workload.child-pods",
+    link: Link::Workload,
+    title: "a pod of the service account created pods that run as another one",
+    background: "Spark drivers, runners and workflow engines create pods of their own. Each pod gets the credentials of its own service \
+                 account, not those of the pod that created it; one whose spec names none runs as `default`.",
+    sources: &[POD, "https://spark.apache.org/docs/latest/running-on-kubernetes.html#rbac"],
+    symptom: false,
+};
+
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let subject = format!("service account {}", snapshot.subject);
     match (&snapshot.workloads, &snapshot.pods) {
@@ -52,11 +67,43 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     }
     let names: Vec<String> = own.iter().map(|workload| workload.id.to_string()).collect();
     let by = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
-    vec![
-        SOUND
-            .ok(&subject, format!("{}{by}", count(pods.len(), "pod")))
-            .evidence("the pods and workloads of its namespace", names.join(", ")),
-    ]
+    let used = SOUND
+        .ok(&subject, format!("{}{by}", count(pods.len(), "pod")))
+        .evidence("the pods and workloads of its namespace", names.join(", "));
+    std::iter::once(used).chain(children(snapshot)).collect()
+}
+
+/// Pods that were created by its pods and run as `default` or another account, without credentials settings: one finding for each
+/// service account that they run as.
+fn children(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut by_account: BTreeMap<&str, Vec<&Pod>> = BTreeMap::new();
+    for pod in snapshot.children.known().into_iter().flatten() {
+        if pod.injection() == Injection::No && pod.irsa_role().is_none() {
+            by_account.entry(&pod.service_account).or_default().push(pod);
+        }
+    }
+    let finding = |(account, pods): (&str, Vec<&Pod>)| {
+        let names: Vec<&str> = pods.iter().map(|pod| pod.name.as_str()).collect();
+        let (first, owner) = (pods[0], pods[0].owner.as_ref().map_or("", |owner| &owner.name));
+        let and = if pods.len() > 1 { format!(" (and {} more)", pods.len() - 1) } else { String::new() };
+        let said = format!(
+            "it was created by pod {owner} and runs as service account {account}{and}: it gets no credentials from this association"
+        );
+        let change = if first.labels.get("spark-role").is_some_and(|role| role == "executor") {
+            format!(
+                "set the service account of the executors to {} (`spec.executor.serviceAccount` of a SparkApplication, \
+                 `spark.kubernetes.authenticate.executor.serviceAccountName` of spark-submit)",
+                snapshot.subject.name
+            )
+        } else {
+            format!("set `serviceAccountName: {}` in the pods that {owner} creates", snapshot.subject.name)
+        };
+        CHILDREN
+            .warns(format!("pod {}", first.full_name()), said)
+            .evidence("the pods of its namespace", listed(&names, SHOWN))
+            .change(change)
+    };
+    by_account.into_iter().map(finding).collect()
 }
 
 /// CronJobs use it, whose pods are there now and then.

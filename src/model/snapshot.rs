@@ -22,7 +22,7 @@ use super::{
     role::Role,
     subject::ObjectRef,
     webhook::Webhook,
-    workload::{Container, CronJob, Pod, Workload},
+    workload::{Container, CronJob, Owner, Pod, Workload},
 };
 
 /// What is the same for every service account of a cluster.
@@ -94,6 +94,8 @@ pub struct Snapshot {
     pub service_account: Observed<ServiceAccountState>,
     /// Its pods.
     pub pods: Observed<Vec<Pod>>,
+    /// Running pods that its pods created and that run as another service account; listed only for pods that may create some.
+    pub children: Observed<Vec<Pod>>,
     /// All workloads of its namespace.
     pub workloads: Observed<Vec<Workload>>,
     /// CronJobs that run as it; asked for only where nothing else uses it.
@@ -142,6 +144,7 @@ impl Snapshot {
             webhooks: Observed::NotRequested,
             service_account: Observed::NotRequested,
             pods: Observed::NotRequested,
+            children: Observed::NotRequested,
             workloads: Observed::NotRequested,
             cron_jobs: Observed::NotRequested,
             config_maps: BTreeMap::new(),
@@ -167,6 +170,15 @@ impl Snapshot {
     /// Its pods that neither ended nor are ending.
     pub fn live_pods(&self) -> Vec<&Pod> {
         self.pods.known().into_iter().flatten().filter(|pod| pod.live()).collect()
+    }
+
+    /// Whether another pod was created by one of its pods and runs as another service account.
+    pub fn is_child(&self, pod: &Pod) -> bool {
+        let created = |owner: &Owner| {
+            let is_owner = |parent: &&Pod| parent.namespace == pod.namespace && parent.name == owner.name;
+            owner.kind == "Pod" && self.live_pods().iter().any(is_owner)
+        };
+        pod.live() && pod.service_account != self.subject.name && pod.owner.as_ref().is_some_and(created)
     }
 
     /// Its pods that are looked at for trouble: those that live, and the newest pod of its Jobs where that failed for good.

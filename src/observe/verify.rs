@@ -231,19 +231,20 @@ impl Asking<'_> {
                     self.warnings(it),
                     self.agent_logs(it),
                     self.around(it, &cluster),
-                    self.owner(it, &cluster)
+                    self.owner(it, &cluster),
+                    self.children(it)
                 )
             })
             .buffered(CONCURRENCY)
             .try_collect::<Vec<_>>()
             .await?;
-        for ((it, (settings, logs, warnings, agent_logs, around, owner)), cron_jobs) in
+        for ((it, (settings, logs, warnings, agent_logs, around, owner, children)), cron_jobs) in
             snapshots.iter_mut().zip(more).zip(cron_jobs)
         {
             (it.config_maps, it.secrets) = settings;
             (it.logs, it.warnings, it.agent_logs) = (logs, warnings, agent_logs);
             (it.others, it.elsewhere, it.near) = around;
-            it.owner = owner;
+            (it.owner, it.children) = (owner, children);
             it.cron_jobs = cron_jobs;
             if let Some(association) = it.associated().cloned() {
                 it.webhooks.clone_from(&webhooks);

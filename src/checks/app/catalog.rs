@@ -4,7 +4,7 @@ use super::super::{Check, Link};
 use crate::model::message::Meaning;
 
 pub(super) static SOUND: Check = Check {
-    id: "app.sound",
+    id: "app.ok",
     link: Link::App,
     title: "the application says nothing of broken credentials",
     background: "The SDKs' last words often name the link that is broken, in a text that is known. A caller `assumed-role/ROLE/eks-…` shows that the credentials of Pod Identity are used.",

@@ -58,7 +58,7 @@ fn the_answer_decides_who_is_to_blame() {
     let explicit = answer(Effect::Explicit);
     let implicit = answer(Effect::Implicit);
     for (decision, id) in [
-        (answer(Effect::Allowed), "permissions.sound"),
+        (answer(Effect::Allowed), "permissions.ok"),
         (implicit.clone(), "permissions.missing"),
         (explicit.clone(), "permissions.explicit-deny"),
         (Decision { boundary: Some(true), ..implicit.clone() }, "permissions.missing"),
@@ -73,7 +73,7 @@ fn the_answer_decides_who_is_to_blame() {
         assert_eq!(found(&asked(decision.clone())).0, id, "{decision:?}");
     }
     let missing = vec!["aws:SourceVpc".to_owned()];
-    assert_eq!(found(&asked(Decision { missing, ..implicit.clone() })), ("permissions.sound", Status::Unknown));
+    assert_eq!(found(&asked(Decision { missing, ..implicit.clone() })), ("permissions.ok", Status::Unknown));
     // A tag that EKS does not send is known to be absent.
     let missing = vec!["aws:PrincipalTag/team".to_owned()];
     assert_eq!(found(&asked(Decision { missing, ..implicit })), ("permissions.missing", Status::Failed));
@@ -83,14 +83,14 @@ fn the_answer_decides_who_is_to_blame() {
 #[test]
 fn a_denial_may_hang_on_what_podid_does_not_know() {
     let deny = Decision { missing: vec!["aws:SourceVpc".to_owned()], ..answer(Effect::Explicit) };
-    assert_eq!(found(&asked(deny.clone())), ("permissions.sound", Status::Unknown));
+    assert_eq!(found(&asked(deny.clone())), ("permissions.ok", Status::Unknown));
     let perimeter = json!([
         {"Effect": "Allow", "Action": "*", "Resource": "*"},
         {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:SourceVpc": "vpc-1"}}},
     ]);
     let mut it = asked(deny.clone());
     it.role.documents = allowing(&perimeter);
-    assert_eq!(found(&it), ("permissions.sound", Status::Unknown));
+    assert_eq!(found(&it), ("permissions.ok", Status::Unknown));
     it.role.documents = allowing(&json!({"Effect": "Deny", "Action": "dynamodb:*", "Resource": "*"}));
     assert_eq!(found(&it), ("permissions.explicit-deny", Status::Failed));
     let organization = Decision { organization: Some(false), ..answer(Effect::Explicit) };
@@ -124,11 +124,11 @@ fn what_is_not_seen_is_not_judged() {
     let mut it = asked(answer(Effect::Allowed));
     it.access.simulated = Observed::Unreadable("not allowed: iam:SimulatePrincipalPolicy".to_owned());
     it.role.documents = Observed::Unreadable("not allowed: iam:GetRolePolicy".to_owned());
-    assert_eq!(found(&it), ("permissions.sound", Status::Skipped));
+    assert_eq!(found(&it), ("permissions.ok", Status::Skipped));
     it.role.documents = allowing(&json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
-    assert_eq!(found(&it), ("permissions.sound", Status::Ok));
+    assert_eq!(found(&it), ("permissions.ok", Status::Ok));
     it.needs.clear();
-    assert_eq!(found(&it), ("permissions.sound", Status::Skipped));
+    assert_eq!(found(&it), ("permissions.ok", Status::Skipped));
     it.association = Observed::Known(None);
     assert!(findings(&it).is_empty());
 }

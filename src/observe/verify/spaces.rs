@@ -91,7 +91,19 @@ impl Asking<'_> {
         let workloads = self.kube(kinds, |kube| kube.all_workloads(namespace));
         let policies = self.kube("list networkpolicies", |kube| kube.network_policies(namespace));
         let (pods, workloads, policies) = futures::try_join!(pods, workloads, policies)?;
-        Ok(Space { pods, workloads, policies })
+        Ok(Space { pods, whole: own.is_none(), workloads, policies })
+    }
+
+    /// The pods of other service accounts that the pods of this one created. What a Deployment, StatefulSet or DaemonSet runs
+    /// leaves that to an operator; drivers and runners, which do it themselves, are bare, of a Job, or of an operator.
+    pub(super) async fn children(&self, it: &Snapshot) -> Result<Observed<Vec<Pod>>> {
+        let serves = |kind: &str| matches!(kind, "ReplicaSet" | "StatefulSet" | "DaemonSet");
+        let creates = |pod: &&Pod| !pod.owner.as_ref().is_some_and(|owner| serves(&owner.kind));
+        if it.children != Observed::NotRequested || !it.live_pods().iter().any(creates) {
+            return Ok(it.children.clone());
+        }
+        let all = self.kube("list pods", |kube| kube.all_pods(Some(&it.subject.namespace))).await?;
+        Ok(some(&all, |pod| it.is_child(pod)))
     }
 
     /// The CronJobs that run as each of these service accounts; asked for only where neither a pod nor a workload does.
@@ -158,6 +170,9 @@ impl Spaces {
         it.pods = some(&space.pods, |pod| {
             pod.namespace == *namespace && pod.service_account == *name && only.is_none_or(|object| object.runs(pod))
         });
+        if space.whole {
+            it.children = some(&space.pods, |pod| it.is_child(pod));
+        }
         // The others of the namespace tell what may have been meant instead of one that was named.
         it.workloads = some(&space.workloads, |workload| {
             workload.id.namespace == *namespace && (!it.found || workload.service_account == *name)
@@ -169,6 +184,8 @@ impl Spaces {
 /// A namespace, or all of them.
 pub struct Space {
     pods: Observed<Vec<Pod>>,
+    /// The pods are those of every service account.
+    whole: bool,
     workloads: Observed<Vec<Workload>>,
     policies: Observed<Vec<NetworkPolicy>>,
 }

@@ -260,7 +260,7 @@ fn every_access_of_podids_own_does_what_it_says() {
         assert_eq!(command, format!("podid policy attach eks-workshop-carts-dynamo {grant}"), "{before}");
         let _ = env.podid(&format!("{} --yes", command.trim_start_matches("podid "))).ok();
         let after = env.podid(&format!("verify carts/carts -o json --no-logs {grant}"));
-        assert_eq!(finding(&after, "permissions.sound")["status"], "ok", "{access}\n{after}");
+        assert_eq!(finding(&after, "permissions.ok")["status"], "ok", "{access}\n{after}");
         assert!(!ids(&after, "warning").iter().any(|id| id.starts_with("permissions.")), "{access}\n{after}");
     }
 }
@@ -295,11 +295,11 @@ fn healthy_in_many_ways() {
         // The sandbox's application cannot use each of them; whether it works is not the question here.
         let fields: Vec<_> = fields.iter().cloned().chain([(APP, json!(""))]).collect();
         let run = verified(&fields, INDEX).ok();
-        assert_eq!(finding(&run, "permissions.sound")["status"], "ok", "{name}\n{run}");
+        assert_eq!(finding(&run, "permissions.ok")["status"], "ok", "{name}\n{run}");
         let mut denied = fields.clone();
         denied.push(denying("iam:SimulatePrincipalPolicy"));
         let run = verified(&denied, INDEX).ok();
-        let sound = finding(&run, "permissions.sound");
+        let sound = finding(&run, "permissions.ok");
         assert_eq!(sound["status"], "ok", "{name}, predicted\n{run}");
         assert!(sound["message"].as_str().unwrap().contains("IAM was not asked"), "{name}\n{run}");
     }
@@ -330,7 +330,7 @@ fn predicted_where_iam_may_not_be_asked() {
 #[test]
 fn what_may_not_be_read_is_skipped_with_its_permission() {
     let run = verified(&[denying(json!(["iam:Simulate*", "iam:GetRolePolicy"]))], INDEX).ok();
-    let skipped = finding(&run, "permissions.sound");
+    let skipped = finding(&run, "permissions.ok");
     assert_eq!(skipped["status"], "skipped", "{run}");
     assert!(skipped["message"].as_str().unwrap().contains("iam:SimulatePrincipalPolicy"), "{run}");
     let run = verified(&[denying(json!(["dynamodb:*"]))], INDEX).ok();
@@ -341,7 +341,7 @@ fn what_may_not_be_read_is_skipped_with_its_permission() {
             .contains("dynamodb:GetResourcePolicy")
     );
     assert!(finding(&run, "permissions.kms")["message"].as_str().unwrap().contains("dynamodb:DescribeTable"));
-    assert_eq!(finding(&run, "permissions.sound")["status"], "ok", "{run}");
+    assert_eq!(finding(&run, "permissions.ok")["status"], "ok", "{run}");
     let run = verified(&[denying("eks:DescribeNodegroup")], INDEX).ok();
     assert!(finding(&run, "nodes.role-permission")["message"].as_str().unwrap().contains("eks:DescribeNodegroup"));
 }
@@ -353,7 +353,7 @@ fn what_cannot_be_known_is_unknown() {
     for more in [vec![], vec![denying("iam:SimulatePrincipalPolicy")]] {
         let fields: Vec<_> = more.into_iter().chain([(CONDITION, from.clone()), (APP, json!(""))]).collect();
         let run = verified(&fields, INDEX).ok();
-        let sound = finding(&run, "permissions.sound");
+        let sound = finding(&run, "permissions.ok");
         assert_eq!(sound["status"], "unknown", "{run}");
         assert!(sound["message"].as_str().unwrap().contains("aws:SourceIp"), "{run}");
     }
@@ -363,7 +363,7 @@ fn what_cannot_be_known_is_unknown() {
 fn without_needs_nothing_is_asked() {
     let env = Env::new("carts-verified");
     let run = env.podid("verify carts/carts -o json").ok();
-    let skipped = finding(&run, "permissions.sound");
+    let skipped = finding(&run, "permissions.ok");
     assert_eq!(skipped["message"], "name what it needs: --needs, --dynamodb, --s3 or another", "{run}");
     let asked = env.operations();
     let extra = ["SimulatePrincipalPolicy", "DescribeTable", "GetResourcePolicy", "DescribeNodegroup", "GetRolePolicy"];

@@ -34,13 +34,13 @@ fn keys_that_not_every_sdk_takes() {
     let old = || env(&[("AWS_ACCESS_KEY", "key"), ("AWS_SECRET_KEY", "secret")]);
     let option = |name: &str| env(&[(name, "-Xmx1g -Daws.accessKeyId=key -Daws.secretKey=secret")]);
     prove(&[
-        Row::new(60, (ENV, half()), "shadowed.static-keys").when(&[trouble()]),
-        Row::new(60, (ENV, half()), "shadowed.static-keys").warns(),
-        Row::new(60, (ENV, old()), "shadowed.static-keys").when(&[trouble()]),
-        Row::new(60, (ENV, option("JDK_JAVA_OPTIONS")), "shadowed.java-keys"),
-        Row::new(60, (ENV, option("JAVA_OPTS")), "shadowed.java-keys").warns(),
-        Row::new(60, (ENV, env(&[("SHOP_S3_ACCESS_KEY_ID", "key")])), "shadowed.own-keys").warns(),
-        Row::new(60, (ENV, env(&[("BROKER_URL", "sqs://AKIAIOSFODNN7EXAMPLE:secret@")])), "shadowed.own-keys").warns(),
+        Row::new(60, (ENV, half()), "override.static-keys").when(&[trouble()]),
+        Row::new(60, (ENV, half()), "override.static-keys").warns(),
+        Row::new(60, (ENV, old()), "override.static-keys").when(&[trouble()]),
+        Row::new(60, (ENV, option("JDK_JAVA_OPTIONS")), "override.java-keys"),
+        Row::new(60, (ENV, option("JAVA_OPTS")), "override.java-keys").warns(),
+        Row::new(60, (ENV, env(&[("SHOP_S3_ACCESS_KEY_ID", "key")])), "override.own-keys").warns(),
+        Row::new(60, (ENV, env(&[("BROKER_URL", "sqs://AKIAIOSFODNN7EXAMPLE:secret@")])), "override.own-keys").warns(),
     ]);
     for (name, value) in [
         ("a database of its own", env(&[("DATABASE_URL", "postgres://carts:secret@db/carts")])),
@@ -58,7 +58,7 @@ fn files_in_the_home_directory() {
     let csi = json!([{ "name": "home", "csi": { "driver": "secrets-store.csi.k8s.io", "readOnly": true } }]);
     let at = |path: &str| (MOUNTS, json!([{ "name": "home", "mountPath": path }]));
     for volume in [projected, csi] {
-        prove(&[Row::new(63, at("/root/.aws"), "shadowed.files").when(&[
+        prove(&[Row::new(63, at("/root/.aws"), "override.files").when(&[
             ("/manifests/-", secret.clone()),
             (VOLUMES, volume.clone()),
             trouble(),
@@ -78,12 +78,12 @@ fn an_optional_key_of_a_secret_that_is_not_there() {
         ])
     };
     let run = healthy("optional", "carts-verified", &[(ENV, from(true))]);
-    assert!(ids(&run, "skipped").contains(&"shadowed.sound".to_owned()), "{run}");
+    assert!(ids(&run, "skipped").contains(&"override.ok".to_owned()), "{run}");
     let keys = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "aws-secret", "namespace": "carts" }, "data": { "id": "a2V5", "key": "c2VjcmV0" } });
     let there = ("/manifests/-", keys.clone());
     prove(&[
-        Row::new(60, (ENV, from(false)), "shadowed.static-keys").when(std::slice::from_ref(&there)),
-        Row::new(60, (ENV, from(true)), "shadowed.static-keys").when(&[there]).with("--read-secrets"),
+        Row::new(60, (ENV, from(false)), "override.static-keys").when(std::slice::from_ref(&there)),
+        Row::new(60, (ENV, from(true)), "override.static-keys").when(&[there]).with("--read-secrets"),
     ]);
     let mut empty = keys;
     empty["data"] = json!({ "id": "", "key": "" });
@@ -107,7 +107,7 @@ fn flags_are_no_addresses() {
     }
     let s3 = || Env::with("carts-verified", &[(ENV, env(&[("AWS_ENDPOINT_URL_S3", "http://minio:9000")]))]);
     let of = |needs: &str| ids(&s3().podid(&format!("verify carts/carts -o json {needs}")), "warning");
-    assert_eq!(of(""), ["shadowed.endpoint"]);
+    assert_eq!(of(""), ["override.endpoint"]);
     assert_eq!(of("--needs dynamodb:Query@eks-workshop-carts"), [""; 0], "it calls another service");
 }
 
@@ -159,10 +159,10 @@ fn containers_beside_the_application() {
     let with = |more: Value| json!([{ "name": "carts", "image": "carts:1", "envFrom": [{ "configMapRef": { "name": "carts" } }] }, more]);
     let keys = env(&[("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")]);
     let sidecar = with(json!({ "name": "shipper", "image": "shipper:1", "env": keys }));
-    assert_eq!(warnings("a sidecar with keys of its own", &[(CONTAINERS, sidecar)]), ["shadowed.static-keys"]);
+    assert_eq!(warnings("a sidecar with keys of its own", &[(CONTAINERS, sidecar)]), ["override.static-keys"]);
     let init = json!([{ "name": "fetch", "image": "fetch:1", "env": keys }]);
     let init = ("/manifests/8/spec/template/spec/initContainers", init);
-    assert_eq!(warnings("an init container that did its work", &[init]), ["shadowed.static-keys"]);
+    assert_eq!(warnings("an init container that did its work", &[init]), ["override.static-keys"]);
     // Left out on purpose, it does not matter; the application's own container does.
     let plain = with(json!({ "name": "envoy", "image": "envoy:1" }));
     prove(&[Row::new(13, (SKIP, json!("carts")), "pod-spec.all-skipped").when(&[(CONTAINERS, plain.clone())])]);
@@ -178,12 +178,12 @@ fn the_worst_of_equal_findings_is_kept() {
                 "serviceAccountName": "carts", "containers": [{ "name": "app", "image": "a:1", "env": env(&[("AWS_PROFILE", "x")]) }] } } } })
     };
     let works = ("/manifests/8", deployment("carts-a", ""));
-    assert_eq!(warnings("a profile", std::slice::from_ref(&works)), ["shadowed.profile"]);
+    assert_eq!(warnings("a profile", std::slice::from_ref(&works)), ["override.profile"]);
     let broken =
         deployment("carts-b", "crash botocore.exceptions.ProfileNotFound: The config profile (x) could not be found");
     let run =
         Env::with("carts-verified", &[works, ("/manifests/-", broken)]).podid("verify carts/carts -o json").code(3);
-    assert_eq!(ids(&run, "failed")[0], "shadowed.profile", "{run}");
+    assert_eq!(ids(&run, "failed")[0], "override.profile", "{run}");
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn credentials_are_renewed_after_six_hours() {
     assert_eq!(ids(&run, "failed"), [""; 0], "{run}");
     assert!(run.stdout.contains("have expired since"), "{run}");
     let run = of(5 * 3600).code(3);
-    assert_eq!(ids(&run, "failed"), ["freshness.stale"], "{run}");
+    assert_eq!(ids(&run, "failed"), ["restart.stale"], "{run}");
 }
 
 #[test]
@@ -300,5 +300,37 @@ fn pods_that_podid_cannot_restart_get_what_helps() {
         let env = Env::with("carts-verified", &[("/associations/0/age_s", json!(60)), ("/manifests/8", pod)]);
         let run = env.podid("verify carts/carts").code(3);
         assert!(run.stdout.contains(told) && !run.stdout.contains("podid recycle"), "{run}");
+    }
+}
+
+#[test]
+fn pods_that_a_pod_of_the_service_account_created_as_another_one() {
+    let driver = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "load-driver", "namespace": "carts",
+        "labels": { "spark-role": "driver" }, "annotations": { "sandbox.podid.dev/age-s": "600" },
+        "ownerReferences": [{ "apiVersion": "sparkoperator.k8s.io/v1beta2", "kind": "SparkApplication", "name": "load",
+            "uid": "00000000-0000-4000-8000-000000000001", "controller": true }] },
+        "spec": { "serviceAccountName": "carts", "containers": [{ "name": "c", "image": "c:1" }] } });
+    let executor = |account: Option<&str>, label: &str| {
+        let mut pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "load-exec-1", "namespace": "carts",
+            "labels": { "spark-role": label }, "annotations": { "sandbox.podid.dev/age-s": "500" },
+            "ownerReferences": [{ "apiVersion": "v1", "kind": "Pod", "name": "load-driver",
+                "uid": "00000000-0000-4000-8000-000000000002", "controller": true }] },
+            "spec": { "containers": [{ "name": "c", "image": "c:1" }] } });
+        if let Some(account) = account {
+            pod["spec"]["serviceAccountName"] = json!(account);
+        }
+        pod
+    };
+    let world = |executor| Env::with("carts-verified", &[("/manifests/-", driver.clone()), ("/manifests/-", executor)]);
+    let run = world(executor(Some("carts"), "executor")).podid("verify carts/carts -o json").ok();
+    assert!(ids(&run, "warning").is_empty(), "{run}");
+    for (label, fix) in [("executor", "spec.executor.serviceAccount"), ("worker", "serviceAccountName: carts")] {
+        let env = world(executor(None, label));
+        let run = env.podid("verify carts/carts -o json").ok();
+        assert_eq!(ids(&run, "warning"), ["workload.child-pods"], "{run}");
+        assert!(run.stdout.contains("load-driver") && run.stdout.contains(fix), "{run}");
+        // Everything of the namespace was listed for several service accounts at once.
+        let run = env.podid("verify --all -o json").ok();
+        assert_eq!(ids(&run, "warning"), ["workload.child-pods"], "{run}");
     }
 }

@@ -1,4 +1,4 @@
-//! Cluster, agent, nodes, association, service account, workload, freshness.
+//! Cluster, agent, nodes, association, service account, workload, restart.
 
 use serde_json::{Value, json};
 
@@ -85,12 +85,12 @@ fn service_account_and_workload() {
 }
 
 #[test]
-fn freshness() {
+fn restart() {
     let slow = ("/delays", json!({ "association": [60_000, 60_000] }));
     prove(&[
-        Row::new(2, ("/associations/0/age_s", json!(60)), "freshness.before-association"),
-        Row::new(3, ("/associations/0/age_s", json!(600)), "freshness.race").when(&[slow]),
-        Row::new(59, ("/associations/0/changed_s", json!(30)), "freshness.stale"),
+        Row::new(2, ("/associations/0/age_s", json!(60)), "restart.before-association"),
+        Row::new(3, ("/associations/0/age_s", json!(600)), "restart.race").when(&[slow]),
+        Row::new(59, ("/associations/0/changed_s", json!(30)), "restart.stale"),
     ]);
 }
 

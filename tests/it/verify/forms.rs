@@ -31,12 +31,12 @@ fn the_tree() {
     --- stdout
     carts/carts in cluster eks-workshop
       ok       cluster, agent, nodes, association, service account, workload, webhook, pod spec,
-               shadowed credentials, identity, network, role
+               overridden credentials, identity, network, role
       failed   trust: trust policy of role eks-workshop-carts-dynamo: sts:TagSession is not allowed
                (statement `Pods` allows only sts:AssumeRole) (trust.missing-tag-session)
       skipped  permissions: what the workload needs: name what it needs: --needs, --dynamodb, --s3 or
-               another (permissions.sound)
-      ok       freshness
+               another (permissions.ok)
+      ok       restart
       skipped  application: pod carts/carts-[pod], container carts: EKS may not assume the
                associated role: its trust policy, or a policy of the organization, forbids it (may
                follow from trust.missing-tag-session) (app.refused)
@@ -63,10 +63,10 @@ fn the_tree() {
     --- stdout
     carts/carts in cluster eks-workshop
       ok       cluster, agent, nodes, association, service account, workload, webhook, pod spec,
-               shadowed credentials, identity, network, role, trust
+               overridden credentials, identity, network, role, trust
       skipped  permissions: what the workload needs: name what it needs: --needs, --dynamodb, --s3 or
-               another (permissions.sound)
-      ok       freshness, application
+               another (permissions.ok)
+      ok       restart, application
 
     All checks passed (15 passed, 1 skipped)
     ");
@@ -171,7 +171,7 @@ fn warnings_count_when_strict() {
     let _ = env.podid("verify carts/carts").ok();
     let _ = env.podid("verify carts/carts --strict").code(3);
     let strict = env.podid("verify carts/carts --strict -o github").code(3).stdout;
-    assert!(strict.contains("::error title=carts/carts shadowed.region::"), "{strict}");
+    assert!(strict.contains("::error title=carts/carts override.region::"), "{strict}");
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn what_was_not_seen_is_not_fine() {
 fn without_kubernetes() {
     let env = Env::with("carts-verified", &[("/callers/0/access_entry", json!(false))]);
     let run = env.podid("verify carts/carts -o json").code(4);
-    assert!(ids(&run, "ok").contains(&"trust.sound".to_owned()), "{run}");
+    assert!(ids(&run, "ok").contains(&"trust.ok".to_owned()), "{run}");
     assert!(run.stdout.contains("has no access entry for"), "{run}");
 }
 

@@ -35,11 +35,11 @@ fn every_grant_does_what_it_says() {
         assert_eq!(command, format!("podid policy attach eks-workshop-carts-dynamo {grant}"), "{before}");
         let _ = env.podid(&format!("{} --yes", command.trim_start_matches("podid "))).ok();
         let after = env.podid(&verify);
-        assert_eq!(finding(&after, "permissions.sound")["status"], "ok", "{grant}\n{after}");
+        assert_eq!(finding(&after, "permissions.ok")["status"], "ok", "{grant}\n{after}");
         let env = Env::with("carts-verified", &[&fields[..], &[denying("iam:SimulatePrincipalPolicy")]].concat());
         let _ = env.podid(&format!("{} --yes", command.trim_start_matches("podid "))).ok();
         let predicted = env.podid(&verify);
-        assert_eq!(finding(&predicted, "permissions.sound")["status"], "ok", "{grant}\n{predicted}");
+        assert_eq!(finding(&predicted, "permissions.ok")["status"], "ok", "{grant}\n{predicted}");
     }
 }
 
@@ -62,21 +62,16 @@ fn near_to_what_is_needed() {
     let through = json!({"StringEquals": {"kms:ViaService": "dynamodb.us-west-2.amazonaws.com"}});
     for (need, document, id, status) in [
         // Which secret of that name it is, podid does not look up.
-        ("--secret db=read", allow(&read, secret, Value::Null), "permissions.sound", "unknown"),
-        (
-            "--secret db=read",
-            allow(&read, &secret.replace("db-AbC123", "db-*"), Value::Null),
-            "permissions.sound",
-            "ok",
-        ),
+        ("--secret db=read", allow(&read, secret, Value::Null), "permissions.ok", "unknown"),
+        ("--secret db=read", allow(&read, &secret.replace("db-AbC123", "db-*"), Value::Null), "permissions.ok", "ok"),
         ("--secret db=read", allow(&read, &secret.replace("db-", "da-"), Value::Null), "permissions.missing", "failed"),
-        ("--s3 carts-images/uploads=list", allow(&list, bucket, Value::Null), "permissions.sound", "ok"),
+        ("--s3 carts-images/uploads=list", allow(&list, bucket, Value::Null), "permissions.ok", "ok"),
         ("--s3 carts-images/uploads=list", allow(&list, bucket, folder("other/*")), "permissions.missing", "failed"),
         // A key that may be used by way of DynamoDB is not one that the workload may use.
         (
             "--kms 0d1f3b2a-aaaa-4bbb-8ccc-000011112222=decrypt",
             allow(&decrypt, KEY, Value::Null),
-            "permissions.sound",
+            "permissions.ok",
             "ok",
         ),
         (

@@ -1,4 +1,4 @@
-//! Pod spec, shadowed credentials, network, and what the application says.
+//! Pod spec, overridden credentials, network, and what the application says.
 
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ fn pod_spec() {
 }
 
 #[test]
-fn shadowed_credentials() {
+fn overridden_credentials() {
     let keys = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")];
     let map = json!({ "RETAIL_CART_PERSISTENCE_PROVIDER": "dynamodb", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret" });
     let irsa =
@@ -78,25 +78,25 @@ fn shadowed_credentials() {
     let volume =
         ("/manifests/8/spec/template/spec/volumes", json!([{ "name": "home", "secret": { "secretName": "keys" } }]));
     prove(&[
-        Row::new(60, (ENV, env(&keys)), "shadowed.static-keys"),
-        Row::new(60, (MAP, map), "shadowed.static-keys"),
-        Row::new(60, from.clone(), "shadowed.static-keys")
+        Row::new(60, (ENV, env(&keys)), "override.static-keys"),
+        Row::new(60, (MAP, map), "override.static-keys"),
+        Row::new(60, from.clone(), "override.static-keys")
             .when(&[("/manifests/-", secret.clone())])
             .with("--read-secrets"),
         // Nobody looked into the Secret: the application's own words are left.
         Row::new(60, from, "app.unknown-keys").when(&[("/manifests/-", secret.clone())]),
-        Row::new(61, (ENV, env(&[("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb-local:8000")])), "shadowed.endpoint")
+        Row::new(61, (ENV, env(&[("AWS_ENDPOINT_URL_DYNAMODB", "http://dynamodb-local:8000")])), "override.endpoint")
             .warns(),
-        Row::new(62, (ENV, env(&irsa)), "shadowed.web-identity"),
+        Row::new(62, (ENV, env(&irsa)), "override.web-identity"),
         // They work: what is in a profile is not known.
-        Row::new(63, (ENV, env(&[("AWS_PROFILE", "dev")])), "shadowed.profile").warns(),
-        Row::new(63, (ENV, env(&[("AWS_SHARED_CREDENTIALS_FILE", "/etc/aws/credentials")])), "shadowed.files").warns(),
-        Row::new(63, ("/manifests/8/spec/template/spec/containers/0/volumeMounts", home.clone()), "shadowed.files")
+        Row::new(63, (ENV, env(&[("AWS_PROFILE", "dev")])), "override.profile").warns(),
+        Row::new(63, (ENV, env(&[("AWS_SHARED_CREDENTIALS_FILE", "/etc/aws/credentials")])), "override.files").warns(),
+        Row::new(63, ("/manifests/8/spec/template/spec/containers/0/volumeMounts", home.clone()), "override.files")
             .when(&[("/manifests/-", secret.clone()), volume.clone()])
             .warns(),
         // They do not.
-        Row::new(63, (ENV, env(&[("AWS_PROFILE", "dev")])), "shadowed.profile").when(&[trouble()]),
-        Row::new(63, ("/manifests/8/spec/template/spec/containers/0/volumeMounts", home), "shadowed.files").when(&[
+        Row::new(63, (ENV, env(&[("AWS_PROFILE", "dev")])), "override.profile").when(&[trouble()]),
+        Row::new(63, ("/manifests/8/spec/template/spec/containers/0/volumeMounts", home), "override.files").when(&[
             ("/manifests/-", secret),
             volume,
             trouble(),
@@ -104,14 +104,14 @@ fn shadowed_credentials() {
         Row::new(
             64,
             (ENV, env(&[("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials")])),
-            "shadowed.relative-uri",
+            "override.relative-uri",
         ),
         Row::new(
             60,
             ("/manifests/8/spec/template/spec/containers/0/args", json!(["-Daws.accessKeyId=key"])),
-            "shadowed.java-keys",
+            "override.java-keys",
         ),
-        Row::new(67, (ENV, env(&[("AWS_REGION", "eu-west-1")])), "shadowed.region").warns(),
+        Row::new(67, (ENV, env(&[("AWS_REGION", "eu-west-1")])), "override.region").warns(),
     ]);
 }
 
@@ -269,7 +269,7 @@ fn secrets_are_left_alone() {
     let from = ("/manifests/8/spec/template/spec/containers/0/envFrom", json!([{ "secretRef": { "name": "keys" } }]));
     let env = Env::with("carts-verified", &[("/manifests/-", secret), from]);
     let run = env.podid("verify carts/carts -o json").ok();
-    assert!(ids(&run, "skipped").contains(&"shadowed.sound".to_owned()), "{run}");
+    assert!(ids(&run, "skipped").contains(&"override.ok".to_owned()), "{run}");
     assert_eq!(env.world.journal().count("kubernetes", "get secrets"), 0);
     let run = env.podid("verify carts/carts --read-secrets -o json -vvv").ok();
     assert_eq!(env.world.journal().count("kubernetes", "get secrets"), 1);
@@ -289,7 +289,7 @@ fn nothing_to_look_at() {
 #[test]
 fn the_webhooks_own_web_identity_shadows_nothing() {
     let irsa = json!({ "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/old" });
-    prove(&[Row::new(62, ("/associations/0/age_s", json!(60)), "freshness.before-association")
+    prove(&[Row::new(62, ("/associations/0/age_s", json!(60)), "restart.before-association")
         .when(&[("/manifests/6/metadata/annotations", irsa)])]);
 }
 

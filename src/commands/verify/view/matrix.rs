@@ -12,8 +12,8 @@ use crate::{
 const GROUPS: &[(&str, &[Link])] = &[
     ("AGENT", &[Link::Cluster, Link::Agent, Link::Nodes, Link::Network]),
     ("ASSOC", &[Link::Association, Link::ServiceAccount]),
-    ("PODS", &[Link::Workload, Link::Webhook, Link::PodSpec, Link::Freshness]),
-    ("CREDS", &[Link::Shadowed, Link::Identity, Link::Live]),
+    ("PODS", &[Link::Workload, Link::Webhook, Link::PodSpec, Link::Restart]),
+    ("CREDS", &[Link::Override, Link::Identity, Link::Live]),
     ("ROLE", &[Link::Role, Link::Trust, Link::TargetRole]),
     ("PERMS", &[Link::Permissions]),
     ("APP", &[Link::App]),

@@ -17,8 +17,8 @@ pub(super) static CHECKS: &[&Check] = &[&SOUND, &BEFORE, &RACE, &STALE];
 const PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html";
 
 static SOUND: Check = Check {
-    id: "freshness.sound",
-    link: Link::Freshness,
+    id: "restart.ok",
+    link: Link::Restart,
     title: "the pods started under the association as it is now",
     background: "Pods keep the settings that they were made with, and the agent keeps credentials for up to three hours.",
     sources: &[PAGE],
@@ -26,8 +26,8 @@ static SOUND: Check = Check {
 };
 
 static BEFORE: Check = Check {
-    id: "freshness.before-association",
-    link: Link::Freshness,
+    id: "restart.before-association",
+    link: Link::Restart,
     title: "pods are older than the association",
     background: "The webhook sees a pod once, when it is made. A pod of before the association has none of its settings, and a restart of its containers does not change that.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html"],
@@ -36,8 +36,8 @@ static BEFORE: Check = Check {
 };
 
 static RACE: Check = Check {
-    id: "freshness.race",
-    link: Link::Freshness,
+    id: "restart.race",
+    link: Link::Restart,
     title: "pods were made in the seconds in which the association was not known everywhere",
     background: "The answer to the creation of an association comes some seconds before every API server's webhook knows of it. A Deployment that is applied right after it makes pods that are not injected, some of them or all.",
     sources: &[PAGE, "https://github.com/aws/eks-pod-identity-agent/issues/52"],
@@ -45,8 +45,8 @@ static RACE: Check = Check {
 };
 
 static STALE: Check = Check {
-    id: "freshness.stale",
-    link: Link::Freshness,
+    id: "restart.stale",
+    link: Link::Restart,
     title: "pods are older than the association's last change",
     background: "After a change of role, pods go on with credentials of the role before: up to six hours, or 59 minutes with a target role.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html"],

@@ -21,8 +21,8 @@ const ORDER: &str = "https://docs.aws.amazon.com/sdkref/latest/guide/standardize
 const HOW: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html";
 
 static SOUND: Check = Check {
-    id: "shadowed.sound",
-    link: Link::Shadowed,
+    id: "override.ok",
+    link: Link::Override,
     title: "nothing stands before Pod Identity in the SDKs' order",
     background: "SDKs look for credentials in a fixed order and take the first that they find. Those of Pod Identity come late: after keys in the environment, web identities and profiles.",
     sources: &[HOW, ORDER],
@@ -30,8 +30,8 @@ static SOUND: Check = Check {
 };
 
 static STATIC_KEYS: Check = Check {
-    id: "shadowed.static-keys",
-    link: Link::Shadowed,
+    id: "override.static-keys",
+    link: Link::Override,
     title: "access keys in the environment win over Pod Identity",
     background: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY come first in every SDK, whether they stand in the manifest or come from a ConfigMap or Secret. Keys that were put there for a local DynamoDB are the classic: AWS does not know them. One of the two alone is an error in botocore, and Java v1, Go and Ruby take AWS_ACCESS_KEY with AWS_SECRET_KEY too: as long as the pod is ready, these are a warning.",
     sources: &[ORDER],
@@ -39,8 +39,8 @@ static STATIC_KEYS: Check = Check {
 };
 
 static OWN_KEYS: Check = Check {
-    id: "shadowed.own-keys",
-    link: Link::Shadowed,
+    id: "override.own-keys",
+    link: Link::Override,
     title: "the application has access keys of its own",
     background: "An application that takes access keys in variables of its own (`…_ACCESS_KEY_ID`), or in a connection URI, hands them to the SDK, which then looks no further. Where they are for another store than AWS's, that is as it should be: it is a warning.",
     sources: &[ORDER],
@@ -48,8 +48,8 @@ static OWN_KEYS: Check = Check {
 };
 
 static JAVA_KEYS: Check = Check {
-    id: "shadowed.java-keys",
-    link: Link::Shadowed,
+    id: "override.java-keys",
+    link: Link::Override,
     title: "access keys in the JVM's properties win over Pod Identity",
     background: "The AWS SDK for Java looks at the system properties aws.accessKeyId and aws.secretAccessKey before everything else.",
     sources: &["https://docs.aws.amazon.com/sdk-for-java/latest/developer-guide/credentials-chain.html"],
@@ -57,8 +57,8 @@ static JAVA_KEYS: Check = Check {
 };
 
 static WEB_IDENTITY: Check = Check {
-    id: "shadowed.web-identity",
-    link: Link::Shadowed,
+    id: "override.web-identity",
+    link: Link::Override,
     title: "a web identity (IRSA) wins over Pod Identity",
     background: "AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE comes before the container's credentials. The webhook sets them for an annotated service account without an association; in a manifest they stay.",
     sources: &[HOW, ORDER],
@@ -66,8 +66,8 @@ static WEB_IDENTITY: Check = Check {
 };
 
 static PROFILE: Check = Check {
-    id: "shadowed.profile",
-    link: Link::Shadowed,
+    id: "override.profile",
+    link: Link::Override,
     title: "a profile may win over Pod Identity",
     background: "AWS_PROFILE makes the SDKs look into configuration files first, and some fail when the profile is not there. One with `credential_source = EcsContainer` leads back to Pod Identity: as long as the pod is ready, this is a warning.",
     sources: &[ORDER],
@@ -75,8 +75,8 @@ static PROFILE: Check = Check {
 };
 
 static FILES: Check = Check {
-    id: "shadowed.files",
-    link: Link::Shadowed,
+    id: "override.files",
+    link: Link::Override,
     title: "a credentials file may win over Pod Identity",
     background: "A credentials file that is mounted where the SDKs look (`.aws` in a home directory, or where AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE lead) comes before the container's credentials, if its profile has any. Its content is not read: as long as the pod is ready, this is a warning.",
     sources: &[ORDER],
@@ -84,8 +84,8 @@ static FILES: Check = Check {
 };
 
 static RELATIVE_URI: Check = Check {
-    id: "shadowed.relative-uri",
-    link: Link::Shadowed,
+    id: "override.relative-uri",
+    link: Link::Override,
     title: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI wins over Pod Identity's address",
     background: "The relative URI is for Amazon ECS. Where it is set, the full URI that the webhook adds is not looked at.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"],
@@ -93,8 +93,8 @@ static RELATIVE_URI: Check = Check {
 };
 
 static ENDPOINT: Check = Check {
-    id: "shadowed.endpoint",
-    link: Link::Shadowed,
+    id: "override.endpoint",
+    link: Link::Override,
     title: "the SDK is pointed at another endpoint",
     background: "AWS_ENDPOINT_URL and its siblings lead the calls elsewhere: to an emulator for tests, or to a VPC endpoint. With the first, the best credentials reach no table.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"],
@@ -102,8 +102,8 @@ static ENDPOINT: Check = Check {
 };
 
 static REGION: Check = Check {
-    id: "shadowed.region",
-    link: Link::Shadowed,
+    id: "override.region",
+    link: Link::Override,
     title: "the container's region is not the cluster's",
     background: "The webhook sets the region only where the manifest sets none. In another region, a table of this one does not exist.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html"],
