@@ -174,6 +174,7 @@ pub(super) fn role(from: &iam::Role) -> Result<Role> {
             from.permissions_boundary().and_then(iam::AttachedPermissionsBoundary::permissions_boundary_arn),
         ),
         created_at: time(Some(from.create_date())),
+        template: from.source_role_template().map(|it| it.template_arn().to_owned()),
     })
 }
 

@@ -68,6 +68,8 @@ pub struct Identity {
     pub origin: Option<String>,
     /// A profile or file that is looked at before, and may have credentials or not.
     pub unless: Option<String>,
+    /// The pod has a SPIFFE workload identity beside them.
+    pub workload_identity: bool,
 }
 
 impl Identity {
@@ -85,6 +87,7 @@ impl Identity {
             Source::NodeRole => with_role("the node's role"),
             Source::None => "no credentials".to_owned(),
         };
+        let text = if self.workload_identity { format!("{text} and a SPIFFE workload identity") } else { text };
         match &self.unless {
             Some(what) => format!("{text}, unless {what} has credentials"),
             None => text,
@@ -158,6 +161,7 @@ fn of_container(snapshot: &Snapshot, pod: &Pod, spec: &ContainerSpec, state: &Co
         role,
         origin,
         unless: if late { unless(&environment) } else { None },
+        workload_identity: pod.spec.has_workload_identity(),
     }
 }
 
@@ -270,6 +274,7 @@ mod tests {
             role: role.map(str::to_owned),
             origin: origin.map(str::to_owned),
             unless: unless.map(str::to_owned),
+            workload_identity: false,
         };
         let role = Some("arn:aws:iam::111122223333:role/carts");
         for (identity, wanted) in [
@@ -284,6 +289,10 @@ mod tests {
                 "the node's role, unless profile dev has credentials",
             ),
             (identity(Source::None, None, None, None), "no credentials"),
+            (
+                Identity { workload_identity: true, ..identity(Source::PodIdentity, role, None, None) },
+                "Pod Identity (role carts) and a SPIFFE workload identity",
+            ),
         ] {
             assert_eq!(identity.text(), wanted);
         }

@@ -1,5 +1,6 @@
 //! The nodes that the pods run on or could run on: each has a ready agent, and may ask EKS Auth.
 
+mod early;
 mod role;
 
 use super::{Check, Finding, Link};
@@ -9,7 +10,8 @@ use crate::model::{
     snapshot::Snapshot,
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &NO_AGENT, &UNSUPPORTED, &role::PERMISSION, &role::BOUNDARY];
+pub(super) static CHECKS: &[&Check] =
+    &[&SOUND, &NO_AGENT, &UNSUPPORTED, &early::EARLY, &role::PERMISSION, &role::BOUNDARY];
 
 static SOUND: Check = Check {
     id: "nodes.ok",
@@ -43,7 +45,7 @@ static UNSUPPORTED: Check = Check {
 };
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
-    agents(snapshot).into_iter().chain(role::findings(snapshot)).collect()
+    agents(snapshot).into_iter().chain(early::findings(snapshot)).chain(role::findings(snapshot)).collect()
 }
 
 fn agents(snapshot: &Snapshot) -> Vec<Finding> {

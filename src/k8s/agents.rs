@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use futures::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::{apps::v1::DaemonSet, core::v1::Pod as ApiPod};
 use kube::{Api, Client, ResourceExt, api::ListParams};
 
@@ -25,6 +26,8 @@ const NAMES: [&str; 3] =
 const NAME_LABEL: &str = "app.kubernetes.io/name";
 /// Where the add-on puts it.
 const SYSTEM: &str = "kube-system";
+/// An agent that takes longer to be ready was not ready for a while later on, too.
+const STARTUP: SignedDuration = SignedDuration::from_mins(2);
 
 /// The agent's by label in every namespace, and by name in kube-system; only there when the caller may not list them all. The
 /// list of kube-system has the network plugins' too.
@@ -90,7 +93,9 @@ async fn agent(client: &Client, set: DaemonSet, pods: Option<&[ApiPod]>) -> Resu
     let own = own.filter(|(_, pod)| pod.live() && pod.owner.as_ref().is_some_and(|owner| owner.uid == workload.uid));
     let (ready, unready): (Vec<_>, Vec<_>) = own.partition(|(_, pod)| pod.ready);
     let unready = unready.into_iter().filter_map(|(node, pod)| Some((node?, AgentPod::of(&pod))));
+    let startups = ready.iter().filter_map(|(node, pod)| Some((node.clone()?, startup(pod)?))).collect();
     Ok(AgentDaemonSet {
+        startups,
         desired: workload.replicas,
         ready: workload.status.ready,
         observed: workload.status.observed_generation >= workload.generation,
@@ -100,6 +105,14 @@ async fn agent(client: &Client, set: DaemonSet, pods: Option<&[ApiPod]>) -> Resu
         namespace: workload.id.namespace,
         name: workload.id.name,
     })
+}
+
+/// When an agent's pod was created, and when it was ready. One that was restarted, or that was not ready for a while in between,
+/// has lost the time of its first start.
+fn startup(pod: &Pod) -> Option<(Timestamp, Timestamp)> {
+    let main = pod.containers.iter().find(|container| !container.init)?;
+    let (created, started, ready) = (pod.created_at?, main.started_at?, pod.ready_since?);
+    (main.restarts == 0 && ready.duration_since(started) <= STARTUP).then_some((created, ready))
 }
 
 /// Its name, and that of its main container.

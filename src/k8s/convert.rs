@@ -297,6 +297,7 @@ pub(super) fn pod(it: &ApiPod) -> Pod {
         deleting: meta.deletion_timestamp.is_some(),
         phase: status.phase.unwrap_or_default(),
         ready: condition("Ready", "True").is_some(),
+        ready_since: condition("Ready", "True").and_then(|c| c.last_transition_time.as_ref()).map(|t| t.0),
         unschedulable: condition("PodScheduled", "False").map(|c| c.message.clone().unwrap_or_default()),
         unready: condition("Ready", "False").map(|c| Waiting {
             reason: c.reason.clone().unwrap_or_default(),
@@ -340,6 +341,11 @@ fn container(it: &ApiContainer, init: bool, skipped: &[&str], statuses: &Statuse
             message: w.message.clone().unwrap_or_default(),
         }),
         running: state.is_some_and(|s| s.running.is_some()),
+        started_at: match state.and_then(|s| s.running.as_ref()) {
+            Some(running) => running.started_at.as_ref(),
+            None => ended.and_then(|t| t.started_at.as_ref()),
+        }
+        .map(|t| t.0),
         terminated: ended
             .map(|t| Terminated { exit_code: i64::from(t.exit_code), reason: t.reason.clone().unwrap_or_default() }),
     }

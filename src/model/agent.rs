@@ -5,6 +5,7 @@ mod served;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 pub use self::pod::{AgentPod, Trouble};
@@ -50,6 +51,9 @@ pub struct AgentDaemonSet {
     /// Nodes with a ready pod of it: the pod's name and that of its main container.
     #[serde(skip)]
     pub ready_nodes: BTreeMap<String, (String, String)>,
+    /// Nodes whose agent pod never failed: from when to when it started, as pods that asked in between got no answer.
+    #[serde(skip)]
+    pub startups: BTreeMap<String, (Timestamp, Timestamp)>,
     /// Its pods that are not ready, by the node that they run on or are meant for.
     #[serde(skip)]
     pub unready: BTreeMap<String, AgentPod>,
@@ -133,6 +137,11 @@ impl AgentState {
     /// Whether anything of the agent is installed: the add-on, or a DaemonSet that somebody else manages.
     pub fn installed(&self) -> bool {
         self.addon.is_some() || !self.daemon_sets.is_empty()
+    }
+
+    /// When the agent of a node started, and when it was ready, as far as that can be told.
+    pub fn startup_on(&self, node: &str) -> Option<(Timestamp, Timestamp)> {
+        self.daemon_sets.iter().find_map(|set| set.startups.get(node)).copied()
     }
 
     /// What pods on this node find.

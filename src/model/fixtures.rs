@@ -66,6 +66,7 @@ pub(crate) fn agent(nodes: &[Node], ready: &[&str]) -> AgentState {
         ready: ready.len() as u64,
         observed: true,
         placement: Placement::default(),
+        startups: BTreeMap::new(),
         ready_nodes: ready
             .iter()
             .map(|name| ((*name).to_owned(), (format!("agent-{name}"), "agent".to_owned())))
@@ -150,6 +151,7 @@ pub(crate) fn pod(workload: &Workload, name: &str, injected: bool) -> Pod {
         deleting: false,
         phase: "Running".to_owned(),
         ready: true,
+        ready_since: None,
         unschedulable: None,
         unready: None,
         owner: Some(Owner { kind: kind.to_owned(), name: owner, uid: workload.uid.clone() }),
@@ -164,6 +166,7 @@ pub(crate) fn pod(workload: &Workload, name: &str, injected: bool) -> Pod {
             restarts: 0,
             waiting: None,
             running: true,
+            started_at: None,
             terminated: None,
         }],
         spec: PodSpec::default(),
@@ -201,6 +204,7 @@ pub(crate) fn role(name: &str, trust: Document) -> Role {
         tags: BTreeMap::new(),
         permissions_boundary: None,
         created_at: None,
+        template: None,
     }
 }
 

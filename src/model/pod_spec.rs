@@ -16,6 +16,18 @@ pub struct PodSpec {
     pub volumes: Vec<Volume>,
 }
 
+/// CSI driver of the sockets at which pods get SPIFFE identities (amazon-eks-pod-identity-webhook).
+const WORKLOAD_IDENTITY: &str = "spiffe.csi.eks.amazonaws.com";
+
+impl PodSpec {
+    /// Its association gives it a SPIFFE workload identity too, which the EKS API does not show.
+    pub fn has_workload_identity(&self) -> bool {
+        self.volumes
+            .iter()
+            .any(|volume| matches!(&volume.source, VolumeSource::Csi(driver) if driver == WORKLOAD_IDENTITY))
+    }
+}
+
 /// A container's spec.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerSpec {

@@ -27,6 +27,9 @@ pub struct Role {
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
+    /// The service-managed template that it was created from: the service may write its trust policy again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
 }
 
 /// A role as ListRoles gives it: without tags and boundary, which cost a call each.

@@ -215,6 +215,9 @@ pub struct Pod {
     pub phase: String,
     /// Condition Ready.
     pub ready: bool,
+    /// Condition Ready=True: since when.
+    #[serde(skip)]
+    pub ready_since: Option<Timestamp>,
     /// Condition PodScheduled=False: its message.
     pub unschedulable: Option<String>,
     /// Condition Ready=False: its reason and message.
@@ -255,6 +258,9 @@ pub struct Container {
     pub waiting: Option<Waiting>,
     /// Running.
     pub running: bool,
+    /// When its run began, or its last one where it ended and waits.
+    #[serde(skip)]
+    pub started_at: Option<Timestamp>,
     /// How it ended last.
     pub terminated: Option<Terminated>,
 }

@@ -14,7 +14,7 @@ pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) ->
         plan.warn(warning);
     }
     match &have.association {
-        Observed::Known(Some(association)) => existing(want, association, role, plan),
+        Observed::Known(Some(association)) => existing(want, have, association, role, plan),
         Observed::Known(None) => {
             let mut spec = wanted(want, role, &AssociationSpec::default());
             spec.tags.extend(tags::association_tags(&want.cluster, &want.subject));
@@ -32,7 +32,13 @@ pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) ->
     }
 }
 
-fn existing(want: &Want, association: &Association, role: &Planned, plan: &mut Plan) -> Result<(), Refusal> {
+fn existing(
+    want: &Want,
+    have: &Have,
+    association: &Association,
+    role: &Planned,
+    plan: &mut Plan,
+) -> Result<(), Refusal> {
     let summary = &association.summary;
     let present = association.spec();
     let spec = wanted(want, role, &present);
@@ -53,6 +59,7 @@ fn existing(want: &Want, association: &Association, role: &Planned, plan: &mut P
     if changes {
         let clears = [&change.target_role_arn, &change.policy].iter().any(|field| field.as_deref() == Some(""));
         if want.replace && clears {
+            keeps_workload_identity(want, have, plan)?;
             plan.steps.push(Step::ReplaceAssociation {
                 cluster: want.cluster.name.clone(),
                 association_id: summary.association_id.clone(),
@@ -81,6 +88,23 @@ fn existing(want: &Want, association: &Association, role: &Planned, plan: &mut P
         });
     }
     Ok(())
+}
+
+/// EKS neither shows nor copies the configuration of a SPIFFE workload identity: only the pods show that the association has one.
+fn keeps_workload_identity(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
+    if have.pods.known().is_none() {
+        plan.warn("the pods were not read: if the association has a SPIFFE workload identity, it is deleted with it");
+    }
+    let pods = have.pods.known().into_iter().flatten();
+    match pods.into_iter().find(|pod| pod.live() && pod.spec.has_workload_identity()) {
+        None => Ok(()),
+        Some(pod) => Err(Refusal::new(format!(
+            "replacing the association of {} would delete its SPIFFE workload identity, which pod {} uses and which EKS gives no way \
+             to read back",
+            want.subject, pod.name
+        ))
+        .hint(format!("if it is not needed any more: `podid disassociate {}`, and associate it again", want.subject))),
+    }
 }
 
 /// What the association says once the plan is carried out: as it is now, but for what was asked for.

@@ -174,7 +174,7 @@ fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> 
         ));
         return Ok(());
     }
-    plan.steps.push(Step::PutTrust { role: name.clone(), before: role.trust.clone(), after });
+    plan.put_trust(role, after);
     Ok(())
 }
 

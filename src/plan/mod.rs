@@ -39,7 +39,7 @@ use crate::model::{
     association::{AssociationChange, NewAssociation},
     document::Document,
     names::ServiceAccount,
-    role::NewRole,
+    role::{NewRole, Role},
     trust::SidTaken,
     workload::{Strategy, WorkloadKind, WorkloadRef},
 };
@@ -389,6 +389,17 @@ impl Plan {
             _ => None,
         });
         restarted.chain(&self.watch).filter(|id| id.kind == WorkloadKind::Rollout)
+    }
+
+    /// Plans a new trust policy for a role that exists.
+    pub fn put_trust(&mut self, role: &Role, after: Document) {
+        if let Some(template) = &role.template {
+            self.warn(format!(
+                "role `{}` was created from the template {template}: the AWS service that manages it may replace its trust policy again",
+                role.name
+            ));
+        }
+        self.steps.push(Step::PutTrust { role: role.name.clone(), before: role.trust.clone(), after });
     }
 
     /// Ends the planning: what is written is such that AWS takes it, what may not be meant is warned of, and the steps are in

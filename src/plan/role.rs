@@ -306,7 +306,7 @@ fn trust(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut 
             role.name, want.cluster.name
         ));
     }
-    plan.steps.push(Step::PutTrust { role: role.name.clone(), before: role.trust.clone(), after });
+    plan.put_trust(role, after);
     Ok(())
 }
 

@@ -246,7 +246,7 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
     }
     within_size(ask, Some(&role.trust), &after)?;
     opening(name, Some(&role.trust), &after, &role.arn, plan);
-    plan.steps.push(Step::PutTrust { role: name.clone(), before: role.trust.clone(), after });
+    plan.put_trust(role, after);
     Ok(())
 }
 

@@ -63,6 +63,7 @@ fn apply(step: &Step, have: &mut Have) {
                 tags: new.tags.clone(),
                 permissions_boundary: new.permissions_boundary.clone(),
                 created_at: None,
+                template: None,
             }));
         }
         Step::PutTrust { before, after, .. } => {

@@ -20,7 +20,7 @@ use crate::{
         Format, diff, json,
         table::{Cell, Column, Table},
     },
-    plan::{Plan, Step},
+    plan::Plan,
 };
 
 /// Find the mistakes in a role's trust policy, and mend them
@@ -197,8 +197,7 @@ impl Trust {
         }
         let mut plan = Plan::default();
         if let Some(after) = &view.corrected {
-            let before = view.role.trust.clone();
-            plan.steps.push(Step::PutTrust { role: view.role.name.clone(), before, after: after.clone() });
+            plan.put_trust(&view.role, after.clone());
             plan.leave_out_deleted();
             plan.warnings.extend(view.opening());
         } else if view.findings.is_empty() {

@@ -79,6 +79,7 @@ fn carry_role(have: &mut ClusterState, step: &Step) {
             tags: new.tags.clone(),
             permissions_boundary: new.permissions_boundary.clone(),
             created_at: None,
+            template: None,
         };
         let (attached, inline) = (Observed::Known(Vec::new()), Observed::Known(BTreeMap::new()));
         have.roles.insert(new.name.clone(), RoleState { role: Observed::Known(Some(role)), attached, inline });

@@ -287,6 +287,7 @@ fn cleared() {
     exit 0
     --- stderr
     warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: the pods were not read: if the association has a SPIFFE workload identity, it is deleted with it
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts and create it again, with role eks-workshop-carts-dynamo
     deleted the association of carts/carts and created it again
@@ -359,4 +360,28 @@ fn what_needs_session_tags_is_warned_about() {
         let said = run.stderr.contains("inline policy `per-tenant` rests on the session tag `kubernetes-namespace`");
         assert_eq!(said, warns, "{run}");
     }
+}
+
+#[test]
+fn a_workload_identity_is_not_dropped() {
+    let volume = |driver: &str| json!([{ "name": "eks-workload-identity-socket", "csi": { "driver": driver, "readOnly": true } }]);
+    let world = |driver: &str| {
+        let set = [
+            ("/associations/0/target_role", json!(TARGET)),
+            ("/manifests/8/spec/template/spec/volumes", volume(driver)),
+        ];
+        Env::with("carts-verified", &set)
+    };
+    let replace = format!("{LINE} --no-target-role --replace --dry-run");
+    let _ = world("secrets-store.csi.k8s.io").podid(&replace).ok().says("delete the association");
+    let env = world("spiffe.csi.eks.amazonaws.com");
+    let _ = env
+        .podid(&replace)
+        .code(2)
+        .says("would delete its SPIFFE workload identity")
+        .says("podid disassociate carts/carts");
+    let shown = env.podid("verify carts/carts -o json");
+    assert!(shown.stdout.contains("and a SPIFFE workload identity"), "{shown}");
+    // An update keeps it.
+    let _ = env.podid(&format!("{LINE} --no-target-role --dry-run")).ok();
 }

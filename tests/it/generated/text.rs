@@ -142,6 +142,7 @@ const VERIFY: Rows = &[
         "reports[].containers[].role, origin, unless",
         "the role, the variable, and a profile or file that comes before; null if none",
     ),
+    ("reports[].containers[].workloadIdentity", "Whether its pod has a SPIFFE workload identity too."),
     ("reports[].findings[]", "what was found, in the order of the chain; the first that failed is what to mend"),
     ("reports[].findings[].id", "stable id of the check, as podid verify --list-checks has them"),
     ("reports[].findings[].link", "the link of the chain"),
@@ -200,6 +201,7 @@ const SHOW: Rows = &[
         "pods[].credentials[].role, origin, unless",
         "the role, the variable, and a profile or file that comes before; null if none",
     ),
+    ("pods[].credentials[].workloadIdentity", "Whether its pod has a SPIFFE workload identity too."),
     ("pods[].tokenVolume", "whether the pod has the volume with the agent's token"),
     (
         "pods[].namespace, name, serviceAccount, node, createdAt, deleting, phase, ready, unschedulable, revision",

@@ -387,3 +387,15 @@ fn missing_and_denied() {
     hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
     "#);
 }
+
+#[test]
+fn a_role_of_a_template_is_changed_with_a_warning() {
+    let (env, _) = broken();
+    let fix = line("--fix --dry-run");
+    let plain = env.podid(&fix).ok();
+    assert!(!plain.stderr.contains("template"), "{plain}");
+    env.world.with(|state| {
+        state.aws.roles.get_mut(ROLE).unwrap().template = Some("arn:aws:iam::aws:role-template/Example".to_owned());
+    });
+    let _ = env.podid(&fix).ok().says("was created from the template arn:aws:iam::aws:role-template/Example");
+}

@@ -334,3 +334,31 @@ fn pods_that_a_pod_of_the_service_account_created_as_another_one() {
         assert_eq!(ids(&run, "warning"), ["workload.child-pods"], "{run}");
     }
 }
+
+#[test]
+fn a_job_that_started_before_the_agent_of_its_node() {
+    let job = |age: &str, app: &str| {
+        json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "nightly-1", "namespace": "carts",
+            "annotations": { "sandbox.podid.dev/age-s": age, "sandbox.podid.dev/app": app },
+            "ownerReferences": [{ "apiVersion": "batch/v1", "kind": "Job", "name": "nightly",
+                "uid": "00000000-0000-4000-8000-000000000001", "controller": true }] },
+            "spec": { "serviceAccountName": "carts", "restartPolicy": "Never", "containers": [{ "name": "c", "image": "c:1" }] } })
+    };
+    let run = |job: Value| {
+        let mut set: Vec<(String, Value)> = (3..7)
+            .map(|at| (format!("/manifests/{at}/metadata/annotations"), json!({ "sandbox.podid.dev/age-s": "1000" })))
+            .collect();
+        set.extend([("/associations/0/age_s".to_owned(), json!(3600)), ("/manifests/-".to_owned(), job)]);
+        let set: Vec<(&str, Value)> = set.iter().map(|(at, value)| (at.as_str(), value.clone())).collect();
+        Env::with("carts-verified", &set).podid("verify carts/carts -o json")
+    };
+    let query = "dynamodb:Query eks-workshop-carts/index/idx_global_customerId";
+    // The agents are 900 seconds old.
+    assert!(ids(&run(job("800", query)).ok(), "failed").is_empty());
+    let early = run(job("903", query)).code(3);
+    assert_eq!(ids(&early, "failed"), ["nodes.started-before-agent"], "{early}");
+    assert!(early.stdout.contains("delete job/nightly and create it again"), "{early}");
+    // What it says has nothing to do with credentials.
+    let other = run(job("903", "crash NullPointerException at Main")).ok();
+    assert!(ids(&other, "warning").contains(&"nodes.started-before-agent".to_owned()), "{other}");
+}

@@ -161,6 +161,9 @@ pub struct Role {
     /// Permissions boundary ARN.
     #[serde(default)]
     pub boundary: Option<String>,
+    /// ARN of the service-managed template that it was created from.
+    #[serde(default)]
+    pub template: Option<String>,
     /// Names of the instance profiles that hold it.
     #[serde(default)]
     pub instance_profiles: Vec<String>,

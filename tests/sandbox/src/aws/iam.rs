@@ -35,6 +35,8 @@ pub struct Role {
     pub max_session: u32,
     /// Permissions boundary ARN.
     pub boundary: Option<String>,
+    /// ARN of the template that it was created from.
+    pub template: Option<String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
     /// Inline policies by name.
@@ -78,6 +80,10 @@ impl Role {
             }
             if !self.tags.is_empty() {
                 out += &list("Tags", self.tags.iter().map(|(key, value)| tag("Key", key) + &tag("Value", value)));
+            }
+            if let Some(template) = &self.template {
+                let inner = tag("TemplateArn", template) + &tag("TemplateMinorVersion", "1");
+                out = out + "<SourceRoleTemplate>" + &inner + "</SourceRoleTemplate>";
             }
             out += "<RoleLastUsed/>";
         }
@@ -211,6 +217,7 @@ impl Aws {
             description: None,
             max_session: 3600,
             boundary: from.boundary.clone(),
+            template: from.template.clone(),
             tags: from.tags.clone(),
             inline: from.inline.iter().map(|(name, document)| (name.clone(), document.to_string())).collect(),
             attached: from.attached.clone(),
@@ -292,6 +299,7 @@ impl Aws {
             description: form.get("Description").cloned(),
             max_session,
             boundary,
+            template: None,
             tags,
             inline: BTreeMap::new(),
             attached: Vec::new(),
