@@ -7,12 +7,13 @@ mod needs;
 mod sarif;
 mod ticket;
 mod view;
+mod watch;
 
 use std::sync::Arc;
 
 use clap::Args;
 use futures::stream::{self, StreamExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::needs::Needs;
 use crate::{
@@ -74,6 +75,9 @@ pub struct Verify {
     /// With --live: also query one item of the tables and indexes that --needs names for dynamodb:Query
     #[arg(long, requires = "live")]
     live_query: bool,
+    /// Repeat the checks until all of them pass, or --timeout is over: in place on a terminal, a line for each change in a pipe
+    #[arg(long, short)]
+    watch: bool,
     /// Warnings count as failures
     #[arg(long)]
     strict: bool,
@@ -118,6 +122,13 @@ struct Checked {
     unreached: Option<Code>,
 }
 
+impl Checked {
+    /// `cluster`: its ARN.
+    fn document(&self, cluster: &str) -> Value {
+        json!({"cluster": cluster, "reports": self.reports, "withoutAws": self.without_aws})
+    }
+}
+
 impl Verify {
     /// Runs the command.
     ///
@@ -130,30 +141,39 @@ impl Verify {
         if self.list_checks {
             return catalog::list(ctx);
         }
-        let Checked { reports, without_aws, unreached } = self.read_and_check(ctx).await?;
+        if self.watch {
+            if ctx.term.ci().is_some() {
+                return Err(Failure::usage(
+                    "`--watch` prints a table, JSON, YAML or names: a report for CI is printed once",
+                ));
+            }
+            return self.watch(ctx).await;
+        }
+        let checked = self.read_and_check(ctx, true).await?;
         let cluster = ctx.cluster().await?;
-        let document = || json!({"cluster": cluster.arn, "reports": reports, "withoutAws": without_aws});
+        let document = || checked.document(&cluster.arn.to_string());
+        let Checked { reports, without_aws, unreached } = &checked;
         match (ctx.term.ci(), ctx.term.format()) {
-            (Some(Ci::Junit), _) => ctx.term.emit_report(&ci::junit(&reports, self.strict))?,
-            (Some(Ci::Github), _) => ctx.term.emit_report(&ci::github(&reports, self.strict))?,
+            (Some(Ci::Junit), _) => ctx.term.emit_report(&ci::junit(reports, self.strict))?,
+            (Some(Ci::Github), _) => ctx.term.emit_report(&ci::github(reports, self.strict))?,
             (Some(Ci::Markdown), _) => {
                 let head = ticket::Head { cluster: cluster.arn.to_string(), at: ctx.term.now() };
-                ctx.term.emit(&ticket::markdown(&head, &reports, &without_aws))?;
+                ctx.term.emit(&ticket::markdown(&head, reports, without_aws))?;
             }
-            (Some(Ci::Sarif), _) => ctx.term.emit_json(&sarif::log(&reports, self.strict))?,
+            (Some(Ci::Sarif), _) => ctx.term.emit_json(&sarif::log(reports, self.strict))?,
             (None, Format::Json) => ctx.term.emit_json(&document())?,
             (None, Format::Yaml) => ctx.term.emit_yaml(&document())?,
             (None, Format::Name) => {
-                for report in &reports {
+                for report in reports {
                     for finding in report.findings.iter().filter(|finding| ci::counts(finding, self.strict)) {
                         ctx.term.emit_line(format!("{} {}", report.subject, finding.check.id))?;
                     }
                 }
             }
-            (None, Format::Table | Format::Wide) => ctx.term.emit(&view::text(&reports, &cluster.name, &ctx.term))?,
+            (None, Format::Table | Format::Wide) => ctx.term.emit(&view::text(reports, &cluster.name, &ctx.term))?,
         }
-        Self::report_the_rest(ctx, &reports, &without_aws);
-        self.verdict(ctx, &reports, unreached)
+        Self::report_the_rest(ctx, reports, without_aws);
+        self.verdict(ctx, reports, *unreached)
     }
 
     /// Service accounts that show no use of AWS, in one line.
@@ -168,9 +188,10 @@ impl Verify {
         ctx.term.status(view::without_aws(without_aws, most));
     }
 
-    async fn read_and_check(&self, ctx: &Context) -> Result<Checked> {
+    /// `first`: the first round of a watch, or the only one, which alone says what cannot be read.
+    async fn read_and_check(&self, ctx: &Context, first: bool) -> Result<Checked> {
         let cluster = ctx.cluster().await?;
-        let (kube, unreached) = match self.kube(ctx).await? {
+        let (kube, unreached) = match self.kube(ctx, first).await? {
             Ok(kube) => (Ok(kube), None),
             Err(failure) => (Err(failure.to_string()), Some(failure.code)),
         };
@@ -184,7 +205,7 @@ impl Verify {
             needs: self.needs.at(&cluster.arn),
         };
         let (subjects, view) = futures::join!(
-            self.subjects(ctx, &asking, unreached),
+            self.subjects(ctx, &asking, unreached, first),
             ctx.deadline.within("reading the cluster", asking.cluster(cluster))
         );
         let ((subjects, spaces), view) = (subjects?, Arc::new(view?));
@@ -240,7 +261,7 @@ impl Verify {
     }
 
     /// Kubernetes, or why it cannot be asked: what hangs on it is skipped then, and the rest still told.
-    async fn kube<'a>(&self, ctx: &'a Context) -> Result<Result<&'a dyn Kubernetes, Failure>> {
+    async fn kube<'a>(&self, ctx: &'a Context, first: bool) -> Result<Result<&'a dyn Kubernetes, Failure>> {
         let reached = async {
             let kube = ctx.kube().await?;
             ctx.deadline.within("reaching the Kubernetes API", kube.reach()).await?;
@@ -253,7 +274,7 @@ impl Verify {
             }
             Err(failure) => {
                 let failure = ctx.explain_kube(failure, false).await;
-                for hint in &failure.hints {
+                for hint in failure.hints.iter().filter(|_| first) {
                     ctx.term.hint(hint);
                 }
                 Ok(Err(failure))
@@ -268,6 +289,7 @@ impl Verify {
         ctx: &Context,
         asking: &Asking<'_>,
         unreached: Option<Code>,
+        first: bool,
     ) -> Result<(Vec<Asked>, Option<Spaces>)> {
         let within = match &self.namespace {
             Some(namespace) if self.subjects.is_empty() => Some(Pattern::of(namespace.clone())),
@@ -288,7 +310,7 @@ impl Verify {
                     let code = unreached.unwrap_or(Code::Denied);
                     return Err(Failure::new(code, "could not find the service accounts that are in use").because(why));
                 }
-                Some(why) if unreached.is_none() => {
+                Some(why) if unreached.is_none() && first => {
                     ctx.term.warn(format!("only service accounts that have an association are checked: {why}"));
                 }
                 _ => {}

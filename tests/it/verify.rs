@@ -12,6 +12,7 @@ mod logs;
 mod pods;
 mod remedies;
 mod trust;
+mod watch;
 mod webhook;
 
 use podid::checks::modes::Coverage;
