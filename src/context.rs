@@ -165,6 +165,18 @@ impl Context {
         Aws::new(Settings { profile, region, ..Settings::default() })
     }
 
+    /// The same for one of several clusters.
+    #[must_use]
+    pub fn of_cluster(&self, cluster: &str) -> Self {
+        let global = Global { cluster: vec![cluster.to_owned()], ..self.global.clone() };
+        Self::new(global, true, self.term.clone(), self.deadline.clone())
+    }
+
+    /// Kubernetes is reached by a kubeconfig, which leads to one cluster.
+    pub fn reaches_by_kubeconfig(&self) -> bool {
+        self.global.kubeconfig.is_some() || self.global.context.is_some()
+    }
+
     /// The clusters that were named by flag, in order.
     pub fn clusters_by_flag(&self) -> &[String] {
         if self.cluster_flag { &self.global.cluster } else { &[] }

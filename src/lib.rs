@@ -127,10 +127,10 @@ fn drive(
 ) -> Result<Code> {
     let runtime = wait::runtime()?;
     if let [first, second, ..] = &cli.global.cluster[..]
-        && !matches!(cli.command, Command::List(_))
+        && !matches!(cli.command, Command::List(_) | Command::Verify(_))
     {
         return Err(Failure::usage(format!("--cluster is given more than once: `{first}`, `{second}`"))
-            .hint("only `podid list` takes several clusters; run the command once for each"));
+            .hint("only `podid list` and `podid verify` take several clusters; run the command once for each"));
     }
     if let (Some(_), false) = (cli.global.output.ci(), matches!(cli.command, Command::Verify(_))) {
         return Err(Failure::usage("--output: `junit` and `github` are reports of `podid verify`")

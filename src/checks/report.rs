@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    finding::{Finding, Link, Status},
+    finding::{Finding, Link, Remedy, Status},
     identity::Identity,
 };
 use crate::model::{have::NOT_ALLOWED, names::ServiceAccount, subject::ObjectRef};
@@ -22,6 +22,9 @@ pub struct Report {
     /// The pod or workload that was named, of whose pods alone it speaks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectRef>,
+    /// Its cluster, where several were checked.
+    #[serde(skip)]
+    cluster: Option<String>,
     /// How it stands.
     pub outcome: Outcome,
     /// Every finding, in the order of the chain.
@@ -69,16 +72,51 @@ impl Report {
                 _ => {}
             }
         }
-        let mut report =
-            Self { subject, object: None, outcome: Outcome::Ok, findings, containers: Vec::new(), required };
+        let mut report = Self {
+            subject,
+            object: None,
+            cluster: None,
+            outcome: Outcome::Ok,
+            findings,
+            containers: Vec::new(),
+            required,
+        };
         report.outcome = report.judged();
         report
     }
 
-    /// `carts/carts`, with the object that it was named by: `carts/carts (pod/carts-7d9f)`.
+    /// `carts/carts`, with the object that it was named by, `carts/carts (pod/carts-7d9f)`, and with its cluster where several
+    /// were checked, `carts/carts in cluster staging`.
     pub fn title(&self) -> String {
         let object = self.object.as_ref().map(|object| format!(" ({object})")).unwrap_or_default();
-        format!("{}{object}", self.subject)
+        let cluster = self.cluster.as_ref().map(|cluster| format!(" in cluster {cluster}")).unwrap_or_default();
+        format!("{}{object}{cluster}", self.subject)
+    }
+
+    /// Marks it as one of several clusters: its title names the cluster, and so do podid's commands that fix it.
+    pub fn of_cluster(&mut self, cluster: &str) {
+        self.cluster = Some(cluster.to_owned());
+        for finding in &mut self.findings {
+            for remedy in &mut finding.remedies {
+                if let Remedy::Command(command) = remedy
+                    && command.starts_with("podid ")
+                    && !command.contains("--cluster")
+                {
+                    command.push_str(" --cluster ");
+                    command.push_str(cluster);
+                }
+            }
+        }
+    }
+
+    /// Whether its title names the cluster.
+    pub fn names_cluster(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    /// `staging/`, where several clusters were checked.
+    pub fn cluster_prefix(&self) -> String {
+        self.cluster.as_ref().map(|cluster| format!("{cluster}/")).unwrap_or_default()
     }
 
     /// The report of these findings alone.

@@ -3,6 +3,7 @@
 mod catalog;
 mod ci;
 mod logs;
+mod many;
 mod needs;
 mod sarif;
 mod ticket;
@@ -62,6 +63,9 @@ pub struct Verify {
     /// Every service account of the cluster that is in use or has an association
     #[arg(long, conflicts_with = "subjects")]
     all: bool,
+    /// Check every cluster of the region; several are named by repeating --cluster
+    #[arg(long)]
+    all_clusters: bool,
     #[command(flatten)]
     needs: Needs,
     /// Look for static keys in Secrets too: the names of their keys are read, never a value
@@ -100,6 +104,8 @@ Examples:
   podid verify carts/pod/carts-7d9f8b6c5-x2x4z
   podid verify --all --strict -o junit
   podid verify --all -o markdown
+  podid verify --all --all-clusters
+  podid verify carts/carts --cluster staging --cluster production
   podid verify -n carts -o json
   podid verify carts/carts --dynamodb eks-workshop-carts=read-write
   podid verify carts/carts --s3 carts-images=read --sqs orders=consume
@@ -115,6 +121,7 @@ const SHOWN: usize = 5;
 
 /// What came of it.
 struct Checked {
+    cluster: Cluster,
     reports: Vec<Report>,
     /// Service accounts that show no use of AWS.
     without_aws: Vec<String>,
@@ -123,9 +130,8 @@ struct Checked {
 }
 
 impl Checked {
-    /// `cluster`: its ARN.
-    fn document(&self, cluster: &str) -> Value {
-        json!({"cluster": cluster, "reports": self.reports, "withoutAws": self.without_aws})
+    fn document(&self) -> Value {
+        json!({"cluster": self.cluster.arn, "reports": self.reports, "withoutAws": self.without_aws})
     }
 }
 
@@ -141,6 +147,12 @@ impl Verify {
         if self.list_checks {
             return catalog::list(ctx);
         }
+        if self.is_of_many(ctx) {
+            let (checked, unread) = self.read_many(ctx).await?;
+            let documents = || json!({ "clusters": checked.iter().map(Checked::document).collect::<Vec<_>>() });
+            let verdict = self.emit(ctx, &checked, documents)?;
+            return many::unread(unread, checked.len(), verdict);
+        }
         if self.watch {
             if ctx.term.ci().is_some() {
                 return Err(Failure::usage(
@@ -149,31 +161,41 @@ impl Verify {
             }
             return self.watch(ctx).await;
         }
-        let checked = self.read_and_check(ctx, true).await?;
-        let cluster = ctx.cluster().await?;
-        let document = || checked.document(&cluster.arn.to_string());
-        let Checked { reports, without_aws, unreached } = &checked;
+        let checked = [self.read_and_check(ctx, true).await?];
+        self.emit(ctx, &checked, || checked[0].document())?
+    }
+
+    /// Prints what was found, and judges it.
+    fn emit(&self, ctx: &Context, checked: &[Checked], document: impl Fn() -> Value) -> Result<Result<Code>> {
+        let reports: Vec<Report> = checked.iter().flat_map(|one| one.reports.iter().cloned()).collect();
+        let without_aws: Vec<String> = checked.iter().flat_map(|one| one.without_aws.iter().cloned()).collect();
         match (ctx.term.ci(), ctx.term.format()) {
-            (Some(Ci::Junit), _) => ctx.term.emit_report(&ci::junit(reports, self.strict))?,
-            (Some(Ci::Github), _) => ctx.term.emit_report(&ci::github(reports, self.strict))?,
+            (Some(Ci::Junit), _) => ctx.term.emit_report(&ci::junit(&reports, self.strict))?,
+            (Some(Ci::Github), _) => ctx.term.emit_report(&ci::github(&reports, self.strict))?,
             (Some(Ci::Markdown), _) => {
-                let head = ticket::Head { cluster: cluster.arn.to_string(), at: ctx.term.now() };
-                ctx.term.emit(&ticket::markdown(&head, reports, without_aws))?;
+                let clusters = checked.iter().map(|one| one.cluster.arn.to_string()).collect();
+                let head = ticket::Head { clusters, at: ctx.term.now() };
+                ctx.term.emit(&ticket::markdown(&head, &reports, &without_aws))?;
             }
-            (Some(Ci::Sarif), _) => ctx.term.emit_json(&sarif::log(reports, self.strict))?,
+            (Some(Ci::Sarif), _) => ctx.term.emit_json(&sarif::log(&reports, self.strict))?,
             (None, Format::Json) => ctx.term.emit_json(&document())?,
             (None, Format::Yaml) => ctx.term.emit_yaml(&document())?,
             (None, Format::Name) => {
-                for report in reports {
+                for report in &reports {
                     for finding in report.findings.iter().filter(|finding| ci::counts(finding, self.strict)) {
-                        ctx.term.emit_line(format!("{} {}", report.subject, finding.check.id))?;
+                        let line = format!("{}{} {}", report.cluster_prefix(), report.subject, finding.check.id);
+                        ctx.term.emit_line(line)?;
                     }
                 }
             }
-            (None, Format::Table | Format::Wide) => ctx.term.emit(&view::text(reports, &cluster.name, &ctx.term))?,
+            (None, Format::Table | Format::Wide) => {
+                let cluster = checked.first().map_or("", |one| &one.cluster.name);
+                ctx.term.emit(&view::text(&reports, cluster, &ctx.term))?;
+            }
         }
-        Self::report_the_rest(ctx, reports, without_aws);
-        self.verdict(ctx, reports, *unreached)
+        Self::report_the_rest(ctx, &reports, &without_aws);
+        let unreached = checked.iter().find_map(|one| one.unreached);
+        Ok(self.verdict(ctx, &reports, unreached))
     }
 
     /// Service accounts that show no use of AWS, in one line.
@@ -229,7 +251,7 @@ impl Verify {
                 without_aws.push(report.title());
             }
         }
-        Ok(Checked { reports, without_aws, unreached })
+        Ok(Checked { cluster: cluster.clone(), reports, without_aws, unreached })
     }
 
     /// Walks the way to the credentials for each that has an association.

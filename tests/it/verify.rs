@@ -4,6 +4,7 @@
 mod access;
 mod alarms;
 mod chain;
+mod clusters;
 mod everything;
 mod forms;
 mod grants;

@@ -17,8 +17,8 @@ const SHOWN: usize = 10;
 
 /// What was checked, and when.
 pub(super) struct Head {
-    /// ARN.
-    pub(super) cluster: String,
+    /// ARNs.
+    pub(super) clusters: Vec<String>,
     /// When.
     pub(super) at: Timestamp,
 }
@@ -28,7 +28,9 @@ pub(super) fn markdown(head: &Head, reports: &[Report], without_aws: &[String]) 
     let problems = causes::of(reports, Status::Failed);
     let warnings = causes::of(reports, Status::Warning);
     let mut out = String::from("# podid verify\n\n");
-    let _ = writeln!(out, "- Cluster: {}", code(&head.cluster));
+    for cluster in &head.clusters {
+        let _ = writeln!(out, "- Cluster: {}", code(cluster));
+    }
     let _ =
         writeln!(out, "- Checked: {}, podid {}", head.at.strftime("%Y-%m-%d %H:%M:%S UTC"), env!("CARGO_PKG_VERSION"));
     let found = [count(problems.len(), "problem"), count(warnings.len(), "warning")];

@@ -40,7 +40,8 @@ pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
     if !many || all {
         for report in reports {
             let gap = if many { "\n" } else { "" };
-            let _ = writeln!(out, "{gap}{} in cluster {cluster}", look.paint.paint(Tone::Strong, report.title()));
+            let place = if report.names_cluster() { String::new() } else { format!(" in cluster {cluster}") };
+            let _ = writeln!(out, "{gap}{}{place}", look.paint.paint(Tone::Strong, report.title()));
             tree(&mut out, report, all, look);
         }
     }

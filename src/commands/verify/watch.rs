@@ -9,10 +9,7 @@ use crate::{
     checks::{Outcome, Report},
     context::Context,
     failure::{Code, Failure, Result},
-    model::{
-        cluster::Cluster,
-        text::{count, listed},
-    },
+    model::text::{count, listed},
     output::{Format, json, mask},
 };
 
@@ -28,7 +25,6 @@ const NAMED: usize = 5;
 impl Verify {
     /// Repeats the checks. Ends with 0 once all pass, and with the code of a timeout when they do not in time.
     pub(super) async fn watch(&self, ctx: &Context) -> Result<Code> {
-        let cluster = ctx.cluster().await?.clone();
         let mut before: Option<Vec<Report>> = None;
         let mut faults = 0;
         loop {
@@ -36,7 +32,7 @@ impl Verify {
                 Ok(checked) => {
                     faults = 0;
                     if before.as_ref() != Some(&checked.reports) {
-                        self.show_changes(ctx, before.as_deref(), &checked, &cluster)?;
+                        self.show_changes(ctx, before.as_deref(), &checked)?;
                     }
                     let passed = checked.reports.iter().all(|report| self.passes(report));
                     if passed || ctx.term.out_closed() {
@@ -81,8 +77,8 @@ impl Verify {
         Failure::new(Code::TimedOut, said).because(stopped.to_string())
     }
 
-    fn show_changes(&self, ctx: &Context, before: Option<&[Report]>, now: &Checked, cluster: &Cluster) -> Result<()> {
-        let document = || -> Value { now.document(&cluster.arn.to_string()) };
+    fn show_changes(&self, ctx: &Context, before: Option<&[Report]>, now: &Checked) -> Result<()> {
+        let document = || -> Value { now.document() };
         match ctx.term.format() {
             Format::Json => ctx.term.emit(&json::line(&document())),
             Format::Yaml => {
@@ -90,7 +86,7 @@ impl Verify {
                 ctx.term.emit_yaml(&document())
             }
             Format::Table | Format::Wide if ctx.term.streams().out_tty => {
-                ctx.term.redraw(&view::text(&now.reports, &cluster.name, &ctx.term))
+                ctx.term.redraw(&view::text(&now.reports, &now.cluster.name, &ctx.term))
             }
             Format::Table | Format::Wide | Format::Name => self.emit_changes(ctx, before, &now.reports),
         }

@@ -287,7 +287,7 @@ fn contradictions() {
         ("list --all-regions --region us-west-2", "--all-regions contradicts `--region us-west-2`"),
         ("list -c blue -c green --context x", "--context names one cluster, --cluster several"),
         ("show carts/carts -c blue -c green", "--cluster is given more than once: `blue`, `green`"),
-        ("recycle carts/carts -c blue -c blue", "only `podid list` takes several clusters"),
+        ("recycle carts/carts -c blue -c blue", "only `podid list` and `podid verify` take several clusters"),
     ] {
         let _ = env.podid(line).code(2).says(why);
     }

@@ -32,7 +32,10 @@ pub(in crate::commands::verify) fn of(reports: &[Report], status: Status) -> Vec
         for finding in report.findings.iter().filter(|finding| finding.status == status) {
             let known = causes.iter_mut().find(|cause| {
                 let (one, other) = (cause.finding, finding);
-                one.check.id == other.check.id && one.subject == other.subject && one.message == other.message
+                one.check.id == other.check.id
+                    && one.subject == other.subject
+                    && one.message == other.message
+                    && one.remedies == other.remedies
             });
             match known {
                 Some(cause) if cause.accounts.contains(&report.title()) => {}

@@ -1,0 +1,101 @@
+//! `podid verify` of several clusters. A cluster that cannot be checked is named at the end, and the others are shown.
+
+use futures::stream::{self, StreamExt};
+
+use super::{Checked, Verify};
+use crate::{
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::text::count,
+};
+
+/// Clusters that are read side by side.
+const AT_ONCE: usize = 4;
+
+/// What could not be checked, and why.
+pub(super) type Unread = Vec<(String, Failure)>;
+
+impl Verify {
+    /// Several clusters are named, or all are asked for.
+    pub(super) fn is_of_many(&self, ctx: &Context) -> bool {
+        self.all_clusters || ctx.clusters_by_flag().len() > 1
+    }
+
+    /// Checks them side by side.
+    pub(super) async fn read_many(&self, ctx: &Context) -> Result<(Vec<Checked>, Unread)> {
+        if self.watch {
+            return Err(Failure::usage("`--watch` checks one cluster").hint("name it with `--cluster`"));
+        }
+        let clusters = self.clusters(ctx).await?;
+        if clusters.is_empty() {
+            ctx.term.note("there is no cluster in this region and account");
+        }
+        let reads = clusters.into_iter().map(|cluster| async move {
+            let read = self.read_and_check(&ctx.of_cluster(&cluster), true).await;
+            (cluster, read)
+        });
+        let reads: Vec<_> = stream::iter(reads).buffered(AT_ONCE).collect().await;
+        ctx.deadline.check()?;
+        let (mut checked, mut unread) = (Vec::new(), Vec::new());
+        for (cluster, read) in reads {
+            match read {
+                Ok(mut one) => {
+                    for report in &mut one.reports {
+                        report.of_cluster(&one.cluster.name);
+                    }
+                    for name in &mut one.without_aws {
+                        *name = format!("{name} in cluster {}", one.cluster.name);
+                    }
+                    checked.push(one);
+                }
+                Err(failure) => unread.push((cluster, failure)),
+            }
+        }
+        Ok((checked, unread))
+    }
+
+    /// Their names or ARNs, each once.
+    async fn clusters(&self, ctx: &Context) -> Result<Vec<String>> {
+        if ctx.reaches_by_kubeconfig() {
+            return Err(Failure::usage("--kubeconfig and --context lead to one cluster")
+                .hint("omit them: podid reaches each cluster by its own endpoint"));
+        }
+        if !self.all_clusters {
+            let mut names: Vec<String> = Vec::new();
+            for name in ctx.clusters_by_flag() {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+            return Ok(names);
+        }
+        if let Some(cluster) = ctx.clusters_by_flag().first() {
+            return Err(
+                Failure::usage(format!("--all-clusters contradicts `--cluster {cluster}`")).hint("pass one of them")
+            );
+        }
+        ctx.deadline.within("listing the clusters", crate::ports::Eks::clusters(&ctx.aws_of_many())).await
+    }
+}
+
+/// The error for what could not be checked: `None` when everything was. `found`: the verdict on the rest.
+pub(super) fn unread(mut unread: Unread, checked: usize, found: Result<Code>) -> Result<Code> {
+    if unread.is_empty() {
+        return found;
+    }
+    let first = unread[0].1.code;
+    let alike = unread.iter().all(|(_, failure)| failure.code == first);
+    // What failed for all of them fails as it would for one.
+    let code = if alike && (checked == 0 || first == Code::TimedOut) { first } else { Code::Failed };
+    let failure = if unread.len() == 1 {
+        let (cluster, failure) = unread.remove(0);
+        Failure { code, ..failure.context(format!("cluster {cluster} could not be checked")) }
+    } else {
+        let failure = Failure::new(code, format!("{} could not be checked", count(unread.len(), "cluster")));
+        unread.into_iter().fold(failure, |failure, (cluster, why)| failure.because(format!("cluster {cluster}: {why}")))
+    };
+    match found {
+        Ok(_) => Err(failure),
+        Err(other) => Err(failure.because(other.to_string())),
+    }
+}
