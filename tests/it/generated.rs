@@ -1,5 +1,6 @@
-//! man/, completions/, schema/ and the README are what the code says. `PODID_BLESS=1` rewrites them.
+//! man/, completions/, schema/ and docs/ are what the code says. `PODID_BLESS=1` rewrites them.
 
+mod docs;
 mod text;
 mod troubleshooting;
 
@@ -350,20 +351,9 @@ fn between(text: &str, name: &str, wanted: &str) -> String {
     format!("{before}{begin}{wanted}{end}{after}")
 }
 
+/// Every call that podid makes here is on the page of permissions.
 #[test]
-fn the_readme_is_current() {
-    let path = root().join("README.md");
-    let help = Cli::command().term_width(100).render_help().to_string();
-    let codes: Vec<String> = EXIT_CODES.iter().map(|(code, meaning)| format!("| {code} | {meaning} |\n")).collect();
-    let readme = fs::read_to_string(&path).unwrap();
-    let readme = between(&readme, "help", &format!("```text\n{}\n```\n", help.trim_end()));
-    let readme = between(&readme, "exit-codes", &format!("| code | meaning |\n|---|---|\n{}", codes.concat()));
-    holds(&path, &readme);
-}
-
-/// Every call that podid makes here is in the README's tables of permissions.
-#[test]
-fn the_readme_names_every_permission() {
+fn the_page_names_every_permission() {
     let env = Env::new("carts-before");
     let managed = "arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess";
     let create = "associate carts/carts --create-role --dynamodb eks-workshop-carts";
@@ -394,9 +384,7 @@ fn the_readme_names_every_permission() {
     ] {
         let _ = env.podid(line);
     }
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    let (_, permissions) = readme.split_once("## Permissions it needs").unwrap();
-    let (permissions, _) = permissions.split_once("\n## ").unwrap();
+    let permissions = fs::read_to_string(root().join("docs/permissions.md")).unwrap();
     let words: BTreeSet<&str> = permissions.split(|c: char| !(c.is_ascii_alphanumeric() || "/:".contains(c))).collect();
     // What every command may need, by its own word.
     for line in ["iam-policy -o name", "iam-policy --rbac -o name"] {
@@ -404,7 +392,7 @@ fn the_readme_names_every_permission() {
             let word = needed
                 .split(['.', ' '])
                 .find(|word| !["get", "list", "create", "patch", "watch", "delete"].contains(word));
-            assert!(words.contains(word.unwrap()), "`{needed}` is not in the README's permissions");
+            assert!(words.contains(word.unwrap()), "`{needed}` is not in docs/permissions.md");
         }
     }
     for call in env.world.journal().calls() {
@@ -414,7 +402,7 @@ fn the_readme_names_every_permission() {
             None => vec![format!("{}:{}", call.service, call.operation)],
         };
         for word in words_of_call {
-            assert!(words.contains(word.as_str()), "`{word}` ({}) is not in the README's permissions", call.operation);
+            assert!(words.contains(word.as_str()), "`{word}` ({}) is not in docs/permissions.md", call.operation);
         }
     }
 }
