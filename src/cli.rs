@@ -6,7 +6,7 @@ use crate::{
     args::Global,
     commands::{
         agent, associate, completions, disassociate, explain, file, iam_policy, list, policy, recycle, role, show,
-        verify, wait,
+        verify, version, wait,
     },
 };
 
@@ -80,5 +80,7 @@ pub enum Command {
     Schema(file::schema::Schema),
     Wait(wait::Wait),
     IamPolicy(iam_policy::IamPolicy),
+    #[command(alias = "completion")]
     Completions(completions::Completions),
+    Version(version::Version),
 }

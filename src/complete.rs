@@ -6,6 +6,7 @@
 
 mod cache;
 mod folder;
+mod kubectl;
 mod line;
 mod nouns;
 mod reader;
@@ -49,10 +50,13 @@ pub fn answer() -> Option<ExitCode> {
     if let Some(request) = reader::request() {
         return Some(reader::run(&request));
     }
+    let until = started + budget(env::var(TIMEOUT).ok().as_deref());
+    if let Some(words) = kubectl::words() {
+        return Some(offer(&kubectl::SHELL.into(), &words, until, kubectl::NO_FILES));
+    }
     let shell = env::var_os(VARIABLE).filter(|shell| !shell.is_empty() && shell != "0")?;
     let words: Vec<OsString> = env::args_os().skip_while(|arg| arg != "--").skip(1).collect();
-    let until = started + budget(env::var(TIMEOUT).ok().as_deref());
-    if words.is_empty() { register() } else { Some(offer(&shell, &words, until)) }
+    if words.is_empty() { register() } else { Some(offer(&shell, &words, until, "")) }
 }
 
 /// Prints what makes a shell call podid for candidates.
@@ -69,8 +73,8 @@ fn register() -> Option<ExitCode> {
     }
 }
 
-/// Prints the candidates.
-fn offer(shell: &OsString, words: &[OsString], until: Instant) -> ExitCode {
+/// Prints the candidates, and what ends them.
+fn offer(shell: &OsString, words: &[OsString], until: Instant, end: &str) -> ExitCode {
     let name = Path::new(shell).file_stem().unwrap_or(shell).to_string_lossy();
     let all = shells::all();
     if let Some(shell) = all.completer(&name) {
@@ -81,6 +85,7 @@ fn offer(shell: &OsString, words: &[OsString], until: Instant) -> ExitCode {
         let mut out = Vec::new();
         let written = shells::write(shell, &mut command, &line, env::current_dir().ok().as_deref(), &mut out);
         if written.is_ok() {
+            out.extend_from_slice(end.as_bytes());
             // Nobody can be told when the shell does not listen.
             let _ = Term::new(TermSettings::default()).emit(&String::from_utf8_lossy(&out));
         }

@@ -30,6 +30,7 @@ pub mod wait;
 use std::{
     ffi::OsString,
     panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
     process::ExitCode,
     sync::mpsc,
     time::Duration,
@@ -60,10 +61,23 @@ pub fn keep_memory_private() {
     let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
+/// Name under which kubectl runs podid as `kubectl podid`.
+const KUBECTL_PLUGIN: &str = "kubectl-podid";
+
 /// Runs podid with these arguments, the program's name first.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    let matches = match Cli::command().try_get_matches_from(&args) {
+    let mut command = Cli::command();
+    // As kubectl's users call it, in usage lines and errors.
+    if args.first().and_then(|name| Path::new(name).file_stem()).is_some_and(|name| name == KUBECTL_PLUGIN) {
+        command = command.bin_name("kubectl podid");
+    }
+    if args.len() == 1 {
+        // Variables such as PODID_CLUSTER are arguments to clap, and would hide the help.
+        Term::new(TermSettings::default()).usage(&command.render_help());
+        return ExitCode::from(Code::Usage as u8);
+    }
+    let matches = match command.try_get_matches_from(&args) {
         Ok(matches) => matches,
         Err(error) => return usage(&error, &args),
     };
@@ -158,6 +172,7 @@ fn drive(
                 Command::Agent(command) => Box::pin(command.run(&ctx)).await,
                 Command::IamPolicy(command) => command.run(&ctx).await,
                 Command::Completions(command) => command.run(&ctx),
+                Command::Version(command) => command.run(&ctx),
             }
         };
         tokio::select! {

@@ -18,4 +18,5 @@ pub mod shared;
 pub mod show;
 pub mod subject;
 pub mod verify;
+pub mod version;
 pub mod wait;

@@ -22,6 +22,7 @@ mod kill;
 mod list;
 mod manners;
 mod messages;
+mod plugin;
 mod policy;
 mod recycle;
 mod role;

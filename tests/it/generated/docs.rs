@@ -127,6 +127,6 @@ fn the_picture_is_current() {
             printed.map(wrapped).collect::<Vec<_>>().join("\n")
         );
     }
-    let picture = anstyle_svg::Term::new().render_svg(screen.trim_end());
+    let picture = anstyle_svg::Term::new().palette(anstyle_svg::WIN10_CONSOLE).render_svg(screen.trim_end());
     holds(&root().join("docs/podid.svg"), &(picture.trim_end().to_owned() + "\n"));
 }
