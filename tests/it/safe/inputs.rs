@@ -35,7 +35,14 @@ fn manifest(inline: &str) -> String {
 #[test]
 fn names_of_podids_own_policies_are_refused_everywhere() {
     let env = Env::new("carts-role");
-    for name in ["podid-dynamodb.json", "deep/Podid-DynamoDB.json", "PODID-TARGET.txt", "podid-target"] {
+    for name in [
+        "podid-dynamodb.json",
+        "deep/Podid-DynamoDB.json",
+        "PODID-TARGET.txt",
+        "podid-target",
+        "podid-add-on-velero.json",
+        "Podid-Add-On-x.json",
+    ] {
         let file = env.file(name, &policy().to_string());
         for line in lines(&file) {
             let _ = env.podid(&line).code(2).says("is reserved");
