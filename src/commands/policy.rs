@@ -43,7 +43,7 @@ impl Policy {
             PolicyCommand::Dynamodb(dynamodb) => dynamodb.run(ctx).await,
             PolicyCommand::Show(show) => show.run(ctx),
             PolicyCommand::Lint(lint) => lint.run(ctx).await,
-            PolicyCommand::Attach(attach) => attach.run(ctx).await,
+            PolicyCommand::Attach(attach) => Box::pin(attach.run(ctx)).await,
             PolicyCommand::Detach(detach) => detach.run(ctx).await,
         }
     }

@@ -64,7 +64,8 @@ pub(super) async fn associate(
     changing: &Changing,
     proof: Proof,
 ) -> Result<Code> {
-    let plan = plan::associate(want, have).map_err(shared::refused)?;
+    let mut plan = plan::associate(want, have).map_err(shared::refused)?;
+    shared::check_attached(ctx, &mut plan).await?;
     for warning in &plan.warnings {
         ctx.term.warn(warning);
     }

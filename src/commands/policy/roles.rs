@@ -116,7 +116,7 @@ impl Attach {
         let (view, tables, named, add_ons) = (view?, tables?, named?, add_ons?);
         let role = account::found(&self.role, view.role.as_ref())?;
         let policy_arns = permissions.policy_arns(&role.arn.partition);
-        let plan = plan::policies(&Policies {
+        let mut plan = plan::policies(&Policies {
             managed: Wanted::AtLeast(&policy_arns),
             tables: Wanted::AtLeast(&tables),
             grants: Wanted::AtLeast(&named),
@@ -127,6 +127,7 @@ impl Attach {
             ..Policies::keep(&role.name, RoleOwnership::Shared, (&view.attached, &view.inline), Provenance::Flags)
         })
         .map_err(shared::refused)?;
+        shared::check_attached(ctx, &mut plan).await?;
         let nothing = format!("role {} has these policies: nothing to change", role.name);
         account::carry_out(ctx, &role.arn, plan, &self.changing, &nothing).await
     }

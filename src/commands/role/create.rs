@@ -96,7 +96,7 @@ impl Create {
         let grants: Vec<_> = permissions.grants.0.iter().filter_map(|grant| grant.at(Some(&cluster.arn))).collect();
         let add_ons = grants::add_ons(ctx, &permissions.add_on).await?;
         let policy_arns = permissions.policy_arns(&cluster.arn.partition);
-        let plan = plan::create_role(&CreateRole {
+        let mut plan = plan::create_role(&CreateRole {
             cluster,
             subject: self.service_account.as_ref(),
             name: &self.name,
@@ -118,6 +118,7 @@ impl Create {
             inline: &or_nothing(view.inline),
         })
         .map_err(shared::refused)?;
+        shared::check_attached(ctx, &mut plan).await?;
         let home = &cluster.arn;
         let path = self.path.as_deref().unwrap_or(crate::model::role::PATH);
         let arn = match &view.role {

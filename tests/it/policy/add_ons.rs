@@ -1,10 +1,10 @@
 //! What add-ons need: `podid policy show`, and `--add-on` of the commands that print it, put it on a role and take it off again.
 
 use podid::model::add_on_policy::ADD_ONS;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::roles::{ROLE, attach};
-use crate::support::Env;
+use crate::support::{Env, denying};
 
 const ZONE: &str = "Z0123456789ABCDEFGHIJ";
 
@@ -227,6 +227,30 @@ fn with_managed_policies() {
     let _ = env.podid(&detach("--add-on adot")).ok().says("is not attached to role");
 }
 
+/// Where AWS has no such policy, as in a partition that lacks it, nothing is changed.
+#[test]
+fn that_aws_does_not_have() {
+    let env = Env::new("carts-associated");
+    let missing = "managed policy arn:aws:iam::aws:policy/AmazonEBSCSIDriverPolicyV2 does not exist";
+    for line in [
+        attach("--add-on ebs-csi --yes"),
+        attach("--add-on ebs-csi --dry-run"),
+        "role create new --service-account carts/carts --add-on ebs-csi --yes".to_owned(),
+        format!("associate carts/carts --role {ROLE} --add-on ebs-csi --no-wait --yes"),
+    ] {
+        let _ = env.podid(&line).code(2).says(missing).says("aws iam list-policies");
+    }
+    let both = attach("--add-on adot --yes");
+    let _ = env.podid(&both).code(2).says("managed policies ").says("AWSXrayWriteOnlyAccess do not exist");
+    assert!(env.writes().is_empty());
+    // Where podid may not ask, it goes on.
+    let line = attach("--add-on ebs-csi --yes");
+    let _ = world("carts-associated").podid(&line).ok();
+    let env = Env::with("carts-associated", &[denying("iam:GetPolicy")]);
+    let run = env.podid(&line).code(1).says("AmazonEBSCSIDriverPolicyV2 not checked: not allowed: iam:GetPolicy");
+    let _ = run.says("does not exist or is not attachable");
+}
+
 /// A role is created with it, and an unchanged line changes nothing; whoever asks for less is refused.
 #[test]
 fn of_a_new_role() {
@@ -292,5 +316,5 @@ fn that_are_none() {
     }
     let _ = env.podid(&detach("--add-on ebs-csi=x")).code(2).says("`ebs-csi` takes no argument");
     assert!(env.operations().is_empty());
-    let _: Value = env.podid(&attach("--add-on ebs-csi --dry-run -o json")).ok().json();
+    let _ = env.podid(&attach("--add-on velero=backups --dry-run -o json")).ok().json();
 }

@@ -179,7 +179,11 @@ fn wildcards_and_quotes_in_arns_are_refused() {
             "arn:aws:iam::111122223333:policy/boundary",
             "arn:aws:iam::111122223333:policy/b*",
         ),
-        (format!("{create} --policy-arn"), "arn:aws:iam::aws:policy/A", "arn:aws:iam::a?s:policy/A"),
+        (
+            format!("{create} --policy-arn"),
+            "arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess",
+            "arn:aws:iam::a?s:policy/AmazonDynamoDBFullAccess",
+        ),
     ] {
         let _ = env.podid(&format!("{line} {wrong}")).code(2);
         let run = env.podid(&format!("{line} {fine}").replace("--yes", "--dry-run")).ok();
