@@ -12,7 +12,7 @@ pub use self::{
     subjects::{AccountArg, AccountsArg, SubjectArg, SubjectsArg},
 };
 use crate::{
-    model::{policy::TableText, want::Scope},
+    model::{add_on_policy::AddOnText, policy::TableText, want::Scope},
     output::{ColorChoice, Output},
 };
 
@@ -71,7 +71,7 @@ pub struct Changing {
 
 /// What a role is to allow, for commands that write it.
 #[derive(Debug, Clone, Args)]
-#[command(group = ArgGroup::new("grants").arg("dynamodb").args(grant_flags()).multiple(true))]
+#[command(group = ArgGroup::new("grants").arg("dynamodb").args(grant_flags()).arg("add_on").multiple(true))]
 pub struct Permissions {
     /// Grant access to a DynamoDB table: name, region:name or ARN; read, write, read-write, stream or full [default: read] (can be repeated)
     #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = "Permissions")]
@@ -79,6 +79,9 @@ pub struct Permissions {
     /// Access to resources of other services.
     #[command(flatten)]
     pub grants: GrantArgs,
+    /// Grant what an add-on or controller needs, such as external-dns=ZONE; `podid policy show` lists all (can be repeated)
+    #[arg(long, value_name = "NAME[=ARGUMENT]", value_parser = AddOnText::granting, help_heading = "Permissions")]
+    pub add_on: Vec<AddOnText>,
     /// Grant no more than this access to these resources: reduce what podid's own policies grant already
     #[arg(long, requires = "grants", help_heading = "Permissions")]
     pub exact: bool,
@@ -96,7 +99,19 @@ pub struct Permissions {
 impl Permissions {
     /// Some of it is written as inline policies.
     pub fn inline(&self) -> bool {
-        !self.dynamodb.is_empty() || !self.grants.0.is_empty() || !self.policy_file.is_empty()
+        let lists = [self.dynamodb.is_empty(), self.grants.0.is_empty(), self.policy_file.is_empty()];
+        lists != [true; 3] || self.add_on.iter().any(AddOnText::has_statements)
+    }
+
+    /// Some of it are managed policies.
+    pub fn managed(&self) -> bool {
+        !self.policy_arn.is_empty() || self.add_on.iter().any(|add_on| !add_on.has_statements())
+    }
+
+    /// ARNs of the managed policies.
+    pub fn policy_arns(&self, partition: &str) -> Vec<String> {
+        let of_add_ons = self.add_on.iter().flat_map(|add_on| add_on.policy.managed(partition));
+        self.policy_arn.iter().cloned().chain(of_add_ons).collect()
     }
 }
 

@@ -189,6 +189,15 @@ pub async fn role_policies(iam: &dyn Iam, name: &str, attached: bool, inline: bo
     Ok(PolicyView { role, attached, inline })
 }
 
+/// Which of these managed policies exist; one that cannot be read is unknown.
+///
+/// # Errors
+/// When podid was interrupted, time is up, or no service knows the caller.
+pub async fn existing_policies(iam: &dyn Iam, arns: &[String]) -> Result<Vec<Observed<bool>>> {
+    let reads = arns.iter().map(|arn| async move { seen_or_why(iam.policy_exists(arn).await, "iam:GetPolicy") });
+    futures::future::try_join_all(reads).await
+}
+
 /// A role with all that has to go before it; `None` when it does not exist. Nothing of it may be left unread.
 ///
 /// # Errors

@@ -121,6 +121,8 @@ pub trait Iam: Send + Sync {
     async fn inline_policies(&self, role: &str) -> Result<Vec<String>>;
     /// GetRolePolicy, its document percent-decoded; `None` when there is none of that name, or no such role.
     async fn inline_policy(&self, role: &str, name: &str) -> Result<Option<Document>>;
+    /// GetPolicy: whether a managed policy exists.
+    async fn policy_exists(&self, arn: &str) -> Result<bool>;
     /// The document of a managed policy's default version, by GetPolicy and GetPolicyVersion, percent-decoded; `None` when
     /// it does not exist.
     async fn managed_policy(&self, arn: &str) -> Result<Option<Document>>;

@@ -34,6 +34,7 @@ pub fn iam(answer: &str) {
         told(aws.role("carts").await);
         told(aws.inline_policies("carts").await);
         told(aws.inline_policy("carts", "dynamodb").await);
+        told(aws.policy_exists("arn:aws:iam::aws:policy/x").await);
         told(aws.managed_policy("arn:aws:iam::aws:policy/x").await);
         told(aws.caller().await);
     });

@@ -185,6 +185,16 @@ impl Iam for Aws {
         }
     }
 
+    async fn policy_exists(&self, arn: &str) -> Result<bool> {
+        let what = format!("cannot read managed policy `{arn}`");
+        let iam = self.iam(&what).await?;
+        match iam.api.get_policy().policy_arn(arn).send().await {
+            Ok(_) => Ok(true),
+            Err(error) if absent(&error) => Ok(false),
+            Err(error) => Err(iam.errors.failure("GetPolicy", &what, &error)),
+        }
+    }
+
     async fn managed_policy(&self, arn: &str) -> Result<Option<Document>> {
         let what = format!("cannot read managed policy `{arn}`");
         let iam = self.iam(&what).await?;

@@ -12,6 +12,7 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     model::{
+        add_on_policy::AddOnText,
         arn::{Arn, RoleRef},
         association::Association,
         cluster::Cluster,
@@ -180,7 +181,7 @@ impl Associate {
         let target = ctx.target()?;
         // Session tags that are off, and a target role, concern what the role may do already.
         let inline = self.permissions.inline() || self.target_role.is_some() || self.disable_session_tags;
-        let attached = !self.permissions.policy_arn.is_empty();
+        let attached = self.permissions.managed();
         let deadline = &ctx.deadline;
         let named = self.role.as_ref().map(|role| role.name().to_owned());
         let association = async {
@@ -289,6 +290,7 @@ impl Associate {
             Some(role) => role.clone(),
             None => RoleRef::Name(crate::model::role::derived_name(cluster, &self.subject.0)),
         };
+        let at_home = |add_on: &AddOnText| add_on.at(Some(&cluster.arn));
         Want {
             cluster: cluster.clone(),
             subject: self.subject.0.clone(),
@@ -302,7 +304,8 @@ impl Associate {
                 boundary: self.permissions_boundary.clone(),
                 tables,
                 grants: self.permissions.grants.0.iter().filter_map(|grant| grant.at(Some(&cluster.arn))).collect(),
-                policy_arns: self.permissions.policy_arn.clone(),
+                add_ons: self.permissions.add_on.iter().filter(|it| it.has_statements()).filter_map(at_home).collect(),
+                policy_arns: self.permissions.policy_arns(&cluster.arn.partition),
                 policy_files: input.policy_files,
                 exact: self.permissions.exact,
             },

@@ -5,6 +5,7 @@ pub mod grants;
 pub mod lint;
 pub mod print;
 pub mod roles;
+pub mod show;
 
 use clap::{Args, Subcommand};
 
@@ -25,6 +26,7 @@ pub struct Policy {
 enum PolicyCommand {
     Print(print::Print),
     Dynamodb(dynamodb::Dynamodb),
+    Show(show::Show),
     Lint(lint::Lint),
     Attach(roles::Attach),
     Detach(roles::Detach),
@@ -39,8 +41,9 @@ impl Policy {
         match self.command {
             PolicyCommand::Print(print) => print.run(ctx).await,
             PolicyCommand::Dynamodb(dynamodb) => dynamodb.run(ctx).await,
+            PolicyCommand::Show(show) => show.run(ctx),
             PolicyCommand::Lint(lint) => lint.run(ctx).await,
-            PolicyCommand::Attach(attach) => attach.run(ctx).await,
+            PolicyCommand::Attach(attach) => Box::pin(attach.run(ctx)).await,
             PolicyCommand::Detach(detach) => detach.run(ctx).await,
         }
     }

@@ -10,12 +10,14 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         addon::AGENT,
+        have::Observed,
         names::ServiceAccount,
         text::listed,
         workload::{Injection, Pod},
     },
+    observe,
     output::{prompt, styles::Glyph},
-    plan::{Plan, Refusal},
+    plan::{Plan, Refusal, Step},
     settings::{Origin, Target},
 };
 
@@ -40,6 +42,38 @@ impl Confirmation {
         }
         if plan.changes() { Self::Changes } else { Self::Creates }
     }
+}
+
+/// Refuses a plan that attaches a managed policy that does not exist: IAM would say so in the middle of it. Where podid may not
+/// ask, that becomes a warning of the plan.
+///
+/// # Errors
+/// Usage, naming the policies that do not exist.
+pub async fn check_attached(ctx: &Context, plan: &mut Plan) -> Result<()> {
+    let attached = plan.steps.iter().filter_map(|step| match step {
+        Step::AttachPolicy { policy_arn, .. } => Some(policy_arn.clone()),
+        _ => None,
+    });
+    let arns: Vec<String> = attached.collect();
+    if arns.is_empty() {
+        return Ok(());
+    }
+    let read = observe::existing_policies(ctx.iam()?, &arns);
+    let found = ctx.deadline.within("reading the managed policies", read).await?;
+    let mut missing = Vec::new();
+    for (arn, exists) in arns.into_iter().zip(found) {
+        match exists {
+            Observed::Known(false) => missing.push(arn),
+            Observed::Unreadable(why) => plan.warnings.push(format!("managed policy {arn} not checked: {why}")),
+            Observed::Known(true) | Observed::NotRequested => {}
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let (s, verb) = if missing.len() == 1 { ("y", "does") } else { ("ies", "do") };
+    Err(Failure::usage(format!("managed polic{s} {} {verb} not exist", listed(&missing, 4)))
+        .hint("list those of AWS and of the account with `aws iam list-policies`; the path is part of an ARN"))
 }
 
 /// The plan on stderr, with the cluster it is for.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{cache::Name, line::Line, reader, typed::Typed};
 use crate::model::{
+    add_on_policy::{ADD_ONS, AddOnPolicy},
     glob::{Glob, Pattern},
     regions,
     subject::ObjectKind,
@@ -40,6 +41,7 @@ pub(super) enum Noun {
 /// What an argument takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ValueKind {
+    AddOn,
     Association,
     AssociatedNamespace,
     Cluster,
@@ -71,6 +73,7 @@ impl ValueKind {
             }
             ("NAMESPACE", _) => Self::Namespace,
             ("ROLE" | "NAME|ARN", _) => Self::Role,
+            ("ADD_ON" | "NAME[=ARGUMENT]", _) => Self::AddOn,
             ("KIND/NAME", _) => Self::Workload,
             _ => return None,
         })
@@ -106,6 +109,7 @@ fn each(command: &mut Command, path: &str, change: &mut impl FnMut(&str, Arg) ->
 fn candidates(takes: ValueKind, typed: &Typed, current: &str, until: Instant) -> Vec<CompletionCandidate> {
     let read = |noun: Noun| reader::names(&noun, typed, until);
     let mut names = match takes {
+        ValueKind::AddOn => add_ons(),
         ValueKind::Region => regions(typed),
         ValueKind::Cluster => without(read(Noun::Clusters), typed.values("cluster")),
         ValueKind::Profile => read(Noun::Profiles),
@@ -168,6 +172,13 @@ fn namespaces(associations: &[Name]) -> Vec<Name> {
 
 fn prefixed(names: Vec<Name>, before: &str, after: &str) -> Vec<Name> {
     names.into_iter().map(|name| Name { text: format!("{before}{}{after}", name.text), ..name }).collect()
+}
+
+/// Every add-on, up to its argument.
+fn add_ons() -> Vec<Name> {
+    let text =
+        |policy: &AddOnPolicy| policy.argument.map_or_else(|| policy.name.to_owned(), |_| format!("{}=", policy.name));
+    ADD_ONS.iter().filter_map(|policy| Name::new(text(policy))).collect()
 }
 
 /// Every region; those of other partitions than the one at hand aside.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{
+    add_on_policy::{self, AddOnGrant},
     cluster::Cluster,
     document::Document,
     grant::{self, Grant},
@@ -42,6 +43,8 @@ pub struct Requested<'a> {
     pub tables: &'a [TableGrant],
     /// Grants of other services.
     pub grants: &'a [Grant],
+    /// What add-ons need.
+    pub add_ons: &'a [AddOnGrant],
     /// Target role.
     pub target: Option<&'a str>,
 }
@@ -83,6 +86,7 @@ pub fn differences<'a>(
             trust::target::targets(document).map(|targets| targets.into_iter().map(str::to_owned).collect()),
             asked.requested.map(|own| own.target.into_iter().map(str::to_owned)),
         ),
+        _ if policy::is_podids(name) => add_on(name, document, asked),
         _ if asked.inline.is_none_or(|wanted| wanted.contains(&name.as_str())) => Vec::new(),
         _ => vec![format!("it has the inline policy {name}")],
     }));
@@ -98,6 +102,21 @@ fn own_policy(name: &str, found: Option<Vec<String>>, requested: Option<impl Ite
     let requested: Vec<String> = requested.collect();
     let others = found.into_iter().filter(|arn| !requested.contains(arn));
     others.map(|arn| format!("its inline policy {name} allows {arn}, which was not requested")).collect()
+}
+
+/// What differs in podid's inline policy for an add-on.
+fn add_on(name: &str, document: &Document, asked: &Asked<'_>) -> Vec<String> {
+    let policy = add_on_policy::of_inline(name);
+    let found = policy.and_then(|policy| add_on_policy::granted(document, policy, &asked.cluster.arn));
+    let found: Option<Vec<String>> = found.map(|arguments| arguments.iter().map(ToString::to_string).collect());
+    let Some(requested) = asked.requested.filter(|_| found.is_some()) else {
+        return own_policy(name, found, None::<std::iter::Empty<String>>);
+    };
+    let own: Vec<&AddOnGrant> = requested.add_ons.iter().filter(|grant| Some(grant.policy) == policy).collect();
+    if own.is_empty() {
+        return vec![format!("it has the inline policy {name}, which was not requested")];
+    }
+    own_policy(name, found, Some(own.into_iter().filter_map(|grant| grant.argument.as_ref().map(ToString::to_string))))
 }
 
 /// What was read; nothing where nobody asked, because the role was known to be new.
@@ -338,7 +357,7 @@ mod tests {
             (&["orders"], &[TARGET], &tables, Some(other), vec![orders, target.as_str()]),
         ] {
             assert_eq!(
-                found(has, targets, Some(Requested { tables, grants: &[], target: to })),
+                found(has, targets, Some(Requested { tables, grants: &[], add_ons: &[], target: to })),
                 wanted,
                 "{has:?} {targets:?}"
             );

@@ -224,6 +224,7 @@ pub(crate) fn want(role: &str) -> Want {
             tables: Vec::new(),
             grants: Vec::new(),
             policy_arns: Vec::new(),
+            add_ons: Vec::new(),
             policy_files: Vec::new(),
             exact: false,
         },

@@ -3,6 +3,7 @@
 //! No I/O, no clock, no client and no printing here.
 
 pub mod access;
+pub mod add_on_policy;
 pub mod addon;
 pub mod adoption;
 pub mod agent;

@@ -107,6 +107,7 @@ pub const PORTS: &[Port] = &[
     ("Iam::attach_policy", &[Iam("iam:AttachRolePolicy", On::Role)]),
     ("Iam::inline_policies", &[Iam("iam:ListRolePolicies", On::Role)]),
     ("Iam::inline_policy", &[Iam("iam:GetRolePolicy", On::Role)]),
+    ("Iam::policy_exists", &[Iam("iam:GetPolicy", On::Policy)]),
     ("Iam::managed_policy", &[Iam("iam:GetPolicy", On::Policy), Iam("iam:GetPolicyVersion", On::Policy)]),
     ("Iam::simulate", &[Iam("iam:SimulatePrincipalPolicy", On::Role)]),
     ("Iam::detach_policy", &[Iam("iam:DetachRolePolicy", On::Role)]),
@@ -262,6 +263,7 @@ pub const COMMANDS: &[Row] = &[
                 "Iam::create_role",
                 "Iam::put_trust",
                 "Iam::put_inline_policy",
+                "Iam::policy_exists",
                 "Iam::attach_policy",
             ],
             &["Eks::create_association", "Eks::update_association", "Eks::tag"],
@@ -299,7 +301,7 @@ pub const COMMANDS: &[Row] = &[
         &[
             READ_ROLE,
             &["Eks::cluster", "Iam::caller", "Tables::table", "Iam::create_role", "Iam::put_trust", "Iam::tag_role"],
-            &["Iam::put_inline_policy", "Iam::attach_policy"],
+            &["Iam::put_inline_policy", "Iam::policy_exists", "Iam::attach_policy"],
         ],
     ),
     ("role list", &[FIND, &["Eks::clusters", "Iam::roles"]]),
@@ -311,7 +313,13 @@ pub const COMMANDS: &[Row] = &[
     ("role trust", &[FIND, &["Iam::role", "Iam::put_trust"]]),
     ("policy print", &[&["Eks::cluster", "Tables::table"]]),
     ("policy dynamodb", &[&["Eks::cluster", "Tables::table"]]),
-    ("policy attach", &[READ_ROLE, &["Eks::cluster", "Tables::table", "Iam::put_inline_policy", "Iam::attach_policy"]]),
+    (
+        "policy attach",
+        &[
+            READ_ROLE,
+            &["Eks::cluster", "Tables::table", "Iam::put_inline_policy", "Iam::policy_exists", "Iam::attach_policy"],
+        ],
+    ),
     (
         "policy detach",
         &[READ_ROLE, &["Eks::cluster", "Iam::put_inline_policy", "Iam::detach_policy", "Iam::delete_inline_policy"]],

@@ -26,6 +26,7 @@ pub use self::{
     placeholders::placeholders,
 };
 use super::{
+    add_on_policy,
     arn::ArnError,
     document::{Document, strings},
 };
@@ -42,8 +43,18 @@ pub const MAX_MANAGED: usize = 6_144;
 /// Managed policies on a role before the quota is raised (IAM User Guide, IAM quotas).
 pub const MAX_ATTACHED: usize = 10;
 
-/// Names of inline policies that podid writes itself.
-pub const RESERVED: [&str; 3] = [DYNAMODB, super::grant::POLICY, super::trust::target::POLICY];
+/// Names of podid's own inline policies, and why nobody else's document may have them. What add-ons need is in others: see
+/// `add_on_policy`.
+const OWN: [(&str, &str); 3] = [
+    (DYNAMODB, "is reserved: podid keeps access to DynamoDB tables in that policy"),
+    (super::grant::POLICY, "is reserved: podid keeps its grants in that policy"),
+    (super::trust::target::POLICY, "is reserved: podid keeps access to target roles in that policy"),
+];
+
+/// Whether podid keeps an inline policy of this name for itself.
+pub fn is_podids(name: &str) -> bool {
+    OWN.iter().any(|(own, _)| *own == name) || name.starts_with(add_on_policy::PREFIX)
+}
 
 /// What a document of a user's may not mean as it is, one line each; `name` is the document's.
 pub fn warnings(name: &str, document: &Document) -> Vec<String> {
@@ -116,23 +127,11 @@ fn normal_list(value: &Value) -> Value {
 /// When it is none.
 pub fn own_name(file: &str) -> Result<String, ArnError> {
     let name = inline_name(file)?;
-    match RESERVED.iter().find(|reserved| reserved.eq_ignore_ascii_case(&name)) {
+    let own = OWN.iter().find(|(own, _)| own.eq_ignore_ascii_case(&name)).map(|(_, why)| *why);
+    let of_add_on = "is reserved: podid keeps what add-ons need in policies of such names";
+    match own.or_else(|| add_on_policy::is_inline(&name).then_some(of_add_on)) {
         None => Ok(name),
-        Some(&DYNAMODB) => Err(ArnError::Name {
-            what: "policy name",
-            text: name,
-            why: "is reserved: podid keeps access to DynamoDB tables in that policy",
-        }),
-        Some(&super::grant::POLICY) => Err(ArnError::Name {
-            what: "policy name",
-            text: name,
-            why: "is reserved: podid keeps its grants in that policy",
-        }),
-        Some(_) => Err(ArnError::Name {
-            what: "policy name",
-            text: name,
-            why: "is reserved: podid keeps access to target roles in that policy",
-        }),
+        Some(why) => Err(ArnError::Name { what: "policy name", text: name, why }),
     }
 }
 

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
+    add_on_policy::AddOnGrant,
     arn::{Arn, RoleRef},
     cluster::Cluster,
     document::Document,
@@ -228,7 +229,9 @@ pub struct WantRole {
     pub tables: Vec<TableGrant>,
     /// `--s3` and the flags of other services.
     pub grants: Vec<Grant>,
-    /// `--policy-arn`.
+    /// `--add-on`, where podid has statements for it.
+    pub add_ons: Vec<AddOnGrant>,
+    /// `--policy-arn`, and managed policies of `--add-on`.
     pub policy_arns: Vec<String>,
     /// `--policy-file`.
     pub policy_files: Vec<InlinePolicy>,

@@ -55,6 +55,7 @@ fn grants(want: &Want, have: &Have, role: &role::Planned, plan: &mut Plan) -> Re
         managed: Wanted::AtLeast(&wanted.policy_arns),
         tables: Wanted::AtLeast(&wanted.tables),
         grants: Wanted::AtLeast(&wanted.grants),
+        add_ons: Wanted::AtLeast(&wanted.add_ons),
         documents: Wanted::AtLeast(&wanted.policy_files),
         targets: target.as_deref().as_slice(),
         exact: wanted.exact,

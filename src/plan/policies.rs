@@ -1,6 +1,7 @@
 //! Plans what a role may do: managed policies, inline policies, access to tables, target roles. The one place for it: flags ask
 //! for at least something or take something away, a file says exactly what there is. Only what is missing or differs is written.
 
+mod add_ons;
 mod grants;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 
 use super::{Plan, Refusal, RoleOwnership, Step, missing};
 use crate::model::{
+    add_on_policy::{AddOnGrant, AddOnRemoval},
     arn::Arn,
     document::Document,
     grant::{self, Grant, Removal, Service},
@@ -37,6 +39,8 @@ pub struct Policies<'a> {
     pub grants: Wanted<'a, Grant, Removal>,
     /// Where grants are to be exactly these: the services whose list is given.
     pub services: &'a [&'static Service],
+    /// What add-ons need, as far as it is podid's own statements.
+    pub add_ons: Wanted<'a, AddOnGrant, AddOnRemoval>,
     /// Inline policies; taken away, by their names.
     pub documents: Wanted<'a, InlinePolicy, String>,
     /// ARNs of target roles that it has to be allowed to assume.
@@ -66,6 +70,7 @@ impl<'a> Policies<'a> {
             tables: Wanted::Keep,
             grants: Wanted::Keep,
             services: &[],
+            add_ons: Wanted::Keep,
             documents: Wanted::Keep,
             targets: &[],
             exact: false,
@@ -169,8 +174,14 @@ fn managed(ask: &Policies<'_>, plan: &mut Plan) -> Result<(), Refusal> {
 }
 
 fn inline(ask: &Policies<'_>, plan: &mut Plan) -> Result<(), Refusal> {
-    let asked = [ask.tables.is_nothing(), ask.grants.is_nothing(), ask.documents.is_nothing(), ask.targets.is_empty()];
-    if asked == [true; 4] {
+    let asked = [
+        ask.tables.is_nothing(),
+        ask.grants.is_nothing(),
+        ask.add_ons.is_nothing(),
+        ask.documents.is_nothing(),
+        ask.targets.is_empty(),
+    ];
+    if asked == [true; 5] {
         return Ok(());
     }
     let none = BTreeMap::new();
@@ -179,6 +190,7 @@ fn inline(ask: &Policies<'_>, plan: &mut Plan) -> Result<(), Refusal> {
     documents(ask, &mut after, plan);
     tables(ask, before.get(DYNAMODB), &mut after, plan)?;
     grants::grants(ask, before.get(grant::POLICY), &mut after, plan);
+    add_ons::add_ons(ask, &mut after, plan);
     for target in ask.targets {
         if !after.values().any(|document| target::grants(document, target)) {
             let granting = target::granting(after.get(target::POLICY), target);
@@ -201,7 +213,7 @@ fn documents(ask: &Policies<'_>, after: &mut BTreeMap<String, Document>, plan: &
         Wanted::AtLeast(wanted) | Wanted::Exactly(wanted) => {
             if matches!(ask.documents, Wanted::Exactly(_)) {
                 // The list is the whole list, but for the policies that podid keeps for itself.
-                after.retain(|name, _| policy::RESERVED.contains(&name.as_str()));
+                after.retain(|name, _| policy::is_podids(name));
             }
             for InlinePolicy { name, document } in wanted {
                 for warning in policy::warnings(name, document) {

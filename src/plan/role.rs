@@ -181,6 +181,7 @@ fn adopt(want: &Want, have: &Have, role: &Role, plan: &mut Plan) -> Result<(), R
             requested: of_one(want, role).then_some(Requested {
                 tables: &want.role.tables,
                 grants: &want.role.grants,
+                add_ons: &want.role.add_ons,
                 target: target.as_deref(),
             }),
         },

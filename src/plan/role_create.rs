@@ -8,6 +8,7 @@ use super::{
     role::{as_created, opening},
 };
 use crate::model::{
+    add_on_policy::AddOnGrant,
     adoption::Asked,
     arn::Arn,
     cluster::Cluster,
@@ -48,6 +49,8 @@ pub struct CreateRole<'a> {
     pub tables: &'a [TableGrant],
     /// Access to resources of other services.
     pub grants: &'a [Grant],
+    /// What add-ons need, as far as it is podid's own statements.
+    pub add_ons: &'a [AddOnGrant],
     /// Managed policies.
     pub policy_arns: &'a [String],
     /// Inline policies.
@@ -121,6 +124,7 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
         managed: Wanted::AtLeast(ask.policy_arns),
         tables: Wanted::AtLeast(ask.tables),
         grants: Wanted::AtLeast(ask.grants),
+        add_ons: Wanted::AtLeast(ask.add_ons),
         documents: Wanted::AtLeast(ask.files),
         exact: ask.exact,
         allow_missing: ask.allow_missing,
@@ -289,6 +293,7 @@ mod tests {
                 adopt: false,
                 tables: &[],
                 grants: &[],
+                add_ons: &[],
                 policy_arns: &[],
                 files: &[],
                 exact: false,

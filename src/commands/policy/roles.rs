@@ -11,6 +11,7 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     model::{
+        add_on_policy::AddOnText,
         arn::RoleRef,
         policy::{self, TableText},
         want::{Access, Provenance, Wanted},
@@ -21,8 +22,8 @@ use crate::{
 
 /// Put policies on a role
 ///
-/// Access to tables goes into podid's own inline policy podid-dynamodb, that to all else into podid-access, statement by
-/// statement: podid's own are brought up to date in place, all others stay. A policy file becomes an inline policy of the file's name. What is there already is not written again,
+/// Access to tables goes into podid's own inline policy podid-dynamodb, that to all else into podid-access, what an add-on needs
+/// into podid-add-on-NAME, statement by statement: podid's own are brought up to date in place, all others stay. A policy file becomes an inline policy of the file's name. What is there already is not written again,
 /// and IAM's size limits are checked over all inline policies of the role before any call.
 #[derive(Debug, Args)]
 #[command(after_long_help = ATTACH_EXAMPLES)]
@@ -53,6 +54,9 @@ pub struct Detach {
     dynamodb: Vec<TableText>,
     #[command(flatten)]
     removals: RemovalArgs,
+    /// Remove what an add-on or controller was granted, all of it or for one argument (can be repeated)
+    #[arg(long, value_name = "NAME[=ARGUMENT]", value_parser = AddOnText::parse, help_heading = "Permissions")]
+    add_on: Vec<AddOnText>,
     /// Detach a managed policy (can be repeated)
     #[arg(long, value_name = "ARN", help_heading = "Permissions")]
     policy_arn: Vec<String>,
@@ -73,6 +77,7 @@ Examples:
       states:StartExecution@arn:aws:states:us-west-2:111122223333:stateMachine:s
   podid policy attach carts-role --dry-run \\
       --policy-arn arn:aws:iam::aws:policy/AmazonS3FullAccess
+  podid policy attach dns-role --add-on external-dns=Z0123456789ABCDEFGHIJ
   podid policy attach carts-role --policy-file s3-read.json --yes";
 
 /// Examples of `policy detach`.
@@ -90,7 +95,7 @@ impl Attach {
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let permissions = &self.permissions;
-        if !permissions.inline() && permissions.policy_arn.is_empty() {
+        if !permissions.inline() && !permissions.managed() {
             return Err(grants::nothing_named("attach"));
         }
         let files = input::policies(ctx, permissions).await?;
@@ -104,20 +109,25 @@ impl Attach {
             grants::read_tables(ctx, &mut grants).await?;
             Ok::<_, Failure>(grants)
         };
-        let view = read(ctx, &self.role, !permissions.policy_arn.is_empty(), permissions.inline());
-        let (view, tables, named) = futures::join!(view, tables, grants::named(ctx, &permissions.grants.0));
-        let (view, tables, named) = (view?, tables?, named?);
+        let view = read(ctx, &self.role, permissions.managed(), permissions.inline());
+        let named = grants::named(ctx, &permissions.grants.0);
+        let (view, tables, named, add_ons) =
+            futures::join!(view, tables, named, grants::add_ons(ctx, &permissions.add_on));
+        let (view, tables, named, add_ons) = (view?, tables?, named?, add_ons?);
         let role = account::found(&self.role, view.role.as_ref())?;
-        let plan = plan::policies(&Policies {
-            managed: Wanted::AtLeast(&permissions.policy_arn),
+        let policy_arns = permissions.policy_arns(&role.arn.partition);
+        let mut plan = plan::policies(&Policies {
+            managed: Wanted::AtLeast(&policy_arns),
             tables: Wanted::AtLeast(&tables),
             grants: Wanted::AtLeast(&named),
+            add_ons: Wanted::AtLeast(&add_ons),
             documents: Wanted::AtLeast(&files),
             exact: permissions.exact,
             allow_missing: permissions.allow_missing_resources,
             ..Policies::keep(&role.name, RoleOwnership::Shared, (&view.attached, &view.inline), Provenance::Flags)
         })
         .map_err(shared::refused)?;
+        shared::check_attached(ctx, &mut plan).await?;
         let nothing = format!("role {} has these policies: nothing to change", role.name);
         account::carry_out(ctx, &role.arn, plan, &self.changing, &nothing).await
     }
@@ -139,12 +149,14 @@ impl Detach {
                 policy::inline_name(&path.to_string_lossy()).map_err(|e| Failure::usage(format!("--policy-file: {e}")))
             })
             .collect::<Result<Vec<_>>>()?;
-        let inline = !self.dynamodb.is_empty() || !self.removals.0.is_empty() || !names.is_empty();
-        if !inline && self.policy_arn.is_empty() {
+        let (add_ons, managed): (Vec<_>, Vec<_>) = self.add_on.iter().partition(|add_on| add_on.has_statements());
+        let inline = [self.dynamodb.is_empty(), self.removals.0.is_empty(), add_ons.is_empty(), names.is_empty()];
+        let (inline, attached) = (inline != [true; 4], !self.policy_arn.is_empty() || !managed.is_empty());
+        if !inline && !attached {
             return Err(grants::nothing_named("detach"));
         }
         let (view, tables, removals) = futures::join!(
-            read(ctx, &self.role, !self.policy_arn.is_empty(), inline),
+            read(ctx, &self.role, attached, inline),
             grants::complete(ctx, &self.dynamodb, Access::Read),
             grants::removals(ctx, &self.removals.0)
         );
@@ -153,10 +165,15 @@ impl Detach {
         let role = account::found(&self.role, view.role.as_ref())?;
         let tables: Vec<_> =
             tables?.into_iter().zip(&self.dynamodb).map(|(grant, text)| (grant.table, text.access)).collect();
+        let managed = managed.iter().flat_map(|add_on| add_on.policy.managed(&role.arn.partition));
+        let policy_arns: Vec<String> = self.policy_arn.iter().cloned().chain(managed).collect();
+        // Zones and buckets have the partition of the role.
+        let add_ons: Vec<_> = add_ons.iter().filter_map(|add_on| add_on.removal(Some(&role.arn))).collect();
         let plan = plan::policies(&Policies {
-            managed: Wanted::Without(&self.policy_arn),
+            managed: Wanted::Without(&policy_arns),
             tables: Wanted::Without(&tables),
             grants: Wanted::Without(&removals),
+            add_ons: Wanted::Without(&add_ons),
             documents: Wanted::Without(&names),
             ..Policies::keep(&role.name, RoleOwnership::Shared, (&view.attached, &view.inline), Provenance::Flags)
         })

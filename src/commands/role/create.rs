@@ -84,7 +84,7 @@ impl Create {
             Ok::<_, Failure>(grants)
         };
         let iam = ctx.iam()?;
-        let read = observe::role_policies(iam, &self.name, !permissions.policy_arn.is_empty(), permissions.inline());
+        let read = observe::role_policies(iam, &self.name, permissions.managed(), permissions.inline());
         let read = ctx.deadline.within("reading the role", read);
         let (cluster, view, tables) = futures::join!(ctx.cluster(), read, tables);
         let (cluster, mut view, tables) = (cluster?, view?, tables?);
@@ -94,7 +94,9 @@ impl Create {
             (view.attached, view.inline) = ctx.deadline.within("reading the policies of the role", read).await?;
         }
         let grants: Vec<_> = permissions.grants.0.iter().filter_map(|grant| grant.at(Some(&cluster.arn))).collect();
-        let plan = plan::create_role(&CreateRole {
+        let add_ons = grants::add_ons(ctx, &permissions.add_on).await?;
+        let policy_arns = permissions.policy_arns(&cluster.arn.partition);
+        let mut plan = plan::create_role(&CreateRole {
             cluster,
             subject: self.service_account.as_ref(),
             name: &self.name,
@@ -106,7 +108,8 @@ impl Create {
             adopt: self.adopt,
             tables: &tables,
             grants: &grants,
-            policy_arns: &permissions.policy_arn,
+            add_ons: &add_ons,
+            policy_arns: &policy_arns,
             files: &files,
             exact: permissions.exact,
             allow_missing: permissions.allow_missing_resources,
@@ -115,6 +118,7 @@ impl Create {
             inline: &or_nothing(view.inline),
         })
         .map_err(shared::refused)?;
+        shared::check_attached(ctx, &mut plan).await?;
         let home = &cluster.arn;
         let path = self.path.as_deref().unwrap_or(crate::model::role::PATH);
         let arn = match &view.role {

@@ -159,7 +159,7 @@ impl View {
         }
         match &self.inline {
             Observed::Known(names) => lines.extend(names.iter().map(|name| {
-                let whose = if policy::RESERVED.contains(&name.as_str()) { "inline, podid's" } else { "inline" };
+                let whose = if policy::is_podids(name) { "inline, podid's" } else { "inline" };
                 format!("{name} ({whose})")
             })),
             Observed::Unreadable(why) => lines.push(format!("inline ones could not be read ({why})")),

@@ -9,6 +9,7 @@ use super::{
     RoleState, Source, Table, Tags,
 };
 use crate::model::{
+    add_on_policy,
     addon::Addon,
     arn::{Arn, last},
     association::Association,
@@ -58,6 +59,12 @@ pub fn export(cluster: &Cluster, have: &ClusterState) -> (Manifest, Vec<String>)
             notes.push(format!(
                 "inline policy `{policy}` of role `{name}` is left out: it has statements that podid did not write; \
                  `podid apply` keeps it as it is"
+            ));
+        }
+        let add_ons = held.inline.known().into_iter().flatten().map(|(name, _)| name);
+        for policy in add_ons.filter(|policy| add_on_policy::is_inline(policy)) {
+            notes.push(format!(
+                "inline policy `{policy}` of role `{name}` is left out: a manifest has no add-ons; `podid apply` keeps it as it is"
             ));
         }
         roles.push(exported);
@@ -142,7 +149,7 @@ fn role_of(cluster: &Cluster, role: &Role, held: &RoleState, scope: Option<Scope
     let dynamodb = grants.unwrap_or_default().into_iter().map(|grant| table(cluster, grant)).collect::<Vec<_>>();
     let granted = inline.and_then(|all| all.get(grant::POLICY)).and_then(grant::granted);
     // podid's own policies follow from the tables and the associations.
-    let others = inline.into_iter().flatten().filter(|(name, _)| !policy::RESERVED.contains(&name.as_str()));
+    let others = inline.into_iter().flatten().filter(|(name, _)| !policy::is_podids(name));
     let others = others
         .map(|(name, document)| Inline { name: name.clone(), source: Source::Document(document.clone()) })
         .collect::<Vec<_>>();

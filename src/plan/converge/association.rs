@@ -117,6 +117,7 @@ impl Work<'_> {
                 tables: Vec::new(),
                 grants: Vec::new(),
                 policy_arns: Vec::new(),
+                add_ons: Vec::new(),
                 policy_files: Vec::new(),
                 exact: false,
             },

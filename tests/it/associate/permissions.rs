@@ -105,17 +105,14 @@ fn managed_policies() {
     carts/carts is associated as wanted: nothing to change
     ");
     assert_eq!(env.writes().len(), 3, "nothing is written twice");
-    insta::assert_snapshot!(tried(&env, "--policy-arn arn:aws:iam::aws:policy/NoSuchPolicy --no-wait").code(1).steady(), @r"
-    exit 1
+    insta::assert_snapshot!(tried(&env, "--policy-arn arn:aws:iam::aws:policy/NoSuchPolicy --no-wait").code(2), @r"
+    exit 2
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
-    Plan for cluster eks-workshop (111122223333, us-west-2):
-      + attach arn:aws:iam::aws:policy/NoSuchPolicy to role eks-workshop-carts-carts-8233eca5
-    could not attach arn:aws:iam::aws:policy/NoSuchPolicy to role eks-workshop-carts-carts-8233eca5
-    error: cannot attach `arn:aws:iam::aws:policy/NoSuchPolicy` to role `eks-workshop-carts-carts-8233eca5`
-      caused by: Policy arn:aws:iam::aws:policy/NoSuchPolicy does not exist or is not attachable.
-      request id: [uuid]
+    error: managed policy arn:aws:iam::aws:policy/NoSuchPolicy does not exist
+
+    hint: list those of AWS and of the account with `aws iam list-policies`; the path is part of an ARN
     ");
+    assert_eq!(env.writes().len(), 3);
 }
 
 /// A policy file that grants one action.

@@ -226,6 +226,22 @@ const DOCUMENT: Rows = &[
     ("Statement[].Effect, Action, Resource, Condition", "what is allowed"),
 ];
 
+const ADD_ON: Rows = &[
+    ("name, description", "which, and what it is for"),
+    ("serviceAccount", "NAMESPACE/NAME of its service account unless configured otherwise"),
+    ("argument", "what --add-on takes behind the name, or null"),
+    ("managedPolicies[]", "ARNs of AWS's policies, in the partition aws"),
+    (
+        "inlinePolicy, document",
+        "name and document of podid's own policy, or null; <REGION> and the like are filled in later",
+    ),
+    ("releasePolicy", "where the project's own policy is found, for --policy-file; or null"),
+    (
+        "source, checked, notes[]",
+        "where its requirements are published, when podid was compared with them, and what to know",
+    ),
+];
+
 const LISTED_ROLE: Rows =
     &[("roleName, roleArn, createdAt", "the role"), ("admits[]", "whom its trust policy admits, in words")];
 
@@ -269,6 +285,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
         }
         "podid iam-policy" => ("The policy, or with --rbac a List of Kubernetes objects:", &[CALLERS]),
         "podid policy print" | "podid policy dynamodb" => ("The policy document itself:", &[DOCUMENT]),
+        "podid policy show" => ("One object; without an add-on {\"addOns\": [...]} with one for each:", &[ADD_ON]),
         "podid role list" => (
             "One object with one list, empty when there is nothing: {\"roles\": [...]}. Each has:",
             &[LISTED_ROLE, ROLE_USERS],

@@ -69,7 +69,7 @@ fn roles_that_are_not_there_or_elsewhere() {
     --- stderr
     error: nothing to attach: no access is named
 
-    hint: name it, such as `--dynamodb TABLE` or `--s3 BUCKET=read`, or a policy by `--policy-arn ARN` or `--policy-file FILE`
+    hint: name it, such as `--dynamodb TABLE`, `--s3 BUCKET=read` or `--add-on NAME`, or a policy by `--policy-arn ARN` or `--policy-file FILE`
     ");
     insta::assert_snapshot!(env.podid(&attach("--policy-arn arn:aws:iam::aws:role/x")).code(2), @"
     exit 2

@@ -82,6 +82,10 @@ fn foreign() -> Vec<(Change, &'static str)> {
         (inline("backdoor", &any), "it has the inline policy backdoor"),
         (inline("podid-dynamodb", &any), "its inline policy podid-dynamodb has statements that podid did not write"),
         (inline("podid-target", &any), "its inline policy podid-target has statements that podid did not write"),
+        (
+            inline("podid-add-on-velero", &any),
+            "its inline policy podid-add-on-velero has statements that podid did not write",
+        ),
     ]
 }
 

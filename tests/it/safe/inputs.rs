@@ -35,7 +35,14 @@ fn manifest(inline: &str) -> String {
 #[test]
 fn names_of_podids_own_policies_are_refused_everywhere() {
     let env = Env::new("carts-role");
-    for name in ["podid-dynamodb.json", "deep/Podid-DynamoDB.json", "PODID-TARGET.txt", "podid-target"] {
+    for name in [
+        "podid-dynamodb.json",
+        "deep/Podid-DynamoDB.json",
+        "PODID-TARGET.txt",
+        "podid-target",
+        "podid-add-on-velero.json",
+        "Podid-Add-On-x.json",
+    ] {
         let file = env.file(name, &policy().to_string());
         for line in lines(&file) {
             let _ = env.podid(&line).code(2).says("is reserved");
@@ -172,7 +179,11 @@ fn wildcards_and_quotes_in_arns_are_refused() {
             "arn:aws:iam::111122223333:policy/boundary",
             "arn:aws:iam::111122223333:policy/b*",
         ),
-        (format!("{create} --policy-arn"), "arn:aws:iam::aws:policy/A", "arn:aws:iam::a?s:policy/A"),
+        (
+            format!("{create} --policy-arn"),
+            "arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess",
+            "arn:aws:iam::a?s:policy/AmazonDynamoDBFullAccess",
+        ),
     ] {
         let _ = env.podid(&format!("{line} {wrong}")).code(2);
         let run = env.podid(&format!("{line} {fine}").replace("--yes", "--dry-run")).ok();

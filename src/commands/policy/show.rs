@@ -1,0 +1,149 @@
+//! `podid policy show`: the add-ons that `--add-on` knows, and what each is granted. It calls no service.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::{
+        add_on_policy::{ADD_ONS, AddOnPolicy, Argument, Permits, add_on},
+        text::{did_you_mean, nearest},
+    },
+    output::{
+        Format,
+        block::Block,
+        table::{Cell, Column, Table},
+    },
+};
+
+/// Show what --add-on grants to an add-on or controller, or list all that it knows
+///
+/// Prints where the requirements are published and when podid was last compared with them. It calls no service: `<REGION>`,
+/// `<ACCOUNT>`, `<CLUSTER>` and the argument are filled in by podid policy print and podid policy attach.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Show {
+    /// Name of the add-on [default: list all]
+    #[arg(value_name = "ADD_ON")]
+    add_on: Option<String>,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid policy show
+  podid policy show external-dns
+  podid policy show ebs-csi -o json";
+
+impl Show {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// When there is no such add-on, or stdout cannot be written.
+    pub fn run(&self, ctx: &Context) -> Result<Code> {
+        let Some(name) = &self.add_on else { return list(ctx) };
+        let Some(policy) = add_on(name) else {
+            let near = nearest(name, ADD_ONS.iter().map(|policy| policy.name));
+            let failure = Failure::usage(format!("podid does not know the add-on `{name}`{}", did_you_mean(&near)));
+            return Err(failure.hint("list all with `podid policy show`"));
+        };
+        match ctx.term.format() {
+            Format::Json => ctx.term.emit_json(&document(policy))?,
+            Format::Yaml => ctx.term.emit_yaml(&document(policy))?,
+            Format::Name => ctx.term.emit_line(policy.name)?,
+            Format::Table | Format::Wide => {
+                ctx.term.emit_block(&block(policy))?;
+                if let Some(outline) = policy.outline() {
+                    ctx.term.emit_line("")?;
+                    ctx.term.emit_json(&outline)?;
+                }
+            }
+        }
+        // A policy of the project's own is up to date by itself.
+        if let Permits::Release(_) = policy.permits {
+            return Ok(Code::Ok);
+        }
+        ctx.term.warn(format!(
+            "{} may need more than this, depending on its version and configuration: compare with {}",
+            policy.name, policy.source
+        ));
+        Ok(Code::Ok)
+    }
+}
+
+fn list(ctx: &Context) -> Result<Code> {
+    let all = json!({ "addOns": ADD_ONS.iter().map(document).collect::<Vec<_>>() });
+    match ctx.term.format() {
+        Format::Json => ctx.term.emit_json(&all)?,
+        Format::Yaml => ctx.term.emit_yaml(&all)?,
+        Format::Name => {
+            for policy in &ADD_ONS {
+                ctx.term.emit_line(policy.name)?;
+            }
+        }
+        Format::Table | Format::Wide => {
+            let columns = ["ADD-ON", "SERVICE ACCOUNT", "POLICY", "CHECKED"].map(Column::new);
+            let mut table = Table::new(&columns);
+            for policy in &ADD_ONS {
+                table.row(
+                    [policy.usage(), policy.account.to_owned(), from(policy), policy.checked.to_owned()].map(Cell::new),
+                );
+            }
+            ctx.term.emit_table(&table)?;
+        }
+    }
+    Ok(Code::Ok)
+}
+
+/// Where its policy comes from, in short.
+fn from(policy: &AddOnPolicy) -> String {
+    match policy.permits {
+        Permits::Managed(all) => all.iter().map(|one| one.name).collect::<Vec<_>>().join(", "),
+        Permits::Statements(_) => policy.inline(),
+        Permits::Release(_) => "of the release, by --policy-file".to_owned(),
+    }
+}
+
+fn flag(policy: &AddOnPolicy) -> String {
+    if let Permits::Release(_) = policy.permits {
+        "--policy-file FILE".to_owned()
+    } else {
+        format!("--add-on {}", policy.usage())
+    }
+}
+
+fn document(policy: &AddOnPolicy) -> Value {
+    let release = if let Permits::Release(from) = policy.permits { Some(from) } else { None };
+    json!({
+        "name": policy.name,
+        "description": policy.what,
+        "serviceAccount": policy.account,
+        "argument": policy.argument.map(Argument::value),
+        "managedPolicies": policy.managed("aws"),
+        "inlinePolicy": (!policy.parts().is_empty()).then(|| policy.inline()),
+        "document": policy.outline(),
+        "releasePolicy": release,
+        "source": policy.source,
+        "checked": policy.checked,
+        "notes": policy.notes,
+    })
+}
+
+fn block(policy: &AddOnPolicy) -> Block {
+    let mut block = Block::new()
+        .field("Add-on", policy.name)
+        .field("Description", policy.what)
+        .field("Service account", format!("{} unless configured otherwise", policy.account))
+        .field("Flag", flag(policy));
+    block = match policy.permits {
+        Permits::Managed(_) => block.list("Managed policies", policy.managed("aws")),
+        Permits::Statements(_) => block.field("Inline policy", policy.inline()),
+        Permits::Release(from) => block.field("Policy", format!("changes with each release; take it from {from}")),
+    };
+    block = block.field("Source", policy.source).field("Checked", policy.checked);
+    if !policy.notes.is_empty() {
+        block = block.list("Notes", policy.notes.iter().copied());
+    }
+    block
+}
