@@ -35,7 +35,7 @@ pub struct AddOnPolicy {
     /// Where its requirements are published.
     pub source: &'static str,
     /// Month in which podid's row was compared with them.
-    pub checked: &'static str,
+    pub as_of: &'static str,
     /// What to know before it is used.
     pub notes: &'static [&'static str],
 }

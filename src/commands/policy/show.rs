@@ -87,7 +87,7 @@ fn list(ctx: &Context) -> Result<Code> {
             let mut table = Table::new(&columns);
             for policy in &ADD_ONS {
                 table.row(
-                    [policy.usage(), policy.account.to_owned(), from(policy), policy.checked.to_owned()].map(Cell::new),
+                    [policy.usage(), policy.account.to_owned(), from(policy), policy.as_of.to_owned()].map(Cell::new),
                 );
             }
             ctx.term.emit_table(&table)?;
@@ -125,7 +125,7 @@ fn document(policy: &AddOnPolicy) -> Value {
         "document": policy.outline(),
         "releasePolicy": release,
         "source": policy.source,
-        "checked": policy.checked,
+        "asOf": policy.as_of,
         "notes": policy.notes,
     })
 }
@@ -141,7 +141,7 @@ fn block(policy: &AddOnPolicy) -> Block {
         Permits::Statements(_) => block.field("Inline policy", policy.inline()),
         Permits::Release(from) => block.field("Policy", format!("changes with each release; take it from {from}")),
     };
-    block = block.field("Source", policy.source).field("Checked", policy.checked);
+    block = block.field("Source", policy.source).field("As of", policy.as_of);
     if !policy.notes.is_empty() {
         block = block.list("Notes", policy.notes.iter().copied());
     }

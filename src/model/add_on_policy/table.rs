@@ -26,7 +26,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         permits: Permits::Managed(&[managed("AmazonPrometheusRemoteWriteAccess"), managed("AWSXrayWriteOnlyAccess")]),
         sid: "",
         source: "https://aws-otel.github.io/docs/getting-started/adot-eks-add-on",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &[
             "the collectors of the EKS add-on have a service account each: traces come from `adot-col-otlp-ingest`",
         ],
@@ -42,7 +42,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         ),
         sid: "",
         source: "https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/deploy/installation/",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &[],
     },
     AddOnPolicy {
@@ -63,7 +63,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         ]),
         sid: "PodidCertManager",
         source: "https://cert-manager.io/docs/configuration/acme/dns01/route53/",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &["only TXT records can be changed, which are all that DNS01 challenges need"],
     },
     AddOnPolicy {
@@ -74,7 +74,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         permits: Permits::Managed(&[managed("CloudWatchAgentServerPolicy")]),
         sid: "",
         source: "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/install-CloudWatch-Observability-EKS-addon.html",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &["CloudWatchAgentServerPolicy includes what AWSXrayWriteOnlyAccess allows"],
     },
     AddOnPolicy {
@@ -112,7 +112,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         ]),
         sid: "PodidAutoscaler",
         source: "https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/cloudprovider/aws/README.md",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &["only groups with the tag kubernetes.io/cluster/CLUSTER=owned are scaled, which EKS node groups have"],
     },
     AddOnPolicy {
@@ -126,7 +126,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         }]),
         sid: "",
         source: "https://docs.aws.amazon.com/eks/latest/userguide/ebs-csi.html",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &[
             "AmazonEBSCSIDriverPolicyV2 allows only volumes and snapshots that the driver tagged; service-role/AmazonEBSCSIDriverPolicy, \
              which is attached outside the partition aws, allows others too",
@@ -142,7 +142,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         permits: Permits::Managed(&[managed("service-role/AmazonEFSCSIDriverPolicy")]),
         sid: "",
         source: "https://docs.aws.amazon.com/eks/latest/userguide/efs-csi.html",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &[],
     },
     AddOnPolicy {
@@ -151,24 +151,18 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         account: "external-dns/external-dns",
         argument: Some(Argument::Zone),
         permits: Permits::Statements(&[
+            part("Records", &["route53:ChangeResourceRecordSets"], &["{argument}"]),
             part(
-                "Records",
-                &[
-                    "route53:ChangeResourceRecordSets",
-                    "route53:ListResourceRecordSets",
-                    "route53:ListTagsForResource",
-                    "route53:ListTagsForResources",
-                ],
-                &["{argument}"],
+                "Read",
+                &["route53:ListResourceRecordSets", "route53:ListTagsForResource", "route53:ListTagsForResources"],
+                &["arn:{partition}:route53:::hostedzone/*"],
             ),
             part("Zones", &["route53:ListHostedZones"], EVERY),
         ]),
         sid: "PodidExternalDns",
         source: "https://kubernetes-sigs.github.io/external-dns/latest/docs/tutorials/aws/",
-        checked: "2026-11",
-        notes: &[
-            "start it with --zone-id-filter for the same zones: it reads all zones of the account otherwise, and is denied",
-        ],
+        as_of: "2026-11",
+        notes: &["it reads the records of every zone of the account, and changes only those of the zone that is named"],
     },
     AddOnPolicy {
         name: "external-secrets",
@@ -205,7 +199,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         ]),
         sid: "PodidExternalSecrets",
         source: "https://external-secrets.io/latest/provider/aws-secrets-manager/",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &[
             "it can read every secret and parameter of the cluster's region; --secret and --ssm grant single ones instead",
             "PushSecret is not included",
@@ -230,7 +224,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         ]),
         sid: "PodidFluentBit",
         source: "https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-setup-logs-FluentBit.html",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &[
             "only log groups below /aws/containerinsights/CLUSTER are allowed; grant another one with --logs GROUP=write",
             "setting the retention of log groups is not included",
@@ -246,7 +240,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         ),
         sid: "",
         source: "https://karpenter.sh/docs/reference/cloudformation/",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &[],
     },
     AddOnPolicy {
@@ -265,7 +259,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         ]),
         sid: "PodidMountpoint",
         source: "https://github.com/awslabs/mountpoint-s3/blob/main/doc/CONFIGURATION.md",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &[
             "with a prefix, mount the bucket with the option `prefix PREFIX/`",
             "pods with authenticationSource `pod` use their own service account's role instead",
@@ -300,7 +294,7 @@ pub static ADD_ONS: [AddOnPolicy; 13] = [
         ]),
         sid: "PodidVelero",
         source: "https://github.com/vmware-tanzu/velero-plugin-for-aws",
-        checked: "2026-11",
+        as_of: "2026-11",
         notes: &[
             "it can snapshot every EBS volume of the cluster's region and account, and delete every snapshot there",
             "a bucket or volumes with a customer managed KMS key need a grant of that key too",

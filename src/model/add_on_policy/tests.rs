@@ -208,7 +208,7 @@ fn the_table_is_whole() {
         assert_eq!(own.contains(&name), !policy.parts().is_empty(), "{name}");
         assert_eq!(policy.sid.is_empty(), policy.parts().is_empty(), "{name}");
         assert!(policy.sid.bytes().all(|b| b.is_ascii_alphanumeric()), "{name}");
-        assert!(policy.source.starts_with("https://") && policy.checked.len() == 7, "{name}");
+        assert!(policy.source.starts_with("https://") && policy.as_of.len() == 7, "{name}");
         assert!(policy.account.split('/').count() == 2, "{name}");
         assert_eq!(of_inline(&policy.inline()), Some(policy));
         // Its inline policy is nobody else's.

@@ -237,7 +237,7 @@ const ADD_ON: Rows = &[
     ),
     ("releasePolicy", "where the project's own policy is found, for --policy-file; or null"),
     (
-        "source, checked, notes[]",
+        "source, asOf, notes[]",
         "where its requirements are published, when podid was compared with them, and what to know",
     ),
 ];

@@ -66,7 +66,7 @@ fn one_in_full() {
     Flag:             --add-on cluster-autoscaler
     Inline policy:    podid-add-on-cluster-autoscaler
     Source:           https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/cloudprovider/aws/README.md
-    Checked:          2026-11
+    As of:            2026-11
     Notes:            only groups with the tag kubernetes.io/cluster/CLUSTER=owned are scaled, which EKS
                       node groups have
 
@@ -131,12 +131,19 @@ fn are_printed() {
           "Sid": "PodidExternalDns7010839749904880Records",
           "Effect": "Allow",
           "Action": [
-            "route53:ChangeResourceRecordSets",
+            "route53:ChangeResourceRecordSets"
+          ],
+          "Resource": "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
+        },
+        {
+          "Sid": "PodidExternalDns1e439bd6097e6e29Read",
+          "Effect": "Allow",
+          "Action": [
             "route53:ListResourceRecordSets",
             "route53:ListTagsForResource",
             "route53:ListTagsForResources"
           ],
-          "Resource": "arn:aws:route53:::hostedzone/Z0123456789ABCDEFGHIJ"
+          "Resource": "arn:aws:route53:::hostedzone/*"
         },
         {
           "Sid": "PodidExternalDns6c5f745dd5a8a612Zones",
@@ -150,10 +157,7 @@ fn are_printed() {
           "Sid": "PodidExternalDns0890ff9189783ce3Records",
           "Effect": "Allow",
           "Action": [
-            "route53:ChangeResourceRecordSets",
-            "route53:ListResourceRecordSets",
-            "route53:ListTagsForResource",
-            "route53:ListTagsForResources"
+            "route53:ChangeResourceRecordSets"
           ],
           "Resource": "arn:aws:route53:::hostedzone/Z2"
         }
@@ -171,7 +175,7 @@ fn are_printed() {
     env.unset("PODID_CLUSTER").unset("AWS_REGION");
     let run =
         env.podid(&format!("policy print --add-on external-dns=arn:aws-cn:route53:::hostedzone/{ZONE} -o name")).ok();
-    assert_eq!((run.stdout.lines().count(), run.stderr.as_str()), (2, ""), "{run}");
+    assert_eq!((run.stdout.lines().count(), run.stderr.as_str()), (3, ""), "{run}");
     let _ = env
         .podid("policy print --add-on fluent-bit")
         .code(2)
