@@ -80,7 +80,8 @@ fn what_each_may_call() {
         (OWN[1], "eks:DescribeNodegroup", "arn:aws:eks:us-west-2:111122223333:nodegroup/c/n/u", true),
         (OWN[1], "eks:DescribeNodegroup", "arn:aws:eks:us-west-2:111122223333:nodegroup/other/n/u", false),
         (OWN[2], "route53:ChangeResourceRecordSets", zone.as_str(), true),
-        (OWN[2], "route53:ListResourceRecordSets", other, false),
+        (OWN[2], "route53:ListResourceRecordSets", other, true),
+        (OWN[2], "route53:ChangeResourceRecordSets", other, false),
         (OWN[2], "route53:ListHostedZones", "*", true),
         (OWN[2], "route53:DeleteHostedZone", zone.as_str(), false),
         (
