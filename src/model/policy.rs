@@ -121,17 +121,17 @@ pub fn own_name(file: &str) -> Result<String, ArnError> {
         Some(&DYNAMODB) => Err(ArnError::Name {
             what: "policy name",
             text: name,
-            why: "is reserved: podid keeps access to DynamoDB tables in that policy",
+            why: "is reserved: podid stores access to DynamoDB tables in that policy",
         }),
         Some(&super::grant::POLICY) => Err(ArnError::Name {
             what: "policy name",
             text: name,
-            why: "is reserved: podid keeps its grants in that policy",
+            why: "is reserved: podid stores its grants in that policy",
         }),
         Some(_) => Err(ArnError::Name {
             what: "policy name",
             text: name,
-            why: "is reserved: podid keeps access to target roles in that policy",
+            why: "is reserved: podid stores access to target roles in that policy",
         }),
     }
 }
@@ -170,16 +170,16 @@ pub enum SessionError {
     #[error("is not a policy document: it has no Statement")]
     Form,
     /// A principal, which is the session's own.
-    #[error("names a Principal, which a session policy cannot")]
+    #[error("names a Principal, which a session policy cannot have")]
     Principal,
     /// A character that STS does not take.
-    #[error("has the character {0:?}, which STS does not take")]
+    #[error("has the character {0:?}, which STS does not accept")]
     Character(char),
     /// Other rules of IAM's.
     #[error("is not a policy that IAM accepts: {0}")]
     Grammar(String),
     /// Too long.
-    #[error("has {0} characters without white space, EKS takes {SESSION_POLICY}")]
+    #[error("has {0} characters without white space; the EKS limit is {SESSION_POLICY}")]
     Size(usize),
 }
 

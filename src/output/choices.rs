@@ -83,7 +83,7 @@ impl Output {
     }
 }
 
-/// When colours are used.
+/// When colors are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ColorChoice {
     /// At a terminal that has them, unless NO_COLOR is set
