@@ -83,7 +83,7 @@ pub struct Associate {
     /// Recreate the association if an update cannot clear the field
     #[arg(long, help_heading = "Target role and session")]
     replace: bool,
-    /// Disable session tags: they count against the packed policy size, but policies cannot use them then
+    /// Disable session tags: this saves space in the packed policy, but policies cannot use the tags
     #[arg(long)]
     disable_session_tags: bool,
     /// Create the service account if it does not exist

@@ -191,7 +191,10 @@ fn man_pages_use_the_words_of_the_field() {
 
 #[test]
 fn documentation_uses_the_words_of_the_field() {
-    check(pages("docs", "md").into_iter().map(|(name, page)| (name, prose(&page))));
+    let first =
+        ["README.md", "CHANGELOG.md"].map(|name| (name.to_owned(), fs::read_to_string(root().join(name)).unwrap()));
+    let all = pages("docs", "md").into_iter().chain(first);
+    check(all.map(|(name, page)| (name, prose(&page))));
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn as_json() {
         "createdAt": "[time]"
       },
       "trust": {
-        "verdict": "admits",
+        "verdict": "allows",
         "reasons": []
       },
       "attachedPolicies": [
@@ -153,7 +153,8 @@ fn as_json() {
               "source": "pod-identity",
               "role": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo",
               "origin": null,
-              "unless": null
+              "unless": null,
+              "workloadIdentity": false
             }
           ]
         },
@@ -196,7 +197,8 @@ fn as_json() {
               "source": "pod-identity",
               "role": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo",
               "origin": null,
-              "unless": null
+              "unless": null,
+              "workloadIdentity": false
             }
           ]
         }
@@ -210,7 +212,7 @@ fn as_json() {
 #[test]
 fn as_yaml_or_a_name() {
     let env = Env::new("carts-associated");
-    insta::assert_snapshot!(env.podid("show carts/carts --no-pods -o yaml").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("show carts/carts --no-pods -o yaml").ok().steady(), @"
     exit 0
     --- stdout
     namespace: carts
@@ -242,7 +244,7 @@ fn as_yaml_or_a_name() {
       tags: {}
       createdAt: [time]
     trust:
-      verdict: admits
+      verdict: allows
       reasons: []
     attachedPolicies:
     - arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess

@@ -81,9 +81,9 @@ fn what_never_comes() {
     insta::assert_snapshot!(env.podid("wait carts/carts --for ready --timeout 4s").code(5).steady(), @"
     exit 5
     --- stderr
-    carts/carts: carts/carts has no association in cluster eks-workshop
+    carts/carts: no association in cluster eks-workshop
     error: timed out after 4s while waiting until carts/carts is ready
-      caused by: carts/carts has no association in cluster eks-workshop
+      caused by: no association in cluster eks-workshop
 
     hint: allow more time with `--timeout`
     hint: associate it with `podid associate carts/carts --create-role`
@@ -98,12 +98,12 @@ fn what_never_comes() {
       "holds": false,
       "how": null,
       "missing": [
-        "carts/carts: no association in cluster eks-workshop"
+        "no association in cluster eks-workshop"
       ]
     }
     --- stderr
-    carts/carts: carts/carts has no association in cluster eks-workshop
-    {"error":{"code":"timed-out","message":"timed out after 4s while waiting until carts/carts is injected in all its pods: carts/carts has no association in cluster eks-workshop","requestId":null,"hints":["allow more time with `--timeout`","associate it with `podid associate carts/carts --create-role`"]}}
+    carts/carts: no association in cluster eks-workshop
+    {"error":{"code":"timed-out","message":"timed out after 4s while waiting until carts/carts is injected in all its pods: no association in cluster eks-workshop","requestId":null,"hints":["allow more time with `--timeout`","associate it with `podid associate carts/carts --create-role`"]}}
     "#);
     let env = Env::with("carts-associated", &[("/webhook", json!({ "enabled": false }))]);
     insta::assert_snapshot!(env.podid("wait carts/carts --for ready --timeout 4s").code(5).steady(), @"
@@ -288,7 +288,7 @@ fn interrupted() {
     insta::assert_snapshot!(env.signalled("wait carts/carts --for ready", "INT", asked).code(130).steady(), @"
     exit 130
     --- stderr
-    carts/carts: carts/carts has no association in cluster eks-workshop
+    carts/carts: no association in cluster eks-workshop
     error: interrupted
     ");
 }

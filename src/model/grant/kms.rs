@@ -24,7 +24,7 @@ const fn key(actions: &'static [&'static str]) -> Part {
 pub(super) static KMS: Service = Service {
     flag: "kms",
     what: "a KMS key",
-    also: ", or the keys of an alias by `alias/NAME`",
+    also: ", or the keys of an alias with `alias/NAME`",
     key: "key",
     value: "KEY|ALIAS=ACCESS",
     sid: "PodidKms",

@@ -29,7 +29,7 @@ const fn objects(actions: &'static [&'static str]) -> Part {
 pub(super) static S3: Service = Service {
     flag: "s3",
     what: "an S3 bucket",
-    also: ", or what is below a prefix in it",
+    also: ", or everything below a prefix in it",
     key: "bucket",
     below: Some("prefix"),
     value: "BUCKET[/PREFIX]=ACCESS",

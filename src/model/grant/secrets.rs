@@ -56,7 +56,7 @@ fn check_secret(name: &str) -> Result<(), Refused> {
 pub(super) static SSM: Service = Service {
     flag: "ssm",
     what: "an SSM parameter",
-    also: ", or all below a path by `/PATH/*`",
+    also: ", or all parameters below a path with `/PATH/*`",
     key: "parameter",
     value: "/PATH=ACCESS",
     sid: "PodidSsm",

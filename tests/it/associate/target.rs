@@ -374,7 +374,7 @@ fn a_workload_identity_is_not_dropped() {
         Env::with("carts-verified", &set)
     };
     let replace = format!("{LINE} --no-target-role --replace --dry-run");
-    let _ = world("secrets-store.csi.k8s.io").podid(&replace).ok().says("delete the association");
+    let _ = world("secrets-store.csi.k8s.io").podid(&replace).ok().says("recreate the association");
     let env = world("spiffe.csi.eks.amazonaws.com");
     let _ = env
         .podid(&replace)

@@ -69,7 +69,7 @@ fn table_wide_and_names() {
           "roleName": "eks-workshop-carts-dynamo",
           "roleArn": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo",
           "createdAt": "[time]",
-          "admits": [
+          "mayAssume": [
             "every service account of any cluster"
           ],
           "associations": [
@@ -86,7 +86,7 @@ fn table_wide_and_names() {
           "roleName": "orders",
           "roleArn": "arn:aws:iam::111122223333:role/team/orders",
           "createdAt": "[time]",
-          "admits": [
+          "mayAssume": [
             "orders/* of cluster eks-workshop"
           ],
           "associations": [
@@ -110,7 +110,7 @@ fn table_wide_and_names() {
           "roleName": "spare",
           "roleArn": "arn:aws:iam::111122223333:role/spare",
           "createdAt": "[time]",
-          "admits": [
+          "mayAssume": [
             "every service account of any cluster"
           ],
           "associations": []

@@ -57,7 +57,7 @@ fn block_and_json() {
         "createdAt": "[time]"
       },
       "trust": {
-        "admits": [
+        "mayAssume": [
           "every service account of any cluster"
         ],
         "others": [],

@@ -224,7 +224,7 @@ fn for_a_service_account_that_is_not_admitted() {
     insta::assert_snapshot!(env.podid(&line("--service-account carts/carts")).code(3), @r#"
     exit 3
     --- stdout
-    not-admitted		does not allow carts/carts: statement 1 requires aws:RequestTag/kubernetes-namespace = `orders`, but EKS sends `carts`
+    not-allowed		does not allow carts/carts: statement 1 requires aws:RequestTag/kubernetes-namespace = `orders`, but EKS sends `carts`
     --- trust policy of eks-workshop-carts-dynamo
     +++ trust policy of eks-workshop-carts-dynamo, corrected
     @@ -15,6 +15,24 @@

@@ -210,16 +210,16 @@ fn the_catalog() {
     assert!(list.stderr.contains("no check can detect that the node's firewall drops the agent's address"), "{list}");
     let failures = env.podid("verify --list-checks -o json").ok().json()["failures"].as_array().unwrap().len();
     assert_eq!(failures, 70);
-    insta::assert_snapshot!(env.podid("verify --explain association.missing").ok(), @r"
+    insta::assert_snapshot!(env.podid("verify --explain association.missing").ok(), @"
     exit 0
     --- stdout
     Check:       association.missing
-    Link:        association
+    Group:       association
     Finds:       the service account has no association
-    Background:  Without an association the webhook leaves the pods as they are, and the SDKs go on to
-                 the next credentials in their order: mostly the node's role, whose AccessDenied then
-                 names `assumed-role/NODE-ROLE/i-…`.
-    Seen in:     the service account has no association
+    Background:  Without an association, the webhook does not change the pods, and the SDKs use the next
+                 credentials in their order: usually the node's role, so an AccessDenied error names
+                 `assumed-role/NODE-ROLE/i-…`.
+    Detects:     the service account has no association
     Needs:       none
     Sources:     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
     ");
