@@ -269,7 +269,7 @@ impl Awaited {
         // Without an association nothing of the pods matters: they are not read in each round.
         let read = observe::association(eks, &cluster.name, &self.subject);
         let Some(association) = ctx.deadline.within("reading the association", read).await? else {
-            return Ok(self.not_associated(&cluster.name));
+            return Ok(Self::not_associated(&cluster.name));
         };
         // A pod of it would be proof at once; without the permission to see one, a probe is.
         let pods = async {
@@ -305,7 +305,7 @@ impl Awaited {
         let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
         let read = observe::association(eks, &cluster.name, &self.subject);
         let Some(association) = ctx.deadline.within("reading the association", read).await? else {
-            return Ok(self.not_associated(&cluster.name));
+            return Ok(Self::not_associated(&cluster.name));
         };
         let read = users(kube, &self.subject);
         let (mut pods, mut workloads) = ctx.deadline.within("reading the workloads and pods", read).await?;
@@ -393,7 +393,7 @@ impl Awaited {
         })
     }
 
-    fn not_associated(&self, cluster: &str) -> Look {
+    fn not_associated(cluster: &str) -> Look {
         let missing = vec![format!("no association in cluster {cluster}")];
         Look::Lacks(Lack { missing, unassociated: true, ..Lack::default() })
     }
