@@ -63,7 +63,7 @@ pub(crate) fn trust(text: &str) {
     let _ = (trust::reach(&document), trust::admits(&document), document.size());
 }
 
-/// A permissions policy: looked through, evaluated and added to.
+/// A permissions policy: checked, evaluated and added to.
 pub(crate) fn policy(text: &str) {
     let checked = policy::check_text(text);
     assert!(checked.issues.iter().all(|issue| issue.line.is_some_and(|line| line > 0)), "{checked:?}");

@@ -20,19 +20,19 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Name or ARN of the EKS cluster [default: the kube context, when it is an EKS one]
+    /// Name or ARN of the EKS cluster [default: from the kube context, if it is an EKS cluster]
     #[arg(long, short, global = true, env = "PODID_CLUSTER", value_name = "CLUSTER", hide_env_values = true, action = ArgAction::Append)]
     pub cluster: Vec<String>,
-    /// AWS region [default: the kube context's, else the AWS configuration's]
+    /// AWS region [default: from the kube context, else from the AWS configuration]
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,
     /// AWS profile
     #[arg(long, global = true, value_name = "PROFILE")]
     pub profile: Option<String>,
-    /// Reach Kubernetes by this kubeconfig instead of the cluster's endpoint and an EKS token
+    /// Connect to Kubernetes with this kubeconfig, instead of the cluster's endpoint and an EKS token
     #[arg(long, global = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Reach Kubernetes by this kubeconfig context; names the cluster too
+    /// Connect to Kubernetes with this kubeconfig context; also selects the cluster
     #[arg(long, global = true, value_name = "CONTEXT")]
     pub context: Option<String>,
     /// Output format
@@ -41,16 +41,16 @@ pub struct Global {
     /// Print only data, warnings and errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print more (-vv for service calls)
+    /// Print more details (-vv: every service call)
     #[arg(long, short, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// When to use colour
+    /// When to use color
     #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
     pub color: ColorChoice,
-    /// Print events line by line instead of progress bars
+    /// Print progress line by line instead of progress bars
     #[arg(long, global = true)]
     pub no_progress: bool,
-    /// The one deadline of the whole command
+    /// Time limit for the whole command
     #[arg(long, global = true, default_value = "5m", value_parser = duration, value_name = "DURATION")]
     pub timeout: Duration,
 }
@@ -58,13 +58,13 @@ pub struct Global {
 /// Flags of commands that change something.
 #[derive(Debug, Clone, Args)]
 pub struct Changing {
-    /// Show the plan and send no write
+    /// Show the plan without changing anything
     #[arg(long)]
     pub dry_run: bool,
-    /// With --dry-run: exit 3 when anything would change
+    /// With --dry-run: exit with 3 if anything would change
     #[arg(long, requires = "dry_run")]
     pub exit_code: bool,
-    /// Do not ask
+    /// Skip confirmation prompts
     #[arg(long, short)]
     pub yes: bool,
 }
@@ -82,16 +82,16 @@ pub struct Permissions {
     /// Grant what an add-on or controller needs, such as external-dns=ZONE; `podid policy show` lists all (can be repeated)
     #[arg(long, value_name = "NAME[=ARGUMENT]", value_parser = AddOnText::granting, help_heading = "Permissions")]
     pub add_on: Vec<AddOnText>,
-    /// Grant no more than this access to these resources: reduce what podid's own policies grant already
+    /// Grant exactly this access to these resources: reduce podid's own policies where they grant more
     #[arg(long, requires = "grants", help_heading = "Permissions")]
     pub exact: bool,
-    /// Grant access to tables that do not exist yet
+    /// Grant access to tables even if they do not exist yet
     #[arg(long, help_heading = "Permissions")]
     pub allow_missing_resources: bool,
     /// Attach a managed policy (can be repeated)
     #[arg(long, value_name = "ARN", help_heading = "Permissions")]
     pub policy_arn: Vec<String>,
-    /// Put a policy document on the role as an inline policy of the file's name (can be repeated)
+    /// Add a policy document to the role, as an inline policy named after the file (can be repeated)
     #[arg(long, value_name = "FILE", help_heading = "Permissions")]
     pub policy_file: Vec<PathBuf>,
 }
@@ -118,13 +118,13 @@ impl Permissions {
 /// `--scope`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum ScopeArg {
-    /// This service account of this cluster
+    /// This service account in this cluster
     ServiceAccount,
-    /// This namespace of this cluster
+    /// Every service account of this namespace in this cluster
     Namespace,
-    /// This cluster
+    /// Every service account of this cluster
     Cluster,
-    /// Every cluster of the account
+    /// Every pod of every cluster in this account (not recommended)
     None,
 }
 

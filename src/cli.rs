@@ -13,8 +13,8 @@ use crate::{
 /// Give Kubernetes service accounts on Amazon EKS working AWS credentials, and prove it
 ///
 /// podid manages EKS Pod Identity: the IAM role and its trust policy, the permissions, the association, the agent
-/// add-on, and the pods that must be recycled before any of it takes effect. A workload is addressed as
-/// NAMESPACE/SERVICE_ACCOUNT everywhere.
+/// add-on, and the restart of the pods that have to pick up a change. Service accounts are written as
+/// NAMESPACE/SERVICE_ACCOUNT.
 #[derive(Debug, Parser)]
 #[command(name = "podid", version, propagate_version = false, max_term_width = 100, disable_help_subcommand = false)]
 #[command(after_long_help = after_help())]
@@ -40,14 +40,11 @@ Examples:
 pub const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done, or nothing to do"),
     ("1", "failed"),
-    ("2", "wrong usage, or refused before any write"),
-    (
-        "3",
-        "a difference, a mistake or a broken link was found (--dry-run --exit-code, policy lint, role trust, verify)",
-    ),
-    ("4", "credentials or permission"),
-    ("5", "timed out, or everything is done but new pods get no credentials yet (no agent, or a quota of 0)"),
-    ("6", "stopped after at least one write: run the same command again"),
+    ("2", "invalid usage, or refused before any change"),
+    ("3", "found a difference or a problem (--dry-run --exit-code, diff, policy lint, role trust, verify)"),
+    ("4", "invalid or missing credentials, or a missing permission"),
+    ("5", "timed out, or all steps are done but new pods get no credentials yet (no agent, or a pod quota of 0)"),
+    ("6", "partially applied: run the same command again to finish"),
     ("129", "the terminal was closed (SIGHUP)"),
     ("130, 143", "interrupted (SIGINT, SIGTERM)"),
 ];

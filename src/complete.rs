@@ -1,4 +1,4 @@
-//! Live completion: what a shell is offered for the word under its cursor, with the names that there are at this moment.
+//! Live completion: candidates for the word under the shell's cursor, with the names that exist now.
 //!
 //! The shell's stub calls podid with the words typed so far. Names that have to be looked up are read by a second process of
 //! podid, the reader: it ends with all that it started once the budget is spent, be it a process for credentials, a plugin of a

@@ -1,4 +1,4 @@
-//! What a command runs in: settings, terminal, the one deadline, and clients that are made when first used.
+//! The context of a command: settings, terminal, the time limit, and clients that are created on first use.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -135,7 +135,7 @@ impl Context {
             let variables = std::env::vars_os().filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()));
             for (name, host) in plain_http(variables) {
                 self.term.warn(format!(
-                    "`{name}` sends AWS calls to {host} over http: anyone on the way can read and change them; use https"
+                    "`{name}` sends AWS calls to {host} over http: others on the network can read and change them; use https"
                 ));
             }
         });
@@ -148,8 +148,7 @@ impl Context {
         let there = here + jiff::SignedDuration::from_secs(ahead);
         let time = |at: jiff::Timestamp| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         self.term.warn(format!(
-            "this machine's clock is {} minutes {} AWS's ({} here, {} there); podid signs with AWS's time, other tools may fail: \
-             set the clock (`sudo timedatectl set-ntp true`)",
+            "this machine's clock is {} minutes {} AWS's ({} here, {} there); podid signs with AWS's time, but other tools may fail: set the clock (`sudo timedatectl set-ntp true`)",
             (ahead.abs() + 30) / 60,
             if ahead < 0 { "ahead of" } else { "behind" },
             time(here),
@@ -256,10 +255,10 @@ impl Context {
         {
             let profile = context.profile.as_ref().map_or("the profile of that account", String::as_str);
             return Err(Failure::usage(format!(
-                "the AWS credentials lead to another cluster: kube context {name} is served at {}, {} at {}",
+                "the AWS credentials belong to another cluster: kube context {name} is at {}, {} is at {}",
                 context.server, cluster.arn, cluster.endpoint
             ))
-            .hint(format!("use {profile} with `--profile`, or name the cluster with `--cluster`")));
+            .hint(format!("pass {profile} with `--profile`, or name the cluster with `--cluster`")));
         }
         Ok(cluster)
     }
@@ -278,11 +277,11 @@ impl Context {
         let own = std::mem::take(&mut failure.hints);
         match self.deadline.within("listing the clusters", eks.clusters()).await {
             Ok(names) if names.is_empty() => {
-                failure.hint("there is no cluster in this region and account; check `--region` and `--profile`")
+                failure.hint("this account has no clusters in this region: check `--region` and `--profile`")
             }
             Ok(names) => match text::nearest(&target.cluster.value, names.iter().map(String::as_str)).first() {
                 Some(near) => failure.hint(format!("did you mean `--cluster {near}`?")),
-                None => failure.hint(format!("the clusters there are: {}", names.join(", "))),
+                None => failure.hint(format!("existing clusters: {}", names.join(", "))),
             },
             // The list only helps; without it the failure stands as it is.
             Err(_) => Failure { hints: own, ..failure },
@@ -310,11 +309,11 @@ impl Context {
             }
             let context = self.global.context.as_deref().unwrap_or("the current one");
             Err(Failure::usage(format!(
-                "the kubeconfig's context ({context}) leads to another cluster than {}",
+                "the kubeconfig context ({context}) is for another cluster than {}",
                 cluster.arn
             ))
-            .because("neither server, nor CA, nor OIDC issuer are the same")
-            .hint("leave `--kubeconfig` and `--context` out: podid reaches the cluster by its own endpoint"))
+            .because("server, CA and OIDC issuer all differ")
+            .hint("omit `--kubeconfig` and `--context`: podid then connects to the cluster's own endpoint"))
         });
         match made.await {
             Ok(kube) => Ok(kube),
@@ -329,7 +328,7 @@ impl Context {
         let own_token = self.global.kubeconfig.is_none() && self.global.context.is_none();
         if own_token && failure.from_kubernetes() && failure.is(Kind::UnknownCaller) {
             let caller = match self.iam() {
-                Ok(iam) => self.deadline.within("asking who the caller is", iam.caller()).await.ok(),
+                Ok(iam) => self.deadline.within("reading the caller's identity", iam.caller()).await.ok(),
                 Err(_) => None,
             };
             if let (Some(caller), Ok(target)) = (caller, self.target()) {
@@ -337,12 +336,12 @@ impl Context {
                 let principal = self.principal(&caller.arn).await;
                 failure.hints.clear();
                 failure = failure.because(format!("cluster `{cluster}` has no access entry for {}", caller.arn)).hint(format!(
-                    "let it in: `aws eks create-access-entry --cluster-name {cluster} --principal-arn {principal}`, then associate an access policy"
+                    "create one: `aws eks create-access-entry --cluster-name {cluster} --principal-arn {principal}`, then associate an access policy"
                 ));
             }
         }
         if no_wait && !failure.code.signalled() {
-            failure = failure.hint("without Kubernetes, podid can still do the AWS part: `--no-wait`");
+            failure = failure.hint("to make only the AWS changes, without Kubernetes, pass `--no-wait`");
         }
         failure
     }
@@ -382,8 +381,8 @@ fn require_same_target(target: &Target, cluster: &Cluster) -> Result<()> {
         target.region.as_ref().map_or("?", |r| r.value.as_str()),
     );
     Err(Failure::usage(format!(
-        "the AWS credentials lead to another cluster: wanted {expected}, found {}",
+        "the AWS credentials belong to another cluster: expected {expected}, found {}",
         cluster.arn
     ))
-    .hint("use the profile of that account with `--profile`, or name the cluster with `--cluster`"))
+    .hint("pass the profile of that account with `--profile`, or name the cluster with `--cluster`"))
 }

@@ -1,4 +1,4 @@
-//! Carries steps out through the ports, in dependency order, independent ones concurrently, and reports each.
+//! Applies steps through the ports, in dependency order, independent ones concurrently, and reports each.
 //! What each kind of write needs around it is in its own file.
 //!
 //! Every step is idempotent: what a lost answer or a killed run left behind is found and adopted when it is what was wanted.
@@ -299,9 +299,9 @@ pub async fn run(ports: &Ports<'_>, deadline: &Deadline, steps: Vec<Step>, mut t
 }
 
 fn changed(what: &str, how: &str) -> Failure {
-    Failure::failed(format!("{what} changed meanwhile"))
+    Failure::failed(format!("{what} was modified concurrently"))
         .because(how.to_owned())
-        .hint("run the same command again: it plans from what is there now")
+        .hint("run the same command again: it makes a new plan from the current state")
 }
 
 /// What remains of a failed command's exit code once something was written.

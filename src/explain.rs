@@ -1,4 +1,4 @@
-//! What services say, and what it means: one row per message, with the next command.
+//! Error messages of services and their meaning: one row per message, with the next command.
 
 mod log;
 #[cfg(test)]
@@ -62,7 +62,7 @@ static ROWS: &[Row] = &[
         name: "cross-account",
         codes: &[],
         words: "cross-account pass role is not allowed",
-        cause: "EKS takes only roles of the cluster's own account, and this role ARN names another account (or none)",
+        cause: "EKS accepts only roles of the cluster's account, and this role ARN names another account (or none)",
         hints: &["name a role of the cluster's account: `podid associate NS/SA --role NAME`"],
         example: ("AccessDeniedException", "Cross-account pass role is not allowed."),
     },
@@ -70,9 +70,9 @@ static ROWS: &[Row] = &[
         name: "pass-role",
         codes: &[],
         words: "not authorized to perform: iam:passrole",
-        cause: "the caller may not hand this role to EKS",
+        cause: "the caller may not pass this role to EKS",
         hints: &[
-            "allow `iam:PassRole` on `{resource}`, with `iam:PassedToService` = `pods.eks.amazonaws.com` as condition",
+            "allow `iam:PassRole` on `{resource}`, with the condition `iam:PassedToService` = `pods.eks.amazonaws.com`",
         ],
         example: (
             "AccessDeniedException",
@@ -84,11 +84,10 @@ static ROWS: &[Row] = &[
         name: "trust-invalid",
         codes: &[],
         words: "trust policy of the role provided is invalid",
-        cause: "the role does not trust `pods.eks.amazonaws.com` for both `sts:AssumeRole` and `sts:TagSession`, \
-                or was changed seconds ago",
+        cause: "the role does not trust `pods.eks.amazonaws.com` for both `sts:AssumeRole` and `sts:TagSession`, or was changed seconds ago",
         hints: &[
-            "see whom it trusts: `aws iam get-role --role-name ROLE --query Role.AssumeRolePolicyDocument`",
-            "or let podid make a role: `podid associate NS/SA --create-role`",
+            "check its trust policy: `aws iam get-role --role-name ROLE --query Role.AssumeRolePolicyDocument`",
+            "or let podid create a role: `podid associate NS/SA --create-role`",
         ],
         example: ("InvalidParameterException", "Trust policy of the role provided is invalid."),
     },
@@ -96,10 +95,10 @@ static ROWS: &[Row] = &[
         name: "role-missing",
         codes: &[],
         words: "role provided in the request does not exist",
-        cause: "there is no such role, or it was created seconds ago and EKS does not see it yet",
+        cause: "the role does not exist, or was created seconds ago and EKS does not see it yet",
         hints: &[
             "check the name: `aws iam get-role --role-name ROLE`",
-            "or have it created: `podid associate NS/SA --role ROLE --create-role`",
+            "or create it: `podid associate NS/SA --role ROLE --create-role`",
         ],
         example: ("InvalidParameterException", "Role provided in the request does not exist."),
     },
@@ -107,8 +106,8 @@ static ROWS: &[Row] = &[
         name: "association-exists",
         codes: &[],
         words: "association already exists",
-        cause: "a service account has one association, and this one has `{id}`, made by someone else or just deleted",
-        hints: &["see it: `podid show NS/SA`", "change its role: `podid associate NS/SA --role ROLE`"],
+        cause: "a service account can have one association, and this one has `{id}`, created by another user or just deleted",
+        hints: &["show it: `podid show NS/SA`", "change its role: `podid associate NS/SA --role ROLE`"],
         example: ("ResourceInUseException", "Association already exists: a-4wvljrezsukshq1bv"),
     },
     Row {
@@ -131,8 +130,8 @@ static ROWS: &[Row] = &[
         name: "addon-exists",
         codes: &[],
         words: "addon already exists",
-        cause: "the add-on is installed already, or is being installed",
-        hints: &["see it: `podid agent status`"],
+        cause: "the add-on is already installed, or is being installed",
+        hints: &["show it: `podid agent status`"],
         example: ("ResourceInUseException", "Addon already exists."),
     },
     Row {
@@ -159,8 +158,8 @@ static ROWS: &[Row] = &[
         name: "addon-version",
         codes: &[],
         words: "pod identity feature is not supported for addon version",
-        cause: "this version of the add-on is older than its support for Pod Identity",
-        hints: &["see newer versions: `aws eks describe-addon-versions --addon-name ADDON`"],
+        cause: "this version of the add-on does not support Pod Identity yet",
+        hints: &["list newer versions: `aws eks describe-addon-versions --addon-name ADDON`"],
         example: (
             "InvalidParameterException",
             "Pod Identity feature is not supported for addon version v1.25.0-eksbuild.1",
@@ -170,7 +169,7 @@ static ROWS: &[Row] = &[
         name: "association-id",
         codes: &[],
         words: "parameter associationid should be 19 characters long",
-        cause: "that is no association id; scripts pass `None` when a list was empty",
+        cause: "this is not an association ID; scripts pass `None` when a list was empty",
         hints: &["find it by name: `podid show NS/SA`, `podid list`"],
         example: ("InvalidParameterException", "The parameter associationId should be 19 characters long"),
     },
@@ -178,8 +177,8 @@ static ROWS: &[Row] = &[
         name: "no-cluster",
         codes: &[],
         words: "no cluster found for name",
-        cause: "there is no such cluster in this account and region",
-        hints: &["see what there is: `aws eks list-clusters`", "choose with `--cluster`, `--region` and `--profile`"],
+        cause: "the cluster does not exist in this account and region",
+        hints: &["list the clusters: `aws eks list-clusters`", "check `--cluster`, `--region` and `--profile`"],
         example: ("ResourceNotFoundException", "No cluster found for name: eks-workshp."),
     },
     Row {
@@ -187,15 +186,15 @@ static ROWS: &[Row] = &[
         codes: &["ExpiredToken", "ExpiredTokenException", "RequestExpired"],
         words: "",
         cause: "the AWS credentials have expired",
-        hints: &["sign in again: `aws sso login`", "or take other credentials: `--profile NAME`"],
+        hints: &["sign in again: `aws sso login`", "or use other credentials: `--profile NAME`"],
         example: ("ExpiredTokenException", "The security token included in the request is expired"),
     },
     Row {
         name: "unknown-key",
         codes: &["InvalidClientTokenId", "UnrecognizedClientException"],
         words: "",
-        cause: "AWS does not know these credentials: deleted, mistyped, of another partition, or the region is not enabled",
-        hints: &["see whose they are: `aws sts get-caller-identity`", "take others: `--profile NAME`"],
+        cause: "AWS does not know these credentials: they are deleted, mistyped or of another partition, or the region is not enabled",
+        hints: &["check whose they are: `aws sts get-caller-identity`", "use others: `--profile NAME`"],
         example: ("UnrecognizedClientException", "The security token included in the request is invalid."),
     },
     Row {
@@ -213,10 +212,10 @@ static ROWS: &[Row] = &[
         name: "eks-quota",
         codes: &["ResourceLimitExceededException"],
         words: "",
-        cause: "a quota of EKS is used up (5,000 associations for each cluster)",
+        cause: "an EKS quota is exhausted (5,000 associations per cluster)",
         hints: &[
-            "see what is there: `podid list`",
-            "see quotas: `aws service-quotas list-service-quotas --service-code eks`",
+            "list the associations: `podid list`",
+            "list the quotas: `aws service-quotas list-service-quotas --service-code eks`",
         ],
         example: ("ResourceLimitExceededException", "Pod identity associations limit exceeded for cluster."),
     },
@@ -224,7 +223,7 @@ static ROWS: &[Row] = &[
         name: "malformed-policy",
         codes: &["MalformedPolicyDocument", "MalformedPolicyDocumentException"],
         words: "",
-        cause: "IAM does not take the policy document: its grammar, or a principal or service in it that does not exist",
+        cause: "IAM rejects the policy document: its syntax, or a principal or service in it that does not exist",
         hints: &[
             "check it: `aws accessanalyzer validate-policy --policy-type IDENTITY_POLICY --policy-document file://FILE`",
         ],
@@ -234,17 +233,17 @@ static ROWS: &[Row] = &[
         name: "role-exists",
         codes: &["EntityAlreadyExists"],
         words: "",
-        cause: "IAM has one of that name already, at whatever path",
-        hints: &["use the one that exists: `podid associate NS/SA --role ROLE`"],
+        cause: "IAM already has one of that name, possibly under another path",
+        hints: &["use the existing one: `podid associate NS/SA --role ROLE`"],
         example: ("EntityAlreadyExists", "Role with name carts already exists."),
     },
     Row {
         name: "trust-size",
         codes: &["LimitExceeded"],
         words: "aclsizeperrole",
-        cause: "the role's trust policy would be longer than the {quota} characters that this account's quota allows",
+        cause: "the role's trust policy would be longer than this account's quota of {quota} characters",
         hints: &[
-            "use one statement for more: `podid associate NS/SA --create-role --scope namespace` (or `cluster`)",
+            "use one statement for several service accounts: `podid associate NS/SA --create-role --scope namespace` (or `cluster`)",
             "or another role: `podid associate NS/SA --create-role`",
         ],
         example: ("LimitExceeded", "Cannot exceed quota for ACLSizePerRole: 2048"),
@@ -253,7 +252,7 @@ static ROWS: &[Row] = &[
         name: "inline-size",
         codes: &["LimitExceeded"],
         words: "maximum policy size",
-        cause: "the role's inline policies together would be larger than IAM takes",
+        cause: "the role's inline policies together would exceed IAM's size limit",
         hints: &["move permissions to a managed policy: `podid associate NS/SA --role ROLE --policy-arn ARN`"],
         example: ("LimitExceeded", "Maximum policy size of 10240 bytes exceeded for role carts"),
     },
@@ -261,8 +260,8 @@ static ROWS: &[Row] = &[
         name: "iam-quota",
         codes: &["LimitExceeded"],
         words: "",
-        cause: "a quota of IAM is used up",
-        hints: &["see usage and quotas: `aws iam get-account-summary`"],
+        cause: "an IAM quota is exhausted",
+        hints: &["check usage and quotas: `aws iam get-account-summary`"],
         example: ("LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000"),
     },
     Row {
@@ -271,9 +270,9 @@ static ROWS: &[Row] = &[
         words: "",
         cause: "the cluster does not know the caller",
         hints: &[
-            "see who is calling: `aws sts get-caller-identity`",
-            "let it in, if it has no access entry: `aws eks create-access-entry --cluster-name CLUSTER --principal-arn ARN`",
-            "or do the AWS side only: `podid associate NS/SA --role ROLE --no-wait`",
+            "check the caller: `aws sts get-caller-identity`",
+            "create an access entry, if it has none: `aws eks create-access-entry --cluster-name CLUSTER --principal-arn ARN`",
+            "or make the AWS changes only: `podid associate NS/SA --role ROLE --no-wait`",
         ],
         example: ("Unauthorized", "Unauthorized"),
     },
@@ -282,7 +281,9 @@ static ROWS: &[Row] = &[
         codes: DENIED,
         words: "with an explicit deny",
         cause: "a policy denies `{action}` to the caller, whatever else allows it",
-        hints: &["ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`"],
+        hints: &[
+            "ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`",
+        ],
         example: (
             "AccessDenied",
             "User: arn:aws:iam::111122223333:user/dev is not authorized to perform: iam:CreateRole on resource: \
@@ -294,7 +295,7 @@ static ROWS: &[Row] = &[
         codes: DENIED,
         words: "not authorized to perform: ",
         cause: "the caller lacks the permission `{action}`",
-        hints: &["allow `{action}` on `{resource}`, or take another `--profile`"],
+        hints: &["allow `{action}` on `{resource}`, or use another `--profile`"],
         example: (
             "AccessDeniedException",
             "User: arn:aws:iam::111122223333:user/dev is not authorized to perform: eks:DescribeCluster on resource: \
@@ -305,22 +306,17 @@ static ROWS: &[Row] = &[
         name: "throttled",
         codes: THROTTLED,
         words: "",
-        cause: "throttled: the account makes more calls than the service takes, and every attempt was refused",
-        hints: &[
-            "run it again in a minute: it goes on where it stopped",
-            "or allow more attempts: `AWS_MAX_ATTEMPTS=20`",
-        ],
+        cause: "throttled: the account makes too many calls, and every attempt was rejected",
+        hints: &["run the same command again in a minute", "or allow more attempts: `AWS_MAX_ATTEMPTS=20`"],
         example: ("ThrottlingException", "Rate exceeded"),
     },
 ];
 
-const PACKED: &str = "session tags and session policy together are larger than STS takes";
-const PACKED_HINTS: &[&str] = &["leave the tags out: `podid associate NS/SA --role ROLE --disable-session-tags`"];
+const PACKED: &str = "session tags and session policy together exceed the size limit of STS";
+const PACKED_HINTS: &[&str] = &["disable session tags: `podid associate NS/SA --role ROLE --disable-session-tags`"];
 const CONFLICT: &str = "the agent was installed by other means, and the add-on does not overwrite it";
-const CONFLICT_HINTS: &[&str] = &[
-    "see what is there: `podid agent status`",
-    "keep it, or remove it (`helm list -A`) and run `podid agent install`",
-];
+const CONFLICT_HINTS: &[&str] =
+    &["check the agent: `podid agent status`", "keep it, or remove it (`helm list -A`) and run `podid agent install`"];
 /// Codes of answers to calls that came too often, in every service.
 pub const THROTTLED: &[&str] = &[
     "Throttling",
@@ -347,16 +343,16 @@ pub fn with_default_hint(failure: Failure) -> Failure {
         (Some(500..=599), _) => failure.hint(AGAIN),
         (_, "") => failure
             .hint(AGAIN)
-            .hint("if it stays so, see what answers there: a proxy (`HTTPS_PROXY`, `NO_PROXY`) or `AWS_ENDPOINT_URL`"),
+            .hint("if it fails again, check the proxy (`HTTPS_PROXY`, `NO_PROXY`) and `AWS_ENDPOINT_URL`"),
         (_, code) if DENIED.contains(&code) && service.service != KUBERNETES => {
             let action = format!("{}:{}", service.service.to_lowercase().replace(' ', "-"), service.operation);
-            failure.hint(format!("allow `{action}`, or take another `--profile`"))
+            failure.hint(format!("allow `{action}`, or use another `--profile`"))
         }
         _ => failure,
     }
 }
 
-const AGAIN: &str = "run it again in a minute: what is done stays, and it goes on from there";
+const AGAIN: &str = "run the same command again in a minute";
 
 /// What an answer means; `None` when the service's own words say it all.
 pub fn explain(error: &ServiceError) -> Option<Explanation> {

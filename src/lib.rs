@@ -143,8 +143,8 @@ fn drive(
     if let [first, second, ..] = &cli.global.cluster[..]
         && !matches!(cli.command, Command::List(_) | Command::Verify(_))
     {
-        return Err(Failure::usage(format!("--cluster is given more than once: `{first}`, `{second}`"))
-            .hint("only `podid list` and `podid verify` take several clusters; run the command once for each"));
+        return Err(Failure::usage(format!("--cluster is set more than once: `{first}`, `{second}`"))
+            .hint("only `podid list` and `podid verify` accept several clusters: run the command once for each"));
     }
     if let (Some(_), false) = (cli.global.output.ci(), matches!(cli.command, Command::Verify(_))) {
         return Err(Failure::usage("--output: `junit` and `github` are reports of `podid verify`")
@@ -177,7 +177,7 @@ fn drive(
         };
         tokio::select! {
             result = command => result,
-            Ok(signal) = &mut second => Err(Failure::new(signal.code(), "stopped at once; what was in flight is unknown")),
+            Ok(signal) = &mut second => Err(Failure::new(signal.code(), "stopped immediately: the outcome of calls in progress is unknown")),
         }
     });
     if deadline.wrote() {

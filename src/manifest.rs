@@ -1,4 +1,4 @@
-//! Reads the file of `apply` and `diff`: text to entries, with all that is wrong at once. What the file means is
+//! Reads the manifest of `apply` and `diff`: text to entries, with all problems at once. What the file means is
 //! `model::manifest`'s; writing it is output like any other.
 
 mod decode;

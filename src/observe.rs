@@ -1,4 +1,4 @@
-//! Reads Have through the ports, concurrently, and only as far as a command needs. A read that failed is kept as unread, never as nothing.
+//! Reads the current state through the ports, concurrently, and only as far as a command needs it. A read that failed is kept as unread, never as nothing.
 
 pub mod adoption;
 pub mod file;

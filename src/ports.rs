@@ -1,4 +1,4 @@
-//! What podid asks of the world: four traits in the model's words. Their docs tell each service's surprises.
+//! The services that podid calls: four traits with the model's types. Their docs tell each service's surprises.
 //!
 //! Adapters own pagination, retries of throttling, and the mapping of errors; no SDK type passes through here.
 

@@ -1,5 +1,5 @@
-//! The secrets that podid holds: whoever gets one says so here, and the output room prints none of them, wherever it turns up: in a
-//! service's words, a log line, a plugin's complaint or a tag.
+//! The secrets that podid holds: every part that receives one registers it here, and the output masks it wherever it appears: in a
+//! service's message, a log line, a plugin's error or a tag.
 
 use std::{
     borrow::Cow,

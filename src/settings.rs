@@ -37,7 +37,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(name) | Self::Env(name) => write!(f, "from {name}"),
-            Self::File => f.write_str("from the file"),
+            Self::File => f.write_str("from the manifest"),
             Self::KubeContext(name) => write!(f, "from kube context {name}"),
             Self::Aws => f.write_str("from the AWS configuration"),
         }
@@ -108,25 +108,25 @@ pub fn resolve(given: &Given, unit: Option<&ContextUnit>) -> Result<Target> {
                     "cluster `{}` ({}) is not the cluster `{}` of kube context `{}` (from --context)",
                     target.cluster.value, target.cluster.from, unit.cluster, unit.context
                 ))
-                .hint("give `--cluster` or `--context`, not both"));
+                .hint("pass `--cluster` or `--context`, not both"));
             }
             from_unit(unit)?
         }
         (Some(cluster), _) => from_name(cluster, given.region_flag.as_deref())?,
         (None, Some(unit)) => from_unit(unit)?,
         (None, None) => {
-            return Err(Failure::usage("which cluster? no cluster is named and the kube context is not an EKS one")
-                .hint("give `--cluster NAME`, or set PODID_CLUSTER")
-                .hint("or make its kube context: `aws eks update-kubeconfig --name NAME`"));
+            return Err(Failure::usage("no cluster specified, and the current kube context is not an EKS cluster")
+                .hint("pass `--cluster NAME`, or set PODID_CLUSTER")
+                .hint("or create its kube context: `aws eks update-kubeconfig --name NAME`"));
         }
     };
     let target = of_file(given, target)?;
     match (&target.region, &given.region_flag) {
         (Some(region), Some(flag)) if region.value != *flag => Err(Failure::usage(format!(
-            "region `{flag}` (from --region) contradicts region `{}` ({})",
+            "region `{flag}` (from --region) conflicts with region `{}` ({})",
             region.value, region.from
         ))
-        .hint("leave `--region` out, or name the cluster with `--cluster`")),
+        .hint("omit `--region`, or name the cluster with `--cluster`")),
         (None, Some(flag)) => {
             Ok(Target { region: Some(Sourced { value: flag.clone(), from: Origin::Flag("--region") }), ..target })
         }
@@ -138,8 +138,11 @@ pub fn resolve(given: &Given, unit: Option<&ContextUnit>) -> Result<Target> {
 fn of_file(given: &Given, target: Target) -> Result<Target> {
     let (cluster, region) = &given.file;
     let contradicts = |what: &str, file: &str, other: &Sourced<String>| {
-        Failure::usage(format!("{what} `{}` ({}) contradicts {what} `{file}` of the file", other.value, other.from))
-            .hint(format!("the file is for {what} `{file}`: leave the other out, or use a file without it"))
+        Failure::usage(format!(
+            "{what} `{}` ({}) conflicts with {what} `{file}` of the manifest",
+            other.value, other.from
+        ))
+        .hint(format!("the manifest is for {what} `{file}`: omit the other, or use a manifest without it"))
     };
     // An ARN was taken apart already, wherever it came from.
     if let Some(cluster) = cluster.as_deref().map(|c| c.rsplit('/').next().unwrap_or(c))
@@ -242,7 +245,7 @@ mod tests {
         assert_eq!(target.region.clone().unwrap().value, "eu-west-1");
         assert!(!target.named());
         let failure = resolve(&given(None, None, Some("us-east-1")), Some(&unit())).unwrap_err();
-        assert!(failure.message.contains("contradicts region `eu-west-1` (from kube context work)"), "{failure}");
+        assert!(failure.message.contains("conflicts with region `eu-west-1` (from kube context work)"), "{failure}");
     }
 
     #[test]
@@ -280,10 +283,13 @@ mod tests {
         for (wrong, words) in [
             (
                 given(Some("other"), None, None),
-                "cluster `other` (from --cluster) contradicts cluster `shop` of the file",
+                "cluster `other` (from --cluster) conflicts with cluster `shop` of the manifest",
             ),
-            (given(None, Some("other"), None), "cluster `other` (from PODID_CLUSTER) contradicts"),
-            (given(None, None, Some("us-east-1")), "region `us-east-1` (from --region) contradicts region `eu-west-1`"),
+            (given(None, Some("other"), None), "cluster `other` (from PODID_CLUSTER) conflicts with"),
+            (
+                given(None, None, Some("us-east-1")),
+                "region `us-east-1` (from --region) conflicts with region `eu-west-1`",
+            ),
         ] {
             let failure = resolve(&file(wrong), None).unwrap_err();
             assert!(failure.message.contains(words), "{failure}");

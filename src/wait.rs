@@ -1,4 +1,4 @@
-//! The one deadline of a command, interruption, and back-off, and what they run on: the only place that sleeps.
+//! The time limit of a command, interruption, backoff, and their runtime: the only place that sleeps.
 
 use std::{
     future::Future,
@@ -136,7 +136,7 @@ impl Deadline {
     pub fn timed_out(&self, what: &str) -> Failure {
         let timeout = humantime::format_duration(self.timeout);
         Failure::new(Code::TimedOut, format!("timed out after {timeout} while {what}"))
-            .hint("give it more time with `--timeout`")
+            .hint("allow more time with `--timeout`")
     }
 
     /// Fails when a signal came.

@@ -1,4 +1,4 @@
-//! The flags of grants, one for each service of the catalogue: `--s3`, `--sqs` and the others.
+//! The flags of grants, one for each service of the catalog: `--s3`, `--sqs` and the others.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches};
 
@@ -33,7 +33,8 @@ pub fn need_flags() -> impl Iterator<Item = &'static str> {
 
 fn granted(service: &Service) -> String {
     if service.levels.is_empty() {
-        return "Allow actions on a resource: an ARN, what is below it by `/*`, or `*` (can be repeated)".to_owned();
+        return "Allow actions on a resource: an ARN, `ARN/*` for everything below it, or `*` (can be repeated)"
+            .to_owned();
     }
     format!("Grant access to {}{}: {} (can be repeated)", service.what, service.also, service.level_names())
 }
@@ -46,7 +47,7 @@ fn removed(service: &Service) -> String {
 }
 
 fn needed(service: &Service) -> String {
-    format!("The workload uses {}{}: {} (can be repeated)", service.what, service.also, service.level_names())
+    format!("Check access to {}{}: {} (can be repeated)", service.what, service.also, service.level_names())
 }
 
 /// The services whose flags there are: single actions that are needed have a flag of their own, `--needs`.
@@ -61,7 +62,7 @@ impl<const USE: u8> Args for AccessArgs<USE> {
             let (heading, help) = match USE {
                 GRANTED => ("Permissions", granted(service)),
                 REMOVED => ("Permissions", removed(service)),
-                _ => ("What the workload needs", needed(service)),
+                _ => ("Permissions to check", needed(service)),
             };
             Arg::new(service.flag)
                 .long(service.flag)

@@ -12,14 +12,14 @@ use crate::model::{
 /// The namespace of names that are given without one, as kubectl takes it.
 #[derive(Debug, Clone, Default, Args)]
 struct InNamespace {
-    /// Namespace of what is named without one
+    /// Namespace for names given without one
     #[arg(long, short, value_name = "NAMESPACE", value_parser = subject::namespace)]
     namespace: Option<String>,
 }
 
 #[derive(Debug, Clone, Args)]
 struct AccountText {
-    /// The service account
+    /// Service account
     #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
     subject: SubjectText,
     #[command(flatten)]
@@ -28,7 +28,7 @@ struct AccountText {
 
 #[derive(Debug, Clone, Args)]
 struct AccountsText {
-    /// The service accounts, by name or pattern ('team-*/*')
+    /// Service accounts, by name or pattern ('team-*/*')
     #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
     subjects: Vec<SubjectText>,
     #[command(flatten)]
@@ -37,7 +37,7 @@ struct AccountsText {
 
 #[derive(Debug, Clone, Args)]
 struct OneText {
-    /// The service account; or a pod or workload that runs as it: KIND/NAME with -n, or NAMESPACE/KIND/NAME
+    /// Service account; or a pod or workload that uses it: KIND/NAME with -n, or NAMESPACE/KIND/NAME
     #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
     subject: SubjectText,
     #[command(flatten)]
@@ -46,7 +46,7 @@ struct OneText {
 
 #[derive(Debug, Clone, Args)]
 struct SeveralText {
-    /// The service accounts, by name or pattern ('team-*/*'); or pods and workloads that run as them: KIND/NAME with -n, or
+    /// Service accounts, by name or pattern ('team-*/*'); or pods and workloads that use them: KIND/NAME with -n, or
     /// NAMESPACE/KIND/NAME
     #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT")]
     subjects: Vec<SubjectText>,

@@ -7,7 +7,7 @@
 //! does not exist, refuses, or shows a certificate that is not trusted is not tried again.
 //! **Endpoints**: `AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_EKS`, `_IAM`, `_STS` and the profile's `endpoint_url`.
 //! **Proxies**: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, in either case, as the SDK's own client reads them since
-//! behaviour version 2025-08-07; podid takes the latest version, so it adds nothing.
+//! behavior version 2025-08-07; podid takes the latest version, so it adds nothing.
 //! **Private CAs**: `SSL_CERT_FILE` and `SSL_CERT_DIR`.
 
 use std::time::{Duration, SystemTime};

@@ -24,7 +24,7 @@ use crate::{
 
 /// A field that the service always sends.
 pub(super) fn need<T>(field: Option<T>, name: &str) -> Result<T> {
-    field.ok_or_else(|| Failure::failed(format!("the service's answer lacks `{name}`")))
+    field.ok_or_else(|| Failure::failed(format!("the response has no `{name}`")))
 }
 
 fn text(field: Option<&str>, name: &str) -> Result<String> {
@@ -43,12 +43,12 @@ pub(super) fn time(field: Option<&DateTime>) -> Option<Timestamp> {
 
 /// An ARN that the service sent.
 pub(super) fn arn(text: &str) -> Result<Arn> {
-    text.parse().map_err(|error| Failure::failed("cannot read the service's answer").because(format!("{error}")))
+    text.parse().map_err(|error| Failure::failed("cannot read the response").because(format!("{error}")))
 }
 
 /// The ARN of one thing that the service sent, strict: podid writes it into policies, where a wildcard would match others.
 pub(super) fn arn_of_one(text: &str) -> Result<Arn> {
-    Arn::regional(text).map_err(|error| Failure::failed("cannot use the service's answer").because(format!("{error}")))
+    Arn::regional(text).map_err(|error| Failure::failed("cannot use the response").because(format!("{error}")))
 }
 
 fn map(tags: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
@@ -190,7 +190,7 @@ pub(super) fn listed_role(from: &iam::Role) -> Result<ListedRole> {
 /// IAM answers documents percent-encoded (RFC 3986).
 pub(super) fn document(text: &str) -> Result<Document> {
     let unreadable = |error: &dyn std::fmt::Display| {
-        Failure::failed("cannot read a policy document of IAM").because(error.to_string())
+        Failure::failed("cannot read a policy document from IAM").because(error.to_string())
     };
     // Servers that imitate IAM answer plain JSON at times, where a `%` means itself.
     let plain = text.trim_start().starts_with('{');
@@ -205,7 +205,9 @@ pub(super) fn decision(resource: &str, from: &iam::EvaluationResult) -> Result<D
         "allowed" => Effect::Allowed,
         "implicitDeny" => Effect::Implicit,
         "explicitDeny" => Effect::Explicit,
-        other => return Err(Failure::failed(format!("IAM decided `{other}`, which podid does not know"))),
+        other => {
+            return Err(Failure::failed(format!("IAM returned the decision `{other}`, which podid does not know")));
+        }
     };
     let boundary = from.permissions_boundary_decision_detail();
     let organization = from.organizations_decision_detail();

@@ -20,7 +20,7 @@ const PAGES: usize = 10;
 #[async_trait]
 impl Tables for Aws {
     async fn table(&self, table: &Arn) -> Result<Option<Table>> {
-        let what = format!("cannot look at table `{table}`");
+        let what = format!("cannot describe table `{table}`");
         let dynamodb = self.dynamodb(&what).await?;
         let region = Builder::new().region(Region::new(table.region.clone()));
         let call = dynamodb.api.describe_table().table_name(table.to_string()).customize().config_override(region);

@@ -174,7 +174,7 @@ impl Eks for Aws {
     }
 
     async fn untag(&self, arn: &str, keys: &[String]) -> Result<()> {
-        let what = format!("cannot take tags from `{arn}`");
+        let what = format!("cannot remove tags from `{arn}`");
         let eks = self.eks(&what).await?;
         let answer = eks.api.untag_resource().resource_arn(arn).set_tag_keys(Some(keys.to_vec())).send().await;
         answer.map_err(|error| eks.errors.failure("UntagResource", &what, &error))?;

@@ -75,7 +75,7 @@ impl AsPod for Session {
         let (name, value) = described
             .table()
             .and_then(|table| partition_key(table, index.as_deref()))
-            .ok_or_else(|| Failure::failed(&what).because("DescribeTable tells no partition key for it"))?;
+            .ok_or_else(|| Failure::failed(&what).because("DescribeTable returned no partition key for it"))?;
         let query = dynamodb
             .api
             .query()

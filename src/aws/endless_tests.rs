@@ -115,7 +115,7 @@ async fn a_list_whose_tokens_repeat() {
         for tokens in [&["a", "a"][..], &["a", "b", "a"]] {
             let server = Server::new(pages(list, tokens));
             let failure = count(&aws(&server.url), operation).await.unwrap_err();
-            let text = format!("{operation} returned the same page token twice: the list has no end");
+            let text = format!("{operation} returned the same page token twice: the list does not end");
             assert_eq!((failure.code, failure.causes.last()), (Code::Failed, Some(&text)));
             assert!(failure.message.starts_with("cannot "), "{failure}");
             assert_eq!(server.asked().len(), tokens.len(), "{operation}");
@@ -205,7 +205,7 @@ async fn an_answer_without_an_end() {
         let (url, asked) = spaces(status, chunks, CLUSTERS);
         let failure = patient(&url).clusters().await.unwrap_err();
         let text =
-            format!("cannot list clusters: the answer is larger than 64 MiB, so EKS at {url} was not read to its end");
+            format!("cannot list clusters: the response is larger than 64 MiB: EKS at {url} was not read completely");
         assert_eq!((failure.code, failure.to_string()), (Code::Failed, text));
         assert_eq!(asked.load(Ordering::SeqCst), 1, "{status}");
     }

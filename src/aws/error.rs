@@ -21,8 +21,8 @@ impl ErrorContext {
     {
         if let Some(too_large) = chain(error).find_map(|error| error.downcast_ref::<TooLarge>()) {
             return Failure::failed(what)
-                .because(format!("{too_large}, so {} was not read to its end", self.place()))
-                .hint("check `AWS_ENDPOINT_URL`, and whether a proxy answers instead of AWS");
+                .because(format!("{too_large}: {} was not read completely", self.place()))
+                .hint("check `AWS_ENDPOINT_URL`, and whether a proxy answered instead of AWS");
         }
         match error {
             SdkError::ServiceError(context) => {
@@ -34,7 +34,7 @@ impl ErrorContext {
                 self.answered(operation, what, &meta, error.request_id(), status).because(words(error))
             }
             SdkError::TimeoutError(_) => {
-                Failure::new(Code::TimedOut, what).because(format!("no answer from {} in time", self.place()))
+                Failure::new(Code::TimedOut, what).because(format!("no response from {} in time", self.place()))
             }
             _ => self.not_sent(what, error),
         }
@@ -72,7 +72,7 @@ impl ErrorContext {
             (message, _) => message.to_owned(),
         });
         if service.code.is_empty() && (status == 403 || status == 407) && proxied() {
-            failure = failure.hint("a proxy may have answered: see `HTTPS_PROXY` and `NO_PROXY`");
+            failure = failure.hint("a proxy may have answered: check `HTTPS_PROXY` and `NO_PROXY`");
         }
         failure.service = Some(Box::new(service));
         self.who.named(explain::explained(failure))
@@ -96,9 +96,9 @@ impl ErrorContext {
                 Failure::failed(what).because(format!("cannot reach {place}: {}", network(error)))
             };
             if unreachable(error) == Unreachable::Untrusted {
-                failure = failure.hint("trust a private CA: `SSL_CERT_FILE=ca.pem`, a file with all CAs in PEM");
+                failure = failure.hint("to trust a private CA, set `SSL_CERT_FILE` to a PEM file with all CAs");
             } else if proxied() {
-                failure = failure.hint("a proxy is set: see `HTTPS_PROXY` and `NO_PROXY`");
+                failure = failure.hint("a proxy is configured: check `HTTPS_PROXY` and `NO_PROXY`");
             } else {
                 failure = failure.hint("check the network, `--region` and `AWS_ENDPOINT_URL`");
             }
@@ -129,19 +129,19 @@ pub(super) fn credentials_failure(what: &str, error: &CredentialsError, who: &Wh
     let inner = chain(error).skip(1).last();
     let failure = match (error, inner) {
         (CredentialsError::CredentialsNotLoaded(_), Some(inner)) if inner.to_string().contains("profile `") => {
-            failure.because(inner.to_string()).hint("see what profiles there are: `aws configure list-profiles`")
+            failure.because(inner.to_string()).hint("list the profiles: `aws configure list-profiles`")
         }
         (CredentialsError::CredentialsNotLoaded(_), _) => {
             let failure = failure.because(match &who.profile {
-                Some(profile) => format!("no AWS credentials were found for profile `{profile}`"),
-                None => "no AWS credentials were found".to_owned(),
+                Some(profile) => format!("no AWS credentials found for profile `{profile}`"),
+                None => "no AWS credentials found".to_owned(),
             });
             if who.sso {
                 failure.hint(login)
             } else {
                 failure
-                    .hint("choose a profile: `--profile NAME`, or `AWS_PROFILE`")
-                    .hint("or make one: `aws configure`, `aws configure sso`")
+                    .hint("select a profile with `--profile NAME` or `AWS_PROFILE`")
+                    .hint("or create one: `aws configure`, `aws configure sso`")
             }
         }
         (CredentialsError::ProviderTimedOut(_), _) => {
@@ -150,7 +150,7 @@ pub(super) fn credentials_failure(what: &str, error: &CredentialsError, who: &Wh
         _ => {
             let of = who.profile.as_ref().map(|profile| format!(" of profile `{profile}`")).unwrap_or_default();
             let failure = failure.because(format!("cannot load the AWS credentials{of}: {}", story(error)));
-            failure.hint(if who.sso { login } else { "see whether the AWS CLI can: `aws sts get-caller-identity`" })
+            failure.hint(if who.sso { login } else { "check whether the AWS CLI can: `aws sts get-caller-identity`" })
         }
     };
     who.named(failure)
@@ -246,7 +246,7 @@ fn told(error: &(dyn Error + 'static)) -> String {
     match error.downcast_ref::<ErrorMetadata>() {
         Some(meta) => match (meta.code(), meta.message()) {
             (Some(code), Some(message)) => format!("{code}: {message}"),
-            (one, other) => one.or(other).unwrap_or("no reason was given").to_owned(),
+            (one, other) => one.or(other).unwrap_or("no reason given").to_owned(),
         },
         None => error.to_string(),
     }
@@ -293,7 +293,7 @@ fn network(error: &(dyn Error + 'static)) -> String {
         Unreachable::NoName => "its name cannot be resolved".to_owned(),
         Unreachable::Resolver => "its name cannot be resolved now".to_owned(),
         Unreachable::Untrusted => format!("its TLS certificate is not trusted ({})", words(error)),
-        Unreachable::Cut => "the connection was cut before an answer came".to_owned(),
+        Unreachable::Cut => "the connection was closed before a response arrived".to_owned(),
         Unreachable::Other => words(error),
     }
 }

@@ -40,7 +40,7 @@ fn gone(failure: &Failure) -> bool {
 #[async_trait]
 impl Iam for Aws {
     async fn caller(&self) -> Result<Caller> {
-        let what = "cannot tell who is calling";
+        let what = "cannot determine the caller's identity";
         let sts = self.sts(what).await?;
         let answer = sts.api.get_caller_identity().send().await;
         let answer = answer.map_err(|error| sts.errors.failure("GetCallerIdentity", what, &error))?;
@@ -115,7 +115,7 @@ impl Iam for Aws {
     }
 
     async fn untag_role(&self, role: &str, keys: &[String]) -> Result<()> {
-        let what = format!("cannot take tags from role `{role}`");
+        let what = format!("cannot remove tags from role `{role}`");
         let iam = self.iam(&what).await?;
         let call = iam.api.untag_role().role_name(role).set_tag_keys(Some(keys.to_vec()));
         call.send().await.map_err(|error| iam.errors.failure("UntagRole", &what, &error))?;
@@ -225,7 +225,7 @@ impl Iam for Aws {
     }
 
     async fn simulate(&self, asked: &Simulation) -> Result<Vec<Decision>> {
-        let what = format!("cannot ask IAM what role `{}` may do on {}", last(&asked.role), asked.resource);
+        let what = format!("cannot simulate the permissions of role `{}` on {}", last(&asked.role), asked.resource);
         let iam = self.iam(&what).await?;
         let context = asked.context.iter().map(|(key, value)| {
             // Tags are text, whatever they say.

@@ -28,7 +28,7 @@ const MOST: u64 = 64 * MIB;
 
 /// The answer is larger than any that AWS gives.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is larger than {} MiB", MOST / MIB)]
+#[error("the response is larger than {} MiB", MOST / MIB)]
 pub(super) struct TooLarge;
 
 /// Ends the reading of an answer at its limit, and asks for none of this kind again.

@@ -179,13 +179,15 @@ impl Aws {
     async fn regional(&self, what: &str) -> Result<&Loaded> {
         let loaded = self.loaded().await?;
         if loaded.sdk.region().is_none() {
-            return Err(Failure::usage("cannot tell the AWS region")
+            return Err(Failure::usage("no AWS region specified")
                 .because(match &loaded.who.profile {
-                    Some(profile) => format!("neither a flag, nor the environment, nor profile `{profile}` names one"),
-                    None => "neither a flag, nor the environment, nor a profile names one".to_owned(),
+                    Some(profile) => {
+                        format!("it is neither in a flag, nor in the environment, nor in profile `{profile}`")
+                    }
+                    None => "it is neither in a flag, nor in the environment, nor in a profile".to_owned(),
                 })
-                .hint("name it: `--region REGION`, or `AWS_REGION`")
-                .hint("or keep it in the profile: `aws configure set region REGION`"));
+                .hint("pass `--region REGION`, or set `AWS_REGION`")
+                .hint("or store it in the profile: `aws configure set region REGION`"));
         }
         self.credentials(what).await?;
         Ok(loaded)

@@ -101,12 +101,12 @@ impl ErrorContext {
 /// The token of the next page, if there is one.
 fn following(operation: &str, page: &impl Page, seen: &mut HashSet<String>) -> Result<Option<String>> {
     if !page.listed() {
-        return Err(Failure::failed(format!("the answer to {operation} has no list: it does not come from AWS"))
-            .hint("check `AWS_ENDPOINT_URL`, and whether a proxy answers instead of AWS"));
+        return Err(Failure::failed(format!("the response to {operation} has no list: it does not come from AWS"))
+            .hint("check `AWS_ENDPOINT_URL`, and whether a proxy answered instead of AWS"));
     }
     match page.token() {
         Some(token) if !seen.insert(token.to_owned()) => {
-            Err(Failure::failed(format!("{operation} returned the same page token twice: the list has no end")))
+            Err(Failure::failed(format!("{operation} returned the same page token twice: the list does not end")))
         }
         None if page.truncated() => {
             Err(Failure::failed(format!("{operation} returned a truncated list without a marker for the rest")))

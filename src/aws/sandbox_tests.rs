@@ -229,7 +229,7 @@ fn the_agents_addon() {
         assert!(aws.addon(CLUSTER, AGENT).await.unwrap().is_some());
         let failure = aws.create_addon(CLUSTER, AGENT, &versions[0].version, &Settings::default()).await.unwrap_err();
         assert!(failure.has_code("ResourceInUseException") && failure.is(Kind::InUse), "{failure:?}");
-        assert!(failure.hints.contains(&"see it: `podid agent status`".to_owned()), "{failure:?}");
+        assert!(failure.hints.contains(&"show it: `podid agent status`".to_owned()), "{failure:?}");
         assert!(aws.addon("no-such-cluster", AGENT).await.is_err());
     });
 }

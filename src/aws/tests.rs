@@ -139,7 +139,7 @@ async fn a_missing_association_is_none_and_a_missing_cluster_is_not() {
     let failure = aws(&server.url).association("c", "a-1").await.unwrap_err();
     assert!(failure.has_code("ResourceNotFoundException") && failure.is(Kind::NotFound) && !failure.denied());
     assert!(aws(&server.url).addon("c", "eks-pod-identity-agent").await.is_err());
-    assert_eq!(failure.hints[0], "see what there is: `aws eks list-clusters`");
+    assert_eq!(failure.hints[0], "list the clusters: `aws eks list-clusters`");
 }
 
 #[tokio::test]
@@ -278,7 +278,7 @@ async fn silence_times_out() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", silent.local_addr().unwrap());
     let failure = aws(&url).caller().await.unwrap_err();
-    let text = format!("cannot tell who is calling: no answer from STS at {url} in time");
+    let text = format!("cannot determine the caller's identity: no response from STS at {url} in time");
     assert_eq!((failure.code, failure.to_string()), (Code::TimedOut, text));
 }
 
@@ -353,7 +353,7 @@ fn a_proxy_of_the_environment_is_used_and_can_be_avoided() {
 fn without_credentials_the_ways_to_get_some_are_named() {
     let said = child_says("[default]\nregion = eu-north-1\n", &[]);
     assert!(
-        said.starts_with(r#"Some("eu-north-1")|Denied: cannot list clusters: no AWS credentials were found -- "#),
+        said.starts_with(r#"Some("eu-north-1")|Denied: cannot list clusters: no AWS credentials found -- "#),
         "{said}"
     );
     assert!(said.contains("`aws configure`") && said.contains("`AWS_PROFILE`"), "{said}");
@@ -384,7 +384,7 @@ fn a_lapsed_sso_session_says_how_to_sign_in() {
 #[test]
 fn no_region_and_a_bad_setting_are_usage_errors() {
     let said = child_says("", &KEYS);
-    assert!(said.starts_with("None|Usage: cannot tell the AWS region"), "{said}");
+    assert!(said.starts_with("None|Usage: no AWS region specified"), "{said}");
     let said = child_says("[default]\nmax_attempts = 0\n", &[("AWS_REGION", "eu-west-1")]);
     assert!(said.contains("Usage: cannot read the AWS configuration: `AWS_MAX_ATTEMPTS`"), "{said}");
 }

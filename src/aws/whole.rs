@@ -27,7 +27,7 @@ impl Intercept for TruncationCheck {
     ) -> Result<(), BoxError> {
         let answer = context.response();
         if answer.status().is_success() && answer.body().bytes().is_some_and(cut) {
-            return Err("the answer is cut off".into());
+            return Err("the response is truncated".into());
         }
         Ok(())
     }

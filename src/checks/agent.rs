@@ -8,15 +8,15 @@ use crate::model::{
     snapshot::Snapshot,
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &UNHEALTHY, &VERSION, &OWN];
+pub(super) static CHECKS: &[&Check] = &[&PASSED, &MISSING, &UNHEALTHY, &VERSION, &OWN];
 
 const SETUP: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html";
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "agent.ok",
     link: Link::Agent,
     title: "the agent is installed and healthy",
-    background: "The agent runs on every node and answers the SDKs' question for credentials at 169.254.170.23: it hands a pod's token to EKS Auth and gives back what that answers. EKS Auto Mode has it built into its nodes; elsewhere it is the add-on eks-pod-identity-agent, or a DaemonSet that somebody else manages.",
+    background: "The agent runs on every node and serves credentials to SDKs at 169.254.170.23: it sends a pod's token to EKS Auth and returns the credentials from there. EKS Auto Mode nodes have it built in; elsewhere it is the add-on eks-pod-identity-agent, or a self-managed DaemonSet.",
     sources: &[SETUP],
     symptom: false,
 };
@@ -25,7 +25,7 @@ static MISSING: Check = Check {
     id: "agent.missing",
     link: Link::Agent,
     title: "no agent is installed",
-    background: "Pods of an association are told to ask the agent for credentials. Without one they get no answer: most SDKs then end in a timeout or a refused connection, and not even the node's role is left to them.",
+    background: "Pods with an association request their credentials from the agent. Without an agent, most SDKs fail with a timeout or a refused connection, and do not fall back to the node's role either.",
     sources: &[SETUP],
     symptom: false,
 };
@@ -34,7 +34,7 @@ static UNHEALTHY: Check = Check {
     id: "agent.unhealthy",
     link: Link::Agent,
     title: "the add-on failed, or is degraded",
-    background: "EKS tells an add-on's health by issues with codes: too few ready pods, settings that somebody else changed, a cluster that it cannot reach. A degraded add-on may still work on some nodes.",
+    background: "EKS reports the health of an add-on as issues with codes: too few ready pods, settings that were changed outside EKS, a cluster that it cannot reach. A degraded add-on may still work on some nodes.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_AddonIssue.html"],
     symptom: false,
 };
@@ -43,7 +43,7 @@ static VERSION: Check = Check {
     id: "agent.version",
     link: Link::Agent,
     title: "the add-on's version is not one that EKS offers for this cluster",
-    background: "An add-on stays at its version when the cluster is upgraded. A version that is not made for the cluster's Kubernetes version may fail at its next update, or already has.",
+    background: "An add-on keeps its version when the cluster is upgraded. A version that does not support the cluster's Kubernetes version may fail now or at its next update.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_DescribeAddonVersions.html"],
     symptom: false,
 };
@@ -52,7 +52,7 @@ static OWN: Check = Check {
     id: "agent.own-association",
     link: Link::Agent,
     title: "the agent's own service account has an association",
-    background: "The agent asks EKS Auth with the node's credentials. An association for the service account that it runs as (kube-system/default) makes its SDK ask the agent itself instead.",
+    background: "The agent calls EKS Auth with the node's credentials. With an association for its own service account (kube-system/default), its SDK requests credentials from the agent itself instead.",
     sources: &["https://github.com/aws/eks-pod-identity-agent/pull/83"],
     symptom: false,
 };
@@ -60,7 +60,7 @@ static OWN: Check = Check {
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let state = match &snapshot.cluster.agent {
         Observed::Known(state) => state,
-        Observed::Unreadable(why) => return vec![SOUND.skips("the agent", why)],
+        Observed::Unreadable(why) => return vec![PASSED.skips("the agent", why)],
         Observed::NotRequested => return Vec::new(),
     };
     let mut found = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         found.push(
             OWN.fails(
                 format!("association {}", own.association_id),
-                "it gives the agent itself a role, so that it cannot ask with the node's",
+                "it gives the agent its own role, so the agent cannot call EKS Auth with the node's role",
             )
             .evidence("ListPodIdentityAssociations", own.subject.to_string())
             .command(format!("podid disassociate {}", own.subject)),
@@ -82,29 +82,26 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         let name = format!("{}/{}", set.namespace, set.name);
         let whose = if state.addon_unread.is_some() { "" } else { "self-managed " };
         let said = format!("{whose}DaemonSet {name}, {} of {} pods ready", set.ready, set.desired);
-        found.push(SOUND.ok(format!("DaemonSet {name}"), &said).evidence("the DaemonSets of the agent", said));
-        found.extend(state.addon_unread.as_ref().map(|why| SOUND.skips(format!("add-on {AGENT}"), why)));
+        found.push(PASSED.ok(format!("DaemonSet {name}"), &said).evidence("the DaemonSets of the agent", said));
+        found.extend(state.addon_unread.as_ref().map(|why| PASSED.skips(format!("add-on {AGENT}"), why)));
     } else if !state.needed() && state.auto_mode {
         found.push(
-            SOUND.ok("EKS Auto Mode", "built into the nodes").evidence("DescribeCluster", "computeConfig.enabled"),
+            PASSED.ok("EKS Auto Mode", "built into the nodes").evidence("DescribeCluster", "computeConfig.enabled"),
         );
     } else if let (true, Some(nodes)) = (state.auto_mode, own_nodes(snapshot, state)) {
         found.push(
-            SOUND
+            PASSED
                 .ok("EKS Auto Mode", "built into the nodes of its pods; other nodes have no agent")
                 .evidence("labels of the pods' nodes", format!("{nodes} of Auto Mode")),
         );
     } else if let Some(why) = &state.addon_unread {
-        found.push(SOUND.skips(format!("add-on {AGENT}"), why));
+        found.push(PASSED.skips(format!("add-on {AGENT}"), why));
     } else {
         found.push(
             MISSING
-                .fails(
-                    format!("add-on {AGENT}"),
-                    "no agent is installed, and pods with an association get no credentials without one",
-                )
+                .fails(format!("add-on {AGENT}"), "no agent is installed: pods with an association get no credentials")
                 .evidence("DescribeAddon", "no such add-on")
-                .evidence("the DaemonSets of the cluster", "none is the agent's")
+                .evidence("the DaemonSets of the cluster", "none belongs to the agent")
                 .command("podid agent install"),
         );
     }
@@ -134,11 +131,11 @@ fn addon_of(snapshot: &Snapshot, addon: &Addon, everywhere: bool) -> Finding {
     };
     let offered = snapshot.cluster.offered.known();
     if offered.is_some_and(|offered| !offered.iter().any(|version| version.version == addon.version)) {
-        let said = format!("{state}, which is not made for this cluster's Kubernetes version");
+        let said = format!("{state}, which does not support this cluster's Kubernetes version");
         return with_issues(VERSION.fails(subject, said)).command("podid agent upgrade");
     }
     match addon.status.as_str() {
-        "ACTIVE" if addon.issues.is_empty() => SOUND.ok(subject, &state).evidence("DescribeAddon", state),
+        "ACTIVE" if addon.issues.is_empty() => PASSED.ok(subject, &state).evidence("DescribeAddon", state),
         "CREATE_FAILED" | "DELETE_FAILED" | "DELETING" => {
             with_issues(UNHEALTHY.fails(subject, &state)).command("podid agent status").command("podid agent upgrade")
         }

@@ -10,7 +10,7 @@ use super::{Check, Finding};
 use crate::model::snapshot::Snapshot;
 
 pub(super) static CHECKS: &[&Check] = &[
-    &catalog::SOUND,
+    &catalog::PASSED,
     &catalog::OLD_SDK,
     &catalog::TOKEN,
     &catalog::BEARER,
@@ -61,7 +61,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         let name = pod.full_name();
         let log = snapshot.logs.iter().find(|log| log.pod == name && log.container == container.name);
         let told = log.and_then(|log| known::told(snapshot, pod, container, log));
-        let sound = told.as_ref().is_none_or(|finding| finding.check == &catalog::SOUND);
+        let sound = told.as_ref().is_none_or(|finding| finding.check == &catalog::PASSED);
         if pod.failing(container, snapshot.now) && sound {
             keep(failing::explain(snapshot, pod, container, log));
         } else if let Some(finding) = told {
@@ -71,11 +71,11 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     if found.is_empty() {
         let trouble = pods.iter().any(|pod| pod.containers.iter().any(|container| pod.troubled(container)));
         let source = "states and logs of the containers";
-        let sound = &catalog::SOUND;
+        let sound = &catalog::PASSED;
         found.push(match (trouble, snapshot.logs.is_empty()) {
-            (true, true) => sound.skips("the pods", "they had trouble, and their logs were not read"),
-            (_, true) => sound.ok("the pods", "no container has trouble").evidence(source, "no trouble"),
-            (_, false) => sound.ok("the pods", "no known text about credentials").evidence(source, "looked through"),
+            (true, true) => sound.skips("the pods", "some containers have problems, and their logs were not read"),
+            (_, true) => sound.ok("the pods", "no container has problems").evidence(source, "no problems"),
+            (_, false) => sound.ok("the pods", "no known messages about credentials").evidence(source, "checked"),
         });
     }
     found

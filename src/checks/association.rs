@@ -11,16 +11,16 @@ use crate::model::{
 };
 
 pub(super) static CHECKS: &[&Check] =
-    &[&SOUND, &MISSING, &IRSA, &DELETED, &ELSEWHERE, &QUOTA, &OWNED, &ADDON_IRSA, &DEFAULT];
+    &[&PASSED, &MISSING, &IRSA, &DELETED, &ELSEWHERE, &QUOTA, &OWNED, &ADDON_IRSA, &DEFAULT];
 
 const PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html";
 const ADDONS: &str = "https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html";
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "association.ok",
     link: Link::Association,
     title: "the service account has an association",
-    background: "An association says which role the pods of a service account get. EKS keeps it, nothing of it is in Kubernetes.",
+    background: "An association defines which role the pods of a service account get. It is stored in EKS, not in Kubernetes.",
     sources: &[PAGE],
     symptom: false,
 };
@@ -29,7 +29,7 @@ static MISSING: Check = Check {
     id: "association.missing",
     link: Link::Association,
     title: "the service account has no association",
-    background: "Without an association the webhook leaves the pods as they are, and the SDKs go on to the next credentials in their order: mostly the node's role, whose AccessDenied then names `assumed-role/NODE-ROLE/i-…`.",
+    background: "Without an association, the webhook does not change the pods, and the SDKs use the next credentials in their order: usually the node's role, so an AccessDenied error names `assumed-role/NODE-ROLE/i-…`.",
     sources: &[PAGE],
     symptom: false,
 };
@@ -38,7 +38,7 @@ static IRSA: Check = Check {
     id: "association.irsa",
     link: Link::Association,
     title: "the pods use IRSA, not Pod Identity",
-    background: "IAM roles for service accounts (IRSA) need no association: an annotation of the service account names the role, and its pods are created with a web identity token. An association takes precedence over it for new pods, so creating one replaces the access that the pods have.",
+    background: "IAM roles for service accounts (IRSA) need no association: an annotation of the service account names the role, and its pods are created with a web identity token. An association takes precedence for new pods, so creating one replaces the access that the pods have.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html"],
     symptom: false,
 };
@@ -46,8 +46,8 @@ static IRSA: Check = Check {
 static DELETED: Check = Check {
     id: "association.deleted",
     link: Link::Association,
-    title: "the association was deleted under running pods",
-    background: "Pods keep the settings that they were made with. With the association gone, EKS Auth answers their next question with `The token included in the request has no service account role association for it`.",
+    title: "the association was deleted while pods were running",
+    background: "Pods keep the settings that they were created with. After the association is deleted, EKS Auth answers their next request with `The token included in the request has no service account role association for it`.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_DeletePodIdentityAssociation.html"],
     symptom: false,
 };
@@ -56,7 +56,7 @@ static ELSEWHERE: Check = Check {
     id: "association.elsewhere",
     link: Link::Association,
     title: "another cluster of the region has the association",
-    background: "An association belongs to one cluster. One that was made with the wrong cluster name looks right in every list but this cluster's.",
+    background: "An association belongs to one cluster. If it was created with the wrong cluster name, it is missing in this cluster.",
     sources: &[PAGE],
     symptom: false,
 };
@@ -65,7 +65,7 @@ static QUOTA: Check = Check {
     id: "association.quota",
     link: Link::Association,
     title: "the cluster has as many associations as EKS allows",
-    background: "A cluster can have 5,000 associations, and the quota cannot be raised. One more is refused with ResourceLimitExceededException.",
+    background: "A cluster can have 5,000 associations, and the quota cannot be raised. Creating another one fails with ResourceLimitExceededException.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html"],
     symptom: false,
 };
@@ -74,7 +74,7 @@ static OWNED: Check = Check {
     id: "association.owned",
     link: Link::Association,
     title: "the association belongs to an EKS add-on",
-    background: "What an add-on owns is changed through the add-on: its next update writes its own associations over whatever was changed by hand.",
+    background: "Associations of an add-on must be changed through the add-on: its next update overwrites manual changes.",
     sources: &[ADDONS],
     symptom: false,
 };
@@ -83,7 +83,7 @@ static ADDON_IRSA: Check = Check {
     id: "association.addon-irsa",
     link: Link::Association,
     title: "the add-on has both a role by IRSA and an association",
-    background: "When an add-on has both, its association wins as soon as the agent is there, and the other role is ignored. Whoever changes that other role changes nothing.",
+    background: "If an add-on has both, its association takes precedence as soon as the agent is installed, and the IRSA role is ignored. Changes of the IRSA role have no effect.",
     sources: &[ADDONS],
     symptom: false,
 };
@@ -92,7 +92,7 @@ static DEFAULT: Check = Check {
     id: "association.default-account",
     link: Link::Association,
     title: "the association belongs to the namespace's default service account",
-    background: "A pod that names no service account runs as `default` of its namespace. With an association for it, every such pod gets the role, including pods that others deploy later.",
+    background: "A pod that names no service account runs as `default` of its namespace. With an association for it, every such pod gets the role, including pods that are deployed later.",
     sources: &["https://kubernetes.io/docs/concepts/security/service-accounts/"],
     symptom: false,
 };
@@ -104,7 +104,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     match &snapshot.association {
         Observed::Known(Some(association)) => there(snapshot, association),
         Observed::Known(None) => vec![absent(snapshot)],
-        Observed::Unreadable(why) => vec![SOUND.skips(format!("service account {}", snapshot.subject), why)],
+        Observed::Unreadable(why) => vec![PASSED.skips(format!("service account {}", snapshot.subject), why)],
         Observed::NotRequested => Vec::new(),
     }
 }
@@ -112,7 +112,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
 fn there(snapshot: &Snapshot, association: &Association) -> Vec<Finding> {
     let subject = format!("association {}", association.summary.association_id);
     let mut found = vec![
-        SOUND
+        PASSED
             .ok(&subject, format!("role {}", association.role_arn))
             .evidence("DescribePodIdentityAssociation", association.role_arn.clone()),
     ];
@@ -121,14 +121,14 @@ fn there(snapshot: &Snapshot, association: &Association) -> Vec<Finding> {
             DEFAULT
                 .warns(&subject, meaning)
                 .evidence("DescribePodIdentityAssociation", format!("service account {}", snapshot.subject))
-                .change("give the workload a service account of its own, and associate that"),
+                .change("create a separate service account for the workload, and associate it"),
         );
     }
     let Some(owner) = &association.summary.owner_arn else { return found };
     let name = owner.split('/').nth(2).unwrap_or(owner);
     found.push(
         OWNED
-            .warns(&subject, format!("it belongs to add-on {name}, which writes it anew"))
+            .warns(&subject, format!("it belongs to add-on {name}, whose updates overwrite it"))
             .evidence("DescribePodIdentityAssociation", owner)
             .change(format!(
                 "change it through the add-on: `aws eks update-addon --addon-name {name} --pod-identity-associations …`"
@@ -138,9 +138,12 @@ fn there(snapshot: &Snapshot, association: &Association) -> Vec<Finding> {
     if let Some(role) = addon.and_then(|addon| addon.service_account_role.as_ref()) {
         found.push(
             ADDON_IRSA
-                .warns(format!("add-on {name}"), format!("its role by IRSA, {role}, is ignored: the association wins"))
+                .warns(
+                    format!("add-on {name}"),
+                    format!("its IRSA role {role} is ignored: the association takes precedence"),
+                )
                 .evidence("DescribeAddon", format!("serviceAccountRoleArn {role}"))
-                .change("take the role by IRSA away from the add-on, or the association"),
+                .change("remove the IRSA role or the association from the add-on"),
         );
     }
     found
@@ -170,16 +173,15 @@ fn absent(snapshot: &Snapshot) -> Finding {
     }
     let others: &[AssociationSummary] = snapshot.others.known().map_or(&[], Vec::as_slice);
     if others.len() >= MOST {
-        let said =
-            format!("it has no association, and the cluster has {} already, as many as EKS allows", others.len());
+        let said = format!("it has no association, and the cluster already has the maximum of {}", others.len());
         return none(QUOTA.fails(subject, said))
-            .change("let service accounts share an association, or delete what nobody uses (`podid list`)");
+            .change("let pods share a service account, or delete unused associations (`podid list`)");
     }
     let injected = snapshot.live_pods().into_iter().find(|pod| pod.injection() == Injection::Injected);
     if let Some(pod) = injected {
         return create(
-            none(DELETED.fails(subject, "the association is gone, while pods still have its settings"))
-                .evidence(format!("pod {}/{}", pod.namespace, pod.name), "the settings of Pod Identity"),
+            none(DELETED.fails(subject, "the association was deleted, but pods still have its settings"))
+                .evidence(format!("pod {}/{}", pod.namespace, pod.name), "the Pod Identity settings"),
         );
     }
     if let Some([first, ..]) = snapshot.elsewhere.known().map(Vec::as_slice) {
@@ -191,9 +193,9 @@ fn absent(snapshot: &Snapshot) -> Finding {
     }
     let names: Vec<String> = others.iter().map(|other| other.subject.to_string()).collect();
     let near = nearest(&who.to_string(), names.iter().map(String::as_str));
-    let finding = none(MISSING.fails(subject, "the cluster has no association for it"));
+    let finding = none(MISSING.fails(subject, "it has no association"));
     let finding = match near.first() {
-        Some(near) => finding.evidence("ListPodIdentityAssociations", format!("a name like it: {near}")),
+        Some(near) => finding.evidence("ListPodIdentityAssociations", format!("similar name: {near}")),
         None => finding,
     };
     let finding = match &snapshot.elsewhere {

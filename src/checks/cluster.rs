@@ -3,15 +3,15 @@
 use super::{Check, Finding, Link};
 use crate::model::{addon::numbers, cluster::Cluster, have::Observed, snapshot::Snapshot};
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &NOT_ACTIVE, &PLATFORM];
+pub(super) static CHECKS: &[&Check] = &[&PASSED, &NOT_ACTIVE, &PLATFORM];
 
 const RESTRICTIONS: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html";
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "cluster.ok",
     link: Link::Cluster,
     title: "the cluster is active and has Pod Identity",
-    background: "Everything else is looked at in this cluster: its account and region say where roles and tables are looked for.",
+    background: "All other checks apply to this cluster: podid reads roles and tables in its account and region.",
     sources: &[RESTRICTIONS],
     symptom: false,
 };
@@ -19,8 +19,8 @@ static SOUND: Check = Check {
 static NOT_ACTIVE: Check = Check {
     id: "cluster.not-active",
     link: Link::Cluster,
-    title: "the cluster is being made or deleted, or has failed",
-    background: "A cluster that is not ACTIVE may not answer, and what is read of it may be of yesterday.",
+    title: "the cluster is being created or deleted, or has failed",
+    background: "A cluster that is not ACTIVE may not respond, and its data may be outdated.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html"],
     symptom: false,
 };
@@ -28,8 +28,8 @@ static NOT_ACTIVE: Check = Check {
 static PLATFORM: Check = Check {
     id: "cluster.platform",
     link: Link::Cluster,
-    title: "the cluster's platform version, or its place, has no Pod Identity",
-    background: "Clusters of Kubernetes 1.28 and before need a platform version that knows Pod Identity; newer ones all do. Clusters on AWS Outposts have none.",
+    title: "the cluster's platform version or location does not support Pod Identity",
+    background: "Clusters of Kubernetes 1.28 and older need a platform version that supports Pod Identity; newer ones all do. Clusters on AWS Outposts do not support it.",
     sources: &[RESTRICTIONS],
     symptom: false,
 };
@@ -40,7 +40,7 @@ const FIRST: [(u64, u64); 5] = [(28, 4), (27, 8), (26, 9), (25, 10), (24, 13)];
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let cluster = match &snapshot.cluster.cluster {
         Observed::Known(cluster) => cluster,
-        Observed::Unreadable(why) => return vec![SOUND.skips("the cluster", why)],
+        Observed::Unreadable(why) => return vec![PASSED.skips("the cluster", why)],
         Observed::NotRequested => return Vec::new(),
     };
     let subject = format!("cluster {}", cluster.name);
@@ -50,13 +50,13 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             NOT_ACTIVE
                 .fails(subject, format!("the cluster is {}", cluster.status))
                 .evidence("DescribeCluster", format!("status {}", cluster.status))
-                .change("wait until it is ACTIVE, or see what became of it in the EKS console"),
+                .change("wait until it is ACTIVE, or check it in the EKS console"),
         ];
     }
     if cluster.on_outpost {
         return vec![
             PLATFORM
-                .fails(subject, "it runs on an AWS Outpost, where there is no Pod Identity")
+                .fails(subject, "it runs on an AWS Outpost, which does not support Pod Identity")
                 .evidence("DescribeCluster", "outpostConfig")
                 .change("use IAM roles for service accounts (IRSA) there"),
         ];
@@ -64,12 +64,12 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     if let Some(first) = lacks(cluster) {
         return vec![
             PLATFORM
-                .fails(subject, format!("{version}: Pod Identity came with platform eks.{first}"))
+                .fails(subject, format!("{version}: Pod Identity needs platform version eks.{first}"))
                 .evidence("DescribeCluster", version)
-                .change("upgrade the cluster: EKS brings platform versions by itself, and newer Kubernetes versions all have it"),
+                .change("upgrade the cluster: EKS updates platform versions automatically, and all newer Kubernetes versions support Pod Identity"),
         ];
     }
-    vec![SOUND.ok(subject, format!("{}, {version}", cluster.status)).evidence("DescribeCluster", version)]
+    vec![PASSED.ok(subject, format!("{}, {version}", cluster.status)).evidence("DescribeCluster", version)]
 }
 
 /// The platform version that it would need.

@@ -19,7 +19,7 @@ pub(super) struct Variable {
 }
 
 /// Why nobody looked into a Secret.
-const UNREAD: &str = "not read; `--read-secrets` looks at the names of its keys";
+const UNREAD: &str = "not read; `--read-secrets` reads the names of its keys";
 
 /// The environment of one container.
 #[derive(Debug, Default)]

@@ -19,8 +19,8 @@ const ORDER: &str = "https://docs.aws.amazon.com/sdkref/latest/guide/standardize
 static PASSED: Check = Check {
     id: "identity.ok",
     link: Link::Identity,
-    title: "the containers use the credentials that they are meant to use",
-    background: "An SDK takes the first credentials that it finds: Java system properties, access keys in the environment, a web identity (IRSA), profiles and files, the container's credentials (Amazon ECS, Pod Identity), and last the role of the node. Which of these a container finds is told from its pod as it runs; code that asks for a certain source may do otherwise.",
+    title: "the containers use the intended credentials",
+    background: "An SDK uses the first credentials that it finds: Java system properties, access keys in the environment, a web identity (IRSA), profiles and files, container credentials (Amazon ECS, Pod Identity), and finally the node's role. podid determines from the running pod which of these a container finds; code that selects a specific source may differ.",
     sources: &[ORDER],
     symptom: false,
 };
@@ -29,7 +29,7 @@ static OTHER: Check = Check {
     id: "identity.other",
     link: Link::Identity,
     title: "a container uses other credentials than those of Pod Identity",
-    background: "The service account has an association, or is to have one, and a container finds other credentials first, or none.",
+    background: "The service account has an association, or should have one, but a container finds other credentials first, or none.",
     sources: &[ORDER],
     symptom: true,
 };
@@ -82,7 +82,7 @@ impl Identity {
         let text = match self.source {
             Source::StaticKeys => of("static keys", self.origin.as_deref()),
             Source::Irsa => with_role("IRSA"),
-            Source::EcsUri => of("a credentials address of its own", self.origin.as_deref()),
+            Source::EcsUri => of("a custom credentials address", self.origin.as_deref()),
             Source::PodIdentity => with_role("Pod Identity"),
             Source::NodeRole => with_role("the node's role"),
             Source::None => "no credentials".to_owned(),
@@ -214,7 +214,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         } else if !others.contains(&said) {
             others.push(said);
             let subject = FindingSubject::container(&identity.pod, &identity.container);
-            let origin = identity.origin.unwrap_or_else(|| "no variables of Pod Identity".to_owned());
+            let origin = identity.origin.unwrap_or_else(|| "no Pod Identity variables".to_owned());
             let said = format!("uses {text}");
             found.push(OTHER.warns(subject, said).evidence("the pod's spec", origin));
         }

@@ -1,4 +1,4 @@
-//! Checks: the chain from the cluster to the credentials, link by link, over one snapshot. Pure: nothing is read here.
+//! The checks of `verify`, from the cluster to the credentials, over one snapshot. Pure: nothing is read here.
 //!
 //! A link's file defines its checks and looks at the snapshot for them. A finding names the check that it comes from; the
 //! first one that failed, in the order of the chain, is the cause to mend. What a failure before it brings about as well is

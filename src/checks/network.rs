@@ -22,13 +22,13 @@ use crate::model::{
 };
 
 pub(super) static CHECKS: &[&Check] =
-    &[&SOUND, &POLICY, &CILIUM, &PROXY, &GROUPS, &UNREACHABLE, &SLOW, &IMDS, &THROTTLED];
+    &[&PASSED, &POLICY, &CILIUM, &PROXY, &GROUPS, &UNREACHABLE, &SLOW, &IMDS, &THROTTLED];
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "network.ok",
     link: Link::Network,
-    title: "nothing known stands between the pods and their credentials",
-    background: "A pod asks the agent over the link-local address 169.254.170.23 (or [fd00:ec2::23]), port 80; the agent asks EKS Auth over the node's network.",
+    title: "nothing known blocks the pods from their credentials",
+    background: "A pod calls the agent at the link-local address 169.254.170.23 (or [fd00:ec2::23]), port 80; the agent calls EKS Auth over the node's network.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
     symptom: false,
 };
@@ -36,8 +36,8 @@ static SOUND: Check = Check {
 static POLICY: Check = Check {
     id: "network.policy",
     link: Link::Network,
-    title: "a NetworkPolicy keeps the pods from the agent",
-    background: "As soon as one policy of type Egress selects a pod, it may reach only what some policy allows. The agent's address is none of a pod's, so only an ipBlock rule can allow it. The VPC CNI enforces policies only when it is told to.",
+    title: "a NetworkPolicy blocks the connection to the agent",
+    background: "As soon as one policy of type Egress selects a pod, the pod can reach only what a policy allows. The agent's address does not belong to a pod, so only an ipBlock rule can allow it. The VPC CNI enforces policies only if that is enabled.",
     sources: &["https://kubernetes.io/docs/concepts/services-networking/network-policies/"],
     symptom: false,
 };
@@ -45,8 +45,8 @@ static POLICY: Check = Check {
 static CILIUM: Check = Check {
     id: "network.cilium",
     link: Link::Network,
-    title: "Cilium may keep the pods from the agent",
-    background: "Cilium counts the agent's address to the node itself (the entity `host`): an ipBlock of a NetworkPolicy does not allow it, a CiliumNetworkPolicy with toEntities: [host] does. Versions from 1.16 on lost packets to link-local addresses with BPF host routing.",
+    title: "Cilium may block the connection to the agent",
+    background: "Cilium treats the agent's address as part of the node (the entity `host`): an ipBlock in a NetworkPolicy does not allow it, but a CiliumNetworkPolicy with toEntities: [host] does. Versions since 1.16 dropped packets to link-local addresses with BPF host routing.",
     sources: &[
         "https://github.com/cilium/cilium/issues/34387",
         "https://github.com/cilium/cilium/issues/35989",
@@ -58,8 +58,8 @@ static CILIUM: Check = Check {
 static PROXY: Check = Check {
     id: "network.proxy",
     link: Link::Network,
-    title: "a proxy takes the pods' question to the agent",
-    background: "With HTTP_PROXY set, SDKs ask even the agent through the proxy, which cannot reach a link-local address. NO_PROXY has to name 169.254.170.23 and [fd00:ec2::23].",
+    title: "a proxy receives the pods' requests to the agent",
+    background: "With HTTP_PROXY set, SDKs call even the agent through the proxy, which cannot reach a link-local address. NO_PROXY must include 169.254.170.23 and [fd00:ec2::23].",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
     symptom: false,
 };
@@ -67,8 +67,8 @@ static PROXY: Check = Check {
 static GROUPS: Check = Check {
     id: "network.pod-security-groups",
     link: Link::Network,
-    title: "security groups for pods in strict mode keep them from the agent",
-    background: "In strict mode, traffic of a pod with security groups of its own goes through its branch interface only, and never to the node. Pod Identity needs POD_SECURITY_GROUP_ENFORCING_MODE=standard.",
+    title: "security groups for pods in strict mode block the connection to the agent",
+    background: "In strict mode, traffic of a pod with its own security groups uses only its branch interface and never reaches the node. Pod Identity needs POD_SECURITY_GROUP_ENFORCING_MODE=standard.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
     symptom: false,
 };
@@ -79,7 +79,7 @@ static UNREACHABLE: Check = Check {
     id: "network.eks-auth-unreachable",
     link: Link::Network,
     title: "the agent does not reach EKS Auth",
-    background: "The agent calls eks-auth.REGION.api.aws. In subnets without a way to the internet that takes the interface endpoint com.amazonaws.REGION.eks-auth, with private DNS, and a security group that lets port 443 in.",
+    background: "The agent calls eks-auth.REGION.api.aws. In subnets without internet access, it needs the interface endpoint com.amazonaws.REGION.eks-auth with private DNS, and a security group that allows port 443.",
     sources: &[
         "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html",
         "https://docs.aws.amazon.com/eks/latest/userguide/vpc-interface-endpoints.html",
@@ -90,8 +90,8 @@ static UNREACHABLE: Check = Check {
 static SLOW: Check = Check {
     id: "network.eks-auth-slow",
     link: Link::Network,
-    title: "SDKs give up before EKS Auth has answered",
-    background: "SDKs wait a second or two for credentials. When the first answer of EKS Auth takes longer, the agent's log says `context canceled`, and the application fails at its start and works later. Older agents gave EKS Auth even less time.",
+    title: "SDKs time out before EKS Auth answers",
+    background: "SDKs wait one or two seconds for credentials. If the first response of EKS Auth takes longer, the agent logs `context canceled`, and the application fails at startup but works later. Older agents had an even shorter timeout.",
     sources: &["https://github.com/aws/eks-pod-identity-agent/issues/50"],
     symptom: false,
 };
@@ -99,8 +99,8 @@ static SLOW: Check = Check {
 static IMDS: Check = Check {
     id: "network.imds",
     link: Link::Network,
-    title: "the agent gets no credentials of its node",
-    background: "The agent calls EKS Auth as the node's role, which it gets from the instance's metadata service. With that switched off there is nothing to call with.",
+    title: "the agent cannot get its node's credentials",
+    background: "The agent calls EKS Auth with the node's role, whose credentials come from the instance metadata service. If that is disabled, the agent has no credentials.",
     sources: &[AGENT],
     symptom: false,
 };
@@ -109,7 +109,7 @@ static THROTTLED: Check = Check {
     id: "network.throttled",
     link: Link::Network,
     title: "the agent or EKS Auth throttles",
-    background: "Each new pod is a call of EKS Auth. Many short-lived pods at once are answered with 429, and work when they ask again.",
+    background: "Each new pod causes one call of EKS Auth. Many short-lived pods at once get status 429, and work after a retry.",
     sources: &[AGENT],
     symptom: false,
 };
@@ -145,10 +145,10 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     found.extend(snapshot.agent_logs.iter().filter_map(agents_log::words));
     if found.is_empty() && !pods.is_empty() {
         found.push(match &snapshot.network_policies {
-            Observed::Unreadable(why) => SOUND.skips("network policies", why),
-            _ => SOUND
-                .ok("the pods", "no policy, proxy or plugin that is known to be in the way")
-                .evidence("NetworkPolicies, env, DaemonSets of kube-system", "looked through"),
+            Observed::Unreadable(why) => PASSED.skips("network policies", why),
+            _ => PASSED
+                .ok("the pods", "no known policy, proxy or plugin blocks the connection")
+                .evidence("NetworkPolicies, env, DaemonSets of kube-system", "checked"),
         });
     }
     found
@@ -176,13 +176,13 @@ fn policies(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
                 .is_some_and(|told| told == "false");
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let (status, more) =
-            if idle { (Status::Warning, ", which the VPC CNI is told not to enforce") } else { (Status::Failed, "") };
+            if idle { (Status::Warning, ", but the VPC CNI does not enforce it") } else { (Status::Failed, "") };
         return Some(
             POLICY
                 .finds(
                     status,
                     name,
-                    format!("no egress rule of NetworkPolicy {} lets it reach the agent{more}", names()),
+                    format!("no egress rule of NetworkPolicy {} allows the connection to the agent{more}", names()),
                 )
                 .evidence(format!("NetworkPolicy {}", first.name), format!("nothing for {address}, TCP {PORT}"))
                 .change(format!("add an egress rule: to ipBlock {address}/{bits}, TCP port {PORT}")),
@@ -194,7 +194,13 @@ fn policies(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
         .any(|rule| rule.to.is_empty() && allows(rule, address));
     (by_address && daemon(snapshot, "cilium").is_some()).then(|| {
         CILIUM
-            .warns(name, format!("NetworkPolicy {} allows the agent by an ipBlock, which Cilium does not take for the node's own addresses", names()))
+            .warns(
+                name,
+                format!(
+                    "NetworkPolicy {} allows the agent with an ipBlock, which Cilium ignores for addresses of the node",
+                    names()
+                ),
+            )
             .evidence("DaemonSet kube-system/cilium", "there")
             .change("allow it with a CiliumNetworkPolicy: egress, toEntities: [host]")
     })
@@ -251,7 +257,7 @@ fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
                 .finds(
                     status,
                     FindingSubject::container(&pod.full_name(), &container.name),
-                    format!("{name} is set, and NO_PROXY does not spare the agent"),
+                    format!("{name} is set, and NO_PROXY does not include the agent"),
                 )
                 .evidence(&proxy.source, name)
                 .change("add 169.254.170.23 and [fd00:ec2::23] to NO_PROXY of the container")
@@ -290,10 +296,10 @@ fn groups(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
     let mode = plugin.settings.get("POD_SECURITY_GROUP_ENFORCING_MODE").map_or("strict", String::as_str);
     (mode != "standard").then(|| {
         GROUPS
-            .fails(FindingSubject::pod(&pod.full_name()), "it has security groups of its own, and the VPC CNI enforces them strictly")
+            .fails(FindingSubject::pod(&pod.full_name()), "it has its own security groups, and the VPC CNI enforces them in strict mode")
             .evidence("DaemonSet kube-system/aws-node", format!("POD_SECURITY_GROUP_ENFORCING_MODE={mode}"))
             .evidence("its annotations", "vpc.amazonaws.com/pod-eni")
-            .change("set it: `kubectl set env daemonset/aws-node -n kube-system POD_SECURITY_GROUP_ENFORCING_MODE=standard`, then make the pods anew")
+            .change("set it: `kubectl set env daemonset/aws-node -n kube-system POD_SECURITY_GROUP_ENFORCING_MODE=standard`, then recreate the pods")
     })
 }
 
@@ -307,7 +313,7 @@ fn cilium(snapshot: &Snapshot) -> Option<Finding> {
         CILIUM
             .warns(
                 "DaemonSet kube-system/cilium",
-                format!("Cilium {tag} may lose packets to the agent with BPF host routing"),
+                format!("Cilium {tag} may drop packets to the agent with BPF host routing"),
             )
             .evidence("its image", image)
             .change("if pods cannot reach 169.254.170.23, set bpf.hostLegacyRouting, or upgrade Cilium")

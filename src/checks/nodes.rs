@@ -11,13 +11,13 @@ use crate::model::{
 };
 
 pub(super) static CHECKS: &[&Check] =
-    &[&SOUND, &NO_AGENT, &UNSUPPORTED, &early::EARLY, &role::PERMISSION, &role::BOUNDARY];
+    &[&PASSED, &NO_AGENT, &UNSUPPORTED, &early::EARLY, &role::PERMISSION, &role::BOUNDARY];
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "nodes.ok",
     link: Link::Nodes,
     title: "every node that the pods run on has a ready agent",
-    background: "A pod asks the agent of its own node, at an address that no other node answers.",
+    background: "A pod can only use the agent of its own node.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
     symptom: false,
 };
@@ -26,7 +26,7 @@ static NO_AGENT: Check = Check {
     id: "nodes.no-agent",
     link: Link::Nodes,
     title: "a node that the pods run on has no ready agent",
-    background: "The agent's pod is kept off the node (a taint, an affinity, port 80 taken), cannot start there (image, IPv6), or crashes. Pods on that node get no credentials, while the same pods elsewhere work.",
+    background: "The agent's pod cannot be scheduled on the node (a taint, an affinity, port 80 in use), cannot start there (image, IPv6), or crashes. Pods on that node get no credentials, while the same pods work on other nodes.",
     sources: &[
         "https://github.com/aws/eks-pod-identity-agent/issues/10",
         "https://github.com/aws/eks-pod-identity-agent/issues/16",
@@ -39,7 +39,7 @@ static UNSUPPORTED: Check = Check {
     id: "nodes.unsupported",
     link: Link::Nodes,
     title: "a pod runs on a node that Pod Identity does not support",
-    background: "Pod Identity works on Linux nodes of EC2, of EKS Auto Mode, and on hybrid nodes with a DaemonSet of their own; neither on Fargate nor on Windows.",
+    background: "Pod Identity works on Linux nodes of EC2 and EKS Auto Mode, and on hybrid nodes with their own DaemonSet; not on Fargate or Windows.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
     symptom: false,
 };
@@ -55,7 +55,7 @@ fn agents(snapshot: &Snapshot) -> Vec<Finding> {
     let lacking = match state.reach(pods, &workloads) {
         Reach::Everywhere(count) => {
             return vec![
-                SOUND
+                PASSED
                     .ok("the pods' nodes", format!("a ready agent on each of {count}"))
                     .evidence("the agent's pods", "ready"),
             ];

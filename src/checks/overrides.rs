@@ -15,16 +15,16 @@ use crate::model::{
 };
 
 pub(super) static CHECKS: &[&Check] =
-    &[&SOUND, &STATIC_KEYS, &OWN_KEYS, &JAVA_KEYS, &WEB_IDENTITY, &PROFILE, &FILES, &RELATIVE_URI, &ENDPOINT, &REGION];
+    &[&PASSED, &STATIC_KEYS, &OWN_KEYS, &JAVA_KEYS, &WEB_IDENTITY, &PROFILE, &FILES, &RELATIVE_URI, &ENDPOINT, &REGION];
 
 const ORDER: &str = "https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html";
 const HOW: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html";
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "override.ok",
     link: Link::Override,
-    title: "nothing stands before Pod Identity in the SDKs' order",
-    background: "SDKs look for credentials in a fixed order and take the first that they find. Those of Pod Identity come late: after keys in the environment, web identities and profiles.",
+    title: "no credentials override Pod Identity",
+    background: "SDKs search for credentials in a fixed order and use the first that they find. Pod Identity comes late: after keys in the environment, web identities and profiles.",
     sources: &[HOW, ORDER],
     symptom: false,
 };
@@ -32,8 +32,8 @@ static SOUND: Check = Check {
 static STATIC_KEYS: Check = Check {
     id: "override.static-keys",
     link: Link::Override,
-    title: "access keys in the environment win over Pod Identity",
-    background: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY come first in every SDK, whether they stand in the manifest or come from a ConfigMap or Secret. Keys that were put there for a local DynamoDB are the classic: AWS does not know them. One of the two alone is an error in botocore, and Java v1, Go and Ruby take AWS_ACCESS_KEY with AWS_SECRET_KEY too: as long as the pod is ready, these are a warning.",
+    title: "access keys in the environment override Pod Identity",
+    background: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY come first in every SDK, whether they are set in the manifest or come from a ConfigMap or Secret. A common case is keys for a local DynamoDB, which AWS does not know. One of the two alone is an error in botocore, and Java v1, Go and Ruby also use AWS_ACCESS_KEY with AWS_SECRET_KEY: while the pod is ready, these are a warning.",
     sources: &[ORDER],
     symptom: false,
 };
@@ -41,8 +41,8 @@ static STATIC_KEYS: Check = Check {
 static OWN_KEYS: Check = Check {
     id: "override.own-keys",
     link: Link::Override,
-    title: "the application has access keys of its own",
-    background: "An application that takes access keys in variables of its own (`…_ACCESS_KEY_ID`), or in a connection URI, hands them to the SDK, which then looks no further. Where they are for another store than AWS's, that is as it should be: it is a warning.",
+    title: "the application has its own access keys",
+    background: "An application that reads access keys from its own variables (`…_ACCESS_KEY_ID`) or from a connection URI passes them to the SDK, which then does not search further. This is a warning, because the keys may be for a service outside AWS.",
     sources: &[ORDER],
     symptom: false,
 };
@@ -50,8 +50,8 @@ static OWN_KEYS: Check = Check {
 static JAVA_KEYS: Check = Check {
     id: "override.java-keys",
     link: Link::Override,
-    title: "access keys in the JVM's properties win over Pod Identity",
-    background: "The AWS SDK for Java looks at the system properties aws.accessKeyId and aws.secretAccessKey before everything else.",
+    title: "access keys in the JVM's properties override Pod Identity",
+    background: "The AWS SDK for Java uses the system properties aws.accessKeyId and aws.secretAccessKey first.",
     sources: &["https://docs.aws.amazon.com/sdk-for-java/latest/developer-guide/credentials-chain.html"],
     symptom: false,
 };
@@ -59,8 +59,8 @@ static JAVA_KEYS: Check = Check {
 static WEB_IDENTITY: Check = Check {
     id: "override.web-identity",
     link: Link::Override,
-    title: "a web identity (IRSA) wins over Pod Identity",
-    background: "AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE comes before the container's credentials. The webhook sets them for an annotated service account without an association; in a manifest they stay.",
+    title: "a web identity (IRSA) overrides Pod Identity",
+    background: "AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE comes before container credentials. The webhook sets them for an annotated service account without an association; variables in a manifest are kept.",
     sources: &[HOW, ORDER],
     symptom: false,
 };
@@ -68,8 +68,8 @@ static WEB_IDENTITY: Check = Check {
 static PROFILE: Check = Check {
     id: "override.profile",
     link: Link::Override,
-    title: "a profile may win over Pod Identity",
-    background: "AWS_PROFILE makes the SDKs look into configuration files first, and some fail when the profile is not there. One with `credential_source = EcsContainer` leads back to Pod Identity: as long as the pod is ready, this is a warning.",
+    title: "a profile may override Pod Identity",
+    background: "With AWS_PROFILE, the SDKs read configuration files first, and some fail if the profile does not exist. A profile with `credential_source = EcsContainer` uses Pod Identity: while the pod is ready, this is a warning.",
     sources: &[ORDER],
     symptom: false,
 };
@@ -77,8 +77,8 @@ static PROFILE: Check = Check {
 static FILES: Check = Check {
     id: "override.files",
     link: Link::Override,
-    title: "a credentials file may win over Pod Identity",
-    background: "A credentials file that is mounted where the SDKs look (`.aws` in a home directory, or where AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE lead) comes before the container's credentials, if its profile has any. Its content is not read: as long as the pod is ready, this is a warning.",
+    title: "a credentials file may override Pod Identity",
+    background: "A credentials file at a path that the SDKs read (`.aws` in a home directory, or the value of AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE) comes before container credentials, if its profile has credentials. podid does not read the file: while the pod is ready, this is a warning.",
     sources: &[ORDER],
     symptom: false,
 };
@@ -86,8 +86,8 @@ static FILES: Check = Check {
 static RELATIVE_URI: Check = Check {
     id: "override.relative-uri",
     link: Link::Override,
-    title: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI wins over Pod Identity's address",
-    background: "The relative URI is for Amazon ECS. Where it is set, the full URI that the webhook adds is not looked at.",
+    title: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI overrides Pod Identity's address",
+    background: "The relative URI is for Amazon ECS. If it is set, SDKs ignore the full URI that the webhook adds.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"],
     symptom: false,
 };
@@ -95,8 +95,8 @@ static RELATIVE_URI: Check = Check {
 static ENDPOINT: Check = Check {
     id: "override.endpoint",
     link: Link::Override,
-    title: "the SDK is pointed at another endpoint",
-    background: "AWS_ENDPOINT_URL and its siblings lead the calls elsewhere: to an emulator for tests, or to a VPC endpoint. With the first, the best credentials reach no table.",
+    title: "the SDK uses another endpoint",
+    background: "AWS_ENDPOINT_URL and its service-specific variants redirect calls: to an emulator for tests, or to a VPC endpoint. An emulator does not have the real tables.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"],
     symptom: false,
 };
@@ -105,7 +105,7 @@ static REGION: Check = Check {
     id: "override.region",
     link: Link::Override,
     title: "the container's region is not the cluster's",
-    background: "The webhook sets the region only where the manifest sets none. In another region, a table of this one does not exist.",
+    background: "The webhook sets the region only if the manifest does not. A table of this region does not exist in another one.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html"],
     symptom: false,
 };
@@ -133,12 +133,12 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         if unread.is_empty() && found.is_empty() {
             found.insert(
                 0,
-                SOUND
+                PASSED
                     .ok("the pods", said)
-                    .evidence("env, envFrom, mounts and arguments of every container", "looked through"),
+                    .evidence("env, envFrom, mounts and arguments of every container", "checked"),
             );
         }
-        found.extend(unread.into_iter().map(|(what, why)| SOUND.skips(what, why)));
+        found.extend(unread.into_iter().map(|(what, why)| PASSED.skips(what, why)));
     }
     found
 }
@@ -167,9 +167,9 @@ fn of_container(
     let mut shadow = |check: &'static Check, variable: &str, from: &str, what: &str| {
         // What is in a profile is not known: it may have no credentials, or lead to the container's.
         let (status, wins) = if [&PROFILE, &FILES].iter().any(|profile| std::ptr::eq(*profile, check)) {
-            (at_worst(pod), "may win")
+            (at_worst(pod), "may override")
         } else if beside(pod, container, state) {
-            (Status::Warning, "wins there")
+            (Status::Warning, "overrides there")
         } else {
             (Status::Failed, "wins")
         };
@@ -246,16 +246,16 @@ fn at_worst(pod: &Pod) -> Status {
 fn removal(snapshot: &Snapshot, variable: &str, from: &str) -> String {
     let namespace = &snapshot.subject.namespace;
     match (from.split_once(' '), snapshot.own_workloads().first()) {
-        _ if variable.starts_with("-D") => format!("take {variable} out of the container's arguments"),
-        _ if JAVA_OPTIONS.contains(&variable) => format!("take {PROPERTY} out of {variable}, then restart the pods"),
+        _ if variable.starts_with("-D") => format!("remove {variable} from the container's arguments"),
+        _ if JAVA_OPTIONS.contains(&variable) => format!("remove {PROPERTY} from {variable}, then restart the pods"),
         (Some((kind @ ("ConfigMap" | "Secret"), object)), _) => {
             format!(
-                "take {variable} out of {kind} {object}, then restart the pods: `podid recycle {}`",
+                "remove {variable} from {kind} {object}, then restart the pods: `podid recycle {}`",
                 snapshot.subject
             )
         }
-        (_, Some(workload)) => format!("take it out: `kubectl -n {namespace} set env {} {variable}-`", workload.id),
-        (_, None) => format!("take {variable} out of the pod's manifest"),
+        (_, Some(workload)) => format!("remove it: `kubectl -n {namespace} set env {} {variable}-`", workload.id),
+        (_, None) => format!("remove {variable} from the pod's manifest"),
     }
 }
 
@@ -277,12 +277,12 @@ fn files(pod: &Pod, container: &ContainerSpec, subject: &FindingSubject) -> Opti
                 at_worst(pod),
                 subject,
                 format!(
-                    "container {}: files of {source} are mounted at {}, where the SDKs look first",
+                    "container {}: files of {source} are mounted at {}, which the SDKs read first",
                     container.name, mount.path
                 ),
             )
             .evidence(format!("mount {}", mount.path), source)
-            .change(format!("take the mount {} out of the pod template", mount.path)),
+            .change(format!("remove the mount {} from the pod template", mount.path)),
     )
 }
 
@@ -323,9 +323,9 @@ fn endpoint(
     let calls = only_of(name).map_or_else(|| "the calls".to_owned(), |service| format!("the calls of {service}"));
     Some(
         ENDPOINT
-            .warns(subject, format!("container {container}: {name} from {} leads {calls} elsewhere", it.source))
+            .warns(subject, format!("container {container}: {name} from {} redirects {calls}", it.source))
             .evidence(&it.source, name)
-            .change(format!("if it is an emulator's address, take {name} out")),
+            .change(format!("if it is the address of an emulator, remove {name}")),
     )
 }
 
@@ -345,6 +345,6 @@ fn region(
         REGION
             .warns(subject, format!("container {container}: {name} is {value}, the cluster is in {home}"))
             .evidence(source, format!("{name}={value}"))
-            .change(format!("if what it calls is in {home}, set {name} to that")),
+            .change(format!("if its resources are in {home}, set {name} to {home}")),
     )
 }

@@ -17,7 +17,7 @@ use crate::model::{
 };
 
 pub(super) static CHECKS: &[&Check] = &[
-    &SOUND,
+    &PASSED,
     &MISSING,
     &INDEX,
     &WRONG_ARN,
@@ -30,11 +30,11 @@ pub(super) static CHECKS: &[&Check] = &[
     &KMS,
 ];
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "permissions.ok",
     link: Link::Permissions,
     title: "the role may do what the workload needs",
-    background: "With credentials in hand, each call is still judged: by the role's policies, its permissions boundary, the organisation's policies, the association's session policy, and the resource's own. IAM is asked with the session tags that EKS sends. Where it may not be asked, podid reads the policies and predicts; an organisation's policies are not seen then.",
+    background: "AWS evaluates each call: with the role's policies, its permissions boundary, the organization's policies, the association's session policy, and the resource policy. podid lets IAM simulate the call with the session tags that EKS sends. Without permission for that, podid evaluates the policies itself; the organization's policies are not visible then.",
     sources: &[
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html",
         "https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html",
@@ -46,7 +46,7 @@ static MISSING: Check = Check {
     id: "permissions.missing",
     link: Link::Permissions,
     title: "no policy of the role allows an action that the workload needs",
-    background: "The credentials work, and the service answers AccessDenied `because no identity-based policy allows` the action. What nothing allows is denied.",
+    background: "The credentials work, but the service returns AccessDenied `because no identity-based policy allows` the action.",
     sources: &[
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html",
         "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html",
@@ -57,7 +57,7 @@ static MISSING: Check = Check {
 static INDEX: Check = Check {
     id: "permissions.index",
     link: Link::Permissions,
-    title: "the role may use the table and not its indexes",
+    title: "the role may use the table, but not its indexes",
     background: "An index has an ARN of its own, `table/NAME/index/INDEX`: a policy for the table alone does not cover a Query or Scan of its indexes.",
     sources: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/using-identity-based-policies.html"],
     symptom: false,
@@ -67,7 +67,7 @@ static WRONG_ARN: Check = Check {
     id: "permissions.wrong-arn",
     link: Link::Permissions,
     title: "the role's policy names another table, region or account than the workload uses",
-    background: "A policy that names a table of another region or account, or a name with a typing error, is valid and allows nothing of what is needed. The same is so of a need that names a table or index that does not exist.",
+    background: "A policy for a table of another region or account, or with a mistyped name, is valid but does not allow the action. The same happens if the action names a table or index that does not exist.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html"],
     symptom: false,
 };
@@ -75,8 +75,8 @@ static WRONG_ARN: Check = Check {
 static SESSION_TAGS: Check = Check {
     id: "permissions.session-tags",
     link: Link::Permissions,
-    title: "the role's policy asks for session tags that the pods do not have",
-    background: "EKS sends six session tags, which policies see as aws:PrincipalTag. They are compared exactly; a session without them, since the association disables them, does not have the key at all.",
+    title: "the role's policy requires session tags that the pods do not have",
+    background: "EKS sends six session tags, which policies can use as aws:PrincipalTag. They are compared exactly; if the association disables session tags, the keys are missing.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html"],
     symptom: false,
 };
@@ -85,7 +85,7 @@ static EXPLICIT_DENY: Check = Check {
     id: "permissions.explicit-deny",
     link: Link::Permissions,
     title: "a policy of the role denies an action that the workload needs",
-    background: "A Deny overrules every Allow, wherever that stands. Adding a permission changes nothing.",
+    background: "A Deny overrules every Allow in any policy. Adding a permission does not help.",
     sources: &[
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_AccessPolicyLanguage_Interplay.html",
     ],
@@ -96,7 +96,7 @@ static BOUNDARY: Check = Check {
     id: "permissions.boundary",
     link: Link::Permissions,
     title: "the role's permissions boundary does not allow an action that the workload needs",
-    background: "A permissions boundary is the most that a role may do: an action has to be allowed by it and by a policy of the role.",
+    background: "A permissions boundary limits what a role may do: both the boundary and a policy of the role have to allow an action.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"],
     symptom: false,
 };
@@ -104,8 +104,8 @@ static BOUNDARY: Check = Check {
 static SCP: Check = Check {
     id: "permissions.scp",
     link: Link::Permissions,
-    title: "the organisation's service control policies do not allow an action that the workload needs",
-    background: "Service control policies are the most that any role of an account may do. They belong to the organisation's management account; IAM takes them into account when it simulates, and names no statement.",
+    title: "the organization's service control policies do not allow an action that the workload needs",
+    background: "Service control policies limit what any role of an account may do. They belong to the organization's management account; IAM uses them in a simulation, but does not name the statement.",
     sources: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html"],
     symptom: false,
 };
@@ -114,7 +114,7 @@ static SESSION_POLICY: Check = Check {
     id: "permissions.session-policy",
     link: Link::Permissions,
     title: "the association's session policy does not allow an action that the workload needs",
-    background: "The session policy of an association narrows the sessions of its pods: an action has to be allowed by it and by the role's policies. With a target role it narrows the target role's sessions.",
+    background: "The session policy of an association limits the sessions of its pods: both the session policy and the role's policies have to allow an action. With a target role, it limits the target role's sessions.",
     sources: &["https://aws.amazon.com/blogs/containers/session-policies-for-amazon-eks-pod-identity/"],
     symptom: false,
 };
@@ -122,8 +122,8 @@ static SESSION_POLICY: Check = Check {
 static RESOURCE_POLICY: Check = Check {
     id: "permissions.resource-policy",
     link: Link::Permissions,
-    title: "the table's own policy denies an action that the workload needs",
-    background: "A table can have a policy of its own. A Deny in it overrules the role's policies; and a table of another account can be used only when its policy allows it.",
+    title: "the table's resource policy denies an action that the workload needs",
+    background: "A table can have a resource policy. A Deny in it overrules the role's policies, and a table of another account can be used only if its policy allows it.",
     sources: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/access-control-resource-based.html"],
     symptom: false,
 };
@@ -132,7 +132,7 @@ static KMS: Check = Check {
     id: "permissions.kms",
     link: Link::Permissions,
     title: "the KMS key that the table is encrypted with cannot be used",
-    background: "DynamoDB decrypts the table's key in the name of the caller: readers and writers need kms:Decrypt on a customer managed key, by the role's policies or by the key's own. When DynamoDB cannot use the key at all, the table goes out of use (INACCESSIBLE_ENCRYPTION_CREDENTIALS).",
+    background: "DynamoDB decrypts the table's key on behalf of the caller: readers and writers need kms:Decrypt on a customer managed key, from the role's policies or the key policy. If DynamoDB cannot use the key at all, the table becomes inaccessible (INACCESSIBLE_ENCRYPTION_CREDENTIALS).",
     sources: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html"],
     symptom: false,
 };
@@ -143,9 +143,7 @@ const PREDICTED: &str = "predicted from the policies; IAM was not asked";
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(session) = Session::of(snapshot) else { return Vec::new() };
     if snapshot.needs.is_empty() {
-        return vec![
-            SOUND.skips("what the workload needs", "name what it needs: --needs, --dynamodb, --s3 or another"),
-        ];
+        return vec![PASSED.skips("the workload", "pass --needs ACTION@RESOURCE, --dynamodb or --s3 to check them")];
     }
     let subject = format!("role {}", last(&session.role));
     let view = role(snapshot);
@@ -154,9 +152,9 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         (Observed::Known(_), _) => true,
         (Observed::Unreadable(_), Observed::Known(_)) => false,
         (Observed::Unreadable(why), Observed::Unreadable(more)) => {
-            return vec![SOUND.skips(subject, format!("{why}; and the policies cannot be read: {more}"))];
+            return vec![PASSED.skips(subject, format!("{why}; and the policies cannot be read: {more}"))];
         }
-        (Observed::Unreadable(why), Observed::NotRequested) => return vec![SOUND.skips(subject, why)],
+        (Observed::Unreadable(why), Observed::NotRequested) => return vec![PASSED.skips(subject, why)],
     };
     let judged: Vec<Judged<'_>> = snapshot.needs.iter().map(|need| judge::judge(need, &session, snapshot)).collect();
     let mut findings = broken(&subject, &judged, answered, &session, snapshot);
@@ -165,14 +163,14 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     findings.extend(unseen(snapshot));
     let unknown: Vec<String> = judged.iter().filter_map(Judged::unknown).collect();
     if !unknown.is_empty() {
-        findings.push(SOUND.cannot_tell(subject, unknown.join("; ")));
+        findings.push(PASSED.cannot_tell(subject, unknown.join("; ")));
     } else if judged.iter().all(|one| one.outcome == Outcome::Allowed) {
-        let message = format!("it may do what is needed: {}", count(judged.len(), "action"));
+        let message = format!("it allows {}", count(judged.len(), "action"));
         let message = match &snapshot.access.simulated {
             Observed::Unreadable(why) => format!("{message} ({PREDICTED}: {why})"),
             Observed::Known(_) | Observed::NotRequested => message,
         };
-        let finding = SOUND.ok(subject, message);
+        let finding = PASSED.ok(subject, message);
         findings.push(finding.evidence(source(answered), listed(judged.iter().map(|one| one.need))));
     }
     findings
@@ -271,9 +269,9 @@ fn decided(own: &[&Judged<'_>]) -> String {
 fn why(cause: &Cause) -> String {
     match cause {
         Cause::Missing => "no policy of the role allows it".to_owned(),
-        Cause::Index => "the role's policies allow it on the table, and not on its indexes".to_owned(),
+        Cause::Index => "the role's policies allow it on the table, but not on its indexes".to_owned(),
         Cause::WrongArn { policy, names, differs } => {
-            format!("`{policy}` allows it on {names} only, which differs in {differs}")
+            format!("`{policy}` allows it only on {names}, which differs in {differs}")
         }
         Cause::Tags(reason) => reason.clone(),
         Cause::Denied(policies) => match &policies[..] {
@@ -285,21 +283,20 @@ fn why(cause: &Cause) -> String {
             format!("the role's permissions boundary{named} does not allow it")
         }
         Cause::Organization { maybe: false } => {
-            "the organisation's service control policies do not allow it".to_owned()
+            "the organization's service control policies do not allow it".to_owned()
         }
         Cause::Organization { maybe: true } => {
-            "the organisation's service control policies deny it, unless a condition in them, which podid cannot see, lets \
-             the pods through"
+            "the organization's service control policies deny it, unless they have a condition, which podid cannot see, that allows the pods"
                 .to_owned()
         }
         Cause::Session { denied: true } => "the association's session policy denies it".to_owned(),
         Cause::Session { denied: false } => "the association's session policy does not allow it".to_owned(),
-        Cause::Table { denied: true } => "the table's own policy denies it".to_owned(),
+        Cause::Table { denied: true } => "the table's resource policy denies it".to_owned(),
         Cause::Table { denied: false } => {
-            "the table is another account's, and its own policy does not allow it".to_owned()
+            "the table is in another account, and its resource policy does not allow it".to_owned()
         }
         Cause::Key => {
-            "no policy of the role allows it, and the key's own policy, which podid does not read, has to".to_owned()
+            "no policy of the role allows it: the key policy, which podid does not read, has to".to_owned()
         }
     }
 }

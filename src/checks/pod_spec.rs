@@ -12,16 +12,16 @@ use crate::model::{
     workload::{Injection, Pod},
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &NOT_INJECTED, &SKIP, &ALL_SKIPPED, &PRESET, &AUDIENCE, &HOST_NETWORK];
+pub(super) static CHECKS: &[&Check] = &[&PASSED, &NOT_INJECTED, &SKIP, &ALL_SKIPPED, &PRESET, &AUDIENCE, &HOST_NETWORK];
 
 const HOW: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html";
 const WEBHOOK: &str = "https://github.com/aws/amazon-eks-pod-identity-webhook";
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "pod-spec.ok",
     link: Link::PodSpec,
-    title: "the pods have the settings of Pod Identity",
-    background: "When a pod is made, EKS's webhook adds two variables and a token to each of its containers. Only new pods get them: a running pod, and a restarted container of it, stay as they are.",
+    title: "the pods have the Pod Identity settings",
+    background: "When a pod is created, EKS's webhook adds two variables and a token to each of its containers. Only new pods get them: a running pod does not change, even if its containers restart.",
     sources: &[HOW],
     symptom: false,
 };
@@ -29,8 +29,8 @@ static SOUND: Check = Check {
 static NOT_INJECTED: Check = Check {
     id: "pod-spec.not-injected",
     link: Link::PodSpec,
-    title: "a pod was made after the association and was not injected",
-    background: "The webhook fails open: when it does not answer in time, the pod is made without it, and nothing says so. Made anew, the pod mostly gets its settings.",
+    title: "a pod was created after the association and was not injected",
+    background: "The webhook fails open: if it does not answer in time, the pod is created without the settings, and no error is reported. A recreated pod usually gets them.",
     sources: &["https://github.com/aws/eks-pod-identity-agent/issues/153"],
     symptom: true,
 };
@@ -38,8 +38,8 @@ static NOT_INJECTED: Check = Check {
 static SKIP: Check = Check {
     id: "pod-spec.skip-label",
     link: Link::PodSpec,
-    title: "a label keeps the webhook away",
-    background: "The webhook does not look at pods with the label eks.amazonaws.com/skip-pod-identity-webhook, whatever its value.",
+    title: "a label disables the webhook",
+    background: "The webhook skips pods with the label eks.amazonaws.com/skip-pod-identity-webhook, whatever its value.",
     sources: &[WEBHOOK],
     symptom: false,
 };
@@ -47,8 +47,8 @@ static SKIP: Check = Check {
 static ALL_SKIPPED: Check = Check {
     id: "pod-spec.all-skipped",
     link: Link::PodSpec,
-    title: "an annotation leaves every container out",
-    background: "The annotation eks.amazonaws.com/skip-containers names containers that get no settings: meant for sidecars that bring credentials of their own. A pod all of whose containers are named gets nothing.",
+    title: "an annotation excludes every container",
+    background: "The annotation eks.amazonaws.com/skip-containers names containers that get no settings, such as sidecars with their own credentials. If all containers of a pod are named, none gets credentials.",
     sources: &[WEBHOOK],
     symptom: false,
 };
@@ -56,8 +56,8 @@ static ALL_SKIPPED: Check = Check {
 static PRESET: Check = Check {
     id: "pod-spec.preset",
     link: Link::PodSpec,
-    title: "the manifest sets the variables or the volume of Pod Identity itself",
-    background: "Where a container has one of the two variables already, the webhook adds neither; where there is a volume or mount of the token's name, it adds none. What the manifest says stays then, and mostly leads nowhere.",
+    title: "the manifest sets the Pod Identity variables or volume itself",
+    background: "If a container already has one of the two variables, the webhook adds neither; if there is a volume or mount with the token's name, it adds none. The values of the manifest are kept, and usually do not work.",
     sources: &[WEBHOOK],
     symptom: false,
 };
@@ -66,7 +66,7 @@ static AUDIENCE: Check = Check {
     id: "pod-spec.token-audience",
     link: Link::PodSpec,
     title: "the token is for another audience",
-    background: "EKS Auth takes tokens for the audience pods.eks.amazonaws.com only. A volume of the token's name that the manifest brings for another audience stays, and every token in it is refused.",
+    background: "EKS Auth accepts only tokens for the audience pods.eks.amazonaws.com. If the manifest defines a volume with the token's name for another audience, it is kept, and every token in it is rejected.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html"],
     symptom: false,
 };
@@ -75,7 +75,7 @@ static HOST_NETWORK: Check = Check {
     id: "pod-spec.host-network",
     link: Link::PodSpec,
     title: "the pod shares the network of its node",
-    background: "Pod Identity works there, but the node's metadata service can always be reached too: an SDK that does not take the container's credentials goes on with the node's role.",
+    background: "Pod Identity works there, but the pod can also reach the node's metadata service: an SDK that does not use the container credentials falls back to the node's role.",
     sources: &["https://github.com/aws/eks-pod-identity-agent/issues/139"],
     symptom: true,
 };
@@ -87,15 +87,15 @@ const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     match &snapshot.pods {
-        Observed::Unreadable(why) => return vec![SOUND.skips("the pods", why)],
+        Observed::Unreadable(why) => return vec![PASSED.skips("the pods", why)],
         Observed::NotRequested => return Vec::new(),
         Observed::Known(_) => {}
     }
     if let Observed::Unreadable(why) = &snapshot.association {
-        return vec![SOUND.skips("the pods", format!("the association decides what they should have: {why}"))];
+        return vec![PASSED.skips("the pods", format!("cannot be checked without the association: {why}"))];
     }
     let Some(association) = snapshot.associated() else {
-        return vec![SOUND.skips("the pods", "without an association they get no settings")];
+        return vec![PASSED.skips("the pods", "pods without an association get no settings")];
     };
     let pods = snapshot.live_pods();
     if pods.is_empty() {
@@ -124,12 +124,12 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     if sound > 0 {
         found.insert(
             0,
-            SOUND
+            PASSED
                 .ok("the pods", format!("{} injected", count(sound, "pod")))
                 .evidence("the pods' specs", "variables, mount and token"),
         );
     } else if early > 0 && found.is_empty() {
-        found.push(SOUND.skips("the pods", format!("{} made too early for the association", count(early, "pod"))));
+        found.push(PASSED.skips("the pods", format!("{} created before the association", count(early, "pod"))));
     }
     found
 }
@@ -137,11 +137,11 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
 /// There is no pod. That is as it should be where nothing is meant to run.
 fn without_pods(snapshot: &Snapshot) -> Finding {
     if !snapshot.nothing_runs() {
-        return SOUND.cannot_tell("the pods", "no pod is running, so there are no settings to check");
+        return PASSED.cannot_tell("the pods", "no running pods to check");
     }
     let zero: Vec<String> = snapshot.own_workloads().iter().map(|it| format!("{} has 0 replicas", it.id)).collect();
     let why = if zero.is_empty() { String::new() } else { format!(": {}", zero.join(", ")) };
-    SOUND.skips("the pods", format!("no pod is running{why}"))
+    PASSED.skips("the pods", format!("no pod is running{why}"))
 }
 
 enum Judged {
@@ -154,16 +154,16 @@ enum Judged {
 fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
     let name = FindingSubject::pod(&pod.full_name());
     if pod.labels.contains_key(SKIP_LABEL) {
-        let finding = SKIP.fails(name, "its label keeps the webhook away").evidence("its labels", SKIP_LABEL);
-        return Judged::Broken(finding.change(format!("take the label {SKIP_LABEL} out of the pod template")));
+        let finding = SKIP.fails(name, "its label disables the webhook").evidence("its labels", SKIP_LABEL);
+        return Judged::Broken(finding.change(format!("remove the label {SKIP_LABEL} from the pod template")));
     }
     if !pod.containers.is_empty() && pod.containers.iter().filter(|c| !c.init).all(|c| c.skipped) {
         let said = pod.spec.annotations.get("eks.amazonaws.com/skip-containers").cloned().unwrap_or_default();
-        let finding = ALL_SKIPPED.fails(name, "its annotation leaves every container out");
+        let finding = ALL_SKIPPED.fails(name, "its annotation excludes every container");
         return Judged::Broken(
             finding
                 .evidence("its annotation eks.amazonaws.com/skip-containers", said)
-                .change("take the containers that need credentials out of the annotation of the pod template"),
+                .change("remove the containers that need credentials from the annotation in the pod template"),
         );
     }
     if let Some(finding) = left_out(snapshot, pod, &name) {
@@ -177,18 +177,19 @@ fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
     }
     let lacking = match pod.injection() {
         Injection::Injected => return Judged::Sound(host_network(pod, &name)),
-        Injection::No => "it was made after the association and has none of its settings".to_owned(),
+        Injection::No => "it was created after the association, but has none of its settings".to_owned(),
         // A container that another webhook adds later may well not need any.
         Injection::Partly(containers) if pod.ready => {
-            let lacking = format!("these containers have no settings of Pod Identity: {}", containers.join(", "));
+            let lacking = format!("these containers have no Pod Identity settings: {}", containers.join(", "));
             let finding = NOT_INJECTED.warns(name, lacking).evidence("its spec", "the other containers have them");
             return Judged::Sound(Some(
-                finding.change("if they call AWS, make the pod anew; what another webhook adds has to be there before"),
+                finding
+                    .change("if they call AWS, recreate the pod; containers from another webhook must be added first"),
             ));
         }
         Injection::Partly(containers) => {
             format!(
-                "it was made after the association, and these containers lack its settings: {}",
+                "it was created after the association, but these containers lack its settings: {}",
                 containers.join(", ")
             )
         }
@@ -196,7 +197,7 @@ fn judged(snapshot: &Snapshot, pod: &Pod, association: &Association) -> Judged {
     let finding = NOT_INJECTED.fails(name, lacking).evidence("its spec", format!("no {FULL_URI}"));
     Judged::Broken(
         restart::restarted(finding, snapshot, &[pod])
-            .change("if new pods lack it too, look at the MutatingWebhookConfiguration pod-identity-webhook"),
+            .change("if new pods lack it too, check the MutatingWebhookConfiguration pod-identity-webhook"),
     )
 }
 
@@ -217,9 +218,9 @@ fn left_out(snapshot: &Snapshot, pod: &Pod, name: &FindingSubject) -> Option<Fin
     let said = pod.spec.annotations.get("eks.amazonaws.com/skip-containers").cloned().unwrap_or_default();
     Some(
         ALL_SKIPPED
-            .fails(name, format!("its annotation leaves out container {}, which is failing", first.name))
+            .fails(name, format!("its annotation excludes container {}, which is failing", first.name))
             .evidence("its annotation eks.amazonaws.com/skip-containers", said)
-            .change(format!("take {} out of the annotation of the pod template", first.name)),
+            .change(format!("remove {} from the annotation in the pod template", first.name)),
     )
 }
 
@@ -234,10 +235,10 @@ fn preset(snapshot: &Snapshot, pod: &Pod, name: &FindingSubject) -> Option<Findi
                     AUDIENCE
                         .fails(
                             name,
-                            format!("its token is for the audience {shown}, and EKS Auth takes {PRINCIPAL} only"),
+                            format!("its token is for the audience {shown}, but EKS Auth accepts only {PRINCIPAL}"),
                         )
                         .evidence(format!("its volume {VOLUME}"), format!("audience {shown}"))
-                        .change(format!("take the volume {VOLUME} out of the pod template: the webhook adds its own")),
+                        .change(format!("remove the volume {VOLUME} from the pod template: the webhook adds its own")),
                 );
             }
             VolumeSource::Tokens(tokens)
@@ -246,16 +247,16 @@ fn preset(snapshot: &Snapshot, pod: &Pod, name: &FindingSubject) -> Option<Findi
                 let path = tokens.iter().find(|token| token.audience == PRINCIPAL).map_or("", |token| &token.path);
                 return Some(
                     PRESET
-                        .fails(name, format!("its volume {VOLUME} has the token as {path}, and {TOKEN} does not exist"))
+                        .fails(name, format!("its volume {VOLUME} has the token at {path}, and {TOKEN} does not exist"))
                         .evidence(format!("its volume {VOLUME}"), format!("path {path}"))
-                        .change(format!("take the volume {VOLUME} out of the pod template: the webhook adds its own")),
+                        .change(format!("remove the volume {VOLUME} from the pod template: the webhook adds its own")),
                 );
             }
             VolumeSource::Tokens(_) => {}
             _ => {
                 return Some(
                     PRESET
-                        .fails(name, format!("its manifest brings a volume {VOLUME} that holds no token"))
+                        .fails(name, format!("its manifest defines a volume {VOLUME} without a token"))
                         .evidence("its volumes", VOLUME)
                         .change("rename that volume in the pod template"),
                 );
@@ -298,7 +299,7 @@ fn preset_in(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, name: &F
             PRESET
                 .finds(status, name, format!("container {} sets {variable} itself", container.name))
                 .evidence(format!("container {}, env {variable}", container.name), shown)
-                .change(format!("take {FULL_URI} and {TOKEN_FILE} out of the pod template: the webhook sets them")),
+                .change(format!("remove {FULL_URI} and {TOKEN_FILE} from the pod template: the webhook sets them")),
         );
     }
     // With the region and the kind of STS endpoint set too, the webhook leaves the container out, mount and all.
@@ -311,14 +312,11 @@ fn preset_in(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, name: &F
             PRESET
                 .fails(
                     name,
-                    format!(
-                        "container {} mounts {VOLUME} at another path itself, and so gets no token",
-                        container.name
-                    ),
+                    format!("container {} mounts {VOLUME} at another path, so it gets no token", container.name),
                 )
                 .evidence(format!("container {}, volume mounts", container.name), &mount.path)
                 .change(format!(
-                    "take the mount {VOLUME} at {} out of the pod template: the webhook adds its own",
+                    "remove the mount {VOLUME} at {} from the pod template: the webhook adds its own",
                     mount.path
                 )),
         );
@@ -326,9 +324,9 @@ fn preset_in(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, name: &F
     if both && !container.mounts.iter().any(|mount| mount.path.trim_end_matches('/') == parent) {
         return Some(
             PRESET
-                .fails(name, format!("container {} sets the variables itself, and so gets no token", container.name))
+                .fails(name, format!("container {} sets the variables itself, so it gets no token", container.name))
                 .evidence(format!("container {}, volume mounts", container.name), format!("none at {parent}"))
-                .change(format!("take {FULL_URI} and {TOKEN_FILE} out of the pod template: the webhook sets them")),
+                .change(format!("remove {FULL_URI} and {TOKEN_FILE} from the pod template: the webhook sets them")),
         );
     }
     // One variable of the two, with the right value, keeps the webhook from adding the other.
@@ -339,10 +337,10 @@ fn preset_in(snapshot: &Snapshot, pod: &Pod, container: &ContainerSpec, name: &F
             PRESET
                 .fails(
                     name,
-                    format!("container {} sets {one} itself, and so does not get the other variable", container.name),
+                    format!("container {} sets {one} itself, so it does not get the other variable", container.name),
                 )
                 .evidence(format!("container {}, env", container.name), one)
-                .change(format!("take {one} out of the pod template: the webhook sets both")),
+                .change(format!("remove {one} from the pod template: the webhook sets both")),
         );
     }
     None

@@ -27,10 +27,10 @@ pub(super) fn weigh(snapshot: &Snapshot, findings: &mut [Finding]) {
     for finding in findings.iter_mut().filter(|finding| finding.status == Status::Failed) {
         let by = match finding.check.link {
             Link::Override | Link::Network if pods.iter().any(|pod| concerns(&finding.subject, pod)) => {
-                "its log shows a session of Pod Identity, so it got these credentials all the same"
+                "its log shows a Pod Identity session, so it got these credentials anyway"
             }
-            Link::Trust if live => "EKS Auth gave credentials of this role all the same",
-            Link::Trust if !pods.is_empty() => "a log shows a session of this role all the same",
+            Link::Trust if live => "EKS Auth returned credentials of this role anyway",
+            Link::Trust if !pods.is_empty() => "a log shows a session of this role anyway",
             _ => continue,
         };
         finding.status = Status::Warning;

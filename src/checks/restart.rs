@@ -12,15 +12,15 @@ use crate::{
     plan,
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &BEFORE, &RACE, &STALE];
+pub(super) static CHECKS: &[&Check] = &[&PASSED, &BEFORE, &RACE, &STALE];
 
 const PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html";
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "restart.ok",
     link: Link::Restart,
-    title: "the pods started under the association as it is now",
-    background: "Pods keep the settings that they were made with, and the agent keeps credentials for up to three hours.",
+    title: "the pods started after the association's last change",
+    background: "Pods keep the settings that they were created with, and the agent caches credentials for up to three hours.",
     sources: &[PAGE],
     symptom: false,
 };
@@ -29,7 +29,7 @@ static BEFORE: Check = Check {
     id: "restart.before-association",
     link: Link::Restart,
     title: "pods are older than the association",
-    background: "The webhook sees a pod once, when it is made. A pod of before the association has none of its settings, and a restart of its containers does not change that.",
+    background: "The webhook changes a pod only when it is created. A pod that is older than the association has none of its settings, and a restart of its containers does not change that.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html"],
     // It follows from no other fault: those pods have to be replaced all the same.
     symptom: false,
@@ -38,8 +38,8 @@ static BEFORE: Check = Check {
 static RACE: Check = Check {
     id: "restart.race",
     link: Link::Restart,
-    title: "pods were made in the seconds in which the association was not known everywhere",
-    background: "The answer to the creation of an association comes some seconds before every API server's webhook knows of it. A Deployment that is applied right after it makes pods that are not injected, some of them or all.",
+    title: "pods were created before the association was known everywhere",
+    background: "A new association takes some seconds to reach the webhook of every API server. If a Deployment is applied directly after it, some or all of its pods are not injected.",
     sources: &[PAGE, "https://github.com/aws/eks-pod-identity-agent/issues/52"],
     symptom: false,
 };
@@ -48,7 +48,7 @@ static STALE: Check = Check {
     id: "restart.stale",
     link: Link::Restart,
     title: "pods are older than the association's last change",
-    background: "After a change of role, pods go on with credentials of the role before: up to six hours, or 59 minutes with a target role.",
+    background: "After a change of the role, pods keep credentials of the old role: for up to six hours, or 59 minutes with a target role.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html"],
     symptom: false,
 };
@@ -81,14 +81,14 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         .filter(|pod| pod.injection() != Injection::No && staleness::stale(pod, association).is_some())
         .collect();
     if early.is_empty() && stale.is_empty() {
-        let fresh = SOUND
+        let fresh = PASSED
             .ok("the pods", "newer than the association")
             .evidence("creation times", "later than the association's");
         return if pods.is_empty() { Vec::new() } else { vec![fresh] };
     }
     let mut found = Vec::new();
     for (check, what) in
-        [(&BEFORE, "older than the association"), (&RACE, "made before every API server knew of the association")]
+        [(&BEFORE, "older than the association"), (&RACE, "created before every API server knew the association")]
     {
         let these: Vec<&Pod> = early.iter().filter(|(_, by)| std::ptr::eq(*by, check)).map(|(pod, _)| *pod).collect();
         if !these.is_empty() {
@@ -97,9 +97,9 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     }
     let changed = association.modified_at.or(association.created_at);
     if !stale.is_empty() && staleness::renewed(association, snapshot.now) {
-        let said = "older than the association's last change, and credentials of before it have expired since";
+        let said = "older than the association's last change, but the old credentials have expired since";
         let since = changed.map_or_else(|| "unknown".to_owned(), |at| at.to_string());
-        found.push(SOUND.ok("the pods", said).evidence("the association's last change", since));
+        found.push(PASSED.ok("the pods", said).evidence("the association's last change", since));
     } else if !stale.is_empty() {
         found.push(told(snapshot, &STALE, &stale, "older than the association's last change", changed));
     }

@@ -8,13 +8,13 @@ use crate::model::{
     snapshot::Snapshot,
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &OTHER_PATH, &OTHER_ACCOUNT, &JUST_CREATED, &NO_POLICIES];
+pub(super) static CHECKS: &[&Check] = &[&PASSED, &MISSING, &OTHER_PATH, &OTHER_ACCOUNT, &JUST_CREATED, &NO_POLICIES];
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "role.ok",
     link: Link::Role,
     title: "the association's role exists",
-    background: "EKS looks at the role when an association is made, and then no more.",
+    background: "EKS checks the role only when an association is created.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"],
     symptom: false,
 };
@@ -23,7 +23,7 @@ static MISSING: Check = Check {
     id: "role.missing",
     link: Link::Role,
     title: "the association's role does not exist",
-    background: "A role can be deleted while associations name it. Pods then get the same refusal as with a wrong trust policy.",
+    background: "A role can be deleted while associations use it. Pods then get the same error as with a wrong trust policy.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"],
     symptom: false,
 };
@@ -31,8 +31,8 @@ static MISSING: Check = Check {
 static OTHER_PATH: Check = Check {
     id: "role.other-path",
     link: Link::Role,
-    title: "the role of this name has another path than the association's",
-    background: "A role's name is unique in its account, its ARN has the path too. One that was deleted and made again under another path has another ARN, and the association still names the old one.",
+    title: "the role has another path than in the association",
+    background: "A role's name is unique in its account, but its ARN includes the path. A role that was deleted and recreated with another path has another ARN, and the association still names the old one.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"],
     symptom: false,
 };
@@ -41,7 +41,7 @@ static OTHER_ACCOUNT: Check = Check {
     id: "role.other-account",
     link: Link::Role,
     title: "the association's role is in another account or partition than the cluster",
-    background: "Making an association passes the role to EKS, and a role can be passed within its own account only. A role of another account is reached as the target role: EKS assumes a role of the cluster's account first, and from there the target.",
+    background: "Creating an association passes the role to EKS, and a role can only be passed within its own account. To use a role of another account, set it as the target role: EKS assumes a role of the cluster's account first, and the target role from there.",
     sources: &[
         "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html",
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html",
@@ -53,7 +53,7 @@ static JUST_CREATED: Check = Check {
     id: "role.just-created",
     link: Link::Role,
     title: "the role is so new that EKS may not see it yet",
-    background: "IAM tells other services of a new role, or of a changed trust policy, with some delay. Until then EKS refuses as if the role were not there. Pods ask again, so it passes.",
+    background: "A new role or a changed trust policy reaches other services with some delay. Until then, EKS returns the same error as for a missing role. Pods retry, so the error disappears.",
     sources: &[
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html",
         "https://github.com/hashicorp/terraform-provider-aws/issues/34711",
@@ -65,7 +65,7 @@ static NO_POLICIES: Check = Check {
     id: "role.no-policies",
     link: Link::Role,
     title: "the role has no policies",
-    background: "A role without any inline or managed policy is allowed nothing by itself: pods get credentials, and AWS refuses nearly every call that they make. Only a policy of a resource that names the role can still allow one.",
+    background: "A role without policies allows nothing: pods get credentials, but AWS denies nearly all of their calls. Only a resource policy that names the role can still allow a call.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_identity-vs-resource.html"],
     symptom: false,
 };
@@ -89,7 +89,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             &format!("--role {}", role.arn),
         )],
         Observed::Known(Some(role)) => {
-            let mut found = vec![SOUND.ok(&subject, "it exists").evidence("GetRole", role.arn.to_string())];
+            let mut found = vec![PASSED.ok(&subject, "it exists").evidence("GetRole", role.arn.to_string())];
             found.extend(young(snapshot, role, &subject));
             found.extend(without_policies(snapshot, role, &subject));
             found
@@ -102,7 +102,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             snapshot,
             "--create-role",
         )],
-        Observed::Unreadable(why) => vec![SOUND.skips(subject, why)],
+        Observed::Unreadable(why) => vec![PASSED.skips(subject, why)],
         Observed::NotRequested => Vec::new(),
     }
 }
@@ -130,7 +130,7 @@ fn young(snapshot: &Snapshot, role: &Role, subject: &str) -> Option<Finding> {
     let age = snapshot.now.as_second() - created.as_second();
     (age < SETTLES).then(|| {
         JUST_CREATED
-            .warns(subject, format!("it was made {} seconds ago, and EKS may not see it yet", age.max(0)))
+            .warns(subject, format!("it was created {} seconds ago, and EKS may not see it yet", age.max(0)))
             .evidence("GetRole", format!("CreateDate {created}"))
             .change("wait a minute and verify again")
     })
@@ -140,7 +140,7 @@ fn without_policies(snapshot: &Snapshot, role: &Role, subject: &str) -> Option<F
     let name = &role.name;
     (snapshot.role.policies == Observed::Known(0)).then(|| {
         NO_POLICIES
-            .warns(subject, "it has no policies: AWS refuses the calls of its pods")
+            .warns(subject, "it has no policies: AWS denies the calls of its pods")
             .evidence("ListRolePolicies, ListAttachedRolePolicies", "none")
             .change(format!(
                 "grant what the pods need: `podid policy attach {name} --policy-file FILE` (or --dynamodb TABLE, --policy-arn ARN)"

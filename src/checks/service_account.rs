@@ -6,13 +6,13 @@ use crate::model::{
     snapshot::Snapshot,
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING];
+pub(super) static CHECKS: &[&Check] = &[&PASSED, &MISSING];
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "service-account.ok",
     link: Link::ServiceAccount,
     title: "the service account exists",
-    background: "An association can be made for a service account that does not exist: it takes effect when both the namespace and the service account do. An annotation of IRSA on it does no harm: the association wins.",
+    background: "An association can be created for a service account that does not exist: it takes effect when both the namespace and the service account exist. An IRSA annotation on the service account does no harm: the association takes precedence.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html"],
     symptom: false,
 };
@@ -21,7 +21,7 @@ static MISSING: Check = Check {
     id: "service-account.missing",
     link: Link::ServiceAccount,
     title: "the namespace or the service account does not exist",
-    background: "EKS does not look whether the names of an association exist. A mistyped one stays without effect, and cannot be changed: namespace and service account of an association are fixed.",
+    background: "EKS does not check whether the names of an association exist. An association with a mistyped name has no effect and cannot be corrected: its namespace and service account cannot be changed.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdatePodIdentityAssociation.html"],
     symptom: false,
 };
@@ -31,14 +31,14 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let subject = format!("service account {who}");
     let state = match &snapshot.service_account {
         Observed::Known(ServiceAccountState::Exists { irsa_role: None }) => {
-            return vec![SOUND.ok(&subject, "it exists").evidence("the Kubernetes API", "found")];
+            return vec![PASSED.ok(&subject, "it exists").evidence("the Kubernetes API", "found")];
         }
         Observed::Known(ServiceAccountState::Exists { irsa_role: Some(role) }) => {
-            let said = format!("it exists; its annotation for IRSA names {role}, and an association wins over that");
-            return vec![SOUND.ok(&subject, said).evidence("its annotation eks.amazonaws.com/role-arn", role)];
+            let said = format!("it exists; its IRSA annotation names {role}, but an association takes precedence");
+            return vec![PASSED.ok(&subject, said).evidence("its annotation eks.amazonaws.com/role-arn", role)];
         }
         Observed::Known(state) => state,
-        Observed::Unreadable(why) => return vec![SOUND.skips(subject, why)],
+        Observed::Unreadable(why) => return vec![PASSED.skips(subject, why)],
         Observed::NotRequested => return Vec::new(),
     };
     let what = match state {
@@ -48,9 +48,9 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let finding = MISSING.fails(&subject, what).evidence("the Kubernetes API", "not found");
     vec![match (state, state.near().first()) {
         (_, Some(near)) => {
-            let finding = finding.evidence("the Kubernetes API", format!("a name like it: {near}"));
+            let finding = finding.evidence("the Kubernetes API", format!("similar name: {near}"));
             let finding = if snapshot.associated().is_some() {
-                finding.change("if the association was mistyped, make another for the right name: it cannot be renamed")
+                finding.change("if the name was mistyped, create another association: it cannot be renamed")
             } else {
                 finding
             };
@@ -58,8 +58,8 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         }
         (ServiceAccountState::NoNamespace { namespaces, .. }, None) if !namespaces.is_empty() => {
             let names = namespaces.join(", ");
-            let finding = finding.evidence("the Kubernetes API", format!("a namespace with a name like it: {names}"));
-            finding.change(format!("name the right namespace, if it is one of these: {names}"))
+            let finding = finding.evidence("the Kubernetes API", format!("similar namespace names: {names}"));
+            finding.change(format!("use the right namespace, if it is one of these: {names}"))
         }
         (ServiceAccountState::NoNamespace { .. }, None) => finding
             .command(format!("kubectl create namespace {}", who.namespace))

@@ -14,15 +14,15 @@ use crate::model::{
     },
 };
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &MISSING, &NOT_PERMITTED, &TRUST, &EXTERNAL_ID];
+pub(super) static CHECKS: &[&Check] = &[&PASSED, &MISSING, &NOT_PERMITTED, &TRUST, &EXTERNAL_ID];
 
 const PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html";
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "target-role.ok",
     link: ChainLink::TargetRole,
-    title: "the role may assume the target role, and is trusted by it",
-    background: "With a target role, EKS first assumes the association's role and from there the target; the pods get the target's credentials.",
+    title: "the role may assume the target role, and the target role trusts it",
+    background: "With a target role, EKS first assumes the association's role, and from there the target role; the pods get the credentials of the target role.",
     sources: &[PAGE],
     symptom: false,
 };
@@ -31,7 +31,7 @@ static MISSING: Check = Check {
     id: "target-role.missing",
     link: ChainLink::TargetRole,
     title: "the target role does not exist",
-    background: "EKS does not look whether the target role of an association exists. Pods hear of it when they ask for credentials, in the words of a wrong trust policy.",
+    background: "EKS does not check whether the target role of an association exists. Pods get an error when they request credentials, with the same message as for a wrong trust policy.",
     sources: &[PAGE],
     symptom: false,
 };
@@ -40,7 +40,7 @@ static NOT_PERMITTED: Check = Check {
     id: "target-role.not-permitted",
     link: ChainLink::TargetRole,
     title: "the association's role may not assume the target role",
-    background: "The association's role needs sts:AssumeRole and, since session tags are passed on, sts:TagSession on the target's ARN. In one account a trust policy that names the role itself is enough for IAM; then this is a warning.",
+    background: "The association's role needs sts:AssumeRole and, since session tags are passed on, sts:TagSession on the target's ARN. Within one account, a trust policy that names the role itself is enough for IAM; then this is a warning.",
     sources: &[PAGE, "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"],
     symptom: false,
 };
@@ -49,7 +49,7 @@ static TRUST: Check = Check {
     id: "target-role.trust",
     link: ChainLink::TargetRole,
     title: "the target role does not trust the association's role",
-    background: "The target's trust policy has to let in the association's role, by its account or its ARN, for sts:AssumeRole and sts:TagSession. Its conditions are compared with the session tags, with aws:PrincipalArn, and where there are no tags with the external id.",
+    background: "The target's trust policy has to allow the association's role, by its account or its ARN, for sts:AssumeRole and sts:TagSession. Its conditions are compared with the session tags, with aws:PrincipalArn, and where there are no tags with the external id.",
     sources: &[PAGE],
     symptom: false,
 };
@@ -57,8 +57,8 @@ static TRUST: Check = Check {
 static EXTERNAL_ID: Check = Check {
     id: "target-role.external-id",
     link: ChainLink::TargetRole,
-    title: "the target role asks for another external id",
-    background: "EKS sends the association's external id, of the form region/account/cluster/namespace/service-account. It is made by EKS and cannot be chosen: the target's trust policy has to have the one that DescribePodIdentityAssociation gives.",
+    title: "the target role requires another external ID",
+    background: "EKS sends the association's external ID, in the form region/account/cluster/namespace/service-account. EKS creates it, and it cannot be chosen: the target's trust policy has to use the one from DescribePodIdentityAssociation.",
     sources: &[PAGE, "https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html"],
     symptom: false,
 };
@@ -85,7 +85,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     // Remedies write both into policies, where a wildcard would name other roles too.
     let (primary, target) = match (Arn::strict(&association.role_arn), Arn::strict(target)) {
         (Ok(primary), Ok(target)) => (primary, target),
-        (Err(why), _) | (_, Err(why)) => return vec![SOUND.cannot_tell(subject, why.to_string())],
+        (Err(why), _) | (_, Err(why)) => return vec![PASSED.cannot_tell(subject, why.to_string())],
     };
     let link = Link {
         cluster,
@@ -103,7 +103,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         (Some(permission), Some(trust)) if [&permission, &trust].iter().all(|f| f.status == Status::Ok) => {
             let said = format!("{}, and it {}", permission.message, trust.message);
             let evidence = permission.evidence.into_iter().chain(trust.evidence).collect();
-            vec![Finding { evidence, ..SOUND.ok(view.subject, said) }]
+            vec![Finding { evidence, ..PASSED.ok(view.subject, said) }]
         }
         (permission, trust) => permission.into_iter().chain(trust).collect(),
     }
@@ -116,7 +116,7 @@ impl View<'_> {
         let role = format!("role {}", self.hop.link.primary.name());
         let documents = match &self.snapshot.role.documents {
             Observed::Known(documents) => documents,
-            Observed::Unreadable(why) => return Some(SOUND.skips(format!("the policies of {role}"), why)),
+            Observed::Unreadable(why) => return Some(PASSED.skips(format!("the policies of {role}"), why)),
             Observed::NotRequested => return None,
         };
         let source = format!("the policies of {role}");
@@ -124,11 +124,11 @@ impl View<'_> {
         let told = if told.is_empty() { "it has none".to_owned() } else { told };
         let reasons = match self.hop.permitted(documents, &target) {
             Verdict::Admits => {
-                let sound = SOUND.ok(&self.subject, format!("{role} may assume it"));
+                let sound = PASSED.ok(&self.subject, format!("{role} may assume it"));
                 return Some(sound.evidence(source, told));
             }
             Verdict::Unknown(why) => {
-                return Some(SOUND.cannot_tell(&self.subject, why.join("; ")).evidence(source, told));
+                return Some(PASSED.cannot_tell(&self.subject, why.join("; ")).evidence(source, told));
             }
             Verdict::Refuses(reasons) => reasons,
         };
@@ -148,7 +148,7 @@ impl View<'_> {
         let change = if !denied && reasons.iter().all(fenced) {
             format!("allow {} on {target} in the permissions boundary of {role}", ACTIONS.join(" and "))
         } else if denied {
-            "take the statement that denies it away: no added statement overrules a Deny".to_owned()
+            "remove the statement that denies it: no added statement overrules a Deny".to_owned()
         } else {
             format!("add to the policies of {role}: {statement}")
         };
@@ -161,7 +161,7 @@ impl View<'_> {
             Observed::Known(Some(role)) => role,
             Observed::Known(None) => return Some(self.missing("it does not exist".to_owned(), "NoSuchEntity")),
             Observed::Unreadable(why) => {
-                let finding = SOUND.skips(&self.subject, format!("its trust policy was not seen: {why}"));
+                let finding = PASSED.skips(&self.subject, format!("its trust policy is not visible: {why}"));
                 return Some(finding.change(format!("its trust policy needs {}", self.statements())));
             }
             Observed::NotRequested => return None,
@@ -173,11 +173,11 @@ impl View<'_> {
         let source = format!("GetRole {}", role.name);
         let finding = match self.hop.trusted(&role.trust) {
             Verdict::Admits => {
-                let sound = SOUND.ok(&self.subject, format!("trusts role {}", self.hop.link.primary.name()));
+                let sound = PASSED.ok(&self.subject, format!("trusts role {}", self.hop.link.primary.name()));
                 return Some(sound.evidence(source, "AssumeRolePolicyDocument"));
             }
             Verdict::Unknown(why) => {
-                let finding = SOUND.cannot_tell(&self.subject, why.join("; "));
+                let finding = PASSED.cannot_tell(&self.subject, why.join("; "));
                 return Some(finding.evidence(source, "AssumeRolePolicyDocument"));
             }
             Verdict::Refuses(reasons) => {
@@ -187,7 +187,7 @@ impl View<'_> {
                 check.fails(&self.subject, trust::in_words(&reasons))
             }
         };
-        let id = self.hop.link.external_id.map_or_else(|| "no external id".to_owned(), |id| format!("externalId {id}"));
+        let id = self.hop.link.external_id.map_or_else(|| "no external ID".to_owned(), |id| format!("externalId {id}"));
         let finding = finding
             .evidence(source, "AssumeRolePolicyDocument")
             .evidence("DescribePodIdentityAssociation", format!("role {}, {id}", self.hop.link.primary));
@@ -202,7 +202,7 @@ impl View<'_> {
             .fails(&self.subject, said)
             .evidence("DescribePodIdentityAssociation", format!("targetRoleArn {}", self.target))
             .evidence(format!("GetRole {}", self.target.name()), told)
-            .change(format!("make it, with a trust policy that has {}", self.statements()))
+            .change(format!("create it, with a trust policy that has {}", self.statements()))
     }
 
     /// What its trust policy has to have.

@@ -10,16 +10,16 @@ use crate::model::{
 };
 
 pub(super) static CHECKS: &[&Check] =
-    &[&SOUND, &PRINCIPAL, &MISSING_ASSUME_ROLE, &MISSING_TAG_SESSION, &CONDITION, &SESSION_TAGS_OFF, &DENIED];
+    &[&PASSED, &PRINCIPAL, &MISSING_ASSUME_ROLE, &MISSING_TAG_SESSION, &CONDITION, &SESSION_TAGS_OFF, &DENIED];
 
 const ROLE_PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html";
 const TAGS_PAGE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html";
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "trust.ok",
     link: Link::Trust,
-    title: "the role's trust policy admits the service account",
-    background: "EKS assumes the role as the service pods.eks.amazonaws.com, with six session tags that name cluster, namespace, service account and pod. Whatever the trust policy refuses, pods hear only `EKS does not have permissions to assume the associated role`.",
+    title: "the role's trust policy allows the service account",
+    background: "EKS assumes the role as the service pods.eks.amazonaws.com, with six session tags that name cluster, namespace, service account and pod. For every denial by the trust policy, pods get the same message: `EKS does not have permissions to assume the associated role`.",
     sources: &[ROLE_PAGE],
     symptom: false,
 };
@@ -28,7 +28,7 @@ static PRINCIPAL: Check = Check {
     id: "trust.principal",
     link: Link::Trust,
     title: "the role does not trust Pod Identity",
-    background: "No Allow statement names the service pods.eks.amazonaws.com, which is called so in every partition. A role that was made for IRSA trusts an OIDC provider, one for nodes trusts ec2.amazonaws.com: neither lets Pod Identity in.",
+    background: "No Allow statement names the service pods.eks.amazonaws.com, which has this name in every partition. A role for IRSA trusts an OIDC provider, and a role for nodes trusts ec2.amazonaws.com: neither allows Pod Identity.",
     sources: &[ROLE_PAGE, "https://github.com/hashicorp/terraform-provider-aws/issues/41483"],
     symptom: false,
 };
@@ -46,7 +46,7 @@ static MISSING_TAG_SESSION: Check = Check {
     id: "trust.missing-tag-session",
     link: Link::Trust,
     title: "the trust policy does not allow sts:TagSession",
-    background: "EKS passes session tags when it assumes the role, and that takes a permission of its own. With session tags off STS does not ask for it, but EKS may, when an association is made or changed: that is not documented, so it is a warning then.",
+    background: "EKS passes session tags when it assumes the role, which needs a separate permission. With session tags disabled, STS does not require it, but EKS may when an association is created or changed: this is not documented, so it is a warning then.",
     sources: &[ROLE_PAGE, "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html"],
     symptom: false,
 };
@@ -54,8 +54,8 @@ static MISSING_TAG_SESSION: Check = Check {
 static CONDITION: Check = Check {
     id: "trust.condition",
     link: Link::Trust,
-    title: "a condition of the trust policy keeps the service account out",
-    background: "Conditions are compared with what EKS sends: the session tags as aws:RequestTag/…, aws:SourceAccount, and aws:SourceArn, which is the cluster's ARN and not the association's. StringEquals minds the case and takes `*` literally. Keys that a service's call does not have, such as sts:ExternalId or aws:PrincipalArn, never match.",
+    title: "a condition of the trust policy does not match the service account",
+    background: "Conditions are compared with what EKS sends: the session tags as aws:RequestTag/…, aws:SourceAccount, and aws:SourceArn, which is the cluster's ARN and not the association's. StringEquals is case-sensitive and treats `*` literally. Keys that a call of a service does not have, such as sts:ExternalId or aws:PrincipalArn, never match.",
     sources: &[
         TAGS_PAGE,
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html",
@@ -67,8 +67,8 @@ static CONDITION: Check = Check {
 static SESSION_TAGS_OFF: Check = Check {
     id: "trust.session-tags-off",
     link: Link::Trust,
-    title: "the trust policy asks for session tags, and the association has them off",
-    background: "With disableSessionTags EKS sends none of the six tags, so a condition on aws:RequestTag/… cannot hold. What is left to tell callers apart by is aws:SourceArn, the cluster's ARN, and aws:SourceAccount.",
+    title: "the trust policy requires session tags, but the association disables them",
+    background: "With disableSessionTags EKS sends none of the six tags, so a condition on aws:RequestTag/… cannot match. Only aws:SourceArn, the cluster's ARN, and aws:SourceAccount can distinguish callers then.",
     sources: &[TAGS_PAGE],
     symptom: false,
 };
@@ -77,7 +77,7 @@ static DENIED: Check = Check {
     id: "trust.denied",
     link: Link::Trust,
     title: "a statement of the trust policy denies it",
-    background: "A Deny that matches wins over every Allow. One with NotPrincipal, or with a negated condition on a key that EKS does not send, matches more than it seems to.",
+    background: "A matching Deny overrules every Allow. A Deny with NotPrincipal, or with a negated condition on a key that EKS does not send, may match more than intended.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"],
     symptom: false,
 };
@@ -90,7 +90,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         // Another role than the association's says nothing of it.
         Observed::Known(Some(role)) if role.arn.to_string() != association.role_arn => return Vec::new(),
         Observed::Known(Some(role)) => role,
-        Observed::Unreadable(why) => return vec![SOUND.skips("the role", why)],
+        Observed::Unreadable(why) => return vec![PASSED.skips("the role", why)],
         Observed::Known(None) | Observed::NotRequested => return Vec::new(),
     };
     let session_tags = !association.disable_session_tags;
@@ -127,8 +127,8 @@ fn refused_pods(snapshot: &Snapshot, role: &Role, request: &Request<'_>) -> Opti
 /// What the policy alone does not tell: the names of the pods may, and credentials that EKS Auth gave do.
 fn undecided(snapshot: &Snapshot, subject: &str, role: &Role, request: &Request<'_>, reasons: &[String]) -> Finding {
     if proof::live(snapshot) {
-        return SOUND
-            .ok(subject, format!("it admits {}, as EKS Auth gave credentials", request.subject))
+        return PASSED
+            .ok(subject, format!("it allows {}: EKS Auth returned credentials", request.subject))
             .evidence("AssumeRoleForPodIdentity", "credentials of this role");
     }
     let pods = snapshot.live_pods();
@@ -137,11 +137,11 @@ fn undecided(snapshot: &Snapshot, subject: &str, role: &Role, request: &Request<
         trust::at_run_time(&role.trust, &of_one) == Verdict::Admits
     };
     if !pods.is_empty() && pods.iter().all(|pod| admits(&pod.name)) {
-        return SOUND
-            .ok(subject, format!("it admits the pods of {} by their names", request.subject))
+        return PASSED
+            .ok(subject, format!("it allows the pods of {} by their names", request.subject))
             .evidence("GetRole", "AssumeRolePolicyDocument");
     }
-    let finding = SOUND.cannot_tell(subject, reasons.join("; ")).evidence("GetRole", "AssumeRolePolicyDocument");
+    let finding = PASSED.cannot_tell(subject, reasons.join("; ")).evidence("GetRole", "AssumeRolePolicyDocument");
     finding.command(format!("podid verify {} --live", request.subject))
 }
 
@@ -166,10 +166,10 @@ fn check_for(reasons: &[Reason]) -> &'static Check {
 /// EKS gets in; where it sends no tags, whether it would also when it looks at the role anew.
 fn admitted(subject: &str, role: &Role, request: &Request<'_>) -> Vec<Finding> {
     let sound =
-        SOUND.ok(subject, format!("admits {}", request.subject)).evidence("GetRole", "AssumeRolePolicyDocument");
+        PASSED.ok(subject, format!("allows {}", request.subject)).evidence("GetRole", "AssumeRolePolicyDocument");
     let mut found = vec![sound];
     if let Verdict::Refuses(reasons) = trust::evaluate(&role.trust, request) {
-        let told = format!("{}: EKS may refuse the next change of the association", trust::in_words(&reasons));
+        let told = format!("{}: EKS may reject the next change of the association", trust::in_words(&reasons));
         found.push(mended(MISSING_TAG_SESSION.warns(subject, told), role, request));
     }
     found
@@ -177,7 +177,7 @@ fn admitted(subject: &str, role: &Role, request: &Request<'_>) -> Vec<Finding> {
 
 /// Adds what it rests on, and the correction where there is one.
 fn mended(finding: Finding, role: &Role, request: &Request<'_>) -> Finding {
-    let tags = if request.session_tags { "session tags are sent" } else { "disableSessionTags: true" };
+    let tags = if request.session_tags { "session tags are enabled" } else { "disableSessionTags: true" };
     let finding = finding
         .evidence("GetRole", "AssumeRolePolicyDocument")
         .evidence("DescribePodIdentityAssociation", tags)
@@ -186,10 +186,10 @@ fn mended(finding: Finding, role: &Role, request: &Request<'_>) -> Finding {
     match trust::corrected(&role.trust, &lint) {
         Ok(_) => finding.command(format!("podid role trust {} --service-account {} --fix", role.name, request.subject)),
         Err(Unfixable::TooLong(long)) => {
-            finding.change(format!("the corrected trust policy {long}: shorten the present one: {}", trust::SHORTEN))
+            finding.change(format!("the corrected trust policy {long}: shorten the current one: {}", trust::SHORTEN))
         }
         Err(Unfixable::SidTaken(taken)) => finding.change(format!("{taken}: {}", taken.advice(&role.name))),
         Err(Unfixable::Denied | Unfixable::Nothing) => finding
-            .change("take the statement that denies it out of the trust policy: no added statement overrules a Deny"),
+            .change("remove the statement that denies it from the trust policy: no added statement overrules a Deny"),
     }
 }

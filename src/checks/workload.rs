@@ -13,15 +13,15 @@ use crate::model::{
 /// Pods that the evidence names.
 const SHOWN: usize = 5;
 
-pub(super) static CHECKS: &[&Check] = &[&SOUND, &NONE, &OTHER, &CHILDREN];
+pub(super) static CHECKS: &[&Check] = &[&PASSED, &NONE, &OTHER, &CHILDREN];
 
 const POD: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-configuration.html";
 
-static SOUND: Check = Check {
+static PASSED: Check = Check {
     id: "workload.ok",
     link: Link::Workload,
     title: "something uses the service account",
-    background: "Pods get what the association of their own service account gives, and no other.",
+    background: "Pods get only the credentials of their own service account's association.",
     sources: &[POD],
     symptom: false,
 };
@@ -30,7 +30,7 @@ static NONE: Check = Check {
     id: "workload.none",
     link: Link::Workload,
     title: "nothing uses the service account",
-    background: "Neither a pod, a Deployment, a StatefulSet, a DaemonSet nor a CronJob names it.",
+    background: "No pod, Deployment, StatefulSet, DaemonSet or CronJob uses it.",
     sources: &[POD],
     symptom: true,
 };
@@ -38,8 +38,8 @@ static NONE: Check = Check {
 static OTHER: Check = Check {
     id: "workload.other-service-account",
     link: Link::Workload,
-    title: "the workload that was meant runs as another service account",
-    background: "A pod whose spec names no service account runs as `default` of its namespace, and gets nothing of an association for another.",
+    title: "the intended workload runs as another service account",
+    background: "A pod whose spec names no service account runs as `default` of its namespace, and gets no credentials from another service account's association.",
     sources: &[POD],
     symptom: true,
 };
@@ -57,7 +57,7 @@ static CHILDREN: Check = Check {
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let subject = format!("service account {}", snapshot.subject);
     match (&snapshot.workloads, &snapshot.pods) {
-        (Observed::Unreadable(why), _) | (_, Observed::Unreadable(why)) => return vec![SOUND.skips(subject, why)],
+        (Observed::Unreadable(why), _) | (_, Observed::Unreadable(why)) => return vec![PASSED.skips(subject, why)],
         (Observed::NotRequested, _) | (_, Observed::NotRequested) => return Vec::new(),
         (Observed::Known(_), Observed::Known(_)) => {}
     }
@@ -67,7 +67,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     }
     let names: Vec<String> = own.iter().map(|workload| workload.id.to_string()).collect();
     let by = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
-    let used = SOUND
+    let used = PASSED
         .ok(&subject, format!("{}{by}", count(pods.len(), "pod")))
         .evidence("the pods and workloads of its namespace", names.join(", "));
     std::iter::once(used).chain(children(snapshot)).collect()
@@ -111,8 +111,8 @@ fn by_cron_jobs(snapshot: &Snapshot, subject: &str) -> Option<Finding> {
     let jobs = snapshot.cron_jobs.known().filter(|jobs| !jobs.is_empty())?;
     let shown = |job: &CronJob| format!("cronjob/{}{}", job.name, if job.suspended { " (suspended)" } else { "" });
     let names: Vec<String> = jobs.iter().map(shown).collect();
-    let said = format!("used by {}, which has no pod now", names.join(", "));
-    Some(SOUND.ok(subject, said).evidence("the CronJobs of its namespace", names.join(", ")))
+    let said = format!("used by {}, which has no pods now", names.join(", "));
+    Some(PASSED.ok(subject, said).evidence("the CronJobs of its namespace", names.join(", ")))
 }
 
 /// Two names of which one may be a slip for the other: a part of it, or a letter or two off.
@@ -137,7 +137,7 @@ fn unused(snapshot: &Snapshot, subject: &str) -> Finding {
         .filter(|workload| workload.service_account == "default" || alike(&workload.service_account, &who.name))
         .collect();
     let Some(meant) = strays.iter().find(|workload| meant_for(&workload.id.name, &who.name)) else {
-        let finding = NONE.warns(subject, "no pod and no workload uses it").evidence(place, "none names it");
+        let finding = NONE.warns(subject, "no pod or workload uses it").evidence(place, "none names it");
         return match &snapshot.cron_jobs {
             Observed::Unreadable(why) => finding.evidence("the CronJobs of its namespace", why),
             Observed::Known(_) | Observed::NotRequested => finding,
@@ -146,7 +146,7 @@ fn unused(snapshot: &Snapshot, subject: &str) -> Finding {
     OTHER
         .fails(
             meant.id.full(),
-            format!("it runs as service account {}, and nothing runs as {}", meant.service_account, who.name),
+            format!("it runs as service account {}, and no pod runs as {}", meant.service_account, who.name),
         )
         .evidence(place, format!("{} names serviceAccountName {}", meant.id, meant.service_account))
         .change(format!(

@@ -32,14 +32,14 @@ pub fn found<'a>(asked: &RoleRef, role: Option<&'a Role>) -> Result<&'a Role> {
 /// There is no such role.
 pub fn missing(asked: &RoleRef) -> Failure {
     Failure::failed(format!("no role `{}` in this account", asked.name()))
-        .hint("see those that trust Pod Identity: `podid role list`")
+        .hint("list the roles that trust Pod Identity: `podid role list`")
 }
 
 /// The caller's account has another role of that name.
 pub fn elsewhere(asked: &Arn, found: &Arn) -> Failure {
     if asked.account != found.account || asked.partition != found.partition {
-        return Failure::usage(format!("{asked} is not of the account of the AWS credentials ({})", found.account))
-            .hint("use the profile of that account with `--profile`");
+        return Failure::usage(format!("{asked} is not in the account of the AWS credentials ({})", found.account))
+            .hint("pass the profile of that account with `--profile`");
     }
     Failure::usage(format!("the role of that name is {found}, not {asked}"))
 }
@@ -90,9 +90,9 @@ async fn consent(ctx: &Context, arn: &Arn, changing: &Changing) -> Result<()> {
     }
     let place = format!("role {} of account {} (from the AWS credentials)", arn.name(), arn.account);
     if !ctx.term.can_prompt() {
-        return Err(Failure::usage("this needs a yes (it changes a role) and there is no terminal to ask on")
+        return Err(Failure::usage("confirmation required: this changes a role, and there is no terminal to ask on")
             .because(place)
-            .hint("say it with `--yes`, after looking at the plan with `--dry-run`"));
+            .hint("check the plan with `--dry-run`, then pass `--yes`"));
     }
     let question = format!("Apply this to {place}?");
     if ctx.deadline.excluding_user_time(prompt::Answer::ask(&ctx.term, &question)).await?.given() {

@@ -27,7 +27,7 @@ use crate::{
     prove::agent::{self, Ready, Wait},
 };
 
-/// Install, upgrade and remove the agent on the nodes, and see where it is missing
+/// Install, upgrade, check or remove the EKS Pod Identity Agent
 #[derive(Debug, Args)]
 pub struct Agent {
     #[command(subcommand)]
@@ -80,12 +80,12 @@ pub async fn settle(
         }
     };
     match &ready.unread {
-        Some(why) => line.done(format!("the nodes could not be read any more ({why})")),
+        Some(why) => line.done(format!("the nodes could no longer be read ({why})")),
         None if only.is_some() && ready.never.is_empty() => line.done("ready on every node that needs it"),
         None => line.done(view::summary(&ready.state)),
     }
     if !ready.never.is_empty() {
-        ctx.term.warn(format!("not waited for: {}", grouped(&ready.never)));
+        ctx.term.warn(format!("not ready, and not waited for: {}", grouped(&ready.never)));
     }
     Ok(ready)
 }
@@ -99,7 +99,7 @@ pub async fn updated(ctx: &Context, id: &str, state: AgentState) -> Result<Ready
     let ended = agent::update(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?, id).await;
     line.clear();
     if !ended? {
-        ctx.term.warn("what EKS says of the update could not be read: not allowed: eks:DescribeUpdate");
+        ctx.term.warn("could not read the state of the update: not allowed: eks:DescribeUpdate");
     }
     // What was read before the update tells nothing of what is there now.
     settle(ctx, AgentState { addon: None, ..state }, true, None).await

@@ -24,47 +24,49 @@ use crate::{
     observe,
 };
 
-/// Let a service account act as an IAM role, and prove it
+/// Associate a service account with an IAM role, and check that new pods get its credentials
 ///
-/// Plans only what is missing of: the agent, the service account, the role with its trust policy and permissions, and the
-/// association; shows the plan, carries it out, and waits until new pods are injected. Running pods keep their old
-/// credentials until they are recycled (--recycle).
+/// Plans whatever is missing: the agent, the service account, the role with its trust policy and permissions, and the
+/// association. Shows the plan, applies it, and waits until new pods get credentials. Running pods keep their old
+/// credentials until they are restarted (--recycle).
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, group = ArgGroup::new("which").required(true).multiple(true))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Associate {
     #[command(flatten)]
     subject: AccountArg,
-    /// Role to act as, by name or ARN
+    /// IAM role, by name or ARN
     #[arg(long, value_name = "NAME|ARN", group = "which")]
     role: Option<RoleRef>,
-    /// Create the role if it is missing; without --role its name is made from cluster, namespace and service account
+    /// Create the role if it does not exist; without --role, podid derives its name from cluster, namespace and
+    /// service account
     #[arg(long, group = "which")]
     create_role: bool,
     #[command(flatten)]
     permissions: Permissions,
-    /// Permissions boundary of a role that is created
+    /// Permissions boundary for a created role
     #[arg(long, value_name = "ARN", help_heading = "Permissions", requires = "create_role")]
     permissions_boundary: Option<String>,
     /// With --create-role: take over a role that podid did not create, or that differs from what podid creates
     #[arg(long, requires = "create_role")]
     adopt: bool,
-    /// Path of a role that is created [default: /podid/]
+    /// Path for a created role [default: /podid/]
     #[arg(long, value_name = "PATH", requires = "create_role")]
     path: Option<String>,
-    /// Tag on the association, and on a role that is created (can be repeated)
+    /// Tag for the association, and for a created role (can be repeated)
     #[arg(long, value_name = "KEY=VALUE")]
     tag: Vec<String>,
-    /// Whom the trust policy admits [default: service-account; with --disable-session-tags: cluster]
+    /// Who may assume the role [default: service-account; with --disable-session-tags: cluster]
     #[arg(long, value_enum, value_name = "SCOPE")]
     scope: Option<ScopeArg>,
-    /// Role to assume from the association's role, of this or another account: the pods get its credentials
+    /// Target role, in this or another account: EKS assumes it from the association's role, and the pods get its
+    /// credentials
     #[arg(long, value_name = "ARN", help_heading = "Target role and session", conflicts_with = "no_target_role")]
     target_role: Option<String>,
-    /// Write podid's statement to the trust policy of a target role in the caller's account
+    /// Add podid's statement to the trust policy of the target role, if it is in the caller's account
     #[arg(long, help_heading = "Target role and session", requires = "target_role")]
     fix_target_trust: bool,
-    /// Have no target role any more
+    /// Remove the target role
     #[arg(long, help_heading = "Target role and session")]
     no_target_role: bool,
     /// Limit the pods' sessions to this policy document (at most 2,048 characters; needs --disable-session-tags)
@@ -76,34 +78,34 @@ pub struct Associate {
         conflicts_with = "no_session_policy"
     )]
     session_policy: Option<PathBuf>,
-    /// Have no session policy any more
+    /// Remove the session policy
     #[arg(long, help_heading = "Target role and session")]
     no_session_policy: bool,
-    /// Delete and create the association again where an update does not clear a field
+    /// Recreate the association if an update cannot clear the field
     #[arg(long, help_heading = "Target role and session")]
     replace: bool,
-    /// Send no session tags (they count against the packed policy size, and cannot be used in policies then)
+    /// Disable session tags: this saves space in the packed policy, but policies cannot use the tags
     #[arg(long)]
     disable_session_tags: bool,
-    /// Create the service account if it is missing
+    /// Create the service account if it does not exist
     #[arg(long, conflicts_with = "no_wait")]
     create_service_account: bool,
-    /// Associate a service account, or a namespace, that does not exist yet
+    /// Associate a service account even if it, or its namespace, does not exist yet
     #[arg(long)]
     allow_missing_service_account: bool,
     /// Install the agent add-on if there is no agent
     #[arg(long, conflicts_with = "no_wait")]
     install_agent: bool,
-    /// Go on although the pods' nodes have no ready agent
+    /// Continue even if the pods' nodes have no ready agent
     #[arg(long)]
     allow_missing_agent: bool,
-    /// When effective, restart the workloads whose pods lack it, and watch them
+    /// Then restart the workloads whose pods do not use the association yet, and watch the rollouts
     #[arg(long, conflicts_with = "no_wait")]
     recycle: bool,
-    /// Do the AWS part only: no Kubernetes call, no proof
+    /// Make the AWS changes only: no Kubernetes calls, no check of new pods
     #[arg(long)]
     no_wait: bool,
-    /// Leave the application's log lines out of errors
+    /// Do not include the application's log lines in errors
     #[arg(long)]
     no_logs: bool,
     #[command(flatten)]
@@ -144,7 +146,7 @@ impl Associate {
     async fn check(&self, ctx: &Context) -> Result<Input> {
         if self.disable_session_tags && matches!(self.scope, Some(ScopeArg::ServiceAccount | ScopeArg::Namespace)) {
             return Err(Failure::usage(
-                "`--scope service-account` and `--scope namespace` rest on session tags, which `--disable-session-tags` turns off",
+                "`--scope service-account` and `--scope namespace` need session tags, which `--disable-session-tags` disables",
             )
             .hint("use `--scope cluster` with `--disable-session-tags`"));
         }
@@ -157,7 +159,7 @@ impl Associate {
         let tags = input::tags("--tag", &self.tag)?;
         let policy_files = input::policies(ctx, &self.permissions).await?;
         if self.replace && !self.no_target_role && !self.no_session_policy {
-            return Err(Failure::usage("`--replace` is for `--no-target-role` and `--no-session-policy` only"));
+            return Err(Failure::usage("`--replace` works only with `--no-target-role` or `--no-session-policy`"));
         }
         let target_role = match &self.target_role {
             Some(text) => Field::Set(
@@ -262,7 +264,7 @@ impl Associate {
     async fn observe_kube(&self, ctx: &Context) -> Result<Have> {
         if self.no_wait {
             return Ok(Have {
-                agent: Observed::Unreadable("--no-wait asks Kubernetes nothing".to_owned()),
+                agent: Observed::Unreadable("not read because of --no-wait".to_owned()),
                 ..Have::default()
             });
         }

@@ -9,11 +9,11 @@ use crate::{
 
 /// Print the completion script of a shell
 ///
-/// The script asks podid itself for candidates, so that it never goes stale: commands, flags, and the names that there are
-/// (clusters, associations, namespaces, service accounts, roles, workloads, profiles, contexts), as the flags that are typed
-/// already say. An answer takes 800 ms at most; what fails is silent. Names are kept for a minute.
+/// The script asks podid itself for candidates, so it never needs to be regenerated: commands, flags, and the names
+/// of existing clusters, associations, namespaces, service accounts, roles, workloads, profiles and contexts. It uses
+/// the flags typed so far. An answer takes 800 ms at most; errors are not shown. Names are cached for a minute.
 ///
-/// Put it where the shell looks for it, or evaluate it in the shell's startup file.
+/// Save it where the shell looks for completions, or source it in the shell's startup file.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Completions {

@@ -36,27 +36,27 @@ use crate::{
 
 /// Delete associations, so that new pods get no credentials from them
 ///
-/// podid's own statement for the service account leaves the role's trust policy; other statements stay. Running pods keep
-/// their credentials until these expire, or until they are recycled (--recycle).
+/// podid also removes its own statement for the service account from the role's trust policy; other statements stay.
+/// Running pods keep their credentials until these expire, or until they are restarted (--recycle).
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, mut_arg("subjects", |arg| arg.required(true)))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Disassociate {
     #[command(flatten)]
     subjects: AccountsArg,
-    /// Delete the role too, when podid made it and nobody else uses it
+    /// Also delete the role, if podid created it and nothing else uses it
     #[arg(long)]
     delete_role: bool,
-    /// With --delete-role: go on although not everybody who may use the role could be looked for
+    /// With --delete-role: delete the role even if podid could not check everything that may use it
     #[arg(long, requires = "delete_role")]
     force: bool,
-    /// Restart the workloads whose pods still have the credentials, and watch them
+    /// Restart the workloads whose pods still use the credentials, and watch the rollouts
     #[arg(long, conflicts_with = "no_wait")]
     recycle: bool,
-    /// Do the AWS part only: no Kubernetes call, no proof
+    /// Make the AWS changes only: no Kubernetes calls, no check of new pods
     #[arg(long)]
     no_wait: bool,
-    /// Leave the application's log lines out of errors
+    /// Do not include the application's log lines in errors
     #[arg(long)]
     no_logs: bool,
     #[command(flatten)]
@@ -176,7 +176,7 @@ impl Disassociate {
             let left =
                 left.map(|target| role::derived_name(cluster, &target.subject)).filter(|n| !names.contains_key(n));
             let reads = left.map(|name| async move { iam.role(&name).await });
-            let found = ctx.deadline.within("looking for roles left behind", try_join_all(reads)).await?;
+            let found = ctx.deadline.within("searching for leftover roles", try_join_all(reads)).await?;
             names.extend(found.into_iter().flatten().map(|role| (role.name, role.arn.to_string())));
         }
         let reads = names.into_iter().map(|(name, arn)| async move {
@@ -210,7 +210,7 @@ impl Disassociate {
             let trusts = roles.values().filter_map(|found| Some(&found.role.known()?.as_ref()?.trust));
             search.trusted(trusts).await
         };
-        let read = ctx.deadline.within("looking for other users of the role", read).await;
+        let read = ctx.deadline.within("searching for other users of the role", read).await;
         line.clear();
         read?;
         let leaves = |user: &User| {
@@ -226,14 +226,14 @@ impl Disassociate {
         let reads = there
             .map(|(name, role)| async move { Ok::<_, Failure>((name, observe::doomed_as_read(iam, role).await?)) });
         let doomed: BTreeMap<_, _> =
-            ctx.deadline.within("reading what the role has", try_join_all(reads)).await?.into_iter().collect();
+            ctx.deadline.within("reading the policies of the role", try_join_all(reads)).await?.into_iter().collect();
         for found in roles.values_mut() {
             found.doomed = doomed.get(&found.name).cloned();
         }
         Ok(())
     }
 
-    /// Patterns, and the end of a role, are asked about by the cluster's name.
+    /// Patterns, and the end of a role, are asked about by the cluster name.
     fn consent(&self, plan: &Plan) -> Confirmation {
         let sweeping = self.subjects.0.iter().any(|pattern| pattern.literal().is_none())
             || plan.steps.iter().any(|step| matches!(step, Step::DeleteRole { .. }));
@@ -270,7 +270,7 @@ impl Disassociate {
             let line = ctx.term.progress(format!("{subject}"));
             let proved = prove::effective::gone(kube, &ctx.deadline, &line, subject).await;
             match &proved {
-                Ok(effective) => line.done(format!("{}: {}", word(effective), effective.how)),
+                Ok(effective) => effective.end_deleted(&line),
                 Err(_) => line.clear(),
             }
             (subject.clone(), proved)
@@ -341,12 +341,5 @@ impl Disassociate {
             }
             Format::Table | Format::Wide => Ok(()),
         }
-    }
-}
-
-fn word(effective: &Effective) -> &'static str {
-    match effective.effect {
-        prove::effective::Effect::Assumed => "assumed",
-        _ => "observed",
     }
 }

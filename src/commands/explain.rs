@@ -16,9 +16,10 @@ use crate::{
 
 /// Explain an error or a log line about AWS credentials
 ///
-/// Says whose credentials were used (a session of Pod Identity, IRSA, the node, a user), which policy refused the call, what a
-/// known message of an SDK or a tool means, and the smallest change that helps. Where a Deny, a permissions boundary or a
-/// policy of the organization refused it, no permission is proposed: none would help. Nothing is read but the text.
+/// Prints whose credentials were used (a session of Pod Identity, IRSA, the node, a user), which policy denied the
+/// call, what a known message of an SDK or a tool means, and the smallest change that helps. If a Deny, a permissions
+/// boundary or a policy of the organization denied the call, no permission is proposed, because none would help. Only
+/// the text is read; no service is called.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Explain {
@@ -88,7 +89,7 @@ fn block(told: &Told) -> Block {
     Block::new()
         .maybe("Identity", told.caller.as_ref().map(|(caller, arn)| credentials(&format!("{} ({arn})", who(caller)))))
         .maybe("Refused", call)
-        .maybe("Refused by", by)
+        .maybe("Denied by", by)
         .maybe("Policy", policy)
         .maybe("Printed by", told.row.map(|row| row.printed_by))
         .field("Meaning", credentials(&told.cause))
@@ -105,7 +106,7 @@ fn who(caller: &Caller) -> String {
         Caller::Session { role } => format!("session of role {role}, not by Pod Identity"),
         Caller::User { name } => format!("IAM user {name}, with static access keys"),
         Caller::Root => "the root user of the account, with static access keys".to_owned(),
-        Caller::Anonymous => "nobody: the request had no signature".to_owned(),
+        Caller::Anonymous => "none: the request was not signed".to_owned(),
         Caller::Unknown => "unknown".to_owned(),
     }
 }

@@ -35,7 +35,7 @@ use crate::{
 /// Which files.
 #[derive(Debug, Args)]
 pub struct Files {
-    /// File or folder (its *.yaml, *.yml and *.json); - is stdin (can be repeated)
+    /// Manifest, or a folder of them (its *.yaml, *.yml and *.json); - for stdin (can be repeated)
     #[arg(long, short, visible_alias = "filename", value_name = "PATH", required = true)]
     file: Vec<PathBuf>,
 }
@@ -65,10 +65,10 @@ impl Files {
 /// What of a file need not exist.
 #[derive(Debug, Clone, Copy, Args)]
 struct Missing {
-    /// Associate service accounts, and namespaces, that do not exist yet
+    /// Associate service accounts even if they, or their namespaces, do not exist yet
     #[arg(long)]
     allow_missing_service_account: bool,
-    /// Grant access to tables that do not exist yet
+    /// Grant access to tables even if they do not exist yet
     #[arg(long)]
     allow_missing_resources: bool,
 }
@@ -139,8 +139,10 @@ async fn plan(ctx: &Context, entries: Entries, how: PlanOptions) -> Result<Plann
         cluster,
         tell: &tell,
     };
-    let read =
-        ctx.deadline.within("reading what is there", observe::file::holdings(from, &entries, &wanted, how.prune)).await;
+    let read = ctx
+        .deadline
+        .within("reading the current state", observe::file::holdings(from, &entries, &wanted, how.prune))
+        .await;
     line.clear();
     let have = match read {
         Ok(have) => have,
@@ -178,7 +180,7 @@ async fn looked_up(
     }
     let read = async {
         let kube = ctx.kube().await?;
-        ctx.deadline.within("looking for the service accounts", observe::names::service_accounts(kube, &looked)).await
+        ctx.deadline.within("reading the service accounts", observe::names::service_accounts(kube, &looked)).await
     };
     match read.await {
         Ok(states) => have.around.extend(states.into_iter().map(|(subject, service_account)| {
@@ -195,16 +197,12 @@ async fn looked_up(
 /// `--prune` removes by a name, and an empty file must not empty a cluster.
 fn prunable(entries: &Entries) -> Result<()> {
     if entries.names.iter().any(Option::is_none) {
-        return Err(Failure::usage(
-            "`--prune` removes what carries the file's name, and a document has no `metadata.name`",
-        )
-        .hint("write `metadata: {name: …}` into it, and apply it once without `--prune`"));
+        return Err(Failure::usage("`--prune` needs the manifest's name, and a document has no `metadata.name`")
+            .hint("add `metadata: {name: …}`, and apply the manifest once without `--prune`"));
     }
     if entries.roles.is_empty() && entries.associations.is_empty() {
-        return Err(Failure::usage(
-            "`--prune` with a file that has no role and no association would remove everything",
-        )
-        .hint("name what is to go: `podid disassociate NS/SA --delete-role`"));
+        return Err(Failure::usage("`--prune` with a manifest without roles and associations would delete everything")
+            .hint("delete associations by name: `podid disassociate NS/SA --delete-role`"));
     }
     Ok(())
 }
@@ -240,13 +238,12 @@ async fn subjects(ctx: &Context, entries: &Entries, how: PlanOptions) -> Result<
     if !how.kube {
         let first = patterns.first().map(ToString::to_string).unwrap_or_default();
         return Err(Failure::usage(format!(
-            "`{first}` stands for service accounts that exist, and Kubernetes is not asked"
+            "pattern `{first}` needs the existing service accounts, and `--no-wait` does not read them"
         ))
-        .hint("leave `--no-wait` out, or name the service accounts"));
+        .hint("omit `--no-wait`, or name the service accounts"));
     }
     let kube = ctx.kube().await?;
-    let read =
-        ctx.deadline.within("looking for the service accounts of patterns", observe::file::matching(kube, &patterns));
+    let read = ctx.deadline.within("matching patterns with service accounts", observe::file::matching(kube, &patterns));
     let existing = match read.await {
         Ok(existing) => existing,
         Err(failure) => return Err(ctx.explain_kube(failure, true).await),
@@ -269,7 +266,7 @@ async fn subjects(ctx: &Context, entries: &Entries, how: PlanOptions) -> Result<
                     "{}: {}: `{pattern}` and `{}` ({}) both match {subject}",
                     entry.at, entry.path, other.value.service_account, other.at
                 ))
-                .hint(format!("give {subject} an entry of its own: a name goes before patterns")));
+                .hint(format!("add an entry for {subject}: names take precedence over patterns")));
             }
         }
     }
@@ -289,7 +286,7 @@ fn refused(refusals: &[Refusal]) -> Failure {
         [one] => one.message.clone(),
         several => {
             let lines: Vec<&str> = several.iter().map(|refusal| refusal.message.as_str()).collect();
-            format!("{} things of the file cannot be done:\n{}", several.len(), lines.join("\n"))
+            format!("{} problems in the manifest:\n{}", several.len(), lines.join("\n"))
         }
     };
     let code = if denied { Code::Denied } else { Code::Usage };

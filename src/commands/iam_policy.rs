@@ -19,25 +19,25 @@ use crate::{
 
 /// Print the least-privilege permissions that the caller of a command needs
 ///
-/// Without a command: those of all. The IAM policy goes to stdout, with --rbac the Kubernetes roles and their bindings
-/// instead; no service is called. A cluster given by its ARN narrows the resources most; what is not known is a
-/// wildcard. What only makes error messages better (near names, other clusters) is not asked for.
+/// Without a command: of all commands. Prints the IAM policy, or with --rbac the Kubernetes roles and their bindings;
+/// no service is called. A cluster given by its ARN narrows the resources most; unknown values become wildcards.
+/// Permissions that only improve error messages (similar names, other clusters) are not included.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct IamPolicy {
-    /// Commands, such as `recycle` or `agent install`; `agent` stands for all of its own
+    /// Commands, such as `recycle` or `agent install`; `agent` means all of its subcommands
     #[arg(value_name = "COMMAND")]
     commands: Vec<String>,
     /// Print the Kubernetes roles instead
     #[arg(long)]
     rbac: bool,
-    /// With --rbac: only these namespaces of service accounts [default: all]
+    /// With --rbac: limit the permissions to these namespaces [default: all]
     #[arg(long, short, value_name = "NAMESPACE", requires = "rbac")]
     namespace: Vec<String>,
-    /// With --rbac: the group to bind the roles to, as an access entry of the cluster names it
+    /// With --rbac: group to bind the roles to, as named in an access entry of the cluster
     #[arg(long, value_name = "GROUP", default_value = "podid", requires = "rbac")]
     group: String,
-    /// Only these roles may be read, changed and handed to pods, besides those that podid creates [default: all]
+    /// Limit the permissions to these roles, and to those that podid creates [default: all]
     #[arg(long, value_name = "NAME|ARN", conflicts_with = "rbac")]
     role: Vec<RoleRef>,
     /// Path of the roles that podid creates
@@ -101,7 +101,7 @@ impl IamPolicy {
         let size = document.size();
         if size > MAX_MANAGED {
             ctx.term.warn(format!(
-                "the policy has {size} characters: IAM takes {MAX_MANAGED} for a managed policy; print it for fewer commands at a time"
+                "the policy has {size} characters; the IAM limit for a managed policy is {MAX_MANAGED}: print it for fewer commands at a time"
             ));
         }
         match ctx.term.format() {
@@ -157,7 +157,7 @@ fn unknown(word: &str) -> Failure {
     let first = COMMANDS.iter().flat_map(|(name, _)| [*name, name.split(' ').next().unwrap_or(name)]);
     match nearest(word, first).first() {
         Some(near) => failure.hint(format!("did you mean `podid iam-policy {near}`?")),
-        None => failure.hint("see the commands: `podid --help`"),
+        None => failure.hint("list the commands: `podid --help`"),
     }
 }
 

@@ -61,7 +61,7 @@ async fn policy_files(ctx: &Context, paths: &[PathBuf]) -> Result<Vec<InlinePoli
             Failure::usage(format!("{flag}: {e}")).hint("rename the file: the policy is named after it")
         })?;
         if policies.iter().any(|other| other.name == name) {
-            return Err(Failure::usage(format!("two `{flag}` make the same inline policy `{name}`")));
+            return Err(Failure::usage(format!("two `{flag}` create the same inline policy `{name}`")));
         }
         let shown = path.display();
         let checked = policy_document(ctx, flag, path).await?;
@@ -106,7 +106,7 @@ pub async fn session_policy(ctx: &Context, path: &Path) -> Result<Document> {
     policy::check_session(&document).map_err(|why| {
         let failure = Failure::usage(format!("{flag}: `{shown}` {why}"));
         if matches!(why, policy::SessionError::Size(_)) {
-            failure.hint("limit the role's own policies instead")
+            failure.hint("narrow the role's own policies instead")
         } else {
             failure
         }

@@ -30,8 +30,9 @@ use crate::{
 
 /// List the associations of the cluster with their roles
 ///
-/// Costs one List per 100 associations and one Describe each; `-o name` makes no Describe call. With --cluster repeated,
-/// --all-clusters or --all-regions it lists many clusters: what cannot be read is named at the end, and the rest is shown.
+/// Makes one List call per 100 associations and one Describe call for each; `-o name` makes no Describe calls. With
+/// several --cluster, --all-clusters or --all-regions it lists many clusters, and reports at the end which of them
+/// could not be read.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct List {
@@ -44,10 +45,10 @@ pub struct List {
     /// Only associations with this role or target role, by name or ARN
     #[arg(long, value_name = "NAME|ARN")]
     role: Option<RoleRef>,
-    /// Every cluster of the region
+    /// All clusters of the region
     #[arg(long, help_heading = "Clusters")]
     all_clusters: bool,
-    /// Every cluster of every region that the account has
+    /// All clusters of all regions that are enabled for the account
     #[arg(long, help_heading = "Clusters")]
     all_regions: bool,
 }

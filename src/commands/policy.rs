@@ -14,7 +14,7 @@ use crate::{
     failure::{Code, Result},
 };
 
-/// Print and check policies, and put policies on roles
+/// Print and check policies, and attach them to roles
 #[derive(Debug, Args)]
 pub struct Policy {
     #[command(subcommand)]

@@ -39,14 +39,15 @@ use crate::{
     plan::{self, Plan, Refusal, Skipped, Step},
 };
 
-/// Restart the workloads that use service accounts, and watch them
+/// Restart (roll out again) the workloads that use service accounts, and watch the rollouts
 ///
-/// New pods get the association's credentials settings; running ones never do. Deployments, StatefulSets,
-/// DaemonSets and Argo Rollouts are restarted as `kubectl rollout restart` and the plugin of Argo do it, side by side. A restart
-/// that is under way is watched, not repeated. An association that was changed just now gets its ten seconds to arrive first.
+/// Only new pods get the settings of an association; running pods never do. Deployments, StatefulSets, DaemonSets and
+/// Argo Rollouts are restarted in parallel, as `kubectl rollout restart` and the Argo plugin do it. A restart that is
+/// in progress is watched, not repeated. If an association was changed within the last ten seconds, podid waits until
+/// the change has spread.
 ///
-/// Patterns stand for service accounts that have an association: `*` for any characters of a name, `?` for one. Whoever
-/// names one service account is not asked; several need a yes, patterns, --all and --stale alone the cluster's name.
+/// Patterns match service accounts that have an association: `*` matches any characters of a name, `?` matches one.
+/// One service account needs no confirmation, several do; patterns, --all and --stale alone ask for the cluster name.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES, mut_arg("subjects", |arg| arg.required_unless_present_any(["all", "stale"])))]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -59,28 +60,30 @@ pub struct Recycle {
     /// The service accounts of that, each once.
     #[arg(skip)]
     subjects: Vec<Pattern>,
-    /// Every service account that has an association
+    /// All service accounts that have an association
     #[arg(long, conflicts_with = "subjects", help_heading = "Selection")]
     all: bool,
-    /// Only workloads with pods that act under older settings, or none; without a service account those of the whole cluster
+    /// Only workloads with pods that started before the last change or were not injected; without a service account,
+    /// in the whole cluster
     #[arg(long, help_heading = "Selection")]
     stale: bool,
-    /// Only this workload of theirs (can be repeated)
+    /// Only this workload (can be repeated)
     #[arg(long, value_name = "KIND/NAME", help_heading = "Selection")]
     workload: Vec<WorkloadName>,
-    /// Rollouts at once; after one that failed, no further one is begun
+    /// Maximum number of rollouts at once; after a failure, podid starts no new one
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     max_parallel: u16,
-    /// Roll back a restart that cannot succeed to a revision that worked, and watch that; it counts as failed all the same
+    /// Roll back a restart that cannot succeed to a revision that worked, and watch the rollback; the restart still
+    /// counts as failed
     #[arg(long, conflicts_with = "no_wait")]
     rollback_on_failure: bool,
-    /// Restart although nodes without a ready agent would take the new pods
+    /// Restart even if new pods would run on nodes without a ready agent
     #[arg(long)]
     allow_missing_agent: bool,
     /// Do not watch the rollouts
     #[arg(long)]
     no_wait: bool,
-    /// Leave the application's log lines out of errors
+    /// Do not include the application's log lines in errors
     #[arg(long)]
     no_logs: bool,
     #[command(flatten)]
@@ -127,9 +130,8 @@ impl Recycle {
         }
         if self.rollback_on_failure {
             for id in plan.rollouts() {
-                ctx.term.warn(format!(
-                    "{id} is not rolled back when it fails: the restart of an Argo Rollout changes no revision"
-                ));
+                ctx.term
+                    .warn(format!("{id} cannot be rolled back: the restart of an Argo Rollout creates no revision"));
             }
         }
         let cron_jobs = plan::cron_jobs(&view.cron_jobs, view.subjects.iter().map(|s| &s.subject));
@@ -143,7 +145,7 @@ impl Recycle {
         } else {
             for id in &plan.watch {
                 let name = if spread { id.full() } else { id.to_string() };
-                ctx.term.status(format!("{name} is being restarted already: watching it"));
+                ctx.term.status(format!("{name} is already restarting: watching it"));
             }
             if !plan.is_empty() {
                 shared::show_plan_for(ctx, &plan, &self.changing, consent).await?;
@@ -188,14 +190,15 @@ impl Recycle {
         });
         let Some((left, subject)) = on_the_way.max() else { return Ok(()) };
         if self.no_wait {
-            ctx.term
-                .warn(format!("the association of {subject} was changed just now: new pods may not be injected yet"));
+            ctx.term.warn(format!(
+                "the association of {subject} was changed seconds ago: new pods may not get its credentials yet"
+            ));
             return Ok(());
         }
-        let line = ctx.term.progress("effective");
+        let line = ctx.term.progress(subject.to_string());
         let left = Duration::try_from(left).unwrap_or_default();
-        line.update(format!("waiting {} s: the association of {subject} was changed just now", left.as_secs() + 1));
-        ctx.deadline.pause("waiting for the association to take effect", left).await?;
+        line.update(format!("waiting {} s: the association was changed seconds ago", left.as_secs() + 1));
+        ctx.deadline.pause("waiting for the association to propagate", left).await?;
         line.clear();
         Ok(())
     }
@@ -224,11 +227,11 @@ impl Recycle {
             let all = || view.subjects.iter().flat_map(|s| &s.workloads);
             if !all().any(|workload| wanted.is(&workload.id)) {
                 let known: Vec<String> = all().map(|w| w.id.to_string()).take(10).collect();
-                let failure = Failure::usage(format!("--workload: no `{wanted}` uses {}", self.whom()));
+                let failure = Failure::usage(format!("--workload: `{wanted}` does not use {}", self.whom()));
                 return Err(if known.is_empty() {
                     failure
                 } else {
-                    failure.hint(format!("what does: {}", known.join(", ")))
+                    failure.hint(format!("workloads that do: {}", known.join(", ")))
                 });
             }
         }
@@ -292,11 +295,11 @@ impl Recycle {
                 ("no service account has an association".to_owned(), None)
             }
             _ if view.subjects.is_empty() => ("no association matches".to_owned(), None),
-            _ if needed => (format!("nothing was restarted, although pods of {whom} need it"), None),
-            _ if used && self.stale => (format!("no workload of {whom} has stale pods"), None),
+            _ if needed => (format!("nothing was restarted, but pods of {whom} need a restart"), None),
+            _ if used && self.stale => (format!("no workload of {whom} has pods that need a restart"), None),
             // The warnings name what uses it.
-            _ if used && by_object => (format!("nothing of {whom} can be restarted"), None),
-            _ if used => (format!("nothing of what uses {whom} can be restarted"), None),
+            _ if used && by_object => (format!("podid can restart nothing of {whom}"), None),
+            _ if used => (format!("podid can restart nothing that uses {whom}"), None),
             _ if by_object => (format!("{whom} has no workload that podid can restart"), None),
             Some((subject, Observed::Known(state))) if state.missing(subject).is_some() => {
                 (state.missing(subject).unwrap_or_default(), state.near().first())

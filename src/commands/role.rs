@@ -14,7 +14,7 @@ use crate::{
     failure::{Code, Result},
 };
 
-/// Create, find, mend and delete the roles that trust Pod Identity
+/// Create, list, fix and delete roles that trust Pod Identity
 #[derive(Debug, Args)]
 pub struct Role {
     #[command(subcommand)]

@@ -122,18 +122,20 @@ pub async fn consent(ctx: &Context, changing: &Changing, consent: Confirmation) 
     );
     if !ctx.term.can_prompt() {
         let why = match consent {
-            Confirmation::Changes => "it changes something that exists",
-            Confirmation::TypeClusterName => "it deletes a role, or reaches further than what was named one by one",
-            Confirmation::Creates | Confirmation::Nothing => "the cluster comes from the kube context",
+            Confirmation::Changes => "this changes existing resources",
+            Confirmation::TypeClusterName => {
+                "this deletes a role, or changes more than the service accounts named one by one"
+            }
+            Confirmation::Creates | Confirmation::Nothing => "the cluster was taken from the kube context",
         };
-        return Err(Failure::usage(format!("this needs a yes ({why}) and there is no terminal to ask on"))
+        return Err(Failure::usage(format!("confirmation required: {why}, and there is no terminal to ask on"))
             .because(place)
-            .hint("say it with `--yes`, after looking at the plan with `--dry-run`"));
+            .hint("check the plan with `--dry-run`, then pass `--yes`"));
     }
     let answer = async {
         if consent == Confirmation::TypeClusterName {
-            ctx.term.status(format!("This is for {place}."));
-            prompt::Answer::type_name(&ctx.term, "cluster's name", &cluster.name).await
+            ctx.term.status(format!("This applies to {place}."));
+            prompt::Answer::type_name(&ctx.term, "cluster name", &cluster.name).await
         } else {
             prompt::Answer::ask(&ctx.term, &format!("Apply this to {place}?")).await
         }
@@ -156,9 +158,9 @@ pub fn asks(target: &Target, consent: Confirmation) -> bool {
 pub fn report_step(ctx: &Context, report: &Report) {
     match report.status {
         Status::Done => ctx.term.success(report.step.done()),
-        Status::Skipped => ctx.term.success(format!("{} (found done)", report.step.done())),
+        Status::Skipped => ctx.term.success(format!("{} (already done)", report.step.done())),
         Status::Failed => ctx.term.marked(Glyph::Failed, format!("could not {}", report.step.describe())),
-        Status::Unknown => ctx.term.warn(format!("unknown whether podid did: {}", report.step.describe())),
+        Status::Unknown => ctx.term.warn(format!("outcome unknown: {}", report.step.describe())),
         Status::Planned | Status::NotStarted => {}
     }
 }
@@ -168,9 +170,9 @@ pub fn stale_pods(stale: &[&Pod], of: Option<&ServiceAccount>) -> String {
     let names: Vec<&str> = stale.iter().map(|pod| pod.name.as_str()).collect();
     let are = if stale.len() == 1 { "is" } else { "are" };
     let how = if stale.iter().all(|pod| pod.injection() == Injection::Injected) {
-        format!("{are} from before the change")
+        "started before the change".to_owned()
     } else {
-        format!("{are} still without it")
+        format!("{are} not injected yet")
     };
     let of = of.map(|subject| format!(" of {subject}")).unwrap_or_default();
     format!("{}{of} {how}: {}", count(stale.len(), "running pod"), listed(&names, 3))
@@ -221,11 +223,8 @@ pub async fn agent_version(ctx: &Context, wanted: Option<&str>) -> Result<String
             cluster.version
         ))
         .hint(format!("the newest are: {}", names()))),
-        None => versions
-            .iter()
-            .find(|v| v.default)
-            .or(versions.first())
-            .map(|v| v.version.clone())
-            .ok_or_else(|| Failure::failed(format!("EKS offers no {AGENT} for Kubernetes {}", cluster.version))),
+        None => versions.iter().find(|v| v.default).or(versions.first()).map(|v| v.version.clone()).ok_or_else(|| {
+            Failure::failed(format!("EKS has no version of {AGENT} for Kubernetes {}", cluster.version))
+        }),
     }
 }

@@ -35,14 +35,15 @@ use crate::{
 
 /// Show a service account with its association, role, trust policy, policies, workloads and pods
 ///
-/// A service account without an association is shown with what its pods use instead. Each running pod is shown as injected, not injected, partly injected (naming the containers), or stale: injected, but
-/// started before the association's last change took effect.
+/// For a service account without an association, podid shows the credentials that its pods use instead. Each running
+/// pod is shown as injected, not injected, partly injected (with the containers that are not), or needs restart:
+/// injected, but started before the association's last change took effect.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Show {
     #[command(flatten)]
     subject: SubjectArg,
-    /// AWS only: no Kubernetes call, no workloads and pods
+    /// Read AWS only: no Kubernetes calls, no workloads and pods
     #[arg(long)]
     no_pods: bool,
 }
@@ -84,7 +85,7 @@ impl Show {
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         if self.no_pods && matches!(self.subject.0, Subject::Object(_)) {
-            return Err(Failure::usage("--no-pods reads nothing of Kubernetes: name the service account itself"));
+            return Err(Failure::usage("--no-pods does not read Kubernetes: name the service account itself"));
         }
         let (account, object) = subject::one(ctx, &self.subject.0).await?;
         Box::pin(Shown { account, object, no_pods: self.no_pods }.run(ctx)).await
@@ -186,7 +187,7 @@ impl Shown {
         if let Ok(eks) = ctx.eks()
             && let Ok(all) = ctx
                 .deadline
-                .within("looking for near names", eks.associations(cluster, &AssociationFilter::default()))
+                .within("searching for similar names", eks.associations(cluster, &AssociationFilter::default()))
                 .await
         {
             let known: Vec<String> = all.iter().map(|a| a.subject.to_string()).collect();
@@ -232,7 +233,8 @@ impl Shown {
             Observed::Unreadable(why) => role.push(format!("could not be read ({why})")),
             Observed::Known(Some(_)) | Observed::NotRequested => {}
         }
-        let owner = a.summary.owner_arn.as_ref().map(|owner| format!("{owner} (an add-on: change it there)"));
+        let owner =
+            a.summary.owner_arn.as_ref().map(|owner| format!("{owner} (an EKS add-on: change it through the add-on)"));
         let mut block = Block::new()
             .field("Service account", account_line(&self.account, &view.subject))
             .field("Association", &a.summary.association_id)
@@ -290,7 +292,7 @@ impl Shown {
         let (skipped, restarts) = plan::skipped(workloads.known().map_or(&[][..], Vec::as_slice), pods, &needs);
         if stale > 0 && (restarts || skipped.is_empty()) {
             ctx.term.hint(format!(
-                "{} without the association; restart with `podid recycle {}`",
+                "{} without the association: restart with `podid recycle {}`",
                 crate::prove::agent::count(stale, "pod"),
                 self.account
             ));
@@ -327,7 +329,7 @@ impl View {
             pods.iter().map(|pod| pods::pod_json(pod, self.association.as_ref(), &identities)).collect::<Vec<_>>()
         });
         let (verdict, reasons) = match &self.verdict {
-            Some(Verdict::Admits) => (Some("admits"), Vec::new()),
+            Some(Verdict::Admits) => (Some("allows"), Vec::new()),
             Some(Verdict::Refuses(why)) => (Some("refuses"), why.iter().map(ToString::to_string).collect()),
             Some(Verdict::Unknown(why)) => (Some("unknown"), why.clone()),
             None => (None, Vec::new()),
@@ -367,19 +369,19 @@ impl View {
         let mut lines = Vec::new();
         match &self.attached {
             Observed::Known(arns) => lines.extend(arns.iter().cloned()),
-            Observed::Unreadable(why) => lines.push(format!("attached ones could not be read ({why})")),
+            Observed::Unreadable(why) => lines.push(format!("attached policies could not be read ({why})")),
             Observed::NotRequested => {}
         }
         match &self.inline {
             Observed::Known(names) => lines.extend(names.iter().map(|name| {
-                let whose = if policy::is_podids(name) { "inline, podid's" } else { "inline" };
+                let whose = if policy::is_podids(name) { "inline, from podid" } else { "inline" };
                 format!("{name} ({whose})")
             })),
-            Observed::Unreadable(why) => lines.push(format!("inline ones could not be read ({why})")),
+            Observed::Unreadable(why) => lines.push(format!("inline policies could not be read ({why})")),
             Observed::NotRequested => {}
         }
         if lines.is_empty() {
-            lines.push("none: the role may do nothing".to_owned());
+            lines.push("none: AWS denies every call of the role".to_owned());
         }
         lines
     }
@@ -392,7 +394,7 @@ fn account_line(subject: &ServiceAccount, view: &SubjectView) -> String {
             format!("{subject} (namespace {} does not exist in Kubernetes)", subject.namespace)
         }
         Observed::Known(ServiceAccountState::Exists { irsa_role: Some(role) }) => {
-            format!("{subject} (IRSA annotation: {role}; the association wins)")
+            format!("{subject} (IRSA annotation {role}: the association takes precedence)")
         }
         // What keeps everything from being read is said once, with the pods.
         Observed::Unreadable(why) if view.pods.unreadable() != Some(why) => {
@@ -408,14 +410,14 @@ fn trust_lines(cluster: &Cluster, subject: &ServiceAccount, view: &View) -> Vec<
     match &view.verdict {
         Some(Verdict::Admits) => {
             let own = trust::has_podid_statement(&role.trust, cluster, subject);
-            vec![format!("admits this service account{}", if own { " (podid's statement)" } else { "" })]
+            vec![format!("allows this service account{}", if own { " (podid's statement)" } else { "" })]
         }
         Some(Verdict::Refuses(why)) => {
-            let mut lines = vec!["does not admit this service account:".to_owned()];
+            let mut lines = vec!["does not allow this service account:".to_owned()];
             lines.extend(why.iter().map(|why| format!("- {why}")));
             lines
         }
-        Some(Verdict::Unknown(why)) => vec![format!("cannot be told: {}", why.join("; "))],
+        Some(Verdict::Unknown(why)) => vec![format!("cannot be determined: {}", why.join("; "))],
         None => vec!["not read".to_owned()],
     }
 }

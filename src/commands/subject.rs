@@ -75,7 +75,7 @@ pub async fn resolve(ctx: &Context, subjects: &[Subject]) -> Result<Vec<Named>> 
 pub async fn one(ctx: &Context, subject: &Subject) -> Result<(ServiceAccount, Option<ObjectRef>)> {
     let named = resolve(ctx, std::slice::from_ref(subject)).await?;
     let one = named.into_iter().find_map(|named| Some((named.accounts.literal()?, named.object)));
-    one.ok_or_else(|| Failure::usage("this takes one service account, not a pattern"))
+    one.ok_or_else(|| Failure::usage("a pattern is not accepted here: name one service account"))
 }
 
 /// The service account that an object runs as.
@@ -93,7 +93,7 @@ async fn owner(ctx: &Context, object: &ObjectRef) -> Result<ServiceAccount> {
     let names = space.names(*kind);
     let near = text::nearest(name, names.iter().map(String::as_str));
     let near: Vec<String> = near.iter().map(|near| format!("{namespace}/{}/{near}", kind.word())).collect();
-    let look = || format!("see what there is with `kubectl get {} -n {namespace}`", plural(*kind));
+    let look = || format!("list them with `kubectl get {} -n {namespace}`", plural(*kind));
     Err(failure.hint(text::meant(&near).unwrap_or_else(look)))
 }
 

@@ -44,31 +44,32 @@ use crate::{
 
 /// Check everything between a service account and its AWS credentials, and report each problem and its fix
 ///
-/// From the cluster to the credentials: agent, nodes, association, service account, workload, pods, credentials that
-/// override those of Pod Identity, what the containers act as, network, role, trust policy, permissions, target role. Reads only. What the caller may
-/// not read is skipped, naming the permission. Exits with 3 when a check failed, and with 4 when none did but a permission is
-/// missing to read the association, the agent, the role, its trust policy or the pods: a 0 means that they were read.
+/// Checks the cluster, agent, nodes, association, service account, workload, pods, credentials that override those of
+/// Pod Identity, the credentials that the containers use, network, role, trust policy, permissions and target role.
+/// Only reads. A check that the caller has no permission for is skipped, and the permission is reported. Exits with 3
+/// if a check failed, and with 4 if none failed but a permission is missing to read the association, the agent, the
+/// role, its trust policy or the pods: 0 means that all of these were read.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Verify {
-    /// Service accounts, by name or pattern (`'team-*/*'`; those that have an association); or pods and workloads that run as
-    /// them: KIND/NAME with -n, or NAMESPACE/KIND/NAME
+    /// Service accounts, by name or pattern (`'team-*/*'`; those that have an association); or pods and workloads
+    /// that use them: KIND/NAME with -n, or NAMESPACE/KIND/NAME
     #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required_unless_present_any = ["namespace", "all", "explain", "list_checks"])]
     subjects: Vec<SubjectText>,
-    /// Every service account of this namespace that is in use or has an association; a pattern too. Or the namespace of what is named
-    /// without one
+    /// All service accounts of this namespace (or pattern) that are in use or have an association. With names: their
+    /// namespace
     #[arg(long, short, value_name = "NAMESPACE", value_parser = Glob::namespace, conflicts_with = "all")]
     namespace: Option<Glob>,
-    /// Every service account of the cluster that is in use or has an association
+    /// All service accounts of the cluster that are in use or have an association
     #[arg(long, conflicts_with = "subjects")]
     all: bool,
-    /// Check every cluster of the region; several are named by repeating --cluster
+    /// Check all clusters of the region; repeat --cluster to check several
     #[arg(long)]
     all_clusters: bool,
     #[command(flatten)]
     needs: Needs,
-    /// Look for static keys in Secrets too: the names of their keys are read, never a value
+    /// Also look for static keys in Secrets: podid reads the names of their keys, never a value
     #[arg(long)]
     read_secrets: bool,
     #[command(flatten)]
@@ -79,19 +80,19 @@ pub struct Verify {
     /// With --live: also query one item of the tables and indexes that --needs names for dynamodb:Query
     #[arg(long, requires = "live")]
     live_query: bool,
-    /// Repeat the checks until all of them pass, or --timeout is over: in place on a terminal, a line for each change in a pipe
+    /// Repeat the checks until all of them pass or --timeout expires: in place on a terminal, one line for each change in a pipe
     #[arg(long, short)]
     watch: bool,
-    /// Warnings count as failures
+    /// Treat warnings as failures
     #[arg(long)]
     strict: bool,
-    /// Exit with 0 also when something that has to be known could not be read
+    /// Exit with 0 even if something required could not be read
     #[arg(long)]
     allow_incomplete: bool,
-    /// Tell what lies behind a check, and look at nothing
+    /// Explain a check, without checking anything
     #[arg(long, value_name = "ID", conflicts_with_all = ["subjects", "namespace", "all", "list_checks"].into_iter().chain(need_flags()))]
     explain: Option<String>,
-    /// List every check, and what no check can see
+    /// List all checks, and the problems that no check can detect
     #[arg(long, conflicts_with_all = ["subjects", "namespace", "all"].into_iter().chain(need_flags()))]
     list_checks: bool,
 }
@@ -202,7 +203,7 @@ impl Verify {
     fn report_the_rest(ctx: &Context, reports: &[Report], without_aws: &[String]) {
         if without_aws.is_empty() {
             if reports.is_empty() {
-                ctx.term.status("no service account is in use, and none has an association");
+                ctx.term.status("no service account is in use or has an association");
             }
             return;
         }
@@ -279,14 +280,14 @@ impl Verify {
             walks.await;
             Ok(())
         };
-        ctx.deadline.within("asking EKS Auth for credentials", walks).await
+        ctx.deadline.within("requesting credentials from EKS Auth", walks).await
     }
 
     /// Kubernetes, or why it cannot be asked: what hangs on it is skipped then, and the rest still told.
     async fn kube<'a>(&self, ctx: &'a Context, first: bool) -> Result<Result<&'a dyn Kubernetes, Failure>> {
         let reached = async {
             let kube = ctx.kube().await?;
-            ctx.deadline.within("reaching the Kubernetes API", kube.reach()).await?;
+            ctx.deadline.within("connecting to the Kubernetes API", kube.reach()).await?;
             Ok::<_, Failure>(kube)
         };
         match reached.await {
@@ -325,12 +326,12 @@ impl Verify {
             let (asked, spaces) = ctx.deadline.within("reading the workloads and pods", find).await?;
             let unread = match &spaces {
                 Some(spaces) => spaces.unread().map(str::to_owned),
-                None => Some("what runs in all namespaces may not be listed".to_owned()),
+                None => Some("not allowed to list pods in all namespaces".to_owned()),
             };
             match unread {
                 Some(why) if asked.is_empty() => {
                     let code = unreached.unwrap_or(Code::Denied);
-                    return Err(Failure::new(code, "could not find the service accounts that are in use").because(why));
+                    return Err(Failure::new(code, "cannot find out which service accounts are in use").because(why));
                 }
                 Some(why) if unreached.is_none() && first => {
                     ctx.term.warn(format!("only service accounts that have an association are checked: {why}"));
@@ -363,7 +364,7 @@ impl Verify {
         });
         asked.splice(..0, listed);
         if asked.is_empty() {
-            return Err(Failure::usage("there is no association to look at").hint("see what there is: `podid list`"));
+            return Err(Failure::usage("no association to check").hint("list the associations: `podid list`"));
         }
         Ok(asked)
     }
@@ -392,7 +393,7 @@ impl Verify {
         let incomplete = reports.iter().filter(|report| report.outcome == Outcome::Incomplete);
         let reasons: Vec<String> = incomplete.clone().map(|it| format!("{}: {}", it.subject, it.reasons())).collect();
         if self.allow_incomplete {
-            ctx.term.warn(format!("incomplete, and --allow-incomplete was passed: {}", reasons.join("; ")));
+            ctx.term.warn(format!("incomplete, but --allow-incomplete is set: {}", reasons.join("; ")));
             return Ok(Code::Ok);
         }
         let code = match unreached {
@@ -400,12 +401,14 @@ impl Verify {
             None if incomplete.clone().any(Report::lacks_permission) => Code::Denied,
             None => Code::Difference,
         };
-        let failure = Failure::new(code, "could not tell whether the credentials work").because(reasons.join("; "));
+        let failure =
+            Failure::new(code, "incomplete: could not check whether the credentials work").because(reasons.join("; "));
         let failure = match code {
-            Code::Denied => failure
-                .hint("see what it needs to read: `podid iam-policy verify` and `podid iam-policy verify --rbac`"),
+            Code::Denied => failure.hint(
+                "print the permissions that it needs: `podid iam-policy verify` and `podid iam-policy verify --rbac`",
+            ),
             _ => failure,
         };
-        Err(failure.hint("to exit with 0 all the same: `--allow-incomplete`"))
+        Err(failure.hint("to exit with 0 anyway, pass `--allow-incomplete`"))
     }
 }

@@ -30,11 +30,12 @@ use crate::{
     wait::Backoff,
 };
 
-/// Wait until a condition holds for a service account; for scripts and Terraform
+/// Wait until a service account is ready to use, for scripts and Terraform
 ///
-/// effective: it is associated, and new pods are injected. injected: it is associated, and all its running pods are
-/// injected; pods that are still to be made count as not. agent: the agent is ready on the nodes where its pods run or could
-/// run. Exits at once when the condition holds, and with 5 and what is missing when --timeout is over. Changes nothing.
+/// ready: it is associated, and new pods get credentials. injected: it is associated, and all its running pods
+/// are injected; pods that are yet to be created count as not injected. agent: the agent is ready on the nodes where
+/// its pods run or could run. Exits at once when the condition holds, and with 5 and what is missing when --timeout
+/// is over. Changes nothing.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Wait {
@@ -43,7 +44,7 @@ pub struct Wait {
     /// What to wait for
     #[arg(long = "for", value_enum, value_name = "CONDITION")]
     condition: Condition,
-    /// With --for injected: count pods too that started before the association's last change
+    /// With --for injected: also count pods that started before the association's last change
     #[arg(long)]
     allow_stale: bool,
 }
@@ -51,7 +52,7 @@ pub struct Wait {
 /// Examples of this command.
 pub const EXAMPLES: &str = "\
 Examples:
-  podid wait carts/carts --for effective
+  podid wait carts/carts --for ready
   podid wait carts/carts --for injected --timeout 10m
   podid wait deployment/carts -n carts --for injected
   podid wait carts/carts --for agent -o json";
@@ -59,8 +60,9 @@ Examples:
 /// `--for`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Condition {
-    /// New pods are injected
-    Effective,
+    /// New pods get credentials
+    #[value(alias = "effective")]
+    Ready,
     /// All running pods are injected
     Injected,
     /// The agent is ready where the pods run or could run
@@ -70,7 +72,7 @@ enum Condition {
 impl Condition {
     fn word(self) -> &'static str {
         match self {
-            Self::Effective => "effective",
+            Self::Ready => "ready",
             Self::Injected => "injected",
             Self::Agent => "agent",
         }
@@ -141,7 +143,7 @@ impl Wait {
 
 impl Awaited {
     async fn run(self, ctx: &Context) -> Result<Code> {
-        let line = ctx.term.progress(self.condition.word());
+        let line = ctx.term.progress(self.subject.to_string());
         let mut so_far = SoFar::default();
         match self.until(ctx, &line, &mut so_far).await {
             Ok(how) => {
@@ -178,7 +180,7 @@ impl Awaited {
                 }
                 Err(failure) if failure.code == Code::Failed && answered && faults < FAULTS => {
                     faults += 1;
-                    line.update(format!("a look failed: {failure}"));
+                    line.update(format!("a refresh failed: {failure}"));
                 }
                 Err(failure) if failure.code == Code::TimedOut => return Err(self.late(failure, so_far)),
                 Err(failure) => return Err(ctx.explain_kube(failure, false).await),
@@ -225,7 +227,7 @@ impl Awaited {
             let missing = so_far.account.known().and_then(|state| state.missing(subject));
             let failure = missing.into_iter().fold(failure, Failure::because);
             let command = match self.condition {
-                Condition::Effective => format!("`podid wait {near} --for effective`"),
+                Condition::Ready => format!("`podid wait {near} --for ready`"),
                 Condition::Injected => format!("`podid wait {near} --for injected`"),
                 Condition::Agent => format!("`podid wait {near} --for agent`"),
             };
@@ -238,9 +240,9 @@ impl Awaited {
             return so_far.lack.advice.iter().fold(failure, Failure::hint);
         }
         match self.condition {
-            Condition::Effective => failure.hint(format!("see what there is with `podid show {subject}`")),
+            Condition::Ready => failure.hint(format!("check it with `podid show {subject}`")),
             Condition::Injected => failure
-                .hint(format!("restart the pods without it with `podid recycle {subject}`"))
+                .hint(format!("restart the pods that are not injected with `podid recycle {subject}`"))
                 .hint(format!("if new pods are not injected either, {}", injected::LOOK)),
             Condition::Agent => failure.hint("see why with `podid agent status`"),
         }
@@ -248,7 +250,7 @@ impl Awaited {
 
     fn words(&self) -> &'static str {
         match self.condition {
-            Condition::Effective => "effective",
+            Condition::Ready => "ready",
             Condition::Injected => "injected in all its pods",
             Condition::Agent => "served by a ready agent",
         }
@@ -256,7 +258,7 @@ impl Awaited {
 
     async fn read_state(&self, ctx: &Context, line: &Progress) -> Result<Look> {
         match self.condition {
-            Condition::Effective => self.effective(ctx, line).await,
+            Condition::Ready => self.effective(ctx, line).await,
             Condition::Injected => self.injected(ctx).await,
             Condition::Agent => self.agent(ctx).await,
         }
@@ -267,7 +269,7 @@ impl Awaited {
         // Without an association nothing of the pods matters: they are not read in each round.
         let read = observe::association(eks, &cluster.name, &self.subject);
         let Some(association) = ctx.deadline.within("reading the association", read).await? else {
-            return Ok(self.not_associated(&cluster.name));
+            return Ok(Self::not_associated(&cluster.name));
         };
         // A pod of it would be proof at once; without the permission to see one, a probe is.
         let pods = async {
@@ -282,15 +284,15 @@ impl Awaited {
             effective::prove(kube, &ctx.deadline, line, &self.subject, &association, Change::Nothing, pods).await;
         let proved = proved.map_err(|failure| match failure.code {
             Code::TimedOut if failure.causes.is_empty() => {
-                failure.because(format!("new pods of {} are not injected by every API server", self.subject))
+                failure.because(format!("not every API server injects new pods of {} yet", self.subject))
             }
             _ => failure,
         })?;
         Ok(match proved.effect {
-            Effect::Observed => Look::Holds(format!("observed: {}", proved.how)),
-            Effect::Assumed => Look::Holds(format!("assumed: {}", proved.how)),
+            Effect::Observed => Look::Holds(format!("ready: {}", proved.how)),
+            Effect::Assumed => Look::Holds(format!("probably ready: {}", proved.how)),
             Effect::No | Effect::NoAgent => Look::missing(vec![proved.how]),
-            Effect::Blocked => Look::missing(vec![format!("no new pod can be created now: {}", proved.how)]),
+            Effect::Blocked => Look::missing(vec![format!("no new pods can be created now: {}", proved.how)]),
             // Nothing that waiting changes.
             Effect::Never => {
                 let never = Failure::failed(format!("no new pods of {} can be created", self.subject));
@@ -303,7 +305,7 @@ impl Awaited {
         let (cluster, eks, kube) = (ctx.cluster().await?, ctx.eks()?, ctx.kube().await?);
         let read = observe::association(eks, &cluster.name, &self.subject);
         let Some(association) = ctx.deadline.within("reading the association", read).await? else {
-            return Ok(self.not_associated(&cluster.name));
+            return Ok(Self::not_associated(&cluster.name));
         };
         let read = users(kube, &self.subject);
         let (mut pods, mut workloads) = ctx.deadline.within("reading the workloads and pods", read).await?;
@@ -318,9 +320,11 @@ impl Awaited {
                     Injection::Injected => staleness::stale(pod, &association)
                         .map(|why| format!("pod {} needs a restart: {why}", pod.name)),
                     Injection::No => Some(format!("pod {} is not injected", pod.name)),
-                    Injection::Partly(lacking) => {
-                        Some(format!("pod {} is injected but for {}", pod.name, lacking.join(", ")))
-                    }
+                    Injection::Partly(lacking) => Some(format!(
+                        "new pods get credentials (pod {} was injected) but for {}",
+                        pod.name,
+                        lacking.join(", ")
+                    )),
                 })
                 .collect();
         let waited = workloads.iter().filter(|w| w.replicas > 0 && !live.iter().any(|pod| w.owns(pod)));
@@ -333,7 +337,7 @@ impl Awaited {
             }));
         }
         Ok(Look::Holds(match live.len() {
-            0 => "no pod runs, and none is to".to_owned(),
+            0 => "no pods run, and none are expected".to_owned(),
             1 => "its pod is injected".to_owned(),
             n => format!("all {n} pods are injected"),
         }))
@@ -346,7 +350,10 @@ impl Awaited {
         let (skipped, restarts) = plan::skipped(workloads, pods, &lacks);
         let empty = workloads.iter().filter(|w| w.paused && w.replicas > 0 && !pods.iter().any(|pod| w.owns(pod)));
         let empty = empty.map(|Workload { id, .. }| {
-            format!("{id} is paused and makes no pods: `kubectl rollout resume {id} -n {}`", id.namespace)
+            format!(
+                "{id} is paused and creates no pods: resume it with `kubectl rollout resume {id} -n {}`",
+                id.namespace
+            )
         });
         let reasons: Vec<String> = skipped.into_iter().map(|skipped| skipped.reason).chain(empty).collect();
         if reasons.is_empty() {
@@ -382,12 +389,12 @@ impl Awaited {
             Reach::NoPods(_) if !state.installed() && !state.auto_mode => {
                 Look::missing(vec!["the agent is not installed".to_owned()])
             }
-            Reach::NoPods(_) => Look::Holds("nothing uses it yet; ready on every node that needs it".to_owned()),
+            Reach::NoPods(_) => Look::Holds("no pods use it yet; ready on every node that needs it".to_owned()),
         })
     }
 
-    fn not_associated(&self, cluster: &str) -> Look {
-        let missing = vec![format!("{} is not associated in cluster {cluster}", self.subject)];
+    fn not_associated(cluster: &str) -> Look {
+        let missing = vec![format!("no association in cluster {cluster}")];
         Look::Lacks(Lack { missing, unassociated: true, ..Lack::default() })
     }
 

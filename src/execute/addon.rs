@@ -58,7 +58,7 @@ impl Run<'_> {
                 return Err(changed(&what, &format!("its version is {} now", present.version)));
             }
             Some(present) if present.configuration != from.configuration => {
-                return Err(changed(&what, "another configuration was given"));
+                return Err(changed(&what, "its configuration was changed"));
             }
             Some(_) => {}
         }

@@ -25,7 +25,7 @@ const UNREAD: Duration = Duration::from_secs(15);
 /// How long a deleted association may still be in the way of a new one.
 const DELETED: Duration = Duration::from_secs(30);
 
-const WAITING: &str = "waiting for IAM to show the role to EKS";
+const WAITING: &str = "waiting until EKS can see the role";
 
 impl Run<'_> {
     /// CreatePodIdentityAssociation. A duplicate is adopted when it is what was wanted: an answer was lost.
@@ -52,15 +52,15 @@ impl Run<'_> {
                 }
                 Some(found) => {
                     return Err(failure
-                        .because(format!("it was associated with {} meanwhile", found.role_arn))
+                        .because(format!("it was associated with {} concurrently", found.role_arn))
                         .hint("run the same command again to see the change as an update"));
                 }
                 // Deleted a moment ago, and the delete has not arrived everywhere.
                 None if started.elapsed() < DELETED => {
-                    self.deadline.pause("waiting for a deleted association to be gone", backoff.step()).await?;
+                    self.deadline.pause("waiting until the deleted association is gone", backoff.step()).await?;
                 }
                 None => {
-                    return Err(failure.hint("an association was deleted a moment ago; run the same command again"));
+                    return Err(failure.hint("an association was deleted seconds ago: run the same command again"));
                 }
             }
         }
@@ -97,8 +97,8 @@ impl Run<'_> {
         ] {
             if cleared(sent) && full(kept) {
                 return Err(Failure::failed(format!("the service kept the {name} of {what}"))
-                    .because("EKS took the update, and DescribePodIdentityAssociation still shows it")
-                    .hint("`--replace` deletes the association and creates it again without it"));
+                    .because("EKS accepted the update, but DescribePodIdentityAssociation still returns it")
+                    .hint("pass `--replace` to recreate the association without it"));
             }
         }
         Ok(Answer::Association(Box::new(present)))
@@ -118,7 +118,7 @@ impl Run<'_> {
         }
         flight.send(eks.delete_association(cluster, association_id)).await?;
         self.create_association(flight, cluster, association).await.map_err(|failure| {
-            failure.hint(format!("{what} was deleted and is not there now: run the same command again"))
+            failure.hint(format!("{what} was deleted and not created again: run the same command again"))
         })
     }
 
@@ -130,8 +130,8 @@ impl Run<'_> {
         let after = match &external_id {
             Some(id) => target::with_external_id(after, id),
             None if after.0.to_string().contains(target::EXTERNAL_ID) => {
-                return Err(Failure::failed(format!("EKS gives no external id for the association of {subject}"))
-                    .hint("leave session tags on: the target role can trust them instead"));
+                return Err(Failure::failed(format!("EKS returned no external ID for the association of {subject}"))
+                    .hint("keep session tags enabled: the target role can check them instead"));
             }
             None => after.clone(),
         };

@@ -65,7 +65,7 @@ impl Run<'_> {
                 Some(present) if present == *before => {}
                 Some(_) => {
                     let what = format!("the inline policy `{name}` of role `{role}`");
-                    return Err(changed(&what, "another document was written"));
+                    return Err(changed(&what, "its document was changed"));
                 }
             }
         }
@@ -85,7 +85,7 @@ impl Run<'_> {
                 Err(failure) if failure.is(Kind::Conflict) && started.elapsed() < DETACHED => {}
                 answered => return answered.map(Answer::gone),
             }
-            self.deadline.pause("waiting for IAM to see the role without its policies", backoff.step()).await?;
+            self.deadline.pause("waiting until IAM shows the role without its policies", backoff.step()).await?;
         }
     }
 
@@ -117,21 +117,21 @@ impl Run<'_> {
             }
             Some(present) if present.trust == **trust => {}
             Some(_) => {
-                return Err(changed(&format!("the trust policy of role `{role}`"), "another trust policy was written"));
+                return Err(changed(&format!("the trust policy of role `{role}`"), "its trust policy was changed"));
             }
         }
         let usage = search.usage(&last.arn, trust, |user| self.freed.contains(&user.association_id));
         if let Some(user) = usage.users.first() {
-            let what = format!("role `{role}` came into use meanwhile, and is not deleted");
+            let what = format!("role `{role}` is in use now, and was not deleted");
             return Err(Failure::failed(what)
-                .because(format!("{} uses it now", user.placed()))
-                .hint("run the same command again: it plans from what is there now"));
+                .because(format!("{} uses it", user.placed()))
+                .hint("run the same command again: it makes a new plan from the current state"));
         }
         if !last.force && !usage.doubts.is_empty() {
-            let what = format!("role `{role}` is possibly in use, and is not deleted");
+            let what = format!("role `{role}` is possibly in use, and was not deleted");
             return Err(Failure::failed(what)
                 .because(first_of(&usage.doubts, 4))
-                .hint("run the same command again: it plans from what is there now"));
+                .hint("run the same command again: it makes a new plan from the current state"));
         }
         Ok(true)
     }

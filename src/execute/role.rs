@@ -34,7 +34,7 @@ impl Run<'_> {
                 {
                     Ok(Answer::Done)
                 }
-                _ => Err(failure.hint("a role of that name was made by someone else; name another with `--role`")),
+                _ => Err(failure.hint("another user created a role of that name: choose another with `--role`")),
             },
             Err(failure) => Err(failure),
         }
@@ -55,7 +55,7 @@ impl Run<'_> {
             return Ok(Answer::Skipped);
         }
         if present.trust != *before {
-            return Err(changed(&what, "another trust policy was written"));
+            return Err(changed(&what, "its trust policy was changed"));
         }
         self.patient_with_iam(flight, || iam.put_trust(role, after)).await?;
         let read = || async { Ok(iam.role(role).await?.map(|role| role.trust)) };
@@ -72,7 +72,7 @@ impl Run<'_> {
             return Ok(Answer::Skipped);
         }
         if present.permissions_boundary != *before {
-            return Err(changed(&what, present.permissions_boundary.as_deref().unwrap_or("it was taken away")));
+            return Err(changed(&what, present.permissions_boundary.as_deref().unwrap_or("it was removed")));
         }
         self.patient_with_iam(flight, || iam.put_boundary(role, after.as_deref())).await.map(|()| Answer::Done)
     }
@@ -90,7 +90,7 @@ impl Run<'_> {
                 return Ok(Answer::Skipped);
             }
             if present != *before {
-                return Err(changed(&what, "another document was written"));
+                return Err(changed(&what, "its document was changed"));
             }
         }
         self.patient_with_iam(flight, || iam.put_inline_policy(role, name, after)).await?;
@@ -115,9 +115,9 @@ impl Run<'_> {
                 return Ok(Answer::Done);
             }
             if present.as_ref() != before || started.elapsed() >= SHOWN {
-                return Err(changed(what, "another write came right after podid's"));
+                return Err(changed(what, "it was modified concurrently, just after podid's write"));
             }
-            self.deadline.pause(&format!("waiting for IAM to show {what}"), backoff.step()).await?;
+            self.deadline.pause(&format!("waiting until IAM shows {what}"), backoff.step()).await?;
         }
     }
 
@@ -136,9 +136,9 @@ impl Run<'_> {
                 Err(failure) => failure,
             };
             let wait = if failure.is(Kind::RoleUnseen) && started.elapsed() < ROLE_SEEN {
-                "waiting for IAM to know the new role"
+                "waiting until IAM shows the new role"
             } else if failure.is(Kind::Busy) && started.elapsed() < BUSY {
-                "waiting for another change of the role to end"
+                "waiting until another change of the role is finished"
             } else {
                 return Err(failure);
             };

@@ -58,12 +58,12 @@ pub fn identity(text: &str) -> Option<Told> {
     let (caller, arn) = refusal::caller(text)?;
     let (cause, hints) = match &caller {
         Caller::PodIdentity { role } => {
-            (format!("the credentials of Pod Identity work: this is role `{role}`"), Vec::new())
+            (format!("the Pod Identity credentials work: this is role `{role}`"), Vec::new())
         }
-        Caller::Node { role } => (on_node(role), vec!["see why: `podid verify NS/SA`".to_owned()]),
+        Caller::Node { role } => (on_node(role), vec!["find out why: `podid verify NS/SA`".to_owned()]),
         _ => (
-            "no credentials of Pod Identity".to_owned(),
-            vec!["see where they come from: `podid verify NS/SA --read-secrets`".to_owned()],
+            "these are not Pod Identity credentials".to_owned(),
+            vec!["find out where they come from: `podid verify NS/SA --read-secrets`".to_owned()],
         ),
     };
     Some(Told { caller: Some((caller, arn)), refusal: None, row: None, cause, hints })
@@ -96,30 +96,27 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
         let hint = if refusal.may_be_granted() { attach } else { refusal.remedy() };
         return (
             format!(
-                "the agent may not get credentials: the node's role `{role}` lacks `eks-auth:AssumeRoleForPodIdentity`"
+                "the agent may not get credentials: the node role `{role}` lacks `eks-auth:AssumeRoleForPodIdentity`"
             ),
             vec![hint],
         );
     }
     if refusal.assumes_itself() {
-        return ("the application assumes the role that it already has".to_owned(), vec![refusal.remedy()]);
+        return ("the application tries to assume the role that it already has".to_owned(), vec![refusal.remedy()]);
     }
     let grant = grant(refusal).filter(|_| refusal.may_be_granted());
     match &refusal.caller {
         Caller::Node { role } => {
-            let own = grant.map(|grant| {
-                format!("give it a role of its own: `podid associate NS/SA --create-role --dynamodb {grant}`")
-            });
+            let own = grant
+                .map(|grant| format!("create a role for it: `podid associate NS/SA --create-role --dynamodb {grant}`"));
             (
                 on_node(role),
                 own.into_iter()
-                    .chain(["see why the pod does not use its own: `podid verify NS/SA`".to_owned()])
+                    .chain(["find out why the pod does not use its own role: `podid verify NS/SA`".to_owned()])
                     .collect(),
             )
         }
-        Caller::Anonymous => {
-            (format!("a call without a signature was refused: `{action}`{on}"), vec![refusal.remedy()])
-        }
+        Caller::Anonymous => (format!("an unsigned call was denied: `{action}`{on}"), vec![refusal.remedy()]),
         caller if refusal.may_be_granted() => {
             let role = caller.role();
             let cause = match (caller, role) {
@@ -127,7 +124,7 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
                     format!("the credentials work: the pod acts as role `{role}`, which lacks `{action}`{on}")
                 }
                 (_, Some(role)) => {
-                    format!("role `{role}` lacks `{action}`{on}, in a session that Pod Identity did not give")
+                    format!("role `{role}` lacks `{action}`{on}, in a session that does not come from Pod Identity")
                 }
                 _ => format!("the caller lacks `{action}`{on}"),
             };
@@ -137,7 +134,7 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
             let or = if by_table.is_some() { "or " } else { "" };
             let allow = format!("{or}{}", refusal.remedy());
             let need = format!("{action}@{}", refusal.resource.as_deref().unwrap_or("*"));
-            let check = "check it afterward: `podid verify NS/SA --needs dynamodb:Query@carts`";
+            let check = "then check it: `podid verify NS/SA --needs dynamodb:Query@carts`";
             let check = check.replace("dynamodb:Query@carts", &need);
             (cause, by_table.into_iter().chain([allow, check]).collect())
         }

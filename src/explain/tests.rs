@@ -42,7 +42,7 @@ fn the_id_and_the_permission_are_named() {
     assert!(found.cause.contains("`a-4wvljrezsukshq1bv`"), "{}", found.cause);
     let denied = "User: u is not authorized to perform: eks:CreateAddon on resource: arn:aws:eks:r:1:cluster/c";
     let found = explain(&answer("AccessDeniedException", denied)).unwrap();
-    assert_eq!(found.hints[0], "allow `eks:CreateAddon` on `arn:aws:eks:r:1:cluster/c`, or take another `--profile`");
+    assert_eq!(found.hints[0], "allow `eks:CreateAddon` on `arn:aws:eks:r:1:cluster/c`, or use another `--profile`");
 }
 
 #[test]

@@ -220,7 +220,7 @@ pub(super) async fn restart(kube: &Kube, workload: &Workload, at: Timestamp) -> 
         wait::pause(stamp.duration_since(at).unsigned_abs().min(A_SECOND)).await;
     }
     for held in held {
-        let operation = format!("delete pod `{}`, which holds up the restart of `{id}`", held.name);
+        let operation = format!("delete pod `{}`, which blocks the restart of `{id}`", held.name);
         for pod in found.iter().filter(|pod| pod.metadata.name.as_ref() == Some(&held.name)) {
             delete_pod(&pods, pod).await.map_err(|e| error::failure(&operation, &connection.server, e))?;
         }

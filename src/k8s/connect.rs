@@ -88,7 +88,7 @@ struct Found {
 impl Found {
     fn read(path: Option<&Path>, context: Option<&str>, env: &Env) -> Result<Self> {
         let file = kubeconfig::load(path, env)?.ok_or_else(|| {
-            Failure::usage("there is no kubeconfig").hint("name one with `--kubeconfig`, or a cluster with `--cluster`")
+            Failure::usage("no kubeconfig found").hint("name one with `--kubeconfig`, or a cluster with `--cluster`")
         })?;
         let entry = Entry::of(&file, context)?
             .ok_or_else(|| Failure::usage("the kubeconfig has no current context").hint("name one with `--context`"))?;
@@ -113,8 +113,8 @@ fn eks(cluster: &Cluster, token: &Arc<dyn TokenSource>, env: &Env) -> Result<Con
             "cluster `{}` has the endpoint `{}`, which is not https",
             cluster.name, cluster.endpoint
         ))
-        .because("podid sends no token over a connection that anyone can read")
-        .hint("check `AWS_ENDPOINT_URL`: EKS itself gives only https endpoints")
+        .because("podid does not send a token over an unencrypted connection")
+        .hint("check `AWS_ENDPOINT_URL`: EKS itself returns only https endpoints")
         .hint("or name a kubeconfig for this server: `--kubeconfig FILE`"));
     }
     let ca =

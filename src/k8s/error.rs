@@ -12,7 +12,7 @@ use crate::{
 
 /// The API server accepted a request and did not answer it.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer")]
+#[error("no response")]
 pub(super) struct Silent;
 
 impl From<Silent> for kube::Error {
@@ -43,7 +43,7 @@ fn mapped(operation: &str, server: &str, error: kube::Error) -> Failure {
     let failed = |code| Failure::new(code, format!("cannot {operation}"));
     if let Some(large) = too_large(&error) {
         return answered(failed(Code::Failed).because(format!("`{server}` {large}")), operation)
-            .hint("no Kubernetes API does that: check the server's address and the proxy");
+            .hint("this is not a Kubernetes API: check the server address and the proxy");
     }
     let failure = match error {
         kube::Error::Api(status) => api(operation, &status),
@@ -57,7 +57,7 @@ fn mapped(operation: &str, server: &str, error: kube::Error) -> Failure {
         kube::Error::HyperError(error) => failed(Code::Failed).because(no_connection(server, &error)),
         kube::Error::ReadEvents(error) => failed(Code::Failed).because(no_connection(server, &error)),
         kube::Error::SerdeError(error) => {
-            failed(Code::Failed).because(format!("the answer of `{server}` is not what Kubernetes sends: {error}"))
+            failed(Code::Failed).because(format!("the response of `{server}` is not a Kubernetes response: {error}"))
         }
         error => failed(Code::Failed).because(deepest(&error)),
     };

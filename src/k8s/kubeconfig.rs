@@ -1,4 +1,4 @@
-//! Kubeconfig files: reading them as kubectl does, and recognising the EKS cluster behind a context.
+//! Kubeconfig files: reading them as kubectl does, and recognizing the EKS cluster behind a context.
 
 use std::{
     path::{Path, PathBuf},
@@ -46,7 +46,7 @@ pub struct EksContext {
 pub fn read_context(path: Option<&Path>, context: Option<&str>) -> Result<Option<EksContext>> {
     let env: Env = Arc::new(|name| std::env::var(name).ok());
     let Some(file) = load(path, &env)? else { return Ok(None) };
-    Ok(Entry::of(&file, context)?.and_then(|entry| recognise(&entry)))
+    Ok(Entry::of(&file, context)?.and_then(|entry| recognize(&entry)))
 }
 
 /// Names of a kubeconfig's contexts; none when there is no kubeconfig.
@@ -219,7 +219,7 @@ impl EksPlugin {
     }
 }
 
-fn recognise(entry: &Entry) -> Option<EksContext> {
+fn recognize(entry: &Entry) -> Option<EksContext> {
     let server = entry.cluster.server.clone()?;
     let of_cluster = |text: &str| {
         let arn = Arn::regional(text).ok()?;
@@ -296,7 +296,7 @@ mod tests {
 
     fn seen(cluster: &str, server: &str, user: &str) -> Option<[Option<String>; 4]> {
         let file = file(cluster, "ctx", server, user);
-        let found = recognise(&Entry::of(&file, None).unwrap().unwrap())?;
+        let found = recognize(&Entry::of(&file, None).unwrap().unwrap())?;
         Some([Some(found.name), found.region, found.account, found.profile])
     }
 

@@ -46,7 +46,7 @@ impl Limit {
         } else if asks("limit=") {
             whole("a page of a list", PAGE)
         } else {
-            whole("an answer", OBJECT)
+            whole("a response", OBJECT)
         }
     }
 }
@@ -135,7 +135,7 @@ mod tests {
             ("/api/v1/pods?limit=500&continue=x", "a page of a list", 64, false),
             ("/api/v1/pods?&watch=true&timeoutSeconds=290", "a watch event", 4, true),
             ("/api/v1/namespaces/carts/pods/a/log?limitBytes=1048576", "a log", 2, false),
-            ("/api/v1/namespaces/carts", "an answer", 4, false),
+            ("/api/v1/namespaces/carts", "a response", 4, false),
         ] {
             assert_eq!(limit(uri), Limit { what, most: most * MIB, lines }, "{uri}");
         }
@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn counts_all_or_each_line() {
-        let mut whole = Limited::new((), Limit { what: "an answer", most: 10, lines: false });
+        let mut whole = Limited::new((), Limit { what: "a response", most: 10, lines: false });
         assert_eq!(whole.count(b"12345\n7890"), Ok(()));
         assert!(whole.count(b"1").is_err());
         let mut lines = Limited::new((), Limit { lines: true, ..whole.limit });

@@ -56,7 +56,7 @@ where
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             // Neither again and again, nor a part for the whole.
             Some(token) if !tokens.insert(token.clone()) => {
-                return Err(endless("it gave the same page of the list twice"));
+                return Err(endless("it returned the same page of the list twice"));
             }
             Some(_) if tokens.len() > PAGES => return Err(endless("its list does not end")),
             Some(token) => params.continue_token = Some(token),
@@ -66,7 +66,7 @@ where
 }
 
 fn endless(why: &str) -> kube::Error {
-    let failure = Failure::failed(format!("the API server cannot be right: {why}"))
-        .hint("check the server's address and the proxy");
+    let failure = Failure::failed(format!("the API server returned an invalid response: {why}"))
+        .hint("check the server address and the proxy");
     kube::Error::Service(Box::new(failure))
 }

@@ -101,23 +101,25 @@ impl User {
         match &self.kind {
             Kind::Nothing => (
                 format!("{named} has no credentials"),
-                vec![format!("choose a user that has some: `kubectl config set-context {context} --user=NAME`")],
+                vec![format!("select a user that has credentials: `kubectl config set-context {context} --user=NAME`")],
             ),
             Kind::PlainHttp => (
                 format!("the server of kubeconfig context `{context}` is http: no credentials are sent to it"),
                 vec!["use the https URL of the server in the kubeconfig".to_owned()],
             ),
             Kind::Password => (
-                format!("the server refused the password of {named}; Kubernetes takes none since 1.19"),
+                format!(
+                    "the server rejected the password of {named}: Kubernetes has not accepted passwords since 1.19"
+                ),
                 vec![format!("set a token: `kubectl config set-credentials {name}` with `--token`")],
             ),
             Kind::Token => (
-                format!("the server refused the token of {named}: expired, revoked, or of another cluster"),
+                format!("the server rejected the token of {named}: it is expired, revoked, or of another cluster"),
                 vec![format!("set a valid one: `kubectl config set-credentials {name}` with `--token`")],
             ),
             Kind::TokenFile(path) => (
                 format!(
-                    "the server refused the token of {named} in `{}`: expired, revoked, or of another cluster",
+                    "the server rejected the token of {named} in `{}`: it is expired, revoked, or of another cluster",
                     path.display()
                 ),
                 vec![format!(
@@ -126,9 +128,9 @@ impl User {
                 )],
             ),
             Kind::Certificate => (
-                format!("the server refused the client certificate of {named}: expired, or of another CA"),
+                format!("the server rejected the client certificate of {named}: it is expired, or of another CA"),
                 vec![format!(
-                    "see its dates: `kubectl config view --raw --minify --context {context} -o \
+                    "check its dates: `kubectl config view --raw --minify --context {context} -o \
                      'jsonpath={{.users[0].user.client-certificate-data}}' | base64 -d | openssl x509 -noout -dates`"
                 )],
             ),
@@ -137,15 +139,16 @@ impl User {
     }
 
     fn plugin_refused(&self, command: &str, eks: Option<&EksPlugin>) -> (String, Vec<String>) {
-        let cause = format!("the server refused what credential plugin `{command}` of {} gave", self.named());
+        let cause =
+            format!("the server rejected the credentials from credential plugin `{command}` of {}", self.named());
         let Some(eks) = eks else {
-            return (cause, vec![format!("see whom it signs in: `kubectl auth whoami --context {}`", self.context)]);
+            return (cause, vec![format!("check its identity: `kubectl auth whoami --context {}`", self.context)]);
         };
         let profile = eks.profile.as_ref().map_or(String::new(), |profile| format!(" --profile {profile}"));
         (
             format!("{cause}: its identity may have no access entry in cluster `{}`", eks.cluster),
             vec![
-                format!("see whose it is: `aws sts get-caller-identity{profile}`"),
+                format!("check whose it is: `aws sts get-caller-identity{profile}`"),
                 format!(
                     "give it access: `aws eks create-access-entry --cluster-name {} --principal-arn ARN`, then \
                      associate an access policy",
@@ -294,7 +297,7 @@ async fn read_token(path: &Path, user: &User) -> Result<SecretString> {
 }
 
 fn given(plugin: &Plugin, token: &SecretString, user: &User) -> Result<()> {
-    let what = || format!("the token that credential plugin `{}` of {} gave", plugin.name(), user.named());
+    let what = || format!("the token from credential plugin `{}` of {}", plugin.name(), user.named());
     sendable(token.expose_secret(), what).map_err(|failure| Failure { code: Code::Denied, ..failure })
 }
 
@@ -307,7 +310,7 @@ fn sendable(token: &str, what: impl Fn() -> String) -> Result<()> {
         _ => "a character that is not ASCII",
     };
     Err(Failure::usage(format!("cannot use {}", what()))
-        .because(format!("it has {found} at position {}, which no HTTP header may hold", at + 1))
+        .because(format!("it has {found} at position {}, which is not allowed in an HTTP header", at + 1))
         .hint("correct it in the kubeconfig or file, or create a new token")
         .hint(OWN_WAY))
 }
@@ -340,8 +343,8 @@ mod tests {
         let failure = login(json!({"token": "abc\r\nX-Evil: 1"})).await.err().unwrap();
         assert_eq!(
             failure.to_string(),
-            "cannot use the token of kubeconfig user `me` in `/k/config`: it has a line break at position 4, which no \
-             HTTP header may hold"
+            "cannot use the token of kubeconfig user `me` in `/k/config`: it has a line break at position 4, which is \
+             not allowed in an HTTP header"
         );
         for (bad, found) in [("a\0b", "control"), ("a\u{7f}", "control"), ("für", "not ASCII"), ("a\n", "line break")]
         {
@@ -422,7 +425,7 @@ mod tests {
         for (entry, wanted, command) in [
             (
                 json!({"token": "abc"}),
-                "refused the token of kubeconfig user `me`",
+                "rejected the token of kubeconfig user `me`",
                 "set-credentials me` with `--token`",
             ),
             (json!({"tokenFile": "/t"}), "in `/t`", "kubectl create token SERVICE_ACCOUNT -n NAMESPACE > /t"),

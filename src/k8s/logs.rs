@@ -36,9 +36,8 @@ pub(super) async fn log(kube: &Kube, (namespace, pod, container): (&str, &str, &
     };
     let what = format!("read the log of container `{container}` in pod `{namespace}/{pod}`");
     // The API server asks the node for it, and waits for one that is gone. What a log tells can be done without.
-    let late = |_| {
-        Failure::failed(format!("cannot {what}")).because(format!("it did not arrive within {} s", REACH.as_secs()))
-    };
+    let late =
+        |_| Failure::failed(format!("cannot {what}")).because(format!("no response within {} s", REACH.as_secs()));
     let read = match timeout(REACH, read(tail.previous)).await.map_err(late)? {
         Err(kube::Error::Api(status)) if status.code == 400 => {
             timeout(REACH, read(!tail.previous)).await.map_err(late)?

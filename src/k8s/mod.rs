@@ -122,8 +122,7 @@ impl Kube {
         if connection.unchecked {
             let context = connection.server.user.as_ref().map_or("", |user| user.context.as_str());
             self.warn_user(format!(
-                "the certificate of {} is not checked (`insecure-skip-tls-verify` in kubeconfig context `{context}`): anyone on \
-                 the way to it can read and change everything",
+                "the certificate of {} is not checked (`insecure-skip-tls-verify` in kubeconfig context `{context}`): others on the network can read and change everything",
                 connection.server.url
             ));
         }
@@ -160,7 +159,7 @@ impl Kube {
 
     /// What cannot be read (not everyone may) tells nothing, and is a failure.
     async fn issuer(&self, connection: &Connection) -> Result<String> {
-        let operation = "tell which cluster the kubeconfig leads to";
+        let operation = "identify the cluster of the kubeconfig";
         let request = http::Request::get("/.well-known/openid-configuration")
             .body(Vec::new())
             .map_err(|e| Failure::failed(e.to_string()))?;
@@ -178,7 +177,7 @@ fn in_namespace(namespace: Option<&str>) -> String {
 
 fn unreachable(server: &str) -> Failure {
     Failure::new(Code::Failed, "cannot reach the Kubernetes API")
-        .because(format!("no answer from `{server}` within {} s", REACH.as_secs()))
+        .because(format!("no response from `{server}` within {} s", REACH.as_secs()))
 }
 
 /// Calls a function that is generic over the workload's kind.
@@ -284,7 +283,7 @@ impl Kubernetes for Kube {
             Some((kinds, error)) if kinds.len() == workloads::KINDS => Err(failed(error)),
             Some((kinds, _)) => {
                 self.warn_user(format!(
-                    "{} of {} are left out: not allowed: list {}",
+                    "{} of {} are omitted: not allowed: list {}",
                     kinds.join(" and "),
                     in_namespace(namespace),
                     kinds.join(" and ").to_lowercase()
@@ -328,7 +327,7 @@ impl Kubernetes for Kube {
 
     async fn roll_back(&self, before: &Workload, after: &Workload) -> Result<(Workload, u64)> {
         if after.id.kind == WorkloadKind::Rollout {
-            return Err(Failure::failed("the restart of an Argo Rollout changes no revision"));
+            return Err(Failure::failed("the restart of an Argo Rollout creates no revision"));
         }
         by_kind!(after.id.kind, rollback::roll_back(self, before, after))
     }
@@ -427,7 +426,7 @@ impl Kubernetes for Kube {
         };
         match api.create(&PostParams::default(), &review).await {
             Ok(answer) => Ok(answer.status.is_some_and(|status| status.allowed)),
-            Err(error) => Err(self.failed(&format!("ask whether the caller may {verb} {resource}"), error)),
+            Err(error) => Err(self.failed(&format!("check whether the caller may {verb} {resource}"), error)),
         }
     }
 }

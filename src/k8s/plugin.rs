@@ -90,11 +90,11 @@ impl Plugin {
         let mut said = Said::default();
         let ended = timeout(limit, said.until_the_end(&mut running)).await;
         if said.too_much {
-            let why = format!("it printed more than {} MiB, which is no credential", OUTPUT >> 20);
+            let why = format!("it printed more than {} MiB, which is not a credential", OUTPUT >> 20);
             return Err(self.failed(&said, &why));
         }
         match ended {
-            Err(_) => Err(self.failed(&said, &format!("it did not end within {} seconds", limit.as_secs()))),
+            Err(_) => Err(self.failed(&said, &format!("it did not finish within {} seconds", limit.as_secs()))),
             Ok(Err(error)) => Err(self.failed(&said, &deepest(&error))),
             Ok(Ok(status)) if !status.success() => Err(self.failed(&said, &status.to_string())),
             Ok(Ok(_)) => parse(&said.out).ok_or_else(|| {
@@ -110,7 +110,7 @@ impl Plugin {
             Some(ExecInteractiveMode::Never) => Ok(false),
             Some(ExecInteractiveMode::Always) if !terminal => Err(self
                 .failure()
-                .because("it asks on a terminal (`interactiveMode: Always`), and there is none")
+                .because("it needs a terminal (`interactiveMode: Always`), and there is none")
                 .hint("run podid on a terminal, or omit `--kubeconfig` and `--context`")),
             _ => Ok(terminal),
         }
@@ -127,7 +127,9 @@ impl Plugin {
             Some(words) => failure.because(words),
             None => failure,
         };
-        failure.hint(format!("see whether kubectl can log in with {}: `kubectl auth whoami`", self.user)).hint(OWN_WAY)
+        failure
+            .hint(format!("check whether kubectl can log in with {}: `kubectl auth whoami`", self.user))
+            .hint(OWN_WAY)
     }
 
     fn not_started(&self, error: &std::io::Error) -> Failure {

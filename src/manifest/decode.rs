@@ -71,7 +71,7 @@ impl Decoder<'_> {
                 None => self.say(node.at, "", format!("key `{key}` is missing: `{key}: {wanted}`")),
                 Some(value) => {
                     if self.text(value, key).is_some_and(|text| text != wanted) {
-                        self.say(value.at, key, format!("`{wanted}` is the only one that podid knows"));
+                        self.say(value.at, key, format!("podid accepts only `{wanted}`"));
                     }
                 }
             }
@@ -97,7 +97,11 @@ impl Decoder<'_> {
         if let (Some(name), Some(node)) = (&name, fields.get("name"))
             && crate::model::names::ServiceAccount::new("default", name).is_err()
         {
-            self.say(node.at, "metadata.name", "a name has lower-case letters, digits, `-` and `.`, at most 253");
+            self.say(
+                node.at,
+                "metadata.name",
+                "a name may have only lower-case letters, digits, `-` and `.`, at most 253",
+            );
         }
         Metadata { name }
     }
@@ -132,7 +136,7 @@ impl Decoder<'_> {
             self.say(
                 node.at,
                 "agent",
-                "`null` is no agent: `agent: {}` installs it if it is missing, without the key it is left alone",
+                "`null` is not an agent: `agent: {}` installs it if it is missing; without the key, it is left unchanged",
             );
             return Agent::default();
         }
@@ -222,7 +226,7 @@ impl Decoder<'_> {
             ("indexes", table.indexes.is_some() && matches!(access, Access::Write | Access::Stream)),
         ] {
             if let (true, Some(node)) = (wrong, fields.get(key)) {
-                self.say(node.at, &fields.path(key), format!("access `{access}` knows no `{key}`"));
+                self.say(node.at, &fields.path(key), format!("access `{access}` has no key `{key}`"));
             }
         }
         Some(table)

@@ -56,7 +56,7 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn io::Read) -> Result<Read> {
     let mut seen = BTreeSet::new();
     for path in paths {
         if !seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())) {
-            return Err(Failure::usage(format!("`{}` is given twice", path.display())));
+            return Err(Failure::usage(format!("`{}` is passed twice", path.display())));
         }
         if path.as_os_str() == "-" {
             let text = files::stream(stdin, LARGEST).map_err(|e| unread("stdin", &e))?;
@@ -103,7 +103,7 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn io::Read) -> Result<Read> {
     }
     if documents.is_empty() {
         let named: Vec<String> = paths.iter().map(|path| format!("`{}`", path.display())).collect();
-        return Err(Failure::usage(format!("{} has no document of podid's ({API_VERSION}, {KIND})", named.join(", ")))
+        return Err(Failure::usage(format!("{} has no podid document ({API_VERSION}, {KIND})", named.join(", ")))
             .hint(example()));
     }
     // Only whole documents are compared: what is missing in a broken one would be said twice.
@@ -125,13 +125,13 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn io::Read) -> Result<Read> {
 fn notes(passed: usize) -> Vec<String> {
     match passed {
         0 => Vec::new(),
-        1 => vec!["1 document of another kind passed over".to_owned()],
-        n => vec![format!("{n} documents of other kinds passed over")],
+        1 => vec!["1 document of another kind ignored".to_owned()],
+        n => vec![format!("{n} documents of other kinds ignored")],
     }
 }
 
 fn example() -> String {
-    format!("a file begins with `apiVersion: {API_VERSION}` and `kind: {KIND}`; `podid export` prints one")
+    format!("a manifest begins with `apiVersion: {API_VERSION}` and `kind: {KIND}`: `podid export` prints one")
 }
 
 /// Where a path stands; where it does not, what is around it.
@@ -163,7 +163,7 @@ fn folder(path: &Path) -> Result<Vec<Text>> {
     files.sort();
     if files.is_empty() {
         return Err(Failure::usage(format!("folder `{shown}` has no *.yaml, *.yml or *.json file"))
-            .hint("folders inside it are not looked into: give each with its own `-f`"));
+            .hint("subfolders are not read: pass each with its own `-f`"));
     }
     files.iter().map(|path| file(path, true)).collect()
 }
@@ -178,7 +178,7 @@ fn file(path: &Path, among_others: bool) -> Result<Text> {
 fn unread(source: &str, why: &Unread) -> Failure {
     match why {
         Unread::TooLarge(most) => Failure::usage(format!("{source}: larger than {} MB", most / 1_000_000))
-            .hint("split it into several files of one folder"),
+            .hint("split it into several files in one folder"),
         Unread::Utf16 => Failure::usage(format!("{source}: this is UTF-16, not UTF-8")),
         Unread::Encoding(line) => Failure::usage(format!("{source}:{line}: this is not UTF-8 text")),
         Unread::System(_) | Unread::Kind(_) => {
@@ -191,7 +191,7 @@ fn unread(source: &str, why: &Unread) -> Failure {
 fn all(problems: &[Problem], texts: &[Text]) -> Failure {
     let mut message = match problems.len() {
         1 => String::new(),
-        n => format!("{n} things are wrong with the file:"),
+        n => format!("{n} problems in the manifest:"),
     };
     for (index, problem) in problems.iter().take(SHOWN).enumerate() {
         if problems.len() > 1 {
@@ -206,7 +206,7 @@ fn all(problems: &[Problem], texts: &[Text]) -> Failure {
     if problems.len() > SHOWN {
         let _ = write!(message, "\nand {} more", problems.len() - SHOWN);
     }
-    Failure::usage(message).hint("`podid schema` prints the file's JSON Schema, by which editors check it")
+    Failure::usage(message).hint("editors can check it with the JSON Schema from `podid schema`")
 }
 
 /// The line with a mark under the column. Long lines are cut around it.

@@ -100,7 +100,7 @@ impl Node {
                     };
                     let value = value.json(wrong);
                     if fields.insert(text.clone(), value).is_some() {
-                        wrong.push(YamlError { at: key.at, why: format!("key `{text}` comes twice") });
+                        wrong.push(YamlError { at: key.at, why: format!("key `{text}` is used twice") });
                     }
                 }
                 Value::Object(fields)
@@ -178,11 +178,11 @@ impl Size {
         self.nodes = self.nodes.saturating_add(more.nodes);
         self.bytes = self.bytes.saturating_add(more.bytes);
         if self.nodes > MOST_NODES {
-            return Err(YamlError { at, why: format!("more than {MOST_NODES} values, aliases counted each time") });
+            return Err(YamlError { at, why: format!("more than {MOST_NODES} values, with expanded aliases") });
         }
         if self.bytes > MOST_BYTES {
             let most = MOST_BYTES / 1_000_000;
-            return Err(YamlError { at, why: format!("more than {most} MB of text, aliases counted each time") });
+            return Err(YamlError { at, why: format!("more than {most} MB of text, with expanded aliases") });
         }
         Ok(())
     }
@@ -224,7 +224,7 @@ impl Builder {
             }
             Event::Alias(id) => {
                 let Some((node, size)) = self.anchors.get(&id) else {
-                    return Err(YamlError { at, why: "an alias stands inside what it repeats".to_owned() });
+                    return Err(YamlError { at, why: "an alias is inside its own anchor".to_owned() });
                 };
                 let size = *size;
                 // Before the copy is made: the limit is one of memory.
@@ -337,6 +337,6 @@ mod tests {
         let nodes = documents("{a: 1, b: {c: 1, c: 2}}").unwrap();
         let mut wrong = Vec::new();
         nodes[0].json(&mut wrong);
-        assert_eq!(wrong[0].why, "key `c` comes twice");
+        assert_eq!(wrong[0].why, "key `c` is used twice");
     }
 }

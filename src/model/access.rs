@@ -113,7 +113,7 @@ pub struct Decision {
     pub effect: Effect,
     /// Whether the permissions boundary allows it; `None` without one.
     pub boundary: Option<bool>,
-    /// Whether the organisation's service control policies allow it; `None` outside an organisation.
+    /// Whether the organization's service control policies allow it; `None` outside an organization.
     pub organization: Option<bool>,
     /// Context keys that the policies ask for and nobody gave.
     pub missing: Vec<String>,

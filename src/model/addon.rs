@@ -146,7 +146,7 @@ fn compare(value: &Value, path: &str, before: (&Value, &Value), after: (&Value, 
                 if told == tells {
                     compare(inner, &path, was, is, changes);
                 } else {
-                    changes.changed.push(format!("{path}: {told} becomes {tells}"));
+                    changes.changed.push(format!("{path}: {told} -> {tells}"));
                 }
             }
             (Some(_) | None, _) => {}
@@ -215,7 +215,7 @@ mod tests {
                 schema(json!({ "agent": agent(json!({ "type": "array" })) })),
                 SchemaChanges {
                     gone: vec!["podLabels".to_owned()],
-                    changed: vec!["agent.additionalArgs: object becomes array".to_owned()],
+                    changed: vec!["agent.additionalArgs: object -> array".to_owned()],
                 },
             ),
         ] {

@@ -96,7 +96,7 @@ pub fn differences<'a>(
 /// What differs in an inline policy of podid's name: `found` is what it allows if podid wrote it, `requested` what it may.
 fn own_policy(name: &str, found: Option<Vec<String>>, requested: Option<impl Iterator<Item = String>>) -> Vec<String> {
     let Some(found) = found else {
-        return vec![format!("its inline policy {name} has statements that podid did not write")];
+        return vec![format!("its inline policy {name} has statements that podid did not create")];
     };
     let Some(requested) = requested else { return Vec::new() };
     let requested: Vec<String> = requested.collect();
@@ -171,7 +171,7 @@ fn foreign_trust(role: &Role, asked: &Asked<'_>) -> Vec<String> {
         if statement["Effect"] != "Deny" && !trust::is_podid(statement) && !names_another(statement, &cluster.arn) {
             let name = statement.get("Sid").and_then(Value::as_str).filter(|sid| !sid.is_empty());
             let name = name.map_or_else(|| (index + 1).to_string(), str::to_owned);
-            found.push(format!("podid did not write statement {name} of its trust policy"));
+            found.push(format!("podid did not create statement {name} of its trust policy"));
         }
     }
     found
@@ -250,13 +250,13 @@ mod tests {
         for document in [any.clone(), assuming("*"), trust::target::granting(Some(&any), TARGET)] {
             assert_eq!(
                 differing(&role, &[], &[(trust::target::POLICY, document)], None),
-                ["its inline policy podid-target has statements that podid did not write"]
+                ["its inline policy podid-target has statements that podid did not create"]
             );
         }
         assert!(differing(&role, &[], &[(trust::target::POLICY, assuming(TARGET))], None).is_empty());
         assert_eq!(
             differing(&role, &[], &[(DYNAMODB, any)], None),
-            ["its inline policy podid-dynamodb has statements that podid did not write"]
+            ["its inline policy podid-dynamodb has statements that podid did not create"]
         );
         assert_eq!(
             differing(&role, &[], &[], Some(BOUNDARY)),
@@ -277,12 +277,12 @@ mod tests {
         by_hand["Sid"] = json!("Mine");
         let mut wider = trust::statement(&cluster(), &subject("carts/other"), Scope::ServiceAccount, true);
         wider["Condition"]["StringEquals"].as_object_mut().unwrap().remove("aws:RequestTag/kubernetes-namespace");
-        let wide = format!("podid did not write statement {}", wider["Sid"].as_str().unwrap());
+        let wide = format!("podid did not create statement {}", wider["Sid"].as_str().unwrap());
         for (statement, part) in [
             (lambda, "allows Service lambda.amazonaws.com"),
             (trust::statement(&far, &subject("carts/carts"), Scope::ServiceAccount, true), "cluster/far too"),
             (open, "statement Any names no cluster"),
-            (by_hand, "podid did not write statement Mine of its trust policy"),
+            (by_hand, "podid did not create statement Mine of its trust policy"),
             (wider, wide.as_str()),
         ] {
             let mut role = role.clone();

@@ -129,7 +129,7 @@ impl Node {
         }
         label("kubernetes.io/arch")
             .filter(|arch| !matches!(*arch, "amd64" | "arm64"))
-            .map(|arch| format!("there is no agent for the architecture {arch}"))
+            .map(|arch| format!("the agent does not support the architecture {arch}"))
     }
 }
 
@@ -148,7 +148,7 @@ impl AgentState {
     pub fn ready_on(&self, name: &str) -> Coverage {
         let ready = self.daemon_sets.iter().any(|set| set.ready_nodes.contains_key(name));
         let Some(node) = self.nodes.iter().find(|node| node.name == name) else {
-            return if ready { Coverage::Ready } else { Coverage::Missing("the node is not known".to_owned()) };
+            return if ready { Coverage::Ready } else { Coverage::Missing("the node is unknown".to_owned()) };
         };
         if node.compute_type() == "auto" {
             Coverage::BuiltIn
@@ -186,7 +186,7 @@ impl AgentState {
             let remedy = if self.meant_for(node) {
                 self.pod_on(&name).and_then(AgentPod::remedy)
             } else if node.compute_type() == "hybrid" {
-                Some("let hybrid nodes have it: `podid agent upgrade --configuration-values '{\"daemonsets\":{\"hybrid\":{\"create\":true}}}'`".to_owned())
+                Some("enable it on hybrid nodes: `podid agent upgrade --configuration-values '{\"daemonsets\":{\"hybrid\":{\"create\":true}}}'`".to_owned())
             } else if self.tainted(node) {
                 Some("let the agent tolerate every taint: `podid agent upgrade --configuration-values '{\"tolerations\":[{\"operator\":\"Exists\"}]}'`".to_owned())
             } else {
@@ -209,7 +209,7 @@ impl AgentState {
     fn why_missing(&self, node: &Node) -> String {
         if !self.installed() {
             return match &self.addon_unread {
-                Some(why) => format!("no agent was found; the add-on could not be read ({why})"),
+                Some(why) => format!("no agent found; the add-on could not be read ({why})"),
                 None => "the agent is not installed".to_owned(),
             };
         }
@@ -234,7 +234,7 @@ impl AgentState {
             return "a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)"
                 .to_owned();
         }
-        format!("no DaemonSet of the agent runs there ({})", refusals.join("; "))
+        format!("no DaemonSet of the agent runs on it ({})", refusals.join("; "))
     }
 
     /// Nodes that need an agent and have no ready one, with the reason.

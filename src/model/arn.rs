@@ -116,7 +116,7 @@ impl Arn {
             return rule("may have only printable ASCII characters without spaces");
         }
         if text.contains(['*', '?']) {
-            return rule("has a wildcard; name one resource");
+            return rule("has a wildcard: name one resource");
         }
         if text.contains(['$', '"']) {
             return rule("may not have `$` or `\"`");
@@ -149,7 +149,7 @@ impl Arn {
         }
         let rule = |why| Err(ArnError::Name { what: "ARN", text: text.to_owned(), why });
         if !arn.region.is_empty() {
-            return rule("has a region, which ARNs of IAM do not have");
+            return rule("has a region, but IAM ARNs have none");
         }
         if arn.account.is_empty() || arn.account == "aws" && kind != "policy" {
             return rule("has no account ID");
@@ -266,7 +266,7 @@ pub fn check_role_name(text: &str) -> Result<(), ArnError> {
         return rule("is longer than 64 characters");
     }
     if text.contains('/') {
-        return rule("has a `/`; give the name alone, or the role's ARN");
+        return rule("has a `/`: pass only the name, or the role's ARN");
     }
     if !text.bytes().all(is_name_byte) {
         return rule("may have only letters, digits and `_+=,.@-`");

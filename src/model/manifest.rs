@@ -43,25 +43,25 @@ pub struct Manifest {
     pub api_version: ApiVersion,
     /// Kind of document.
     pub kind: Kind,
-    /// What the document is called.
+    /// Name of the document.
     #[serde(default, skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
-    /// Name of the EKS cluster; a flag that contradicts it is an error.
+    /// Name of the EKS cluster; a flag with another value is an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// Region of the cluster.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
-    /// What the roles and associations of this document have unless they say otherwise.
+    /// Defaults of the roles and associations of this document.
     #[serde(default, skip_serializing_if = "Defaults::is_empty")]
     pub defaults: Defaults,
-    /// The EKS Pod Identity agent add-on. Left away: left alone. An empty mapping: installed if it is missing.
+    /// The EKS Pod Identity agent add-on. If omitted, it is left unchanged; an empty mapping installs it if it is missing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent: Option<Agent>,
-    /// IAM roles that podid makes and keeps.
+    /// IAM roles that podid creates and updates.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<Role>,
-    /// Which service accounts act as which role.
+    /// Service accounts and the roles that they use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub associations: Vec<Association>,
 }
@@ -83,12 +83,12 @@ pub enum Kind {
     PodIdentity,
 }
 
-/// What a document is called.
+/// Name of a document.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Metadata {
-    /// Name: what podid creates from this document is tagged with it, and `--prune` removes by it. Lower-case letters,
-    /// digits, `-` and `.`, at most 253.
+    /// Name: podid tags everything that it creates from this document with it, and `--prune` deletes by it. Lower-case
+    /// letters, digits, `-` and `.`, at most 253.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -99,20 +99,20 @@ impl Metadata {
     }
 }
 
-/// What roles and associations have unless they say otherwise.
+/// Defaults of roles and associations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Defaults {
     /// Path of roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Whom roles trust.
+    /// Who may assume the roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// ARN of the permissions boundary of roles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<String>,
-    /// Whether associations send no session tags.
+    /// Disable the session tags of associations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disable_session_tags: Option<bool>,
     /// Tags of roles and associations.
@@ -130,42 +130,42 @@ impl Defaults {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Agent {
-    /// Version; left away: EKS's default when it is installed, then whatever it is.
+    /// Version; if omitted, EKS's default for an installation, and the installed version is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Its configuration: a mapping by the add-on's own schema.
+    /// Its configuration: a mapping that matches the add-on's schema.
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<serde_json::Map<String, Value>>")]
     pub configuration: Field<Value>,
 }
 
-/// An IAM role that podid makes and keeps.
+/// An IAM role that podid creates and updates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Role {
     /// Name, at most 64 characters.
     pub name: String,
-    /// Path; `/podid/` unless told.
+    /// Path; `/podid/` if omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// Whom its trust policy admits: each service account of its associations, or all of their namespace, of the cluster, or
-    /// of the account.
+    /// Who may assume the role: each service account of its associations, or all of their namespace, of the cluster, or of
+    /// the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     /// ARN of its permissions boundary.
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<String>")]
     pub permissions_boundary: Field<String>,
-    /// Tags; `null` takes one away. Others that it has stay.
+    /// Tags; `null` removes one. Other existing tags are kept.
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<Tags>")]
     pub tags: Field<Tags>,
-    /// What it may do.
+    /// Its permissions.
     #[serde(default, skip_serializing_if = "Policies::is_empty")]
     pub policies: Policies,
 }
 
-/// What a role may do. Each list that is given is the whole list.
+/// Permissions of a role. Each list is the complete list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schemars(transform = grants::into_schema)]
@@ -182,7 +182,7 @@ pub struct Policies {
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<Vec<String>>")]
     pub managed: Field<Vec<String>>,
-    /// Inline policies beside podid's own.
+    /// Inline policies besides podid's own.
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<Vec<Inline>>")]
     pub inline: Field<Vec<Inline>>,
@@ -200,13 +200,13 @@ impl Policies {
 pub struct Table {
     /// A name in the cluster's region, `region:name`, or an ARN.
     pub table: String,
-    /// How much of it; `read` unless told.
+    /// Access level; `read` if omitted.
     #[serde(default)]
     pub access: Access,
-    /// Names of its indexes that may be read; left away: all.
+    /// Names of its indexes that may be read; all if omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub indexes: Option<Vec<String>>,
-    /// Session tag that the items' partition keys must equal: one table, many tenants.
+    /// Session tag that the items' partition keys must equal: for one table with many tenants.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leading_keys: Option<String>,
     /// ARN of the customer managed KMS key that encrypts it.
@@ -218,22 +218,22 @@ pub struct Table {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Inline {
-    /// Name of the policy; with `file` the file's name unless told.
+    /// Name of the policy; with `file`, the name of the file if omitted.
     #[serde(default)]
     pub name: String,
-    /// The document, or the file that holds it.
+    /// The document, or the file with it.
     #[serde(flatten)]
     pub source: Source,
 }
 
-/// A policy document, written here or in a file of its own.
+/// A policy document, written here or in a separate file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
     /// The document itself.
     #[schemars(with = "serde_json::Map<String, Value>")]
     Document(Document),
-    /// Path of a JSON file, from the folder of this one. Reading replaces it by what the file holds.
+    /// Path of a JSON file, relative to the folder of the manifest.
     File(String),
 }
 
@@ -247,19 +247,19 @@ impl Source {
     }
 }
 
-/// A service account, or a pattern of them, and the role that it acts as.
+/// A service account, or a pattern of them, and its role.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Association {
-    /// `NAMESPACE/SERVICE_ACCOUNT`; `*` and `?` stand for parts of the names of service accounts that exist.
+    /// `NAMESPACE/SERVICE_ACCOUNT`; `*` and `?` match the names of existing service accounts.
     pub service_account: String,
-    /// Name of a role of this file, or the ARN of any other.
+    /// Name of a role of this manifest, or the ARN of any other role.
     pub role: String,
-    /// ARN of a role to assume from there, of this or another account.
+    /// ARN of a target role, of this or another account.
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<String>")]
     pub target_role: Field<String>,
-    /// Send no session tags.
+    /// Disable session tags.
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<bool>")]
     pub disable_session_tags: Field<bool>,
@@ -267,7 +267,7 @@ pub struct Association {
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<Source>")]
     pub session_policy: Field<Source>,
-    /// Tags; `null` takes one away. Others that it has stay.
+    /// Tags; `null` removes one. Other existing tags are kept.
     #[serde(default, skip_serializing_if = "Field::is_unmanaged")]
     #[schemars(with = "Option<Tags>")]
     pub tags: Field<Tags>,

@@ -1,4 +1,4 @@
-//! Pure nouns: names and ARNs, documents, associations, roles, workloads, what is wanted and what is there.
+//! Pure types: names and ARNs, documents, associations, roles, workloads, the desired and the current state.
 //!
 //! No I/O, no clock, no client and no printing here.
 

@@ -29,7 +29,7 @@ pub fn not_created_for(tags: &Tags, cluster: &Arn) -> Option<String> {
         |(key, wanted)| match tags.get(key) {
             Some(value) if *value == wanted => None,
             Some(other) => Some(format!("its tag {key} is `{other}`")),
-            None => Some(format!("it lacks the tag {key}")),
+            None => Some(format!("it has no tag {key}")),
         },
     )
 }
@@ -50,7 +50,7 @@ mod tests {
         for key in [keys::MANAGED_BY, keys::CLUSTER] {
             let mut lacking = own.clone();
             lacking.remove(key);
-            assert_eq!(not_created_for(&lacking, &cluster.arn), Some(format!("it lacks the tag {key}")));
+            assert_eq!(not_created_for(&lacking, &cluster.arn), Some(format!("it has no tag {key}")));
             let mut other = own.clone();
             other.insert(key.to_owned(), "other".to_owned());
             assert_eq!(not_created_for(&other, &cluster.arn), Some(format!("its tag {key} is `other`")));

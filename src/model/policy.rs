@@ -46,9 +46,9 @@ pub const MAX_ATTACHED: usize = 10;
 /// Names of podid's own inline policies, and why nobody else's document may have them. What add-ons need is in others: see
 /// `add_on_policy`.
 const OWN: [(&str, &str); 3] = [
-    (DYNAMODB, "is reserved: podid keeps access to DynamoDB tables in that policy"),
-    (super::grant::POLICY, "is reserved: podid keeps its grants in that policy"),
-    (super::trust::target::POLICY, "is reserved: podid keeps access to target roles in that policy"),
+    (DYNAMODB, "is reserved: podid stores access to DynamoDB tables in that policy"),
+    (super::grant::POLICY, "is reserved: podid stores its grants in that policy"),
+    (super::trust::target::POLICY, "is reserved: podid stores access to target roles in that policy"),
 ];
 
 /// Whether podid keeps an inline policy of this name for itself.
@@ -128,7 +128,7 @@ fn normal_list(value: &Value) -> Value {
 pub fn own_name(file: &str) -> Result<String, ArnError> {
     let name = inline_name(file)?;
     let own = OWN.iter().find(|(own, _)| own.eq_ignore_ascii_case(&name)).map(|(_, why)| *why);
-    let of_add_on = "is reserved: podid keeps what add-ons need in policies of such names";
+    let of_add_on = "is reserved: podid stores what add-ons need in policies of such names";
     match own.or_else(|| add_on_policy::is_inline(&name).then_some(of_add_on)) {
         None => Ok(name),
         Some(why) => Err(ArnError::Name { what: "policy name", text: name, why }),
@@ -169,16 +169,16 @@ pub enum SessionError {
     #[error("is not a policy document: it has no Statement")]
     Form,
     /// A principal, which is the session's own.
-    #[error("names a Principal, which a session policy cannot")]
+    #[error("names a Principal, which a session policy cannot have")]
     Principal,
     /// A character that STS does not take.
-    #[error("has the character {0:?}, which STS does not take")]
+    #[error("has the character {0:?}, which STS does not accept")]
     Character(char),
     /// Other rules of IAM's.
     #[error("is not a policy that IAM accepts: {0}")]
     Grammar(String),
     /// Too long.
-    #[error("has {0} characters without white space, EKS takes {SESSION_POLICY}")]
+    #[error("has {0} characters without white space; the EKS limit is {SESSION_POLICY}")]
     Size(usize),
 }
 

@@ -117,7 +117,7 @@ impl Layer {
             Self::Key => "the KMS key policy",
             Self::Trust => "the role's trust policy",
             Self::Endpoint => "a VPC endpoint policy",
-            Self::Unknown => "a policy that the text does not name",
+            Self::Unknown => "an unknown policy",
         }
     }
 
@@ -346,7 +346,7 @@ impl Refusal {
     pub fn remedy(&self) -> String {
         let (action, on) = (&self.action, self.resource.as_deref().unwrap_or("the resource"));
         if self.assumes_itself() {
-            return "remove the role from its settings (SecretStore, issuer, AWS_ROLE_ARN, profile): the pod has that role already"
+            return "remove the role from its settings (SecretStore, issuer, AWS_ROLE_ARN, profile): the pod already has that role"
                 .to_owned();
         }
         if self.caller == Caller::Anonymous {
@@ -354,28 +354,29 @@ impl Refusal {
         }
         match (self.layer, self.explicit) {
             (Layer::Scp | Layer::Rcp, _) => format!(
-                "ask who owns the organization's policies{}: no permission of the role changes this",
+                "ask the owner of the organization's policies{}: no permission of the role can change this",
                 self.policy.as_ref().map_or_else(String::new, |arn| format!(" ({arn})"))
             ),
             (Layer::Boundary, _) => format!(
-                "ask who owns the role's permissions boundary to let `{action}` pass: `aws iam get-role --role-name {} --query \
-                 Role.PermissionsBoundary`",
+                "ask the owner of the role's permissions boundary to allow `{action}`: `aws iam get-role --role-name {} --query Role.PermissionsBoundary`",
                 self.caller.role().unwrap_or("ROLE")
             ),
             (Layer::Session, _) => {
-                format!("let the association's session policy allow `{action}`: see it with `podid show NS/SA -o yaml`")
+                format!(
+                    "change the association's session policy to allow `{action}`: show it with `podid show NS/SA -o yaml`"
+                )
             }
-            (Layer::Endpoint, _) => format!("let the policy of the VPC endpoint allow `{action}` on {on}"),
+            (Layer::Endpoint, _) => format!("change the policy of the VPC endpoint to allow `{action}` on {on}"),
             (Layer::Key, _) => format!(
-                "let the policy of the KMS key allow `{action}` to the role, or a policy of the role where the key policy leaves it to IAM"
+                "change the key policy to allow `{action}` to the role, or a policy of the role if the key policy delegates to IAM"
             ),
-            (Layer::Trust, _) => format!("let the trust policy of {on} allow `{action}` to the role"),
+            (Layer::Trust, _) => format!("change the trust policy of {on} to allow `{action}` to the role"),
             (Layer::Resource, true) => format!(
-                "change the Deny in the policy of {on}, with the conditions that it asks for: no permission of the role overrules it"
+                "change the Deny in the policy of {on}, or meet its conditions: no permission of the role overrules it"
             ),
-            (Layer::Resource, false) => format!("let the policy of {on} allow `{action}` to the role"),
+            (Layer::Resource, false) => format!("change the policy of {on} to allow `{action}` to the role"),
             (Layer::Identity | Layer::Unknown, true) => format!(
-                "find the Deny on `{action}` in the policies of the role and of {on}: a permission that is added does not overrule it"
+                "find the Deny on `{action}` in the policies of the role and of {on}: an added permission does not overrule it"
             ),
             (Layer::Identity | Layer::Unknown, false) => {
                 format!("allow `{action}` on `{}` in a policy of the role", self.resource.as_deref().unwrap_or("*"))

@@ -44,7 +44,7 @@ pub fn judge(workload: &Workload, pods: &[Pod], generation: u64) -> Progress {
     let waiting = |waiting_for: String| Progress { done: false, updated: status.updated, wanted, waiting_for };
     // Someone may have changed it again since: then the later generation counts.
     if status.observed_generation < generation.max(workload.generation) {
-        return Progress { updated: 0, ..waiting("the change to be observed".to_owned()) };
+        return Progress { updated: 0, ..waiting("its controller to see the change".to_owned()) };
     }
     if workload.strategy == Strategy::OnDelete {
         return waiting("its pods to be deleted by hand (OnDelete)".to_owned());
@@ -278,7 +278,7 @@ fn of_pod(pod: &Pod) -> Option<Trouble> {
         (TroubleKind::Unschedulable, "Unschedulable", message.clone())
     } else if !pod.ready && !pod.containers.is_empty() && running() {
         let why = pod.unready.as_ref().map(|unready| unready.message.clone()).unwrap_or_default();
-        (TroubleKind::NotReady, "runs but is not ready", why)
+        (TroubleKind::NotReady, "is running but not ready", why)
     } else {
         return None;
     };

@@ -33,7 +33,7 @@ pub fn stale(pod: &Pod, association: &Association) -> Option<String> {
         return None;
     }
     if pod.injection() == Injection::No {
-        return Some("it was not injected at its creation".to_owned());
+        return Some("it was not injected when it was created".to_owned());
     }
     let born = pod.created_at?;
     let unchanged = association.modified_at.is_none() || association.modified_at == association.created_at;

@@ -181,10 +181,10 @@ pub enum SubjectError {
     #[error("`{0}` is not in namespace `{1}`")]
     Elsewhere(String, String),
     /// An object where only a service account can be named.
-    #[error("`{0}` is not a service account; name the one that it runs as")]
+    #[error("`{0}` is not a service account: name the one that it uses")]
     Object(String),
     /// A pattern where one is named.
-    #[error("`{0}` is a pattern; name one service account")]
+    #[error("`{0}` is a pattern: name one service account")]
     Several(String),
 }
 

@@ -25,7 +25,7 @@ pub enum TagError {
         why: &'static str,
     },
     /// Too many.
-    #[error("{0} tags are too many: podid adds 4 of its own, and AWS takes 50")]
+    #[error("{0} tags are too many: podid adds 4 of its own, and AWS allows 50")]
     Many(usize),
 }
 
@@ -49,7 +49,7 @@ pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<St
         let (key, value) = text.split_once('=').ok_or_else(|| TagError::Form(text.to_owned()))?;
         check(key, value)?;
         if found.insert(key.to_owned(), value.to_owned()).is_some() {
-            return Err(TagError::Rule { key: key.to_owned(), why: "is given twice" });
+            return Err(TagError::Rule { key: key.to_owned(), why: "is set twice" });
         }
     }
     if found.len() > MAX - 4 {
@@ -87,10 +87,10 @@ pub fn check(key: &str, value: &str) -> Result<(), TagError> {
         return rule("has no key");
     }
     if lower.starts_with("aws:") {
-        return rule("begins with `aws:`, which is AWS's own");
+        return rule("begins with `aws:`, which is reserved by AWS");
     }
     if lower.starts_with(PREFIX) {
-        return rule("begins with `podid.dev/`, which podid sets itself");
+        return rule("begins with `podid.dev/`, which is reserved by podid");
     }
     if key.chars().count() > 128 {
         return rule("has a key longer than 128 characters");
@@ -118,9 +118,9 @@ mod tests {
         for (texts, why) in [
             (vec!["team"], "`team` is not KEY=VALUE"),
             (vec!["=x"], "tag `` has no key"),
-            (vec!["AWS:x=y"], "tag `AWS:x` begins with `aws:`, which is AWS's own"),
-            (vec!["podid.dev/x=y"], "tag `podid.dev/x` begins with `podid.dev/`, which podid sets itself"),
-            (vec!["a=1", "a=2"], "tag `a` is given twice"),
+            (vec!["AWS:x=y"], "tag `AWS:x` begins with `aws:`, which is reserved by AWS"),
+            (vec!["podid.dev/x=y"], "tag `podid.dev/x` begins with `podid.dev/`, which is reserved by podid"),
+            (vec!["a=1", "a=2"], "tag `a` is set twice"),
             (vec!["a=<b>"], "tag `a` may have only letters, digits, spaces and `_.:/=+-@`"),
         ] {
             assert_eq!(parse(texts).unwrap_err().to_string(), why);

@@ -272,8 +272,8 @@ async fn tables(from: Sources<'_>, entries: &Entries, have: &ClusterState) -> Re
             Ok(Some(_)) => {}
             Ok(None) => missing.push(arn),
             Err(failure) if forbidden(&failure) => {
-                let key = if keyless { "; a customer managed KMS key takes `kmsKey`" } else { "" };
-                looked.unread.push(format!("table {arn} not looked at: not allowed: dynamodb:DescribeTable{key}"));
+                let key = if keyless { "; set `kmsKey` if it uses a customer managed KMS key" } else { "" };
+                looked.unread.push(format!("table {arn} not checked: not allowed: dynamodb:DescribeTable{key}"));
             }
             Err(failure) => return Err(failure),
         }
@@ -425,7 +425,7 @@ async fn leftover(
         let role = &doomed.role;
         let mut stays = Vec::new();
         if used.contains(&role.name) {
-            stays.push("an association that stays uses it".to_owned());
+            stays.push("an association that is kept uses it".to_owned());
         }
         let usage = search.usage(&role.arn, &role.trust, |_| false);
         stays.extend(usage.users.iter().map(|user| format!("{} uses it", user.placed())));

@@ -44,7 +44,7 @@ pub async fn walk(auth: &dyn EksAuth, kube: &dyn Kubernetes, cluster: &Cluster, 
     for table in tables(it) {
         let answer = as_answered(session.table(&table).await).map(|found| match found {
             Some(table) => format!("the table is {}", table.status),
-            None => "there is no such table".to_owned(),
+            None => "the table does not exist".to_owned(),
         });
         live.calls.push(("dynamodb:DescribeTable", table, answer.map_or_else(|refused| refused, Answer::Ok)));
     }

@@ -179,7 +179,7 @@ impl Asking<'_> {
         let reads = groups.into_iter().map(|group| async move {
             Ok(match seen(self.eks.node_role(cluster, group).await, "eks:DescribeNodegroup")? {
                 Observed::Known(Some(role)) => (group.clone(), Observed::Known(role)),
-                Observed::Known(None) => (group.clone(), Observed::Unreadable("the node group is gone".to_owned())),
+                Observed::Known(None) => (group.clone(), Observed::Unreadable("the node group was deleted".to_owned())),
                 Observed::Unreadable(why) => (group.clone(), Observed::Unreadable(why)),
                 Observed::NotRequested => (group.clone(), Observed::NotRequested),
             })
@@ -304,7 +304,7 @@ impl Asking<'_> {
             let role = if home.is_some_and(|home| home == account) {
                 seen(self.iam.role(last(arn)).await, "iam:GetRole")?
             } else {
-                Observed::Unreadable(format!("it is in account {account}, which these credentials do not reach"))
+                Observed::Unreadable(format!("it is in account {account}, which these credentials cannot read"))
             };
             let documents = match &role {
                 Observed::Known(Some(role)) if on.contains(arn) => self.policies_of(role).await?,

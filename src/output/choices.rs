@@ -14,7 +14,7 @@ pub enum Format {
     Json,
     /// The same as YAML.
     Yaml,
-    /// One name a line.
+    /// One name per line
     Name,
 }
 
@@ -43,7 +43,7 @@ pub enum Output {
     Json,
     /// The same as YAML
     Yaml,
-    /// One name a line
+    /// One name per line
     Name,
     /// JUnit's XML; `podid verify` only
     #[value(hide = true)]
@@ -83,10 +83,10 @@ impl Output {
     }
 }
 
-/// When colours are used.
+/// When colors are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ColorChoice {
-    /// At a terminal that has them, unless NO_COLOR is set
+    /// On a terminal that supports colors, unless NO_COLOR is set
     #[default]
     Auto,
     /// Also in a pipe

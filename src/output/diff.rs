@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_colours() {
+    fn names_and_colors() {
         let plain = unified("a\nb", "a\nc", ("role now", "role then"), Paint { color: false });
         assert_eq!(plain, "--- role now\n+++ role then\n@@ -1,2 +1,2 @@\n a\n-b\n+c\n");
         let painted = unified("a\nb", "a\nc", ("role now", "role then"), Paint { color: true });

@@ -25,7 +25,7 @@ impl Answer {
     /// Asks for a name to be typed: for what cannot be undone. `what` says which name, as in `cluster name`.
     pub async fn type_name(term: &Term, what: &str, name: &str) -> Self {
         let shown = term.err_paint().paint(Tone::Strong, visible(name));
-        (answer(term, &format!("type the {what} `{shown}` to go on: ")).await.as_deref() == Some(name)).into()
+        (answer(term, &format!("To confirm, type the {what} ({shown}): ")).await.as_deref() == Some(name)).into()
     }
 
     /// True for yes.
@@ -91,7 +91,7 @@ mod tests {
             let term = Term::test(true, true, 80);
             term.set_input(Box::new(Cursor::new(input)));
             assert_eq!(Answer::type_name(&term, "cluster name", "prod").await, expected, "{input:?}");
-            assert!(term.stderr().starts_with("type the cluster name `prod` to go on: "), "{}", term.stderr());
+            assert!(term.stderr().starts_with("To confirm, type the cluster name (prod): "), "{}", term.stderr());
         }
     }
 

@@ -24,9 +24,9 @@ pub struct Streams {
     pub width: Option<usize>,
     /// The locale is UTF-8 and the terminal not a dumb one.
     pub unicode: bool,
-    /// stdout takes colours.
+    /// stdout takes colors.
     pub out_color: bool,
-    /// stderr takes colours.
+    /// stderr takes colors.
     pub err_color: bool,
     /// Nobody is watching, whatever the streams are.
     pub ci: bool,

@@ -1,10 +1,10 @@
-//! Styles and signs: which colour a tone has, and which sign a terminal can show. Colour never carries meaning alone.
+//! Styles and signs: which color a tone has, and which sign a terminal can show. Color never carries meaning alone.
 
 use std::fmt;
 
 use anstyle::{AnsiColor, Style};
 
-/// What a piece of text is about; the terminal decides whether it becomes a colour.
+/// What a piece of text is about; the terminal decides whether it becomes a color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tone {
     /// As the text around it.
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paints_only_with_colour() {
+    fn paints_only_with_color() {
         assert_eq!(Paint { color: false }.paint(Tone::Bad, "x"), "x");
         assert_eq!(Paint { color: true }.paint(Tone::Bad, "x"), "\u{1b}[31mx\u{1b}[0m");
         assert_eq!(Paint { color: true }.paint(Tone::Plain, "x"), "x");

@@ -145,7 +145,7 @@ pub struct TableView {
     pub relative: bool,
     /// Now, for ages.
     pub now: Timestamp,
-    /// Colours.
+    /// Colors.
     pub paint: Paint,
 }
 
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_and_wide_characters_align() {
+    fn colors_and_wide_characters_align() {
         let mut table = Table::new(&[Column::new("a"), Column::new("b")]);
         table.row([Cell::new("日本").tone(Tone::Good), "1".into()]);
         table.row(["abcde".into(), "2".into()]);

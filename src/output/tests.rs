@@ -48,7 +48,7 @@ impl TestTerm {
 }
 
 impl Term {
-    /// A terminal for tests, without colours: at 2026-11-23T12:00:00Z.
+    /// A terminal for tests, without colors: at 2026-11-23T12:00:00Z.
     pub(crate) fn test(out_tty: bool, err_tty: bool, width: usize) -> TestTerm {
         Self::test_with(TermSettings::default(), out_tty, err_tty, width)
     }

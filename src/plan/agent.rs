@@ -32,14 +32,15 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refu
     };
     reach(state, pods, workloads, installing, want.allow_missing_agent, plan).map_err(|refusal| {
         let refusal = if !state.installed() && state.addon_unread.is_some() {
-            refusal.hint("whether the add-on is installed takes the permission eks:DescribeAddon to see")
+            refusal.hint("the permission eks:DescribeAddon is needed to check whether the add-on is installed")
         } else if state.installed() || want.install_agent.is_some() {
-            refusal
-                .hint(format!("see why: `kubectl get pods -n kube-system -l app.kubernetes.io/name={AGENT} -o wide`"))
+            refusal.hint(format!(
+                "find out why: `kubectl get pods -n kube-system -l app.kubernetes.io/name={AGENT} -o wide`"
+            ))
         } else {
-            refusal.hint("install it: add `--install-agent`")
+            refusal.hint("to install it, pass `--install-agent`")
         };
-        refusal.hint("to go on without it, add `--allow-missing-agent`")
+        refusal.hint("to continue without it, pass `--allow-missing-agent`")
     })
 }
 
@@ -50,11 +51,11 @@ fn install(want: &Want, state: &AgentState, plan: &mut Plan) -> Result<bool, Ref
         return Ok(matches!(addon.status.as_str(), "CREATING" | "UPDATING"));
     }
     if let Some(set) = state.daemon_sets.first() {
-        plan.warn(format!("add-on not installed: DaemonSet {}/{} is an agent already", set.namespace, set.name));
+        plan.warn(format!("add-on not installed: DaemonSet {}/{} is already an agent", set.namespace, set.name));
         return Ok(false);
     }
     if state.auto_mode && !state.needed() {
-        plan.warn("add-on not installed: EKS Auto Mode's nodes have the agent built in");
+        plan.warn("add-on not installed: EKS Auto Mode nodes have the agent built in");
         return Ok(false);
     }
     // Unread is not absent: the add-on may be there, and what keeps its DaemonSet away is not to be covered up.
@@ -68,8 +69,8 @@ fn install(want: &Want, state: &AgentState, plan: &mut Plan) -> Result<bool, Ref
 
 /// What could not be read is a permission: with it, the same command goes on.
 fn unknown(why: &str) -> Refusal {
-    Refusal::denied(format!("cannot tell whether the agent is installed: {why}"))
-        .hint("get that permission, or leave `--install-agent` out")
+    Refusal::denied(format!("cannot determine whether the agent is installed: {why}"))
+        .hint("get that permission, or omit `--install-agent`")
 }
 
 /// An injected pod without an agent gets no credentials, not even the node role's: most SDKs stop at the endpoint that
@@ -99,7 +100,7 @@ pub(super) fn reach(
     }
     match found {
         Reach::Everywhere(_) => {}
-        Reach::NoNodes => plan.warn("there is no node now that the pods could run on: the agent is not checked"),
+        Reach::NoNodes => plan.warn("no node is available for the pods now: agent not checked"),
         Reach::NoPods(_) if installing => {}
         Reach::NoPods(missing) => {
             if !missing.is_empty() {

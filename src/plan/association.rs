@@ -70,7 +70,9 @@ fn existing(
         }
         if let (Some(_), Some(target), None) = (&change.role_arn, &association.target_role_arn, &change.target_role_arn)
         {
-            plan.warn(format!("the association's target role stays {target}: the new role must be able to assume it"));
+            plan.warn(format!(
+                "the association keeps its target role {target}: the new role must be able to assume it"
+            ));
         }
         plan.steps.push(Step::UpdateAssociation {
             cluster: want.cluster.name.clone(),
@@ -103,7 +105,7 @@ fn keeps_workload_identity(want: &Want, have: &Have, plan: &mut Plan) -> Result<
              to read back",
             want.subject, pod.name
         ))
-        .hint(format!("if it is not needed any more: `podid disassociate {}`, and associate it again", want.subject))),
+        .hint(format!("if it is no longer needed: `podid disassociate {}`, and associate it again", want.subject))),
     }
 }
 

@@ -197,7 +197,7 @@ fn named(
         Some(other) if other == name => None,
         Some(other) => {
             plan.warn(format!(
-                "{what} is kept by the file named `{other}` too: `--prune` of `{name}` never removes it"
+                "{what} also belongs to the manifest named `{other}`: `--prune` of `{name}` never deletes it"
             ));
             None
         }

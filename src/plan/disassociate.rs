@@ -96,7 +96,7 @@ fn owned(cluster: &Cluster, subject: &ServiceAccount, owner: &str) -> Refusal {
     // arn:…:addon/CLUSTER/ADDON/UUID
     let addon = owner.split('/').nth(2).unwrap_or("ADDON");
     Refusal::new(format!("the association of {subject} belongs to the EKS add-on `{addon}` ({owner})")).hint(format!(
-        "take it away there: `aws eks update-addon --cluster-name {} --addon-name {addon} \
+        "delete it there: `aws eks update-addon --cluster-name {} --addon-name {addon} \
          --pod-identity-associations '[]'` (the list replaces all of the add-on's associations)",
         cluster.name
     ))
@@ -135,16 +135,16 @@ fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> 
     let role = match &found.role {
         Observed::Known(Some(role)) => role,
         Observed::Known(None) => {
-            plan.warn(format!("role `{name}` does not exist any more"));
+            plan.warn(format!("role `{name}` no longer exists"));
             return Ok(());
         }
         Observed::NotRequested => return Ok(()),
         Observed::Unreadable(why) if ask.delete_role => {
-            return Err(Refusal::denied(format!("cannot tell whether role `{name}` may be deleted: {why}"))
-                .hint("leave `--delete-role` away to delete the association only"));
+            return Err(Refusal::denied(format!("cannot determine whether role `{name}` can be deleted: {why}"))
+                .hint("omit `--delete-role` to delete only the association"));
         }
         Observed::Unreadable(why) => {
-            plan.warn(format!("trust statement in role `{name}` not looked for: {why}"));
+            plan.warn(format!("trust policy of role `{name}` not checked: {why}"));
             return Ok(());
         }
     };
@@ -169,8 +169,7 @@ fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> 
     // A deleted principal's statement goes too, and is none to keep the document for.
     if trust::without_deleted(&after).0.statements().is_empty() {
         plan.warn(format!(
-            "role `{name}` stays, with its trust policy as it is (IAM takes none without statements); \
-             `--delete-role` deletes it too"
+            "keeping role `{name}` and its trust policy, which would have no statements left: pass `--delete-role` to delete the role too"
         ));
         return Ok(());
     }
@@ -186,11 +185,11 @@ fn delete(ask: &Disassociate<'_>, role: &Role, found: &RoleUse, plan: &mut Plan)
             "podid did not create role `{name}` for cluster {} ({why})",
             ask.cluster.name
         ))
-        .hint("leave `--delete-role` away"));
+        .hint("omit `--delete-role`"));
     }
     let mut usage = found.usage.clone();
     usage.doubts.extend(others(ask, &role.trust));
-    let end = |_: &_| "leave `--delete-role` away, or disassociate those too".to_owned();
+    let end = |_: &_| "omit `--delete-role`, or disassociate those too".to_owned();
     if let Some(warning) = role_delete::unused(name, &usage, ask.force, end)? {
         plan.warn(warning);
     }
@@ -216,7 +215,7 @@ fn others(ask: &Disassociate<'_>, trust: &Document) -> Vec<String> {
 fn restarts(target: &Target, plan: &mut Plan) {
     let (Some(pods), Some(workloads)) = (target.pods.known(), target.workloads.known()) else {
         let why = target.pods.unreadable().or(target.workloads.unreadable()).unwrap_or("not read");
-        plan.warn(format!("nothing of {} restarted: {why}", target.subject));
+        plan.warn(format!("nothing restarted for {}: {why}", target.subject));
         return;
     };
     restart::restarts(workloads, pods, &has_credentials, false, plan);

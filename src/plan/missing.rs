@@ -56,7 +56,7 @@ pub(super) fn service_account(ask: &Account<'_>, plan: &mut Plan) -> Result<(), 
     } else if state.did_you_mean().is_empty() {
         refusal = refusal.hint(format!("create it: `kubectl create namespace {}`", subject.namespace));
     }
-    Err(refusal.hint("to associate it before it exists, add `--allow-missing-service-account`"))
+    Err(refusal.hint("to associate it before it exists, pass `--allow-missing-service-account`"))
 }
 
 /// Tables that access is granted to. `before` is podid's own policy: what it grants already is not new.
@@ -80,7 +80,7 @@ pub(super) fn tables(
         return Ok(());
     }
     Err(Refusal::new(refused.join("; "))
-        .hint("to grant access to a table before it exists, add `--allow-missing-resources`"))
+        .hint("to grant access to a table before it exists, pass `--allow-missing-resources`"))
 }
 
 /// All that is missing, as one refusal.

@@ -422,7 +422,7 @@ impl Plan {
             .iter()
             .filter_map(|step| match step {
                 Step::CreateRole(role) if !granted(&role.name) => Some(format!(
-                    "role `{}` is created without any permissions: AWS refuses the calls of its pods until it has a policy",
+                    "role `{}` is created without permissions: AWS denies the calls of its pods until it has a policy",
                     role.name
                 )),
                 Step::CreateAssociation { association, .. } => {

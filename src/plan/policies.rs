@@ -98,7 +98,7 @@ impl<'a> Policies<'a> {
             Observed::NotRequested => "they were not read",
         };
         Err(Refusal::denied(format!("cannot read the {what} of role `{}`: {why}", self.role))
-            .hint(format!("writing them unread could lose what they grant: allow {permissions}")))
+            .hint(format!("allow {permissions}: without reading the policies, podid could overwrite what they grant")))
     }
 
     fn put(&self, name: String, before: Option<Document>, after: Document) -> Step {
@@ -163,8 +163,7 @@ fn managed(ask: &Policies<'_>, plan: &mut Plan) -> Result<(), Refusal> {
     let count = seen.iter().filter(|arn| after.contains(arn)).count();
     if count > MAX_ATTACHED && !plan.steps.is_empty() {
         plan.warn(format!(
-            "role `{role}` would have {count} managed policies; the quota is {MAX_ATTACHED} unless it was raised: detach one, or \
-             put several into one policy",
+            "role `{role}` would have {count} managed policies; the quota is {MAX_ATTACHED} unless it was raised: detach one, or combine several in one policy",
         ));
     }
     for policy_arn in before.iter().filter(|arn| !after.contains(arn)) {
@@ -272,7 +271,7 @@ fn more_than_asked(role: &str, before: Option<&Document>, grants: &[TableGrant],
         let asked = |access: Access| grants.iter().any(|other| other.table == grant.table && other.access == access);
         for wider in policy::wider(before, grant).into_iter().filter(|wider| !asked(*wider)) {
             plan.warn(format!(
-                "role `{role}` already grants {wider} on table {}; add `--exact` to reduce it to {}",
+                "role `{role}` already grants {wider} on table {}: pass `--exact` to reduce it to {}",
                 grant.table.name(),
                 grant.access
             ));
@@ -294,7 +293,7 @@ fn without(role: &str, document: Document, gone: &[(Arn, Option<Access>)], plan:
 
 fn not_granted(role: &str, table: &Arn, access: Option<Access>, plan: &mut Plan) {
     let access = access.map_or(String::new(), |access| format!(" of access `{access}`"));
-    plan.warn(format!("podid put no statement{access} for table {table} on role `{role}`"));
+    plan.warn(format!("role `{role}` has no statement{access} from podid for table {table}"));
 }
 
 fn write(
@@ -336,12 +335,12 @@ fn too_large(ask: &Policies<'_>, after: &BTreeMap<String, Document>) -> Option<R
     sizes.sort_unstable_by(|a, b| b.cmp(a));
     let largest: Vec<String> = sizes.iter().take(3).map(|(size, name)| format!("{name} {size}")).collect();
     let message = format!(
-        "the inline policies of role `{}` would have {size} characters together, IAM takes {MAX_INLINE} (largest: {})",
+        "the inline policies of role `{}` would have {size} characters together; the IAM limit is {MAX_INLINE} (largest: {})",
         ask.role,
         largest.join(", ")
     );
     Some(Refusal::new(message).hint(match ask.provenance {
-        Provenance::Flags => "make a managed policy of one of them, and attach it with `--policy-arn`",
-        Provenance::File => "make a managed policy of one of them, and list its ARN under `policies.managed`",
+        Provenance::Flags => "create a managed policy from one of them, and attach it with `--policy-arn`",
+        Provenance::File => "create a managed policy from one of them, and list its ARN under `policies.managed`",
     }))
 }

@@ -61,7 +61,7 @@ pub fn recycle(ask: &Recycle<'_>) -> Result<Plan, Refusal> {
             agent::reach(agents, &pods, &moved, false, ask.allow_missing_agent, &mut plan).map_err(|refusal| {
                 let refusal =
                     if agents.installed() { refusal } else { refusal.hint("install it: `podid agent install`") };
-                refusal.hint("to restart nevertheless, add `--allow-missing-agent`")
+                refusal.hint("to restart anyway, pass `--allow-missing-agent`")
             })?;
         }
     }

@@ -82,7 +82,7 @@ pub fn cron_jobs<'a>(
 ) -> Vec<String> {
     let found = match found {
         Observed::Known(found) => found,
-        Observed::Unreadable(why) => return vec![format!("CronJobs not looked for: {why}")],
+        Observed::Unreadable(why) => return vec![format!("CronJobs not checked: {why}")],
         Observed::NotRequested => return Vec::new(),
     };
     let of = |subject: &'a ServiceAccount| {
@@ -137,8 +137,7 @@ pub(super) fn restarts(workloads: &[Workload], pods: &[Pod], stale: &dyn Fn(&Pod
             if !concerned.is_empty() {
                 let (id, namespace) = (&workload.id, &workload.id.namespace);
                 plan.skip(id, &concerned, stale, format!(
-                    "{id} has pods of its own and is not restarted, as that would begin an update of {borrower}, which uses its \
-                     template: `kubectl rollout restart {id} -n {namespace}` does both"
+                    "{id} has pods of its own and is not restarted, because {borrower} uses its template and would be updated too: `kubectl rollout restart {id} -n {namespace}` restarts both"
                 ));
             }
             continue;
@@ -161,7 +160,7 @@ fn plan_workload(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &
             id,
             concerned,
             stale,
-            format!("{id} is paused and not restarted: `kubectl rollout resume {id} -n {namespace}`, then recycle it"),
+            format!("{id} is paused and not restarted: resume it with `kubectl rollout resume {id} -n {namespace}`, then recycle it"),
         );
         return;
     }
@@ -171,7 +170,7 @@ fn plan_workload(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &
             concerned,
             stale,
             format!(
-                "{id} replaces a pod only when it is deleted (OnDelete): `kubectl delete pod -n {namespace} {}`",
+                "{id} replaces a pod only after it is deleted (OnDelete): `kubectl delete pod -n {namespace} {}`",
                 names()
             ),
         );
@@ -187,8 +186,7 @@ fn plan_workload(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &
                 &kept,
                 stale,
                 format!(
-                    "{id} has partition {}: {} of its pods are not replaced; \
-                 lower `spec.updateStrategy.rollingUpdate.partition` to reach them",
+                    "{id} has partition {}: {} of its pods are not replaced; lower `spec.updateStrategy.rollingUpdate.partition` to include them",
                     workload.partition,
                     kept.len()
                 ),
@@ -227,7 +225,7 @@ fn plan_workload(workload: &Workload, pods: &[Pod], concerned: &[&Pod], stale: &
 /// What a StatefulSet does whose pods fail, and what to do.
 fn delete_first(namespace: &str, pods: &[&str]) -> String {
     format!(
-        "replaces no pod while {} {} not ready: once it is restarted, `kubectl delete pod -n {namespace} {}`",
+        "replaces no pods while {} {} not ready: after the restart, run `kubectl delete pod -n {namespace} {}`",
         pods.join(", "),
         if pods.len() == 1 { "is" } else { "are" },
         pods.join(" ")
@@ -243,16 +241,14 @@ fn refused(id: &WorkloadRef, argo: &Argo, plan: &mut Plan) -> Option<String> {
     match phase {
         "Degraded" if message.starts_with("InvalidSpec") => {
             return Some(format!(
-                "{id} is not restarted, as its controller refuses it: {message}; correct it, then recycle it"
+                "{id} is not restarted, because its controller rejects it: {message}; correct it, then recycle it"
             ));
         }
         "Degraded" => plan.warn(format!(
-            "{id} is degraded{why}: the restart replaces the pods that run; \
-             try its update again with `kubectl argo rollouts retry rollout {name} -n {namespace}`"
+            "{id} is degraded{why}: the restart replaces the running pods; retry its update with `kubectl argo rollouts retry rollout {name} -n {namespace}`"
         )),
         "Paused" => plan.warn(format!(
-            "{id} is paused{why}: the restart replaces the pods of all its revisions and leaves it paused; \
-             go on with `kubectl argo rollouts promote {name} -n {namespace}`"
+            "{id} is paused{why}: the restart replaces the pods of all its revisions and leaves it paused; continue with `kubectl argo rollouts promote {name} -n {namespace}`"
         )),
         _ => {}
     }

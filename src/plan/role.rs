@@ -43,12 +43,12 @@ pub(super) fn plan(want: &Want, have: &Have, plan: &mut Plan) -> Result<Planned,
         Observed::Known(None) if want.role.create => create(want, scope, session_tags, plan),
         Observed::Known(None) => {
             Err(Refusal::new(format!("role `{}` does not exist in account {}", want.role.role.name(), home.account))
-                .hint("to create it, add `--create-role`"))
+                .hint("to create it, pass `--create-role`"))
         }
         // Whether it is missing, podid's own or somebody else's decides what is written.
         Observed::Unreadable(why) if want.role.create => {
-            Err(Refusal::denied(format!("cannot tell whether role `{}` exists: {why}", want.role.role.name()))
-                .hint("allow iam:GetRole, or name a role that exists with `--role` and leave `--create-role` away"))
+            Err(Refusal::denied(format!("cannot determine whether role `{}` exists: {why}", want.role.role.name()))
+                .hint("allow iam:GetRole, or name an existing role with `--role` and omit `--create-role`"))
         }
         Observed::NotRequested => Ok(unread(want, have, "the role was not read", plan)),
         Observed::Unreadable(why) => Ok(unread(want, have, why, plan)),
@@ -68,7 +68,7 @@ fn same_account(arn: &Arn, home: &Arn) -> Result<(), Refusal> {
             "role {arn} is in account {}, the cluster is in {}: an association's role must be in the cluster's account",
             arn.account, home.account
         ))
-        .hint(format!("name a role of account {} that may assume {arn}", home.account)));
+        .hint(format!("use a role of account {} that may assume {arn}", home.account)));
     }
     Ok(())
 }
@@ -76,10 +76,10 @@ fn same_account(arn: &Arn, home: &Arn) -> Result<(), Refusal> {
 fn scope(want: &Want, session_tags: bool) -> Result<Scope, Refusal> {
     match want.role.scope {
         Some(narrow @ (Scope::ServiceAccount | Scope::Namespace)) if !session_tags => Err(Refusal::new(format!(
-            "scope `{}` needs session tags, and they are disabled: the trust policy could not tell service accounts apart",
+            "scope `{}` needs session tags, and they are disabled: the trust policy could not distinguish service accounts",
             narrow.as_str()
         ))
-        .hint("choose `--scope cluster`, or leave session tags on")),
+        .hint("pass `--scope cluster`, or keep session tags enabled")),
         Some(scope) => Ok(scope),
         None => Ok(trust::default_scope(session_tags)),
     }
@@ -202,9 +202,9 @@ pub(super) fn as_created(
 ) -> Result<(), Refusal> {
     let name = &role.name;
     let differences = adoption::differences(role, attached, inline, asked).map_err(|why| {
-        Refusal::denied(format!("cannot tell what role `{name}` allows: {why}"))
+        Refusal::denied(format!("cannot determine what role `{name}` allows: {why}"))
             .hint("allow iam:ListAttachedRolePolicies, iam:ListRolePolicies and iam:GetRolePolicy")
-            .hint("to use it unread, add `--adopt`")
+            .hint("to use it without reading it, pass `--adopt`")
     })?;
     if differences.is_empty() {
         return Ok(());
@@ -213,8 +213,8 @@ pub(super) fn as_created(
         "role `{name}` has podid's tags, but differs from what podid creates: {}",
         differences.join(", ")
     ))
-    .hint("to accept it as it is, add `--adopt`")
-    .hint(format!("if nobody should have changed it, delete it: `podid role delete {name}`")))
+    .hint("to accept it unchanged, pass `--adopt`")
+    .hint(format!("if the change is unexpected, delete the role: `podid role delete {name}`")))
 }
 
 /// Why a role is not the one that podid would have created for the service account.
@@ -234,23 +234,23 @@ fn not_own(want: &Want, role: &Role) -> Option<Refusal> {
         return None;
     }
     let refusal = Refusal::new(format!(
-        "role `{}` exists already, and podid did not create it for {} (tags: {})",
+        "role `{}` already exists, and podid did not create it for {} (tags: {})",
         role.name,
         want.subject,
         differing.join(", ")
     ))
-    .hint(format!("to use it as it is, give `--role {}` without `--create-role`", role.name));
+    .hint(format!("to use it unchanged, pass `--role {}` without `--create-role`", role.name));
     Some(if ownership::is_managed(&role.tags) {
         refusal
     } else {
-        refusal.hint("to take it over, with podid's tags on it, add `--adopt`")
+        refusal.hint("to take it over and add podid's tags, pass `--adopt`")
     })
 }
 
 /// What differs on a role that is there already is named, never changed in passing.
 fn differences(want: &Want, role: &Role, plan: &mut Plan) {
     let mut warn = |what: &str, have: &str, wanted: &str| {
-        plan.warn(format!("role `{}` exists already: its {what} stays {have} (wanted: {wanted})", role.name));
+        plan.warn(format!("role `{}` already exists: its {what} stays {have} (requested: {wanted})", role.name));
     };
     if let Some(path) = want.role.path.as_ref().filter(|path| **path != role.path) {
         warn("path", &role.path, path);
@@ -284,7 +284,10 @@ fn trust(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut 
         Verdict::Admits if !rescope => return Ok(()),
         Verdict::Unknown(reasons) if !rescope => {
             for reason in reasons {
-                plan.warn(format!("trust of role `{}` not certain: {reason}", role.name));
+                plan.warn(format!(
+                    "cannot determine whether the trust policy of role `{}` allows it: {reason}",
+                    role.name
+                ));
             }
             return Ok(());
         }
@@ -314,7 +317,7 @@ fn trust(want: &Want, role: &Role, scope: Scope, session_tags: bool, plan: &mut 
 /// A trust policy that podid may not touch: what is wrong with it, and the whole of what it should be.
 fn broken(want: &Want, role: &Role, request: &Request<'_>, scope: Scope, reasons: &[Reason]) -> Refusal {
     let refusal = Refusal::new(format!(
-        "the trust policy of role `{}` does not admit {}: {}",
+        "the trust policy of role `{}` does not allow {}: {}",
         role.name,
         want.subject,
         trust::in_words(reasons)
@@ -327,13 +330,13 @@ fn broken(want: &Want, role: &Role, request: &Request<'_>, scope: Scope, reasons
                 .hint(taken.advice(&role.name));
         }
         Err(_) => {
-            return refusal.hint("take that statement away, or name another role: no added statement overrules a Deny");
+            return refusal.hint("remove that statement, or use another role: no added statement overrules a Deny");
         }
     };
     if let Some(long) = trust::may_be_too_long(&role.trust, &after) {
         return refusal
             .hint(format!("the corrected trust policy {long}"))
-            .hint(format!("shorten the present one: {}", trust::SHORTEN));
+            .hint(format!("shorten the current one: {}", trust::SHORTEN));
     }
     let document = serde_json::to_string_pretty(&after).unwrap_or_default();
     refusal
@@ -370,8 +373,7 @@ fn within_size(
     Err(match fits {
         Some(scope) => refusal.hint(format!("choose `--scope {}`, which is wider and fits", scope.as_str())),
         None => refusal.hint(
-            "widen one of the service accounts already in it (`--scope namespace` or `--scope cluster`), \
-             or use another role",
+            "use a wider scope for a service account already in it (`--scope namespace` or `--scope cluster`), or use another role",
         ),
     })
 }
@@ -395,7 +397,7 @@ fn unread(want: &Want, have: &Have, why: &str, plan: &mut Plan) -> Planned {
         RoleRef::Name(_) => {
             associated.filter(|arn| arn.name() == name && arn.account == home.account).unwrap_or_else(|| {
                 let path = want.role.path.as_deref().unwrap_or(if want.role.derived { PATH } else { "/" });
-                plan.warn(format!("the path of role `{name}` is taken to be `{path}`; give the role's ARN to be sure"));
+                plan.warn(format!("assuming path `{path}` for role `{name}`: pass the role's ARN to be sure"));
                 Arn::iam(&home.partition, &home.account, "role", path, &name)
             })
         }

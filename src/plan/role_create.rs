@@ -99,7 +99,7 @@ pub fn create_role(ask: &CreateRole<'_>) -> Result<Plan, Refusal> {
         }
         (Some(narrow @ (Scope::ServiceAccount | Scope::Namespace)), _) if !ask.session_tags => {
             return Err(Refusal::new(format!("scope `{}` needs session tags, and they are disabled", narrow.as_str()))
-                .hint("choose `--scope cluster`, or leave session tags on"));
+                .hint("pass `--scope cluster`, or keep session tags enabled"));
         }
         (Some(scope), _) => scope,
         (None, Some(_)) => trust::default_scope(ask.session_tags),
@@ -165,7 +165,7 @@ fn foreign(ask: &CreateRole<'_>, role: &Role, plan: &mut Plan) -> Result<(), Ref
 fn within_size(ask: &CreateRole<'_>, before: Option<&Document>, after: &Document) -> Result<(), Refusal> {
     let Some(long) = trust::too_long(before, after) else { return Ok(()) };
     Err(Refusal::new(format!("the trust policy of role `{}` {long}", ask.name))
-        .hint("choose a wider `--scope` for those already in it, or another role"))
+        .hint("use a wider `--scope` for the service accounts already in it, or use another role"))
 }
 
 fn new(ask: &CreateRole<'_>, trust: Document, plan: &mut Plan) -> Result<(), Refusal> {
@@ -201,7 +201,7 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
         if ownership::is_managed(&role.tags) {
             let of = |key: &str| role.tags.get(key).map_or("?", String::as_str);
             return Err(Refusal::new(format!(
-                "podid made role `{name}` for {}/{} of cluster {}, not for {}",
+                "podid created role `{name}` for {}/{} of cluster {}, not for {}",
                 of(keys::NAMESPACE),
                 of(keys::SERVICE_ACCOUNT),
                 of(keys::CLUSTER),
@@ -210,14 +210,14 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
             .hint("choose another name"));
         }
         if !ask.adopt {
-            return Err(Refusal::new(format!("role `{name}` exists already, and podid did not create it"))
-                .hint("to take it over, with podid's tags on it, add `--adopt`")
+            return Err(Refusal::new(format!("role `{name}` already exists, and podid did not create it"))
+                .hint("to take it over and add podid's tags, pass `--adopt`")
                 .hint("or choose another name"));
         }
         plan.steps.push(Step::TagRole { role: name.clone(), tags: ask.own_tags() });
     }
     let mut differs = |what: &str, have: &str, wanted: &str| {
-        plan.warn(format!("role `{name}` exists already: its {what} stays {have} (wanted: {wanted})"));
+        plan.warn(format!("role `{name}` already exists: its {what} stays {have} (requested: {wanted})"));
     };
     if let Some(path) = ask.path.filter(|path| *path != role.path) {
         differs("path", &role.path, path);
@@ -242,11 +242,11 @@ fn existing(ask: &CreateRole<'_>, role: &Role, statement: serde_json::Value, pla
     }
     if let Verdict::Refuses(reasons) = trust::evaluate(&after, &request) {
         return Err(Refusal::new(format!(
-            "the trust policy of role `{name}` would still not admit {}: {}",
+            "the trust policy of role `{name}` would still not allow {}: {}",
             ask.who(),
             trust::in_words(&reasons)
         ))
-        .hint("take the statement that denies it away, or choose another name"));
+        .hint("remove the statement that denies it, or choose another name"));
     }
     within_size(ask, Some(&role.trust), &after)?;
     opening(name, Some(&role.trust), &after, &role.arn, plan);
@@ -366,7 +366,7 @@ mod tests {
         let mut other = theirs.clone();
         other.tags = tags::association_tags(&given.cluster, &fixtures::subject("orders/orders"));
         let refusal = create_role(&CreateRole { role: Some(&other), adopt: true, ..given.ask() }).unwrap_err();
-        assert!(refusal.message.contains("podid made role `app` for orders/orders"), "{}", refusal.message);
+        assert!(refusal.message.contains("podid created role `app` for orders/orders"), "{}", refusal.message);
     }
 
     #[test]
@@ -395,6 +395,6 @@ mod tests {
             .collect();
         there.trust = Document(json!({"Version": "2012-10-17", "Statement": others}));
         let refusal = create_role(&CreateRole { role: Some(&there), ..given.ask() }).unwrap_err();
-        assert!(refusal.message.contains("IAM takes 2048"), "{}", refusal.message);
+        assert!(refusal.message.contains("the IAM limit is 2048"), "{}", refusal.message);
     }
 }

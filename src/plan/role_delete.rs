@@ -35,7 +35,7 @@ pub fn unused(
         return Ok(Some(message));
     }
     let refusal = if usage.denied { Refusal::denied(message) } else { Refusal::new(message) };
-    Err(refusal.hint("to delete it nevertheless, add `--force`"))
+    Err(refusal.hint("to delete it anyway, pass `--force`"))
 }
 
 /// Deletes a role: managed policies are detached and inline ones deleted before it, as IAM demands (IAM API reference,
@@ -52,7 +52,7 @@ pub fn delete_role(doomed: &RoleContents, cluster: &Arn, force: bool) -> Result<
             doomed.instance_profiles.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ))
         .hint(format!(
-            "if none does: `aws iam remove-role-from-instance-profile --instance-profile-name {first} --role-name {role}`"
+            "if none does, remove it: `aws iam remove-role-from-instance-profile --instance-profile-name {first} --role-name {role}`"
         )));
     }
     let detach = doomed

@@ -148,15 +148,15 @@ impl Step {
             }
             Self::PutTrust { role, .. } => format!("update the trust policy of role {role}"),
             Self::TagRole { role, tags } => format!("tag role {role} ({})", keys(tags)),
-            Self::UntagRole { role, keys } => format!("take tags from role {role} ({})", keys.join(", ")),
+            Self::UntagRole { role, keys } => format!("remove tags from role {role} ({})", keys.join(", ")),
             Self::PutBoundary { role, after: Some(after), .. } => {
                 format!("set the permissions boundary of role {role} to {after}")
             }
             Self::PutBoundary { role, before, after: None } => {
-                format!("take the permissions boundary from role {role} (was {})", before.as_deref().unwrap_or("unset"))
+                format!("remove the permissions boundary of role {role} (was {})", before.as_deref().unwrap_or("unset"))
             }
             Self::AttachPolicy { role, policy_arn, .. } => format!("attach {policy_arn} to role {role}"),
-            Self::PutPolicy { role, name, before: None, .. } => format!("put inline policy {name} on role {role}"),
+            Self::PutPolicy { role, name, before: None, .. } => format!("add inline policy {name} to role {role}"),
             Self::PutPolicy { role, name, .. } => format!("update inline policy {name} of role {role}"),
             Self::DetachPolicy { role, policy_arn } => format!("detach {policy_arn} from role {role}"),
             Self::DeletePolicy { role, name, .. } => format!("delete inline policy {name} of role {role}"),
@@ -170,7 +170,7 @@ impl Step {
                 )
             }
             Self::ReplaceAssociation { association, .. } => format!(
-                "delete the association of {} and create it again, with role {}{}",
+                "recreate the association of {} with role {}{}",
                 association.subject,
                 last(&association.spec.role_arn),
                 extras(association)
@@ -181,7 +181,7 @@ impl Step {
             Self::UpdateAssociation { subject, from_role, change, .. } => {
                 let mut parts = Vec::new();
                 if let Some(to) = &change.role_arn {
-                    parts.push(format!("role {} becomes {}", last(from_role), last(to)));
+                    parts.push(format!("role {} -> {}", last(from_role), last(to)));
                 }
                 if let Some(disabled) = change.disable_session_tags {
                     parts.push(format!("session tags {}", if disabled { "off" } else { "on" }));
@@ -200,7 +200,7 @@ impl Step {
             }
             Self::TagAssociation { subject, tags, .. } => format!("tag the association of {subject} ({})", keys(tags)),
             Self::UntagAssociation { subject, keys, .. } => {
-                format!("take tags from the association of {subject} ({})", keys.join(", "))
+                format!("remove tags from the association of {subject} ({})", keys.join(", "))
             }
             Self::RollBack { workload, revision: Some(number), spread } => {
                 format!("roll back {} to revision {number}", shown(workload, *spread))
@@ -240,11 +240,11 @@ impl Step {
             Self::CreateRole(role) => format!("created role {}", role.name),
             Self::PutTrust { role, .. } => format!("updated the trust policy of role {role}"),
             Self::TagRole { role, .. } => format!("tagged role {role}"),
-            Self::UntagRole { role, .. } => format!("took tags from role {role}"),
+            Self::UntagRole { role, .. } => format!("removed tags from role {role}"),
             Self::PutBoundary { role, after: Some(_), .. } => format!("set the permissions boundary of role {role}"),
-            Self::PutBoundary { role, .. } => format!("took the permissions boundary from role {role}"),
+            Self::PutBoundary { role, .. } => format!("removed the permissions boundary of role {role}"),
             Self::AttachPolicy { role, policy_arn, .. } => format!("attached {policy_arn} to role {role}"),
-            Self::PutPolicy { role, name, before: None, .. } => format!("put inline policy {name} on role {role}"),
+            Self::PutPolicy { role, name, before: None, .. } => format!("added inline policy {name} to role {role}"),
             Self::PutPolicy { role, name, .. } => format!("updated inline policy {name} of role {role}"),
             Self::DetachPolicy { role, policy_arn } => format!("detached {policy_arn} from role {role}"),
             Self::DeletePolicy { role, name, .. } => format!("deleted inline policy {name} of role {role}"),
@@ -254,12 +254,12 @@ impl Step {
             }
             Self::UpdateAssociation { subject, .. } => format!("updated the association of {subject}"),
             Self::ReplaceAssociation { association, .. } => {
-                format!("deleted the association of {} and created it again", association.subject)
+                format!("recreated the association of {}", association.subject)
             }
             Self::PutTargetTrust { role, .. } => format!("updated the trust policy of target role {role}"),
             Self::TagAssociation { subject, .. } => format!("tagged the association of {subject}"),
-            Self::UntagAssociation { subject, .. } => format!("took tags from the association of {subject}"),
-            Self::Restart { workload, spread, .. } => format!("asked {} to restart", shown(workload, *spread)),
+            Self::UntagAssociation { subject, .. } => format!("removed tags from the association of {subject}"),
+            Self::Restart { workload, spread, .. } => format!("restarted {}", shown(workload, *spread)),
             Self::RollBack { workload, revision: Some(number), spread } => {
                 format!("rolled back {} to revision {number}", shown(workload, *spread))
             }
@@ -372,11 +372,11 @@ fn with(settings: &Settings, from: Option<&Addon>) -> String {
     let configuration = settings.configuration.as_deref().filter(|given| Some(*given) != before);
     let configuration = configuration.map(|given| match before {
         None => format!("with configuration {given}"),
-        Some(before) => format!("configuration {before} becomes {given}"),
+        Some(before) => format!("configuration {before} -> {given}"),
     });
     // EKS keeps others' changes to the objects unless it is told not to; only then it is worth a word.
     let conflicts = settings.conflicts.filter(|mode| *mode == crate::model::addon::Conflicts::Overwrite);
-    let conflicts = conflicts.map(|_| "overwriting what others changed".to_owned());
+    let conflicts = conflicts.map(|_| "overwriting changes made outside EKS".to_owned());
     configuration.into_iter().chain(conflicts).fold(String::new(), |text, part| format!("{text}, {part}"))
 }
 

@@ -24,7 +24,7 @@ pub(super) fn plan(
     let Field::Set(arn) = &want.target_role else { return Ok(()) };
     if *arn == role.arn {
         return Err(Refusal::new(format!("the target role {arn} is the association's own role"))
-            .hint("leave `--target-role` away: pods act as the association's role then"));
+            .hint("omit `--target-role`: pods then use the association's role"));
     }
     if arn.partition != role.arn.partition {
         return Err(Refusal::new(format!(
@@ -34,7 +34,7 @@ pub(super) fn plan(
     }
     if let Err(wrong) = Arn::strict(&role.arn.to_string()) {
         // The target's trust policy names this role, and IAM reads wildcards there.
-        return Err(Refusal::new(format!("a role with the ARN {} cannot go on to a target role: {wrong}", role.arn))
+        return Err(Refusal::new(format!("the role {} cannot be used with a target role: {wrong}", role.arn))
             .hint("use a role whose path has only letters, digits and `/`"));
     }
     match &have.target {
@@ -64,7 +64,7 @@ fn elsewhere(arn: &Arn, home: &Arn) -> Refusal {
         "`--fix-target-trust` cannot write to {arn}: it is in account {}, the caller's is {}",
         arn.account, home.account
     ))
-    .hint("leave it away: podid prints the statements to add there")
+    .hint("omit it: podid prints the statements to add there")
 }
 
 fn trusted(
@@ -120,7 +120,7 @@ fn needless_tags(want: &Want, have: &Have, plan: &mut Plan) {
         let text = document.0.to_string().to_ascii_lowercase();
         let used = SESSION_TAGS.iter().find(|tag| text.contains(&format!("aws:principaltag/{tag}")));
         if let Some(tag) = used {
-            plan.warn(format!("inline policy `{name}` rests on the session tag `{tag}`, and no session tags are sent"));
+            plan.warn(format!("inline policy `{name}` needs the session tag `{tag}`, and session tags are disabled"));
         }
     }
 }

@@ -181,7 +181,7 @@ fn step_names_are_stable() {
         [
             format!("create role {name} (path /podid/)"),
             format!("attach arn:aws:iam::aws:policy/ReadOnlyAccess to role {name}"),
-            format!("put inline policy podid-dynamodb on role {name}"),
+            format!("add inline policy podid-dynamodb to role {name}"),
             format!("associate carts/carts with role {name}"),
             "restart deployment/carts (2 replicas, RollingUpdate)".to_owned(),
         ]

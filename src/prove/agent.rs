@@ -142,11 +142,11 @@ pub async fn update(eks: &dyn Eks, deadline: &Deadline, line: &Progress, cluster
                 // Who set the fields meant to: to take them back is the user's choice.
                 return Err(if update.errors.iter().any(|error| error.code == "ConfigurationConflict") {
                     failure
-                        .because("somebody else set these fields, and the update was not to touch them")
-                        .hint("keep them: `podid agent upgrade --resolve-conflicts preserve`")
-                        .hint("set them to the add-on's values: `podid agent upgrade --resolve-conflicts overwrite`")
+                        .because("these fields were changed outside EKS, and the update may not overwrite them")
+                        .hint("keep the changes: `podid agent upgrade --resolve-conflicts preserve`")
+                        .hint("overwrite the changes: `podid agent upgrade --resolve-conflicts overwrite`")
                 } else {
-                    update.errors.iter().fold(failure, explained).hint("see what there is with `podid agent status`")
+                    update.errors.iter().fold(failure, explained).hint("check the agent with `podid agent status`")
                 });
             }
             status => {
@@ -221,7 +221,9 @@ fn failed(cluster: &Cluster, addon: &Addon) -> Failure {
     let failure = Failure { causes: addon.issues.iter().map(said).collect(), ..failure };
     let failure = addon.issues.iter().fold(failure, explained).hint("see the nodes with `podid agent status`");
     match addon.status.as_str() {
-        "CREATE_FAILED" => failure.hint("remove it with `podid agent uninstall`, then install it again"),
+        "CREATE_FAILED" => {
+            failure.hint("remove it with `podid agent uninstall`, then install it again with `podid agent install`")
+        }
         "UPDATE_FAILED" => failure.hint("try again with `podid agent upgrade`"),
         _ => failure.hint("try again with `podid agent uninstall`"),
     }

@@ -114,7 +114,7 @@ impl Effective {
                 "see the agent with `podid agent status`, and install it with `podid agent install`".to_owned(),
             ),
             Effect::Blocked => {
-                (unready(), format!("raise the quota, then check with `podid wait {subject} --for effective`"))
+                (unready(), format!("raise the quota, then check with `podid wait {subject} --for ready`"))
             }
             Effect::Never => (
                 Failure::failed(format!("no new pods of {subject} can be created")),
@@ -124,11 +124,16 @@ impl Effective {
         Some(failure.because(self.how.clone()).hint(hint))
     }
 
+    /// Ends the line of progress of a deleted association with it.
+    pub fn end_deleted(&self, line: &Progress) {
+        line.done(self.how.clone());
+    }
+
     /// Ends the line of progress with it.
     pub fn end(&self, line: &Progress) {
         match self.effect {
-            Effect::Observed => line.done(format!("observed: {}", self.how)),
-            Effect::Assumed => line.done(format!("assumed: {}", self.how)),
+            Effect::Observed => line.done(format!("ready: {}", self.how)),
+            Effect::Assumed => line.done(format!("probably ready: {}", self.how)),
             Effect::No | Effect::NoAgent | Effect::Blocked | Effect::Never => line.fail(self.how.clone()),
         }
     }
@@ -164,12 +169,15 @@ pub async fn prove(
         Change::Nothing => unsettled(association, Timestamp::now()),
     };
     if change == Change::Updated || !settled.is_zero() {
-        return assume(deadline, line, settled, "an update cannot be observed").await;
+        return assume(deadline, line, settled, "an update cannot be observed from outside").await;
     }
     if change == Change::Nothing
         && let Some(pod) = pods.and_then(|pods| evidence(association, pods))
     {
-        return Ok(Effective { effect: Effect::Observed, how: format!("pod {} is injected", pod.name) });
+        return Ok(Effective {
+            effect: Effect::Observed,
+            how: format!("new pods get credentials (pod {} was injected)", pod.name),
+        });
     }
     probe(kube, deadline, line, subject, true).await
 }
@@ -190,7 +198,7 @@ pub async fn gone(
         Effect::No => Effective { effect: Effect::Observed, how: "the service account does not exist".to_owned() },
         Effect::Never => Effective { effect: Effect::Observed, how: "the namespace is being deleted".to_owned() },
         Effect::Blocked => {
-            assume(deadline, line, DOCUMENTED_DELAY, &format!("no new pod can be created now: {}", effective.how))
+            assume(deadline, line, DOCUMENTED_DELAY, &format!("no new pods can be created now: {}", effective.how))
                 .await?
         }
         Effect::Observed | Effect::Assumed | Effect::NoAgent => effective,
@@ -221,9 +229,9 @@ fn unsettled(association: &Association, now: Timestamp) -> Duration {
 }
 
 async fn assume(deadline: &Deadline, line: &Progress, wait: Duration, why: &str) -> Result<Effective> {
-    line.update(format!("waiting the documented {} s: {why}", DOCUMENTED_DELAY.as_secs()));
-    deadline.pause("waiting for the association to take effect", wait).await?;
-    Ok(Effective { effect: Effect::Assumed, how: format!("{} s have passed; {why}", DOCUMENTED_DELAY.as_secs()) })
+    line.update(format!("waiting {} s for the change to propagate: {why}", DOCUMENTED_DELAY.as_secs()));
+    deadline.pause("waiting for the association to propagate", wait).await?;
+    Ok(Effective { effect: Effect::Assumed, how: format!("waited {} s ({why})", DOCUMENTED_DELAY.as_secs()) })
 }
 
 /// Probes until every API server agrees that new pods are injected, or, with `wanted` false, that they are not.
@@ -235,6 +243,7 @@ async fn probe(
     wanted: bool,
 ) -> Result<Effective> {
     let are = |injected: bool| if injected { "injected" } else { "not injected" };
+    let get = |injected: bool| if injected { "get" } else { "no longer get" };
     let mut addresses = deadline.within("resolving the cluster's address", kube.addresses()).await?;
     let rounds = HITS.max(u32::try_from(addresses.len()).unwrap_or(HITS));
     let pause = SPREAD / (rounds - 1);
@@ -246,7 +255,7 @@ async fn probe(
     loop {
         let address: Option<SocketAddr> = (!addresses.is_empty()).then(|| addresses[asked % addresses.len()]);
         asked += 1;
-        let answer = deadline.within("asking whether new pods are injected", kube.probe(subject, address)).await;
+        let answer = deadline.within("checking whether new pods are injected", kube.probe(subject, address)).await;
         if answer.is_ok() {
             broken = None;
         }
@@ -255,35 +264,35 @@ async fn probe(
                 faults = 0;
                 run.hit(Instant::now());
                 // One text for all hits: in a log each change is a line.
-                line.update(format!("new pods are {}; making sure with {rounds} probes in a row", are(wanted)));
+                line.update(format!("new pods are {}; confirming with {rounds} dry-run pods", are(wanted)));
                 if run.proved(rounds) {
                     return Ok(Effective {
                         effect: Effect::Observed,
-                        how: format!("{rounds} probes in a row were {}", are(wanted)),
+                        how: format!("new pods {} credentials ({rounds} of {rounds} dry-run pods)", get(wanted)),
                     });
                 }
-                deadline.pause("probing", pause).await?;
+                deadline.pause("creating dry-run pods", pause).await?;
             }
             Ok(Probe::Injected | Probe::NotInjected) => {
                 run = Run::default();
                 let (now, wait) = if wanted {
-                    ("new pods are not injected yet", "waiting for new pods to be injected")
+                    ("new pods are not injected yet", "waiting until new pods are injected")
                 } else {
-                    ("new pods are still injected", "waiting for new pods not to be injected any more")
+                    ("new pods are still injected", "waiting until new pods are no longer injected")
                 };
                 line.update(now);
                 let paused = deadline.pause(wait, backoff.step()).await;
                 paused.map_err(|late| if wanted { explain(late, subject) } else { late })?;
             }
             Ok(Probe::Unprobeable(why)) => {
-                return assume(deadline, line, DOCUMENTED_DELAY, &format!("cannot probe: {why}")).await;
+                return assume(deadline, line, DOCUMENTED_DELAY, &format!("cannot create a dry-run pod: {why}")).await;
             }
             Ok(Probe::NoRoom(how)) => return Ok(Effective { effect: Effect::Blocked, how }),
             Ok(Probe::Terminating(how)) => return Ok(Effective { effect: Effect::Never, how }),
             Ok(Probe::NoServiceAccount(what)) => {
                 return Ok(Effective {
                     effect: Effect::No,
-                    how: format!("cannot take effect until it exists: {what}"),
+                    how: format!("no pod can use this association yet: {what}"),
                 });
             }
             // The API server or a webhook of its own is broken, and may come back: no new pod can be created meanwhile.
@@ -296,7 +305,7 @@ async fn probe(
             }
             // A name may have addresses that this machine cannot reach (IPv6 from an IPv4 network): the others count.
             Err(failure) if failure.code == Code::Failed && addresses.len() > 1 => {
-                line.update(format!("a probe failed: {failure}"));
+                line.update(format!("a dry-run pod failed: {failure}"));
                 addresses.retain(|other| Some(*other) != address);
                 run = Run::default();
                 asked = 0;
@@ -305,8 +314,8 @@ async fn probe(
             Err(failure) if failure.code == Code::Failed && faults < 3 => {
                 faults += 1;
                 run = Run::default();
-                line.update(format!("a probe failed: {failure}"));
-                deadline.pause("probing", backoff.step()).await?;
+                line.update(format!("a dry-run pod failed: {failure}"));
+                deadline.pause("creating dry-run pods", backoff.step()).await?;
             }
             Err(failure) if broken.is_some() => return Err(cannot_create(failure, &broken.unwrap_or_default())),
             Err(failure) if wanted => return Err(explain(failure, subject)),
@@ -337,9 +346,7 @@ fn why(failure: &Failure) -> String {
 
 fn explain(failure: Failure, subject: &ServiceAccount) -> Failure {
     if failure.code == Code::TimedOut && failure.causes.is_empty() {
-        return failure
-            .because(format!("new pods of {subject} are still not injected by every API server"))
-            .hint(injected::LOOK);
+        return failure.because(format!("not every API server injects new pods of {subject} yet")).hint(injected::LOOK);
     }
     failure
 }

@@ -17,7 +17,7 @@ use crate::{
 
 /// Where to look when new pods of an associated service account are not injected.
 pub const LOOK: &str =
-    "check that the webhook is there: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`";
+    "check that the webhook exists: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`";
 
 /// Dry-run pods that are asked for before a restart is refused.
 const TRIES: u32 = 3;
@@ -41,7 +41,7 @@ pub async fn ask(
     let mut tries = 0;
     loop {
         tries += 1;
-        let refused = match deadline.within("asking whether new pods are injected", kube.probe(subject, None)).await {
+        let refused = match deadline.within("checking whether new pods are injected", kube.probe(subject, None)).await {
             Ok(Probe::Injected) if wanted => return Ok(None),
             Ok(Probe::NotInjected) if !wanted => return Ok(None),
             // The caller has waited for it, or has said that it did not.
@@ -50,7 +50,7 @@ pub async fn ask(
                 .because("nothing was restarted"),
             Ok(Probe::NotInjected) => Failure::usage(format!("new pods of {subject} would not be injected"))
                 .because("a dry-run pod was not injected, although the service account is associated")
-                .because("nothing was restarted: running pods keep the credentials that they have")
+                .because("nothing was restarted: running pods keep their credentials")
                 .hint(LOOK),
             // There, what is restarted does not come back.
             Ok(Probe::Terminating(why) | Probe::NoServiceAccount(why) | Probe::NoRoom(why)) => {
@@ -65,7 +65,7 @@ pub async fn ask(
         if tries == TRIES {
             return Err(refused);
         }
-        deadline.pause("asking whether new pods are injected", backoff.step()).await?;
+        deadline.pause("checking whether new pods are injected", backoff.step()).await?;
     }
 }
 
@@ -98,7 +98,7 @@ pub fn inspect(name: &str, id: &WorkloadRef, pods: &[Pod], wanted: bool) -> Resu
     let pods = listed(&names, SHOWN);
     if !wanted {
         return Err(Failure::new(Code::Difference, format!("new pods of {name} are still injected: {pods}"))
-            .hint(format!("see what injects them with `kubectl -n {} get pods -o yaml`", id.namespace)));
+            .hint(format!("find out what injects them with `kubectl -n {} get pods -o yaml`", id.namespace)));
     }
     Err(Failure::new(Code::Difference, format!("new pods of {name} are not injected: {pods}"))
         .because("the webhook of the MutatingWebhookConfiguration `pod-identity-webhook` did not change them")

@@ -1,4 +1,4 @@
-//! Postconditions: what a command proves after its plan, also an empty one. Nothing here writes.
+//! Postconditions: what a command checks after its plan, even an empty one. Nothing here writes.
 
 pub mod agent;
 pub mod effective;

@@ -52,7 +52,7 @@ pub struct Watched {
     pub result: Result<()>,
     /// What somebody else did to the workload meanwhile.
     pub change: Option<Change>,
-    /// How far it was when it did not end well.
+    /// How far it was when it failed.
     pub last: Option<State>,
 }
 
@@ -128,9 +128,9 @@ async fn until_done(
             if trouble.ends(seen_for, since_write) {
                 let failure = ended(kube, deadline, &present, (trouble, &troubles), how).await;
                 return Err(match view.unread {
-                    Some(permission) => failure.because(format!(
-                        "which pods are new was told by their age, as it is not allowed: {permission}"
-                    )),
+                    Some(permission) => {
+                        failure.because(format!("new pods were identified by their age: not allowed: {permission}"))
+                    }
                     None => failure,
                 });
             }
@@ -159,13 +159,13 @@ fn waiting(
     let text = format!("waiting for {}", progress.waiting_for);
     if let Some(trouble) = trouble {
         let waits = if since_write.is_some_and(|s| s < 60) && trouble.kind == TroubleKind::Crash {
-            ", IAM may still be spreading the change"
+            ", the change may still be propagating in IAM"
         } else {
             ""
         };
         format!("{text} ({}{waits})", stuck::line(trouble))
     } else if let Some(pod) = holding() {
-        format!("{text} (pod {pod} is an old one that fails: it has to be deleted)")
+        format!("{text} (old pod {pod} is failing and has to be deleted)")
     } else {
         text
     }
@@ -180,10 +180,10 @@ fn held(failure: Failure, view: Option<&RolloutView>, restarted: &Workload) -> F
         return failure;
     }
     let (id, namespace) = (&present.id, &present.id.namespace);
-    let (are, they) = if names.len() == 1 { ("is", "it is") } else { ("are", "they are") };
+    let (are, they) = if names.len() == 1 { ("is", "it") } else { ("are", "them") };
     failure
-        .because(format!("{id} replaces no pod while {} {are} not ready, until {they} deleted", names.join(", ")))
-        .hint(format!("let it go on: `kubectl delete pod -n {namespace} {}`", names.join(" ")))
+        .because(format!("{id} replaces no pods while {} {are} not ready", names.join(", ")))
+        .hint(format!("delete {they} to continue: `kubectl delete pod -n {namespace} {}`", names.join(" ")))
 }
 
 /// `trouble` ended it; it is one of `all`.
@@ -194,7 +194,7 @@ async fn ended(
     (trouble, all): (&Trouble, &[Trouble]),
     how: Watch<'_>,
 ) -> Failure {
-    let mut failure = stuck::told(Failure::failed(format!("{} does not roll out", how.name)), trouble);
+    let mut failure = stuck::told(Failure::failed(format!("the rollout of {} failed", how.name)), trouble);
     // A deadline only says that nothing moved; what kept it is with the pods.
     let mut trouble = trouble;
     if trouble.kind == TroubleKind::Deadline
@@ -250,7 +250,7 @@ fn behind(workload: &Workload, pods: &[Pod], wanted: u64) -> bool {
 
 /// The hint to go back by hand.
 pub fn undo(id: &WorkloadRef) -> String {
-    format!("go back with `kubectl -n {} rollout undo {id}`", id.namespace)
+    format!("roll back with `kubectl -n {} rollout undo {id}`", id.namespace)
 }
 
 /// The explanation's commands for this workload.

@@ -99,11 +99,11 @@ pub(super) fn changed(name: &str, change: &Change, workload: &Workload) -> Failu
     let failure = Failure::failed(format!("{name} {change} while it rolled out"));
     match change {
         Change::Deleted | Change::Restarted => failure,
-        Change::Scaled(..) => failure.because("no new pod is left that could show that it works"),
+        Change::Scaled(..) => failure.because("no new pods are left to check"),
         Change::Paused => failure
             .hint(format!("resume it: `kubectl rollout resume {id} -n {namespace}`, then run the same command again")),
         Change::Undone | Change::Template => {
-            failure.hint(format!("see what was changed: `kubectl rollout history {id} -n {namespace}`"))
+            failure.hint(format!("see the change: `kubectl rollout history {id} -n {namespace}`"))
         }
     }
 }

@@ -48,7 +48,7 @@ fn install() {
     insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
     exit 0
     --- stderr
-    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (ACTIVE)
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is already installed (ACTIVE)
     agent: ready on 3 nodes
     ");
     insta::assert_snapshot!(env.podid("agent install -q").ok().steady(), @"exit 0");
@@ -109,14 +109,14 @@ fn install_as_data() {
     insta::assert_snapshot!(env.podid("agent install --dry-run --exit-code").ok().steady(), @r"
     exit 0
     --- stderr
-    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (ACTIVE)
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is already installed (ACTIVE)
     ");
     insta::assert_snapshot!(env.podid("agent install -o name").ok().steady(), @r"
     exit 0
     --- stdout
     eks-pod-identity-agent
     --- stderr
-    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (ACTIVE)
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is already installed (ACTIVE)
     agent: ready on 3 nodes
     ");
     insta::assert_snapshot!(env.podid("agent install -q -o yaml").ok().steady(), @r"
@@ -170,7 +170,7 @@ fn install_a_version() {
     insta::assert_snapshot!(env.podid("agent install --version v1.3.4-eksbuild.1").code(2).steady(), @"
     exit 2
     --- stderr
-    error: eks-pod-identity-agent v1.3.10-eksbuild.1 is installed, not v1.3.4-eksbuild.1; an install does not change a version
+    error: eks-pod-identity-agent v1.3.10-eksbuild.1 is installed, not v1.3.4-eksbuild.1; an install does not change the version
 
     hint: change it with `podid agent upgrade --version v1.3.4-eksbuild.1`
     ");
@@ -183,7 +183,7 @@ fn install_where_there_is_another_agent() {
     insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
     exit 0
     --- stderr
-    the agent is self-managed here: DaemonSet kube-system/eks-pod-identity-agent; nothing to install
+    the agent is self-managed (DaemonSet kube-system/eks-pod-identity-agent): nothing to install
     agent: ready on 3 nodes
     ");
     assert!(env.writes().is_empty());
@@ -211,7 +211,7 @@ fn install_on_auto_mode() {
     insta::assert_snapshot!(auto.podid("agent install").ok().steady(), @r"
     exit 0
     --- stderr
-    EKS Auto Mode has the agent built in; nothing to install
+    EKS Auto Mode has the agent built in: nothing to install
     agent: ready on 0 nodes, built in on 3 (EKS Auto Mode)
     ");
     assert!(auto.writes().is_empty());
@@ -268,10 +268,10 @@ fn install_for_the_kube_context_asks() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
-    error: this needs a yes (the cluster comes from the kube context) and there is no terminal to ask on
+    error: confirmation required: the cluster was taken from the kube context, and there is no terminal to ask on
       caused by: cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.tty(80, &["agent", "install"], "n\n").code(2).steady(), @r"

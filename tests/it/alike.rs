@@ -57,7 +57,7 @@ fn grants_go_into_one_policy_beside_what_is_there() {
         assert!(env.writes().len() == before && !same.stderr.contains("--exact"), "{line}: {same}");
         // A narrower level is granted already; it is reduced to it only when that is asked for.
         let hint =
-            "already grants read-write on S3 bucket arn:aws:s3:::carts-images/up; add `--exact` to reduce it to read";
+            "already grants read-write on S3 bucket arn:aws:s3:::carts-images/up: pass `--exact` to reduce it to read";
         let _ = env.podid(&format!("{line} --s3 carts-images/up=read --yes")).ok().says(hint);
         assert_eq!(env.writes().len(), before, "{line}");
         let _ = env.podid(&format!("{line} --s3 carts-images/up=read --exact --yes")).ok();
@@ -69,7 +69,7 @@ fn grants_go_into_one_policy_beside_what_is_there() {
 /// What is wanted at least is there, so that nothing changes; that more is there is told, and how to reduce it.
 #[test]
 fn more_access_than_asked_for_is_told_of_and_reduced_only_when_asked() {
-    let hint = "already grants read-write on table eks-workshop-carts; add `--exact` to reduce it to read";
+    let hint = "already grants read-write on table eks-workshop-carts: pass `--exact` to reduce it to read";
     for line in LINES {
         let env = granted("read-write");
         let before = env.writes().len();
@@ -82,7 +82,7 @@ fn more_access_than_asked_for_is_told_of_and_reduced_only_when_asked() {
         assert!(!exact.stderr.contains("--exact"), "{line}: {exact}");
         assert_eq!(dynamodb(&env), dynamodb(&granted("read")), "{line}: {exact}");
         let again = env.podid(&format!("{line} --dynamodb eks-workshop-carts=read --exact --dry-run --exit-code")).ok();
-        assert!(!again.stderr.contains("put inline policy"), "{line}: {again}");
+        assert!(!again.stderr.contains("add inline policy"), "{line}: {again}");
     }
 }
 
@@ -115,8 +115,8 @@ fn inline_policies_that_are_too_large_are_refused_only_when_written() {
         let _ = env
             .podid(&format!("{line} --dynamodb eks-workshop-carts=stream --yes"))
             .code(2)
-            .says("characters together, IAM takes 10240 (largest: filler ")
-            .says("make a managed policy of one of them, and attach it with `--policy-arn`");
+            .says("characters together; the IAM limit is 10240 (largest: filler ")
+            .says("create a managed policy from one of them, and attach it with `--policy-arn`");
     }
     assert_eq!(env.writes().len(), before);
 }

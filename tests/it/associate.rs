@@ -16,26 +16,28 @@ use crate::support::Env;
 #[test]
 fn with_a_role() {
     let env = Env::new("carts-role");
-    insta::assert_snapshot!(env.podid("associate carts/carts --role eks-workshop-carts-dynamo").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("associate carts/carts --role eks-workshop-carts-dynamo").ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
-    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
     // The second plan is empty, and the proof is made again.
     let probes = |world: &Sandbox| world.journal().count("kubernetes", "create pods (dry-run)");
     let before = probes(&env.world);
-    insta::assert_snapshot!(env.podid("associate carts/carts --role eks-workshop-carts-dynamo").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("associate carts/carts --role eks-workshop-carts-dynamo").ok().steady(), @"
     exit 0
     --- stderr
-    carts/carts is associated as wanted: nothing to change
-    effective: observed: 6 probes in a row were injected
-    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    carts/carts is already associated as requested: nothing to change
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert!(probes(&env.world) > before, "the proof is made again");
@@ -46,22 +48,23 @@ fn with_a_role() {
 fn from_nothing_to_working_pods() {
     let env = Env::new("carts-before");
     let line = "associate carts/carts --create-role --dynamodb eks-workshop-carts=read-write --install-agent --recycle";
-    insta::assert_snapshot!(env.podid(line).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(line).ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
-      + put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
+      + add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
       * restart deployment/carts (2 replicas, RollingUpdate)
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on every node that needs it
     created role eks-workshop-carts-carts-8233eca5
-    put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
+    added inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
     associated carts/carts with role eks-workshop-carts-carts-8233eca5
-    effective: observed: 6 probes in a row were injected
-    asked deployment/carts to restart
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    restarted deployment/carts
     deployment/carts: rolled out
     ");
     let mut writes = env.writes();
@@ -77,12 +80,12 @@ fn from_nothing_to_working_pods() {
         ]
     );
     env.world.journal().clear();
-    insta::assert_snapshot!(env.podid(line).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(line).ok().steady(), @"
     exit 0
     --- stderr
-    carts/carts is associated as wanted: nothing to change
+    carts/carts is already associated as requested: nothing to change
     agent: ready on every node that needs it
-    effective: observed: pod carts-[pod] is injected
+    carts/carts: ready: new pods get credentials (pod carts-[pod] was injected)
     ");
     assert!(env.writes().is_empty());
 }
@@ -159,7 +162,7 @@ fn prints_json() {
         "modifiedAt": "[time]"
       },
       "effective": "observed",
-      "effectiveHow": "6 probes in a row were injected",
+      "effectiveHow": "new pods get credentials (6 of 6 dry-run pods)",
       "rollouts": [
         {
           "workload": "deployment/carts",
@@ -175,8 +178,9 @@ fn prints_json() {
       + associate carts/carts with role eks-workshop-carts-dynamo
       * restart deployment/carts (2 replicas, RollingUpdate)
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
-    asked deployment/carts to restart
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    restarted deployment/carts
     deployment/carts: rolled out
     "#);
     insta::assert_snapshot!(env.podid(&format!("{line} -o yaml -q")).ok().steady(), @r"
@@ -199,7 +203,7 @@ fn prints_json() {
       createdAt: [time]
       modifiedAt: [time]
     effective: observed
-    effectiveHow: pod carts-[pod] is injected
+    effectiveHow: new pods get credentials (pod carts-[pod] was injected)
     rollouts: []
     stalePods: []
     ");
@@ -212,41 +216,41 @@ fn prints_json() {
     insta::assert_snapshot!(env.podid(&format!("{line} --dry-run --exit-code")).ok().steady(), @r"
     exit 0
     --- stderr
-    carts/carts is associated as wanted: nothing to change
+    carts/carts is already associated as requested: nothing to change
     ");
 }
 
 #[test]
 fn on_a_terminal() {
     let line = ["associate", "carts/carts", "--create-role", "--dynamodb", "eks-workshop-carts", "--recycle"];
-    insta::assert_snapshot!(Env::new("carts-agent").tty(80, &line, "").ok().steady(), @r"
+    insta::assert_snapshot!(Env::new("carts-agent").tty(80, &line, "").ok().steady(), @"
     exit 0
     --- stdout
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
-      + put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
+      + add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
       ↻ restart deployment/carts (2 replicas, RollingUpdate)
     ✔ created role eks-workshop-carts-carts-8233eca5
-    ✔ put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
+    ✔ added inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
     ✔ associated carts/carts with role eks-workshop-carts-carts-8233eca5
-    ✔ effective: observed: 6 probes in a row were injected
-    ✔ asked deployment/carts to restart
+    ✔ carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    ✔ restarted deployment/carts
     ✔ deployment/carts: rolled out
     ");
-    insta::assert_snapshot!(Env::new("carts-agent").tty(200, &line, "").ok().steady(), @r"
+    insta::assert_snapshot!(Env::new("carts-agent").tty(200, &line, "").ok().steady(), @"
     exit 0
     --- stdout
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
-      + put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
+      + add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
       ↻ restart deployment/carts (2 replicas, RollingUpdate)
     ✔ created role eks-workshop-carts-carts-8233eca5
-    ✔ put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
+    ✔ added inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
     ✔ associated carts/carts with role eks-workshop-carts-carts-8233eca5
-    ✔ effective: observed: 6 probes in a row were injected
-    ✔ asked deployment/carts to restart
+    ✔ carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    ✔ restarted deployment/carts
     ✔ deployment/carts: rolled out
     ");
 }
@@ -257,11 +261,11 @@ fn without_waiting() {
     insta::assert_snapshot!(env.podid("associate carts/carts --role eks-workshop-carts-dynamo --no-wait").ok().steady(), @r"
     exit 0
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    hint: pods are injected some seconds from now; see them with `podid show carts/carts`
+    hint: new pods get credentials within a few seconds; check them with `podid show carts/carts`
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
     assert!(env.world.journal().calls().iter().all(|c| c.service != "kubernetes"), "no Kubernetes call");
@@ -275,8 +279,8 @@ fn without_waiting() {
       caused by: the cluster does not know the caller
       caused by: cluster `eks-workshop` has no access entry for arn:aws:iam::111122223333:user/workshop
 
-    hint: let it in: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
-    hint: without Kubernetes, podid can still do the AWS part: `--no-wait`
+    hint: create one: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
+    hint: to make only the AWS changes, without Kubernetes, pass `--no-wait`
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
 }
@@ -290,8 +294,8 @@ fn a_service_account_that_is_not_there() {
     --- stderr
     error: service account carts/cart does not exist; did you mean `carts/carts`?
 
-    hint: to create it, add `--create-service-account`
-    hint: to associate it before it exists, add `--allow-missing-service-account`
+    hint: to create it, pass `--create-service-account`
+    hint: to associate it before it exists, pass `--allow-missing-service-account`
     ");
     assert_eq!(env.writes(), Vec::<String>::new());
     insta::assert_snapshot!(env.podid(&format!("{line} --allow-missing-service-account")).ok().steady(), @r"
@@ -310,7 +314,7 @@ fn a_service_account_that_is_not_there() {
     --- stderr
     error: namespace `cart` does not exist; did you mean `carts/carts`?
 
-    hint: to associate it before it exists, add `--allow-missing-service-account`
+    hint: to associate it before it exists, pass `--allow-missing-service-account`
     ");
     insta::assert_snapshot!(env.podid(&format!("{line} --allow-missing-service-account")).ok().steady(), @r"
     exit 0
@@ -321,7 +325,7 @@ fn a_service_account_that_is_not_there() {
     ");
     let env = Env::new("carts-role");
     insta::assert_snapshot!(
-        env.podid("associate carts/cart --role eks-workshop-carts-dynamo --create-service-account").ok().steady(), @r"
+        env.podid("associate carts/cart --role eks-workshop-carts-dynamo --create-service-account").ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
@@ -329,7 +333,8 @@ fn a_service_account_that_is_not_there() {
       + associate carts/cart with role eks-workshop-carts-dynamo
     created service account carts/cart
     associated carts/cart with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
+    carts/cart: new pods are injected; confirming with 6 dry-run pods
+    carts/cart: ready: new pods get credentials (6 of 6 dry-run pods)
     "
     );
     let mut writes = env.writes();
@@ -351,29 +356,29 @@ fn what_cannot_be_probed_is_assumed() {
         let restricted = json!({ "pod-security.kubernetes.io/enforce": "restricted" });
         let strict =
             scope.spawn(|| Env::with("carts-role", &[("/manifests/2/metadata/labels", restricted)]).podid(line));
-        insta::assert_snapshot!(quota.join().unwrap().ok().steady(), @r"
+        insta::assert_snapshot!(quota.join().unwrap().ok().steady(), @"
         exit 0
         --- stderr
         Plan for cluster eks-workshop (111122223333, us-west-2):
           + associate carts/carts with role eks-workshop-carts-dynamo
         associated carts/carts with role eks-workshop-carts-dynamo
-        effective: waiting the documented 10 s: cannot probe: quota: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2
-        effective: assumed: 10 s have passed; cannot probe: quota: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2
-        warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+        carts/carts: waiting 10 s for the change to propagate: cannot create a dry-run pod: quota: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2
+        carts/carts: probably ready: waited 10 s (cannot create a dry-run pod: quota: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2)
+        warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
         hint: restart them with `podid recycle carts/carts`
         ");
-        insta::assert_snapshot!(denied.join().unwrap().ok().steady(), @r"
+        insta::assert_snapshot!(denied.join().unwrap().ok().steady(), @"
         exit 0
         --- stderr
         Plan for cluster eks-workshop (111122223333, us-west-2):
           + associate carts/carts with role eks-workshop-carts-dynamo
         associated carts/carts with role eks-workshop-carts-dynamo
-        effective: waiting the documented 10 s: cannot probe: RBAC: the caller is not allowed to create pods in namespace `carts`
-        effective: assumed: 10 s have passed; cannot probe: RBAC: the caller is not allowed to create pods in namespace `carts`
-        warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+        carts/carts: waiting 10 s for the change to propagate: cannot create a dry-run pod: RBAC: the caller is not allowed to create pods in namespace `carts`
+        carts/carts: probably ready: waited 10 s (cannot create a dry-run pod: RBAC: the caller is not allowed to create pods in namespace `carts`)
+        warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
         hint: restart them with `podid recycle carts/carts`
         ");
-        let _ = strict.join().unwrap().ok().says("observed");
+        let _ = strict.join().unwrap().ok().says("ready: new pods get credentials");
     });
 }
 
@@ -390,6 +395,6 @@ fn a_pod_that_recycle_leaves_is_named() {
     for (set, left) in [(vec![("/manifests/-", pod)], vec!["shell"]), (vec![], vec![])] {
         let run = Env::with("carts-role", &set).podid(line).ok();
         assert_eq!(run.json()["stalePods"], json!(left), "{run}");
-        assert_eq!(run.stderr.contains("1 running pod is still without it: shell"), !left.is_empty(), "{run}");
+        assert_eq!(run.stderr.contains("1 running pod is not injected yet: shell"), !left.is_empty(), "{run}");
     }
 }

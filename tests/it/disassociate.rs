@@ -37,10 +37,10 @@ fn one() {
     warning: 2 running pods of carts/carts still use it, and keep their credentials for up to 6 hours: carts-[pod], carts-[pod]
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
-    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+    error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.tty(120, &words(LINE), "y\n").ok().steady(), @"
@@ -51,7 +51,7 @@ fn one() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
     Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] ✔ deleted the association of carts/carts
-    ✔ carts/carts: observed: 6 probes in a row were not injected
+    ✔ carts/carts: new pods no longer get credentials (6 of 6 dry-run pods)
     ");
     assert_eq!(env.writes(), ["eks DeletePodIdentityAssociation"]);
     // Absent already: said, and no failure.
@@ -130,7 +130,7 @@ fn json() {
           "createdAt": "[time]",
           "modifiedAt": "[time]",
           "effective": "observed",
-          "effectiveHow": "6 probes in a row were not injected"
+          "effectiveHow": "new pods no longer get credentials (6 of 6 dry-run pods)"
         }
       ],
       "rollouts": []
@@ -141,8 +141,8 @@ fn json() {
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
     deleted the association of carts/carts
     carts/carts: new pods are still injected
-    carts/carts: new pods are not injected; making sure with 6 probes in a row
-    carts/carts: observed: 6 probes in a row were not injected
+    carts/carts: new pods are not injected; confirming with 6 dry-run pods
+    carts/carts: new pods no longer get credentials (6 of 6 dry-run pods)
     "#);
     insta::assert_snapshot!(env.podid(&format!("{LINE} --yes -o json")).ok().steady(), @r#"
     exit 0
@@ -169,15 +169,15 @@ fn the_pods_are_recycled() {
     insta::assert_snapshot!(env.podid(&format!("{LINE} --recycle --yes")).ok().steady(), @"
     exit 0
     --- stderr
-    warning: role `eks-workshop-carts-carts-8233eca5` stays, with its trust policy as it is (IAM takes none without statements); `--delete-role` deletes it too
+    warning: keeping role `eks-workshop-carts-carts-8233eca5` and its trust policy, which would have no statements left: pass `--delete-role` to delete the role too
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
       * restart deployment/carts (2 replicas, RollingUpdate)
     deleted the association of carts/carts
     carts/carts: new pods are still injected
-    carts/carts: new pods are not injected; making sure with 6 probes in a row
-    carts/carts: observed: 6 probes in a row were not injected
-    asked deployment/carts to restart
+    carts/carts: new pods are not injected; confirming with 6 dry-run pods
+    carts/carts: new pods no longer get credentials (6 of 6 dry-run pods)
+    restarted deployment/carts
     deployment/carts: rolled out
     ");
     let injected = env.world.with(|state| {
@@ -198,7 +198,7 @@ fn by_aws_alone() {
     insta::assert_snapshot!(env.podid(&format!("{LINE} --no-wait --yes")).ok().steady(), @"
     exit 0
     --- stderr
-    warning: role `eks-workshop-carts-carts-8233eca5` stays, with its trust policy as it is (IAM takes none without statements); `--delete-role` deletes it too
+    warning: keeping role `eks-workshop-carts-carts-8233eca5` and its trust policy, which would have no statements left: pass `--delete-role` to delete the role too
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
     deleted the association of carts/carts
@@ -278,10 +278,10 @@ fn patterns_are_expanded_and_asked_about_by_name() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/cart-db (role eks-workshop-carts-dynamo)
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
-    error: this needs a yes (it deletes a role, or reaches further than what was named one by one) and there is no terminal to ask on
+    error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     insta::assert_snapshot!(env.podid("disassociate carts/cart* --no-wait --yes").ok().steady(), @"
     exit 0
@@ -317,7 +317,7 @@ fn what_an_add_on_owns_is_refused() {
     --- stderr
     error: the association of carts/carts belongs to the EKS add-on `vpc-cni` (arn:aws:eks:us-west-2:111122223333:addon/eks-workshop/vpc-cni/1234)
 
-    hint: take it away there: `aws eks update-addon --cluster-name eks-workshop --addon-name vpc-cni --pod-identity-associations '[]'` (the list replaces all of the add-on's associations)
+    hint: delete it there: `aws eks update-addon --cluster-name eks-workshop --addon-name vpc-cni --pod-identity-associations '[]'` (the list replaces all of the add-on's associations)
     ");
     assert!(env.writes().is_empty());
 }
@@ -327,9 +327,9 @@ fn denied() {
     let env = Env::with("carts-associated", &[denying("eks:DeletePodIdentityAssociation")]);
     let _ = env.podid(&format!("{LINE} --yes")).code(4).says("eks:DeletePodIdentityAssociation");
     let env = Env::with("carts-associated", &[denying("iam:GetRole")]);
-    let _ = env.podid(&format!("{LINE} --yes")).ok().says("not looked for: not allowed: iam:GetRole");
+    let _ = env.podid(&format!("{LINE} --yes")).ok().says("not checked: not allowed: iam:GetRole");
     let env = Env::with("carts-associated", &[denying("iam:GetRole")]);
-    let _ = env.podid(&format!("{LINE} --delete-role --yes")).code(4).says("cannot tell whether");
+    let _ = env.podid(&format!("{LINE} --delete-role --yes")).code(4).says("cannot determine whether");
     assert!(env.writes().is_empty());
     let env = Env::with("carts-associated", &[forbidding(&["list pods"])]);
     let _ = env.podid(&format!("{LINE} --yes")).ok().says("not checked: not allowed: list pods");
@@ -364,6 +364,6 @@ fn an_association_that_changed_meanwhile_is_left() {
             "arn:aws:iam::111122223333:role/theirs".clone_into(&mut association.role_arn);
         }
     });
-    let run = crate::support::finish(child).code(1).says("changed meanwhile");
+    let run = crate::support::finish(child).code(1).says("was modified concurrently");
     assert_eq!(env.world.with(|state| state.aws.associations.len()), 1, "{run}");
 }

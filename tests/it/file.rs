@@ -162,22 +162,23 @@ fn the_whole_story() {
     let run = env.podid(&format!("diff -f {file}")).code(3);
     assert!(run.stdout.contains("+ role carts-role") && run.stdout.contains("+ association carts/carts"), "{run}");
     assert!(env.writes().is_empty(), "{:?}", env.writes());
-    insta::assert_snapshot!(env.podid(&format!("apply -f {file} --recycle --yes")).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("apply -f {file} --recycle --yes")).ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
       + create role carts-role (path /podid/)
-      + put inline policy podid-dynamodb on role carts-role
+      + add inline policy podid-dynamodb to role carts-role
       + associate carts/carts with role carts-role
       * restart deployment/carts (2 replicas, RollingUpdate)
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on 3 nodes
     created role carts-role
-    put inline policy podid-dynamodb on role carts-role
+    added inline policy podid-dynamodb to role carts-role
     associated carts/carts with role carts-role
-    carts/carts: observed: 6 probes in a row were injected
-    asked deployment/carts to restart
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    restarted deployment/carts
     carts/deployment/carts: rolled out
     ");
     // Again: nothing to do, and the agent is proved again.
@@ -185,13 +186,13 @@ fn the_whole_story() {
     insta::assert_snapshot!(env.podid(&format!("apply -f {file} --yes")).ok().steady(), @r"
     exit 0
     --- stderr
-    nothing to change: 1 role and 1 association are as the file says
+    nothing to change: 1 role and 1 association match the manifest
     agent: ready on 3 nodes
     ");
     insta::assert_snapshot!(env.podid(&format!("diff -f {file}")).ok().steady(), @r"
     exit 0
     --- stderr
-    no difference: 1 role and 1 association are as the file says
+    no differences: 1 role and 1 association match the manifest
     ");
     assert!(env.writes().is_empty(), "{:?}", env.writes());
     let pods = env.podid("show carts/carts -o json").ok().json();
@@ -232,7 +233,7 @@ fn the_diff() {
           +    }
           +  ]
           +}
-          put inline policy podid-dynamodb on role carts-role
+          add inline policy podid-dynamodb to role carts-role
           @@ -0,0 +1,32 @@
           +{
           +  "Version": "2012-10-17",
@@ -318,7 +319,7 @@ fn consent() {
     let _ = env.podid(&format!("apply -f {file} --no-wait")).ok();
     let changed = env.file("changed.yaml", &CARTS.replace("read-write", "read"));
     let run = env.podid(&format!("apply -f {changed} --no-wait")).code(2);
-    assert!(run.stderr.contains("this needs a yes (it changes something that exists)"), "{run}");
+    assert!(run.stderr.contains("confirmation required: this changes existing resources"), "{run}");
     let run = env.tty(100, &["apply", "-f", &changed, "--no-wait"], "y\n").ok();
     assert!(run.stdout.contains("updated inline policy podid-dynamodb of role carts-role"), "{run}");
 }
@@ -330,9 +331,9 @@ fn a_cluster_that_contradicts() {
     insta::assert_snapshot!(env.podid(&format!("diff -f {file}")).code(2).steady(), @r"
     exit 2
     --- stderr
-    error: cluster `eks-workshop` (from PODID_CLUSTER) contradicts cluster `other` of the file
+    error: cluster `eks-workshop` (from PODID_CLUSTER) conflicts with cluster `other` of the manifest
 
-    hint: the file is for cluster `other`: leave the other out, or use a file without it
+    hint: the manifest is for cluster `other`: omit the other, or use a manifest without it
     ");
     let mut env = Env::new("carts-agent");
     let file = env.file("podid.yaml", &CARTS.replace("roles:", "cluster: eks-workshop\nregion: us-west-2\nroles:"));
@@ -348,10 +349,10 @@ fn others_roles_are_named_by_arn() {
     insta::assert_snapshot!(env.podid(&format!("apply -f {file} --yes")).code(2).steady(), @r"
     exit 2
     --- stderr
-    error: [home]/podid.yaml:6:5: roles[0]: role `eks-workshop-carts-dynamo` exists already, and podid did not create it for cluster eks-workshop
+    error: [home]/podid.yaml:6:5: roles[0]: role `eks-workshop-carts-dynamo` already exists, and podid did not create it for cluster eks-workshop
 
-    hint: to use it as it is, take it out of `roles` and name it by its ARN: arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    hint: to take it over, with podid's tags on it: `podid role create eks-workshop-carts-dynamo --adopt`
+    hint: to use it unchanged, remove it from `roles` and reference it by its ARN: arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
+    hint: to take it over and add podid's tags: `podid role create eks-workshop-carts-dynamo --adopt`
     ");
     assert!(env.writes().is_empty());
 }
@@ -361,7 +362,10 @@ fn without_permissions() {
     let env = Env::with("carts-agent", &[denying("iam:GetRole")]);
     let file = env.file("podid.yaml", CARTS);
     let run = env.podid(&format!("apply -f {file} --yes")).code(4);
-    assert!(run.stderr.contains("cannot tell whether role `carts-role` exists: not allowed: iam:GetRole"), "{run}");
+    assert!(
+        run.stderr.contains("cannot determine whether role `carts-role` exists: not allowed: iam:GetRole"),
+        "{run}"
+    );
     assert!(env.writes().is_empty());
     let env = Env::with("carts-agent", &[forbidding(&["list pods"])]);
     let file = env.file("podid.yaml", CARTS);
@@ -394,7 +398,7 @@ fn patterns() {
         [("carts/carts".to_owned(), "carts-role".to_owned()), ("carts/default".to_owned(), "wide".to_owned())]
     );
     let run = env.podid(&format!("apply -f {file} --no-wait --yes")).code(2);
-    assert!(run.stderr.contains("`carts/*` stands for service accounts that exist"), "{run}");
+    assert!(run.stderr.contains("pattern `carts/*` needs the existing service accounts"), "{run}");
     let twice = env.file("twice.yaml", &text.replace("carts/carts", "'*/carts'"));
     let run = env.podid(&format!("diff -f {twice}")).code(2);
     assert!(run.stderr.contains("both match carts/carts"), "{run}");

@@ -53,7 +53,7 @@ fn examples(text: &str, from: &str, found: &mut BTreeSet<Named>) {
 }
 
 /// The long help of a command and of all below it.
-fn helps(command: &mut clap::Command, found: &mut Vec<(String, String)>) {
+pub(crate) fn helps(command: &mut clap::Command, found: &mut Vec<(String, String)>) {
     found.push((command.get_name().to_owned(), command.render_long_help().to_string()));
     for below in command.get_subcommands_mut() {
         helps(below, found);

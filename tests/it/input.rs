@@ -49,7 +49,7 @@ fn names() {
     insta::assert_snapshot!(refused("associate carts/carts --role bad/name"), @r"
     exit 2
     --- stderr
-    error: invalid value 'bad/name' for '--role <NAME|ARN>': role name `bad/name` has a `/`; give the name alone, or the role's ARN
+    error: invalid value 'bad/name' for '--role <NAME|ARN>': role name `bad/name` has a `/`: pass only the name, or the role's ARN
 
     For more information, try '--help'.
     ");

@@ -185,12 +185,12 @@ fn denied() {
       caused by: a policy denies `eks:ListPodIdentityAssociations` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     insta::assert_snapshot!(env.podid("list -o json").code(4).steady(), @r#"
     exit 4
     --- stderr
-    {"error":{"code":"AccessDeniedException","message":"cannot list associations of cluster `eks-workshop`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:ListPodIdentityAssociations on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy: a policy denies `eks:ListPodIdentityAssociations` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`"]}}
+    {"error":{"code":"AccessDeniedException","message":"cannot list associations of cluster `eks-workshop`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:ListPodIdentityAssociations on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy: a policy denies `eks:ListPodIdentityAssociations` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`"]}}
     "#);
     let env = Env::with("carts-associated", &[denying("eks:DescribePodIdentityAssociation")]);
     insta::assert_snapshot!(env.podid("list").code(4).steady(), @r"
@@ -201,7 +201,7 @@ fn denied() {
       caused by: a policy denies `eks:DescribePodIdentityAssociation` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     assert_eq!(env.podid("list -o name").ok().stdout, "carts/carts\n");
 }
@@ -214,7 +214,7 @@ fn no_such_cluster() {
     --- stderr
     error: no cluster `eks-workshp` (from --cluster) in us-west-2 (from the AWS configuration)
       caused by: No cluster found for name: eks-workshp.
-      caused by: there is no such cluster in this account and region
+      caused by: the cluster does not exist in this account and region
       request id: [uuid]
 
     hint: did you mean `--cluster eks-workshop`?
@@ -237,7 +237,7 @@ fn out_of_time() {
     --- stderr
     error: timed out after 1s while listing associations
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     ");
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         env.world.journal().clear();

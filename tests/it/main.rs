@@ -19,6 +19,7 @@ mod hints;
 mod iam_policy;
 mod input;
 mod kill;
+mod language;
 mod list;
 mod manners;
 mod messages;

@@ -126,7 +126,7 @@ fn out_of_time() {
     for (scenario, line) in LINES {
         let env = silent(scenario);
         let run = env.podid(&format!("{line} --timeout 1s")).code(5);
-        assert!(run.stderr.contains("hint: give it more time with `--timeout`"), "{line}: {run}");
+        assert!(run.stderr.contains("hint: allow more time with `--timeout`"), "{line}: {run}");
         told.push(error(line, &run));
         assert!(env.writes().is_empty(), "{line}: {:?}", env.writes());
     }

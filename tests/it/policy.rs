@@ -125,7 +125,7 @@ fn of_another_region_and_of_nothing() {
     PodidDynamodb0fb589c59a532e34
     PodidDynamodbListStreams
     --- stderr
-    warning: table arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts has no stream: there is nothing to read until it is enabled
+    warning: table arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts has no stream: enable it before it can be read
     ");
     let streaming = Env::with("carts-before", &[("/tables/0/stream", json!(true))]);
     assert_eq!(streaming.podid("policy dynamodb eks-workshop-carts=stream -o name").ok().stderr, "");
@@ -140,11 +140,11 @@ fn by_arn_without_a_cluster() {
     insta::assert_snapshot!(env.podid("policy dynamodb carts").code(2).steady(), @"
     exit 2
     --- stderr
-    error: which cluster? no cluster is named and the kube context is not an EKS one
+    error: no cluster specified, and the current kube context is not an EKS cluster
 
-    hint: give `--cluster NAME`, or set PODID_CLUSTER
-    hint: or make its kube context: `aws eks update-kubeconfig --name NAME`
-    hint: or give the tables by their ARNs, which need no cluster
+    hint: pass `--cluster NAME`, or set PODID_CLUSTER
+    hint: or create its kube context: `aws eks update-kubeconfig --name NAME`
+    hint: or pass the ARNs of the tables: they need no cluster
     ");
     // Without credentials, and without any call.
     env.unset("AWS_ACCESS_KEY_ID").unset("AWS_SECRET_ACCESS_KEY");
@@ -226,12 +226,13 @@ fn of_a_table_with_a_key() {
       ]
     }
     --- stderr
-    note: table eks-workshop-carts is encrypted with KMS key arn:aws:kms:us-west-2:111122223333:key/0d1f3b2a-aaaa-4bbb-8ccc-000011112222: its use through DynamoDB is granted too (a key that AWS manages does not need it)
+    note: table eks-workshop-carts is encrypted with KMS key arn:aws:kms:us-west-2:111122223333:key/0d1f3b2a-aaaa-4bbb-8ccc-000011112222: use of the key through DynamoDB is granted too (not needed for an AWS managed key)
     "#);
     let plain = Env::new("carts-before");
     assert!(!plain.podid("policy dynamodb eks-workshop-carts").ok().stdout.contains("kms:"));
     let lost = [("/tables/0/kms_key", json!(KEY)), ("/tables/0/status", json!("INACCESSIBLE_ENCRYPTION_CREDENTIALS"))];
-    let _ = Env::with("carts-before", &lost).podid("policy dynamodb eks-workshop-carts -q").ok().says("is out of use");
+    let _ =
+        Env::with("carts-before", &lost).podid("policy dynamodb eks-workshop-carts -q").ok().says("is inaccessible");
 }
 
 #[test]
@@ -243,7 +244,7 @@ fn when_the_table_may_not_be_looked_at() {
     PodidDynamodb63374fd246236ac8
     PodidDynamodb63374fd246236ac8Index
     --- stderr
-    warning: table arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts not looked at: not allowed: dynamodb:DescribeTable; with a customer managed KMS key, `kms:Decrypt` on it is needed too
+    warning: table arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts not checked: not allowed: dynamodb:DescribeTable; if it uses a customer managed KMS key, `kms:Decrypt` on it is needed too
     ");
 }
 
@@ -314,7 +315,7 @@ fn for_tenants() {
     PodidDynamodbe11df874bde5192fIndex
     PodidDynamodbe11df874bde5192fDescribe
     --- stderr
-    warning: `tenant` is none of the session tags that EKS sends (eks-cluster-arn, eks-cluster-name, kubernetes-namespace, kubernetes-service-account, kubernetes-pod-name, kubernetes-pod-uid): the role itself has to carry it
+    warning: `tenant` is not a session tag that EKS sends (eks-cluster-arn, eks-cluster-name, kubernetes-namespace, kubernetes-service-account, kubernetes-pod-name, kubernetes-pod-uid): the role itself must have this tag
     ");
     insta::assert_snapshot!(env.podid(&format!("{line} a,b -o name")).code(2), @"
     exit 2
@@ -324,7 +325,7 @@ fn for_tenants() {
     insta::assert_snapshot!(env.podid("policy dynamodb carts=full --leading-keys kubernetes-namespace").code(2), @"
     exit 2
     --- stderr
-    error: --leading-keys: access `full` to table `carts` cannot be held to partition keys
+    error: --leading-keys: access `full` to table `carts` cannot be limited to partition keys
 
     hint: choose `read`, `write` or `read-write`
     ");
@@ -349,7 +350,7 @@ fn for_single_indexes() {
     insta::assert_snapshot!(env.podid("policy dynamodb carts=write --no-indexes").code(2), @"
     exit 2
     --- stderr
-    error: --no-indexes: access `write` to table `carts` reads no index anyway
+    error: --no-indexes: access `write` to table `carts` does not include indexes
     ");
 }
 

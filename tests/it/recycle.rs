@@ -51,7 +51,7 @@ fn a_deployment() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
+    restarted deployment/carts
     deployment/carts: rolled out
     ");
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
@@ -80,7 +80,7 @@ fn a_deployment() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
+    restarted deployment/carts
     deployment/carts: rolled out
     "#);
     insta::assert_snapshot!(env.podid(&format!("{LINE} -o yaml -q")).ok().steady(), @r"
@@ -113,7 +113,7 @@ fn on_a_terminal() {
     --- stdout
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ↻ restart deployment/carts (2 replicas, RollingUpdate)
-    ✔ asked deployment/carts to restart
+    ✔ restarted deployment/carts
     ✔ deployment/carts: rolled out
     ");
     insta::assert_snapshot!(Env::new("carts-associated").tty(200, &["recycle", "carts/carts"], "").ok().steady(), @r"
@@ -121,7 +121,7 @@ fn on_a_terminal() {
     --- stdout
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ↻ restart deployment/carts (2 replicas, RollingUpdate)
-    ✔ asked deployment/carts to restart
+    ✔ restarted deployment/carts
     ✔ deployment/carts: rolled out
     ");
 }
@@ -170,7 +170,7 @@ fn recreate_means_downtime() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, Recreate: downtime)
-    asked deployment/carts to restart
+    restarted deployment/carts
     deployment/carts: rolled out
     ");
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
@@ -197,14 +197,14 @@ fn what_is_not_restarted() {
         ("/manifests/-", job),
     ];
     let env = Env::with("carts-associated", &set);
-    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @"
     exit 0
     --- stderr
-    warning: deployment/carts is paused and not restarted: `kubectl rollout resume deployment/carts -n carts`, then recycle it
-    warning: statefulset/db replaces a pod only when it is deleted (OnDelete): `kubectl delete pod -n carts db-0`
+    warning: deployment/carts is paused and not restarted: resume it with `kubectl rollout resume deployment/carts -n carts`, then recycle it
+    warning: statefulset/db replaces a pod only after it is deleted (OnDelete): `kubectl delete pod -n carts db-0`
     warning: pod carts/import-x7k2p belongs to job/import, which is not restarted: its next run gets the new settings
     warning: pod carts/shell has no controller and is not restarted: delete it and create it again
-    nothing of what uses carts/carts can be restarted
+    podid can restart nothing that uses carts/carts
     ");
     assert!(env.writes().is_empty());
 }
@@ -228,7 +228,7 @@ fn cron_jobs_are_named() {
     let env = Env::with("carts-associated", &[("/manifests/-", job("default"))]);
     assert!(!env.podid(&format!("{LINE} --dry-run")).ok().to_string().contains("cronjob"));
     let env = Env::with("carts-associated", &[("/manifests/-", job("carts")), forbidding(&["list cronjobs"])]);
-    let unread = "warning: CronJobs not looked for: not allowed: list cronjobs";
+    let unread = "warning: CronJobs not checked: not allowed: list cronjobs";
     let _ = env.podid(&format!("{LINE} --dry-run")).ok().says(unread);
     let _ = env.podid("recycle carts/* --dry-run").ok().says(unread);
 }
@@ -273,7 +273,7 @@ fn without_an_association_or_an_agent() {
     warning: carts/carts has no association: new pods get no credentials from Pod Identity
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
+    restarted deployment/carts
     ");
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
     let env = Env::with("carts-associated", &[("/addons", json!([]))]);
@@ -283,7 +283,7 @@ fn without_an_association_or_an_agent() {
     error: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (the agent is not installed)
 
     hint: install it: `podid agent install`
-    hint: to restart nevertheless, add `--allow-missing-agent`
+    hint: to restart anyway, pass `--allow-missing-agent`
     ");
     assert!(env.writes().is_empty());
 }
@@ -346,7 +346,7 @@ fn denied() {
       caused by: the cluster does not know the caller
       caused by: cluster `eks-workshop` has no access entry for arn:aws:iam::111122223333:user/workshop
 
-    hint: let it in: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
+    hint: create one: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
     ");
     assert!(env.writes().is_empty());
     let env = Env::with("carts-associated", &[denying("eks:ListPodIdentityAssociations")]);
@@ -358,7 +358,7 @@ fn denied() {
       caused by: a policy denies `eks:ListPodIdentityAssociations` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     assert!(env.writes().is_empty());
 }
@@ -387,7 +387,7 @@ fn interrupted_in_the_middle_of_a_write() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    warning: unknown whether podid did: restart deployment/carts (2 replicas, RollingUpdate)
+    warning: outcome unknown: restart deployment/carts (2 replicas, RollingUpdate)
     {"error":{"code":"terminated","message":"terminated","requestId":null,"hints":["run the same command again: finished steps are skipped"]}}
     "#);
 }

@@ -17,7 +17,7 @@ fn in_a_pipe() {
     Association:      a-[id]
     ARN:              arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]
     Role:             arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Trust:            admits this service account
+    Trust:            allows this service account
     Policies:         arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
     Session tags:     sent
     Tags:             none
@@ -77,7 +77,7 @@ fn as_json() {
         "createdAt": "[time]"
       },
       "trust": {
-        "verdict": "admits",
+        "verdict": "allows",
         "reasons": []
       },
       "attachedPolicies": [
@@ -153,7 +153,8 @@ fn as_json() {
               "source": "pod-identity",
               "role": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo",
               "origin": null,
-              "unless": null
+              "unless": null,
+              "workloadIdentity": false
             }
           ]
         },
@@ -196,7 +197,8 @@ fn as_json() {
               "source": "pod-identity",
               "role": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo",
               "origin": null,
-              "unless": null
+              "unless": null,
+              "workloadIdentity": false
             }
           ]
         }
@@ -210,7 +212,7 @@ fn as_json() {
 #[test]
 fn as_yaml_or_a_name() {
     let env = Env::new("carts-associated");
-    insta::assert_snapshot!(env.podid("show carts/carts --no-pods -o yaml").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("show carts/carts --no-pods -o yaml").ok().steady(), @"
     exit 0
     --- stdout
     namespace: carts
@@ -242,7 +244,7 @@ fn as_yaml_or_a_name() {
       tags: {}
       createdAt: [time]
     trust:
-      verdict: admits
+      verdict: allows
       reasons: []
     attachedPolicies:
     - arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
@@ -269,7 +271,7 @@ fn on_a_terminal() {
     Association:      a-[id]
     ARN:              arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]
     Role:             arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Trust:            admits this service account
+    Trust:            allows this service account
     Policies:         arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
     Session tags:     sent
     Tags:             none
@@ -289,7 +291,7 @@ fn on_a_terminal() {
     Association:      a-[id]
     ARN:              arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]
     Role:             arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Trust:            admits this service account
+    Trust:            allows this service account
     Policies:         arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
     Session tags:     sent
     Tags:             none
@@ -322,7 +324,7 @@ fn a_trust_policy_that_does_not_admit_it() {
     Association:      a-[id]
     ARN:              arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]
     Role:             arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Trust:            does not admit this service account:
+    Trust:            does not allow this service account:
                       - sts:TagSession is not allowed (statement 1 allows only sts:AssumeRole)
     Policies:         arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
     Session tags:     sent
@@ -382,7 +384,7 @@ fn denied() {
     Role:             arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
                       could not be read (not allowed: iam:GetRole)
     Trust:            not read
-    Policies:         attached ones could not be read (not allowed: iam:ListAttachedRolePolicies)
+    Policies:         attached policies could not be read (not allowed: iam:ListAttachedRolePolicies)
     Session tags:     sent
     Tags:             none
     Created:          [time]
@@ -405,14 +407,14 @@ fn denied() {
     Association:      a-[id]
     ARN:              arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]
     Role:             arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Trust:            admits this service account
+    Trust:            allows this service account
     Policies:         arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
     Session tags:     sent
     Tags:             none
     Created:          [time]
     --- stderr
     warning: workloads and pods could not be read: cannot [read something]: the cluster does not know the caller: cluster `eks-workshop` has no access entry for arn:aws:iam::111122223333:user/workshop
-    hint: let it in: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
+    hint: create one: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
     ");
     let env = Env::with("carts-associated", &[denying("eks:DescribePodIdentityAssociation")]);
     insta::assert_snapshot!(env.podid("show carts/carts").code(4).steady(), @r"
@@ -423,7 +425,7 @@ fn denied() {
       caused by: a policy denies `eks:DescribePodIdentityAssociation` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
 }
 
@@ -437,7 +439,7 @@ fn out_of_time() {
     --- stderr
     error: timed out after 3s while reading the role
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     ");
     env.world.journal().clear();
     let asked = |world: &podid_sandbox::Sandbox| world.journal().count("iam", "GetRole") > 0;

@@ -66,9 +66,9 @@ fn what_does_not_exist_says_what_does() {
     --- stderr
     error: cronjob/nightly does not exist in namespace `carts`
 
-    hint: see what there is with `kubectl get cronjobs -n carts`
+    hint: list them with `kubectl get cronjobs -n carts`
     ");
-    insta::assert_snapshot!(env.podid("wait pod/carts-1 --for effective").code(2).steady(), @r"
+    insta::assert_snapshot!(env.podid("wait pod/carts-1 --for ready").code(2).steady(), @r"
     exit 2
     --- stderr
     error: `pod/carts-1` names no namespace: pass -n NAMESPACE, or write NAMESPACE/pod/carts-1

@@ -1,4 +1,4 @@
-//! What holds at every terminal: no line of data is cut, no colour carries meaning alone, nothing is asked twice.
+//! What holds at every terminal: no line of data is cut, no color carries meaning alone, nothing is asked twice.
 
 use crate::support::Env;
 
@@ -23,7 +23,7 @@ fn completions() {
 }
 
 #[test]
-fn colours_are_off_where_they_are_not_wanted() {
+fn colors_are_off_where_they_are_not_wanted() {
     let env = Env::new("carts-associated");
     assert!(!env.podid("show carts/carts").ok().stdout.contains('\u{1b}'));
     assert!(env.podid("list -c nowhere --color always").code(1).stderr.contains('\u{1b}'));

@@ -15,26 +15,26 @@ fn hybrid() -> (&'static str, Value) {
 #[test]
 fn what_holds_already() {
     let env = Env::new("carts-associated");
-    insta::assert_snapshot!(env.podid("wait carts/carts --for effective").ok().steady(), @"
+    insta::assert_snapshot!(env.podid("wait carts/carts --for ready").ok().steady(), @"
     exit 0
     --- stderr
-    effective: observed: pod carts-[pod] is injected
+    carts/carts: ready: new pods get credentials (pod carts-[pod] was injected)
     ");
     insta::assert_snapshot!(env.podid("wait carts/carts --for agent").ok().steady(), @"
     exit 0
     --- stderr
-    agent: ready on 3 nodes where its pods run or could run
+    carts/carts: ready on 3 nodes where its pods run or could run
     ");
     let _ = env.podid("recycle carts/carts").ok();
     insta::assert_snapshot!(env.podid("wait carts/carts --for injected").ok().steady(), @"
     exit 0
     --- stderr
-    injected: all 2 pods are injected
+    carts/carts: all 2 pods are injected
     ");
-    insta::assert_snapshot!(env.podid("wait carts/carts --for effective").ok().steady(), @"
+    insta::assert_snapshot!(env.podid("wait carts/carts --for ready").ok().steady(), @"
     exit 0
     --- stderr
-    effective: observed: pod carts-[pod] is injected
+    carts/carts: ready: new pods get credentials (pod carts-[pod] was injected)
     ");
     insta::assert_snapshot!(env.podid("wait carts/carts --for injected -o json").ok().steady(), @r#"
     exit 0
@@ -48,7 +48,7 @@ fn what_holds_already() {
       "missing": []
     }
     --- stderr
-    injected: all 2 pods are injected
+    carts/carts: all 2 pods are injected
     "#);
     insta::assert_snapshot!(env.podid("wait carts/carts --for agent -q -o yaml").ok().steady(), @"
     exit 0
@@ -60,17 +60,17 @@ fn what_holds_already() {
     how: ready on 3 nodes where its pods run or could run
     missing: []
     ");
-    insta::assert_snapshot!(env.podid("wait carts/carts --for effective -o name").ok().steady(), @"
+    insta::assert_snapshot!(env.podid("wait carts/carts --for ready -o name").ok().steady(), @"
     exit 0
     --- stdout
     carts/carts
     --- stderr
-    effective: observed: pod carts-[pod] is injected
+    carts/carts: ready: new pods get credentials (pod carts-[pod] was injected)
     ");
     insta::assert_snapshot!(env.tty(80, &["wait", "carts/carts", "--for", "agent"], "").ok().steady(), @"
     exit 0
     --- stdout
-    ✔ agent: ready on 3 nodes where its pods run or could run
+    ✔ carts/carts: ready on 3 nodes where its pods run or could run
     ");
     assert_eq!(env.writes(), ["kubernetes patch deployments"], "a wait writes nothing");
 }
@@ -78,14 +78,14 @@ fn what_holds_already() {
 #[test]
 fn what_never_comes() {
     let env = Env::new("carts-agent");
-    insta::assert_snapshot!(env.podid("wait carts/carts --for effective --timeout 4s").code(5).steady(), @"
+    insta::assert_snapshot!(env.podid("wait carts/carts --for ready --timeout 4s").code(5).steady(), @"
     exit 5
     --- stderr
-    effective: carts/carts is not associated in cluster eks-workshop
-    error: timed out after 4s while waiting until carts/carts is effective
-      caused by: carts/carts is not associated in cluster eks-workshop
+    carts/carts: no association in cluster eks-workshop
+    error: timed out after 4s while waiting until carts/carts is ready
+      caused by: no association in cluster eks-workshop
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     hint: associate it with `podid associate carts/carts --create-role`
     ");
     insta::assert_snapshot!(env.podid("wait carts/carts --for injected --timeout 4s -o json").code(5).steady(), @r#"
@@ -98,47 +98,47 @@ fn what_never_comes() {
       "holds": false,
       "how": null,
       "missing": [
-        "carts/carts is not associated in cluster eks-workshop"
+        "no association in cluster eks-workshop"
       ]
     }
     --- stderr
-    injected: carts/carts is not associated in cluster eks-workshop
-    {"error":{"code":"timed-out","message":"timed out after 4s while waiting until carts/carts is injected in all its pods: carts/carts is not associated in cluster eks-workshop","requestId":null,"hints":["give it more time with `--timeout`","associate it with `podid associate carts/carts --create-role`"]}}
+    carts/carts: no association in cluster eks-workshop
+    {"error":{"code":"timed-out","message":"timed out after 4s while waiting until carts/carts is injected in all its pods: no association in cluster eks-workshop","requestId":null,"hints":["allow more time with `--timeout`","associate it with `podid associate carts/carts --create-role`"]}}
     "#);
     let env = Env::with("carts-associated", &[("/webhook", json!({ "enabled": false }))]);
-    insta::assert_snapshot!(env.podid("wait carts/carts --for effective --timeout 4s").code(5).steady(), @"
+    insta::assert_snapshot!(env.podid("wait carts/carts --for ready --timeout 4s").code(5).steady(), @"
     exit 5
     --- stderr
-    error: timed out after 4s while waiting for new pods to be injected
-      caused by: new pods of carts/carts are still not injected by every API server
+    error: timed out after 4s while waiting until new pods are injected
+      caused by: not every API server injects new pods of carts/carts yet
 
-    hint: give it more time with `--timeout`
-    hint: check that the webhook is there: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`
-    hint: see what there is with `podid show carts/carts`
+    hint: allow more time with `--timeout`
+    hint: check that the webhook exists: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`
+    hint: check it with `podid show carts/carts`
     ");
     // Its pods are ten minutes old.
     let env = Env::with("carts-associated", &[("/associations/0/age_s", json!(60))]);
     insta::assert_snapshot!(env.podid("wait carts/carts --for injected --timeout 4s").code(5).steady(), @"
     exit 5
     --- stderr
-    injected: pod carts-[pod] is not injected, and 1 more
+    carts/carts: pod carts-[pod] is not injected, and 1 more
     error: timed out after 4s while waiting until carts/carts is injected in all its pods
       caused by: pod carts-[pod] is not injected
       caused by: pod carts-[pod] is not injected
 
-    hint: give it more time with `--timeout`
-    hint: restart the pods without it with `podid recycle carts/carts`
-    hint: if new pods are not injected either, check that the webhook is there: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`
+    hint: allow more time with `--timeout`
+    hint: restart the pods that are not injected with `podid recycle carts/carts`
+    hint: if new pods are not injected either, check that the webhook exists: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`
     ");
     let env = Env::with("carts-associated", &[hybrid()]);
     insta::assert_snapshot!(env.podid("wait carts/carts --for agent --timeout 4s").code(5).steady(), @"
     exit 5
     --- stderr
-    agent: ip-10-42-10-11.us-west-2.compute.internal: a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)
+    carts/carts: ip-10-42-10-11.us-west-2.compute.internal: a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)
     error: timed out after 4s while waiting until carts/carts is served by a ready agent
       caused by: ip-10-42-10-11.us-west-2.compute.internal: a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     hint: see why with `podid agent status`
     ");
     insta::assert_snapshot!(env.podid("wait carts/carts --for agent --timeout 4s -q -o json").code(5).steady(), @r#"
@@ -155,7 +155,7 @@ fn what_never_comes() {
       ]
     }
     --- stderr
-    {"error":{"code":"timed-out","message":"timed out after 4s while waiting until carts/carts is served by a ready agent: ip-10-42-10-11.us-west-2.compute.internal: a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)","requestId":null,"hints":["give it more time with `--timeout`","see why with `podid agent status`"]}}
+    {"error":{"code":"timed-out","message":"timed out after 4s while waiting until carts/carts is served by a ready agent: ip-10-42-10-11.us-west-2.compute.internal: a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration)","requestId":null,"hints":["allow more time with `--timeout`","see why with `podid agent status`"]}}
     "#);
 }
 
@@ -173,8 +173,8 @@ fn what_comes_meanwhile() {
     }
     let _ = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --recycle").ok();
     let run = finish(effective).ok();
-    assert!(run.stderr.contains("carts/carts is not associated in cluster eks-workshop"), "{run}");
-    assert!(run.stderr.contains("effective: observed"), "{run}");
+    assert!(run.stderr.contains("carts/carts: no association in cluster eks-workshop"), "{run}");
+    assert!(run.stderr.contains("ready: new pods get credentials"), "{run}");
     let run = finish(injected).ok();
     assert!(run.stderr.contains("all 2 pods are injected"), "{run}");
 }
@@ -185,7 +185,7 @@ fn an_association_that_comes_meanwhile_is_not_advised() {
     let waited = |associate: bool| {
         // The association reaches no API server before the time is over.
         let env = Env::with("carts-role", &[("/delays", serde_json::json!({ "association": [60_000, 60_000] }))]);
-        let child = env.begin("wait carts/carts --for effective --timeout 12s");
+        let child = env.begin("wait carts/carts --for ready --timeout 12s");
         let listed = |env: &Env| env.world.journal().count("eks", "ListPodIdentityAssociations");
         env.world.wait_until(SOON, |_| listed(&env) > 0).unwrap();
         if associate {
@@ -195,7 +195,7 @@ fn an_association_that_comes_meanwhile_is_not_advised() {
     };
     let advice = "associate it with `podid associate carts/carts --create-role`";
     let text = waited(true);
-    assert!(text.contains("is not associated") && !text.contains(advice), "{text}");
+    assert!(text.contains("no association in cluster") && !text.contains(advice), "{text}");
     let text = waited(false);
     assert!(text.contains(advice), "{text}");
 }
@@ -214,48 +214,48 @@ fn nobody_uses_it() {
     insta::assert_snapshot!(env.podid("wait carts/nobody --for agent").ok().steady(), @"
     exit 0
     --- stderr
-    agent: nothing uses it yet; ready on every node that needs it
+    carts/nobody: no pods use it yet; ready on every node that needs it
     ");
     let env = Env::new("carts-before");
     insta::assert_snapshot!(env.podid("wait carts/nobody --for agent --timeout 4s").code(5).steady(), @"
     exit 5
     --- stderr
-    agent: ip-10-42-10-11.us-west-2.compute.internal: the agent is not installed, and 2 more
+    carts/nobody: ip-10-42-10-11.us-west-2.compute.internal: the agent is not installed, and 2 more
     error: timed out after 4s while waiting until carts/nobody is served by a ready agent
       caused by: ip-10-42-10-11.us-west-2.compute.internal: the agent is not installed
       caused by: ip-10-42-11-12.us-west-2.compute.internal: the agent is not installed
       caused by: ip-10-42-12-13.us-west-2.compute.internal: the agent is not installed
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     hint: see why with `podid agent status`
     ");
     let env = Env::with("carts-associated", &[("/manifests/8/spec/replicas", json!(0))]);
     insta::assert_snapshot!(env.podid("wait carts/carts --for injected").ok().steady(), @"
     exit 0
     --- stderr
-    injected: no pod runs, and none is to
+    carts/carts: no pods run, and none are expected
     ");
 }
 
 #[test]
 fn a_missing_service_account() {
     let env = Env::with("carts-associated", &[("/associations/0/service_account", json!("cartz"))]);
-    insta::assert_snapshot!(env.podid("wait carts/cartz --for effective --timeout 4s").code(5).steady(), @r#"
+    insta::assert_snapshot!(env.podid("wait carts/cartz --for ready --timeout 4s").code(5).steady(), @r#"
     exit 5
     --- stderr
-    effective: cannot take effect until it exists: error looking up service account carts/cartz: serviceaccount "cartz" not found
-    error: timed out after 4s while waiting until carts/cartz is effective
-      caused by: cannot take effect until it exists: error looking up service account carts/cartz: serviceaccount "cartz" not found
+    carts/cartz: no pod can use this association yet: error looking up service account carts/cartz: serviceaccount "cartz" not found
+    error: timed out after 4s while waiting until carts/cartz is ready
+      caused by: no pod can use this association yet: error looking up service account carts/cartz: serviceaccount "cartz" not found
 
-    hint: give it more time with `--timeout`
-    hint: see what there is with `podid show carts/cartz`
+    hint: allow more time with `--timeout`
+    hint: check it with `podid show carts/cartz`
     "#);
 }
 
 #[test]
 fn denied() {
     let env = Env::with("carts-associated", &[denying("eks:ListPodIdentityAssociations")]);
-    insta::assert_snapshot!(env.podid("wait carts/carts --for effective").code(4).steady(), @"
+    insta::assert_snapshot!(env.podid("wait carts/carts --for ready").code(4).steady(), @"
     exit 4
     --- stderr
     error: cannot list associations of `carts/carts` in cluster `eks-workshop`
@@ -263,7 +263,7 @@ fn denied() {
       caused by: a policy denies `eks:ListPodIdentityAssociations` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     let env = Env::with("carts-associated", &[forbidding(&["list pods"])]);
     insta::assert_snapshot!(env.podid("wait carts/carts --for injected").code(4).steady(), @r#"
@@ -272,7 +272,7 @@ fn denied() {
     error: cannot list pods of `carts/carts`
       caused by: pods is forbidden: User "arn:aws:iam::111122223333:user/workshop" cannot list resource "pods" in API group "" in the namespace "carts"
     "#);
-    let _ = env.podid("wait carts/carts --for effective").ok();
+    let _ = env.podid("wait carts/carts --for ready").ok();
     let env = Env::with("carts-associated", &[forbidding(&["list nodes"])]);
     insta::assert_snapshot!(env.podid("wait carts/carts --for agent").code(4).steady(), @"
     exit 4
@@ -285,10 +285,10 @@ fn denied() {
 fn interrupted() {
     let env = Env::new("carts-agent");
     let asked = |world: &podid_sandbox::Sandbox| world.journal().count("eks", "ListPodIdentityAssociations") > 1;
-    insta::assert_snapshot!(env.signalled("wait carts/carts --for effective", "INT", asked).code(130).steady(), @"
+    insta::assert_snapshot!(env.signalled("wait carts/carts --for ready", "INT", asked).code(130).steady(), @"
     exit 130
     --- stderr
-    effective: carts/carts is not associated in cluster eks-workshop
+    carts/carts: no association in cluster eks-workshop
     error: interrupted
     ");
 }

@@ -230,7 +230,7 @@ def main_job(podid):
     [summary] = eks.list_pod_identity_associations(clusterName=CLUSTER, namespace=NAMESPACE)["associations"]
     check("list says what another client reads", listed["associationId"] == summary["associationId"])
     shown, _ = podid(f"show {SUBJECT}")
-    check("show", shown["trust"]["verdict"] == "admits" and len(shown["pods"]) == 2, shown)
+    check("show", shown["trust"]["verdict"] == "allows" and len(shown["pods"]) == 2, shown)
     check("... and whether pods have it", {pod["injection"] for pod in shown["pods"]} == {"injected" if INJECTS else "no"}, shown["pods"])
     check("a second run writes nothing", podid(create)[0]["steps"] == [])
 
@@ -315,7 +315,7 @@ def way_back(podid):
         client("iam").get_role(RoleName="podid-e2e")
         raise AssertionError("the role is still there")
     except ClientError as error:
-        check("... and the role is gone", error.response["Error"]["Code"] == "NoSuchEntity")
+        check("... and the role was deleted", error.response["Error"]["Code"] == "NoSuchEntity")
 
 
 @contextlib.contextmanager

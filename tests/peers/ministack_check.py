@@ -81,7 +81,7 @@ check("a second run writes nothing", podid(CREATE)[0]["steps"] == [])
 [listed] = podid(f"list --role {name}")[0]["associations"]
 check("list", listed["associationId"] == association["associationId"])
 shown, _ = podid("show carts/carts --no-pods")
-check("show", shown["trust"]["verdict"] == "admits" and shown["inlinePolicies"] == [policy])
+check("show", shown["trust"]["verdict"] == "allows" and shown["inlinePolicies"] == [policy])
 CHANGE = "associate carts/carts --create-role --role other --no-wait"
 podid(CHANGE, 2)
 check("nothing changes without a yes", described()["roleArn"] == association["roleArn"])

@@ -12,8 +12,8 @@ use crate::model::{
 pub(super) static DENIED: Check = Check {
     id: "app.access-denied",
     link: Link::App,
-    title: "the credentials work, and AWS refuses a call of the application",
-    background: "The log names a session of Pod Identity (`assumed-role/ROLE/eks-…`), so the credentials arrived. A refusal in a log is proof, whatever a simulation predicts: it may come from a policy that podid cannot read, such as the resource's own, an organization's, or that of a VPC endpoint.",
+    title: "the credentials work, but AWS denies a call of the application",
+    background: "The log names a session of Pod Identity (`assumed-role/ROLE/eks-…`), so the credentials arrived. A denied call in a log is certain, whatever a simulation predicts: the deny may come from a policy that podid cannot read, such as the resource policy, a policy of the organization, or a VPC endpoint policy.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"],
     symptom: true,
 };
@@ -22,7 +22,7 @@ pub(super) static NOT_STARTED: Check = Check {
     id: "app.not-started",
     link: Link::App,
     title: "a container cannot start",
-    background: "A container that never started has not asked for credentials yet. The kubelet says what it waits for: a Secret or ConfigMap that does not exist, an image that cannot be pulled.",
+    background: "A container that never started has not requested credentials yet. The kubelet reports what is missing: a Secret or ConfigMap that does not exist, an image that cannot be pulled.",
     sources: &["https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states"],
     symptom: true,
 };
@@ -30,8 +30,8 @@ pub(super) static NOT_STARTED: Check = Check {
 pub(super) static FAILING: Check = Check {
     id: "app.failing",
     link: Link::App,
-    title: "a container is failing, and its output is in no text that podid knows",
-    background: "podid knows the texts of AWS, of its SDKs and of the agent. Output that speaks of credentials or access in other words fails this check, a failure of a known other kind (a database's password, a missing file) is a warning, and anything else is unknown: the container does not work, and nobody can say that its credentials do.",
+    title: "a container is failing with an unknown message",
+    background: "podid knows the messages of AWS, of its SDKs and of the agent. Other output about credentials or access fails this check, a failure of another known kind (a database password, a missing file) is a warning, and everything else is unknown: the container does not work, so podid cannot tell whether its credentials do.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
     symptom: true,
 };
@@ -144,10 +144,10 @@ pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log
                 .change(remedy_for(reason));
         }
         return NOT_STARTED
-            .fails(subject, "it has not started: its volumes or its network could not be set up for minutes")
+            .fails(subject, "it has not started: its volumes or its network could not be set up for several minutes")
             .evidence(format!("status of pod {name}"), "ContainerCreating")
             .command(format!("kubectl -n {} describe pod {}", pod.namespace, pod.name))
-            .change("correct what its last event names, such as a Secret that a volume needs (FailedMount)");
+            .change("fix the problem in its last event, such as a missing Secret of a volume (FailedMount)");
     }
     if let Some(waiting) = container.waiting.as_ref().filter(|w| !w.starts_soon() && w.reason != "CrashLoopBackOff") {
         let told = if waiting.message.is_empty() { &waiting.reason } else { &waiting.message };
@@ -160,7 +160,7 @@ pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log
         return FAILING
             .warns(subject, "it is failing, for a reason other than its AWS credentials: it ran out of memory")
             .evidence(format!("status of pod {name}"), format!("{}, exit code {}", ended.reason, ended.exit_code))
-            .change("raise its memory limit, or find out what uses so much");
+            .change("raise its memory limit, or find out why it uses so much memory");
     }
     let read = format!("kubectl -n {} logs {} -c {} --previous", pod.namespace, pod.name, container.name);
     let lines = match log.map(|log| &log.lines) {
@@ -180,7 +180,7 @@ pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log
     };
     match topic {
         Topic::Credentials => FAILING
-            .fails(subject, "it is failing, and its output speaks of credentials or access")
+            .fails(subject, "it is failing, and its output is about credentials or access")
             .evidence(source, line)
             .command(format!("podid verify {} --live", snapshot.subject))
             .change("if those credentials work, let the application use the default credential chain of a current SDK"),
@@ -209,7 +209,7 @@ fn remedy_for(reason: &str) -> &'static str {
         _ if reason.starts_with("FailedCreatePod") => {
             "fix the network plugin on that node, or move the pod to another node"
         }
-        _ => "correct what the message names in the pod template",
+        _ => "fix the problem that the message names in the pod template",
     }
 }
 

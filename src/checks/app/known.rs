@@ -56,7 +56,7 @@ pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &
     let logged = Logged { snapshot, pod, container, log };
     let lines = match &log.lines {
         Observed::Known(lines) => lines,
-        Observed::Unreadable(why) => return Some(catalog::SOUND.skips(logged.subject(), why)),
+        Observed::Unreadable(why) => return Some(catalog::PASSED.skips(logged.subject(), why)),
         Observed::NotRequested => return None,
     };
     let Saying { said, line, standing } = said::last(lines, snapshot.now)?;
@@ -65,8 +65,8 @@ pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &
         Said::Refusal(refusal) => refused::explain(logged, &refusal, line, over.is_none()).map(|it| eased(it, over)),
         Said::Message(row) => Some(eased(explain(logged, row, line), over)),
         Said::Acts(Caller::PodIdentity { role }) => Some(
-            catalog::SOUND
-                .ok(logged.subject(), format!("it acts as role {role}: the credentials of Pod Identity work"))
+            catalog::PASSED
+                .ok(logged.subject(), format!("it uses role {role}: the Pod Identity credentials work"))
                 .evidence(logged.source(), line.shown()),
         ),
         Said::Acts(Caller::Node { role }) => refused::as_node(logged, &role, line),
@@ -92,10 +92,10 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
     let mut finding = catalog::check_for(meaning)
         .fails(logged.subject(), meaning.cause())
         .evidence(logged.source(), line.shown())
-        .evidence("the message is known", format!("{}: {}", row.printed_by, row.source));
+        .evidence("known message", format!("{}: {}", row.printed_by, row.source));
     if let (Meaning::Mesh, Some(name)) = (meaning, sidecar(logged.pod)) {
         finding.message =
-            format!("the agent is out of its reach, and the sidecar {name} takes every connection of the pod");
+            format!("it cannot reach the agent: the sidecar {name} redirects every connection of the pod");
         finding = finding.evidence(format!("containers of pod {}", logged.log.pod), name);
     }
     if meaning == Meaning::UnknownKeys {

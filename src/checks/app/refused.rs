@@ -18,20 +18,21 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine, stands:
     if refusal.is_of_the_agent() {
         return Some(with(
             catalog::NODE_REFUSED
-                .fails(logged.subject(), "its agent's node role may not ask for its credentials")
-                .change("attach AmazonEKSWorkerNodePolicy to the role that the line names, and find what denies it"),
+                .fails(logged.subject(), "the node role of its agent may not request its credentials")
+                .change("attach AmazonEKSWorkerNodePolicy to the role in the line, or find the policy that denies it"),
         ));
     }
     match &refusal.caller {
         Caller::Node { role } => as_node(logged, role, line),
         _ if refusal.assumes_itself() => Some(with(
-            catalog::ITSELF.fails(logged.subject(), "it assumes the role that it already has").change(refusal.remedy()),
+            catalog::ITSELF
+                .fails(logged.subject(), "it tries to assume the role that it already has")
+                .change(refusal.remedy()),
         )),
         Caller::PodIdentity { role } if refusal.is_assumption() => Some(with(second_role(logged, refusal, role))),
         // The credentials work, and a program that runs on may do without this call.
         Caller::PodIdentity { role } if !stands => Some(with(
-            catalog::SOUND
-                .ok(logged.subject(), format!("it acts as role {role}: the credentials of Pod Identity work")),
+            catalog::PASSED.ok(logged.subject(), format!("it uses role {role}: the Pod Identity credentials work")),
         )),
         Caller::PodIdentity { .. } if !logged.failing() && allowed_now(logged.snapshot, refusal) => {
             let mut finding = denied(logged, refusal);
@@ -42,7 +43,7 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine, stands:
         }
         Caller::PodIdentity { .. } => Some(with(denied(logged, refusal))),
         Caller::Anonymous => Some(with(
-            catalog::SETTINGS.fails(logged.subject(), "it sent a request without a signature").change(refusal.remedy()),
+            catalog::SETTINGS.fails(logged.subject(), "it sent an unsigned request").change(refusal.remedy()),
         )),
         other => Some(with(another(logged, other, refusal, stands))),
     }
@@ -53,13 +54,13 @@ pub(super) fn as_node(logged: Logged, role: &str, line: &LogLine) -> Option<Find
     if logged.pod.injection() == Injection::No {
         return None;
     }
-    let message = format!("it acts as its node's role {role}, though it has the settings of Pod Identity");
+    let message = format!("it uses its node's role {role}, although it has the Pod Identity settings");
     Some(
         catalog::NODE_ROLE
             .fails(logged.subject(), message)
             .evidence(logged.source(), line.shown())
             .change("let the application use the SDK's default credential chain, and upgrade the SDK")
-            .change("pass AWS_CONTAINER_* on to the processes that it starts (`env` in nginx, `clear_env = no` in php-fpm, `sudo -E`)"),
+            .change("pass AWS_CONTAINER_* to the processes that it starts (`env` in nginx, `clear_env = no` in php-fpm, `sudo -E`)"),
     )
 }
 
@@ -69,7 +70,7 @@ fn second_role(logged: Logged, refusal: &Refusal, role: &str) -> Finding {
     let tags = refusal.action == "sts:TagSession";
     let finding = catalog::SECOND_ROLE.fails(
         logged.subject(),
-        format!("the credentials of Pod Identity work, and it may not assume {other} ({})", refusal.action),
+        format!("the Pod Identity credentials work, but it may not assume {other} ({})", refusal.action),
     );
     if tags {
         return finding.change(format!(
@@ -97,23 +98,23 @@ fn denied(logged: Logged, refusal: &Refusal) -> Finding {
         (layer, true) => format!(": {} denies it", layer.name()),
         (layer, false) => format!(": {} does not allow it", layer.name()),
     };
-    let message = format!("the credentials of Pod Identity work, and AWS refuses {}{on}{by}", refusal.action);
+    let message = format!("the Pod Identity credentials work, but AWS denies {}{on}{by}", refusal.action);
     failing::DENIED.fails(logged.subject(), message).change(logged.named(&refusal.remedy()))
 }
 
 /// Someone else than the role of the pod or its node.
 fn another(logged: Logged, caller: &Caller, refusal: &Refusal, stands: bool) -> Finding {
     let who = match caller {
-        Caller::User { name } => format!("IAM user {name}: it has static access keys"),
-        Caller::Root => "the root user of an account: it has static access keys".to_owned(),
+        Caller::User { name } => format!("IAM user {name} (static access keys)"),
+        Caller::Root => "the root user of an account (static access keys)".to_owned(),
         Caller::Sdk { role } | Caller::Session { role } => {
-            format!("role {role} in a session of its own: by IRSA, or by assuming it")
+            format!("role {role} in a session of its own (IRSA, or an assumed role)")
         }
-        _ => "an identity that the message does not name".to_owned(),
+        _ => "an unknown identity".to_owned(),
     };
     let finding = &catalog::OTHER_IDENTITY;
-    let message = format!("it acts as {who}, and AWS refuses {}", refusal.action);
+    let message = format!("it uses {who}, and AWS denies {}", refusal.action);
     let finding =
         if stands { finding.fails(logged.subject(), message) } else { finding.warns(logged.subject(), message) };
-    finding.change(logged.named("find where these credentials come from: `podid verify NS/SA --read-secrets`"))
+    finding.change(logged.named("find out where these credentials come from: `podid verify NS/SA --read-secrets`"))
 }

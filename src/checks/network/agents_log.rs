@@ -16,17 +16,17 @@ pub(super) fn words(log: &PodLog) -> Option<Finding> {
     let source = format!("log of pod {}", log.pod);
     if let Some(line) = with(&["no ec2 imds role found"]).or_else(|| with(&["ec2imds", "failed"])) {
         return Some(
-            IMDS.fails(subject, "it gets no credentials of its node")
+            IMDS.fails(subject, "it cannot get its node's credentials")
                 .evidence(source, line.shown())
-                .change("switch the metadata service (IMDSv2) of the node on"),
+                .change("enable the metadata service (IMDSv2) of the node"),
         );
     }
     if let Some(line) = with(&["assumeroleforpodidentity", "failed to verify certificate"]) {
         return Some(
             UNREACHABLE
-                .fails(subject, "something between it and EKS Auth answers with a certificate that it does not trust")
+                .fails(subject, "a proxy between it and EKS Auth answers with an untrusted certificate")
                 .evidence(source, line.shown())
-                .change("exempt eks-auth.REGION.api.aws from the proxy that inspects TLS, or reach it by the interface endpoint com.amazonaws.REGION.eks-auth"),
+                .change("exempt eks-auth.REGION.api.aws from the proxy that inspects TLS, or use the interface endpoint com.amazonaws.REGION.eks-auth"),
         );
     }
     // How Go's network says that nobody was reached.
@@ -42,9 +42,9 @@ pub(super) fn words(log: &PodLog) -> Option<Finding> {
     if let Some(line) = unreached.iter().find_map(|words| with(&["assumeroleforpodidentity", words])) {
         return Some(
             UNREACHABLE
-                .fails(subject, "it does not reach EKS Auth")
+                .fails(subject, "it cannot reach EKS Auth")
                 .evidence(source, line.shown())
-                .change("give the subnets a way to EKS Auth: the interface endpoint com.amazonaws.REGION.eks-auth with private DNS and port 443, or a NAT gateway"),
+                .change("add the interface endpoint com.amazonaws.REGION.eks-auth with private DNS and port 443 to the subnets, or a NAT gateway"),
         );
     }
     if let Some(line) = with(&["too many requests"]).or_else(|| with(&["throttlingexception"])) {
@@ -52,14 +52,14 @@ pub(super) fn words(log: &PodLog) -> Option<Finding> {
             THROTTLED
                 .warns(subject, "it was throttled")
                 .evidence(source, line.shown())
-                .change("start fewer pods at once; what was refused asks again by itself"),
+                .change("start fewer pods at once; rejected requests are retried automatically"),
         );
     }
     let line = with(&["assumeroleforpodidentity", "context canceled"])?;
     Some(
-        SLOW.warns(subject, "SDKs gave up before EKS Auth had answered")
+        SLOW.warns(subject, "SDKs timed out before EKS Auth answered")
             .evidence(source, line.shown())
             .command("podid agent upgrade")
-            .change("give the SDK more time: AWS_METADATA_SERVICE_TIMEOUT=5 and AWS_METADATA_SERVICE_NUM_ATTEMPTS=3, or its own setting"),
+            .change("raise the SDK's timeout: AWS_METADATA_SERVICE_TIMEOUT=5 and AWS_METADATA_SERVICE_NUM_ATTEMPTS=3, or its own setting"),
     )
 }

@@ -11,8 +11,8 @@ use crate::model::{
 pub(super) static PERMISSION: Check = Check {
     id: "nodes.role-permission",
     link: Link::Nodes,
-    title: "the nodes' role may not ask EKS Auth for credentials",
-    background: "The agent asks for the pods' credentials with its node's own role, which needs eks-auth:AssumeRoleForPodIdentity. The managed policy AmazonEKSWorkerNodePolicy has it; a role with a policy of its own may lack it.",
+    title: "the nodes' role may not request credentials from EKS Auth",
+    background: "The agent requests the pods' credentials with its node's role, which needs eks-auth:AssumeRoleForPodIdentity. The managed policy AmazonEKSWorkerNodePolicy allows it; a role with a custom policy may lack it.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
     symptom: false,
 };
@@ -20,8 +20,8 @@ pub(super) static PERMISSION: Check = Check {
 pub(super) static BOUNDARY: Check = Check {
     id: "nodes.role-boundary",
     link: Link::Nodes,
-    title: "a permissions boundary or service control policy keeps the nodes' role from EKS Auth",
-    background: "A policy that allows eks-auth:AssumeRoleForPodIdentity is not enough where the role has a permissions boundary, or its account is in an organisation: each of them has to allow it too.",
+    title: "a permissions boundary or service control policy denies the nodes' role the call of EKS Auth",
+    background: "A policy that allows eks-auth:AssumeRoleForPodIdentity is not enough where the role has a permissions boundary, or its account is in an organization: each of them has to allow it too.",
     sources: &[
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html",
         "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
@@ -53,7 +53,7 @@ fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
     let (decision, source, predicted) = match (&role.simulated, &role.documents) {
         (Observed::Known(answers), _) => {
             let answer = answers.iter().find(|one| one.action.eq_ignore_ascii_case(EKS_AUTH)).cloned();
-            let answer = answer.ok_or_else(|| vec!["IAM gave no answer".to_owned()]);
+            let answer = answer.ok_or_else(|| vec!["IAM returned no result".to_owned()]);
             (answer.and_then(|answer| settled(answer, role, &need)), "SimulatePrincipalPolicy", String::new())
         }
         (Observed::Unreadable(why), Observed::Known(documents)) => {
@@ -66,7 +66,7 @@ fn judged(role: &NodeRole, snapshot: &Snapshot) -> Finding {
                 .fails(subject, "the role does not exist, so the agents on its nodes get no credentials")
                 .evidence("SimulatePrincipalPolicy", "NoSuchEntity")
                 .change(format!(
-                    "create the role {name} again with the policies of a node, or replace the node group"
+                    "recreate the role {name} with the policies of a node role, or replace the node group"
                 ));
         }
         (Observed::Unreadable(why), _) => return PERMISSION.skips(subject, why),
@@ -89,7 +89,7 @@ fn settled(answer: Decision, role: &NodeRole, need: &Need) -> Result<Decision, V
     }
     match &role.documents {
         Observed::Known(documents) => access::predict(documents, &session, need).map(|_| answer),
-        _ => Err(vec![format!("its policies ask for {keys}, which podid cannot know")]),
+        _ => Err(vec![format!("its policies have conditions on {keys}, which podid cannot evaluate")]),
     }
 }
 
@@ -102,10 +102,10 @@ fn told(decision: &Decision, name: &str, subject: &str, arn: &str, predicted: &s
             .finds(
                 status,
                 subject,
-                cannot(&format!("the organisation's service control policies do not allow {EKS_AUTH}")),
+                cannot(&format!("the organization's service control policies do not allow {EKS_AUTH}")),
             )
             .change(format!(
-                "ask who administers the organisation to allow {EKS_AUTH} in its service control policies"
+                "ask the administrator of the organization to allow {EKS_AUTH} in its service control policies"
             ));
     }
     if decision.boundary == Some(false) {
@@ -114,14 +114,16 @@ fn told(decision: &Decision, name: &str, subject: &str, arn: &str, predicted: &s
             .change(format!("allow {EKS_AUTH} in the permissions boundary of role {name}"));
     }
     match decision.effect {
-        Effect::Allowed => PERMISSION.ok(subject, format!("its agents may ask EKS Auth for credentials{predicted}")),
+        Effect::Allowed => {
+            PERMISSION.ok(subject, format!("its agents may request credentials from EKS Auth{predicted}"))
+        }
         Effect::Explicit => PERMISSION
             .fails(subject, cannot(&format!("a policy of the role denies {EKS_AUTH}")))
-            .change("take the Deny out, or narrow it: a permission that is added does not overrule it"),
+            .change("remove or narrow the Deny: an added permission does not overrule it"),
         Effect::Implicit => {
             let partition = arn.split(':').nth(1).unwrap_or("aws");
             PERMISSION.fails(subject, cannot(&format!("no policy of the role allows {EKS_AUTH}"))).change(format!(
-                "attach the policy that has it: `aws iam attach-role-policy --role-name {name} --policy-arn \
+                "attach the policy that allows it: `aws iam attach-role-policy --role-name {name} --policy-arn \
                  arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy`"
             ))
         }

@@ -38,8 +38,7 @@ pub(super) fn findings(
     }
     for variable in &JAVA_OPTIONS[READ_BY_THE_JVM..] {
         if environment.get(variable).and_then(|it| it.value.as_deref()) == Some(PROPERTY) {
-            let said =
-                format!("aws.accessKeyId in {variable} wins over Pod Identity where the image hands it on to Java");
+            let said = format!("aws.accessKeyId in {variable} overrides Pod Identity if the image passes it to Java");
             found.push(told(&JAVA_KEYS, at_worst(pod), variable, said));
         }
     }
@@ -48,7 +47,7 @@ pub(super) fn findings(
         (inside || of_the_application(variable)).then(|| (variable.to_owned(), inside))
     });
     if let Some((variable, inside)) = own {
-        let what = if inside { "has access keys in its value" } else { "gives the application a key of its own" };
+        let what = if inside { "has access keys in its value" } else { "gives the application its own access key" };
         let said = format!("{variable} {what}, which may be used instead of Pod Identity");
         found.push(told(&OWN_KEYS, Status::Warning, &variable, said));
     }
@@ -63,13 +62,13 @@ fn odd(environment: &Environment, pod: &Pod) -> Option<(&'static str, String, St
         (id, secret) if (id || set(OLD_ID)) && (secret || set(OLD_SECRET)) => {
             let first = if id { ID } else { OLD_ID };
             let second = if secret { SECRET } else { OLD_SECRET };
-            let said = format!("{first} with {second} wins over Pod Identity in the SDKs for Java v1, Go, and Ruby");
+            let said = format!("{first} with {second} overrides Pod Identity in the SDKs for Java v1, Go, and Ruby");
             Some((if id { OLD_SECRET } else { OLD_ID }, said, at_worst(pod)))
         }
         (true, false) => {
             Some((ID, format!("{ID} is set without {SECRET}, which is an error in botocore"), at_worst(pod)))
         }
-        (false, true) => Some((SECRET, format!("{SECRET} is set without {ID}, which is half a pair"), Status::Warning)),
+        (false, true) => Some((SECRET, format!("{SECRET} is set without {ID}"), Status::Warning)),
         (false, false) => None,
     }
 }

@@ -91,9 +91,9 @@ pub(super) fn judge<'a>(need: &'a Need, session: &Session, snapshot: &Snapshot) 
     let answer = snapshot.access.simulated.known().map(|all| all.iter().find(|one| one.is_of(need)));
     let decision = match (answer, documents) {
         (Some(Some(decision)), _) => Ok(decision.clone()),
-        (Some(None), _) => Err(vec!["IAM gave no answer".to_owned()]),
+        (Some(None), _) => Err(vec!["IAM returned no result".to_owned()]),
         (None, Some(documents)) => access::predict(documents, session, need),
-        (None, None) => Err(vec!["neither IAM's answer nor the policies were seen".to_owned()]),
+        (None, None) => Err(vec!["neither IAM's result nor the policies could be read".to_owned()]),
     };
     let (outcome, decided) = match decision {
         Err(reasons) => (Outcome::Unknown(reasons), "unknown"),
@@ -102,7 +102,7 @@ pub(super) fn judge<'a>(need: &'a Need, session: &Session, snapshot: &Snapshot) 
     Judged { need, outcome, decided }
 }
 
-/// In the order in which AWS asks: whatever denies, the organisation, the resource, the role, the session.
+/// In the order in which AWS asks: whatever denies, the organization, the resource, the role, the session.
 fn weigh(
     need: &Need,
     decision: &Decision,
@@ -173,7 +173,7 @@ fn lacking(
         return Outcome::Broken(if key { Cause::Key } else { Cause::Missing });
     };
     if access::predict(documents, session, need).is_ok_and(|own| own.effect == Effect::Allowed) {
-        let why = "IAM denies it, though the policies seem to allow it: they may have been changed seconds ago";
+        let why = "IAM denies it, although the policies seem to allow it: they may have been changed seconds ago";
         return Outcome::Unknown(vec![why.to_owned()]);
     }
     if access::but_for_tags(documents, session, need) {
@@ -183,7 +183,7 @@ fn lacking(
         return Outcome::Broken(Cause::Key);
     }
     if let Some(one) = one_of_several(need, documents) {
-        return Outcome::Unknown(vec![format!("it is allowed on {one}, which may be the one that is needed")]);
+        return Outcome::Unknown(vec![format!("it is allowed on {one}, which may be the intended resource")]);
     }
     let Some(wanted) = access::table_of(&need.resource) else { return Outcome::Broken(Cause::Missing) };
     let wrong = access::resources_for(documents, &need.action).into_iter().find_map(|(policy, names)| {
@@ -216,7 +216,10 @@ fn hanging(need: &Need, decision: &Decision, documents: Option<&RoleDocuments>, 
     if keys.is_empty() {
         return None;
     }
-    Some(Outcome::Unknown(vec![format!("the policies ask for {}, which podid cannot know", keys.join(", "))]))
+    Some(Outcome::Unknown(vec![format!(
+        "the policies have conditions on {}, which podid cannot evaluate",
+        keys.join(", ")
+    )]))
 }
 
 /// Whether a pod's log tells of a refusal by a service control policy.
@@ -270,7 +273,7 @@ fn tags(need: &Need, documents: &RoleDocuments, session: &Session, snapshot: &Sn
     let disabled = snapshot.associated().is_some_and(|association| association.disable_session_tags);
     let named = keys.iter().map(|key| format!("aws:PrincipalTag/{key}")).collect::<Vec<_>>().join(", ");
     if disabled && eks {
-        return format!("the role's policy asks for {named}, and the association disables session tags");
+        return format!("the role's policy requires {named}, and the association disables session tags");
     }
     let has: Vec<String> = keys
         .iter()
@@ -279,5 +282,5 @@ fn tags(need: &Need, documents: &RoleDocuments, session: &Session, snapshot: &Sn
             None => format!("no {key}"),
         })
         .collect();
-    format!("the role's policy asks for other values of {named}: the session has {}", has.join(", "))
+    format!("the role's policy requires other values of {named}: the session has {}", has.join(", "))
 }

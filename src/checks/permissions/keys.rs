@@ -27,7 +27,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         let subject = format!("table {}", arn.name());
         if table.status == "INACCESSIBLE_ENCRYPTION_CREDENTIALS" {
             findings.push(
-                KMS.fails(subject, format!("it is out of use: DynamoDB cannot use its key {key}"))
+                KMS.fails(subject, format!("it is inaccessible: DynamoDB cannot use its key {key}"))
                     .evidence("DescribeTable", &table.status)
                     .change(format!(
                         "enable the key, or let DynamoDB use it again: `aws kms describe-key --key-id {key}`"
@@ -49,13 +49,12 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             Effect::Explicit if decision.hangs_on(&session).is_empty() => findings.push(
                 KMS.fails(subject, format!("kms:Decrypt on its key {key} is denied to role {}", last(&session.role)))
                     .evidence(source, "kms:Decrypt: explicitDeny")
-                    .change("change the Deny: a permission that is added does not overrule it"),
+                    .change("change the Deny: an added permission does not overrule it"),
             ),
             // Whether it is a key that AWS manages, whose policy allows every caller, DescribeTable does not tell.
             Effect::Implicit | Effect::Explicit => {
                 let message = format!(
-                    "no policy of role {} allows kms:Decrypt on its key {key}: reads and writes work only if the key's own \
-                     policy allows it (that of a key that AWS manages does)",
+                    "no policy of role {} allows kms:Decrypt on its key {key}: reads and writes work only if the key policy allows it (that of an AWS managed key does)",
                     last(&session.role)
                 );
                 let finding = KMS.warns(subject, message).evidence(source, "kms:Decrypt: implicitDeny");
@@ -76,7 +75,7 @@ pub(super) fn nowhere(snapshot: &Snapshot) -> Vec<Finding> {
             if !needs.iter().any(|need| need.action == "dynamodb:CreateTable") {
                 findings.push(
                     WRONG_ARN
-                        .warns(format!("table {}", arn.name()), format!("there is no such table in {}", arn.region))
+                        .warns(format!("table {}", arn.name()), format!("the table does not exist in {}", arn.region))
                         .evidence("DescribeTable", "ResourceNotFoundException")
                         .evidence(from, arn.to_string()),
                 );

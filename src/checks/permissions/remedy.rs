@@ -31,27 +31,26 @@ pub(super) fn remedies(
             let association = snapshot.associated();
             match association.filter(|association| association.disable_session_tags) {
                 Some(association) => finding.change(format!(
-                    "let EKS send session tags: `aws eks update-pod-identity-association --cluster-name {} --association-id {} \
-                     --no-disable-session-tags`, then `podid recycle {}`; or take the condition out of the policy",
+                    "enable session tags: `aws eks update-pod-identity-association --cluster-name {} --association-id {} --no-disable-session-tags`, then `podid recycle {}`; or remove the condition from the policy",
                     association.summary.cluster_name, association.summary.association_id, snapshot.subject
                 )),
                 None => finding.change(format!(
-                    "write into the policy's condition what the session has, or allow {what} without it"
+                    "change the policy's condition to the values of the session, or allow {what} without it"
                 )),
             }
         }
         Cause::Denied(_) => {
-            finding.change("take the Deny out, or narrow it: a permission that is added does not overrule it")
+            finding.change("remove or narrow the Deny: an added permission does not overrule it")
         }
         Cause::Boundary(arn) => {
             let boundary = arn.as_deref().unwrap_or("the role's permissions boundary");
             finding.change(format!("allow it in {boundary} too: {}", statement(&needs)))
         }
         Cause::Organization { .. } => finding
-            .change(format!("ask who administers the organisation to allow {what} in its service control policies")),
+            .change(format!("ask the administrator of the organization to allow {what} in its service control policies")),
         Cause::Session { denied } => finding.change(if *denied {
             format!(
-                "take the Deny out of the session policy: `podid associate {} --role ROLE --disable-session-tags --session-policy FILE`",
+                "remove the Deny from the session policy: `podid associate {} --role ROLE --disable-session-tags --session-policy FILE`",
                 snapshot.subject
             )
         } else {
@@ -65,8 +64,7 @@ pub(super) fn remedies(
             let table = needs.first().and_then(|need| access::table_of(&need.resource));
             let arn = table.map_or_else(|| "ARN".to_owned(), |arn| arn.to_string());
             finding.change(format!(
-                "change the table's policy: `aws dynamodb get-resource-policy --resource-arn {arn}` shows it, \
-                 `aws dynamodb put-resource-policy` writes it"
+                "change the table's resource policy: `aws dynamodb get-resource-policy --resource-arn {arn}` shows it, `aws dynamodb put-resource-policy` writes it"
             ))
         }
         Cause::Key if needs.iter().all(|need| is_grant(&need.from)) => granted(finding, &needs, session, snapshot),
@@ -135,7 +133,7 @@ pub(super) fn grant(finding: Finding, table: &Arn, needs: &[&Need], session: &Se
             let absent = matches!(snapshot.access.tables.get(&table.to_string()), Some(Observed::Known(None)));
             if let Some(near) = near(table, snapshot).filter(|_| absent) {
                 let name = table.name();
-                return finding.change(format!("use table `{near}`, if it was meant: there is no table `{name}`"));
+                return finding.change(format!("table `{name}` does not exist: did you mean `{near}`?"));
             }
             let name = named(table, snapshot);
             let waits = if absent { " --allow-missing-resources" } else { "" };

@@ -16,11 +16,11 @@ use crate::{
     plan::{Plan, Step},
 };
 
-/// Install the eks-pod-identity-agent add-on and wait for it on every node
+/// Install the eks-pod-identity-agent add-on, and wait until it is ready on every node
 ///
-/// Without --version, EKS's default for the cluster's Kubernetes version is installed. EKS Auto Mode and a self-managed
-/// DaemonSet are agents too: there is nothing to install then, and podid says so. Nodes that cannot get an agent now (not
-/// ready, or excluded) are named and not waited for.
+/// Without --version, podid installs EKS's default version for the cluster's Kubernetes version. Where an agent
+/// exists already, nothing is installed: EKS Auto Mode has it built in, and a self-managed DaemonSet counts too.
+/// Nodes that cannot run an agent now (not ready, or excluded) are reported, and podid does not wait for them.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Install {
@@ -29,7 +29,7 @@ pub(super) struct Install {
     version: Option<String>,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Do not wait until the agent is ready; no Kubernetes call
+    /// Do not wait until the agent is ready; makes no Kubernetes calls
     #[arg(long)]
     no_wait: bool,
     #[command(flatten)]
@@ -71,7 +71,7 @@ impl Install {
         let plan = Plan { steps, ..Plan::default() };
         match &found {
             Found::Addon(addon) => {
-                ctx.term.status(format!("{AGENT} {} is installed already ({})", addon.version, addon.status));
+                ctx.term.status(format!("{AGENT} {} is already installed ({})", addon.version, addon.status));
             }
             Found::Other(what) => ctx.term.status(what),
             Found::Nothing(_) => shared::show_plan(ctx, &plan, &self.changing).await?,
@@ -117,10 +117,10 @@ impl Install {
             let refused = |what: String| Failure::usage(format!("{AGENT} {} is installed, {what}", addon.version));
             if addon.status == "DELETING" {
                 return Err(refused("and being deleted".to_owned())
-                    .hint("wait for its end with `podid agent uninstall`, then install it again"));
+                    .hint("wait until it is deleted with `podid agent uninstall`, then install it again"));
             }
             if let Some(wanted) = self.version.as_ref().filter(|wanted| **wanted != addon.version) {
-                return Err(refused(format!("not {wanted}; an install does not change a version"))
+                return Err(refused(format!("not {wanted}; an install does not change the version"))
                     .hint(format!("change it with `podid agent upgrade --version {wanted}`")));
             }
             if settings.configuration.as_ref().is_some_and(|given| !addon.is_configured(given)) {
@@ -132,12 +132,12 @@ impl Install {
         if let Some(state) = state {
             if let Some(own) = state.daemon_sets.first() {
                 return Ok(Found::Other(format!(
-                    "the agent is self-managed here: DaemonSet {}/{}; nothing to install",
+                    "the agent is self-managed (DaemonSet {}/{}): nothing to install",
                     own.namespace, own.name
                 )));
             }
             if state.auto_mode && !state.needed() {
-                return Ok(Found::Other("EKS Auto Mode has the agent built in; nothing to install".to_owned()));
+                return Ok(Found::Other("EKS Auto Mode has the agent built in: nothing to install".to_owned()));
             }
         }
         Ok(Found::Nothing(shared::agent_version(ctx, self.version.as_deref()).await?))

@@ -13,10 +13,10 @@ use crate::{
 /// Flags of the add-on's settings.
 #[derive(Debug, Args)]
 pub(super) struct SettingsArgs {
-    /// Configuration of the add-on: JSON, or a file of it
+    /// Configuration of the add-on, as JSON or from a file
     #[arg(long, value_name = "JSON|@FILE")]
     configuration_values: Option<String>,
-    /// What becomes of fields of the add-on's objects that somebody else set
+    /// How to handle fields of the add-on's objects that were changed outside EKS
     #[arg(long, value_enum, value_name = "MODE")]
     resolve_conflicts: Option<ConflictsArg>,
 }
@@ -24,11 +24,11 @@ pub(super) struct SettingsArgs {
 /// `--resolve-conflicts`.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum ConflictsArg {
-    /// Set them to the add-on's values
+    /// Overwrite them with the add-on's values
     Overwrite,
-    /// Fail
+    /// Fail the update
     None,
-    /// Keep them
+    /// Keep the changed values
     Preserve,
 }
 

@@ -14,17 +14,17 @@ use crate::{
     wait,
 };
 
-/// Show the agent: the add-on, its DaemonSet, and why nodes have no ready one
+/// Show the agent: the add-on, its DaemonSet, and why it is not ready on some nodes
 ///
-/// With --watch, the table is drawn anew until Ctrl-C; in a pipe each node that changes is a line, and with -o json each
-/// change a document on a line of its own. --timeout counts for each look then.
+/// With --watch, the table is redrawn until Ctrl-C. In a pipe, each node that changes is printed as one line; with -o
+/// json, each change as one document per line. --timeout then limits each refresh.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Status {
-    /// Go on, and show each change, until Ctrl-C
+    /// Keep running and show each change, until Ctrl-C
     #[arg(long, short)]
     watch: bool,
-    /// Leave the agent's log lines out
+    /// Do not print the agent's log lines
     #[arg(long)]
     no_logs: bool,
 }
@@ -107,7 +107,7 @@ impl Status {
                 }
                 Err(failure) if failure.code == Code::Failed && before.is_some() && faults < FAULTS => {
                     faults += 1;
-                    ctx.term.warn(format!("a look failed: {failure}"));
+                    ctx.term.warn(format!("a refresh failed: {failure}"));
                 }
                 Err(failure) => return Err(failure),
             }
@@ -169,7 +169,7 @@ fn lines(state: &AgentState, ctx: &Context) -> Vec<String> {
         None => lines.push("the add-on is not installed; the agent is self-managed".to_owned()),
     }
     for set in &state.daemon_sets {
-        let older = if set.observed { "" } else { " (counts of an older generation)" };
+        let older = if set.observed { "" } else { " (counts from before the last change)" };
         lines.push(format!(
             "DaemonSet {}/{}: {} of {} pods ready{older}",
             set.namespace, set.name, set.ready, set.desired

@@ -20,9 +20,9 @@ use crate::{
 
 /// Delete the eks-pod-identity-agent add-on, and wait until it is gone
 ///
-/// Pods that use an association get no credentials any more where no other agent answers, most of them not even the node
-/// role's: podid names the associations first. An agent that was installed by other means, and the one that EKS Auto Mode
-/// builds into its nodes, are not touched.
+/// Pods that use an association no longer get credentials, unless another agent runs on their node; most of them do
+/// not fall back to the node's role either. podid lists these associations first. An agent that was installed by
+/// other means, and the one built into EKS Auto Mode nodes, are left unchanged.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Uninstall {
@@ -57,7 +57,7 @@ impl Uninstall {
         associations.sort_by(|a, b| a.subject.cmp(&b.subject));
         let mut plan = Plan::default();
         if addon.status == "DELETING" {
-            ctx.term.status(format!("{AGENT} {} is being deleted already", addon.version));
+            ctx.term.status(format!("{AGENT} {} is already being deleted", addon.version));
         } else {
             let (name, version) = (cluster.name.clone(), addon.version.clone());
             plan.steps.push(Step::RemoveAgent { cluster: name, version });
@@ -97,7 +97,7 @@ fn consequences(ctx: &Context, associations: &[AssociationSummary], auto_mode: b
     let stop = if associations.len() == 1 { "stops" } else { "stop" };
     ctx.term.warn(format!("{} {stop} working: {}", count(associations.len(), "association"), names.join(", ")));
     if auto_mode {
-        ctx.term.note("pods on nodes of EKS Auto Mode keep their agent: it is built in");
+        ctx.term.note("pods on EKS Auto Mode nodes keep their agent: it is built in");
     }
 }
 
@@ -109,13 +109,13 @@ async fn absent(ctx: &Context) -> Result<()> {
         Ok(found) => {
             for set in found.agents {
                 ctx.term.note(format!(
-                    "the agent is self-managed here: DaemonSet {}/{}; remove it by the means that installed it (`helm list -A`)",
+                    "the agent is self-managed (DaemonSet {}/{}): remove it with the tool that installed it (`helm list -A`)",
                     set.namespace, set.name
                 ));
             }
         }
         // The add-on is gone, which was asked for; what else there may be is only said.
-        Err(failure) => ctx.term.warn(format!("whether there is a self-managed agent is not known: {failure}")),
+        Err(failure) => ctx.term.warn(format!("could not check for a self-managed agent: {failure}")),
     }
     if ctx.cluster().await?.auto_mode {
         ctx.term.note("EKS Auto Mode has the agent built into its nodes");
@@ -127,7 +127,7 @@ async fn gone(ctx: &Context, addon: &Addon) -> Result<()> {
     let line = ctx.term.progress("agent");
     match prove::agent::gone(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?).await {
         Ok(()) => {
-            line.done(format!("the add-on is gone ({})", addon.version));
+            line.done(format!("the add-on is deleted ({})", addon.version));
             Ok(())
         }
         Err(failure) => {

@@ -19,12 +19,12 @@ use crate::{
     prove::agent,
 };
 
-/// Upgrade the eks-pod-identity-agent add-on, or change its configuration, and wait for it on every node
+/// Upgrade the eks-pod-identity-agent add-on or change its configuration, and wait until it is ready on every node
 ///
-/// Without --version, it becomes EKS's default for the cluster's Kubernetes version; an add-on that is newer already stays.
-/// The configuration is kept unless --configuration-values gives another, and so are fields that somebody else set on the
-/// add-on's objects unless --resolve-conflicts says otherwise. Where the keys in use mean something else in the new version,
-/// podid says so first.
+/// Without --version, podid upgrades to EKS's default version for the cluster's Kubernetes version; a newer add-on is
+/// left as it is. The configuration is kept unless --configuration-values sets another, and so are fields that were
+/// changed outside EKS unless --resolve-conflicts says otherwise. If the new version reads a configuration key in use
+/// differently, podid warns first.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(super) struct Upgrade {
@@ -33,7 +33,7 @@ pub(super) struct Upgrade {
     version: Option<String>,
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Do not wait until the agent is ready; no Kubernetes call
+    /// Do not wait until the agent is ready; makes no Kubernetes calls
     #[arg(long)]
     no_wait: bool,
     #[command(flatten)]
@@ -62,7 +62,7 @@ impl Upgrade {
         let Some(addon) = found else {
             return Err(Failure::usage(format!("the add-on `{AGENT}` is not installed in cluster `{}`", cluster.name))
                 .hint("install it with `podid agent install`")
-                .hint("an agent that was installed by other means is upgraded by those: see `podid agent status`"));
+                .hint("upgrade a self-managed agent with the tool that installed it: see `podid agent status`"));
         };
         let due = self.due(ctx, &addon, settings).await?;
         let state = if self.no_wait { None } else { before(ctx, Some(addon.clone())).await? };
@@ -111,20 +111,20 @@ impl Upgrade {
         // One that failed may have this version, and not be what it should be.
         if version == addon.version && configured && addon.status != "UPDATE_FAILED" {
             let why = match &self.version {
-                Some(_) => format!("{AGENT} is {version} already"),
+                Some(_) => format!("{AGENT} is already at {version}"),
                 None if present > new => {
                     format!("{AGENT} {version} is newer than the default for Kubernetes {kubernetes}, {offered}")
                 }
-                None => format!("{AGENT} {version} is the default for Kubernetes {kubernetes} already"),
+                None => format!("{AGENT} {version} is already the default for Kubernetes {kubernetes}"),
             };
             return Ok(Due::Nothing(format!("{why}: nothing to do")));
         }
         if matches!(addon.status.as_str(), "CREATING" | "UPDATING" | "DELETING") {
             return Err(Failure::failed(format!(
-                "{AGENT} {} is {}: another change is under way",
+                "{AGENT} {} is {}: another change is in progress",
                 addon.version, addon.status
             ))
-            .hint("see when it is ACTIVE with `podid agent status`, then run the same command again"));
+            .hint("wait until `podid agent status` shows ACTIVE, then run the same command again"));
         }
         let configuration = given.configuration.or_else(|| addon.configuration.clone());
         if let Some(configuration) = &configuration
@@ -155,7 +155,7 @@ impl Upgrade {
         line.clear();
         if !ended? {
             // The add-on's own status tells the end too, though not why.
-            ctx.term.warn("what EKS says of the update could not be read: not allowed: eks:DescribeUpdate");
+            ctx.term.warn("could not read the state of the update: not allowed: eks:DescribeUpdate");
         }
         // What was read before the update tells nothing of what is there now.
         prove(ctx, state.map(|state| AgentState { addon: None, ..state }), true, None).await
@@ -166,33 +166,33 @@ impl Upgrade {
 async fn fits(ctx: &Context, configuration: &str, from: &str, to: &str) -> Result<()> {
     // EKS takes YAML too; podid reads only what it writes.
     let Ok(value) = serde_json::from_str::<Value>(configuration) else {
-        ctx.term.warn("the configuration in use is not JSON: not compared with what the new version takes");
+        ctx.term.warn("the current configuration is not JSON: not compared with the schema of the new version");
         return Ok(());
     };
     let eks = ctx.eks()?;
     let schemas = ctx
         .deadline
-        .within("reading the configuration's schemas", async {
+        .within("reading the configuration schemas", async {
             futures::try_join!(eks.addon_schema(AGENT, from), eks.addon_schema(AGENT, to))
         })
         .await;
     let (before, after) = match schemas {
         Ok(schemas) => schemas,
         Err(failure) if observe::forbidden(&failure) => {
-            ctx.term.warn("configuration not compared with what the new version takes: not allowed: eks:DescribeAddonConfiguration");
+            ctx.term.warn("configuration not compared with the schema of the new version: not allowed: eks:DescribeAddonConfiguration");
             return Ok(());
         }
         Err(failure) => return Err(failure),
     };
     let SchemaChanges { gone, changed } = schema_changes(&value, &before, &after);
     for change in changed {
-        ctx.term.warn(format!("the configuration in use means something else in {to}: {change}"));
+        ctx.term.warn(format!("{to} reads the current configuration differently: {change}"));
     }
     if gone.is_empty() {
         return Ok(());
     }
     let keys = gone.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-    Err(Failure::usage(format!("{AGENT} {to} does not know the configuration in use: {keys}"))
+    Err(Failure::usage(format!("{AGENT} {to} does not accept the current configuration: {keys}"))
         .because(format!("the add-on's configuration is {configuration}"))
-        .hint("give one that it knows with `--configuration-values`"))
+        .hint("pass a configuration that it accepts with `--configuration-values`"))
 }

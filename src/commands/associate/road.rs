@@ -70,7 +70,7 @@ pub(super) async fn associate(
         ctx.term.warn(warning);
     }
     if plan.steps.is_empty() {
-        ctx.term.status(format!("{} is associated as wanted: nothing to change", want.subject));
+        ctx.term.status(format!("{} is already associated as requested: nothing to change", want.subject));
     } else {
         shared::show_plan(ctx, &plan, changing).await?;
     }
@@ -112,7 +112,7 @@ async fn carry_out(
     let kube = if proof.wait { Some(ctx.kube().await?) } else { None };
     let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube };
     let change = change(&plan.steps);
-    // The agent first, and proved: a pod that is injected where no agent answers gets no credentials at all.
+    // The agent first, and proved: a new pods get credentials (pod that was injected) where no agent answers gets no credentials at all.
     let (agent_first, rest): (Vec<Step>, Vec<Step>) =
         plan.steps.into_iter().partition(|step| matches!(step, Step::InstallAgent { .. }));
     ending.association = present;
@@ -138,7 +138,7 @@ async fn carry_out(
         return Err(addressed(failure.clone(), want));
     }
     let Some(association) = ending.association.clone() else {
-        return Err(Failure::failed(format!("no association of {} came of this", want.subject)));
+        return Err(Failure::failed(format!("the association of {} was not created", want.subject)));
     };
     if let (Field::Set(_), true, None) = (&want.target_role, association.disable_session_tags, &association.external_id)
     {
@@ -149,8 +149,10 @@ async fn carry_out(
     target_trust(ctx, want, have, ending);
     let Some(kube) = kube else {
         if change != Change::Nothing {
-            ctx.term
-                .hint(format!("pods are injected some seconds from now; see them with `podid show {}`", want.subject));
+            ctx.term.hint(format!(
+                "new pods get credentials within a few seconds; check them with `podid show {}`",
+                want.subject
+            ));
         }
         return Ok(());
     };
@@ -160,7 +162,7 @@ async fn carry_out(
         ending.effective = Some(Effective { effect: Effect::No, how });
         return Ok(());
     }
-    let line = ctx.term.progress("effective");
+    let line = ctx.term.progress(want.subject.to_string());
     let pods = have.pods.known().map(Vec::as_slice);
     // With nothing written and nothing waited for, what was read a moment ago still holds.
     let fresh = ending.outcome.reports.is_empty()
@@ -215,7 +217,7 @@ async fn freshen(
 ) -> Result<()> {
     let (Observed::Known(pods), Observed::Known(workloads)) = (&view.pods, &view.workloads) else {
         let why = view.pods.unreadable().or(view.workloads.unreadable()).unwrap_or("they were not read");
-        ctx.term.warn(format!("whether pods need a restart is unknown: {why}"));
+        ctx.term.warn(format!("cannot check whether pods need a restart: {why}"));
         return Ok(());
     };
     if !want.recycle {
@@ -242,7 +244,7 @@ async fn freshen(
     due.steps.retain(|step| {
         let shown = planned.contains(&step.id());
         if !shown {
-            ctx.term.warn(format!("{} is stale too since the plan was made, and is not restarted", step.resource()));
+            ctx.term.warn(format!("{} also needs a restart, but was not in the plan: not restarted", step.resource()));
             ctx.term.hint(format!("restart it with `podid recycle {}`", want.subject));
         }
         shown
@@ -315,7 +317,7 @@ fn target_trust(ctx: &Context, want: &Want, have: &Have, ending: &mut Ending) {
             .iter()
             .map(|statement| serde_json::to_string_pretty(statement).unwrap_or_default())
             .collect();
-        ctx.term.note(format!("the trust policy of {target_arn} needs:\n{}", statements.join(",\n")));
+        ctx.term.note(format!("add these statements to the trust policy of {target_arn}:\n{}", statements.join(",\n")));
     }
 }
 
@@ -359,7 +361,7 @@ fn file(ctx: &Context, want: &Want, have: &Have, steps: &[Step]) -> Result<()> {
     ] != [true; 5];
     if policies && manifest.roles.is_empty() {
         let name = want.role.role.name();
-        ctx.term.warn(format!("the policies of role `{name}` are not in the file: podid did not make the role"));
+        ctx.term.warn(format!("the manifest omits the policies of role `{name}`: podid did not create it"));
     }
     ctx.term.emit_yaml(&manifest)
 }

@@ -27,39 +27,39 @@ use crate::{
     },
 };
 
-/// Bring a cluster to what a file says
+/// Apply a manifest
 ///
-/// Plans roles, their trust and policies, associations and the agent; shows the plan, asks once, carries it out side by
-/// side, and waits until new pods are injected. A key that the file does not have is left as it is. Stopped midway, the same
-/// command finishes. A role with podid's tags that an association is the first to use, and that differs from what podid
-/// creates in what the file does not say, is refused without --adopt.
+/// Plans roles with their trust policies and permissions, associations and the agent. Shows the plan, asks once,
+/// applies it in parallel, and waits until new pods get credentials. Keys that the manifest omits are left unchanged.
+/// If the command is interrupted, run it again to finish. A role with podid's tags that no association uses yet, and
+/// that differs from what podid creates where the manifest says nothing, is refused without --adopt.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Apply {
     #[command(flatten)]
     files: Files,
-    /// Remove what podid made for this cluster under the file's metadata.name and is not in it any more
+    /// Delete what podid created for this cluster under the manifest's metadata.name and is no longer in it
     #[arg(long)]
     prune: bool,
-    /// With --prune: the most associations and roles that may be removed
+    /// With --prune: maximum number of associations and roles to delete
     #[arg(long, value_name = "N", default_value_t = 10, requires = "prune")]
     prune_limit: usize,
-    /// Accept a role with podid's tags that others changed before an association used it
+    /// Accept a role with podid's tags that was changed outside podid before an association used it
     #[arg(long)]
     adopt: bool,
-    /// When effective, restart the workloads whose pods lack it, and watch them
+    /// Then restart the workloads whose pods do not use their association yet, and watch the rollouts
     #[arg(long, conflicts_with = "no_wait")]
     recycle: bool,
-    /// Go on although the pods' nodes have no ready agent
+    /// Continue even if the pods' nodes have no ready agent
     #[arg(long)]
     allow_missing_agent: bool,
     #[command(flatten)]
     missing: Missing,
-    /// Do the AWS part only: no Kubernetes call, no proof
+    /// Make the AWS changes only: no Kubernetes calls, no check of new pods
     #[arg(long)]
     no_wait: bool,
-    /// Leave the application's log lines out of errors
+    /// Do not include the application's log lines in errors
     #[arg(long)]
     no_logs: bool,
     #[command(flatten)]
@@ -125,17 +125,15 @@ impl Apply {
         let removed = removals(&planned);
         if removed > self.prune_limit {
             return Err(Failure::usage(format!(
-                "`--prune` would remove {removed} associations and roles, more than {}",
+                "`--prune` would delete {removed} associations and roles; the limit is {}",
                 self.prune_limit
             ))
-            .hint(
-                "look at them with `podid diff -f FILE --prune`, and if they are to go say `--prune-limit` with that number",
-            ));
+            .hint("check them with `podid diff -f FILE --prune`, then raise `--prune-limit`"));
         }
         let consent = Self::consent(&planned.plan, removed);
         if planned.plan.is_empty() {
             let size = view::size(planned.entries.roles.len(), planned.subjects.len());
-            ctx.term.status(format!("nothing to change: {size} are as the file says"));
+            ctx.term.status(format!("nothing to change: {size} match the manifest"));
         } else {
             self.show(ctx, &planned, consent).await?;
         }
@@ -149,8 +147,8 @@ impl Apply {
             && consent != Confirmation::Nothing
             && shared::asks(ctx.target()?, consent)
         {
-            return Err(Failure::usage("this needs a yes, and stdin is the file")
-                .hint("say it with `--yes`, after looking at the plan with `--dry-run`"));
+            return Err(Failure::usage("confirmation required, and the manifest is read from stdin")
+                .hint("check the plan with `--dry-run`, then pass `--yes`"));
         }
         shared::consent(ctx, &self.changing, consent).await?;
         let mut ending = Ending::default();
@@ -193,7 +191,7 @@ impl Apply {
         }
         if !pruned.is_empty() {
             let asked = self.changing.dry_run || !self.changing.yes;
-            ctx.term.plan_steps("Removed, as no file names it any more", &pruned, asked)?;
+            ctx.term.plan_steps("Delete (no longer in the manifest)", &pruned, asked)?;
         }
         Ok(())
     }
@@ -209,7 +207,7 @@ impl Apply {
             steps.into_iter().partition(|step| matches!(step, Step::InstallAgent { .. } | Step::UpdateAgent { .. }));
         let (restarts, rest): (Vec<Step>, Vec<Step>) =
             rest.into_iter().partition(|step| matches!(step, Step::Restart { .. }));
-        // The agent first, and proved: a pod that is injected where no agent answers gets no credentials at all.
+        // The agent first, and proved: a new pods get credentials (pod that was injected) where no agent answers gets no credentials at all.
         if planned.entries.agent.is_some() {
             let changed = !first.is_empty();
             ending.outcome =
@@ -256,7 +254,7 @@ impl Apply {
         let state = match &planned.have.agent {
             Observed::Known(state) => state,
             Observed::Unreadable(why) => {
-                ctx.term.warn(format!("whether the agent is ready was not checked: {why}"));
+                ctx.term.warn(format!("agent not checked: {why}"));
                 return Ok(());
             }
             Observed::NotRequested => return Ok(()),
@@ -323,6 +321,7 @@ impl Apply {
                     _ => effective,
                 });
                 match &proved {
+                    Ok(effective) if change.is_none() => effective.end_deleted(&line),
                     Ok(effective) => effective.end(&line),
                     Err(_) => line.clear(),
                 }

@@ -11,20 +11,20 @@ use crate::{
     output::{Format, render_plan},
 };
 
-/// Show what a file would change in the cluster: exit 0 when nothing, 3 when something
+/// Show what a manifest would change; exits with 0 if nothing, with 3 if anything would change
 ///
-/// Objects are compared by what they mean: the order of actions, a string or a list of one, and the encoding of documents
-/// make no difference. Costs one List per 100 associations, one Describe for each of the file, and what each role needs; the
-/// service accounts of new associations are looked up in Kubernetes.
+/// Objects are compared by meaning: the order of actions, a string or a list of one, and the encoding of documents
+/// make no difference. Makes one List call per 100 associations, one Describe call for each association in the
+/// manifest, and the calls that each role needs; service accounts of new associations are looked up in Kubernetes.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Diff {
     #[command(flatten)]
     files: Files,
-    /// Show what `apply --prune` would remove too
+    /// Also show what `apply --prune` would delete
     #[arg(long)]
     prune: bool,
-    /// Accept a role with podid's tags that others changed before an association used it
+    /// Accept a role with podid's tags that was changed outside podid before an association used it
     #[arg(long)]
     adopt: bool,
     #[command(flatten)]
@@ -78,7 +78,7 @@ impl Diff {
         }
         if changes.is_empty() {
             let size = view::size(planned.entries.roles.len(), planned.subjects.len());
-            ctx.term.status(format!("no difference: {size} are as the file says"));
+            ctx.term.status(format!("no differences: {size} match the manifest"));
             return Ok(Code::Ok);
         }
         ctx.term.status(view::summary(&changes));

@@ -23,16 +23,17 @@ use crate::{
     output::Format,
 };
 
-/// Print what is there as a file that apply takes without changing anything
+/// Export the current state as a manifest
 ///
-/// Roles that podid made for this cluster are written out with their policies; others are named by their ARN. What EKS
-/// add-ons own is left out. With -o json the file is JSON.
+/// `podid apply` accepts the manifest and changes nothing. Roles that podid created for this cluster are written with
+/// their policies; other roles are referenced by ARN. Associations that belong to EKS add-ons are omitted. With -o
+/// json the manifest is JSON.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Export {
     #[command(flatten)]
     subjects: AccountsArg,
-    /// Only associations that podid made
+    /// Only associations that podid created
     #[arg(long)]
     owned_only: bool,
 }
@@ -61,7 +62,7 @@ impl Export {
             self.named_roles(ctx, cluster),
         )?;
         if let Observed::Unreadable(why) = &addon {
-            ctx.term.warn(format!("the agent is left out: {why}"));
+            ctx.term.warn(format!("the agent is omitted: {why}"));
         }
         let addon = if self.subjects.0.is_empty() { addon } else { Observed::NotRequested };
         let mut names: Vec<String> = associations.iter().map(|a| last(&a.role_arn).to_owned()).collect();
@@ -71,7 +72,7 @@ impl Export {
         let roles = ctx.deadline.within("reading the roles", roles(ctx, cluster, names)).await?;
         for (name, role) in &roles {
             if let Observed::Unreadable(why) = &role.role {
-                ctx.term.warn(format!("role `{name}` is named by its ARN only: {why}"));
+                ctx.term.warn(format!("role `{name}` is only referenced by its ARN: {why}"));
             }
         }
         let associations = associations.into_iter().map(|a| (a.summary.subject.clone(), a)).collect();
@@ -107,7 +108,7 @@ impl Export {
         summaries.retain(|a| a.owner_arn.is_none());
         if summaries.len() < all {
             let owned = crate::commands::shared::count(all - summaries.len(), "association");
-            ctx.term.note(format!("{owned} of EKS add-ons left out: they are changed through the add-on"));
+            ctx.term.note(format!("{owned} of EKS add-ons omitted: change them through the add-on"));
         }
         let described = observe::describe_all(eks, &cluster.name, summaries);
         let found: Vec<Option<Association>> =
@@ -129,7 +130,7 @@ impl Export {
                 Ok(Some(page)) => page,
                 Ok(None) => return Ok(names),
                 Err(failure) if observe::forbidden(&failure) => {
-                    ctx.term.warn("roles that no association uses are not looked for: not allowed: iam:ListRoles");
+                    ctx.term.warn("unused roles are omitted: not allowed: iam:ListRoles");
                     return Ok(Vec::new());
                 }
                 Err(failure) => return Err(failure),

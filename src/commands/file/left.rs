@@ -25,7 +25,7 @@ pub(super) async fn find(ctx: &Context, planned: &Planned, ending: &mut Ending) 
         let kube = ctx.kube().await?;
         ctx.deadline.within("reading the pods", observe::file::all_pods(kube, &subjects)).await
     };
-    let unknown = |why: &str| ctx.term.warn(format!("whether pods need a restart is unknown: {why}"));
+    let unknown = |why: &str| ctx.term.warn(format!("cannot check whether pods need a restart: {why}"));
     let pods = match read.await {
         Ok(Observed::Known(pods)) => pods,
         Ok(unread) => {
@@ -53,7 +53,7 @@ pub(super) async fn find(ctx: &Context, planned: &Planned, ending: &mut Ending) 
     if !lacking.is_empty() {
         let named: Vec<String> = lacking.iter().map(ToString::to_string).collect();
         ctx.term.hint(if named.len() > NAMED {
-            "restart them with the same command and `--recycle`".to_owned()
+            "restart them: run the same command with `--recycle`".to_owned()
         } else {
             format!("restart them with `podid recycle {}`", named.join(" "))
         });

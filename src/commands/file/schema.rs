@@ -9,9 +9,9 @@ use crate::{
     output::Format,
 };
 
-/// Print the JSON Schema of the file of apply and diff
+/// Print the JSON Schema of the manifest
 ///
-/// Editors complete and check a file by it. The same schema lies in podid's repository as schema/podid.v1.json.
+/// Editors use it to complete and check a manifest. The same schema is in podid's repository as schema/podid.v1.json.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Schema {}

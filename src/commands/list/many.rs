@@ -125,7 +125,7 @@ async fn named(ctx: &Context) -> Result<Places> {
     let (region_flag, context) = ctx.place_by_flag();
     if context.is_some() {
         return Err(Failure::usage("--context names one cluster, --cluster several")
-            .hint("leave `--context` out: listing does not ask Kubernetes"));
+            .hint("omit `--context`: `podid list` does not use Kubernetes"));
     }
     let aws = ctx.aws_of_many();
     let mut regions: BTreeMap<String, Aws> = BTreeMap::new();
@@ -154,11 +154,13 @@ async fn found(ctx: &Context, everywhere: bool) -> Result<Places> {
     let (region_flag, _) = ctx.place_by_flag();
     if let Some(cluster) = ctx.clusters_by_flag().first() {
         let flag = if everywhere { "--all-regions" } else { "--all-clusters" };
-        return Err(Failure::usage(format!("{flag} contradicts `--cluster {cluster}`")).hint("give one or the other"));
+        return Err(
+            Failure::usage(format!("{flag} conflicts with `--cluster {cluster}`")).hint("pass only one of them")
+        );
     }
     if everywhere && let Some(region) = region_flag {
-        return Err(Failure::usage(format!("--all-regions contradicts `--region {region}`"))
-            .hint(format!("for every cluster of it: `podid list --all-clusters --region {region}`")));
+        return Err(Failure::usage(format!("--all-regions conflicts with `--region {region}`"))
+            .hint(format!("list all clusters of the region: `podid list --all-clusters --region {region}`")));
     }
     let aws = ctx.aws_of_many();
     let own = aws.region().await?;
@@ -228,10 +230,10 @@ async fn same_account(place: &Place) -> Result<Option<Failure>> {
     let cluster = place.eks.cluster(&place.name).await?;
     Ok((cluster.arn.account != *account).then(|| {
         Failure::usage(format!(
-            "the AWS credentials lead to another cluster: wanted account {account}, found {}",
+            "the AWS credentials belong to another account: expected {account}, found {}",
             cluster.arn
         ))
-        .hint("list the clusters of each account by its own `--profile`")
+        .hint("list the clusters of each account with its own `--profile`")
     }))
 }
 

@@ -18,21 +18,21 @@ use crate::{
 
 /// Print the least-privilege policy for DynamoDB tables
 ///
-/// A table is a name in the cluster's region, region:name, or an ARN; with ARNs alone no cluster is needed. DynamoDB is
-/// asked for each table's KMS key, whose use is granted too; where it may not be asked, that is said and the policy is
-/// printed all the same. The policy goes to stdout, everything else to stderr.
+/// A table is a name in the cluster's region, region:name, or an ARN; with ARNs alone no cluster is needed. podid
+/// reads the KMS key of each table and grants its use too; if podid may not read it, it warns and prints the policy
+/// without it. The policy goes to stdout, everything else to stderr.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Dynamodb {
-    /// Table, with its own access or that of --access
+    /// Table, with its own access level or that of --access
     #[arg(value_name = "TABLE[=ACCESS]", required = true)]
     tables: Vec<TableText>,
-    /// What may be done with the tables
+    /// Access level for tables that have none of their own
     #[arg(long, value_enum, value_name = "ACCESS", default_value_t = AccessArg::Read)]
     access: AccessArg,
     #[command(flatten)]
     narrow: Narrow,
-    /// Do not look at the tables: with ARNs, no call at all
+    /// Do not read the tables; with ARNs, podid then calls no service
     #[arg(long)]
     no_lookup: bool,
 }
@@ -85,12 +85,11 @@ pub(super) fn print(ctx: &Context, document: &Document) -> Result<Code> {
     let size = document.size();
     if size > MAX_INLINE {
         ctx.term.warn(format!(
-            "the policy has {size} characters: IAM takes {MAX_INLINE} for all inline policies of a role and \
-                 {MAX_MANAGED} for a managed policy; print it for fewer resources at a time"
+            "the policy has {size} characters; the IAM limit is {MAX_INLINE} for all inline policies of a role and {MAX_MANAGED} for a managed policy: print it for fewer resources at a time"
         ));
     } else if size > MAX_MANAGED {
         ctx.term.warn(format!(
-            "the policy has {size} characters: enough for an inline policy, too many for a managed one ({MAX_MANAGED})"
+            "the policy has {size} characters: it fits in an inline policy, but not in a managed one ({MAX_MANAGED})"
         ));
     }
     match ctx.term.format() {

@@ -25,9 +25,9 @@ pub enum AccessArg {
     Read,
     /// Put, update and delete
     Write,
-    /// Both
+    /// Read and write
     ReadWrite,
-    /// The table's streams
+    /// Read the table's streams
     Stream,
     /// Everything on the table, its indexes and streams
     Full,
@@ -48,13 +48,13 @@ impl From<AccessArg> for Access {
 /// What narrows access to tables.
 #[derive(Debug, Clone, Args)]
 pub struct Narrow {
-    /// Only this index, instead of all (can be repeated)
+    /// Limit access to this index, instead of all (can be repeated)
     #[arg(long, value_name = "INDEX")]
     pub index: Vec<String>,
-    /// No index
+    /// Grant no access to indexes
     #[arg(long, conflicts_with = "index")]
     pub no_indexes: bool,
-    /// Only items whose partition key equals this tag of the caller, such as kubernetes-namespace; without Scan
+    /// Limit access to items whose partition key equals this session tag, such as kubernetes-namespace; excludes Scan
     #[arg(long, value_name = "TAG")]
     pub leading_keys: Option<String>,
 }
@@ -75,7 +75,7 @@ impl Narrow {
             let name = grant.table.name();
             if self.leading_keys.is_some() && matches!(grant.access, Access::Stream | Access::Full) {
                 return Err(Failure::usage(format!(
-                    "--leading-keys: access `{}` to table `{name}` cannot be held to partition keys",
+                    "--leading-keys: access `{}` to table `{name}` cannot be limited to partition keys",
                     grant.access
                 ))
                 .hint("choose `read`, `write` or `read-write`"));
@@ -84,7 +84,7 @@ impl Narrow {
             if indexes && matches!(grant.access, Access::Write | Access::Stream) {
                 let flag = if self.no_indexes { "--no-indexes" } else { "--index" };
                 return Err(Failure::usage(format!(
-                    "{flag}: access `{}` to table `{name}` reads no index anyway",
+                    "{flag}: access `{}` to table `{name}` does not include indexes",
                     grant.access
                 )));
             }
@@ -104,14 +104,14 @@ impl Narrow {
         if self.leading_keys.is_none() && self.index.is_empty() {
             return Ok(());
         }
-        Err(Failure::usage("`--leading-keys` and `--index` narrow `--dynamodb`, which is not given"))
+        Err(Failure::usage("`--leading-keys` and `--index` need `--dynamodb`"))
     }
 
     /// Warns of a tag that EKS does not send.
     pub fn warn(&self, ctx: &Context) {
         if let Some(tag) = self.leading_keys.as_ref().filter(|tag| !SESSION_TAGS.contains(&tag.as_str())) {
             ctx.term.warn(format!(
-                "`{tag}` is none of the session tags that EKS sends ({}): the role itself has to carry it",
+                "`{tag}` is not a session tag that EKS sends ({}): the role itself must have this tag",
                 SESSION_TAGS.join(", ")
             ));
         }
@@ -120,9 +120,9 @@ impl Narrow {
 
 /// There is nothing to do: neither a grant nor a policy is named.
 pub fn nothing_named(verb: &str) -> Failure {
-    let others = if verb == "print" { "" } else { ", or a policy by `--policy-arn ARN` or `--policy-file FILE`" };
-    Failure::usage(format!("nothing to {verb}: no access is named"))
-        .hint(format!("name it, such as `--dynamodb TABLE`, `--s3 BUCKET=read` or `--add-on NAME`{others}"))
+    let others = if verb == "print" { "" } else { ", or a policy with `--policy-arn ARN` or `--policy-file FILE`" };
+    Failure::usage(format!("nothing to {verb}: no access specified"))
+        .hint(format!("specify it, for example `--dynamodb TABLE`, `--s3 BUCKET=read` or `--add-on NAME`{others}"))
 }
 
 /// Tables as they are named, as ARNs: what a name leaves open is the cluster's. With ARNs alone no cluster is needed.
@@ -136,7 +136,7 @@ pub async fn complete(ctx: &Context, texts: &[TableText], default: Access) -> Re
     }
     let cluster = match ctx.cluster().await {
         Ok(cluster) => &cluster.arn,
-        Err(failure) => return Err(failure.hint("or give the tables by their ARNs, which need no cluster")),
+        Err(failure) => return Err(failure.hint("or pass the ARNs of the tables: they need no cluster")),
     };
     let complete = |t: &TableText| TableGrant::new(t.at(&cluster.partition, &cluster.region, &cluster.account), of(t));
     Ok(texts.iter().map(complete).collect())
@@ -168,7 +168,7 @@ async fn at_home<T>(
     }
     match Box::pin(ctx.cluster()).await {
         Ok(cluster) => Ok(texts.iter().filter_map(|text| of(text, Some(&cluster.arn))).collect()),
-        Err(failure) => Err(failure.hint("or give the resources by their ARNs, which need no cluster")),
+        Err(failure) => Err(failure.hint("or pass the ARNs of the resources: they need no cluster")),
     }
 }
 
@@ -196,14 +196,14 @@ pub async fn read_tables(ctx: &Context, grants: &mut [TableGrant]) -> Result<()>
     if grants.is_empty() {
         return Ok(());
     }
-    let seen = ctx.deadline.within("looking at the tables", observe::tables(ctx.tables()?, grants)).await?;
+    let seen = ctx.deadline.within("reading the tables", observe::tables(ctx.tables()?, grants)).await?;
     for table in seen.values().filter_map(|seen| seen.known()?.as_ref()) {
         observe::usable_key(table)?;
     }
     let gone =
         seen.iter().filter(|(_, table)| matches!(table, Observed::Known(None))).map(|(arn, _)| arn.clone()).collect();
     let near = observe::names::near_tables(ctx.tables()?, gone);
-    let near = ctx.deadline.within("looking for tables with similar names", near).await?;
+    let near = ctx.deadline.within("searching for tables with similar names", near).await?;
     let mut said = Vec::new();
     for grant in grants {
         grant.missing = near.get(&grant.table).cloned();
@@ -216,8 +216,7 @@ pub async fn read_tables(ctx: &Context, grants: &mut [TableGrant]) -> Result<()>
         }
         if let Some(key) = &grant.key {
             ctx.term.note(format!(
-                "table {} is encrypted with KMS key {key}: its use through DynamoDB is granted too (a key that AWS manages \
-                 does not need it)",
+                "table {} is encrypted with KMS key {key}: use of the key through DynamoDB is granted too (not needed for an AWS managed key)",
                 grant.table.name()
             ));
         }

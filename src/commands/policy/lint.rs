@@ -16,19 +16,20 @@ use crate::{
     output::Format,
 };
 
-/// Check the files of permission policies without calling AWS
+/// Check permission policy files without calling AWS
 ///
-/// Reports what IAM refuses (syntax, unknown keys, Sids, a Principal, size, ...) and what cannot work (placeholders, invalid
-/// accounts and regions) as errors; wildcards, and actions that podid does not know, as warnings. `podid policy attach`,
-/// `podid associate` and `podid role create` check a --policy-file in the same way before they change anything. The output of
-/// aws iam get-policy-version, aws iam get-role-policy and iam-policy-autopilot is accepted too. Exits with 3 when there is an error.
+/// Reports as errors what IAM rejects (syntax, unknown keys, Sids, a Principal, size, ...) and what cannot work
+/// (placeholders, invalid accounts and regions); as warnings wildcards, and actions that podid does not know. `podid
+/// policy attach`, `podid associate` and `podid role create` check a --policy-file in the same way before they change
+/// anything. The output of aws iam get-policy-version, aws iam get-role-policy and iam-policy-autopilot is accepted
+/// too. Exits with 3 if there is an error.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Lint {
     /// Policy documents in JSON; - reads one from stdin
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Warnings count as errors
+    /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
 }

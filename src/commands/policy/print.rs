@@ -21,8 +21,8 @@ use crate::{
 
 /// Print the least-privilege policy for tables, buckets, queues, add-ons and other resources
 ///
-/// A resource is a name in the cluster's region, region:name, or an ARN; with ARNs alone no cluster is needed. All that is
-/// named goes into one policy document, with the statements that `podid policy attach` writes. The policy goes to stdout,
+/// A resource is a name in the cluster's region, region:name, or an ARN; with ARNs alone no cluster is needed. podid
+/// prints one policy document, with the statements that `podid policy attach` writes. The policy goes to stdout,
 /// everything else to stderr: also the ARN of the managed policy, for an add-on that AWS has one for.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -37,7 +37,7 @@ pub struct Print {
     add_on: Vec<AddOnText>,
     #[command(flatten, next_help_heading = None)]
     narrow: Narrow,
-    /// Do not look at the tables: with ARNs, no call at all
+    /// Do not read the tables; with ARNs, podid then calls no service
     #[arg(long)]
     no_lookup: bool,
 }

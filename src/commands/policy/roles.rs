@@ -20,11 +20,12 @@ use crate::{
     plan::{self, Policies, RoleOwnership},
 };
 
-/// Put policies on a role
+/// Attach policies to a role
 ///
-/// Access to tables goes into podid's own inline policy podid-dynamodb, that to all else into podid-access, what an add-on needs
-/// into podid-add-on-NAME, statement by statement: podid's own are brought up to date in place, all others stay. A policy file becomes an inline policy of the file's name. What is there already is not written again,
-/// and IAM's size limits are checked over all inline policies of the role before any call.
+/// Access to tables goes into podid's own inline policy podid-dynamodb, what an add-on needs into podid-add-on-NAME, and
+/// all other access into podid-access. podid updates its own statements in place and keeps all others. A policy file becomes
+/// an inline policy named after the file. Policies that the role has already are not written again, and IAM's size limits
+/// are checked over all inline policies of the role before anything is changed.
 #[derive(Debug, Args)]
 #[command(after_long_help = ATTACH_EXAMPLES)]
 pub struct Attach {
@@ -39,10 +40,10 @@ pub struct Attach {
     changing: Changing,
 }
 
-/// Take policies off a role
+/// Detach policies from a role
 ///
-/// Removes exactly what is named: the statements of a resource from podid's own inline policies (the policy itself once it is
-/// empty), managed policies, and inline policies by the name of their file, which need not exist any more.
+/// Removes exactly what is named: the statements for a resource from podid's own inline policies (and a policy that
+/// becomes empty), managed policies, and inline policies by the name of their file, which need not exist.
 #[derive(Debug, Args)]
 #[command(after_long_help = DETACH_EXAMPLES)]
 pub struct Detach {
@@ -128,7 +129,7 @@ impl Attach {
         })
         .map_err(shared::refused)?;
         shared::check_attached(ctx, &mut plan).await?;
-        let nothing = format!("role {} has these policies: nothing to change", role.name);
+        let nothing = format!("role {} already has these policies: nothing to change", role.name);
         account::carry_out(ctx, &role.arn, plan, &self.changing, &nothing).await
     }
 }
@@ -178,7 +179,7 @@ impl Detach {
             ..Policies::keep(&role.name, RoleOwnership::Shared, (&view.attached, &view.inline), Provenance::Flags)
         })
         .map_err(shared::refused)?;
-        let nothing = format!("nothing to take off role {}", role.name);
+        let nothing = format!("nothing to detach from role {}", role.name);
         account::carry_out(ctx, &role.arn, plan, &self.changing, &nothing).await
     }
 }

@@ -170,7 +170,7 @@ pub(super) async fn roll(
         .map(|r| rolling.name(&r.step))
         .collect();
     if !left.is_empty() {
-        ctx.term.warn(format!("not restarted, as one before failed: {}", left.join(", ")));
+        ctx.term.warn(format!("not restarted, because an earlier restart failed: {}", left.join(", ")));
     }
     Ok((reports, rollouts))
 }
@@ -186,7 +186,8 @@ async fn ask(ctx: &Context, kube: &dyn Kubernetes, parts: &[RestartBatch<'_>]) -
     let answers: Vec<_> = asked.buffered(observe::CONCURRENCY).collect().await;
     for (subject, answer) in answers {
         if let Some(why) = answer? {
-            ctx.term.warn(format!("could not check before the restart how new pods of {subject} are injected: {why}"));
+            ctx.term
+                .warn(format!("could not check before the restart whether new pods of {subject} are injected: {why}"));
         }
     }
     Ok(())
@@ -294,7 +295,7 @@ impl Rolling<'_> {
         let deadline = &self.ctx.deadline;
         let present = deadline.within(&format!("reading {}", self.called(id)), self.kube.workload(id)).await?;
         let present = present.ok_or_else(|| {
-            Failure::failed(format!("cannot restart `{id}` in `{}`", id.namespace)).because("it is gone")
+            Failure::failed(format!("cannot restart `{id}` in `{}`", id.namespace)).because("it was deleted")
         })?;
         deadline.may_begin(what)?;
         Ok(present)
@@ -315,7 +316,7 @@ impl Rolling<'_> {
             return false;
         }
         let Some(before) = before else {
-            failed.causes.push("not rolled back: this run did not begin that rollout".to_owned());
+            failed.causes.push("not rolled back: this run did not start the rollout".to_owned());
             return false;
         };
         let step = |revision| Step::RollBack { workload: workload.id.clone(), revision, spread: self.way.spread };
@@ -343,11 +344,11 @@ impl Rolling<'_> {
         failed.hints.retain(|hint| *hint != undo);
         match self.watch(part, &back, "rolled back").await.result {
             Ok(()) => {
-                failed.causes.push("it was rolled back: the earlier revision runs again".to_owned());
+                failed.causes.push("it was rolled back: the earlier revision is running again".to_owned());
                 true
             }
             Err(again) => {
-                failed.causes.push(format!("it was rolled back, but that does not end well either: {again}"));
+                failed.causes.push(format!("it was rolled back, but the rollback failed too: {again}"));
                 false
             }
         }
@@ -368,7 +369,7 @@ pub fn verdict(rollouts: &[Rollout], outcome: &Outcome) -> Result<()> {
     match failed[..] {
         [] => Ok(()),
         [one] => Err(one.clone()),
-        [first, ..] => Err(first.clone().context(format!("{} did not end well", count(failed.len(), "rollout")))),
+        [first, ..] => Err(first.clone().context(format!("{} failed", count(failed.len(), "rollout")))),
     }
 }
 

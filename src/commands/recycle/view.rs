@@ -134,7 +134,11 @@ async fn within(
         )?;
         let (pods, mut workloads) = both(pods, workloads).map_err(|why| {
             let failure = unread(&format!("the workloads and pods of {what} could not be read"), &why);
-            if place.is_none() { failure.hint("name fewer namespaces: each is then read by itself") } else { failure }
+            if place.is_none() {
+                failure.hint("name single namespaces: podid then reads each of them separately")
+            } else {
+                failure
+            }
         })?;
         workloads.extend(observe::rollouts(kube, &pods, *place).await?);
         Ok::<_, Failure>((pods, workloads, cron_jobs))

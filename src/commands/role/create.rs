@@ -25,25 +25,25 @@ use crate::{
 
 /// Create a role that trusts Pod Identity, for a service account or the whole cluster
 ///
-/// The role is tagged as podid's. One that podid created before is completed; one of that name that others created, or that
-/// allows more than was asked for, is refused, unless --adopt says to take it over: podid's tags and statement are added
-/// then, and all else stays.
+/// The role gets podid's tags. A role that podid created before is completed. A role of that name that others
+/// created, or that allows more than requested, is refused without --adopt; with it, podid adds its tags and its
+/// statement, and changes nothing else.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Create {
     /// Name of the role
     #[arg(value_name = "NAME")]
     name: String,
-    /// Whom it is for [default: every service account of the cluster]
+    /// Service account that may assume the role [default: every service account of the cluster]
     #[arg(long, value_name = "NAMESPACE/SERVICE_ACCOUNT")]
     service_account: Option<ServiceAccount>,
-    /// Whom the trust policy admits [default: service-account with --service-account, else cluster]
+    /// Who may assume the role [default: service-account with --service-account, else cluster]
     #[arg(long, value_enum, value_name = "SCOPE")]
     scope: Option<ScopeArg>,
-    /// For associations that send no session tags: trust the cluster by its ARN
+    /// For associations with disabled session tags: trust the cluster by its ARN
     #[arg(long)]
     disable_session_tags: bool,
-    /// Path [default: /podid/]
+    /// Path of the role [default: /podid/]
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
     /// Permissions boundary
@@ -129,7 +129,7 @@ impl Create {
             ctx.term.warn(warning);
         }
         if plan.is_empty() {
-            ctx.term.status(format!("role {} is as wanted: nothing to change", self.name));
+            ctx.term.status(format!("role {} is already as requested: nothing to change", self.name));
         } else {
             shared::show_plan(ctx, &plan, &self.changing).await?;
         }
@@ -142,7 +142,7 @@ impl Create {
         let code = account::finish(ctx, &arn, plan).await?;
         if let (true, Some(subject)) = (changed, &self.service_account) {
             let name = &self.name;
-            ctx.term.hint(format!("let it act as the role with `podid associate {subject} --role {name}`"));
+            ctx.term.hint(format!("associate it with the role: `podid associate {subject} --role {name}`"));
         }
         Ok(code)
     }

@@ -16,19 +16,20 @@ use crate::{
     plan::{self, Plan},
 };
 
-/// Delete a role that nobody uses any more
+/// Delete an unused role
 ///
-/// Managed policies are detached and inline ones deleted first. Refused while an association uses it, in the cluster at
-/// hand or in another that its trust policy names, in whatever region; where the trust policy names no cluster, every region
-/// is searched. A role that may have more users, or that podid did not create for this cluster, takes --force. Refused too
-/// while an EC2 instance profile holds it. Always asks for the cluster's name. A role that is gone already is no error.
+/// Detaches managed policies and deletes inline ones first. Refused if an association uses the role, in this cluster
+/// or in another that its trust policy names, in any region; if the trust policy names no cluster, every region is
+/// searched. A role that may have more users, or that podid did not create for this cluster, needs --force. Also
+/// refused if the role is in an EC2 instance profile. Always asks for the cluster name. A role that does not exist is
+/// no error.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Delete {
     /// The role, by name or ARN
     #[arg(value_name = "ROLE")]
     role: RoleRef,
-    /// Delete it although it may have users that could not be looked for, or was not created by podid for this cluster
+    /// Delete the role even if podid could not check all of its users, or did not create it for this cluster
     #[arg(long)]
     force: bool,
     #[command(flatten)]
@@ -53,7 +54,7 @@ impl Delete {
         let (cluster, doomed) = futures::join!(ctx.cluster(), read);
         let cluster = cluster?;
         let Some(doomed) = doomed? else {
-            ctx.term.status(format!("there is no role {name}: nothing to delete"));
+            ctx.term.status(format!("role {name} does not exist: nothing to delete"));
             let arn = match &self.role {
                 RoleRef::Arn(arn) => arn.clone(),
                 RoleRef::Name(name) => {
@@ -90,7 +91,7 @@ impl Delete {
             search.cluster(&here.arn).await?;
             search.trusted([&role.trust]).await
         };
-        let read = ctx.deadline.within("looking for users of the role", read).await;
+        let read = ctx.deadline.within("searching for users of the role", read).await;
         line.clear();
         read?;
         let mut usage = search.usage(&role.arn, &role.trust, |_| false);
@@ -105,7 +106,7 @@ impl Delete {
                 None if *cluster == here.name => format!("`podid disassociate {subject}`"),
                 None => format!("`podid disassociate {subject} --cluster {cluster}`"),
             };
-            format!("end its associations first: {command}")
+            format!("delete its associations first: {command}")
         };
         let warning = plan::unused(&role.name, &usage, self.force, end).map_err(shared::refused)?;
         Ok(warning.into_iter().collect())

@@ -23,19 +23,20 @@ use crate::{
     },
 };
 
-/// List the roles that trust Pod Identity, with the associations that use each
+/// List the roles that trust Pod Identity, with the associations that use them
 ///
-/// Costs one call per 1,000 roles of the account; the trust policies come with them. Who uses them costs one List per 100
-/// associations of the cluster and one Describe each; `-o name` without --unused asks for none of it. With --unused, the
-/// other clusters that the trust policies of roles without users name are read too, in their regions, and every region where
-/// one names no cluster. A role is listed as possibly in use where that leaves a doubt; `-o name` leaves it out.
+/// Makes one call per 1,000 roles of the account, which returns the trust policies too. Finding out which
+/// associations use them takes one List call per 100 associations of the cluster and one Describe call for each; `-o
+/// name` without --unused makes none of these. With --unused, podid also reads the other clusters that the trust
+/// policies of unused roles name, in their regions, and every region if one names no cluster. A role that may still
+/// have users is listed as possibly in use; `-o name` omits it.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct List {
     /// Only roles that no association uses
     #[arg(long)]
     unused: bool,
-    /// Look for users in every cluster of the region, instead of one
+    /// Look for associations in all clusters of the region, instead of one
     #[arg(long)]
     all_clusters: bool,
 }
@@ -100,7 +101,7 @@ impl List {
         let rows = rows.collect();
         if let Some(users) = &users {
             if users.clusters.is_empty() {
-                ctx.term.note("no cluster is named: who uses the roles was not asked");
+                ctx.term.note("no cluster specified: associations were not read");
             }
             users.warn(ctx);
         }
@@ -121,7 +122,7 @@ impl List {
         Self::check(&users)?;
         roles.retain(|role| users.of(&role.arn).is_empty());
         let trusts = roles.iter().map(|role| &role.trust);
-        ctx.deadline.within("looking for users elsewhere", search.trusted(trusts)).await?;
+        ctx.deadline.within("searching for users in other clusters", search.trusted(trusts)).await?;
         let rows = roles.into_iter().filter_map(|role| {
             let Usage { users, doubts, .. } = search.usage(&role.arn, &role.trust, |_| false);
             users.is_empty().then_some(Row { role, users: Some(users), doubts })
@@ -133,7 +134,7 @@ impl List {
             rows.retain(|row| row.doubts.is_empty());
             if rows.len() < all {
                 let left = shared::count(all - rows.len(), "role");
-                ctx.term.note(format!("{left} possibly in use left out: see `podid role list --unused`"));
+                ctx.term.note(format!("{left} possibly in use omitted: list them with `podid role list --unused`"));
             }
         }
         Ok((rows, Some(users), total))
@@ -144,7 +145,7 @@ impl List {
             let total = shared::count(total, "role");
             ctx.term.note(match users.filter(|_| self.unused) {
                 Some(users) => {
-                    format!("no role that trusts Pod Identity is without users in {} ({total} read)", users.place())
+                    format!("no unused roles that trust Pod Identity in {} ({total} read)", users.place())
                 }
                 None => format!("no role of this account trusts Pod Identity ({total} read)"),
             });
@@ -161,15 +162,11 @@ impl List {
     /// A read that did not finish is never taken for "unused".
     fn check(users: &Users) -> Result<()> {
         if users.clusters.is_empty() {
-            return Err(Failure::usage("`--unused` needs to know in which clusters to look")
-                .hint("give `--cluster NAME` or `--all-clusters`"));
+            return Err(Failure::usage("`--unused` needs a cluster").hint("pass `--cluster NAME` or `--all-clusters`"));
         }
         if let Some((cluster, why)) = users.unread.first() {
-            return Err(Failure::new(
-                Code::Denied,
-                format!("cannot tell which roles are unused in cluster `{cluster}`"),
-            )
-            .because(why.clone()));
+            return Err(Failure::new(Code::Denied, format!("cannot determine which roles cluster `{cluster}` uses"))
+                .because(why.clone()));
         }
         Ok(())
     }
@@ -198,7 +195,7 @@ fn json_of(rows: &[Row], unused: bool) -> Vec<Value> {
                 "roleName": row.role.name,
                 "roleArn": row.role.arn,
                 "createdAt": row.role.created_at,
-                "admits": trust::admits(&row.role.trust),
+                "mayAssume": trust::admits(&row.role.trust),
                 "associations": row.users,
             });
             if let (true, Value::Object(map)) = (unused, &mut value) {

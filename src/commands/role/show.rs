@@ -20,14 +20,14 @@ use crate::{
     output::{Format, block::Block},
 };
 
-/// Show one role: trust, whom it admits, policies, tags, and the associations that use it
+/// Show a role: trust policy, who may assume it, policies, tags, and the associations that use it
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Show {
     /// The role, by name or ARN
     #[arg(value_name = "ROLE")]
     role: RoleRef,
-    /// Look for users in every cluster of the region, instead of one
+    /// Look for associations in all clusters of the region, instead of one
     #[arg(long)]
     all_clusters: bool,
 }
@@ -77,10 +77,10 @@ impl Show {
             Format::Table | Format::Wide => {
                 ctx.term.emit_block(&view.block())?;
                 if view.users.clusters.is_empty() {
-                    ctx.term.note("no cluster is named: who uses the role was not asked");
+                    ctx.term.note("no cluster specified: associations were not read");
                 }
                 if !view.findings.is_empty() {
-                    ctx.term.hint(format!("see the corrected trust policy with `podid role trust {name}`"));
+                    ctx.term.hint(format!("check the corrected trust policy with `podid role trust {name}`"));
                 }
             }
         }
@@ -107,7 +107,7 @@ impl View {
         json!({
             "role": self.role,
             "trust": {
-                "admits": trust::admits(&self.role.trust),
+                "mayAssume": trust::admits(&self.role.trust),
                 "others": trust::others(&self.role.trust),
                 "findings": self.findings,
             },
@@ -121,7 +121,7 @@ impl View {
     fn block(&self) -> Block {
         let role = &self.role;
         let admits = trust::admits(&role.trust);
-        let admits = if admits.is_empty() { vec!["nobody by Pod Identity".to_owned()] } else { admits };
+        let admits = if admits.is_empty() { vec!["no service account (Pod Identity)".to_owned()] } else { admits };
         let others = trust::others(&role.trust);
         let mut block = Block::new()
             .field("Role", &role.name)
@@ -129,7 +129,7 @@ impl View {
             .maybe("Permissions boundary", role.permissions_boundary.clone())
             .list("Admits", admits);
         if !others.is_empty() {
-            block = block.list("Trusts also", others);
+            block = block.list("Also trusts", others);
         }
         if !self.findings.is_empty() {
             block = block.list("Mistakes", self.findings.iter().map(line));
@@ -142,7 +142,7 @@ impl View {
                 format!("{}{how}", user.shown(several))
             });
             let shown: Vec<String> = shown.collect();
-            let none = vec![format!("nobody in {}", self.users.place())];
+            let none = vec![format!("none in {}", self.users.place())];
             block = block.list("Used by", if shown.is_empty() { none } else { shown });
         }
         block
@@ -154,18 +154,18 @@ impl View {
         let mut lines = Vec::new();
         match &self.attached {
             Observed::Known(arns) => lines.extend(arns.iter().cloned()),
-            Observed::Unreadable(why) => lines.push(format!("attached ones could not be read ({why})")),
+            Observed::Unreadable(why) => lines.push(format!("attached policies could not be read ({why})")),
             Observed::NotRequested => {}
         }
         match &self.inline {
             Observed::Known(names) => lines.extend(names.iter().map(|name| {
-                let whose = if policy::is_podids(name) { "inline, podid's" } else { "inline" };
+                let whose = if policy::is_podids(name) { "inline, from podid" } else { "inline" };
                 format!("{name} ({whose})")
             })),
-            Observed::Unreadable(why) => lines.push(format!("inline ones could not be read ({why})")),
+            Observed::Unreadable(why) => lines.push(format!("inline policies could not be read ({why})")),
             Observed::NotRequested => {}
         }
-        if lines.is_empty() { vec!["none: the role may do nothing".to_owned()] } else { lines }
+        if lines.is_empty() { vec!["none: AWS denies every call of the role".to_owned()] } else { lines }
     }
 }
 

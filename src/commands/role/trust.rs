@@ -23,16 +23,17 @@ use crate::{
     plan::Plan,
 };
 
-/// Find the mistakes in a role's trust policy, and mend them
+/// Find and fix mistakes in a role's trust policy
 ///
-/// Without --service-account: what can admit nobody, whoever asks. With it: also whether this service account of the
-/// cluster is admitted. The corrected policy is shown as a diff and keeps every other statement, in order; --fix writes
-/// it. Exits with 3 when there is a mistake.
+/// Without --service-account, podid reports statements that can allow no service account at all. With it, podid also
+/// checks whether that service account of the cluster may assume the role. The corrected policy is shown as a diff
+/// and keeps every other statement, in order; --fix writes it. Exits with 3 if there is a mistake.
 ///
-/// With --service-account, the corrected policy allows that service account and nobody else whom the present one does
-/// not allow: podid adds a statement of its own where a corrected one would allow more. (With session tags disabled,
-/// the narrowest statement allows the whole cluster.) Without it, each statement is corrected as it is written, and then
-/// allows everybody whom its own conditions name. A principal that another service may have is never changed.
+/// With --service-account, the corrected policy allows that service account and nothing else that the current one
+/// does not allow: if correcting a statement would allow more, podid adds its own statement instead. (With session
+/// tags disabled, the narrowest statement allows the whole cluster.) Without it, each statement is corrected as it is
+/// written, and then allows everything that its conditions name. A principal that may belong to another service is
+/// never changed.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
@@ -40,19 +41,19 @@ pub struct Trust {
     /// The role, by name or ARN
     #[arg(value_name = "ROLE")]
     role: RoleRef,
-    /// Whom it has to admit
+    /// Service account that must be allowed to assume the role
     #[arg(long, value_name = "NAMESPACE/SERVICE_ACCOUNT")]
     service_account: Option<ServiceAccount>,
     /// Write the corrected trust policy
     #[arg(long)]
     fix: bool,
-    /// With --fix: show the plan and send no write
+    /// With --fix: show the plan without changing anything
     #[arg(long, requires = "fix")]
     dry_run: bool,
-    /// With --dry-run: exit 3 when anything would change
+    /// With --dry-run: exit with 3 if anything would change
     #[arg(long, requires = "dry_run")]
     exit_code: bool,
-    /// With --fix: do not ask
+    /// With --fix: skip confirmation prompts
     #[arg(long, short, requires = "fix")]
     yes: bool,
 }
@@ -95,7 +96,8 @@ impl Trust {
         }
         if view.corrected.is_some() {
             let subject = self.service_account.as_ref().map_or(String::new(), |s| format!(" --service-account {s}"));
-            ctx.term.hint(format!("write the corrected one with `podid role trust {}{subject} --fix`", view.role.name));
+            ctx.term
+                .hint(format!("write the corrected policy with `podid role trust {}{subject} --fix`", view.role.name));
         } else {
             self.helpless(ctx, &view);
         }
@@ -133,7 +135,7 @@ impl Trust {
         let verdict = request.as_ref().map(|request| trust::evaluate(&role.trust, request));
         if let Err(Unfixable::TooLong(long)) = corrected {
             return Err(Failure::usage(format!("the corrected trust policy of role `{}` {long}", role.name))
-                .hint(format!("shorten the present one: {}", trust::SHORTEN)));
+                .hint(format!("shorten the current one: {}", trust::SHORTEN)));
         }
         let (corrected, unfixable) = match corrected {
             Ok(after) => (Some(after), None),
@@ -150,11 +152,11 @@ impl Trust {
         match (&view.verdict, &self.service_account) {
             (Some(Verdict::Unknown(reasons)), Some(subject)) => {
                 for reason in reasons {
-                    ctx.term.warn(format!("whether role {name} admits {subject} cannot be told: {reason}"));
+                    ctx.term.warn(format!("cannot determine whether {subject} may assume role {name}: {reason}"));
                 }
             }
-            (Some(_), Some(subject)) => ctx.term.status(format!("role {name} admits {subject}: no mistake found")),
-            _ => ctx.term.status(format!("no mistake found in the trust policy of role {name}")),
+            (Some(_), Some(subject)) => ctx.term.status(format!("{subject} may assume role {name}: no mistakes found")),
+            _ => ctx.term.status(format!("no mistakes found in the trust policy of role {name}")),
         }
     }
 
@@ -163,7 +165,7 @@ impl Trust {
         let role = &view.role;
         match &view.unfixable {
             Some(Unfixable::Denied) => {
-                ctx.term.hint("take the statement that denies it away: no added statement overrules a Deny");
+                ctx.term.hint("remove the statement that denies it: no added statement overrules a Deny");
             }
             Some(Unfixable::SidTaken(taken)) => {
                 ctx.term.hint(format!("podid cannot add its statement: {taken}"));
@@ -173,7 +175,7 @@ impl Trust {
                 if trust::corrected(&role.trust, &Lint { role: &role.arn, request: None }).is_ok() {
                     let name = &role.name;
                     ctx.term.hint(format!(
-                        "correcting that would allow others too: see whom with `podid role trust {name}`"
+                        "correcting it would allow other users too: list them with `podid role trust {name}`"
                     ));
                 }
             }
@@ -181,10 +183,10 @@ impl Trust {
                 Some(long) => {
                     ctx.term
                         .hint(format!("with the shortest statement for one service account the trust policy {long}"));
-                    ctx.term.hint(format!("shorten the present one: {}", trust::SHORTEN));
+                    ctx.term.hint(format!("shorten the current one: {}", trust::SHORTEN));
                 }
                 None => {
-                    ctx.term.hint("whom it should admit only you know: name one with `--service-account NS/SA`");
+                    ctx.term.hint("name the service account that may assume it with `--service-account NS/SA`");
                 }
             },
         }
@@ -208,7 +210,7 @@ impl Trust {
         let empty = plan.is_empty();
         let nothing = match view.findings[..] {
             [] => String::new(),
-            _ => format!("nothing that podid can change in the trust policy of role {}", view.role.name),
+            _ => format!("podid can change nothing in the trust policy of role {}", view.role.name),
         };
         let code = account::carry_out(ctx, &view.role.arn, plan, &changing, &nothing).await?;
         Ok(if code == Code::Ok && empty && !view.findings.is_empty() { Code::Difference } else { code })
@@ -225,7 +227,7 @@ impl View {
 
     fn json(&self) -> Value {
         let verdict = self.verdict.as_ref().map(|verdict| match verdict {
-            Verdict::Admits => "admits",
+            Verdict::Admits => "allows",
             Verdict::Refuses(_) => "refuses",
             Verdict::Unknown(_) => "unknown",
         });

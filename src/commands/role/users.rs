@@ -42,7 +42,7 @@ impl Users {
     /// Warns of what could not be looked at.
     pub fn warn(&self, ctx: &Context) {
         for (cluster, why) in &self.unread {
-            ctx.term.warn(format!("who uses roles in cluster {cluster} could not be read: {why}"));
+            ctx.term.warn(format!("could not read which roles cluster {cluster} uses: {why}"));
         }
     }
 }
@@ -56,7 +56,7 @@ pub async fn clusters(ctx: &Context, all: bool) -> Result<Vec<String>> {
         // PODID_CLUSTER is a default; a flag is meant.
         if let Some(Target { cluster: Sourced { from: Origin::Flag(flag), .. }, .. }) = ctx.optional_target()? {
             return Err(
-                Failure::usage(format!("`--all-clusters` and `{flag}` contradict each other")).hint("give one of them")
+                Failure::usage(format!("`--all-clusters` conflicts with `{flag}`")).hint("pass only one of them")
             );
         }
         return ctx.deadline.within("listing the clusters", ctx.eks()?.clusters()).await;

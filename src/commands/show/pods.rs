@@ -77,7 +77,7 @@ fn injected(pod: &Pod, association: Option<&Association>) -> String {
         Injection::No => "not injected".to_owned(),
         Injection::Partly(missing) => format!("partly (without: {})", missing.join(", ")),
         Injection::Injected => match association.and_then(|association| staleness::stale(pod, association)) {
-            Some(why) => format!("stale ({why})"),
+            Some(why) => format!("needs restart ({why})"),
             None => "injected".to_owned(),
         },
     }

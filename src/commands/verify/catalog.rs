@@ -1,4 +1,4 @@
-//! The catalogue of checks: `--list-checks` and `--explain`. No service is asked.
+//! The catalog of checks: `--list-checks` and `--explain`. No service is asked.
 
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ pub(super) fn list(ctx: &Context) -> Result<Code> {
     if !ctx.term.is_structured() && ctx.term.format() != Format::Name {
         for mode in MODES {
             match mode.coverage {
-                Coverage::Unseen { look } => ctx.term.note(format!("no check can see that {}: {look}", mode.title)),
+                Coverage::Unseen { look } => ctx.term.note(format!("no check can detect that {}: {look}", mode.title)),
                 Coverage::AtCreation { told } => ctx.term.note(format!("{}: {told}", mode.title)),
                 Coverage::Detected { .. } | Coverage::Given { .. } => {}
             }
@@ -46,7 +46,7 @@ pub(super) fn explain(ctx: &Context, id: &str) -> Result<Code> {
         let failure = Failure::usage(format!("--explain: there is no check `{id}`"));
         return Err(match nearest(id, checks::all().map(|check| check.id)).first() {
             Some(near) => failure.hint(format!("did you mean `podid verify --explain {near}`?")),
-            None => failure.hint("see all: `podid verify --list-checks`"),
+            None => failure.hint("list all checks: `podid verify --list-checks`"),
         });
     };
     match ctx.term.format() {
@@ -56,10 +56,10 @@ pub(super) fn explain(ctx: &Context, id: &str) -> Result<Code> {
         Format::Table | Format::Wide => {
             let block = Block::new()
                 .field("Check", check.id)
-                .field("Link", check.link.title())
+                .field("Group", check.link.title())
                 .field("Finds", check.title)
                 .field("Background", check.background)
-                .list("Seen in", modes(check).map(|mode| mode.title))
+                .list("Detects", modes(check).map(|mode| mode.title))
                 .list("Needs", needs(check))
                 .list("Sources", check.sources.iter().copied());
             ctx.term.emit_block(&block)?;

@@ -28,7 +28,7 @@ impl Verify {
         }
         let clusters = self.clusters(ctx).await?;
         if clusters.is_empty() {
-            ctx.term.note("there is no cluster in this region and account");
+            ctx.term.note("this account has no clusters in this region");
         }
         let reads = clusters.into_iter().map(|cluster| async move {
             let read = self.read_and_check(&ctx.of_cluster(&cluster), true).await;
@@ -57,8 +57,8 @@ impl Verify {
     /// Their names or ARNs, each once.
     async fn clusters(&self, ctx: &Context) -> Result<Vec<String>> {
         if ctx.reaches_by_kubeconfig() {
-            return Err(Failure::usage("--kubeconfig and --context lead to one cluster")
-                .hint("omit them: podid reaches each cluster by its own endpoint"));
+            return Err(Failure::usage("--kubeconfig and --context select only one cluster")
+                .hint("omit them: podid then connects to each cluster's own endpoint"));
         }
         if !self.all_clusters {
             let mut names: Vec<String> = Vec::new();
@@ -71,7 +71,7 @@ impl Verify {
         }
         if let Some(cluster) = ctx.clusters_by_flag().first() {
             return Err(
-                Failure::usage(format!("--all-clusters contradicts `--cluster {cluster}`")).hint("pass one of them")
+                Failure::usage(format!("--all-clusters conflicts with `--cluster {cluster}`")).hint("pass one of them")
             );
         }
         ctx.deadline.within("listing the clusters", crate::ports::Eks::clusters(&ctx.aws_of_many())).await

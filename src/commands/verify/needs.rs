@@ -12,17 +12,17 @@ use crate::{
     },
 };
 
-const HEADING: &str = "What the workload needs";
+const HEADING: &str = "Permissions to check";
 
-/// What the workload needs.
+/// Permissions to check.
 #[derive(Debug, Args)]
 pub(super) struct Needs {
-    /// An action that the workload makes, and on what: ACTION@TABLE, ACTION@TABLE/index/INDEX, ACTION@ARN, or ACTION@* for
-    /// one that has no resource (can be repeated)
+    /// Check that the role allows this action: ACTION@TABLE, ACTION@TABLE/index/INDEX, ACTION@ARN, or ACTION@* for an
+    /// action without a resource (can be repeated)
     #[arg(id = "needs", long = "needs", value_name = "ACTION@RESOURCE", help_heading = HEADING, conflicts_with_all = ["explain", "list_checks"])]
     actions: Vec<NeedText>,
-    /// A table that the workload uses: name, region:name or ARN, with read (the default), write, read-write, stream or full
-    /// (can be repeated)
+    /// Check access to a DynamoDB table: name, region:name or ARN, with read (the default), write, read-write, stream
+    /// or full (can be repeated)
     #[arg(long, value_name = "TABLE[=ACCESS]", help_heading = HEADING, conflicts_with_all = ["explain", "list_checks"])]
     dynamodb: Vec<TableText>,
     /// Resources of other services.

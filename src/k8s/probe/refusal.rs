@@ -28,7 +28,7 @@ pub(super) fn read(status: &Status) -> Option<Probe> {
     } else if has("exceeded quota") || has("failed quota") {
         "quota"
     } else if has("does not support dry run") {
-        "a webhook that refuses dry runs"
+        "a webhook that rejects dry runs"
     } else if has("admission webhook") || has("ValidatingAdmissionPolicy") {
         "a policy engine"
     } else {

@@ -86,7 +86,7 @@ async fn a_list_that_does_not_end_fails() {
             list("Pod", &[pod("a", "carts")], Some(token))
         });
         let failure = kube.pods(&carts()).await.unwrap_err();
-        assert!(failure.to_string().ends_with("it gave the same page of the list twice"), "{failure}");
+        assert!(failure.to_string().ends_with("it returned the same page of the list twice"), "{failure}");
         assert!(log.lock().unwrap().len() <= 3);
     }
     let asked = AtomicUsize::new(0);
@@ -209,7 +209,7 @@ async fn probes_that_are_refused() {
             "BadRequest",
             "admission webhook \"w\" does not support dry run",
             true,
-            "a webhook that refuses dry runs: ",
+            "a webhook that rejects dry runs: ",
         ),
         (403, "Forbidden", "admission webhook \"w\" denied the request: no", true, "a policy engine: admission"),
         (

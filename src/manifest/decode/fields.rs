@@ -37,13 +37,13 @@ impl Decoder<'_> {
             let whole = fields.path(text);
             if !known.contains(&text.as_str()) {
                 let message = match (text.as_str(), text::nearest(text, known.iter().copied()).first()) {
-                    ("<<", _) => "merge keys are not YAML 1.2: write the keys out, or use `defaults`".to_owned(),
+                    ("<<", _) => "merge keys are not part of YAML 1.2: repeat the keys, or use `defaults`".to_owned(),
                     (_, Some(near)) => format!("unknown key; did you mean `{near}`?"),
-                    (_, None) => format!("unknown key; known are `{}`", known.join("`, `")),
+                    (_, None) => format!("unknown key; known keys are `{}`", known.join("`, `")),
                 };
                 self.say(key.at, &whole, message);
             } else if fields.keys.insert(text, value).is_some() {
-                self.say(key.at, &whole, "this key comes twice");
+                self.say(key.at, &whole, "this key is used twice");
             } else {
                 self.places.insert(whole, value.at);
             }
@@ -170,7 +170,7 @@ impl Decoder<'_> {
         for (index, name) in names.enumerate() {
             if !seen.insert(name) {
                 let at = self.places.get(&format!("{path}[{index}]")).copied().unwrap_or(node.at);
-                self.say(at, &format!("{path}[{index}]"), format!("`{name}` comes twice"));
+                self.say(at, &format!("{path}[{index}]"), format!("`{name}` is used twice"));
             }
         }
     }

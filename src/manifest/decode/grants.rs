@@ -49,7 +49,7 @@ impl Decoder<'_> {
         };
         let actions = self.list(list, &fields.path(ACTIONS), Self::text);
         if actions.is_empty() {
-            self.say(list.at, &fields.path(ACTIONS), "no action is named");
+            self.say(list.at, &fields.path(ACTIONS), "no action specified");
         }
         (!actions.is_empty()).then_some(actions)
     }

@@ -32,7 +32,7 @@ pub(super) fn key_arn(text: &str) -> Result<(), String> {
 
 pub(super) fn table(text: &str) -> Result<(), String> {
     if text.contains('=') {
-        return Err(format!("`{text}` has an access level; it goes under `access`"));
+        return Err(format!("`{text}` has an access level: move it to `access`"));
     }
     text.parse::<TableText>().map(|_| ()).map_err(|e| e.to_string())
 }
@@ -52,12 +52,12 @@ impl Decoder<'_> {
                 self.say(key.at, path, e.to_string());
             }
             if found.insert(name, value_text).is_some() {
-                self.say(key.at, &whole, "this key comes twice");
+                self.say(key.at, &whole, "this key is used twice");
             }
         }
         // podid adds five of its own, and AWS takes 50.
         if found.values().filter(|value| value.is_some()).count() > 45 {
-            self.say(node.at, path, "more than 45 tags: podid adds 5 of its own, and AWS takes 50");
+            self.say(node.at, path, "more than 45 tags: podid adds 5 of its own, and AWS allows 50");
         }
         Some(found)
     }
@@ -91,7 +91,7 @@ impl Decoder<'_> {
                 }
             }
             (Some(_), Some(node)) => {
-                self.say(node.at, &fields.path("file"), "`document` and `file` exclude each other");
+                self.say(node.at, &fields.path("file"), "`document` and `file` cannot be used together");
                 None
             }
             (None, None) => {

@@ -28,11 +28,11 @@ fn all_that_is_wrong_is_said_with_its_place() {
     ))
     .unwrap_err();
     insta::assert_snapshot!(failure.message, @r"
-    6 things are wrong with the file:
+    6 problems in the manifest:
     stdin:3:1: rolez: unknown key; did you mean `roles`?
     3 | rolez: []
       | ^
-    stdin:5:9: roles[0].name: role name `a/b` has a `/`; give the name alone, or the role's ARN
+    stdin:5:9: roles[0].name: role name `a/b` has a `/`: pass only the name, or the role's ARN
     5 | - name: a/b
       |         ^
     stdin:6:10: roles[0].scope: `all` is not a scope: `service-account`, `namespace`, `cluster`, `none`

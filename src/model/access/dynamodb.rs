@@ -59,8 +59,8 @@ pub(super) fn without_resource(action: &str) -> bool {
     NOTHING.iter().any(|name| name.eq_ignore_ascii_case(action))
 }
 
-/// The action that a call is authorised as, where that is another one.
-pub(super) fn authorised_as(call: &str) -> Option<&'static str> {
+/// The action that a call is authorized as, where that is another one.
+pub(super) fn authorized_as(call: &str) -> Option<&'static str> {
     match call {
         "TransactGetItems" => Some("GetItem"),
         "TransactWriteItems" => Some("PutItem, UpdateItem, DeleteItem or ConditionCheckItem"),

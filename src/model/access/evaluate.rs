@@ -1,5 +1,5 @@
 //! What policies say of a call, in three values, where IAM is not asked: identity policies, a boundary, a session policy, a
-//! table's own policy (IAM User Guide, policy evaluation logic). What an organisation's policies say, nobody can read here.
+//! table's own policy (IAM User Guide, policy evaluation logic). What an organization's policies say, nobody can read here.
 
 use serde_json::Value;
 
@@ -218,7 +218,7 @@ fn covers(pattern: &str, call: &Call<'_>, variables: bool, who: &str) -> Truth {
     match filled(pattern, call) {
         Filled::Known(text) => yes(resource_like(&text, call.resource)),
         Filled::Unknown(wide) if resource_like(&wide, call.resource) => {
-            Truth::Maybe(vec![format!("{who} is about {pattern}, whose variable podid cannot know")])
+            Truth::Maybe(vec![format!("{who} applies to {pattern}, whose variable podid cannot evaluate")])
         }
         Filled::Nothing | Filled::Unknown(_) => Truth::No(Vec::new()),
     }
@@ -307,7 +307,7 @@ fn names_principal(principal: &Value, role: &str, accounts: bool) -> Truth {
     }
     let sessions = format!("arn:{partition}:sts::{account}:assumed-role/{}/", crate::model::arn::last(role));
     if names.iter().any(|name| name.starts_with(&sessions)) {
-        return Truth::Maybe(vec!["the table's policy names a session, and podid cannot know which".to_owned()]);
+        return Truth::Maybe(vec!["the table's policy names a session, which podid cannot evaluate".to_owned()]);
     }
     Truth::No(Vec::new())
 }

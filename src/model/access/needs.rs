@@ -31,30 +31,30 @@ enum On {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NeedError {
     /// It has no `@`.
-    #[error("`{0}` names no resource: ACTION@RESOURCE, such as dynamodb:Query@carts/index/*")]
+    #[error("`{0}` has no resource: use ACTION@RESOURCE, such as dynamodb:Query@carts/index/*")]
     Form(String),
     /// Not an action.
-    #[error("`{0}` is no action: SERVICE:ACTION, such as dynamodb:Query")]
+    #[error("`{0}` is not an action: use SERVICE:ACTION, such as dynamodb:Query")]
     Action(String),
     /// Several actions.
-    #[error("`{0}` stands for several actions; name each one, or with --dynamodb TABLE=ACCESS all of an access")]
+    #[error("`{0}` matches several actions: name each one, or an access level with --dynamodb TABLE=ACCESS")]
     Several(String),
     /// The name of a call that IAM knows by another one.
-    #[error("dynamodb:{call} is no action of its own: IAM authorises that call as {action}")]
+    #[error("dynamodb:{call} is not an IAM action: IAM authorizes that call as {action}")]
     Call {
         /// As given.
         call: String,
-        /// What it is authorised as.
+        /// What it is authorized as.
         action: &'static str,
     },
     /// An action that works on something.
-    #[error("`{0}` works on a table: {0}@TABLE, or {0}@TABLE/index/INDEX")]
+    #[error("`{0}` needs a table: use {0}@TABLE, or {0}@TABLE/index/INDEX")]
     Nothing(String),
     /// An action that works on nothing in particular.
-    #[error("`{0}` works on no table: {0}@*")]
+    #[error("`{0}` has no table: use {0}@*")]
     Something(String),
     /// A part that a table does not have.
-    #[error("`{0}` is no part of a table; there are TABLE/index/INDEX and TABLE/stream/LABEL")]
+    #[error("`{0}` is not part of a table: use TABLE/index/INDEX or TABLE/stream/LABEL")]
     Part(String),
     /// Not a table.
     #[error(transparent)]
@@ -114,7 +114,7 @@ fn check_action(action: &str) -> Result<(), NeedError> {
     if !word(service) || !word(name) || service.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(NeedError::Action(action.to_owned()));
     }
-    match dynamodb::authorised_as(name).filter(|_| service == "dynamodb") {
+    match dynamodb::authorized_as(name).filter(|_| service == "dynamodb") {
         Some(action) => Err(NeedError::Call { call: name.to_owned(), action }),
         None => Ok(()),
     }

@@ -140,8 +140,8 @@ impl Keys for Call<'_> {
 
     fn missing(&self, key: &str, who: &str) -> String {
         if key.to_ascii_lowercase().starts_with("aws:principaltag/") && !self.session.tagged {
-            return format!("{who} wants {key}, and session tags are disabled");
+            return format!("{who} requires {key}, and session tags are disabled");
         }
-        format!("{who} wants {key}, which the session does not have")
+        format!("{who} requires {key}, which the session does not have")
     }
 }

@@ -69,11 +69,11 @@ impl AgentPod {
             Trouble::Starting => "its agent pod is starting".to_owned(),
             Trouble::Unready => "its agent pod runs, but is not ready".to_owned(),
             Trouble::Unschedulable(message) => format!("its agent pod cannot be scheduled: {message}"),
-            Trouble::Waiting(reason, message) if message.is_empty() => format!("its agent pod waits: {reason}"),
+            Trouble::Waiting(reason, message) if message.is_empty() => format!("its agent pod is waiting: {reason}"),
             Trouble::Waiting(reason, message) if reason.contains("Image") => {
                 format!("the agent's image cannot be pulled: {reason}: {message}")
             }
-            Trouble::Waiting(reason, message) => format!("its agent pod waits: {reason}: {message}"),
+            Trouble::Waiting(reason, message) => format!("its agent pod is waiting: {reason}: {message}"),
             Trouble::Crash { exit, restarts, .. } => {
                 let end = exit.map_or(String::new(), |exit| format!("exit code {exit}, "));
                 let crash = format!("its agent crashes ({end}restarted {restarts} times)");
@@ -82,7 +82,7 @@ impl AgentPod {
                         format!("{crash}: IPv6 is off on the node, and it cannot bind [fd00:ec2::23]")
                     }
                     (Some(Known::PortTaken), _) => {
-                        format!("{crash}: its port 80 is taken by something else on the node")
+                        format!("{crash}: port 80 is already in use on the node")
                     }
                     (None, Some(log)) => format!("{crash}: {}", words(log)),
                     (None, None) => crash,
@@ -96,13 +96,13 @@ impl AgentPod {
         if let Trouble::Waiting(reason, _) = &self.trouble
             && reason.contains("Image")
         {
-            return Some("nodes without a way to the internet need VPC endpoints for ECR and S3".to_owned());
+            return Some("nodes without internet access need VPC endpoints for ECR and S3".to_owned());
         }
         Some(match self.known()? {
             Known::NoIpv6 => {
-                "keep the agent to IPv4: `podid agent upgrade --configuration-values '{\"agent\":{\"additionalArgs\":{\"-b\":\"169.254.170.23\"}}}'`"
+                "limit the agent to IPv4: `podid agent upgrade --configuration-values '{\"agent\":{\"additionalArgs\":{\"-b\":\"169.254.170.23\"}}}'`"
             }
-            Known::PortTaken => "find what listens on port 80 of the node: a pod with hostNetwork or a hostPort does, or a service of the node",
+            Known::PortTaken => "find what listens on port 80 of the node: a pod with hostNetwork or a hostPort, or a service of the node",
         }
         .to_owned())
     }
@@ -208,7 +208,7 @@ mod tests {
             ),
             (
                 said("listen tcp 169.254.170.23:80: bind: address already in use"),
-                "its agent crashes (exit code 1, restarted 4 times): its port 80 is taken by something else on the node",
+                "its agent crashes (exit code 1, restarted 4 times): port 80 is already in use on the node",
                 true,
             ),
         ] {

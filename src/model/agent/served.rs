@@ -14,7 +14,7 @@ impl AgentState {
         }
         if !self.installed() {
             let none = match &self.addon_unread {
-                Some(why) => format!("no agent was found; the add-on could not be read ({why})"),
+                Some(why) => format!("no agent found; the add-on could not be read ({why})"),
                 None => "the agent is not installed".to_owned(),
             };
             return Some(match self.unsupported() {

@@ -40,8 +40,8 @@ fn each_kind_of_node() {
             ),
         ),
         ("windows", unsupported("Pod Identity does not work on Windows nodes")),
-        ("power", unsupported("there is no agent for the architecture ppc64le")),
-        ("gone", missing("the node is not known")),
+        ("power", unsupported("the agent does not support the architecture ppc64le")),
+        ("gone", missing("the node is unknown")),
     ] {
         assert_eq!(state.ready_on(name), wanted, "{name}");
     }

@@ -32,7 +32,9 @@ pub fn warnings(grants: &[Grant]) -> Vec<String> {
     for grant in grants {
         let Access::Actions(actions) = &grant.access else { continue };
         let wide = actions.iter().filter(|action| action.contains(['*', '?']));
-        found.extend(wide.map(|action| format!("`{action}` allows several actions, and those that AWS adds later")));
+        found.extend(
+            wide.map(|action| format!("`{action}` allows several actions, including those that AWS adds later")),
+        );
         if grant.resource.arn().is_none() {
             found.push(format!("{} is allowed on every resource (`*`)", actions.join(", ")));
         }
@@ -43,7 +45,7 @@ pub fn warnings(grants: &[Grant]) -> Vec<String> {
 /// Checks `service:Action`, whose name may be a pattern.
 pub(super) fn check_action(action: &str) -> Result<(), &'static str> {
     let Some((service, name)) = action.split_once(':') else {
-        return Err("is no action; actions are SERVICE:ACTION, such as s3:GetObjectTagging");
+        return Err("is not an action; actions are SERVICE:ACTION, such as s3:GetObjectTagging");
     };
     let word = |text: &str, others: &[u8]| {
         !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || others.contains(&b))

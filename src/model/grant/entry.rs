@@ -21,7 +21,7 @@ impl Service {
     /// The schema of the list of a file.
     pub fn schema(&self) -> Value {
         let resource = if self.levels.is_empty() {
-            "An ARN, what is below it by `/*`, or `*`.".to_owned()
+            "An ARN, `ARN/*` for everything below it, or `*`.".to_owned()
         } else if self.regional {
             format!("{}{}: a name in the cluster's region, `region:name`, or an ARN.", self.what, self.also)
         } else {
@@ -30,7 +30,7 @@ impl Service {
         let mut properties = Map::new();
         properties.insert(self.key.to_owned(), json!({"type": "string", "description": sentence(&resource)}));
         if let Some(below) = self.below {
-            let text = "Only what is below this prefix; everything if it is omitted.";
+            let text = "Limit access to this prefix; everything if omitted.";
             properties.insert(below.to_owned(), json!({"type": "string", "description": text}));
         }
         let mut required = vec![self.key];

@@ -24,7 +24,7 @@ const fn key(actions: &'static [&'static str]) -> Part {
 pub(super) static KMS: Service = Service {
     flag: "kms",
     what: "a KMS key",
-    also: ", or the keys of an alias by `alias/NAME`",
+    also: ", or the keys of an alias with `alias/NAME`",
     key: "key",
     value: "KEY|ALIAS=ACCESS",
     sid: "PodidKms",
@@ -50,12 +50,12 @@ pub(super) static KMS: Service = Service {
 };
 
 fn check_id(id: &str) -> Result<(), Refused> {
-    check(id, 128, b"-", "is no key ID and no alias; an alias is given as `alias/NAME`")
+    check(id, 128, b"-", "is neither a key ID nor an alias; an alias is written as `alias/NAME`")
 }
 
 fn check_alias(alias: &str) -> Result<(), Refused> {
     if alias.starts_with("alias/aws/") {
-        return Err("is of a key that AWS manages, which only its service uses; no policy has to allow it");
+        return Err("is an AWS managed key, which only its service uses: no policy has to allow it");
     }
     let name = alias.strip_prefix("alias/").unwrap_or(alias);
     check(name, 250, b"/_-", "may have only letters, digits, `/`, `_` and `-`")

@@ -72,7 +72,7 @@ fn namespace(resource: &Resource) -> Value {
 
 fn check_namespace(name: &str) -> Result<(), Refused> {
     if name.starts_with("AWS/") {
-        return Err("is a namespace of AWS's own, into which nobody else writes");
+        return Err("is reserved by AWS: applications cannot write to it");
     }
     check(name, 255, b"._-/#:", "may have only letters, digits and `._-/#:`; at most 255")
 }

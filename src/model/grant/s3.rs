@@ -29,7 +29,7 @@ const fn objects(actions: &'static [&'static str]) -> Part {
 pub(super) static S3: Service = Service {
     flag: "s3",
     what: "an S3 bucket",
-    also: ", or what is below a prefix in it",
+    also: ", or everything below a prefix in it",
     key: "bucket",
     below: Some("prefix"),
     value: "BUCKET[/PREFIX]=ACCESS",
@@ -71,10 +71,10 @@ fn checked(name: &str) -> Result<String, Refused> {
 /// Names of general purpose buckets (S3 User Guide, bucket naming rules).
 fn check_bucket(name: &str) -> Result<(), Refused> {
     if name.ends_with("--x-s3") {
-        return Err("is a directory bucket, which needs `s3express:CreateSession`; use `--allow`");
+        return Err("is a directory bucket, which needs `s3express:CreateSession`: use `--allow`");
     }
     if name.ends_with("-s3alias") || name.ends_with("--ol-s3") {
-        return Err("is the alias of an access point; name the bucket");
+        return Err("is the alias of an access point: name the bucket");
     }
     let fine = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let ends = name.bytes().next().is_some_and(fine) && name.bytes().last().is_some_and(fine);
@@ -83,7 +83,7 @@ fn check_bucket(name: &str) -> Result<(), Refused> {
     }
     let parts: Vec<&str> = name.split('.').collect();
     if parts.len() == 4 && parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_digit())) {
-        return Err("is an IP address, which no bucket has as its name");
+        return Err("is an IP address, which is not allowed as a bucket name");
     }
     Ok(())
 }

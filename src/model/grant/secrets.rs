@@ -56,7 +56,7 @@ fn check_secret(name: &str) -> Result<(), Refused> {
 pub(super) static SSM: Service = Service {
     flag: "ssm",
     what: "an SSM parameter",
-    also: ", or all below a path by `/PATH/*`",
+    also: ", or all parameters below a path with `/PATH/*`",
     key: "parameter",
     value: "/PATH=ACCESS",
     sid: "PodidSsm",
@@ -94,12 +94,12 @@ fn tree(resource: &Resource) -> Vec<String> {
 fn check_parameter(name: &str) -> Result<(), Refused> {
     let name = name.strip_prefix('/').unwrap_or(name);
     if name == "*" {
-        return Err("is every parameter; name a path, such as `/app/*`");
+        return Err("matches every parameter: name a path, such as `/app/*`");
     }
     let path = name.strip_suffix("/*").unwrap_or(name);
     let lower = path.to_ascii_lowercase();
     if lower.starts_with("aws") || lower.starts_with("ssm") {
-        return Err("begins with `aws` or `ssm`, as no parameter of an account does");
+        return Err("begins with `aws` or `ssm`, which is reserved by AWS");
     }
     if path.starts_with('/') || path.ends_with('/') || path.contains("//") {
         return Err("has an empty part");

@@ -180,7 +180,7 @@ impl Service {
         let placed = !arn.region.is_empty() || !arn.account.is_empty();
         if placed && !self.regional && !self.in_arns.is_empty() {
             return Err(rule(
-                "has a region or an account ID, as access points have; name the bucket, or use `--allow`",
+                "has a region or an account ID, like the ARN of an access point: name the bucket, or use `--allow`",
             ));
         }
         Ok(Resource::Arn(Arn { resource: part, ..arn }))

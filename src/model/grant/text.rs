@@ -15,7 +15,7 @@ pub enum GrantError {
         why: &'static str,
     },
     /// Not a region.
-    #[error("`{0}` is not a region; {1} is given as `name`, `region:name` or ARN")]
+    #[error("`{0}` is not a region; {1} is written as `name`, `region:name` or ARN")]
     Region(String, &'static str),
     /// Not a level of the service.
     #[error("`{level}` is not an access level of {what} ({levels})")]

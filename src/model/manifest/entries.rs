@@ -115,7 +115,7 @@ pub fn entries<'a>(documents: impl IntoIterator<Item = (Manifest, Places<'a>)>) 
                 found.say(
                     number,
                     key,
-                    format!("`{given}`, but another document says `{have}`: one run is for one cluster"),
+                    format!("`{given}`, but another document has `{have}`: a run can change only one cluster"),
                 );
             }
             *have = have.take().or(given);
@@ -124,7 +124,7 @@ pub fn entries<'a>(documents: impl IntoIterator<Item = (Manifest, Places<'a>)>) 
         one(&mut all.region, document.region, "region");
         if let Some(agent) = document.agent {
             if all.agent.as_ref().is_some_and(|have| *have != agent) {
-                found.say(number, "agent", "another document wants the agent otherwise".to_owned());
+                found.say(number, "agent", "another document has different settings for the agent".to_owned());
             }
             all.agent = Some(agent);
         }
@@ -200,7 +200,7 @@ impl Found<'_> {
         for entry in list {
             let name = of(&entry.value);
             if let Some(before) = first.get(name.as_str()) {
-                self.entry(entry, key, format!("{what} `{name}` comes twice, first at {before}"));
+                self.entry(entry, key, format!("{what} `{name}` is defined twice, first at {before}"));
             } else {
                 first.insert(name, &entry.at);
             }
@@ -215,7 +215,7 @@ impl Found<'_> {
             self.entry(entry, "sessionPolicy", "a session policy needs `disableSessionTags: true`".to_owned());
         }
         if value.create_service_account == Some(true) && pattern(value).is_some_and(|p| p.literal().is_none()) {
-            let message = "only a service account that is named can be created, not a pattern".to_owned();
+            let message = "`createServiceAccount` needs a name, not a pattern".to_owned();
             self.entry(entry, "createServiceAccount", message);
         }
         if value.role.parse::<Arn>().is_ok() {
@@ -225,13 +225,14 @@ impl Found<'_> {
             let near = text::nearest(&value.role, all.roles.iter().map(|role| role.value.name.as_str()));
             let near = near.first().map_or(String::new(), |near| format!("; did you mean `{near}`?"));
             let name = &value.role;
-            let message = format!("no role `{name}` is defined here; a role of elsewhere is named by its ARN{near}");
+            let message =
+                format!("role `{name}` is not defined in the manifest: reference an existing role by its ARN{near}");
             self.entry(entry, "role", message);
             return;
         };
         if let (true, Some(scope @ (Scope::ServiceAccount | Scope::Namespace))) = (off, role.value.scope) {
             let message = format!(
-                "role `{}` has scope `{}`, which needs session tags; choose `scope: cluster` for it",
+                "role `{}` has scope `{}`, which needs session tags: set `scope: cluster`",
                 role.value.name,
                 scope.as_str()
             );
@@ -245,7 +246,7 @@ impl Found<'_> {
         let name = &role.value.name;
         if !wide && !used.contains(name.as_str()) {
             let message = format!(
-                "no association uses role `{name}`, so that it would trust nobody; `scope: cluster` trusts the whole cluster"
+                "no association uses role `{name}`, so its trust policy would be empty: `scope: cluster` trusts the whole cluster"
             );
             self.entry(role, "name", message);
         }

@@ -46,7 +46,9 @@ pub fn export(cluster: &Cluster, have: &ClusterState) -> (Manifest, Vec<String>)
         let used = users.get(name).map(Vec::as_slice).unwrap_or_default();
         let scope = scope(cluster, role, used);
         if used.is_empty() && !matches!(scope, Some(Scope::Cluster | Scope::None)) {
-            notes.push(format!("role `{name}` is left out: no association uses it, and it trusts no more than that"));
+            notes.push(format!(
+                "role `{name}` is omitted: no association uses it, and it trusts no other service account"
+            ));
             continue;
         }
         let exported = role_of(cluster, role, held, scope);
@@ -57,8 +59,7 @@ pub fn export(cluster: &Cluster, have: &ClusterState) -> (Manifest, Vec<String>)
         let there = |policy: &str| held.inline.known().is_some_and(|all| all.contains_key(policy));
         for (policy, _) in left.into_iter().filter(|(policy, left)| *left && there(policy)) {
             notes.push(format!(
-                "inline policy `{policy}` of role `{name}` is left out: it has statements that podid did not write; \
-                 `podid apply` keeps it as it is"
+                "inline policy `{policy}` of role `{name}` is omitted: it has statements that podid did not create; `podid apply` leaves it unchanged"
             ));
         }
         let add_ons = held.inline.known().into_iter().flatten().map(|(name, _)| name);
@@ -94,7 +95,7 @@ fn agent(addon: &Addon, notes: &mut Vec<String>) -> Agent {
         Some(Ok(Value::Object(fields))) if fields.is_empty() => Field::Unmanaged,
         Some(Ok(value @ Value::Object(_))) => Field::Set(value),
         Some(_) => {
-            notes.push("the agent's configuration is left out: it was not given as JSON".to_owned());
+            notes.push("the agent's configuration is omitted: it is not JSON".to_owned());
             Field::Unmanaged
         }
         None => Field::Unmanaged,

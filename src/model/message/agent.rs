@@ -19,7 +19,7 @@ pub(super) static ROWS: &[Row] = &[
         "Service account token cannot be parsed: token is malformed: token contains an invalid number of segments",
         "https://github.com/aws/eks-pod-identity-agent",
     )
-    .remedy("send the content of the file alone in the Authorization header, without `Bearer`"),
+    .remedy("send only the content of the file in the Authorization header, without `Bearer`"),
     row(
         "agent-token-expired",
         "Pod Identity agent",
@@ -44,7 +44,7 @@ pub(super) static ROWS: &[Row] = &[
         "JWT signature validation failed: cryptographic validation failed: kid not found",
         "https://github.com/aws/eks-pod-identity-agent",
     )
-    .remedy("let the agent reach the API server (`/openid/v1/jwks`), and send the token that the kubelet mounts"),
+    .remedy("allow the agent to reach the API server (`/openid/v1/jwks`), and send the token that the kubelet mounts"),
     row(
         "agent-address",
         "Pod Identity agent",
@@ -163,7 +163,7 @@ pub(super) static ROWS: &[Row] = &[
         "operation error EKS Auth: AssumeRoleForPodIdentity, tls: failed to verify certificate: x509: certificate signed by unknown authority",
         "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html",
     )
-    .remedy("let the agent reach EKS Auth without a proxy that replaces certificates")
+    .remedy("allow the agent to reach EKS Auth without a proxy that replaces certificates")
     .rank(1),
     row(
         "auth-fetch",

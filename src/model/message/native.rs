@@ -93,7 +93,7 @@ pub(super) static ROWS: &[Row] = &[
         "Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token in 10.4s, after 3 retries: operation timed out",
         "https://github.com/acrlabs/simkube/issues/171",
     )
-    .remedy("use a release of the program whose object_store reads container credentials: it asks the metadata of its node instead of the agent")
+    .remedy("use a release of the program whose object_store reads container credentials: this one uses the metadata service of its node instead of the agent")
     .rank(1),
     row(
         "object-store-empty",

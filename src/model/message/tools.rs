@@ -21,7 +21,7 @@ pub(super) static ROWS: &[Row] = &[
         "error instantiating route53 challenge solver: unable to assume role: AccessDenied",
         "https://github.com/cert-manager/cert-manager/issues/5557",
     )
-    .remedy("remove `role` and `auth` from `spec.acme.solvers[].dns01.route53` of the issuer, if it is the role that the pod has already"),
+    .remedy("remove `role` and `auth` from `spec.acme.solvers[].dns01.route53` of the issuer, if it is the role that the pod already has"),
     row(
         "cert-manager-ambient",
         "cert-manager",
@@ -86,7 +86,7 @@ pub(super) static ROWS: &[Row] = &[
         "Controller isn't authorized to call ec2:CreateFleet",
         "https://github.com/kubernetes-sigs/karpenter/issues/2813",
     )
-    .remedy("allow the action that the line names to the role of the controller"),
+    .remedy("allow the action in the line for the role of the controller"),
     row(
         "ebs-volume",
         "EBS CSI driver",
@@ -133,7 +133,7 @@ pub(super) static ROWS: &[Row] = &[
         "could not validate provider: AccessDenied",
         "https://github.com/external-secrets/external-secrets/issues/5222",
     )
-    .remedy("remove `role` and `auth` from the SecretStore, if it is the role that the pod has already")
+    .remedy("remove `role` and `auth` from the SecretStore, if it is the role that the pod already has")
     .rank(-1),
     row(
         "eso-irsa",
@@ -159,7 +159,7 @@ pub(super) static ROWS: &[Row] = &[
         "[aws_credentials] Failed to parse response from STS",
         "https://github.com/aws/aws-for-fluent-bit/issues/784",
     )
-    .remedy("use a release of Fluent Bit that supports Pod Identity, and remove `role_arn` if it is the role that the pod has already"),
+    .remedy("use a release of Fluent Bit that supports Pod Identity, and remove `role_arn` if it is the role that the pod already has"),
     row(
         "opensearch",
         "Amazon OpenSearch",
@@ -168,7 +168,7 @@ pub(super) static ROWS: &[Row] = &[
         "no permissions for [indices:data/write/bulk] and User [name=arn:aws:iam::111122223333:role/nodes, backend_roles=[arn:aws:iam::111122223333:role/nodes], requestedTenant=null]",
         "https://github.com/aws/aws-for-fluent-bit/issues/83",
     )
-    .remedy("map the role to a role of OpenSearch in its security settings; IAM has let the call pass"),
+    .remedy("map the role to a role of OpenSearch in its security settings; IAM allowed the call"),
     row(
         "vault-seal",
         "Vault",

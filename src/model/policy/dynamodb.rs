@@ -28,7 +28,7 @@ pub enum TableError {
         why: &'static str,
     },
     /// Not a region.
-    #[error("`{0}` is not a region; a table is given as `name`, `region:name` or ARN")]
+    #[error("`{0}` is not a region; a table is written as `name`, `region:name` or ARN")]
     Region(String),
     /// Not an access level.
     #[error("`{0}` is not an access level (read, write, read-write, stream, full)")]
@@ -37,7 +37,9 @@ pub enum TableError {
     #[error(transparent)]
     Arn(#[from] ArnError),
     /// The ARN of a part of a table.
-    #[error("`{0}` names an index or a stream; give the table's ARN: access covers its indexes, `stream` its streams")]
+    #[error(
+        "`{0}` names an index or a stream: pass the table's ARN; access covers its indexes, and `stream` its streams"
+    )]
     Part(String),
 }
 
@@ -380,7 +382,7 @@ pub fn remarks(grant: &mut TableGrant, table: &Observed<Option<Table>>) -> Vec<S
         Observed::NotRequested | Observed::Known(None) => return Vec::new(),
         Observed::Unreadable(why) => {
             return vec![format!(
-                "table {arn} not looked at: {why}; with a customer managed KMS key, `kms:Decrypt` on it is needed too"
+                "table {arn} not checked: {why}; if it uses a customer managed KMS key, `kms:Decrypt` on it is needed too"
             )];
         }
         Observed::Known(Some(table)) => table,
@@ -389,11 +391,11 @@ pub fn remarks(grant: &mut TableGrant, table: &Observed<Option<Table>>) -> Vec<S
     if let Some(key) = &table.key {
         grant.key = Some(key.clone());
         if table.status == "INACCESSIBLE_ENCRYPTION_CREDENTIALS" {
-            remarks.push(format!("table {arn} is out of use: DynamoDB cannot use its key {key}"));
+            remarks.push(format!("table {arn} is inaccessible: DynamoDB cannot use its key {key}"));
         }
     }
     if grant.access == Access::Stream && !table.stream {
-        remarks.push(format!("table {arn} has no stream: there is nothing to read until it is enabled"));
+        remarks.push(format!("table {arn} has no stream: enable it before it can be read"));
     }
     if let Indexes::These(names) = &grant.indexes {
         for name in names.iter().filter(|name| !table.indexes.contains(name)) {

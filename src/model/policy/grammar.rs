@@ -231,9 +231,7 @@ fn resource(text: &str) -> Result<(), String> {
     }
     match service {
         Some("") => Err(format!("resource `{text}` names no service")),
-        Some("iam") if arn::is_region(region) => {
-            Err(format!("resource `{text}` has a region, which ARNs of IAM do not have"))
-        }
+        Some("iam") if arn::is_region(region) => Err(format!("resource `{text}` has a region, but IAM ARNs have none")),
         _ => Ok(()),
     }
 }

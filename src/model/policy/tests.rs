@@ -37,8 +37,8 @@ fn tables_are_named_in_three_ways() {
         ("carts=admin", "`admin` is not an access level (read, write, read-write, stream, full)"),
         (
             "arn:aws:dynamodb:us-east-1:111122223333:table/carts/index/x",
-            "`arn:aws:dynamodb:us-east-1:111122223333:table/carts/index/x` names an index or a stream; \
-             give the table's ARN: access covers its indexes, `stream` its streams",
+            "`arn:aws:dynamodb:us-east-1:111122223333:table/carts/index/x` names an index or a stream: \
+             pass the table's ARN; access covers its indexes, and `stream` its streams",
         ),
         ("arn:aws:s3:::bucket", "`arn:aws:s3:::bucket` is not the ARN of a DynamoDB table, but of s3 bucket"),
     ] {
@@ -193,7 +193,7 @@ fn a_look_at_the_table_says_what_is_wrong() {
         (
             grant("carts"),
             Observed::Unreadable("not allowed: dynamodb:DescribeTable".to_owned()),
-            "not looked at: not allowed",
+            "not checked: not allowed",
         ),
         (grant("carts=stream"), there("ACTIVE", None, false), "has no stream"),
         (named, there("ACTIVE", None, false), "has no index `b` (indexes: a)"),

@@ -50,7 +50,7 @@ pub(super) fn judge(workload: &Workload, pods: &[Pod]) -> Progress {
         return waiting(format!("{} of {} pods to be replaced", old.len(), old.len() + new.len()));
     }
     if !evicted(workload) {
-        return waiting("its controller to note the restart".to_owned());
+        return waiting("its controller to see the restart".to_owned());
     }
     let ready = count(new.iter().filter(|pod| pod.ready).count()).min(workload.status.available);
     if ready < wanted {

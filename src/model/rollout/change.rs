@@ -48,11 +48,11 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Deleted => f.write_str("was deleted"),
-            Self::Undone => f.write_str("was rolled back by somebody else"),
-            Self::Template => f.write_str("was changed by somebody else (another pod template)"),
+            Self::Undone => f.write_str("was rolled back by another user"),
+            Self::Template => f.write_str("was changed by another user (new pod template)"),
             Self::Paused => f.write_str("was paused"),
             Self::Scaled(from, to) => write!(f, "was scaled from {from} to {to} replicas"),
-            Self::Restarted => f.write_str("was restarted again by somebody else"),
+            Self::Restarted => f.write_str("was restarted again by another user"),
         }
     }
 }

@@ -31,8 +31,8 @@ pub fn revision_to_restore<'a>(
     after: &Workload,
     present: &Workload,
 ) -> Result<&'a Revision, &'static str> {
-    const CHANGED: &str = "it was changed since by more than the restart";
-    let newest = kept.iter().max_by_key(|revision| revision.number).ok_or("no revision is kept")?;
+    const CHANGED: &str = "it was changed after the restart";
+    let newest = kept.iter().max_by_key(|revision| revision.number).ok_or("no earlier revision is kept")?;
     if present.uid != after.uid
         || (present.template, &present.restarted_at) != (after.template, &after.restarted_at)
         || newest.restarted_at != after.restarted_at
@@ -40,7 +40,7 @@ pub fn revision_to_restore<'a>(
         return Err(CHANGED);
     }
     let others = || kept.iter().filter(|revision| revision.number != newest.number);
-    let previous = others().max_by_key(|revision| revision.number).ok_or("no revision before is kept")?;
+    let previous = others().max_by_key(|revision| revision.number).ok_or("no earlier revision is kept")?;
     // Whoever changed the template and back after the restart began another rollout.
     let repeated =
         others().any(|revision| revision.restarted_at.is_some() && revision.restarted_at == after.restarted_at);
@@ -52,7 +52,7 @@ pub fn revision_to_restore<'a>(
         others().filter(|revision| revision.alike && !(in_progress && revision.number == previous.number)).collect();
     if candidates.is_empty() {
         return Err(
-            "another rollout was in progress before the restart, and no earlier revision differs by the restart only",
+            "another rollout was in progress before the restart, and no earlier revision differs only by the restart",
         );
     }
     let best = candidates.iter().filter(|revision| revision.ready > 0).max_by_key(|it| (it.ready, it.number));
@@ -68,7 +68,7 @@ pub fn revision_to_restore<'a>(
         return Ok(previous);
     }
     let older = candidates.into_iter().filter(|revision| revision.number != previous.number);
-    older.min_by_key(|revision| revision.number).ok_or("the revision before had no available pods either")
+    older.min_by_key(|revision| revision.number).ok_or("the previous revision had no available pods either")
 }
 
 /// Pods of an older revision were still being replaced.

@@ -27,7 +27,7 @@ fn restarts_as_an_api_server_tells_them() {
     follow(
         WorkloadKind::Deployment,
         &[
-            (1, 2, 2, 2, 2, "the change to be observed"),
+            (1, 2, 2, 2, 2, "its controller to see the change"),
             (2, 3, 1, 2, 2, "1 of 2 new pods to be started"),
             (2, 3, 1, 3, 3, "1 of 2 new pods to be started"),
             (2, 3, 2, 2, 2, "1 old pod to end"),
@@ -38,7 +38,7 @@ fn restarts_as_an_api_server_tells_them() {
     follow(
         WorkloadKind::StatefulSet,
         &[
-            (1, 2, 2, 2, 2, "the change to be observed"),
+            (1, 2, 2, 2, 2, "its controller to see the change"),
             (2, 2, 0, 2, 2, "2 of 2 new pods to be started"),
             (2, 2, 0, 1, 1, "1 of 2 pods to be ready"),
             (2, 1, 0, 1, 1, "1 of 2 pods to be ready"),
@@ -51,7 +51,7 @@ fn restarts_as_an_api_server_tells_them() {
     follow(
         WorkloadKind::DaemonSet,
         &[
-            (1, 2, 2, 2, 2, "the change to be observed"),
+            (1, 2, 2, 2, 2, "its controller to see the change"),
             (2, 2, 0, 2, 2, "2 of 2 new pods to be started"),
             (2, 2, 1, 1, 1, "1 of 2 new pods to be started"),
             (2, 1, 1, 1, 1, "1 of 2 new pods to be started"),
@@ -225,11 +225,11 @@ fn the_restart_of_an_argo_rollout_is_judged_by_its_pods() {
     events(true, 1, &[ending, new, starting], "1 of 2 new pods to be available");
     // Ready, and not yet for minReadySeconds.
     events(true, 1, &[new, new], "1 of 2 new pods to be available");
-    events(false, 2, &[new, new], "its controller to note the restart");
+    events(false, 2, &[new, new], "its controller to see the restart");
     events(true, 2, &[new, new], "");
     events(true, 2, &[ending, new, new], "");
     carts.generation = 3;
-    assert_eq!(judge(&carts, &[], 3).waiting_for, "the change to be observed");
+    assert_eq!(judge(&carts, &[], 3).waiting_for, "its controller to see the change");
     carts.restarted_at = None;
     assert!(!under_way(&carts, &[]), "an update that stands still is no restart");
 }

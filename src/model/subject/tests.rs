@@ -55,8 +55,8 @@ fn what_is_not_clear_is_refused() {
         assert!(refused.starts_with(why), "{text} {namespace:?}: {refused}");
     }
     let refused = |text: &str| text.parse::<SubjectText>().unwrap().account(Some("carts")).unwrap_err().to_string();
-    assert_eq!(refused("pod/x"), "`pod/x` is not a service account; name the one that it runs as");
-    assert_eq!(refused("c*"), "`carts/c*` is a pattern; name one service account");
+    assert_eq!(refused("pod/x"), "`pod/x` is not a service account: name the one that it uses");
+    assert_eq!(refused("c*"), "`carts/c*` is a pattern: name one service account");
 }
 
 fn object(kind: ObjectKind, name: &str) -> ObjectRef {

@@ -42,13 +42,13 @@ pub fn everyone(document: &Document) -> Vec<String> {
         let keys: Vec<&str> = conditions(statement).into_iter().map(|(_, key, _)| key.as_str()).collect();
         if keys.iter().any(|key| key.eq_ignore_ascii_case("aws:PrincipalServiceName")) {
             format!(
-                "{who} names everyone (`*`) and only its condition on aws:PrincipalServiceName keeps it to services: name {PRINCIPAL} instead"
+                "{who} allows everyone (`*`), limited to services only by its condition on aws:PrincipalServiceName: name {PRINCIPAL} instead"
             )
         } else if keys.is_empty() {
-            format!("{who} lets everyone (`*`) assume the role, whoever it is and without any condition")
+            format!("{who} allows everyone (`*`) to assume the role, without any condition")
         } else {
             format!(
-                "{who} names everyone (`*`), not only pods: whoever meets its conditions ({}) may assume the role",
+                "{who} allows everyone (`*`), not only pods: every caller that meets its conditions ({}) may assume the role",
                 keys.join(", ")
             )
         }

@@ -73,7 +73,7 @@ fn principals(statement: &Value, name: &str, others: &mut Vec<String>) -> bool {
             true
         }
         _ => {
-            add(format!("everyone whom {name} does not exclude (NotPrincipal)"));
+            add(format!("everyone except those in {name} (NotPrincipal)"));
             true
         }
     }
@@ -214,7 +214,7 @@ mod tests {
             (
                 "NotPrincipal",
                 json!({"AWS": "111122223333"}),
-                "everyone whom statement Podid8233eca52c385fc1 does not exclude (NotPrincipal)",
+                "everyone except those in statement Podid8233eca52c385fc1 (NotPrincipal)",
             ),
         ] {
             assert_eq!(of(field, principal), [other]);

@@ -185,9 +185,9 @@ fn of_eks(key: &str) -> Option<Context> {
 /// Why a key that is asked for is not there.
 pub(super) fn missing(key: &str, session_tags: bool, who: &str) -> String {
     if cause(key, session_tags) == Cause::SessionTagsOff {
-        format!("{who} wants {key}, but session tags are disabled, so {key} is never sent")
+        format!("{who} requires {key}, which EKS does not send because session tags are disabled")
     } else {
-        format!("{who} wants {key}, which EKS does not send")
+        format!("{who} requires {key}, which EKS does not send")
     }
 }
 
@@ -242,12 +242,12 @@ pub(in crate::model) fn holds(condition: Option<&Value>, keys: &dyn Keys, who: &
     let operators = match condition {
         None => return Truth::Yes,
         Some(Value::Object(operators)) => operators,
-        Some(_) => return Truth::Maybe(vec![format!("{who} has a condition that is no object")]),
+        Some(_) => return Truth::Maybe(vec![format!("{who} has a condition that is not an object")]),
     };
     for (name, wants) in operators {
         let operator = Operator::parse(name);
         let Some(wants) = wants.as_object() else {
-            maybe.push(format!("{who} has a condition `{name}` that is no object"));
+            maybe.push(format!("{who} has a condition `{name}` that is not an object"));
             continue;
         };
         for (key, wanted) in wants {
@@ -287,7 +287,7 @@ impl Test<'_> {
 
     fn unknown(&self) -> Truth {
         let (who, key, name) = (self.who, self.key, self.name);
-        Truth::Maybe(vec![format!("{who} asks for {key} ({name} {}), which podid cannot know", self.shown())])
+        Truth::Maybe(vec![format!("{who} requires {key} ({name} {}), which podid cannot evaluate", self.shown())])
     }
 
     fn no(&self, text: String) -> Truth {
@@ -313,7 +313,7 @@ impl Test<'_> {
         }
         let values = match context {
             Context::Present if operator.base == "stringlike" && self.wanted.iter().any(|one| one == "*") => {
-                let excluded = || self.no(format!("{who} excludes every {key}, EKS sends one"));
+                let excluded = || self.no(format!("{who} excludes every {key}, but EKS sends one"));
                 return if operator.negated { excluded() } else { Truth::Yes };
             }
             Context::Begins(start) => return self.begins(start),
@@ -347,9 +347,9 @@ impl Test<'_> {
             return self.unknown();
         }
         let sent = values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(", ");
-        let verb = if operator.negated { "excludes" } else { "wants" };
+        let verb = if operator.negated { "excludes" } else { "requires" };
         let compared = if is_time { format!(" ({})", self.name) } else { String::new() };
-        self.no(format!("{who} {verb} {key} = {}{compared}, EKS sends {sent}{}", self.shown(), self.note(&values)))
+        self.no(format!("{who} {verb} {key} = {}{compared}, but EKS sends {sent}{}", self.shown(), self.note(&values)))
     }
 
     /// Of the value only the start is known: it decides where every wanted text or pattern agrees, or none can.
@@ -381,9 +381,9 @@ impl Test<'_> {
         if hit != self.operator.negated {
             return Truth::Yes;
         }
-        let verb = if self.operator.negated { "excludes" } else { "wants" };
+        let verb = if self.operator.negated { "excludes" } else { "requires" };
         self.no(format!(
-            "{} {verb} {} = {}, EKS sends one that begins with `{start}`",
+            "{} {verb} {} = {}, but EKS sends one that begins with `{start}`",
             self.who,
             self.key,
             self.shown()
@@ -401,7 +401,7 @@ impl Test<'_> {
             Some(wanted) if wanted.contains(&absent) => Truth::Yes,
             Some(wanted) if !wanted.is_empty() && absent => self.missing(keys),
             Some(wanted) if !wanted.is_empty() => {
-                self.no(format!("{} wants {} to be absent, EKS sends it", self.who, self.key))
+                self.no(format!("{} requires {} to be absent, but EKS sends it", self.who, self.key))
             }
             _ => self.unknown(),
         }
@@ -413,7 +413,7 @@ impl Test<'_> {
             self.wanted.iter().any(|one| values.iter().any(|value| test(one, value)))
         };
         if self.operator.base == "stringequals" && any(&|one, value| one != value && wildcard(one, value)) {
-            " (StringEquals takes `*` literally, StringLike does not)"
+            " (StringEquals treats `*` literally, StringLike does not)"
         } else if any(&|one, value| one != value && one.eq_ignore_ascii_case(value)) {
             " (the case differs)"
         } else if !self.variables && any(&|one, _| one.contains("${")) {

@@ -150,7 +150,7 @@ fn read<'a>(value: &'a Value, at: usize, variables: bool, question: &Question<'_
         let truth = conditions::holds(value.get("Condition"), keys, &who, variables);
         match truth {
             Truth::Yes if principal.is_none() => {
-                Truth::Maybe(vec![format!("{who} names its principals in a way that podid cannot judge")])
+                Truth::Maybe(vec![format!("{who} names its principals in a form that podid cannot evaluate")])
             }
             truth => truth,
         }
@@ -222,8 +222,8 @@ fn why_not(allowing: &[&Reading<'_>], lacking: &[(usize, &'static str)], own: Op
         }
     }
     if reasons.is_empty() && others > 0 {
-        let admit = if others == 1 { "statement admits".to_owned() } else { format!("{others} statements admit") };
-        let text = format!("podid's {admit} other service accounts only");
+        let admit = if others == 1 { "statement allows".to_owned() } else { format!("{others} statements allow") };
+        let text = format!("podid's {admit} only other service accounts");
         reasons.push(Reason { cause: Cause::Condition(String::new()), text });
     } else if reasons.is_empty() {
         let lacks = |action: &'static str| Reason {

@@ -51,7 +51,7 @@ impl fmt::Display for Unfixable {
             Self::Denied => f.write_str("a statement denies it, and no added statement overrules a Deny"),
             Self::SidTaken(taken) => write!(f, "podid cannot add its statement: {taken}"),
             Self::TooLong(long) => write!(f, "the corrected trust policy {long}"),
-            Self::Nothing => f.write_str("there is nothing in it that podid may change"),
+            Self::Nothing => f.write_str("it has no statement that podid may change"),
         }
     }
 }

@@ -51,7 +51,7 @@ pub fn lint(document: &Document, ask: &Lint<'_>) -> Vec<Finding> {
             for service in services(statement).into_iter().filter(|service| is_typo(service)) {
                 add(
                     "principal",
-                    format!("there is no service `{service}`: it is called {PRINCIPAL}, in every partition"),
+                    format!("service `{service}` does not exist: the name is {PRINCIPAL} in every partition"),
                 );
             }
         }
@@ -78,9 +78,9 @@ fn admission(document: &Document, request: &Request<'_>, found: &mut Vec<Finding
             let id = match reason.cause {
                 Cause::Denied => "deny",
                 Cause::SessionTagsOff => "session-tags",
-                Cause::Principal | Cause::MissingAction(_) | Cause::Condition(_) => "not-admitted",
+                Cause::Principal | Cause::MissingAction(_) | Cause::Condition(_) => "not-allowed",
             };
-            let message = format!("does not admit {}: {reason}", request.subject);
+            let message = format!("does not allow {}: {reason}", request.subject);
             found.push(Finding { id, statement: None, message });
         }
     }
@@ -122,12 +122,15 @@ fn actions(statement: &Value, elsewhere: Elsewhere, add: &mut impl FnMut(&'stati
     let web = covers(statement, "sts:AssumeRoleWithWebIdentity");
     let assumes = covers(statement, ACTIONS[0]);
     if !assumes && web {
-        add("web-identity", format!("allows sts:AssumeRoleWithWebIdentity, which is IRSA's; EKS calls {}", ACTIONS[0]));
+        add(
+            "web-identity",
+            format!("allows sts:AssumeRoleWithWebIdentity, which is for IRSA; EKS calls {}", ACTIONS[0]),
+        );
     } else if !assumes && !elsewhere.assumes && !covers(statement, ACTIONS[1]) && statement.get("NotAction").is_none() {
         add("assume-role", format!("does not allow {}", ACTIONS[0]));
     }
     if assumes && !elsewhere.tags {
-        add("tag-session", format!("lacks {}, without which EKS refuses the association", ACTIONS[1]));
+        add("tag-session", format!("does not allow {}, so EKS rejects the association", ACTIONS[1]));
     }
 }
 
@@ -138,7 +141,7 @@ fn condition(ask: &Lint<'_>, operator: &str, key: &str, values: &[&str], add: &m
     let shown = || values.iter().map(|value| format!("`{value}`")).collect::<Vec<_>>().join(" or ");
     if absent(&lower) {
         if parsed.fails_when_absent(values) {
-            add("absent-key", format!("asks for {key}, which EKS does not send"));
+            add("absent-key", format!("requires {key}, which EKS does not send"));
         }
         return;
     }
@@ -146,14 +149,14 @@ fn condition(ask: &Lint<'_>, operator: &str, key: &str, values: &[&str], add: &m
         return;
     }
     if parsed.is_exact() && values.iter().any(|value| value.contains('*')) {
-        add("wildcard", format!("{operator} takes the `*` in {key} = {} literally", shown()));
+        add("wildcard", format!("{operator} treats the `*` in {key} = {} literally", shown()));
         return;
     }
     let home = &ask.role.account;
     let account_of = |value: &str| value.parse::<Arn>().ok().map(|arn| (arn.partition, arn.account));
     match lower.as_str() {
         "aws:sourcearn" if values.iter().all(|value| !is_cluster(value)) => {
-            add("source-arn", format!("aws:SourceArn is {}, EKS sends the cluster's ARN", shown()));
+            add("source-arn", format!("aws:SourceArn is {}, but EKS sends the cluster's ARN", shown()));
         }
         "aws:sourcearn" | "aws:requesttag/eks-cluster-arn"
             if values.iter().all(|value| {
@@ -164,19 +167,22 @@ fn condition(ask: &Lint<'_>, operator: &str, key: &str, values: &[&str], add: &m
         {
             add(
                 "account",
-                format!("names cluster {}, and EKS assumes roles of the cluster's own account only", shown()),
+                format!("names cluster {}, but EKS assumes only roles of the cluster's own account", shown()),
             );
         }
         "aws:sourceaccount" if values.iter().all(|value| !wildcard(value, home)) => {
             add(
                 "account",
-                format!("wants account {}, and EKS assumes roles of the cluster's own account ({home}) only", shown()),
+                format!(
+                    "requires account {}, but EKS assumes only roles of the cluster's own account ({home})",
+                    shown()
+                ),
             );
         }
         "aws:requesttag/kubernetes-namespace" | "aws:requesttag/kubernetes-service-account"
             if values.iter().any(|value| value.chars().any(|c| c.is_ascii_uppercase())) =>
         {
-            add("case", format!("wants {key} = {}, and Kubernetes names are lower-case", shown()));
+            add("case", format!("requires {key} = {}, but Kubernetes names are lower-case", shown()));
         }
         _ => {}
     }

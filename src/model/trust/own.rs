@@ -23,11 +23,7 @@ pub struct SidTaken(pub String);
 
 impl fmt::Display for SidTaken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "its statement `{}` has the Sid that podid's statement would have, but is not as podid writes it",
-            self.0
-        )
+        write!(f, "its statement `{}` has the Sid of podid's statement, but podid did not create it", self.0)
     }
 }
 
@@ -35,8 +31,7 @@ impl SidTaken {
     /// What the owner of the role can do about it.
     pub fn advice(&self, role: &str) -> String {
         format!(
-            "podid neither replaces nor removes a statement that it did not write: give `{}` another Sid, or remove it \
-             (`aws iam get-role --role-name {role}` shows it)",
+            "podid neither replaces nor removes a statement that it did not create: give `{}` another Sid, or remove it (`aws iam get-role --role-name {role}` shows it)",
             self.0
         )
     }

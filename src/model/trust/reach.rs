@@ -34,7 +34,7 @@ pub fn reach(document: &Document) -> Reach {
         match sid {
             Some(_) if is_podid(statement) && !clusters.is_empty() => {}
             Some(sid) if is_podid(statement) => {
-                reach.open.push(format!("statement {sid} admits every cluster of the account"));
+                reach.open.push(format!("statement {sid} allows every cluster of the account"));
             }
             Some(sid) => reach.open.push(format!("statement {sid} is not podid's")),
             None => reach.open.push(format!("statement {} is not podid's", index + 1)),

@@ -24,12 +24,11 @@ pub struct TooLong {
 impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { size, quota, present } = self;
-        write!(f, "would have {size} characters, IAM takes {quota}")?;
+        write!(f, "would have {size} characters; the IAM limit is {quota}")?;
         match present {
             Some(present) => write!(
                 f,
-                " by default (the present one has {present}, so this account's quota was raised, to {MAX_RAISED} at most: \
-                 `aws iam get-account-summary --query SummaryMap.AssumeRolePolicySizeQuota` shows it)"
+                " by default (the current one has {present}, so this account's quota was raised, to {MAX_RAISED} at most: `aws iam get-account-summary --query SummaryMap.AssumeRolePolicySizeQuota` shows it)"
             ),
             None => Ok(()),
         }
@@ -37,8 +36,7 @@ impl fmt::Display for TooLong {
 }
 
 /// What shortens a trust policy.
-pub const SHORTEN: &str = "remove statements that nothing needs any more (such as those for OIDC providers of deleted \
-                           clusters), or use a role of its own: `podid associate NS/SA --create-role`";
+pub const SHORTEN: &str = "remove unused statements (such as those for OIDC providers of deleted clusters), or create a separate role: `podid associate NS/SA --create-role`";
 
 /// Whether IAM would refuse a document for its length. One that is there already, and is longer than the default quota,
 /// shows that the quota was raised: how far only IAM knows, and it says so when it is asked to write.

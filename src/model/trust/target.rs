@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn permission_on_targets_is_merged_and_recognised() {
+    fn permission_on_targets_is_merged_and_recognized() {
         let one = granting(None, TARGET);
         assert!(grants(&one, TARGET) && !grants(&one, "arn:aws:iam::222233334444:role/other"));
         let two = granting(Some(&one), "arn:aws:iam::222233334444:role/other");

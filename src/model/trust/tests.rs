@@ -118,16 +118,16 @@ fn refusals_name_the_precise_cause() {
         ),
         (
             wants("StringEquals", "aws:RequestTag/kubernetes-namespace", "other"),
-            "statement `X` wants aws:RequestTag/kubernetes-namespace = `other`, EKS sends `carts`",
+            "statement `X` requires aws:RequestTag/kubernetes-namespace = `other`, but EKS sends `carts`",
         ),
         (
             wants("StringEquals", "aws:RequestTag/kubernetes-namespace", "Carts"),
-            "statement `X` wants aws:RequestTag/kubernetes-namespace = `Carts`, EKS sends `carts` (the case differs)",
+            "statement `X` requires aws:RequestTag/kubernetes-namespace = `Carts`, but EKS sends `carts` (the case differs)",
         ),
         (
             wants("StringEquals", "aws:RequestTag/kubernetes-namespace", "car*"),
-            "statement `X` wants aws:RequestTag/kubernetes-namespace = `car*`, EKS sends `carts` \
-             (StringEquals takes `*` literally, StringLike does not)",
+            "statement `X` requires aws:RequestTag/kubernetes-namespace = `car*`, but EKS sends `carts` \
+             (StringEquals treats `*` literally, StringLike does not)",
         ),
         (
             wants(
@@ -135,27 +135,33 @@ fn refusals_name_the_precise_cause() {
                 "aws:SourceArn",
                 "arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/*",
             ),
-            "statement `X` wants aws:SourceArn = `arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/*`, \
-             EKS sends `arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop`",
+            "statement `X` requires aws:SourceArn = `arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/*`, \
+             but EKS sends `arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop`",
         ),
-        (wants("StringEquals", "sts:ExternalId", "x"), "statement `X` wants sts:ExternalId, which EKS does not send"),
+        (
+            wants("StringEquals", "sts:ExternalId", "x"),
+            "statement `X` requires sts:ExternalId, which EKS does not send",
+        ),
         (
             wants("NumericLessThan", "aws:MultiFactorAuthAge", "3600"),
-            "statement `X` wants aws:MultiFactorAuthAge, which EKS does not send",
+            "statement `X` requires aws:MultiFactorAuthAge, which EKS does not send",
         ),
-        (wants("IpAddress", "aws:SourceIp", "10.0.0.0/8"), "statement `X` wants aws:SourceIp, which EKS does not send"),
+        (
+            wants("IpAddress", "aws:SourceIp", "10.0.0.0/8"),
+            "statement `X` requires aws:SourceIp, which EKS does not send",
+        ),
         (
             wants("DateLessThan", "aws:CurrentTime", "2026-01-01"),
-            "statement `X` wants aws:CurrentTime = `2026-01-01` (DateLessThan), EKS sends `2026-11-23T12:00:00Z`",
+            "statement `X` requires aws:CurrentTime = `2026-01-01` (DateLessThan), but EKS sends `2026-11-23T12:00:00Z`",
         ),
         (
             wants("ForAllValues:StringEquals", "aws:TagKeys", "kubernetes-namespace"),
-            "statement `X` wants aws:TagKeys = `kubernetes-namespace`, EKS sends `eks-cluster-arn`, `eks-cluster-name`, \
+            "statement `X` requires aws:TagKeys = `kubernetes-namespace`, but EKS sends `eks-cluster-arn`, `eks-cluster-name`, \
              `kubernetes-namespace`, `kubernetes-service-account`, `kubernetes-pod-name`, `kubernetes-pod-uid`",
         ),
         (
             wants("StringNotLike", "aws:RequestTag/kubernetes-pod-name", "*"),
-            "statement `X` excludes every aws:RequestTag/kubernetes-pod-name, EKS sends one",
+            "statement `X` excludes every aws:RequestTag/kubernetes-pod-name, but EKS sends one",
         ),
         (
             minimum(
@@ -165,7 +171,7 @@ fn refusals_name_the_precise_cause() {
         ),
         (
             wants("StringNotLike", "aws:RequestTag/kubernetes-service-account", "c*"),
-            "statement `X` excludes aws:RequestTag/kubernetes-service-account = `c*`, EKS sends `carts`",
+            "statement `X` excludes aws:RequestTag/kubernetes-service-account = `c*`, but EKS sends `carts`",
         ),
         (
             json!([minimum(json!({})), {"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "sts:TagSession"}]),
@@ -180,8 +186,7 @@ fn refusals_name_the_precise_cause() {
     }
     refuses(
         &ask_with(wants("StringEquals", "aws:RequestTag/kubernetes-namespace", "carts"), false),
-        "statement `X` wants aws:RequestTag/kubernetes-namespace, but session tags are disabled, \
-         so aws:RequestTag/kubernetes-namespace is never sent",
+        "statement `X` requires aws:RequestTag/kubernetes-namespace, which EKS does not send because session tags are disabled",
     );
 }
 
@@ -225,7 +230,7 @@ fn variables_are_texts_in_old_documents_and_time_is_unknown_without_a_clock() {
     let old = Document(json!({"Version": "2008-10-17", "Statement": own_account}));
     refuses(
         &evaluate(&old, &request),
-        "statement `X` wants aws:SourceAccount = `${aws:ResourceAccount}`, EKS sends `111122223333` \
+        "statement `X` requires aws:SourceAccount = `${aws:ResourceAccount}`, but EKS sends `111122223333` \
          (policy variables need the policy's Version to be 2012-10-17)",
     );
     let until = minimum(json!({"Condition": {"DateLessThan": {"aws:CurrentTime": "2030-01-01T00:00:00Z"}}}));

@@ -106,7 +106,7 @@ impl FromStr for WorkloadName {
         }
         let kind = WorkloadKind::named(kind).ok_or_else(|| {
             let kinds: Vec<String> = WorkloadKind::ALL.iter().map(|kind| kind.word().to_owned()).collect();
-            format!("`{kind}` is not a kind that can be restarted: {}", kinds.join(", "))
+            format!("kind `{kind}` cannot be restarted; podid restarts {}", kinds.join(", "))
         })?;
         Ok(Self { kind, name: name.to_owned() })
     }
@@ -141,7 +141,7 @@ mod tests {
             ("carts", "`carts` is not KIND/NAME"),
             ("deployment/", "`deployment/` is not KIND/NAME"),
             ("carts/deployment/x", "`carts/deployment/x` is not KIND/NAME"),
-            ("job/x", "`job` is not a kind that can be restarted: deployment, statefulset, daemonset, rollout"),
+            ("job/x", "kind `job` cannot be restarted; podid restarts deployment, statefulset, daemonset, rollout"),
         ] {
             assert!(name(text).unwrap_err().starts_with(why), "{text}");
         }

@@ -49,7 +49,7 @@ impl Asking<'_> {
     async fn managed(&self, arn: String) -> Result<(String, Document)> {
         match self.iam.managed_policy(&arn).await? {
             Some(document) => Ok((arn, document)),
-            None => Err(Failure::failed(format!("policy {arn} went away while it was read"))),
+            None => Err(Failure::failed(format!("policy {arn} was deleted while it was read"))),
         }
     }
 }

@@ -50,8 +50,8 @@ impl Work<'_> {
             }
             Observed::Unreadable(why) => {
                 self.refusals.push(
-                    Refusal::denied(format!("agent: cannot tell whether add-on {AGENT} is installed: {why}"))
-                        .hint("get that permission, or leave `agent` out of the file"),
+                    Refusal::denied(format!("agent: cannot determine whether add-on {AGENT} is installed: {why}"))
+                        .hint("get that permission, or remove `agent` from the manifest"),
                 );
                 false
             }
@@ -64,15 +64,15 @@ impl Work<'_> {
         let state = match &self.ask.have.agent {
             Observed::Known(state) => state,
             Observed::Unreadable(why) => {
-                self.plan.warn(format!("whether another agent is there was not checked: {why}"));
+                self.plan.warn(format!("not checked for another agent: {why}"));
                 return false;
             }
             Observed::NotRequested => return false,
         };
         let why = if let Some(set) = state.daemon_sets.first() {
-            format!("add-on not installed: DaemonSet {}/{} is an agent already", set.namespace, set.name)
+            format!("add-on not installed: DaemonSet {}/{} is already an agent", set.namespace, set.name)
         } else if state.auto_mode && !state.needed() {
-            "add-on not installed: EKS Auto Mode's nodes have the agent built in".to_owned()
+            "add-on not installed: EKS Auto Mode nodes have the agent built in".to_owned()
         } else {
             return false;
         };

@@ -143,7 +143,7 @@ impl Work<'_> {
             associated: have.association.known().is_some_and(Option::is_some),
             create: entry.value.create_service_account == Some(true),
             allow: self.ask.allow.service_account,
-            creating: "write `createServiceAccount: true` into its entry",
+            creating: "set `createServiceAccount: true` in its entry",
         };
         missing::service_account(&ask, plan)
     }
@@ -161,11 +161,11 @@ impl Work<'_> {
         };
         agent::reach(state, pods, workloads, installing, want.allow_missing_agent, plan).map_err(|refusal| {
             let refusal = if state.installed() {
-                refusal.hint("see why: `podid agent status`")
+                refusal.hint("find out why: `podid agent status`")
             } else {
-                refusal.hint("install it: write `agent: {}` into the file, or run `podid agent install`")
+                refusal.hint("to install it, add `agent: {}` to the manifest, or run `podid agent install`")
             };
-            refusal.hint("to go on without it, add `--allow-missing-agent`")
+            refusal.hint("to continue without it, pass `--allow-missing-agent`")
         })
     }
 
@@ -178,7 +178,7 @@ impl Work<'_> {
         plan: &mut Plan,
     ) -> Result<Planned, Refusal> {
         let RoleRef::Arn(arn) = &want.role.role else {
-            return Err(Refusal::new(format!("no role `{}` is defined here", want.role.role.name())));
+            return Err(Refusal::new(format!("role `{}` is not defined in the manifest", want.role.role.name())));
         };
         let name = arn.name().to_owned();
         if present.is_some_and(|a| a.role_arn == arn.to_string() && !tags_change(want, a)) {

@@ -45,12 +45,12 @@ impl Work<'_> {
         }
         for (role, stays) in &have.leftover.roles {
             if let Some(why) = stays.first() {
-                self.plan.warn(format!("role `{}` is in no file any more, and stays: {why}", role.role.name));
+                self.plan.warn(format!("keeping role `{}`, which is no longer in a manifest: {why}", role.role.name));
                 continue;
             }
             match role_delete::delete_role(role, &cluster.arn, false) {
                 Ok(steps) => self.plan.steps.extend(steps),
-                Err(refusal) => self.plan.warn(format!("role `{}` stays: {}", role.role.name, refusal.message)),
+                Err(refusal) => self.plan.warn(format!("keeping role `{}`: {}", role.role.name, refusal.message)),
             }
         }
     }

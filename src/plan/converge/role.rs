@@ -31,8 +31,8 @@ impl<'a> Work<'a> {
             Observed::Known(Some(role)) => self.existing(entry, role, &users)?,
             Observed::Known(None) => self.create(entry, &users)?,
             Observed::Unreadable(why) => {
-                return Err(Refusal::denied(format!("cannot tell whether role `{name}` exists: {why}"))
-                    .hint("allow iam:GetRole, or name roles of elsewhere by their ARN"));
+                return Err(Refusal::denied(format!("cannot determine whether role `{name}` exists: {why}"))
+                    .hint("allow iam:GetRole, or reference the role by its ARN"));
             }
             Observed::NotRequested => return Err(Refusal::new(format!("role `{name}` was not read"))),
         };
@@ -73,18 +73,18 @@ impl<'a> Work<'a> {
         let (wanted, name) = (&entry.value, &role.name);
         if !ownership::is_created_for(&role.tags, &self.ask.cluster.arn) {
             return Err(Refusal::new(format!(
-                "role `{name}` exists already, and podid did not create it for cluster {}",
+                "role `{name}` already exists, and podid did not create it for cluster {}",
                 self.ask.cluster.name
             ))
-            .hint(format!("to use it as it is, take it out of `roles` and name it by its ARN: {}", role.arn))
-            .hint(format!("to take it over, with podid's tags on it: `podid role create {name} --adopt`")));
+            .hint(format!("to use it unchanged, remove it from `roles` and reference it by its ARN: {}", role.arn))
+            .hint(format!("to take it over and add podid's tags: `podid role create {name} --adopt`")));
         }
         if let Some(path) = wanted.path.as_ref().filter(|path| **path != role.path) {
             return Err(Refusal::new(format!(
-                "role `{name}` has path {}, and IAM cannot move a role to {path}",
+                "role `{name}` has path {}, and IAM cannot change it to {path}",
                 role.path
             ))
-            .hint(format!("write `path: {}`, or give the role another name", role.path)));
+            .hint(format!("set `path: {}`, or choose another role name", role.path)));
         }
         self.adopt(entry, role, users)?;
         let after = self.trust(entry, users, &role.trust)?;
@@ -191,17 +191,16 @@ impl<'a> Work<'a> {
             if let Verdict::Refuses(reasons) = admits(&after, subject, *tags) {
                 let why = trust::in_words(&reasons);
                 return Err(Refusal::new(format!(
-                    "the trust policy of role `{name}` would not admit {subject}: {why}"
+                    "the trust policy of role `{name}` would not allow {subject}: {why}"
                 ))
-                .hint("take the statement that denies it away, or use another role"));
+                .hint("remove the statement that denies it, or use another role"));
             }
         }
         if let Some(long) = trust::too_long(Some(before), &after) {
             let refusal = Refusal::new(format!("the trust policy of role `{name}` {long}"));
             return Err(match scope {
                 Some(Scope::Cluster | Scope::None) => refusal.hint("use another role for some of its associations"),
-                _ => refusal
-                    .hint("write `scope: namespace` or `scope: cluster` for it, which is wider, or use several roles"),
+                _ => refusal.hint("set the wider `scope: namespace` or `scope: cluster`, or use several roles"),
             });
         }
         Ok(after)

@@ -123,7 +123,7 @@ fn grants() -> impl Strategy<Value = Grants> {
         ("bedrock", "us.anthropic.claude-x=invoke"),
         ("allow", "xray:PutTraceSegments@*"),
     ];
-    // In the order of the catalogue, as an export has it.
+    // In the order of the catalog, as an export has it.
     prop::sample::subsequence(all.to_vec(), 0..4).prop_map(|some| {
         let list = |(flag, text): (&str, &str)| {
             let service = grant::service(flag).unwrap();

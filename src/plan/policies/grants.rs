@@ -60,7 +60,7 @@ fn more_than_asked(role: &str, before: Option<&Document>, grants: &[Grant], plan
             |access: &Access| grants.iter().any(|other| other.resource == one.resource && other.access == *access);
         for wider in grant::wider(before, one).into_iter().filter(|wider| !asked(wider)) {
             plan.warn(format!(
-                "role `{role}` already grants {wider} on {} {}; add `--exact` to reduce it to {}",
+                "role `{role}` already grants {wider} on {} {}: pass `--exact` to reduce it to {}",
                 one.service.noun(),
                 one.resource,
                 one.access
@@ -72,5 +72,5 @@ fn more_than_asked(role: &str, before: Option<&Document>, grants: &[Grant], plan
 fn not_granted(role: &str, gone: &Removal, plan: &mut Plan) {
     let access = gone.access.as_ref().map_or(String::new(), |access| format!(" of access `{access}`"));
     let (noun, resource) = (gone.service.noun(), &gone.resource);
-    plan.warn(format!("podid put no statement{access} for {noun} {resource} on role `{role}`"));
+    plan.warn(format!("role `{role}` has no statement{access} from podid for {noun} {resource}"));
 }

@@ -65,7 +65,7 @@ fn the_limit_is_one_over_all_inline_policies() {
     let room = MAX_INLINE - mine - 2 * around;
     assert!(plan(&[("a", large(room / 2)), ("b", large(room - room / 2))]).is_ok());
     let refusal = plan(&[("a", large(room / 2)), ("b", large(room - room / 2 + 1))]).unwrap_err();
-    assert!(refusal.message.contains("would have 10241 characters together, IAM takes 10240 (largest: b "));
+    assert!(refusal.message.contains("would have 10241 characters together; the IAM limit is 10240 (largest: b "));
     // One that is over the limit already and stays as it is, is IAM's and not podid's affair.
     let there = [("a", large(MAX_INLINE)), ("s3", file("s3", "arn:aws:s3:::b/*").document)];
     assert!(plan(&there).unwrap().is_empty());
@@ -138,7 +138,7 @@ fn more_access_than_asked_for_is_told_of_and_reduced_only_when_asked() {
     assert!(plan.is_empty());
     assert_eq!(
         plan.warnings,
-        ["role `app` already grants read-write on table carts; add `--exact` to reduce it to read"]
+        ["role `app` already grants read-write on table carts: pass `--exact` to reduce it to read"]
     );
     let plan = policies(&Policies { exact: true, ..ask }).unwrap();
     let [Step::PutPolicy { after, .. }] = &plan.steps[..] else { panic!("{plan:#?}") };

@@ -60,7 +60,7 @@ fn a_foreign_broken_trust_is_explained_not_touched() {
     let refusal = refused(&want("app"), &have_role(trust));
     assert_eq!(
         refusal.message,
-        "the trust policy of role `app` does not admit carts/carts: \
+        "the trust policy of role `app` does not allow carts/carts: \
          sts:TagSession is not allowed (statement `Pods` allows only sts:AssumeRole)"
     );
     has(&refusal.hints, "\"sts:TagSession\"");
@@ -121,8 +121,8 @@ fn create_adopts_only_its_own_role() {
     differs.role.boundary = Some("arn:b".to_owned());
     let plan = planned(&differs, &made);
     assert!(plan.is_empty());
-    has(&plan.warnings, "path stays /podid/ (wanted: /x/)");
-    has(&plan.warnings, "permissions boundary stays unset (wanted: arn:b)");
+    has(&plan.warnings, "path stays /podid/ (requested: /x/)");
+    has(&plan.warnings, "permissions boundary stays unset (requested: arn:b)");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn a_full_trust_policy_names_the_wider_scope() {
         }
     }
     let refusal = last.unwrap_err();
-    has(&[refusal.message], "characters, IAM takes 2048");
+    has(&[refusal.message], "characters; the IAM limit is 2048");
     assert_eq!(refusal.hints.len(), 1);
     has(&refusal.hints, "--scope");
     assert!(role_mut(&mut there).trust.statements().len() >= 5);
@@ -198,7 +198,7 @@ fn policies_are_written_only_where_missing_or_different() {
     there.inline = Observed::Unreadable("denied".to_owned());
     has(&[refused(&wanted, &there).message], "cannot read the inline policies of role `app`: denied");
     wanted.role.policy_files[0].document = Document(json!({"Statement": "x".repeat(policy::MAX_INLINE)}));
-    has(&[refused(&wanted, &have_role(open())).message], "IAM takes 10240");
+    has(&[refused(&wanted, &have_role(open())).message], "the IAM limit is 10240");
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn an_existing_association_changes_only_in_what_was_named() {
     let mut there = have_role(open());
     there.association = Observed::Known(Some(old.clone()));
     let plan = planned(&want("app"), &there);
-    assert_eq!(plan.steps[0].describe(), "update the association of carts/carts (role old becomes app)");
+    assert_eq!(plan.steps[0].describe(), "update the association of carts/carts (role old -> app)");
     let Step::UpdateAssociation { change, .. } = &plan.steps[0] else { panic!() };
     assert_eq!(change.disable_session_tags, None);
     let mut tagged = want("app");
@@ -366,7 +366,7 @@ fn no_agent_where_the_pods_run_is_refused() {
     // Unreadable: a warning.
     there.agent = Observed::Unreadable("nodes: forbidden".to_owned());
     has(&planned(&want("app"), &there).warnings, "agent not checked: nodes: forbidden");
-    has(&[refused(&installs, &there).message], "cannot tell whether the agent is installed");
+    has(&[refused(&installs, &there).message], "cannot determine whether the agent is installed");
 }
 
 #[test]

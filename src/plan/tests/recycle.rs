@@ -101,7 +101,7 @@ fn cron_jobs_of_the_service_account() {
     assert_eq!(told[0], "cronjob/nightly is not restarted: its next run gets the new settings");
     assert!(told[1].ends_with("(it is suspended)"), "{told:?}");
     let unread = Observed::Unreadable("not allowed: list cronjobs".to_owned());
-    assert_eq!(cron_jobs(&unread, [&own]), ["CronJobs not looked for: not allowed: list cronjobs"]);
+    assert_eq!(cron_jobs(&unread, [&own]), ["CronJobs not checked: not allowed: list cronjobs"]);
 }
 
 #[test]
@@ -143,9 +143,9 @@ fn what_cannot_be_restarted_is_named_with_what_to_do() {
     let plan = world.ask(false).unwrap();
     assert!(plan.is_empty(), "{plan:?}");
     for part in [
-        "deployment/carts is paused and not restarted: `kubectl rollout resume deployment/carts -n carts`",
+        "deployment/carts is paused and not restarted: resume it with `kubectl rollout resume deployment/carts -n carts`",
         "statefulset/db has partition 1: 1 of its pods are not replaced",
-        "daemonset/log replaces a pod only when it is deleted (OnDelete): `kubectl delete pod -n carts log-0`",
+        "daemonset/log replaces a pod only after it is deleted (OnDelete): `kubectl delete pod -n carts log-0`",
         "pod carts/bare has no controller",
         "belongs to job/nightly",
         "belongs to replicaset/canary",
@@ -184,7 +184,7 @@ fn plans_are_merged() {
     plan.merge(other);
     assert!(plan.spread() && plan.steps.len() == 6);
     assert_eq!(plan.steps[0].describe(), "restart carts/deployment/carts (2 replicas, RollingUpdate)");
-    assert_eq!(plan.steps[3].done(), "asked shop/deployment/carts to restart");
+    assert_eq!(plan.steps[3].done(), "restarted shop/deployment/carts");
     assert_eq!(plan.steps[3].resource(), "deployment/carts");
     let watched = Plan { watch: vec![world.workloads[0].id.clone()], ..Plan::default() };
     let mut both = watched.clone();
@@ -296,5 +296,5 @@ fn the_deployment_that_lends_its_template_is_left_alone() {
     world.pods.push(pod(&base, "base-0", true));
     let plan = world.ask(false).unwrap();
     assert_eq!(ids(&plan), ["restart/carts/rollout/carts"]);
-    assert!(plan.warnings[0].contains("`kubectl rollout restart deployment/base -n carts` does both"), "{plan:?}");
+    assert!(plan.warnings[0].contains("`kubectl rollout restart deployment/base -n carts` restarts both"), "{plan:?}");
 }

@@ -143,7 +143,8 @@ fn policies_that_need_session_tags_are_named_when_there_are_none() {
         "Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::b/${aws:PrincipalTag/kubernetes-namespace}/*",
     }]}));
     have.inline = Observed::Known(BTreeMap::from([(DYNAMODB.to_owned(), needs)]));
-    let warned = |want: &Want, have: &Have| planned(want, have).warnings.iter().any(|w| w.contains("rests on"));
+    let warned =
+        |want: &Want, have: &Have| planned(want, have).warnings.iter().any(|w| w.contains("needs the session tag"));
     assert!(!warned(&want, &have));
     want.disable_session_tags = Field::Set(true);
     assert!(warned(&want, &have));

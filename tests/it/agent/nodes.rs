@@ -30,16 +30,16 @@ fn one_that_is_not_ready() {
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on 2 nodes, missing on 1
-    warning: not waited for: ip-10-42-10-11.us-west-2.compute.internal (the node is not ready)
+    warning: not ready, and not waited for: ip-10-42-10-11.us-west-2.compute.internal (the node is not ready)
     ");
     // EKS loses its patience with it, podid does not wait for what cannot come.
     env.world.wait_until(SOON, |state| state.aws.addons.values().all(|addon| addon.status == "DEGRADED")).unwrap();
     insta::assert_snapshot!(env.podid("agent install --timeout 60s").ok().steady(), @"
     exit 0
     --- stderr
-    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (DEGRADED)
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is already installed (DEGRADED)
     agent: ready on 2 nodes, missing on 1
-    warning: not waited for: ip-10-42-10-11.us-west-2.compute.internal (the node is not ready)
+    warning: not ready, and not waited for: ip-10-42-10-11.us-west-2.compute.internal (the node is not ready)
     ");
     insta::assert_snapshot!(env.podid("agent status").ok().steady(), @"
     exit 0
@@ -65,7 +65,7 @@ fn one_that_is_hybrid() {
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on 2 nodes, missing on 1
-    warning: not waited for: ip-10-42-10-11.us-west-2.compute.internal (a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration))
+    warning: not ready, and not waited for: ip-10-42-10-11.us-west-2.compute.internal (a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration))
     ");
 }
 
@@ -75,9 +75,9 @@ fn one_that_is_hybrid_where_pods_run() {
     insta::assert_snapshot!(env.podid("agent install --timeout 60s").ok().steady(), @"
     exit 0
     --- stderr
-    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (ACTIVE)
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is already installed (ACTIVE)
     agent: ready on 2 nodes, missing on 1
-    warning: not waited for: ip-10-42-10-11.us-west-2.compute.internal (a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration))
+    warning: not ready, and not waited for: ip-10-42-10-11.us-west-2.compute.internal (a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration))
     ");
 }
 
@@ -92,7 +92,7 @@ fn fargate_beside_auto_mode() {
         Env::with("carts-before", &set)
     };
     let env = world("fargate");
-    let _ = env.podid("agent install").ok().says("EKS Auto Mode has the agent built in; nothing to install");
+    let _ = env.podid("agent install").ok().says("EKS Auto Mode has the agent built in: nothing to install");
     assert!(env.writes().is_empty());
     let env = world("ec2");
     let _ = env.podid("agent install").ok();
@@ -130,8 +130,9 @@ fn pods_on_one_that_went_down() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
-    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
 }
@@ -143,17 +144,17 @@ fn an_add_on_that_cannot_be_read() {
     insta::assert_snapshot!(env.podid(&format!("{ASSOCIATE} --install-agent")).code(4).steady(), @"
     exit 4
     --- stderr
-    error: cannot tell whether the agent is installed: not allowed: eks:DescribeAddon
+    error: cannot determine whether the agent is installed: not allowed: eks:DescribeAddon
 
-    hint: get that permission, or leave `--install-agent` out
+    hint: get that permission, or omit `--install-agent`
     ");
     insta::assert_snapshot!(env.podid(ASSOCIATE).code(2).steady(), @"
     exit 2
     --- stderr
-    error: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (no agent was found; the add-on could not be read (not allowed: eks:DescribeAddon))
+    error: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (no agent found; the add-on could not be read (not allowed: eks:DescribeAddon))
 
-    hint: whether the add-on is installed takes the permission eks:DescribeAddon to see
-    hint: to go on without it, add `--allow-missing-agent`
+    hint: the permission eks:DescribeAddon is needed to check whether the add-on is installed
+    hint: to continue without it, pass `--allow-missing-agent`
     ");
     assert!(env.writes().is_empty());
     let env = Env::with("carts-role", &[("/addons", json!([]))]);

@@ -39,7 +39,7 @@ fn ipv6_is_off() {
     note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
     note: DaemonSet kube-system/eks-pod-identity-agent: 2 of 3 pods ready
     note: agent: ready on 2 nodes, missing on 1
-    hint: keep the agent to IPv4: `podid agent upgrade --configuration-values '{"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}'`
+    hint: limit the agent to IPv4: `podid agent upgrade --configuration-values '{"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}'`
     "#);
     insta::assert_snapshot!(told(&env.podid("agent status --no-logs").ok()), @"
     exit 0
@@ -64,12 +64,12 @@ fn port_80_is_taken() {
     insta::assert_snapshot!(told(&env.podid("agent status").ok()), @"
     exit 0
     --- stdout
-    ip-10-42-10-11.us-west-2.compute.internal	missing	its agent crashes (exit code 1, restarted [n] times): its port 80 is taken by something else on the node
+    ip-10-42-10-11.us-west-2.compute.internal	missing	its agent crashes (exit code 1, restarted [n] times): port 80 is already in use on the node
     ---
     note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
     note: DaemonSet kube-system/eks-pod-identity-agent: 2 of 3 pods ready
     note: agent: ready on 2 nodes, missing on 1
-    hint: find what listens on port 80 of the node: a pod with hostNetwork or a hostPort does, or a service of the node
+    hint: find what listens on port 80 of the node: a pod with hostNetwork or a hostPort, or a service of the node
     ");
 }
 
@@ -84,7 +84,7 @@ fn the_image_cannot_be_pulled() {
     note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
     note: DaemonSet kube-system/eks-pod-identity-agent: 2 of 3 pods ready
     note: agent: ready on 2 nodes, missing on 1
-    hint: nodes without a way to the internet need VPC endpoints for ECR and S3
+    hint: nodes without internet access need VPC endpoints for ECR and S3
     "#);
 }
 
@@ -118,7 +118,7 @@ fn its_log_never_comes() {
     let env = amiss("no-ipv6", "CrashLoopBackOff");
     env.world.faults().add(Fault::always("kubernetes", "get pods/log", Action::Hold(Duration::from_mins(10))));
     let run = env.podid("agent status").ok().says("its log could not be read: cannot read the log of container");
-    assert!(run.stdout.contains("it did not arrive within 10 s"), "{run}");
+    assert!(run.stdout.contains("no response within 10 s"), "{run}");
     env.world.faults().clear();
     assert!(env.podid("agent status").ok().stdout.contains("fd00:ec2::23"));
 }
@@ -132,7 +132,7 @@ fn a_taint_keeps_it_away() {
     insta::assert_snapshot!(told(&env.podid("agent status").ok()), @r#"
     exit 0
     --- stdout
-    ip-10-42-10-11.us-west-2.compute.internal	missing	no DaemonSet of the agent runs there (kube-system/eks-pod-identity-agent: its taint gpu is not tolerated)
+    ip-10-42-10-11.us-west-2.compute.internal	missing	no DaemonSet of the agent runs on it (kube-system/eks-pod-identity-agent: its taint gpu is not tolerated)
     ---
     note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
     note: DaemonSet kube-system/eks-pod-identity-agent: 2 of 2 pods ready
@@ -164,7 +164,7 @@ fn kinds_of_nodes() {
     note: add-on eks-pod-identity-agent v1.3.10-eksbuild.1: ACTIVE
     note: DaemonSet kube-system/eks-pod-identity-agent: 2 of 2 pods ready
     note: agent: ready on 2 nodes, missing on 1
-    hint: let hybrid nodes have it: `podid agent upgrade --configuration-values '{"daemonsets":{"hybrid":{"create":true}}}'`
+    hint: enable it on hybrid nodes: `podid agent upgrade --configuration-values '{"daemonsets":{"hybrid":{"create":true}}}'`
     "#);
     let windows = kind("/manifests/3/metadata/labels/kubernetes.io~1os", "windows");
     insta::assert_snapshot!(told(&windows.podid("agent status").ok()), @"
@@ -187,5 +187,5 @@ fn a_self_managed_one_that_crashes() {
     let crashed =
         |pod: &Value| pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"] == "CrashLoopBackOff";
     env.world.wait_until(SOON, |state| state.kube.list("pods", "kube-system").iter().any(crashed)).unwrap();
-    let _ = env.podid("agent status").ok().says("its port 80 is taken by something else on the node");
+    let _ = env.podid("agent status").ok().says("port 80 is already in use on the node");
 }

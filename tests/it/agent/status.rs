@@ -186,6 +186,6 @@ fn status_denied() {
       caused by: the cluster does not know the caller
       caused by: cluster `eks-workshop` has no access entry for arn:aws:iam::111122223333:user/workshop
 
-    hint: let it in: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
+    hint: create one: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
     ");
 }

@@ -36,24 +36,24 @@ fn install_that_fails() {
       caused by: ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts mode.
       caused by: the agent was installed by other means, and the add-on does not overwrite it
 
-    hint: see what is there: `podid agent status`
+    hint: check the agent: `podid agent status`
     hint: keep it, or remove it (`helm list -A`) and run `podid agent install`
     hint: see the nodes with `podid agent status`
-    hint: remove it with `podid agent uninstall`, then install it again
+    hint: remove it with `podid agent uninstall`, then install it again with `podid agent install`
     hint: run the same command again: finished steps are skipped
     ");
     insta::assert_snapshot!(env.podid("agent install").code(1).steady(), @"
     exit 1
     --- stderr
-    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (CREATE_FAILED)
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is already installed (CREATE_FAILED)
     error: the add-on `eks-pod-identity-agent` of cluster `eks-workshop` is CREATE_FAILED
       caused by: ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts mode.
       caused by: the agent was installed by other means, and the add-on does not overwrite it
 
-    hint: see what is there: `podid agent status`
+    hint: check the agent: `podid agent status`
     hint: keep it, or remove it (`helm list -A`) and run `podid agent install`
     hint: see the nodes with `podid agent status`
-    hint: remove it with `podid agent uninstall`, then install it again
+    hint: remove it with `podid agent uninstall`, then install it again with `podid agent install`
     ");
     insta::assert_snapshot!(env.podid("agent status").ok().steady(), @r"
     exit 0
@@ -97,7 +97,7 @@ fn install_denied() {
       caused by: a policy denies `eks:CreateAddon` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     insta::assert_snapshot!(env.podid("agent install -o json").code(4).steady(), @r#"
     exit 4
@@ -141,7 +141,7 @@ fn install_denied() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     could not install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
-    {"error":{"code":"AccessDeniedException","message":"cannot install add-on `eks-pod-identity-agent` v1.3.10-eksbuild.1 in cluster `eks-workshop`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreateAddon on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy: a policy denies `eks:CreateAddon` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`"]}}
+    {"error":{"code":"AccessDeniedException","message":"cannot install add-on `eks-pod-identity-agent` v1.3.10-eksbuild.1 in cluster `eks-workshop`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreateAddon on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy: a policy denies `eks:CreateAddon` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`"]}}
     "#);
     let env = Env::with("carts-before", &[forbidding(&["list nodes"])]);
     insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
@@ -161,8 +161,8 @@ fn install_denied() {
       caused by: the cluster does not know the caller
       caused by: cluster `eks-workshop` has no access entry for arn:aws:iam::111122223333:user/workshop
 
-    hint: let it in: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
-    hint: without Kubernetes, podid can still do the AWS part: `--no-wait`
+    hint: create one: `aws eks create-access-entry --cluster-name eks-workshop --principal-arn arn:aws:iam::111122223333:user/workshop`, then associate an access policy
+    hint: to make only the AWS changes, without Kubernetes, pass `--no-wait`
     ");
     assert!(env.writes().is_empty());
     assert!(env.podid("agent install --no-wait").ok().stdout.is_empty());
@@ -181,17 +181,17 @@ fn install_out_of_time() {
     error: timed out after 5s while waiting for the agent add-on to be ACTIVE
       caused by: it is CREATING
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     hint: run the same command again: finished steps are skipped
     ");
     insta::assert_snapshot!(env.podid("agent install --timeout 3s").code(5).steady(), @"
     exit 5
     --- stderr
-    eks-pod-identity-agent v1.3.10-eksbuild.1 is installed already (CREATING)
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is already installed (CREATING)
     error: timed out after 3s while waiting for the agent add-on to be ACTIVE
       caused by: it is CREATING
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     ");
     assert_eq!(env.writes(), ["eks CreateAddon"]);
 }
@@ -243,7 +243,7 @@ fn install_interrupted() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
-    warning: unknown whether podid did: install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    warning: outcome unknown: install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     {"error":{"code":"interrupted","message":"interrupted","requestId":null,"hints":["run the same command again: finished steps are skipped"]}}
     "#);
     // It was carried out all the same, and the next run sees that.

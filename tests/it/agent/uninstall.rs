@@ -14,10 +14,10 @@ fn uninstall() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     warning: 1 association stops working: carts/carts
-    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+    error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     insta::assert_snapshot!(env.podid("agent uninstall --dry-run --exit-code -o json").code(3).steady(), @r#"
     exit 3
@@ -72,7 +72,7 @@ fn uninstall() {
       - delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     warning: 1 association stops working: carts/carts
     Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] ✔ asked EKS to delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
-    ✔ agent: the add-on is gone (v1.3.10-eksbuild.1)
+    ✔ agent: the add-on is deleted (v1.3.10-eksbuild.1)
     ");
     assert!(env.world.with(|state| state.kube.list("daemonsets", "kube-system").is_empty()));
     insta::assert_snapshot!(env.podid("agent uninstall").ok().steady(), @"
@@ -100,7 +100,7 @@ fn uninstall_where_nothing_depends_on_it() {
       - delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     note: the cluster has no associations: no pod depends on the agent
     asked EKS to delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
-    agent: the add-on is gone (v1.3.10-eksbuild.1)
+    agent: the add-on is deleted (v1.3.10-eksbuild.1)
     ");
 }
 
@@ -111,7 +111,7 @@ fn uninstall_what_is_not_the_add_on() {
     exit 0
     --- stderr
     the add-on eks-pod-identity-agent is not installed: nothing to do
-    note: the agent is self-managed here: DaemonSet kube-system/eks-pod-identity-agent; remove it by the means that installed it (`helm list -A`)
+    note: the agent is self-managed (DaemonSet kube-system/eks-pod-identity-agent): remove it with the tool that installed it (`helm list -A`)
     ");
     let env = Env::with("carts-before", &[("/clusters/0/auto_mode", json!(true))]);
     insta::assert_snapshot!(env.podid("agent uninstall --yes").ok().steady(), @"
@@ -125,7 +125,7 @@ fn uninstall_what_is_not_the_add_on() {
     exit 0
     --- stderr
     the add-on eks-pod-identity-agent is not installed: nothing to do
-    warning: whether there is a self-managed agent is not known: cannot list the agent's DaemonSets: daemonsets.apps is forbidden: User "arn:aws:iam::111122223333:user/workshop" cannot list resource "daemonsets" in API group "apps" at the cluster scope
+    warning: could not check for a self-managed agent: cannot list the agent's DaemonSets: daemonsets.apps is forbidden: User "arn:aws:iam::111122223333:user/workshop" cannot list resource "daemonsets" in API group "apps" at the cluster scope
     "#);
     let env = Env::with("carts-agent", &[("/clusters/0/auto_mode", json!(true))]);
     let _ = env.podid("agent uninstall --yes").ok();
@@ -147,7 +147,7 @@ fn stopped() {
       caused by: a policy denies `eks:DeleteAddon` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     let env = Env::with("carts-associated", &[denying("eks:ListPodIdentityAssociations")]);
     insta::assert_snapshot!(env.podid("agent uninstall --yes").code(4).steady(), @"
@@ -158,7 +158,7 @@ fn stopped() {
       caused by: a policy denies `eks:ListPodIdentityAssociations` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     assert!(env.writes().is_empty(), "nobody knows what would stop working");
     let env = Env::with("carts-associated", &[("/delays", json!({ "addon": 60_000 }))]);
@@ -171,23 +171,23 @@ fn stopped() {
     asked EKS to delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     error: timed out after 3s while waiting for the agent add-on to be gone
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     hint: run the same command again: finished steps are skipped
     ");
     insta::assert_snapshot!(env.podid("agent uninstall --timeout 3s").code(5).steady(), @"
     exit 5
     --- stderr
-    eks-pod-identity-agent v1.3.10-eksbuild.1 is being deleted already
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is already being deleted
     error: timed out after 3s while waiting for the agent add-on to be gone
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     ");
     insta::assert_snapshot!(env.podid("agent install").code(2).steady(), @"
     exit 2
     --- stderr
     error: eks-pod-identity-agent v1.3.10-eksbuild.1 is installed, and being deleted
 
-    hint: wait for its end with `podid agent uninstall`, then install it again
+    hint: wait until it is deleted with `podid agent uninstall`, then install it again
     ");
     assert_eq!(env.writes(), ["eks DeleteAddon"]);
     let env = Env::new("carts-associated");

@@ -33,10 +33,10 @@ fn to_the_default() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ upgrade add-on eks-pod-identity-agent from v1.3.9-eksbuild.3 to v1.3.10-eksbuild.1
-    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+    error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     insta::assert_snapshot!(env.podid("agent upgrade --dry-run --exit-code -o json").code(3).steady(), @r#"
     exit 3
@@ -113,7 +113,7 @@ fn to_the_default() {
     insta::assert_snapshot!(env.podid("agent upgrade").ok().steady(), @"
     exit 0
     --- stderr
-    eks-pod-identity-agent v1.3.10-eksbuild.1 is the default for Kubernetes 1.33 already: nothing to do
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is already the default for Kubernetes 1.33: nothing to do
     agent: ready on 3 nodes
     ");
     assert_eq!(env.writes(), ["eks UpdateAddon"], "once");
@@ -148,10 +148,10 @@ fn what_the_new_version_does_not_know() {
     insta::assert_snapshot!(env.podid(&format!("agent upgrade --version {OLD} --yes")).code(2).steady(), @r#"
     exit 2
     --- stderr
-    error: eks-pod-identity-agent v1.3.9-eksbuild.3 does not know the configuration in use: `podLabels`
+    error: eks-pod-identity-agent v1.3.9-eksbuild.3 does not accept the current configuration: `podLabels`
       caused by: the add-on's configuration is {"podLabels":{"team":"a"}}
 
-    hint: give one that it knows with `--configuration-values`
+    hint: pass a configuration that it accepts with `--configuration-values`
     "#);
     assert!(env.writes().is_empty());
     let healthy = Env::with("carts-agent", &[configured("{}")]);
@@ -160,7 +160,7 @@ fn what_the_new_version_does_not_know() {
     insta::assert_snapshot!(denied.podid(&format!("agent upgrade --version {OLD} --yes")).code(1).steady(), @"
     exit 1
     --- stderr
-    warning: configuration not compared with what the new version takes: not allowed: eks:DescribeAddonConfiguration
+    warning: configuration not compared with the schema of the new version: not allowed: eks:DescribeAddonConfiguration
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ downgrade add-on eks-pod-identity-agent from v1.3.10-eksbuild.1 to v1.3.9-eksbuild.3
     could not downgrade add-on eks-pod-identity-agent from v1.3.10-eksbuild.1 to v1.3.9-eksbuild.3
@@ -180,7 +180,7 @@ fn another_configuration() {
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ update add-on eks-pod-identity-agent v1.3.10-eksbuild.1, configuration {"podLabels":{"team":"a"}} becomes {"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}
+      ~ update add-on eks-pod-identity-agent v1.3.10-eksbuild.1, configuration {"podLabels":{"team":"a"}} -> {"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}
     asked EKS to update add-on eks-pod-identity-agent to v1.3.10-eksbuild.1
     agent: ready on 3 nodes
     "#);
@@ -230,10 +230,10 @@ fn what_somebody_else_set() {
     asked EKS to update add-on eks-pod-identity-agent to v1.3.10-eksbuild.1
     error: the update of add-on `eks-pod-identity-agent` of cluster `eks-workshop` is Failed
       caused by: ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts mode. Conflicts: DaemonSet.apps eks-pod-identity-agent - .spec.template.spec.tolerations
-      caused by: somebody else set these fields, and the update was not to touch them
+      caused by: these fields were changed outside EKS, and the update may not overwrite them
 
-    hint: keep them: `podid agent upgrade --resolve-conflicts preserve`
-    hint: set them to the add-on's values: `podid agent upgrade --resolve-conflicts overwrite`
+    hint: keep the changes: `podid agent upgrade --resolve-conflicts preserve`
+    hint: overwrite the changes: `podid agent upgrade --resolve-conflicts overwrite`
     hint: run the same command again: finished steps are skipped
     ");
     let _ = env.podid("agent upgrade --resolve-conflicts overwrite --yes").ok();
@@ -256,7 +256,7 @@ fn stopped() {
     error: the add-on `eks-pod-identity-agent` is not installed in cluster `eks-workshop`
 
     hint: install it with `podid agent install`
-    hint: an agent that was installed by other means is upgraded by those: see `podid agent status`
+    hint: upgrade a self-managed agent with the tool that installed it: see `podid agent status`
     ");
     let env = Env::with("carts-agent", &[old(), denying("eks:UpdateAddon")]);
     insta::assert_snapshot!(env.podid("agent upgrade --yes").code(4).steady(), @"
@@ -270,7 +270,7 @@ fn stopped() {
       caused by: a policy denies `eks:UpdateAddon` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     let env = Env::with("carts-agent", &[old(), ("/delays", json!({ "addon": 60_000 }))]);
     insta::assert_snapshot!(env.podid("agent upgrade --yes --timeout 4s").code(6).steady(), @"
@@ -281,24 +281,24 @@ fn stopped() {
     asked EKS to update add-on eks-pod-identity-agent to v1.3.10-eksbuild.1
     error: timed out after 4s while waiting for the update of the add-on
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     hint: run the same command again: finished steps are skipped
     ");
     insta::assert_snapshot!(env.podid("agent upgrade --yes --timeout 4s").code(5).steady(), @"
     exit 5
     --- stderr
-    eks-pod-identity-agent v1.3.10-eksbuild.1 is the default for Kubernetes 1.33 already: nothing to do
+    eks-pod-identity-agent v1.3.10-eksbuild.1 is already the default for Kubernetes 1.33: nothing to do
     error: timed out after 4s while waiting for the agent add-on to be ACTIVE
       caused by: it is UPDATING
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     ");
     insta::assert_snapshot!(env.podid(&format!("agent upgrade --yes --version {OLD}")).code(1).steady(), @"
     exit 1
     --- stderr
-    error: eks-pod-identity-agent v1.3.10-eksbuild.1 is UPDATING: another change is under way
+    error: eks-pod-identity-agent v1.3.10-eksbuild.1 is UPDATING: another change is in progress
 
-    hint: see when it is ACTIVE with `podid agent status`, then run the same command again
+    hint: wait until `podid agent status` shows ACTIVE, then run the same command again
     ");
     assert_eq!(env.writes(), ["eks UpdateAddon"]);
     let env = Env::with("carts-agent", &[old(), denying("eks:DescribeUpdate")]);
@@ -324,12 +324,12 @@ fn an_install_with_settings() {
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1, with configuration {"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}, overwriting what others changed
+      + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1, with configuration {"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}, overwriting changes made outside EKS
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on 3 nodes
     "#);
     assert_eq!(addon(&env).1.as_deref(), Some(SETS));
-    let _ = env.run(&line).ok().says("is installed already");
+    let _ = env.run(&line).ok().says("is already installed");
     assert_eq!(env.writes(), ["eks CreateAddon"], "once");
     let env = Env::new("carts-before");
     insta::assert_snapshot!(env.run(&["agent", "install", "--configuration-values", r#"{"tolerationz":[]}"#]).code(1).steady(), @r#"

@@ -19,13 +19,13 @@ fn none_is_refused_before_any_write() {
     --- stderr
     error: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (the agent is not installed)
 
-    hint: install it: add `--install-agent`
-    hint: to go on without it, add `--allow-missing-agent`
+    hint: to install it, pass `--install-agent`
+    hint: to continue without it, pass `--allow-missing-agent`
     ");
     insta::assert_snapshot!(env.podid(&format!("{LINE} -o json")).code(2).steady(), @r#"
     exit 2
     --- stderr
-    {"error":{"code":"usage","message":"no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (the agent is not installed)","requestId":null,"hints":["install it: add `--install-agent`","to go on without it, add `--allow-missing-agent`"]}}
+    {"error":{"code":"usage","message":"no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (the agent is not installed)","requestId":null,"hints":["to install it, pass `--install-agent`","to continue without it, pass `--allow-missing-agent`"]}}
     "#);
     assert!(env.writes().is_empty());
 }
@@ -33,15 +33,16 @@ fn none_is_refused_before_any_write() {
 #[test]
 fn none_is_allowed() {
     let env = without_agent();
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --allow-missing-agent")).code(5).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --allow-missing-agent")).code(5).steady(), @"
     exit 5
     --- stderr
     warning: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (the agent is not installed)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: new pods will get no credentials until the agent is installed
-    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: new pods will get no credentials until the agent is installed
+    warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     error: carts/carts is associated, but not ready
       caused by: new pods will get no credentials until the agent is installed
@@ -54,7 +55,7 @@ fn none_is_allowed() {
 #[test]
 fn one_is_installed() {
     let env = without_agent();
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --install-agent")).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --install-agent")).ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
@@ -63,20 +64,22 @@ fn one_is_installed() {
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on every node that needs it
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
-    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert_eq!(env.writes(), ["eks CreateAddon", "eks CreatePodIdentityAssociation"]);
     // It is there now: asking for it again changes nothing.
     env.world.journal().clear();
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --install-agent")).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --install-agent")).ok().steady(), @"
     exit 0
     --- stderr
-    carts/carts is associated as wanted: nothing to change
+    carts/carts is already associated as requested: nothing to change
     agent: ready on every node that needs it
-    effective: observed: 6 probes in a row were injected
-    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert!(env.writes().is_empty());
@@ -90,14 +93,15 @@ fn auto_mode_has_one() {
     set.push(("/addons", json!([])));
     set.push(("/clusters/0/auto_mode", json!(true)));
     let env = Env::with("carts-role", &set);
-    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
-    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
@@ -107,16 +111,17 @@ fn auto_mode_has_one() {
 fn a_self_managed_one_is_one() {
     let set = [("/addons", json!([])), ("/manifests/-", crate::agent::self_managed())];
     let env = Env::with("carts-role", &set);
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --install-agent")).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --install-agent")).ok().steady(), @"
     exit 0
     --- stderr
-    warning: add-on not installed: DaemonSet kube-system/eks-pod-identity-agent is an agent already
+    warning: add-on not installed: DaemonSet kube-system/eks-pod-identity-agent is already an agent
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     agent: ready on every node that needs it
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
-    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);

@@ -33,25 +33,25 @@ fn an_update_asks() {
     exit 2
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
-    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
+    error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     insta::assert_snapshot!(env.tty(80, &words(UPDATE), "n\n").code(2).steady(), @r"
     exit 2
     --- stdout
     n
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
     Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] error: not confirmed; nothing was changed
     ");
     insta::assert_snapshot!(env.tty(80, &words(UPDATE), "\u{4}").code(2).steady(), @r"
     exit 2
     --- stdout
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
     Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N]
     error: not confirmed; nothing was changed
     ");
@@ -59,11 +59,11 @@ fn an_update_asks() {
     exit 2
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
-    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
+    error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     assert!(env.writes().is_empty());
 }
@@ -71,15 +71,11 @@ fn an_update_asks() {
 #[test]
 fn an_update_is_carried_out_after_a_yes() {
     let env = with_another_role();
-    insta::assert_snapshot!(env.tty(80, &words(UPDATE), "y\n").ok().steady(), @r"
+    insta::assert_snapshot!(env.tty(80, &words(UPDATE), "y\n").ok().steady(), @"
     exit 0
     --- stdout
-    y
-    Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
-    Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] ✔ updated the association of carts/carts
-    ✔ effective: assumed: 10 s have passed; an update cannot be observed
-    warning: 2 running pods are from before the change: carts-[pod], carts-[pod]
+    ✔ carts/carts: probably ready: waited 10 s (an update cannot be observed from outside)
+    warning: 2 running pods started before the change: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert_eq!(env.writes(), ["eks UpdatePodIdentityAssociation"]);
@@ -92,7 +88,7 @@ fn an_update_with_yes() {
     exit 3
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
     ");
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.podid(&format!("{UPDATE} --yes -o json")).ok().steady(), @r#"
@@ -121,7 +117,7 @@ fn an_update_with_yes() {
         "modifiedAt": "[time]"
       },
       "effective": "assumed",
-      "effectiveHow": "10 s have passed; an update cannot be observed",
+      "effectiveHow": "waited 10 s (an update cannot be observed from outside)",
       "rollouts": [],
       "stalePods": [
         "carts-[pod]",
@@ -130,11 +126,11 @@ fn an_update_with_yes() {
     }
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ update the association of carts/carts (role eks-workshop-carts-dynamo becomes eks-workshop-carts-other)
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
     updated the association of carts/carts
-    effective: waiting the documented 10 s: an update cannot be observed
-    effective: assumed: 10 s have passed; an update cannot be observed
-    warning: 2 running pods are from before the change: carts-[pod], carts-[pod]
+    carts/carts: waiting 10 s for the change to propagate: an update cannot be observed from outside
+    carts/carts: probably ready: waited 10 s (an update cannot be observed from outside)
+    warning: 2 running pods started before the change: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     "#);
     assert_eq!(env.writes(), ["eks UpdatePodIdentityAssociation"]);
@@ -151,10 +147,10 @@ fn creates_for_the_kube_context_ask() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
-    error: this needs a yes (the cluster comes from the kube context) and there is no terminal to ask on
+    error: confirmation required: the cluster was taken from the kube context, and there is no terminal to ask on
       caused by: cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     insta::assert_snapshot!(env.tty(80, &words(line), "no\n").code(2).steady(), @r"
     exit 2
@@ -165,7 +161,7 @@ fn creates_for_the_kube_context_ask() {
     Apply this to cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)? [y/N] error: not confirmed; nothing was changed
     ");
     assert!(env.writes().is_empty());
-    let _ = env.podid(&format!("{line} --yes")).ok().says("observed");
+    let _ = env.podid(&format!("{line} --yes")).ok().says("ready: new pods get credentials");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
     // There is nothing to ask about any more.
     let _ = env.podid(line).ok().says("nothing to change");
@@ -184,21 +180,22 @@ fn an_irsa_annotation_asks() {
     warning: pods switch from role arn:aws:iam::111122223333:role/carts-irsa (IRSA) to role arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo at their next restart
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
-    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+    error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     assert!(env.writes().is_empty());
-    insta::assert_snapshot!(env.podid(&format!("{line} --yes")).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{line} --yes")).ok().steady(), @"
     exit 0
     --- stderr
     warning: pods switch from role arn:aws:iam::111122223333:role/carts-irsa (IRSA) to role arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo at their next restart
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
-    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
@@ -212,14 +209,14 @@ fn permissions_on_a_role_that_others_may_use_ask() {
     insta::assert_snapshot!(env.podid(&format!("associate carts/carts --role eks-workshop-carts-dynamo {grant}")).code(2).steady(), @"
     exit 2
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
-      ~ put inline policy podid-dynamodb on role eks-workshop-carts-dynamo
-    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+      ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
+    error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     assert!(env.writes().is_empty());
     let env = Env::new("carts-agent");
@@ -231,5 +228,5 @@ fn permissions_on_a_role_that_others_may_use_ask() {
     let _ = env.podid("associate carts/other --role eks-workshop-carts-carts-8233eca5 --no-wait --yes").ok();
     let more =
         "associate carts/carts --create-role --policy-arn arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess --no-wait";
-    let _ = env.podid(more).code(2).says("it changes something that exists");
+    let _ = env.podid(more).code(2).says("this changes existing resources");
 }

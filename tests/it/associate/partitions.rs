@@ -35,13 +35,13 @@ fn works(partition: &str, region: &str) {
         role.starts_with(&format!("arn:{partition}:iam::111122223333:role/apps/eks-workshop-carts-carts-")),
         "{role}"
     );
-    assert_eq!(shown["trust"]["verdict"], "admits", "{shown}");
+    assert_eq!(shown["trust"]["verdict"], "allows", "{shown}");
     let cluster = format!("arn:{partition}:eks:{region}:111122223333:cluster/eks-workshop");
     assert_eq!(shown["association"]["tags"]["podid.dev/cluster"], *cluster);
     let listed = env.podid("role list -o json").ok().json();
     assert_eq!(listed["roles"][0]["roleArn"], *role, "{listed}");
     let name = role.rsplit('/').next().unwrap();
-    let _ = env.podid(&format!("role trust {name} --service-account carts/carts")).ok().says("no mistake found");
+    let _ = env.podid(&format!("role trust {name} --service-account carts/carts")).ok().says("no mistakes found");
     let _ = env.podid("disassociate carts/carts --delete-role --yes").ok();
     assert!(env.world.with(|state| !state.aws.roles.contains_key(name)));
 }

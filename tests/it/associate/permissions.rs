@@ -60,7 +60,7 @@ fn wrong_tables() {
     for (table, why) in [
         ("carts=admin", "`admin` is not an access level (read, write, read-write, stream, full)"),
         ("ca", "table name `ca` is shorter than 3 characters"),
-        ("us-west:carts", "`us-west` is not a region; a table is given as `name`, `region:name` or ARN"),
+        ("us-west:carts", "`us-west` is not a region; a table is written as `name`, `region:name` or ARN"),
         ("arn:aws:s3:::carts", "`arn:aws:s3:::carts` is not the ARN of a DynamoDB table, but of s3 carts"),
     ] {
         let said = format!("error: invalid value '{table}' for '--dynamodb <TABLE[=ACCESS]>': {why}");
@@ -87,7 +87,7 @@ fn managed_policies() {
     insta::assert_snapshot!(tried(&env, line).ok().steady(), @r"
     exit 0
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
       + attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-carts-8233eca5
@@ -95,14 +95,14 @@ fn managed_policies() {
     created role eks-workshop-carts-carts-8233eca5
     attached arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-carts-8233eca5
     associated carts/carts with role eks-workshop-carts-carts-8233eca5
-    hint: pods are injected some seconds from now; see them with `podid show carts/carts`
+    hint: new pods get credentials within a few seconds; check them with `podid show carts/carts`
     ");
     assert_eq!(env.writes(), ["iam CreateRole", "iam AttachRolePolicy", "eks CreatePodIdentityAssociation"]);
     insta::assert_snapshot!(tried(&env, line).ok().steady(), @r"
     exit 0
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
-    carts/carts is associated as wanted: nothing to change
+    warning: agent not checked: not read because of --no-wait
+    carts/carts is already associated as requested: nothing to change
     ");
     assert_eq!(env.writes().len(), 3, "nothing is written twice");
     insta::assert_snapshot!(tried(&env, "--policy-arn arn:aws:iam::aws:policy/NoSuchPolicy --no-wait").code(2), @r"
@@ -148,7 +148,7 @@ fn wrong_policy_files() {
     insta::assert_snapshot!(tried(&env, &format!("--policy-file {good} --policy-file {good}")).code(2).steady(), @r"
     exit 2
     --- stderr
-    error: two `--policy-file` make the same inline policy `queue`
+    error: two `--policy-file` create the same inline policy `queue`
     ");
     assert!(env.world.journal().calls().is_empty(), "not even a read");
 }
@@ -160,7 +160,7 @@ fn policy_files() {
     insta::assert_snapshot!(tried(&env, &format!("--policy-file {good} --dry-run -v --no-wait")).ok().steady(), @r#"
     exit 0
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     warning: queue: statement 1: applies to every resource (`*`)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
@@ -188,7 +188,7 @@ fn policy_files() {
           +    }
           +  ]
           +}
-      + put inline policy queue on role eks-workshop-carts-carts-8233eca5
+      + add inline policy queue to role eks-workshop-carts-carts-8233eca5
           @@ -0,0 +1,8 @@
           +{
           +  "Version": "2012-10-17",
@@ -211,7 +211,7 @@ fn policy_files() {
     insta::assert_snapshot!(tried(&env, &format!("--policy-file {good} --no-wait")).code(2).steady(), @r#"
     exit 2
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     warning: queue: statement 1: allows every action of sqs (`sqs:*`) on every resource (`*`)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update inline policy queue of role eks-workshop-carts-carts-8233eca5
@@ -224,10 +224,10 @@ fn policy_files() {
                "Resource": "*"
              }
            }
-    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+    error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     "#);
     assert_eq!(env.writes().len(), 3);
 }
@@ -235,15 +235,15 @@ fn policy_files() {
 #[test]
 fn tags() {
     let env = Env::new("carts-agent");
-    insta::assert_snapshot!(tried(&env, "--tag team=a --tag team=b").code(2).steady(), @r"
+    insta::assert_snapshot!(tried(&env, "--tag team=a --tag team=b").code(2).steady(), @"
     exit 2
     --- stderr
-    error: --tag: tag `team` is given twice
+    error: --tag: tag `team` is set twice
     ");
     insta::assert_snapshot!(tried(&env, "--tag aws:team=a").code(2).steady(), @r"
     exit 2
     --- stderr
-    error: --tag: tag `aws:team` begins with `aws:`, which is AWS's own
+    error: --tag: tag `aws:team` begins with `aws:`, which is reserved by AWS
     ");
     insta::assert_snapshot!(tried(&env, "--tag team").code(2).steady(), @r"
     exit 2

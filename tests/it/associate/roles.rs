@@ -14,7 +14,7 @@ fn one_that_is_not_there() {
     --- stderr
     error: role `eks-workshop-carts-dynamo` does not exist in account 111122223333
 
-    hint: to create it, add `--create-role`
+    hint: to create it, pass `--create-role`
     ");
     assert!(env.writes().is_empty());
 }
@@ -28,7 +28,7 @@ fn arns_that_cannot_be() {
     --- stderr
     error: role arn:aws:iam::444455556666:role/eks-workshop-carts-dynamo is in account 444455556666, the cluster is in 111122223333: an association's role must be in the cluster's account
 
-    hint: name a role of account 111122223333 that may assume arn:aws:iam::444455556666:role/eks-workshop-carts-dynamo
+    hint: use a role of account 111122223333 that may assume arn:aws:iam::444455556666:role/eks-workshop-carts-dynamo
     ");
     insta::assert_snapshot!(with("arn:aws-cn:iam::111122223333:role/eks-workshop-carts-dynamo"), @r"
     exit 2
@@ -79,7 +79,7 @@ fn a_trust_policy_without_tag_session() {
     insta::assert_snapshot!(env.podid(LINE).code(2).steady(), @r#"
     exit 2
     --- stderr
-    error: the trust policy of role `eks-workshop-carts-dynamo` does not admit carts/carts: sts:TagSession is not allowed (statement 1 allows only sts:AssumeRole)
+    error: the trust policy of role `eks-workshop-carts-dynamo` does not allow carts/carts: sts:TagSession is not allowed (statement 1 allows only sts:AssumeRole)
 
     hint: the corrected trust policy (podid itself changes only roles that it created for this cluster):
       {
@@ -115,7 +115,7 @@ fn a_trust_policy_without_tag_session() {
     hint: save it as trust.json and run `aws iam update-assume-role-policy --role-name eks-workshop-carts-dynamo --policy-document file://trust.json`
     "#);
     assert!(env.writes().is_empty());
-    let _ = env.podid(&format!("{LINE} --create-role")).code(2).says("exists already");
+    let _ = env.podid(&format!("{LINE} --create-role")).code(2).says("already exists");
     assert!(env.writes().is_empty());
 }
 
@@ -126,7 +126,7 @@ fn a_trust_policy_for_another_cluster() {
     insta::assert_snapshot!(env.podid(LINE).code(2).steady(), @r#"
     exit 2
     --- stderr
-    error: the trust policy of role `eks-workshop-carts-dynamo` does not admit carts/carts: statement 1 wants aws:RequestTag/kubernetes-namespace = `orders`, EKS sends `carts`
+    error: the trust policy of role `eks-workshop-carts-dynamo` does not allow carts/carts: statement 1 requires aws:RequestTag/kubernetes-namespace = `orders`, but EKS sends `carts`
 
     hint: the corrected trust policy (podid itself changes only roles that it created for this cluster):
       {
@@ -175,16 +175,17 @@ fn a_trust_policy_for_another_cluster() {
 #[test]
 fn one_that_may_not_be_read() {
     let env = Env::with("carts-role", &[denying("iam:GetRole")]);
-    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @"
     exit 0
     --- stderr
     warning: trust not checked: not allowed: iam:GetRole
-    warning: the path of role `eks-workshop-carts-dynamo` is taken to be `/`; give the role's ARN to be sure
+    warning: assuming path `/` for role `eks-workshop-carts-dynamo`: pass the role's ARN to be sure
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
-    warning: 2 running pods are still without it: carts-[pod], carts-[pod]
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
@@ -201,10 +202,10 @@ fn one_that_may_not_be_passed() {
     could not associate carts/carts with role eks-workshop-carts-dynamo
     error: cannot create the association of `carts/carts` in cluster `eks-workshop`
       caused by: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: iam:PassRole on resource: arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo with an explicit deny in an identity-based policy
-      caused by: the caller may not hand this role to EKS
+      caused by: the caller may not pass this role to EKS
       request id: [uuid]
 
-    hint: allow `iam:PassRole` on `arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo`, with `iam:PassedToService` = `pods.eks.amazonaws.com` as condition
+    hint: allow `iam:PassRole` on `arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo`, with the condition `iam:PassedToService` = `pods.eks.amazonaws.com`
     ");
     assert!(env.world.with(|state| state.aws.associations.is_empty()));
 }
@@ -217,10 +218,10 @@ fn one_of_that_name_that_is_not_podids() {
     insta::assert_snapshot!(env.podid("associate carts/carts --create-role").code(2).steady(), @r"
     exit 2
     --- stderr
-    error: role `eks-workshop-carts-carts-8233eca5` exists already, and podid did not create it for carts/carts (tags: podid.dev/cluster is missing, podid.dev/managed-by is missing, podid.dev/namespace is missing, podid.dev/service-account is missing)
+    error: role `eks-workshop-carts-carts-8233eca5` already exists, and podid did not create it for carts/carts (tags: podid.dev/cluster is missing, podid.dev/managed-by is missing, podid.dev/namespace is missing, podid.dev/service-account is missing)
 
-    hint: to use it as it is, give `--role eks-workshop-carts-carts-8233eca5` without `--create-role`
-    hint: to take it over, with podid's tags on it, add `--adopt`
+    hint: to use it unchanged, pass `--role eks-workshop-carts-carts-8233eca5` without `--create-role`
+    hint: to take it over and add podid's tags, pass `--adopt`
     ");
     assert!(env.writes().is_empty());
 }
@@ -275,7 +276,7 @@ fn scopes() {
         env.podid("associate carts/carts --create-role --disable-session-tags --scope namespace").code(2).steady(), @r"
     exit 2
     --- stderr
-    error: `--scope service-account` and `--scope namespace` rest on session tags, which `--disable-session-tags` turns off
+    error: `--scope service-account` and `--scope namespace` need session tags, which `--disable-session-tags` disables
 
     hint: use `--scope cluster` with `--disable-session-tags`
     "
@@ -291,7 +292,7 @@ fn created_as_asked() {
     insta::assert_snapshot!(env.podid(line).ok().steady(), @r#"
     exit 0
     --- stderr
-    warning: role `carts-data` is created without any permissions: AWS refuses the calls of its pods until it has a policy
+    warning: role `carts-data` is created without permissions: AWS denies the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-data (path /teams/carts/, boundary arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess)
           @@ -0,0 +1,23 @@
@@ -346,9 +347,9 @@ fn a_trust_policy_that_grows_too_large() {
     insta::assert_snapshot!(run.code(2).steady(), @r"
     exit 2
     --- stderr
-    error: the trust policy of role `shared` would have 2216 characters, IAM takes 2048
+    error: the trust policy of role `shared` would have 2216 characters; the IAM limit is 2048
 
-    hint: widen one of the service accounts already in it (`--scope namespace` or `--scope cluster`), or use another role
+    hint: use a wider scope for a service account already in it (`--scope namespace` or `--scope cluster`), or use another role
     ");
     assert!(env.writes().is_empty());
 }

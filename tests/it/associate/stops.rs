@@ -27,7 +27,7 @@ fn denied() {
       caused by: a policy denies `eks:CreatePodIdentityAssociation` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     insta::assert_snapshot!(env.podid(&format!("{LINE} -o json")).code(4).steady(), @r#"
     exit 4
@@ -52,38 +52,39 @@ fn denied() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     could not associate carts/carts with role eks-workshop-carts-dynamo
-    {"error":{"code":"AccessDeniedException","message":"cannot create the association of `carts/carts` in cluster `eks-workshop`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreatePodIdentityAssociation on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy: a policy denies `eks:CreatePodIdentityAssociation` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`"]}}
+    {"error":{"code":"AccessDeniedException","message":"cannot create the association of `carts/carts` in cluster `eks-workshop`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreatePodIdentityAssociation on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy: a policy denies `eks:CreatePodIdentityAssociation` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`"]}}
     "#);
     assert!(env.world.with(|state| state.aws.associations.is_empty()));
     let env = Env::with("carts-agent", &[denying("eks:CreatePodIdentityAssociation")]);
-    insta::assert_snapshot!(env.podid(CREATE).code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid(CREATE).code(6).steady(), @"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
-      + put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
+      + add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
     created role eks-workshop-carts-carts-8233eca5
-    put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
+    added inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
     could not associate carts/carts with role eks-workshop-carts-carts-8233eca5
     error: cannot create the association of `carts/carts` in cluster `eks-workshop`
       caused by: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreatePodIdentityAssociation on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy
       caused by: a policy denies `eks:CreatePodIdentityAssociation` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     hint: run the same command again: finished steps are skipped
     ");
     let env = Env::with("carts-role", &[forbidding(&["list pods", "list nodes"])]);
-    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @"
     exit 0
     --- stderr
     warning: agent not checked: not allowed: list daemonsets and pods in kube-system
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected; the agent was not checked: not allowed: list daemonsets and pods in kube-system
-    warning: whether pods need a restart is unknown: not allowed: list pods
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods); the agent was not checked: not allowed: list daemonsets and pods in kube-system
+    warning: cannot check whether pods need a restart: not allowed: list pods
     ");
 }
 
@@ -96,7 +97,7 @@ fn out_of_time_before_a_write() {
     --- stderr
     error: timed out after 1s while reading the cluster
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     ");
     assert!(env.writes().is_empty());
 }
@@ -111,11 +112,11 @@ fn out_of_time_after_a_write() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    error: timed out after 6s while waiting for new pods to be injected
-      caused by: new pods of carts/carts are still not injected by every API server
+    error: timed out after 6s while waiting until new pods are injected
+      caused by: not every API server injects new pods of carts/carts yet
 
-    hint: give it more time with `--timeout`
-    hint: check that the webhook is there: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`
+    hint: allow more time with `--timeout`
+    hint: check that the webhook exists: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`
     hint: run the same command again: finished steps are skipped
     ");
     insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 4s -o json")).code(5).steady(), @r#"
@@ -146,8 +147,8 @@ fn out_of_time_after_a_write() {
       "stalePods": []
     }
     --- stderr
-    carts/carts is associated as wanted: nothing to change
-    {"error":{"code":"timed-out","message":"timed out after 4s while waiting for new pods to be injected: new pods of carts/carts are still not injected by every API server","requestId":null,"hints":["give it more time with `--timeout`","check that the webhook is there: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`"]}}
+    carts/carts is already associated as requested: nothing to change
+    {"error":{"code":"timed-out","message":"timed out after 4s while waiting until new pods are injected: not every API server injects new pods of carts/carts yet","requestId":null,"hints":["allow more time with `--timeout`","check that the webhook exists: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`"]}}
     "#);
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
 }
@@ -169,7 +170,7 @@ fn interrupted_while_waiting() {
     insta::assert_snapshot!(env.signalled(LINE, "TERM", |world| world.journal().count("kubernetes", "create pods (dry-run)") > 3).code(143).steady(), @r"
     exit 143
     --- stderr
-    carts/carts is associated as wanted: nothing to change
+    carts/carts is already associated as requested: nothing to change
     error: terminated
     ");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"]);
@@ -231,14 +232,14 @@ fn interrupted_in_the_middle_of_a_write() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
-      + put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
+      + add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
     created role eks-workshop-carts-carts-8233eca5
-    warning: unknown whether podid did: put inline policy podid-dynamodb on role eks-workshop-carts-carts-8233eca5
+    warning: outcome unknown: add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
     {"error":{"code":"terminated","message":"terminated","requestId":null,"hints":["run the same command again: finished steps are skipped"]}}
     "#);
     env.world.journal().clear();
-    let _ = env.podid(CREATE).ok().says("observed");
+    let _ = env.podid(CREATE).ok().says("ready: new pods get credentials");
     assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"], "what was done is not done again");
 }
 
@@ -249,9 +250,9 @@ fn a_role_to_create_that_cannot_be_read() {
     insta::assert_snapshot!(env.podid(CREATE).code(4).steady(), @"
     exit 4
     --- stderr
-    error: cannot tell whether role `eks-workshop-carts-carts-8233eca5` exists: not allowed: iam:GetRole
+    error: cannot determine whether role `eks-workshop-carts-carts-8233eca5` exists: not allowed: iam:GetRole
 
-    hint: allow iam:GetRole, or name a role that exists with `--role` and leave `--create-role` away
+    hint: allow iam:GetRole, or name an existing role with `--role` and omit `--create-role`
     ");
     assert!(env.writes().is_empty());
     let healthy = Env::new("carts-agent");

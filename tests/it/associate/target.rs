@@ -38,7 +38,7 @@ fn the_pods_act_as_the_target() {
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ put inline policy podid-target on role eks-workshop-carts-dynamo
+      ~ add inline policy podid-target to role eks-workshop-carts-dynamo
       + associate carts/carts with role eks-workshop-carts-dynamo, target role arn:aws:iam::111122223333:role/carts-target
       ~ update the trust policy of target role carts-target for carts/carts
           @@ -7,6 +7,27 @@
@@ -70,11 +70,12 @@ fn the_pods_act_as_the_target() {
              ]
            }
       * restart deployment/carts (2 replicas, RollingUpdate)
-    put inline policy podid-target on role eks-workshop-carts-dynamo
+    added inline policy podid-target to role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
     updated the trust policy of target role carts-target
-    effective: observed: 6 probes in a row were injected
-    asked deployment/carts to restart
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    restarted deployment/carts
     deployment/carts: rolled out
     "#);
     let works = env.world.wait_until(crate::support::SOON, |state| {
@@ -116,11 +117,11 @@ fn a_target_of_another_account_is_told_what_to_trust() {
     insta::assert_snapshot!(env.podid(&format!("{LINE} --target-role {ELSEWHERE} --no-wait --dry-run")).ok().steady(), @r#"
     exit 0
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ put inline policy podid-target on role eks-workshop-carts-dynamo
+      ~ add inline policy podid-target to role eks-workshop-carts-dynamo
       + associate carts/carts with role eks-workshop-carts-dynamo, target role arn:aws:iam::222233334444:role/carts-target
-    note: the trust policy of arn:aws:iam::222233334444:role/carts-target needs:
+    note: add these statements to the trust policy of arn:aws:iam::222233334444:role/carts-target:
       {
         "Sid": "PodidTargete4ae6bdea4633ace",
         "Effect": "Allow",
@@ -146,13 +147,13 @@ fn a_target_of_another_account_is_told_what_to_trust() {
     insta::assert_snapshot!(env.podid(&format!("{LINE} --target-role {ELSEWHERE} --no-wait --yes")).ok().steady(), @r#"
     exit 0
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ put inline policy podid-target on role eks-workshop-carts-dynamo
+      ~ add inline policy podid-target to role eks-workshop-carts-dynamo
       + associate carts/carts with role eks-workshop-carts-dynamo, target role arn:aws:iam::222233334444:role/carts-target
-    put inline policy podid-target on role eks-workshop-carts-dynamo
+    added inline policy podid-target to role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    note: the trust policy of arn:aws:iam::222233334444:role/carts-target needs:
+    note: add these statements to the trust policy of arn:aws:iam::222233334444:role/carts-target:
       {
         "Sid": "PodidTargete4ae6bdea4633ace",
         "Effect": "Allow",
@@ -174,7 +175,7 @@ fn a_target_of_another_account_is_told_what_to_trust() {
           }
         }
       }
-    hint: pods are injected some seconds from now; see them with `podid show carts/carts`
+    hint: new pods get credentials within a few seconds; check them with `podid show carts/carts`
     "#);
 }
 
@@ -185,13 +186,13 @@ fn a_target_of_another_account_without_session_tags() {
     insta::assert_snapshot!(env.podid(&off).ok().steady(), @r#"
     exit 0
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ put inline policy podid-target on role eks-workshop-carts-dynamo
+      ~ add inline policy podid-target to role eks-workshop-carts-dynamo
       + associate carts/carts with role eks-workshop-carts-dynamo, target role arn:aws:iam::222233334444:role/carts-target
-    put inline policy podid-target on role eks-workshop-carts-dynamo
+    added inline policy podid-target to role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    note: the trust policy of arn:aws:iam::222233334444:role/carts-target needs:
+    note: add these statements to the trust policy of arn:aws:iam::222233334444:role/carts-target:
       {
         "Sid": "PodidTargete4ae6bdea4633ace",
         "Effect": "Allow",
@@ -221,14 +222,14 @@ fn a_target_of_another_account_without_session_tags() {
           }
         }
       }
-    hint: pods are injected some seconds from now; see them with `podid show carts/carts`
+    hint: new pods get credentials within a few seconds; check them with `podid show carts/carts`
     "#);
     insta::assert_snapshot!(env.podid(&format!("{LINE} --target-role {ELSEWHERE} --fix-target-trust --no-wait")).code(2).steady(), @"
     exit 2
     --- stderr
     error: `--fix-target-trust` cannot write to arn:aws:iam::222233334444:role/carts-target: it is in account 222233334444, the caller's is 111122223333
 
-    hint: leave it away: podid prints the statements to add there
+    hint: omit it: podid prints the statements to add there
     ");
 }
 
@@ -257,7 +258,7 @@ fn targets_that_cannot_be() {
     insta::assert_snapshot!(env.podid(&format!("{LINE} --replace")).code(2).steady(), @"
     exit 2
     --- stderr
-    error: `--replace` is for `--no-target-role` and `--no-session-policy` only
+    error: `--replace` works only with `--no-target-role` or `--no-session-policy`
     ");
     assert!(env.writes().is_empty());
 }
@@ -274,24 +275,24 @@ fn cleared() {
     insta::assert_snapshot!(env.podid(&clear).code(1).steady(), @"
     exit 1
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update the association of carts/carts (no target role, no session policy)
     could not update the association of carts/carts (no target role, no session policy)
     error: the service kept the target role of the association of carts/carts
-      caused by: EKS took the update, and DescribePodIdentityAssociation still shows it
+      caused by: EKS accepted the update, but DescribePodIdentityAssociation still returns it
 
-    hint: `--replace` deletes the association and creates it again without it
+    hint: pass `--replace` to recreate the association without it
     ");
     insta::assert_snapshot!(env.podid(&format!("{clear} --replace")).ok().steady(), @"
     exit 0
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     warning: the pods were not read: if the association has a SPIFFE workload identity, it is deleted with it
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      - delete the association of carts/carts and create it again, with role eks-workshop-carts-dynamo
-    deleted the association of carts/carts and created it again
-    hint: pods are injected some seconds from now; see them with `podid show carts/carts`
+      - recreate the association of carts/carts with role eks-workshop-carts-dynamo
+    recreated the association of carts/carts
+    hint: new pods get credentials within a few seconds; check them with `podid show carts/carts`
     ");
     let cleared = |env: &Env| {
         env.world.with(|state| {
@@ -306,11 +307,11 @@ fn cleared() {
     insta::assert_snapshot!(env.podid(&clear).ok().steady(), @"
     exit 0
     --- stderr
-    warning: agent not checked: --no-wait asks Kubernetes nothing
+    warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update the association of carts/carts (no target role, no session policy)
     updated the association of carts/carts
-    hint: pods are injected some seconds from now; see them with `podid show carts/carts`
+    hint: new pods get credentials within a few seconds; check them with `podid show carts/carts`
     ");
     assert!(cleared(&env));
     let _ = env.podid(&clear).ok().says("nothing to change");
@@ -329,8 +330,8 @@ fn session_policies_are_checked_before_any_call() {
     for (text, says) in [
         ("{".to_owned(), "is not JSON, line 1 column"),
         ("{}".to_owned(), "it has no Statement"),
-        (valid(&format!("arn:aws:s3:::{}", "b".repeat(2048))), "EKS takes 2048"),
-        (valid("arn:aws:s3:::b/\u{4e16}"), "which STS does not take"),
+        (valid(&format!("arn:aws:s3:::{}", "b".repeat(2048))), "the EKS limit is 2048"),
+        (valid("arn:aws:s3:::b/\u{4e16}"), "which STS does not accept"),
         (
             json!({ "Statement": [{ "Effect": "Allow", "Principal": "*", "Action": "*" }] }).to_string(),
             "names a Principal",
@@ -357,7 +358,7 @@ fn what_needs_session_tags_is_warned_about() {
         [("arn:aws:s3:::b/${aws:PrincipalTag/kubernetes-namespace}/*", true), ("arn:aws:s3:::b/carts/*", false)]
     {
         let run = Env::with("carts-role", &[("/roles/1/inline", document(resource))]).podid(&line).ok();
-        let said = run.stderr.contains("inline policy `per-tenant` rests on the session tag `kubernetes-namespace`");
+        let said = run.stderr.contains("inline policy `per-tenant` needs the session tag `kubernetes-namespace`");
         assert_eq!(said, warns, "{run}");
     }
 }
@@ -373,7 +374,7 @@ fn a_workload_identity_is_not_dropped() {
         Env::with("carts-verified", &set)
     };
     let replace = format!("{LINE} --no-target-role --replace --dry-run");
-    let _ = world("secrets-store.csi.k8s.io").podid(&replace).ok().says("delete the association");
+    let _ = world("secrets-store.csi.k8s.io").podid(&replace).ok().says("recreate the association");
     let env = world("spiffe.csi.eks.amazonaws.com");
     let _ = env
         .podid(&replace)

@@ -26,7 +26,7 @@ const BARE: [(&str, Option<&str>); 5] = [
 #[test]
 fn no_credentials() {
     let env = ready(&[]);
-    let run = with(&env, WRITES, &BARE[..2]).code(4).says("no AWS credentials were found").says("--profile NAME");
+    let run = with(&env, WRITES, &BARE[..2]).code(4).says("no AWS credentials found").says("--profile NAME");
     assert!(env.world.journal().calls().is_empty(), "{run}");
 }
 

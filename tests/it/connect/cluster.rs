@@ -60,7 +60,7 @@ fn by_kube_context_in_all_its_forms() {
     }
     let path = kubeconfig(&env, "kind-dev", None);
     let run = with(&env, "list", &[("PODID_CLUSTER", None), ("KUBECONFIG", Some(&path))]);
-    let _ = run.code(2).says("which cluster?").says("--cluster NAME");
+    let _ = run.code(2).says("no cluster specified").says("--cluster NAME");
 }
 
 #[test]
@@ -147,6 +147,7 @@ fn a_cluster_that_is_not_there() {
 #[test]
 fn no_cluster_at_all() {
     let env = ready(&[]);
-    let run = with(&env, "list", &[("PODID_CLUSTER", None)]).code(2).says("which cluster?").says("update-kubeconfig");
+    let run =
+        with(&env, "list", &[("PODID_CLUSTER", None)]).code(2).says("no cluster specified").says("update-kubeconfig");
     assert!(env.world.journal().calls().is_empty(), "{run}");
 }

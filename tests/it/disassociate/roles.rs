@@ -21,10 +21,10 @@ fn with_its_role() {
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
       - delete inline policy podid-dynamodb of role eks-workshop-carts-carts-8233eca5
       - delete role eks-workshop-carts-carts-8233eca5
-    error: this needs a yes (it deletes a role, or reaches further than what was named one by one) and there is no terminal to ask on
+    error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     insta::assert_snapshot!(env.tty(100, &words(&line), "carts\n").code(2).steady(), @"
     exit 2
@@ -35,8 +35,8 @@ fn with_its_role() {
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
       - delete inline policy podid-dynamodb of role eks-workshop-carts-carts-8233eca5
       - delete role eks-workshop-carts-carts-8233eca5
-    This is for cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
-    type the cluster's name `eks-workshop` to go on: error: not confirmed; nothing was changed
+    This applies to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
+    To confirm, type the cluster name (eks-workshop): error: not confirmed; nothing was changed
     ");
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.tty(100, &words(&line), "eks-workshop\n").ok().steady(), @"
@@ -48,11 +48,11 @@ fn with_its_role() {
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
       - delete inline policy podid-dynamodb of role eks-workshop-carts-carts-8233eca5
       - delete role eks-workshop-carts-carts-8233eca5
-    This is for cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
-    type the cluster's name `eks-workshop` to go on: ✔ deleted the association of carts/carts
+    This applies to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
+    To confirm, type the cluster name (eks-workshop): ✔ deleted the association of carts/carts
     ✔ deleted inline policy podid-dynamodb of role eks-workshop-carts-carts-8233eca5
     ✔ deleted role eks-workshop-carts-carts-8233eca5
-    ✔ carts/carts: observed: 6 probes in a row were not injected
+    ✔ carts/carts: new pods no longer get credentials (6 of 6 dry-run pods)
     ");
     assert_eq!(roles(&env), ["eks-workshop-nodes"]);
     let run = env.podid(&line).ok().says("nothing to delete");
@@ -83,9 +83,9 @@ fn a_role_that_podid_did_not_make_stays() {
     insta::assert_snapshot!(env.podid(&format!("{LINE} --delete-role --yes")).code(2).steady(), @"
     exit 2
     --- stderr
-    error: podid did not create role `eks-workshop-carts-dynamo` for cluster eks-workshop (it lacks the tag podid.dev/managed-by)
+    error: podid did not create role `eks-workshop-carts-dynamo` for cluster eks-workshop (it has no tag podid.dev/managed-by)
 
-    hint: leave `--delete-role` away
+    hint: omit `--delete-role`
     ");
     assert!(env.writes().is_empty());
 }
@@ -101,7 +101,7 @@ fn a_role_with_other_users_stays() {
     --- stderr
     error: role `eks-workshop-carts-carts-8233eca5` is still used by carts/other in cluster eks-workshop
 
-    hint: leave `--delete-role` away, or disassociate those too
+    hint: omit `--delete-role`, or disassociate those too
     ");
     assert!(env.writes().is_empty());
     let _ = env.podid("disassociate carts/other --no-wait --yes").ok();

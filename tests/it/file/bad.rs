@@ -37,21 +37,21 @@ fn each_in_its_words() {
     insta::assert_snapshot!(all.join("\n"), @r"
     error: bad.yaml: the file is empty
 
-    hint: a file begins with `apiVersion: podid.dev/v1` and `kind: PodIdentity`; `podid export` prints one
+    hint: a manifest begins with `apiVersion: podid.dev/v1` and `kind: PodIdentity`: `podid export` prints one
 
     error: bad.yaml: the file is empty
 
-    hint: a file begins with `apiVersion: podid.dev/v1` and `kind: PodIdentity`; `podid export` prints one
+    hint: a manifest begins with `apiVersion: podid.dev/v1` and `kind: PodIdentity`: `podid export` prints one
 
-    error: 2 things are wrong with the file:
-      bad.yaml:1:13: apiVersion: `podid.dev/v1` is the only one that podid knows
+    error: 2 problems in the manifest:
+      bad.yaml:1:13: apiVersion: podid accepts only `podid.dev/v1`
       1 | apiVersion: v1
         |             ^
-      bad.yaml:2:7: kind: `PodIdentity` is the only one that podid knows
+      bad.yaml:2:7: kind: podid accepts only `PodIdentity`
       2 | kind: Pod
         |       ^
 
-    hint: `podid schema` prints the file's JSON Schema, by which editors check it
+    hint: editors can check it with the JSON Schema from `podid schema`
 
     error: bad.yaml:1:4: this is not YAML: unclosed bracket '['
       1 | a: [b
@@ -69,7 +69,7 @@ fn each_in_its_words() {
       1 | - 1
         | ^
 
-    hint: `podid schema` prints the file's JSON Schema, by which editors check it
+    hint: editors can check it with the JSON Schema from `podid schema`
 
     error: bad.yaml:1:12: this is not YAML: the tag !custom is not known here
       1 | a: !custom x
@@ -88,8 +88,8 @@ fn all_at_once_with_their_places() {
         "{HEAD}metadata: {{name: Carts}}\nroles:\n- name: app\n  scope: namespace\n- name: app\n  policies: {{dynamodb: [{{table: a}}, {{table: carts, access: all}}]}}\n- name: lonely\nassociations:\n- serviceAccount: carts/carts\n  role: ap\n  sessionPolicy: {{document: {{Statement: []}}}}\n- {{serviceAccount: carts/carts, role: app, disableSessionTags: true}}\n- {{serviceAccount: carts/other, role: app, tags: {{aws:x: y}}}}\n"
     );
     insta::assert_snapshot!(said(&env, text.as_bytes()), @r"
-    error: 5 things are wrong with the file:
-      bad.yaml:3:18: metadata.name: a name has lower-case letters, digits, `-` and `.`, at most 253
+    error: 5 problems in the manifest:
+      bad.yaml:3:18: metadata.name: a name may have only lower-case letters, digits, `-` and `.`, at most 253
       3 | metadata: {name: Carts}
         |                  ^
       bad.yaml:8:33: roles[1].policies.dynamodb[0].table: table name `a` is shorter than 3 characters
@@ -101,32 +101,32 @@ fn all_at_once_with_their_places() {
       bad.yaml:13:18: associations[0].sessionPolicy: the document is not a policy document: it has no Statement
       13 |   sessionPolicy: {document: {Statement: []}}
          |                  ^
-      bad.yaml:15:51: associations[2].tags: tag `aws:x` begins with `aws:`, which is AWS's own
+      bad.yaml:15:51: associations[2].tags: tag `aws:x` begins with `aws:`, which is reserved by AWS
       15 | - {serviceAccount: carts/other, role: app, tags: {aws:x: y}}
          |                                                   ^
 
-    hint: `podid schema` prints the file's JSON Schema, by which editors check it
+    hint: editors can check it with the JSON Schema from `podid schema`
     ");
     // What only the whole tells.
     let text = format!(
         "{HEAD}roles:\n- name: app\n  scope: namespace\n- name: app\n- name: lonely\nassociations:\n- serviceAccount: carts/carts\n  role: ap\n- {{serviceAccount: carts/carts, role: app, disableSessionTags: true}}\n"
     );
-    insta::assert_snapshot!(said(&env, text.as_bytes()), @r"
-    error: 4 things are wrong with the file:
-      bad.yaml:6:9: roles[1].name: role `app` comes twice, first at bad.yaml:4:3
+    insta::assert_snapshot!(said(&env, text.as_bytes()), @"
+    error: 4 problems in the manifest:
+      bad.yaml:6:9: roles[1].name: role `app` is defined twice, first at bad.yaml:4:3
       6 | - name: app
         |         ^
-      bad.yaml:7:9: roles[2].name: no association uses role `lonely`, so that it would trust nobody; `scope: cluster` trusts the whole cluster
+      bad.yaml:7:9: roles[2].name: no association uses role `lonely`, so its trust policy would be empty: `scope: cluster` trusts the whole cluster
       7 | - name: lonely
         |         ^
-      bad.yaml:10:9: associations[0].role: no role `ap` is defined here; a role of elsewhere is named by its ARN; did you mean `app`?
+      bad.yaml:10:9: associations[0].role: role `ap` is not defined in the manifest: reference an existing role by its ARN; did you mean `app`?
       10 |   role: ap
          |         ^
-      bad.yaml:11:20: associations[1].serviceAccount: service account `carts/carts` comes twice, first at bad.yaml:9:3
+      bad.yaml:11:20: associations[1].serviceAccount: service account `carts/carts` is defined twice, first at bad.yaml:9:3
       11 | - {serviceAccount: carts/carts, role: app, disableSessionTags: true}
          |                    ^
 
-    hint: `podid schema` prints the file's JSON Schema, by which editors check it
+    hint: editors can check it with the JSON Schema from `podid schema`
     ");
 }
 
@@ -163,7 +163,7 @@ fn folders() {
     symlink(folder, format!("{folder}/loop")).unwrap();
     let run = env.podid(&format!("diff -f {folder} -o name")).code(3);
     assert_eq!(run.stdout, "role/carts-role\nassociation/carts/carts\n");
-    assert!(run.stderr.contains("2 documents of other kinds passed over"), "{run}");
+    assert!(run.stderr.contains("2 documents of other kinds ignored"), "{run}");
     symlink("round.yaml", format!("{folder}/round.yaml")).unwrap();
     let run = env.podid(&format!("diff -f {folder}")).code(2);
     assert!(run.stderr.contains("round.yaml`\n  caused by: Too many levels of symbolic links"), "{run}");
@@ -183,5 +183,5 @@ fn several() {
     let run = env.podid(&format!("diff -f {roles} -f {associations} -o name")).code(3);
     assert_eq!(run.stdout, "role/carts-role\nassociation/carts/carts\n");
     let run = env.podid(&format!("diff -f {roles} -f {roles}")).code(2);
-    assert!(run.stderr.contains("is given twice"), "{run}");
+    assert!(run.stderr.contains("is passed twice"), "{run}");
 }

@@ -1,4 +1,4 @@
-//! What drifted from the file, each in one field: shown by `diff`, mended by `apply`, and then there is none.
+//! What drifted from the manifest, each in one field: shown by `diff`, mended by `apply`, and then there is none.
 
 use serde_json::{Value, json};
 
@@ -42,8 +42,8 @@ fn trust() {
     // One that has podid's Sid, and that podid did not write, is not replaced.
     let (env, file) = applied(CARTS);
     role(&env, |role| role.trust = role.trust.replace("sts:TagSession", "sts:SetSourceIdentity"));
-    let run = env.podid(&format!("apply -f {file} --no-wait --yes")).code(2).says("has the Sid that podid's statement");
-    assert!(run.stderr.contains("neither replaces nor removes a statement that it did not write"), "{run}");
+    let run = env.podid(&format!("apply -f {file} --no-wait --yes")).code(2).says("has the Sid of podid's statement");
+    assert!(run.stderr.contains("neither replaces nor removes a statement that it did not create"), "{run}");
 }
 
 #[test]
@@ -137,8 +137,8 @@ fn tags_boundary_and_attached() {
     --- stdout
     Cluster eks-workshop (111122223333, us-west-2):
       ~ role carts-role
-          take the permissions boundary from role carts-role (was arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess)
-          take tags from role carts-role (team)
+          remove the permissions boundary of role carts-role (was arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess)
+          remove tags from role carts-role (team)
           detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role carts-role
     --- stderr
     0 added, 1 changed, 0 removed
@@ -167,7 +167,7 @@ fn the_role_of_an_association() {
     --- stdout
     Cluster eks-workshop (111122223333, us-west-2):
       ~ association carts/carts
-          update the association of carts/carts (role other becomes carts-role)
+          update the association of carts/carts (role other -> carts-role)
     --- stderr
     0 added, 1 changed, 0 removed
     ");

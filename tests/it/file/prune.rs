@@ -46,30 +46,30 @@ fn what_is_in_no_file_any_more() {
     exit 2
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ put inline policy podid-dynamodb on role carts-role
-    Removed, as no file names it any more:
+      ~ add inline policy podid-dynamodb to role carts-role
+    Delete (no longer in the manifest):
       - delete the association of carts/other (role other-role)
       - delete role other-role
-    error: this needs a yes (it deletes a role, or reaches further than what was named one by one) and there is no terminal to ask on
+    error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     assert!(env.writes().is_empty());
-    // On a terminal the cluster's name is typed.
+    // On a terminal the cluster name is typed.
     let words = ["apply", "-f", &file, "--prune", "--no-wait"];
     let _ = env.tty(120, &words, "no\n").code(2);
-    insta::assert_snapshot!(env.tty(120, &words, "eks-workshop\n").ok().steady(), @r"
+    insta::assert_snapshot!(env.tty(120, &words, "eks-workshop\n").ok().steady(), @"
     exit 0
     --- stdout
     eks-workshop
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ put inline policy podid-dynamodb on role carts-role
-    Removed, as no file names it any more:
+      ~ add inline policy podid-dynamodb to role carts-role
+    Delete (no longer in the manifest):
       - delete the association of carts/other (role other-role)
       - delete role other-role
-    This is for cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
-    type the cluster's name `eks-workshop` to go on: ✔ put inline policy podid-dynamodb on role carts-role
+    This applies to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
+    To confirm, type the cluster name (eks-workshop): ✔ added inline policy podid-dynamodb to role carts-role
     ✔ deleted the association of carts/other
     ✔ deleted role other-role
     ");
@@ -85,7 +85,10 @@ fn nothing_else_goes() {
     let file = env.file("podid.yaml", &CARTS.replace("carts-role", "new-role"));
     let run = env.podid(&format!("apply -f {file} --prune --no-wait --yes")).ok();
     assert!(!env.writes().iter().any(|write| write.contains("Delete")), "{:?}", env.writes());
-    assert!(run.stderr.contains("the association of carts/carts is kept by the file named `another` too"), "{run}");
+    assert!(
+        run.stderr.contains("the association of carts/carts also belongs to the manifest named `another`"),
+        "{run}"
+    );
     let env = Env::with("carts-associated", &[("/associations/0/tags", json!({ "podid.dev/manifest": "carts" }))]);
     let file = env.file(
         "podid.yaml",
@@ -127,7 +130,9 @@ fn a_role_with_users_stays() {
     let file = env.file("podid.yaml", CARTS);
     let run = env.podid(&format!("apply -f {file} --prune --no-wait --yes")).ok();
     assert!(
-        run.stderr.contains("role `other-role` is in no file any more, and stays: an association that stays uses it"),
+        run.stderr.contains(
+            "keeping role `other-role`, which is no longer in a manifest: an association that is kept uses it"
+        ),
         "{run}"
     );
     assert!(left(&env).1.contains(&"other-role".to_owned()));
@@ -141,10 +146,10 @@ fn refused() {
     assert!(run.stderr.contains("a document has no `metadata.name`"), "{run}");
     let empty = env.file("empty.yaml", "apiVersion: podid.dev/v1\nkind: PodIdentity\nmetadata: {name: carts}\n");
     let run = env.podid(&format!("apply -f {empty} --prune --yes")).code(2);
-    assert!(run.stderr.contains("would remove everything"), "{run}");
+    assert!(run.stderr.contains("would delete everything"), "{run}");
     let file = env.file("podid.yaml", CARTS);
     let run = env.podid(&format!("apply -f {file} --prune --prune-limit 1 --no-wait --yes")).code(2);
-    assert!(run.stderr.contains("`--prune` would remove 2 associations and roles, more than 1"), "{run}");
+    assert!(run.stderr.contains("`--prune` would delete 2 associations and roles; the limit is 1"), "{run}");
     assert!(env.writes().is_empty(), "{:?}", env.writes());
     let _ = env.podid(&format!("apply -f {file} --prune --prune-limit 2 --no-wait --yes")).ok();
 }

@@ -66,7 +66,7 @@ fn grants_of_every_service() {
 ";
     let whole = CARTS.replace("    policies:\n", &format!("    policies:\n{lists}"));
     let file = env.file("podid.yaml", &whole);
-    let run = env.podid(&format!("apply -f {file} --yes --no-wait")).ok().says("put inline policy podid-access");
+    let run = env.podid(&format!("apply -f {file} --yes --no-wait")).ok().says("add inline policy podid-access");
     let run = run.says("xray:PutTraceSegments is allowed on every resource");
     assert!(env.podid(&format!("diff -f {file}")).ok().stdout.is_empty(), "{run}");
     let exported = env.podid("export").ok().stdout;
@@ -91,7 +91,7 @@ fn grants_of_every_service() {
             "policies.s3[0].access: `full` is not an access level of an S3 bucket",
         ),
         ("sqs: [{queue: 'a*', access: both}]", "policies.sqs[0].queue: `a*` may have only letters"),
-        ("allow: [{actions: [], resource: '*'}]", "no action is named"),
+        ("allow: [{actions: [], resource: '*'}]", "no action specified"),
         ("s4: []", "did you mean `s3`?"),
     ] {
         let file = env.file("bad.yaml", &CARTS.replace("    policies:\n", &format!("    policies:\n      {entry}\n")));
@@ -136,7 +136,7 @@ fn from_associate() {
     let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
     // The same command finds its work done.
     let run = env.podid(&format!("{line} --no-wait")).ok();
-    assert!(run.stderr.contains("carts/carts is associated as wanted: nothing to change"), "{run}");
+    assert!(run.stderr.contains("carts/carts is already associated as requested: nothing to change"), "{run}");
 }
 
 /// Killed after each request, the same command again comes to the same end.
@@ -170,15 +170,15 @@ fn stopped_midway() {
         "CreatePodIdentityAssociation",
         Action::error(400, "InvalidParameterException", "no"),
     ));
-    insta::assert_snapshot!(env.podid(&format!("apply -f {file} --yes --no-wait")).code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("apply -f {file} --yes --no-wait")).code(6).steady(), @"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
-      + put inline policy podid-dynamodb on role carts-role
+      + add inline policy podid-dynamodb to role carts-role
       + associate carts/carts with role carts-role
     created role carts-role
-    put inline policy podid-dynamodb on role carts-role
+    added inline policy podid-dynamodb to role carts-role
     could not associate carts/carts with role carts-role
     note: 2 steps done, 1 failed, 0 not started
     error: cannot create the association of `carts/carts` in cluster `eks-workshop`
@@ -212,7 +212,7 @@ fn of_an_add_on() {
     let owner = json!("arn:aws:eks:us-west-2:111122223333:addon/eks-workshop/aws-ebs-csi-driver/1e2d3c");
     let env = Env::with("carts-associated", &[("/associations/0/owner", owner)]);
     let run = env.podid("export").ok();
-    assert!(run.stderr.contains("1 association of EKS add-ons left out"), "{run}");
+    assert!(run.stderr.contains("1 association of EKS add-ons omitted"), "{run}");
     assert!(!run.stdout.contains("associations:"), "{run}");
     let file = env.file("podid.yaml", CARTS);
     let run = env.podid(&format!("apply -f {file} --prune --yes --no-wait")).code(2);
@@ -227,6 +227,6 @@ fn an_association_of_a_run_just_before() {
     let file = env.file("podid.yaml", CARTS);
     let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
     let run = env.podid(&format!("apply -f {file} --yes --recycle")).ok();
-    let run = run.says("carts/carts: observed: 6 probes in a row were injected");
+    let run = run.says("carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)");
     let _ = run.says("carts/deployment/carts: rolled out");
 }

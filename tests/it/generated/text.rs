@@ -16,7 +16,7 @@ const ASSOCIATION: Rows = &[
     ("roleArn", "the role that the pods act as"),
     ("targetRoleArn, externalId", "the role that is assumed from there, and its external id; absent without one"),
     ("ownerArn", "the EKS add-on that owns the association; absent without one"),
-    ("disableSessionTags", "true when no session tags are sent"),
+    ("disableSessionTags", "true when no session tags are enabled"),
     ("policy", "the session policy, as text; absent without one"),
     ("tags", "the association's tags"),
     ("createdAt, modifiedAt", "times, as in RFC 3339"),
@@ -24,7 +24,7 @@ const ASSOCIATION: Rows = &[
 
 const MANY: Rows = &[
     ("clusterArn", "of a list of many clusters: the ARN of the association's cluster"),
-    ("unread[].what, unread[].why", "beside associations, of a list of many clusters: what could not be read, and why"),
+    ("unread[].what, unread[].why", "in a list of many clusters: what could not be read, and why"),
 ];
 
 const STEPS: Rows = &[
@@ -37,7 +37,7 @@ const STEPS: Rows = &[
     ("steps[].resource", "what the step writes to"),
     (
         "steps[].status",
-        "planned (with --dry-run), done, skipped (found done), failed, unknown (cut off while in flight) or not-started",
+        "planned (with --dry-run), done, skipped (already done), failed, unknown (interrupted in progress) or not-started",
     ),
     ("steps[].error", "why it failed, or null"),
 ];
@@ -47,31 +47,31 @@ const ROLLOUTS: Rows = &[
     ("rollouts[].workload, rollouts[].namespace", "which, as deployment/carts"),
     (
         "rollouts[].status",
-        "rolled-out, failed, rolled-back (failed, and an earlier revision runs again), or changed (by somebody else meanwhile)",
+        "rolled-out, failed, rolled-back (failed, and an earlier revision is running again), or changed (concurrently, by another user)",
     ),
     ("rollouts[].error", "why it failed, or null"),
     (
         "rollouts[].change",
-        "what somebody else did meanwhile: deleted, undone, template-changed, paused, scaled or restarted-again; absent without",
+        "the concurrent change by another user: deleted, undone, template-changed, paused, scaled or restarted-again; absent without",
     ),
-    (
-        "rollouts[].lastState",
-        "of one that did not end well, how far it was when it was last seen: updated and wanted pods, waitingFor, and problems[]",
-    ),
+    ("rollouts[].lastState", "the last state of a failed rollout: updated and wanted pods, waitingFor, and problems[]"),
 ];
 
 const SKIPPED: Rows = &[
-    ("skipped[]", "what was asked for and is not restarted; absent without"),
+    ("skipped[]", "requested workloads that are not restarted; absent without"),
     ("skipped[].resource, skipped[].namespace", "which, as deployment/carts, job/x or pod/x"),
-    ("skipped[].pods[]", "names of its pods that are concerned"),
-    ("skipped[].reason", "why, and what to do"),
+    ("skipped[].pods[]", "names of its affected pods"),
+    ("skipped[].reason", "why, and how to fix it"),
     ("skipped[].needed", "whether one of its pods needs the restart"),
 ];
 
 const EFFECTIVE: Rows = &[
     ("association", "the association in full, with the fields that podid-list(1) explains; null when there is none"),
-    ("effective", "observed, assumed or no; null when it was not asked (--no-wait, --dry-run)"),
-    ("effectiveHow", "what that rests on"),
+    (
+        "effective",
+        "whether new pods get credentials: observed, assumed or no; null when it was not checked (--no-wait, --dry-run)",
+    ),
+    ("effectiveHow", "how that is known"),
     ("stalePods[]", "names of running pods that still lack the association and were not restarted"),
     ("targetTrust[]", "with --target-role: the statements that the target role's trust policy needs"),
 ];
@@ -79,10 +79,10 @@ const EFFECTIVE: Rows = &[
 const APPLIED: Rows = &[
     (
         "associations[].namespace, associations[].serviceAccount",
-        "one that was made, changed or removed, and was proved",
+        "an association that was created, changed or deleted, and checked",
     ),
-    ("associations[].effective", "observed, assumed or no"),
-    ("associations[].effectiveHow", "what that rests on"),
+    ("associations[].effective", "whether new pods get credentials: observed, assumed or no"),
+    ("associations[].effectiveHow", "how that is known"),
     ("stalePods[]", "running pods, NAMESPACE/NAME, that still lack their association and were not restarted"),
 ];
 
@@ -90,15 +90,15 @@ const CHANGES: Rows = &[
     ("changes[].kind", "role, association or agent"),
     ("changes[].name", "its name, as carts/carts"),
     ("changes[].change", "added, changed or removed"),
-    (
-        "changes[].steps[]",
-        "what would be written to it, each with its action and what belongs to that: documents as before and after",
-    ),
+    ("changes[].steps[]", "its steps, each with its action and details: documents as before and after"),
 ];
 
 const GONE: Rows = &[
-    ("associations[].effective", "observed or assumed: new pods are not injected any more; null when it was not asked"),
-    ("associations[].effectiveHow", "what that rests on"),
+    (
+        "associations[].effective",
+        "whether new pods are no longer injected: observed or assumed; null when it was not checked",
+    ),
+    ("associations[].effectiveHow", "how that is known"),
 ];
 
 const ADDON: Rows = &[
@@ -113,44 +113,44 @@ const EXPLAINED: Rows = &[
     ),
     (
         "refusal",
-        "the refused call: action, resource, layer (the policy that refused: identity, permissions-boundary, session, service-control, resource-control, resource, kms-key, trust, vpc-endpoint or unknown), explicit (a Deny), policy (its ARN); null when none was",
+        "the denied call: action, resource, layer (the policy that denied it: identity, permissions-boundary, session, service-control, resource-control, resource, kms-key, trust, vpc-endpoint or unknown), explicit (a Deny), policy (its ARN); null when none was",
     ),
     (
         "message",
-        "the known message: id, printedBy, fixedIn (the version that no longer prints it), source; null for a refusal",
+        "the known message: id, printedBy, fixedIn (the version that no longer prints it), source; null for a denied call",
     ),
     ("meaning", "what it means, in one line"),
     ("remedies", "what helps, best first"),
 ];
 
 const WAIT: Rows = &[
-    ("namespace, serviceAccount", "whose condition"),
-    ("condition", "effective, injected or agent"),
+    ("namespace, serviceAccount", "the service account"),
+    ("condition", "ready, injected or agent"),
     ("holds", "whether it holds"),
     ("how", "how that is known, or null"),
-    ("missing[]", "what is missing when time is over"),
+    ("missing[]", "what is missing after a timeout"),
 ];
 
 const VERIFY: Rows = &[
     ("cluster", "ARN of the cluster"),
     ("reports[]", "one for each service account"),
     ("reports[].namespace, serviceAccount", "whose"),
-    ("reports[].outcome", "ok, warning, failed or incomplete (a core link was not seen)"),
+    ("reports[].outcome", "ok, warning, failed or incomplete (a core check could not be read)"),
     ("reports[].containers[].pod, container", "each container of its pods, and where its SDK finds credentials first:"),
     ("reports[].containers[].source", "static-keys, irsa, ecs-uri, pod-identity, node-role or none"),
     (
         "reports[].containers[].role, origin, unless",
         "the role, the variable, and a profile or file that comes before; null if none",
     ),
-    ("reports[].containers[].workloadIdentity", "Whether its pod has a SPIFFE workload identity too."),
-    ("reports[].findings[]", "what was found, in the order of the chain; the first that failed is what to mend"),
+    ("reports[].containers[].workloadIdentity", "whether its pod has a SPIFFE workload identity too"),
+    ("reports[].findings[]", "what was found, in the order of the checks; fix the first that failed first"),
     ("reports[].findings[].id", "stable id of the check, as podid verify --list-checks has them"),
-    ("reports[].findings[].link", "the link of the chain"),
+    ("reports[].findings[].link", "the group of the check"),
     ("reports[].findings[].status", "ok, warning, failed, skipped or unknown"),
     ("reports[].findings[].subject, message", "on what, and what was found"),
     ("reports[].findings[].evidence[].source, text", "what was read, and from where"),
     ("reports[].findings[].remedies[].command, change", "what to do: a command, or a change in words"),
-    ("reports[].findings[].sources[]", "pages and issues that it rests on"),
+    ("reports[].findings[].sources[]", "pages and issues that it is based on"),
 ];
 
 const DEPENDENTS: Rows = &[(
@@ -163,7 +163,7 @@ const AGENT: Rows = &[
     ("addon", "the add-on, or null"),
     ("daemonSets[].namespace, daemonSets[].name", "the DaemonSets of the agent"),
     ("daemonSets[].desired, daemonSets[].ready", "on how many nodes it should run, and is ready"),
-    ("daemonSets[].observed", "false when these counts are of an older generation of the DaemonSet"),
+    ("daemonSets[].observed", "false when these counts are from before the last change of the DaemonSet"),
     ("nodes[].node", "name of a node"),
     ("nodes[].agent", "ready, built-in, missing or not-supported"),
     ("nodes[].reason", "why, or null"),
@@ -178,7 +178,7 @@ const SHOW: Rows = &[
     ),
     (
         "trust.verdict, trust.reasons[]",
-        "whether the trust policy admits the service account: admits, refuses or unknown, and why",
+        "whether the trust policy allows the service account: allows, refuses or unknown, and why",
     ),
     ("attachedPolicies[], inlinePolicies[]", "ARNs of managed policies, and names of inline ones"),
     ("workloads[]", "Deployments, StatefulSets and DaemonSets that use the service account"),
@@ -191,7 +191,7 @@ const SHOW: Rows = &[
     ("pods[]", "pods that use the service account"),
     ("pods[].injection", "injected, no or partly"),
     ("pods[].withoutInjection[]", "containers without the injection, when it is partly there"),
-    ("pods[].stale, pods[].staleReason", "whether the pod must be restarted for the association to count, and why"),
+    ("pods[].stale, pods[].staleReason", "whether the pod needs a restart to use the association, and why"),
     ("pods[].credentials[].pod, container", "a container of it, and where its SDK finds credentials first:"),
     (
         "pods[].credentials[].source",
@@ -222,7 +222,7 @@ const CALLERS: Rows = &[
 const DOCUMENT: Rows = &[
     ("Version", "2012-10-17"),
     ("Statement[]", "the statements"),
-    ("Statement[].Sid", "made from table and access; `policy detach` knows podid's statements by it"),
+    ("Statement[].Sid", "derived from table and access; `policy detach` finds podid's statements by it"),
     ("Statement[].Effect, Action, Resource, Condition", "what is allowed"),
 ];
 
@@ -243,17 +243,17 @@ const ADD_ON: Rows = &[
 ];
 
 const LISTED_ROLE: Rows =
-    &[("roleName, roleArn, createdAt", "the role"), ("admits[]", "whom its trust policy admits, in words")];
+    &[("roleName, roleArn, createdAt", "the role"), ("mayAssume[]", "who may assume it, in words")];
 
 const ROLE_USERS: Rows = &[
-    ("associations[]", "the associations that use the role; null when that was not asked or could not be read"),
+    ("associations[]", "the associations that use the role; null when they were not or could not be read"),
     ("associations[].clusterName, namespace, serviceAccount, associationId", "which"),
     ("associations[].asTarget", "true when it is the target role"),
 ];
 
 const ROLE_SHOW: Rows = &[
     ("role", "name, path, arn, trust (the document), tags, permissionsBoundary and createdAt"),
-    ("trust.admits[], trust.others[]", "whom its trust policy admits by Pod Identity, and whom else"),
+    ("trust.mayAssume[], trust.others[]", "who may assume it by Pod Identity, and who else"),
     ("trust.findings[]", "mistakes, with the fields that podid-role-trust(1) explains"),
     ("attachedPolicies[], inlinePolicies[]", "ARNs of managed policies, and names of inline ones"),
     ("unread[].what, unread[].why", "what could not be read; its field is null then"),
@@ -262,11 +262,14 @@ const ROLE_SHOW: Rows = &[
 const ROLE_TRUST: Rows = &[
     (
         "findings[].id",
-        "principal, assume-role, tag-session, web-identity, wildcard, case, account, source-arn, absent-key, deny, session-tags or not-admitted",
+        "principal, assume-role, tag-session, web-identity, wildcard, case, account, source-arn, absent-key, deny, session-tags or not-allowed",
     ),
     ("findings[].statement", "Sid or number of the statement, or null"),
     ("findings[].message", "what is wrong"),
-    ("verdict", "whether the service account is admitted: admits, refuses or unknown; null without --service-account"),
+    (
+        "verdict",
+        "whether the service account may assume the role: allows, refuses or unknown; null without --service-account",
+    ),
     ("trust, corrected", "the document, and the document without its mistakes, or null"),
 ];
 
@@ -299,7 +302,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
             ("One object, also when the command failed after the plan:", &[STEPS, ROLE_OF_STEPS])
         }
         "podid disassociate" => (
-            "One object, also when the command failed after the plan. associations holds those that were there, with the fields that podid-list(1) explains, and:",
+            "One object, also when the command failed after the plan. associations holds the deleted ones, with the fields that podid-list(1) explains, and:",
             &[STEPS, GONE, ROLLOUTS],
         ),
         "podid recycle" => ("One object, also when the command failed after the plan:", &[STEPS, ROLLOUTS, SKIPPED]),
@@ -320,11 +323,11 @@ pub(super) fn output(command: &str) -> Option<Output> {
             "One object with one list, empty when there is no difference: {\"changes\": [...]}. A table shows each object with its steps, documents as diffs. Each has:",
             &[CHANGES],
         ),
-        "podid export" => ("The file itself; a table is YAML too. Its keys are on podid-apply(1).", &[]),
+        "podid export" => ("The manifest itself; a table is YAML too. Its keys are on podid-apply(1).", &[]),
         "podid explain" => {
             ("One object with one list: {\"explanations\": [...]}, in the order of the text. Each has:", &[EXPLAINED])
         }
-        "podid wait" => ("One object, also when time is over:", &[WAIT]),
+        "podid wait" => ("One object, also after a timeout:", &[WAIT]),
         "podid agent status" => ("One object:", &[AGENT, ADDON]),
         _ => return None,
     };
@@ -338,25 +341,28 @@ pub(super) const FORMS: &[&str] = &[
 ];
 
 /// The file of `apply` and `diff`.
-pub(super) const FILE: &str = "YAML or JSON; several documents and files are one. A key that is left away is left as it is, null and empty lists clear, and a list that is given is the whole list. What is tagged podid.dev/manifest is removed by --prune under that name. The schema is printed by podid-schema(1).";
+pub(super) const FILE: &str = "YAML or JSON; several documents and files are one. A key that is omitted is left unchanged, null and empty lists clear, and a list is the complete list. --prune deletes resources tagged podid.dev/manifest with the name of the manifest. The schema is printed by podid-schema(1).";
 
 /// The environment that podid reads.
 pub(super) const ENVIRONMENT: Rows = &[
-    ("PODID_CLUSTER", "Name or ARN of the cluster, when --cluster does not give it."),
+    ("PODID_CLUSTER", "Name or ARN of the cluster, if --cluster is not set."),
     (
         "AWS_PROFILE, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ...",
-        "All that the AWS SDKs read, with the files ~/.aws/config and ~/.aws/credentials. --profile and --region win.",
+        "All variables of the AWS SDKs, with the files ~/.aws/config and ~/.aws/credentials. --profile and --region take precedence.",
     ),
     (
         "AWS_MAX_ATTEMPTS, AWS_RETRY_MODE",
         "Attempts of one call (8 unless set), and how they are spaced: standard or adaptive.",
     ),
-    ("KUBECONFIG", "Files whose current context names the cluster when nothing else does, if it is an EKS one."),
-    ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "Proxies on the way to AWS and to Kubernetes, in either case."),
+    ("KUBECONFIG", "Files whose current context selects the cluster if nothing else does and it is an EKS cluster."),
+    ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "Proxies for AWS and Kubernetes, in upper or lower case."),
     ("SSL_CERT_FILE, SSL_CERT_DIR", "Certificates to trust instead of the system's."),
-    ("PODID_COMPLETE_TIMEOUT", "How long completion in a shell may take: 800ms unless set."),
-    ("XDG_CACHE_HOME", "Where names for completion are kept for a minute, in podid/completion; ~/.cache unless set."),
-    ("NO_COLOR, CLICOLOR_FORCE", "Whether to use colour where --color does not say."),
+    ("PODID_COMPLETE_TIMEOUT", "Time limit of completion in a shell [default: 800ms]."),
+    (
+        "XDG_CACHE_HOME",
+        "Folder in which podid/completion caches names for completion for a minute [default: ~/.cache].",
+    ),
+    ("NO_COLOR, CLICOLOR_FORCE", "Whether to use color if --color is not set."),
 ];
 
 /// Pages of others.

@@ -113,6 +113,6 @@ fn a_role_that_someone_else_made_meanwhile_is_not_adopted() {
     });
     let run = crate::support::finish(child);
     assert_eq!(run.code, 1, "{run}");
-    let run = run.says("already exists").says("made by someone else");
+    let run = run.says("already exists").says("another user created a role of that name");
     assert_eq!(env.world.journal().writes(), ["iam CreateRole"], "{run}");
 }

@@ -52,7 +52,7 @@ fn changed_before_read(skip: u64) -> (Env, Value, Run) {
 #[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_trust_policy_between_plan_and_write_is_not_overwritten() {
     let (env, theirs, run) = changed_before_read(1);
-    let run = run.code(1).says("changed meanwhile").says("another trust policy was written");
+    let run = run.code(1).says("was modified concurrently").says("its trust policy was changed");
     assert_eq!(trust(&env), theirs, "{run}");
     assert_eq!(env.world.journal().writes(), Vec::<String>::new(), "{run}");
     // Run again, it plans from what is there, and keeps the other's statement.
@@ -65,7 +65,8 @@ fn a_trust_policy_between_plan_and_write_is_not_overwritten() {
 #[ignore = "a proof that takes minutes: `.ci/run proofs`, or `cargo test --test it -- --ignored kill`"]
 fn a_trust_policy_right_after_the_write_is_reported() {
     let (env, theirs, run) = changed_before_read(2);
-    let run = run.code(1).says("changed meanwhile").says("another write came right after podid's");
+    let run =
+        run.code(1).says("was modified concurrently").says("it was modified concurrently, just after podid's write");
     assert_eq!(trust(&env), theirs, "{run}");
 }
 
@@ -97,7 +98,7 @@ fn an_inline_policy_is_not_overwritten() {
         role.inline.insert(name.clone(), theirs.clone());
         name
     });
-    let run = finish(child).code(1).says("changed meanwhile");
+    let run = finish(child).code(1).says("was modified concurrently");
     assert_eq!(env.world.with(|state| state.aws.roles[NAME].inline[&name].clone()), theirs, "{run}");
     assert_eq!(env.world.journal().writes(), Vec::<String>::new(), "{run}");
 }
@@ -137,7 +138,7 @@ fn an_association_whose_role_was_changed_meanwhile_is_not_updated() {
             theirs.clone_into(&mut association.role_arn);
         }
     });
-    let run = finish(child).code(6).says("changed meanwhile").says(theirs);
+    let run = finish(child).code(6).says("was modified concurrently").says(theirs);
     assert_eq!(env.world.journal().writes(), ["iam CreateRole"], "{run}");
 }
 
@@ -172,7 +173,7 @@ fn an_inline_policy_that_someone_makes_meanwhile_is_not_overwritten() {
     env.world.with(|state| {
         state.aws.roles.get_mut(NAME).unwrap().inline.insert("podid-dynamodb".to_owned(), theirs.clone())
     });
-    let run = finish(child).code(1).says("changed meanwhile");
+    let run = finish(child).code(1).says("was modified concurrently");
     assert_eq!(env.world.with(|state| state.aws.roles[NAME].inline["podid-dynamodb"].clone()), theirs, "{run}");
     assert_eq!(env.world.journal().writes(), Vec::<String>::new(), "{run}");
 }

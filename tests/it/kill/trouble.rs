@@ -195,6 +195,6 @@ fn an_api_server_that_says_nothing_is_asked_again() {
     let silence = Action::Delay(Duration::from_mins(1));
     env.world.faults().add(Fault { times: 2, ..Fault::always("kubernetes", "create pods (dry-run)", silence) });
     let run = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --timeout 50s").ok();
-    assert!(run.stderr.contains("a probe failed: ") && run.stderr.contains("within 10 s"), "{run}");
-    assert!(run.stderr.contains("observed: 6 probes in a row were injected"), "{run}");
+    assert!(run.stderr.contains("a dry-run pod failed: ") && run.stderr.contains("within 10 s"), "{run}");
+    assert!(run.stderr.contains("ready: new pods get credentials (6 of 6 dry-run pods)"), "{run}");
 }

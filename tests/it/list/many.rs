@@ -177,11 +177,11 @@ fn what_cannot_be_read_is_named_and_the_rest_shown() {
     error: cluster nowhere in us-west-2 could not be read
       caused by: cannot list associations of cluster `nowhere`
       caused by: No cluster found for name: nowhere.
-      caused by: there is no such cluster in this account and region
+      caused by: the cluster does not exist in this account and region
       request id: [uuid]
 
-    hint: see what there is: `aws eks list-clusters`
-    hint: choose with `--cluster`, `--region` and `--profile`
+    hint: list the clusters: `aws eks list-clusters`
+    hint: check `--cluster`, `--region` and `--profile`
     ");
     insta::assert_snapshot!(env.podid("list -c nowhere -c blue -c neither -o json").code(1).steady(), @r#"
     exit 1
@@ -218,16 +218,16 @@ fn what_cannot_be_read_is_named_and_the_rest_shown() {
       "unread": [
         {
           "what": "cluster nowhere in us-west-2",
-          "why": "cannot list associations of cluster `nowhere`: No cluster found for name: nowhere.: there is no such cluster in this account and region"
+          "why": "cannot list associations of cluster `nowhere`: No cluster found for name: nowhere.: the cluster does not exist in this account and region"
         },
         {
           "what": "cluster neither in us-west-2",
-          "why": "cannot list associations of cluster `neither`: No cluster found for name: neither.: there is no such cluster in this account and region"
+          "why": "cannot list associations of cluster `neither`: No cluster found for name: neither.: the cluster does not exist in this account and region"
         }
       ]
     }
     --- stderr
-    {"error":{"code":"failed","message":"2 clusters could not be read: cluster nowhere in us-west-2: cannot list associations of cluster `nowhere`: No cluster found for name: nowhere.: there is no such cluster in this account and region: cluster neither in us-west-2: cannot list associations of cluster `neither`: No cluster found for name: neither.: there is no such cluster in this account and region","requestId":null,"hints":["choose with `--cluster`, `--region` and `--profile`","see what there is: `aws eks list-clusters`"]}}
+    {"error":{"code":"failed","message":"2 clusters could not be read: cluster nowhere in us-west-2: cannot list associations of cluster `nowhere`: No cluster found for name: nowhere.: the cluster does not exist in this account and region: cluster neither in us-west-2: cannot list associations of cluster `neither`: No cluster found for name: neither.: the cluster does not exist in this account and region","requestId":null,"hints":["check `--cluster`, `--region` and `--profile`","list the clusters: `aws eks list-clusters`"]}}
     "#);
     let env = clusters(&[denying_there("eks:ListClusters")]);
     insta::assert_snapshot!(env.podid("list --all-regions -o name").code(1).steady(), @"
@@ -244,7 +244,7 @@ fn what_cannot_be_read_is_named_and_the_rest_shown() {
       caused by: a policy denies `eks:ListClusters` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     let env = clusters(&[denying_there("eks:DescribePodIdentityAssociation")]);
     insta::assert_snapshot!(env.podid("list --all-regions -q").code(1).steady(), @"
@@ -260,7 +260,7 @@ fn what_cannot_be_read_is_named_and_the_rest_shown() {
       caused by: a policy denies `eks:DescribePodIdentityAssociation` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     let mut env = clusters(&[]);
     env.var("AWS_SECRET_ACCESS_KEY", "other");
@@ -272,22 +272,21 @@ fn what_cannot_be_read_is_named_and_the_rest_shown() {
 fn another_accounts_cluster() {
     let env = clusters(&[]);
     let other = "arn:aws:eks:us-west-2:999900001111:cluster/blue";
-    let _ = env
-        .podid(&format!("list -c eks-workshop -c {other}"))
-        .code(1)
-        .says("wanted account 999900001111, found arn:aws:eks:us-west-2:111122223333:cluster/blue");
+    let _ = env.podid(&format!("list -c eks-workshop -c {other}")).code(1).says(
+        "belong to another account: expected 999900001111, found arn:aws:eks:us-west-2:111122223333:cluster/blue",
+    );
 }
 
 #[test]
 fn contradictions() {
     let env = clusters(&[]);
     for (line, why) in [
-        ("list --all-clusters -c blue", "--all-clusters contradicts `--cluster blue`"),
-        ("list --all-regions -c blue", "--all-regions contradicts `--cluster blue`"),
-        ("list --all-regions --region us-west-2", "--all-regions contradicts `--region us-west-2`"),
+        ("list --all-clusters -c blue", "--all-clusters conflicts with `--cluster blue`"),
+        ("list --all-regions -c blue", "--all-regions conflicts with `--cluster blue`"),
+        ("list --all-regions --region us-west-2", "--all-regions conflicts with `--region us-west-2`"),
         ("list -c blue -c green --context x", "--context names one cluster, --cluster several"),
-        ("show carts/carts -c blue -c green", "--cluster is given more than once: `blue`, `green`"),
-        ("recycle carts/carts -c blue -c blue", "only `podid list` and `podid verify` take several clusters"),
+        ("show carts/carts -c blue -c green", "--cluster is set more than once: `blue`, `green`"),
+        ("recycle carts/carts -c blue -c blue", "only `podid list` and `podid verify` accept several clusters"),
     ] {
         let _ = env.podid(line).code(2).says(why);
     }

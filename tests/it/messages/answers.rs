@@ -27,7 +27,7 @@ fn of_the_agent() -> Vec<Case> {
             broken: Broken::Answer("eks", "CreateAddon", 409, "ResourceInUseException", "Addon already exists."),
             says: &[
                 "Addon already exists.",
-                "is installed already, or is being installed",
+                "is already installed, or is being installed",
                 "`podid agent status`",
                 "request id",
             ],
@@ -47,7 +47,7 @@ fn of_the_agent() -> Vec<Case> {
             ),
             says: &[
                 "is not supported for addon version v1.2.0-eksbuild.1",
-                "is older than its support for Pod Identity",
+                "does not support Pod Identity yet",
                 "`aws eks describe-addon-versions --addon-name ADDON`",
                 "request id",
             ],
@@ -108,7 +108,7 @@ fn iam_answers() -> Vec<Case> {
             ),
             says: &[
                 "Policy statement must contain actions.",
-                "IAM does not take the policy document",
+                "IAM rejects the policy document",
                 "`aws accessanalyzer validate-policy",
                 "request id",
             ],
@@ -122,7 +122,7 @@ fn iam_answers() -> Vec<Case> {
             broken: Broken::Field("/roles/-", role("CARTS")),
             says: &[
                 "Role with name carts already exists.",
-                "IAM has one of that name already, at whatever path",
+                "IAM already has one of that name, possibly under another path",
                 "`podid associate NS/SA --role ROLE`",
                 "request id",
             ],
@@ -142,7 +142,7 @@ fn iam_answers() -> Vec<Case> {
             ),
             says: &[
                 "Cannot exceed quota for ACLSizePerRole: 2048",
-                "trust policy would be longer than the 2048 characters that this account's quota allows",
+                "trust policy would be longer than this account's quota of 2048 characters",
                 "`podid associate NS/SA --create-role --scope namespace`",
                 "request id",
             ],
@@ -162,7 +162,7 @@ fn iam_answers() -> Vec<Case> {
             ),
             says: &[
                 "Maximum policy size of 10240 bytes exceeded for role carts",
-                "inline policies together would be larger than IAM takes",
+                "inline policies together would exceed IAM's size limit",
                 "`podid associate NS/SA --role ROLE --policy-arn ARN`",
                 "request id",
             ],
@@ -175,7 +175,7 @@ fn iam_answers() -> Vec<Case> {
             broken: Broken::Field("/roles/1/attached", attached()),
             says: &[
                 "Cannot exceed quota for PoliciesPerRole",
-                "a quota of IAM is used up",
+                "an IAM quota is exhausted",
                 "`aws iam get-account-summary`",
                 "request id",
             ],
@@ -209,8 +209,8 @@ fn of_callers() -> Vec<Case> {
             broken: Broken::Field("/clusters/0/name", json!("eks-workshop-blue")),
             says: &[
                 "No cluster found for name: eks-workshop.",
-                "there is no such cluster in this account and region",
-                "see what there is: `aws eks list-clusters`",
+                "the cluster does not exist in this account and region",
+                "list the clusters: `aws eks list-clusters`",
                 "request id",
             ],
             code: 1,
@@ -280,7 +280,7 @@ fn of_callers() -> Vec<Case> {
             says: &[
                 "with an explicit deny in an identity-based policy",
                 "a policy denies `eks:ListPodIdentityAssociations` to the caller",
-                "or take another `--profile`",
+                "or use another `--profile`",
                 "request id",
             ],
             code: 4,
@@ -303,7 +303,7 @@ fn of_callers() -> Vec<Case> {
             world: Vec::new(),
             args: "list",
             broken: Broken::Answer("eks", "ListPodIdentityAssociations", 429, "ThrottlingException", "Rate exceeded"),
-            says: &["Rate exceeded", "makes more calls than the service takes", "`AWS_MAX_ATTEMPTS=20`", "request id"],
+            says: &["Rate exceeded", "makes too many calls", "`AWS_MAX_ATTEMPTS=20`", "request id"],
             code: 1,
         },
     ]

@@ -36,7 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             says: &[
                 "Cross-account pass role is not allowed.",
-                "takes only roles of the cluster's own account",
+                "accepts only roles of the cluster's account",
                 "`podid associate NS/SA --role NAME`",
                 "request id",
             ],
@@ -49,7 +49,7 @@ pub(super) fn cases() -> Vec<Case> {
             broken: Broken::Field("/callers/0/policies", all_but(&["iam:PassRole"])),
             says: &[
                 "is not authorized to perform: iam:PassRole on resource: arn:aws:iam::111122223333:role/carts",
-                "the caller may not hand this role to EKS",
+                "the caller may not pass this role to EKS",
                 "allow `iam:PassRole` on `arn:aws:iam::111122223333:role/carts`",
                 "request id",
             ],
@@ -75,7 +75,7 @@ pub(super) fn cases() -> Vec<Case> {
             broken: Broken::Field("/roles/1", Value::Null),
             says: &[
                 "Role provided in the request does not exist",
-                "there is no such role, or it was created seconds ago",
+                "the role does not exist, or was created seconds ago",
                 "`podid associate NS/SA --role ROLE --create-role`",
                 "request id",
             ],
@@ -88,7 +88,7 @@ pub(super) fn cases() -> Vec<Case> {
             broken: Broken::Meanwhile(associate_first),
             says: &[
                 "Association already exists: a-0123456789abcdefg",
-                "this one has `a-0123456789abcdefg`, made by someone else",
+                "this one has `a-0123456789abcdefg`, created by another user",
                 "`podid associate NS/SA --role ROLE`",
                 "request id",
             ],
@@ -108,7 +108,7 @@ pub(super) fn cases() -> Vec<Case> {
             broken: Broken::Field("/associations/0/policy", json!("{\"Version\":\"2012-10-17\",\"Statement\":[]}")),
             says: &[
                 "PackedPolicyTooLarge: a session policy requires disableSessionTags",
-                "session tags and session policy together are larger than STS takes",
+                "session tags and session policy together exceed the size limit of STS",
                 "`podid associate NS/SA --role ROLE --disable-session-tags`",
                 "request id",
             ],
@@ -127,7 +127,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             says: &[
                 "Packed size of session tags consumes 112% of allotted space.",
-                "session tags and session policy together are larger than STS takes",
+                "session tags and session policy together exceed the size limit of STS",
                 "`podid associate NS/SA --role ROLE --disable-session-tags`",
                 "request id",
             ],
@@ -149,7 +149,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             says: &[
                 "The parameter associationId should be 19 characters long",
-                "that is no association id",
+                "this is not an association ID",
                 "`podid list`",
                 "request id",
             ],
@@ -162,8 +162,8 @@ pub(super) fn cases() -> Vec<Case> {
             broken: Broken::Field("/associations/-", association(4999)),
             says: &[
                 "You've reached the quota of 5000 pod identity associations",
-                "a quota of EKS is used up",
-                "see what is there: `podid list`",
+                "an EKS quota is exhausted",
+                "list the associations: `podid list`",
                 "request id",
             ],
             code: 1,

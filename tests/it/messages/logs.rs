@@ -100,7 +100,7 @@ pub(super) fn cases() -> Vec<Case> {
             &[
                 "Unauthorized Exception! EKS does not have permissions to assume the associated role.",
                 "EKS may not assume the associated role",
-                "see what is wrong with the trust policy: `podid role trust ROLE`",
+                "check the trust policy: `podid role trust ROLE`",
             ],
         ),
         case(
@@ -108,7 +108,7 @@ pub(super) fn cases() -> Vec<Case> {
             Broken::Field("/roles/0/attached", json!([])),
             &[
                 "is not authorized to perform: eks-auth:AssumeRoleForPodIdentity",
-                "the node's role `eks-workshop-nodes` lacks `eks-auth:AssumeRoleForPodIdentity`",
+                "the node role `eks-workshop-nodes` lacks `eks-auth:AssumeRoleForPodIdentity`",
                 "`aws iam attach-role-policy --role-name eks-workshop-nodes",
             ],
         ),
@@ -117,8 +117,8 @@ pub(super) fn cases() -> Vec<Case> {
             Broken::Field("/addons", json!([])),
             &[
                 "Connect timeout on endpoint URL: \"http://169.254.170.23/v1/credentials\"",
-                "no agent answers it at 169.254.170.23",
-                "see where the agent is ready: `podid agent status`",
+                "no agent answers at 169.254.170.23",
+                "check where the agent is ready: `podid agent status`",
             ],
         ),
         case(
@@ -126,8 +126,8 @@ pub(super) fn cases() -> Vec<Case> {
             says("Error when retrieving credentials from container-role: Connection refused: 169.254.170.23:80"),
             &[
                 "Connection refused: 169.254.170.23:80",
-                "no agent answers it at 169.254.170.23",
-                "see where the agent is ready: `podid agent status`",
+                "no agent answers at 169.254.170.23",
+                "check where the agent is ready: `podid agent status`",
             ],
         ),
         case(
@@ -138,7 +138,7 @@ pub(super) fn cases() -> Vec<Case> {
             ),
             &[
                 "has no service account role association for it",
-                "EKS knows no association for the service account",
+                "EKS finds no association for the service account",
                 "`podid associate carts/carts --role ROLE`",
             ],
         ),

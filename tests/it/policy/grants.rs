@@ -46,7 +46,7 @@ fn of_a_bucket() {
     exit 0
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
-      ~ put inline policy podid-access on role eks-workshop-carts-dynamo
+      ~ add inline policy podid-access to role eks-workshop-carts-dynamo
           @@ -0,0 +1,16 @@
           +{
           +  "Version": "2012-10-17",
@@ -69,7 +69,7 @@ fn of_a_bucket() {
     let _ = env.podid(&line).ok().says("has these policies: nothing to change");
     let detach = format!("policy detach {ROLE} --s3 carts-images/up");
     let _ = env.podid(&format!("{detach}=read")).ok().says(&format!(
-        "podid put no statement of access `read` for S3 bucket arn:aws:s3:::carts-images/up on role `{ROLE}`"
+        "role `{ROLE}` has no statement of access `read` from podid for S3 bucket arn:aws:s3:::carts-images/up"
     ));
     let _ =
         env.podid(&format!("{detach} --yes")).ok().says(&format!("deleted inline policy podid-access of role {ROLE}"));
@@ -148,7 +148,7 @@ fn are_printed_in_one_document() {
     env.unset("PODID_CLUSTER").unset("AWS_REGION");
     let run = env.podid("policy print --s3 arn:aws-cn:s3:::b-1/up=read -o name").ok();
     assert_eq!((run.stdout.lines().count(), run.stderr.as_str()), (3, ""), "{run}");
-    let _ = env.podid("policy print --sqs orders=produce").code(2).says("or give the resources by their ARNs");
+    let _ = env.podid("policy print --sqs orders=produce").code(2).says("or pass the ARNs of the resources");
 }
 
 /// What is no grant is refused before any call, in the words of its flag.

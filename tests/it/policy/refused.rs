@@ -13,16 +13,16 @@ fn the_quota_of_managed_policies() {
     insta::assert_snapshot!(env.podid(&attach(&format!("--policy-arn {MANAGED} --yes"))).code(1).steady(), @"
     exit 1
     --- stderr
-    warning: role `eks-workshop-carts-dynamo` would have 11 managed policies; the quota is 10 unless it was raised: detach one, or put several into one policy
+    warning: role `eks-workshop-carts-dynamo` would have 11 managed policies; the quota is 10 unless it was raised: detach one, or combine several in one policy
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
     could not attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
     error: cannot attach `arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess` to role `eks-workshop-carts-dynamo`
       caused by: Cannot exceed quota for PoliciesPerRole: 10
-      caused by: a quota of IAM is used up
+      caused by: an IAM quota is exhausted
       request id: [uuid]
 
-    hint: see usage and quotas: `aws iam get-account-summary`
+    hint: check usage and quotas: `aws iam get-account-summary`
     ");
 }
 
@@ -35,9 +35,9 @@ fn too_large() {
     insta::assert_snapshot!(env.podid(&attach("--dynamodb eks-workshop-carts=read-write --yes")).code(2), @"
     exit 2
     --- stderr
-    error: the inline policies of role `eks-workshop-carts-dynamo` would have 10625 characters together, IAM takes 10240 (largest: other 9993, podid-dynamodb 632)
+    error: the inline policies of role `eks-workshop-carts-dynamo` would have 10625 characters together; the IAM limit is 10240 (largest: other 9993, podid-dynamodb 632)
 
-    hint: make a managed policy of one of them, and attach it with `--policy-arn`
+    hint: create a managed policy from one of them, and attach it with `--policy-arn`
     ");
     assert!(env.writes().is_empty());
 }
@@ -50,14 +50,14 @@ fn roles_that_are_not_there_or_elsewhere() {
     --- stderr
     error: no role `nobody` in this account
 
-    hint: see those that trust Pod Identity: `podid role list`
+    hint: list the roles that trust Pod Identity: `podid role list`
     ");
     insta::assert_snapshot!(env.podid(&format!("policy attach arn:aws:iam::444455556666:role/{ROLE} --policy-arn {MANAGED}")).code(2), @"
     exit 2
     --- stderr
-    error: arn:aws:iam::444455556666:role/eks-workshop-carts-dynamo is not of the account of the AWS credentials (111122223333)
+    error: arn:aws:iam::444455556666:role/eks-workshop-carts-dynamo is not in the account of the AWS credentials (111122223333)
 
-    hint: use the profile of that account with `--profile`
+    hint: pass the profile of that account with `--profile`
     ");
     insta::assert_snapshot!(env.podid(&format!("policy detach arn:aws:iam::111122223333:role/x/{ROLE} --policy-arn {MANAGED}")).code(2), @"
     exit 2
@@ -67,9 +67,9 @@ fn roles_that_are_not_there_or_elsewhere() {
     insta::assert_snapshot!(env.podid(&format!("policy attach {ROLE}")).code(2), @"
     exit 2
     --- stderr
-    error: nothing to attach: no access is named
+    error: nothing to attach: no access specified
 
-    hint: name it, such as `--dynamodb TABLE`, `--s3 BUCKET=read` or `--add-on NAME`, or a policy by `--policy-arn ARN` or `--policy-file FILE`
+    hint: specify it, for example `--dynamodb TABLE`, `--s3 BUCKET=read` or `--add-on NAME`, or a policy with `--policy-arn ARN` or `--policy-file FILE`
     ");
     insta::assert_snapshot!(env.podid(&attach("--policy-arn arn:aws:iam::aws:role/x")).code(2), @"
     exit 2
@@ -87,7 +87,7 @@ fn denied() {
     --- stderr
     error: cannot read the inline policies of role `eks-workshop-carts-dynamo`: not allowed: iam:ListRolePolicies and iam:GetRolePolicy
 
-    hint: writing them unread could lose what they grant: allow iam:ListRolePolicies and iam:GetRolePolicy
+    hint: allow iam:ListRolePolicies and iam:GetRolePolicy: without reading the policies, podid could overwrite what they grant
     ");
     let env = Env::with("carts-associated", &[denying("iam:GetRole")]);
     insta::assert_snapshot!(env.podid(&attach("--dynamodb eks-workshop-carts --yes")).code(4).steady(), @"
@@ -98,7 +98,7 @@ fn denied() {
       caused by: a policy denies `iam:GetRole` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     let env = Env::with("carts-associated", &[denying("iam:PutRolePolicy")]);
     insta::assert_snapshot!(env.podid(&attach("--dynamodb eks-workshop-carts --yes -o json")).code(4).steady(), @r#"
@@ -119,9 +119,9 @@ fn denied() {
     }
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
-      ~ put inline policy podid-dynamodb on role eks-workshop-carts-dynamo
-    could not put inline policy podid-dynamodb on role eks-workshop-carts-dynamo
-    {"error":{"code":"AccessDenied","message":"cannot write inline policy `podid-dynamodb` of role `eks-workshop-carts-dynamo`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: iam:PutRolePolicy on resource: role eks-workshop-carts-dynamo with an explicit deny in an identity-based policy: a policy denies `iam:PutRolePolicy` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`"]}}
+      ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
+    could not add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
+    {"error":{"code":"AccessDenied","message":"cannot write inline policy `podid-dynamodb` of role `eks-workshop-carts-dynamo`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: iam:PutRolePolicy on resource: role eks-workshop-carts-dynamo with an explicit deny in an identity-based policy: a policy denies `iam:PutRolePolicy` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`"]}}
     "#);
     let env = Env::with("carts-associated", &[denying("iam:ListAttachedRolePolicies")]);
     insta::assert_snapshot!(env.podid(&attach(&format!("--policy-arn {MANAGED} --yes"))).ok(), @"

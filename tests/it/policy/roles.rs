@@ -29,13 +29,13 @@ fn a_table() {
     exit 3
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
-      ~ put inline policy podid-dynamodb on role eks-workshop-carts-dynamo
+      ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
     ");
     insta::assert_snapshot!(env.podid(&format!("{line} -v --dry-run")).ok(), @r#"
     exit 0
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
-      ~ put inline policy podid-dynamodb on role eks-workshop-carts-dynamo
+      ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
           @@ -0,0 +1,32 @@
           +{
           +  "Version": "2012-10-17",
@@ -74,11 +74,11 @@ fn a_table() {
     exit 2
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
-      ~ put inline policy podid-dynamodb on role eks-workshop-carts-dynamo
-    error: this needs a yes (it changes a role) and there is no terminal to ask on
+      ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
+    error: confirmation required: this changes a role, and there is no terminal to ask on
       caused by: role eks-workshop-carts-dynamo of account 111122223333 (from the AWS credentials)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.podid(&format!("{line} --yes -o json")).ok(), @r#"
@@ -99,21 +99,21 @@ fn a_table() {
     }
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
-      ~ put inline policy podid-dynamodb on role eks-workshop-carts-dynamo
-    put inline policy podid-dynamodb on role eks-workshop-carts-dynamo
+      ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
+    added inline policy podid-dynamodb to role eks-workshop-carts-dynamo
     "#);
     assert_eq!(env.writes(), ["iam PutRolePolicy"]);
     insta::assert_snapshot!(env.podid(&line).ok(), @"
     exit 0
     --- stderr
-    role eks-workshop-carts-dynamo has these policies: nothing to change
+    role eks-workshop-carts-dynamo already has these policies: nothing to change
     ");
     // What a wider access covers is not granted again.
     insta::assert_snapshot!(env.podid(&attach("--dynamodb eks-workshop-carts")).ok(), @"
     exit 0
     --- stderr
-    warning: role `eks-workshop-carts-dynamo` already grants read-write on table eks-workshop-carts; add `--exact` to reduce it to read
-    role eks-workshop-carts-dynamo has these policies: nothing to change
+    warning: role `eks-workshop-carts-dynamo` already grants read-write on table eks-workshop-carts: pass `--exact` to reduce it to read
+    role eks-workshop-carts-dynamo already has these policies: nothing to change
     ");
     assert_eq!(env.writes().len(), 1);
 
@@ -135,8 +135,8 @@ fn a_table() {
     insta::assert_snapshot!(env.podid(&line).ok(), @"
     exit 0
     --- stderr
-    warning: podid put no statement for table arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts on role `eks-workshop-carts-dynamo`
-    nothing to take off role eks-workshop-carts-dynamo
+    warning: role `eks-workshop-carts-dynamo` has no statement from podid for table arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts
+    nothing to detach from role eks-workshop-carts-dynamo
     ");
 }
 
@@ -148,7 +148,7 @@ fn on_a_terminal() {
     let _ = env.tty(80, &args, "n\n").code(2).says(&question).says("not confirmed; nothing was changed");
     assert!(env.writes().is_empty());
     let run = env.tty(80, &args, "y\n").ok().says(&question);
-    let _ = run.says(&format!("  ~ put inline policy podid-dynamodb on role {ROLE}")).says("✔ put inline policy");
+    let _ = run.says(&format!("  ~ add inline policy podid-dynamodb to role {ROLE}")).says("✔ added inline policy");
     assert_eq!(inline(&env), ["podid-dynamodb"]);
 }
 
@@ -166,7 +166,7 @@ fn others_statements_stay() {
     insta::assert_snapshot!(env.podid(&attach("--dynamodb eks-workshop-carts=stream --yes")).ok(), @r#"
     exit 0
     --- stderr
-    warning: table arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts has no stream: there is nothing to read until it is enabled
+    warning: table arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts has no stream: enable it before it can be read
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ update inline policy podid-dynamodb of role eks-workshop-carts-dynamo
           @@ -1,9 +1,29 @@
@@ -246,7 +246,7 @@ fn others_statements_stay() {
     let _ = env
         .podid(&detach("--dynamodb eks-workshop-carts=stream"))
         .ok()
-        .says("podid put no statement of access `stream`");
+        .says("has no statement of access `stream` from podid");
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn managed_policies() {
     insta::assert_snapshot!(env.podid(&attach(&format!("--policy-arn {MANAGED}"))).ok(), @"
     exit 0
     --- stderr
-    role eks-workshop-carts-dynamo has these policies: nothing to change
+    role eks-workshop-carts-dynamo already has these policies: nothing to change
     ");
     insta::assert_snapshot!(env.podid(&detach(&format!("--policy-arn {MANAGED} --yes -o name"))).ok(), @"
     exit 0
@@ -277,7 +277,7 @@ fn managed_policies() {
     exit 0
     --- stderr
     warning: arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess is not attached to role `eks-workshop-carts-dynamo`
-    nothing to take off role eks-workshop-carts-dynamo
+    nothing to detach from role eks-workshop-carts-dynamo
     ");
     assert_eq!(env.writes(), ["iam AttachRolePolicy", "iam DetachRolePolicy"]);
 }
@@ -292,15 +292,15 @@ fn policy_files() {
     --- stderr
     warning: s3-all: statement 1: allows every action of s3 (`s3:*`) on every resource (`*`)
     Plan for role eks-workshop-carts-dynamo (111122223333):
-      ~ put inline policy s3-all on role eks-workshop-carts-dynamo
-    put inline policy s3-all on role eks-workshop-carts-dynamo
+      ~ add inline policy s3-all to role eks-workshop-carts-dynamo
+    added inline policy s3-all to role eks-workshop-carts-dynamo
     ");
     assert_eq!(inline(&env), ["s3-all"]);
     insta::assert_snapshot!(env.podid(&attach(&format!("--policy-file {file}"))).ok(), @"
     exit 0
     --- stderr
     warning: s3-all: statement 1: allows every action of s3 (`s3:*`) on every resource (`*`)
-    role eks-workshop-carts-dynamo has these policies: nothing to change
+    role eks-workshop-carts-dynamo already has these policies: nothing to change
     ");
     // The name is what counts; the file may be gone.
     insta::assert_snapshot!(env.podid(&detach("--policy-file elsewhere/s3-all.json --dry-run -v")).ok(), @r#"
@@ -344,10 +344,10 @@ fn a_document_that_changed_meanwhile() {
     Plan for role eks-workshop-carts-dynamo (111122223333):
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
     could not delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
-    error: the inline policy `podid-dynamodb` of role `eks-workshop-carts-dynamo` changed meanwhile
-      caused by: another document was written
+    error: the inline policy `podid-dynamodb` of role `eks-workshop-carts-dynamo` was modified concurrently
+      caused by: its document was changed
 
-    hint: run the same command again: it plans from what is there now
+    hint: run the same command again: it makes a new plan from the current state
     ");
     assert_eq!(inline(&env), ["podid-dynamodb"]);
 }

@@ -90,7 +90,7 @@ fn a_rollout() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (2 replicas, Eviction)
-    asked rollout/carts to restart
+    restarted rollout/carts
     rollout/carts: rolled out
     "#);
     assert_eq!(env.writes(), ["kubernetes patch rollouts"]);
@@ -110,11 +110,14 @@ fn a_rollout() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (1 replica, Eviction: downtime)
-    asked rollout/carts to restart
+    restarted rollout/carts
     rollout/carts: rolled out
     ");
     assert_eq!(env.writes(), ["kubernetes patch rollouts"]);
-    let _ = env.podid(&format!("{LINE} --workload ro/cart")).code(2).says("what does: statefulset/db, rollout/carts");
+    let _ = env
+        .podid(&format!("{LINE} --workload ro/cart"))
+        .code(2)
+        .says("workloads that do: statefulset/db, rollout/carts");
 }
 
 /// The main job of a Rollout whose pods crash: its controller would evict none of them.
@@ -141,7 +144,7 @@ fn pods_that_crash_are_replaced_all_the_same() {
         .podid(ASSOCIATE)
         .code(6)
         .says("cannot delete pod `carts-")
-        .says("which holds up the restart of `rollout/carts`");
+        .says("which blocks the restart of `rollout/carts`");
 }
 
 #[test]
@@ -175,21 +178,21 @@ fn an_unfinished_restart_is_watched() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (2 replicas, Eviction)
-    asked rollout/carts to restart
+    restarted rollout/carts
     rollout/carts: timed out after 8s while watching rollout/carts
     error: timed out after 8s while watching rollout/carts
       caused by: it was waiting for 1 of 2 pods to be replaced
       caused by: pod carts-[pod]: Unhealthy
       caused by: Readiness probe failed: HTTP probe failed with statuscode: 503
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     hint: run the same command again: finished steps are skipped
     ");
     assert_eq!(env.writes(), ["kubernetes patch rollouts"]);
     let _ = env
         .podid(&format!("{LINE} --timeout 8s"))
         .code(5)
-        .says("rollout/carts is being restarted already: watching it")
+        .says("rollout/carts is already restarting: watching it")
         .says("waiting for 1 of 2 pods to be replaced");
     assert_eq!(env.writes(), ["kubernetes patch rollouts"], "watched, not repeated");
     // With pods that work it goes on to its end. It is watched by then: one that had ended would be restarted again.
@@ -212,15 +215,15 @@ fn new_pods_that_crash_end_it_and_nothing_is_taken_back() {
     let env = world(&json!({}), &[]);
     new_pods_do(&env, "crash AccessDenied: not authorized");
     let run = env.podid(&format!("{LINE} --rollback-on-failure --no-logs")).code(6);
-    insta::assert_snapshot!(run.steady(), @r"
+    insta::assert_snapshot!(run.steady(), @"
     exit 6
     --- stderr
-    warning: rollout/carts is not rolled back when it fails: the restart of an Argo Rollout changes no revision
+    warning: rollout/carts cannot be rolled back: the restart of an Argo Rollout creates no revision
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (2 replicas, Eviction)
-    asked rollout/carts to restart
-    rollout/carts: does not roll out
-    error: rollout/carts does not roll out
+    restarted rollout/carts
+    rollout/carts: the rollout of rollout/carts failed
+    error: the rollout of rollout/carts failed
       caused by: pod carts-[pod]: exit code 1, restarted [n] times
 
     hint: see its credentials with `podid show carts/carts`
@@ -231,7 +234,7 @@ fn new_pods_that_crash_end_it_and_nothing_is_taken_back() {
 
 #[test]
 fn phases_are_named() {
-    let promote = "warning: rollout/carts is paused (manually paused): the restart replaces the pods of all its revisions and leaves it paused; go on with `kubectl argo rollouts promote carts -n carts`";
+    let promote = "warning: rollout/carts is paused (manually paused): the restart replaces the pods of all its revisions and leaves it paused; continue with `kubectl argo rollouts promote carts -n carts`";
     let env = world(&json!({ "paused": true }), &[]);
     let _ = env.podid(LINE).ok().says(promote).says("rollout/carts: rolled out");
     assert_eq!(carts(&env)["spec"]["paused"], true);
@@ -254,7 +257,8 @@ fn phases_are_named() {
         state.kube.get("rollouts", "carts", "carts").unwrap()["status"]["phase"] == "Degraded"
     });
     assert!(refused.is_ok());
-    let _ = env.podid(LINE).ok().says("rollout/carts is not restarted, as its controller refuses it: InvalidSpec: ");
+    let _ =
+        env.podid(LINE).ok().says("rollout/carts is not restarted, because its controller rejects it: InvalidSpec: ");
     assert!(env.writes().is_empty());
 }
 
@@ -273,7 +277,7 @@ fn a_template_of_a_deployment() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (2 replicas, Eviction)
-    asked rollout/carts to restart
+    restarted rollout/carts
     rollout/carts: rolled out
     ");
     assert_eq!(env.writes(), ["kubernetes patch rollouts"], "the Deployment's template stays as it is");

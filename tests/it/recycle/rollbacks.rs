@@ -43,13 +43,13 @@ fn a_deployment_goes_back() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
-    deployment/carts: does not roll out
+    restarted deployment/carts
+    deployment/carts: the rollout of deployment/carts failed
     rolled back deployment/carts to revision 1
     deployment/carts: rolled back
-    error: deployment/carts does not roll out
+    error: the rollout of deployment/carts failed
       caused by: pod carts-[pod]: exit code 1, restarted [n] times
-      caused by: it was rolled back: the earlier revision runs again
+      caused by: it was rolled back: the earlier revision is running again
 
     hint: see its credentials with `podid show carts/carts`
     hint: run the same command again: finished steps are skipped
@@ -90,12 +90,12 @@ fn in_json() {
           "workload": "deployment/carts",
           "namespace": "carts",
           "status": "rolled-back",
-          "error": "deployment/carts does not roll out: pod carts-[pod]: exit code 1, restarted [n] times: it was rolled back: the earlier revision runs again"
+          "error": "the rollout of deployment/carts failed: pod carts-[pod]: exit code 1, restarted [n] times: it was rolled back: the earlier revision is running again"
         }
       ]
     }
     --- stderr
-    {"error":{"code":"partial","message":"deployment/carts does not roll out: pod carts-[pod]: exit code 1, restarted [n] times: it was rolled back: the earlier revision runs again","requestId":null,"hints":["see its credentials with `podid show carts/carts`","run the same command again: finished steps are skipped"]}}
+    {"error":{"code":"partial","message":"the rollout of deployment/carts failed: pod carts-[pod]: exit code 1, restarted [n] times: it was rolled back: the earlier revision is running again","requestId":null,"hints":["see its credentials with `podid show carts/carts`","run the same command again: finished steps are skipped"]}}
     "#);
 }
 
@@ -123,7 +123,7 @@ fn stateful_and_daemon_sets_go_back() {
             let role = state.aws.roles.get_mut("eks-workshop-carts-dynamo").unwrap();
             role.attached.push("arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess".to_owned());
         });
-        let run = finish(child).code(6).says("the earlier revision runs again");
+        let run = finish(child).code(6).says("the earlier revision is running again");
         assert_eq!(run.json()["rollouts"][0]["status"], "rolled-back", "{run}");
         assert_eq!(restarted_at(&env, resource, "db"), Value::Null);
         assert_eq!(env.world.journal().count("kubernetes", "delete pods"), deletes, "{run}");
@@ -146,7 +146,7 @@ fn not_when_it_was_changed_since() {
             carts["metadata"]["generation"] = json!(3);
         })
     });
-    let run = finish(child).code(6).says("was changed by somebody else (another pod template) while it rolled out");
+    let run = finish(child).code(6).says("was changed by another user (new pod template) while it rolled out");
     assert_eq!(run.stderr.matches("rolled back deployment/carts").count(), 0, "{run}");
 }
 
@@ -159,16 +159,16 @@ fn denied() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
-    deployment/carts: does not roll out
+    restarted deployment/carts
+    deployment/carts: the rollout of deployment/carts failed
     could not roll back deployment/carts to an earlier revision
-    error: deployment/carts does not roll out
+    error: the rollout of deployment/carts failed
       caused by: pod carts-[pod]: exit code 1, restarted [n] times
-      caused by: which pods are new was told by their age, as it is not allowed: list replicasets
+      caused by: new pods were identified by their age: not allowed: list replicasets
       caused by: not rolled back: cannot roll back `deployment/carts` in `carts`: replicasets.apps is forbidden: User "arn:aws:iam::111122223333:user/workshop" cannot list resource "replicasets" in API group "apps" in the namespace "carts"
 
     hint: see its credentials with `podid show carts/carts`
-    hint: go back with `kubectl -n carts rollout undo deployment/carts`
+    hint: roll back with `kubectl -n carts rollout undo deployment/carts`
     hint: run the same command again: finished steps are skipped
     "#);
 }

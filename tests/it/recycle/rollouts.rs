@@ -21,14 +21,14 @@ fn a_crash_loop_ends_it_with_its_last_words() {
     let env = with_app("crash AccessDenied: key AKIAIOSFODNN7EXAMPLE, DB_SECRET=hunter2, not authorized");
     let run = env.podid(LINE).code(6);
     assert!(!run.stderr.contains("AKIAIOSFODNN7EXAMPLE") && !run.stderr.contains("hunter2"), "{run}");
-    insta::assert_snapshot!(run.steady(), @r"
+    insta::assert_snapshot!(run.steady(), @"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
-    deployment/carts: does not roll out
-    error: deployment/carts does not roll out
+    restarted deployment/carts
+    deployment/carts: the rollout of deployment/carts failed
+    error: the rollout of deployment/carts failed
       caused by: pod carts-[pod]: exit code 1, restarted [n] times
       caused by: its last log lines:
         [time] ERROR 1 --- [           main] o.s.boot.SpringApplication               : Application run failed
@@ -37,7 +37,7 @@ fn a_crash_loop_ends_it_with_its_last_words() {
         	at software.amazon.awssdk.core.internal.http.CombinedResponseHandler.handleErrorResponse(CombinedResponseHandler.java:125)
 
     hint: see its credentials with `podid show carts/carts`
-    hint: go back with `kubectl -n carts rollout undo deployment/carts`
+    hint: roll back with `kubectl -n carts rollout undo deployment/carts`
     hint: run the same command again: finished steps are skipped
     ");
     let run = env.podid(&format!("{LINE} --no-logs -o json")).code(1);
@@ -52,14 +52,14 @@ fn a_crash_loop_ends_it_with_its_last_words() {
           "workload": "deployment/carts",
           "namespace": "carts",
           "status": "failed",
-          "error": "deployment/carts does not roll out: pod carts-[pod]: exit code 1, restarted [n] times"
+          "error": "the rollout of deployment/carts failed: pod carts-[pod]: exit code 1, restarted [n] times"
         }
       ]
     }
     --- stderr
-    deployment/carts is being restarted already: watching it
-    deployment/carts: does not roll out
-    {"error":{"code":"failed","message":"deployment/carts does not roll out: pod carts-[pod]: exit code 1, restarted [n] times","requestId":null,"hints":["see its credentials with `podid show carts/carts`","go back with `kubectl -n carts rollout undo deployment/carts`"]}}
+    deployment/carts is already restarting: watching it
+    deployment/carts: the rollout of deployment/carts failed
+    {"error":{"code":"failed","message":"the rollout of deployment/carts failed: pod carts-[pod]: exit code 1, restarted [n] times","requestId":null,"hints":["see its credentials with `podid show carts/carts`","roll back with `kubectl -n carts rollout undo deployment/carts`"]}}
     "#);
 }
 
@@ -71,14 +71,14 @@ fn an_image_that_cannot_be_pulled_ends_it() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
-    deployment/carts: does not roll out
-    error: deployment/carts does not roll out
+    restarted deployment/carts
+    deployment/carts: the rollout of deployment/carts failed
+    error: the rollout of deployment/carts failed
       caused by: pod carts-[pod]: ImagePullBackOff
       caused by: Back-off pulling image "public.ecr.aws/aws-containers/retail-store-sample-cart:1.2.1"
 
     hint: see its credentials with `podid show carts/carts`
-    hint: go back with `kubectl -n carts rollout undo deployment/carts`
+    hint: roll back with `kubectl -n carts rollout undo deployment/carts`
     hint: run the same command again: finished steps are skipped
     "#);
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
@@ -92,14 +92,14 @@ fn a_config_error_ends_it() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
-    deployment/carts: does not roll out
-    error: deployment/carts does not roll out
+    restarted deployment/carts
+    deployment/carts: the rollout of deployment/carts failed
+    error: the rollout of deployment/carts failed
       caused by: pod carts-[pod]: CreateContainerConfigError
       caused by: configmap "missing" not found
 
     hint: see its credentials with `podid show carts/carts`
-    hint: go back with `kubectl -n carts rollout undo deployment/carts`
+    hint: roll back with `kubectl -n carts rollout undo deployment/carts`
     hint: run the same command again: finished steps are skipped
     "#);
 }
@@ -113,14 +113,14 @@ fn an_unfinished_restart_is_watched() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
+    restarted deployment/carts
     deployment/carts: timed out after 8s while watching deployment/carts
     error: timed out after 8s while watching deployment/carts
       caused by: it was waiting for 1 of 2 new pods to be started
       caused by: pod carts-[pod]: Unhealthy
       caused by: Readiness probe failed: HTTP probe failed with statuscode: 503
 
-    hint: give it more time with `--timeout`
+    hint: allow more time with `--timeout`
     hint: run the same command again: finished steps are skipped
     ");
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
@@ -139,9 +139,9 @@ fn an_unfinished_restart_is_watched() {
       ]
     }
     --- stderr
-    deployment/carts is being restarted already: watching it
+    deployment/carts is already restarting: watching it
     deployment/carts: timed out after 8s while watching deployment/carts
-    {"error":{"code":"timed-out","message":"timed out after 8s while watching deployment/carts: it was waiting for 1 of 2 new pods to be started: pod carts-[pod]: Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503","requestId":null,"hints":["give it more time with `--timeout`"]}}
+    {"error":{"code":"timed-out","message":"timed out after 8s while watching deployment/carts: it was waiting for 1 of 2 new pods to be started: pod carts-[pod]: Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503","requestId":null,"hints":["allow more time with `--timeout`"]}}
     "#);
     assert_eq!(env.writes(), ["kubernetes patch deployments"], "watched, not repeated");
     env.world.journal().clear();
@@ -149,7 +149,7 @@ fn an_unfinished_restart_is_watched() {
     insta::assert_snapshot!(env.signalled(LINE, "INT", watching).code(130).steady(), @r"
     exit 130
     --- stderr
-    deployment/carts is being restarted already: watching it
+    deployment/carts is already restarting: watching it
     deployment/carts: interrupted
     error: interrupted
     ");
@@ -178,9 +178,9 @@ fn a_deadline_shows_the_trouble_behind_it() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
-    deployment/carts: does not roll out
-    error: deployment/carts does not roll out
+    restarted deployment/carts
+    deployment/carts: the rollout of deployment/carts failed
+    error: the rollout of deployment/carts failed
       caused by: ProgressDeadlineExceeded
       caused by: ReplicaSet "carts-[hash]" has timed out progressing.
       caused by: pod carts-[pod]: exit code 1, restarted [n] times
@@ -191,7 +191,7 @@ fn a_deadline_shows_the_trouble_behind_it() {
         	at software.amazon.awssdk.core.internal.http.CombinedResponseHandler.handleErrorResponse(CombinedResponseHandler.java:125)
 
     hint: see its credentials with `podid show carts/carts`
-    hint: go back with `kubectl -n carts rollout undo deployment/carts`
+    hint: roll back with `kubectl -n carts rollout undo deployment/carts`
     hint: run the same command again: finished steps are skipped
     "#);
     insta::assert_snapshot!(told("unready"), @r#"
@@ -199,16 +199,16 @@ fn a_deadline_shows_the_trouble_behind_it() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    asked deployment/carts to restart
-    deployment/carts: does not roll out
-    error: deployment/carts does not roll out
+    restarted deployment/carts
+    deployment/carts: the rollout of deployment/carts failed
+    error: the rollout of deployment/carts failed
       caused by: ProgressDeadlineExceeded
       caused by: ReplicaSet "carts-[hash]" has timed out progressing.
-      caused by: pod carts-[pod]: runs but is not ready
+      caused by: pod carts-[pod]: is running but not ready
       caused by: containers with unready status: [carts]
 
     hint: see its credentials with `podid show carts/carts`
-    hint: go back with `kubectl -n carts rollout undo deployment/carts`
+    hint: roll back with `kubectl -n carts rollout undo deployment/carts`
     hint: run the same command again: finished steps are skipped
     "#);
     let _ = world("").podid(LINE).ok();
@@ -222,8 +222,9 @@ fn a_crash_right_after_a_change_does_not_end_it() {
         Env::with("carts-associated", &set)
     };
     let line = format!("{LINE} --no-logs --timeout 20s");
-    let _ = world(3600).podid(&line).code(6).says("deployment/carts does not roll out");
-    let _ = world(5).podid(&line).code(6).says("IAM may still be spreading the change").says("timed out after 20s");
+    let _ = world(3600).podid(&line).code(6).says("the rollout of deployment/carts failed");
+    let _ =
+        world(5).podid(&line).code(6).says("the change may still be propagating in IAM").says("timed out after 20s");
 }
 
 /// What was not begun is not unknown: nothing was written.
@@ -250,7 +251,7 @@ fn stopped_before_the_write() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
-    {"error":{"code":"timed-out","message":"timed out after 6s while reading deployment/carts","requestId":null,"hints":["give it more time with `--timeout`"]}}
+    {"error":{"code":"timed-out","message":"timed out after 6s while reading deployment/carts","requestId":null,"hints":["allow more time with `--timeout`"]}}
     "#);
     let asked = |world: &Sandbox| world.journal().count("kubernetes", "get deployments") > 1;
     let run = env.signalled(&format!("{LINE} -o json"), "INT", asked).code(130);
@@ -276,23 +277,24 @@ fn a_stateful_set_whose_pods_fail_waits_until_they_are_deleted() {
     let line = "associate carts/carts --role eks-workshop-carts-dynamo --recycle --yes";
     let _ = world("Parallel").podid(line).ok();
     let env = world("OrderedReady");
-    insta::assert_snapshot!(env.podid(&format!("{line} --timeout 20s")).code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{line} --timeout 20s")).code(6).steady(), @"
     exit 6
     --- stderr
-    warning: statefulset/db replaces no pod while db-0 is not ready: once it is restarted, `kubectl delete pod -n carts db-0`
+    warning: statefulset/db replaces no pods while db-0 is not ready: after the restart, run `kubectl delete pod -n carts db-0`
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
       * restart statefulset/db (2 replicas, RollingUpdate)
     associated carts/carts with role eks-workshop-carts-dynamo
-    effective: observed: 6 probes in a row were injected
-    asked statefulset/db to restart
+    carts/carts: new pods are injected; confirming with 6 dry-run pods
+    carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
+    restarted statefulset/db
     statefulset/db: timed out after 20s while watching statefulset/db
     error: timed out after 20s while watching statefulset/db
-      caused by: statefulset/db replaces no pod while db-0 is not ready, until it is deleted
+      caused by: statefulset/db replaces no pods while db-0 is not ready
       caused by: it was waiting for 2 of 2 pods to be ready
 
-    hint: give it more time with `--timeout`
-    hint: let it go on: `kubectl delete pod -n carts db-0`
+    hint: allow more time with `--timeout`
+    hint: delete it to continue: `kubectl delete pod -n carts db-0`
     hint: run the same command again: finished steps are skipped
     ");
     assert!(env.world.with(|state| state.kube.remove("pods", "carts", "db-0")));
@@ -311,7 +313,7 @@ fn an_association_made_just_now() {
     let env = world();
     let _ = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --no-wait").ok();
     let run = env.podid(LINE).ok();
-    assert!(run.stderr.contains("s: the association of carts/carts was changed just now"), "{run}");
+    assert!(run.stderr.contains("s: the association was changed seconds ago"), "{run}");
     let injected = |pod: &Value| pod["spec"]["volumes"].to_string().contains("eks-pod-identity-token");
     let there = |pod: &&Value| pod["metadata"]["deletionTimestamp"].is_null();
     env.world.with(|state| {
@@ -323,5 +325,5 @@ fn an_association_made_just_now() {
 
     let env = world();
     let _ = env.podid("associate carts/carts --role eks-workshop-carts-dynamo --no-wait").ok();
-    let _ = env.podid("recycle carts/carts --no-wait").ok().says("new pods may not be injected yet");
+    let _ = env.podid("recycle carts/carts --no-wait").ok().says("new pods may not get its credentials yet");
 }

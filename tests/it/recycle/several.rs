@@ -60,10 +60,10 @@ fn by_name() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart carts/deployment/carts (2 replicas, RollingUpdate)
       * restart team-a/deployment/api (1 replica, RollingUpdate)
-    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+    error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     let words: Vec<&str> = line.split(' ').collect();
     let _ = env.tty(100, &words, "n\n").code(2).says("not confirmed");
@@ -101,10 +101,10 @@ fn by_pattern() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart team-a/deployment/api (1 replica, RollingUpdate)
       * restart team-b/deployment/api (1 replica, RollingUpdate)
-    error: this needs a yes (it deletes a role, or reaches further than what was named one by one) and there is no terminal to ask on
+    error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     insta::assert_snapshot!(env.podid("recycle shop-*/* --yes -o json").ok().steady(), @r#"
     exit 0
@@ -134,8 +134,8 @@ fn by_pattern() {
     `team-a/*` matches team-a/api
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ↻ restart deployment/api (1 replica, RollingUpdate)
-    This is for cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
-    type the cluster's name `eks-workshop` to go on: ✔ asked deployment/api to restart
+    This applies to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
+    To confirm, type the cluster name (eks-workshop): ✔ restarted deployment/api
     ✔ deployment/api: rolled out
     ");
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
@@ -166,7 +166,7 @@ fn only_the_stale() {
     exit 0
     --- stderr
     `*/*` matches carts/carts, team-a/api, team-b/api
-    nothing to restart: no workload of any service account has stale pods
+    nothing to restart: no workload of any service account has pods that need a restart
     ");
     assert!(fresh.writes().is_empty());
     let env = teams(&[(STALE, json!(300))]);
@@ -176,15 +176,15 @@ fn only_the_stale() {
     `*/*` matches carts/carts, team-a/api, team-b/api
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/api (1 replica, RollingUpdate)
-    error: this needs a yes (it deletes a role, or reaches further than what was named one by one) and there is no terminal to ask on
+    error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     let _ = env
         .podid("recycle carts/carts --stale")
         .ok()
-        .says("nothing to restart: no workload of carts/carts has stale pods");
+        .says("nothing to restart: no workload of carts/carts has pods that need a restart");
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.podid("recycle --stale --yes").ok().steady(), @"
     exit 0
@@ -192,7 +192,7 @@ fn only_the_stale() {
     `*/*` matches carts/carts, team-a/api, team-b/api
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/api (1 replica, RollingUpdate)
-    asked deployment/api to restart
+    restarted deployment/api
     deployment/api: rolled out
     ");
     env.world.journal().clear();
@@ -219,14 +219,11 @@ fn one_workload_of_them() {
     insta::assert_snapshot!(env.podid("recycle carts/carts --workload sts/carts").code(2).steady(), @"
     exit 2
     --- stderr
-    error: --workload: no `statefulset/carts` uses carts/carts
+    error: --workload: `statefulset/carts` does not use carts/carts
 
-    hint: what does: deployment/carts
+    hint: workloads that do: deployment/carts
     ");
-    let _ = env
-        .podid("recycle carts/carts --workload cronjob/x")
-        .code(2)
-        .says("`cronjob` is not a kind that can be restarted");
+    let _ = env.podid("recycle carts/carts --workload cronjob/x").code(2).says("kind `cronjob` cannot be restarted");
     let _ = env.podid("recycle carts/carts --workload carts").code(2).says("is not KIND/NAME");
 }
 
@@ -260,7 +257,7 @@ fn after_one_that_failed_no_further_one_is_begun() {
           "workload": "deployment/api",
           "namespace": "team-a",
           "status": "failed",
-          "error": "team-a/deployment/api does not roll out: pod api-[pod]: ImagePullBackOff: Back-off pulling image \"api\""
+          "error": "the rollout of team-a/deployment/api failed: pod api-[pod]: ImagePullBackOff: Back-off pulling image \"api\""
         }
       ]
     }
@@ -269,10 +266,10 @@ fn after_one_that_failed_no_further_one_is_begun() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart team-a/deployment/api (1 replica, RollingUpdate)
       * restart team-b/deployment/api (1 replica, RollingUpdate)
-    asked team-a/deployment/api to restart
-    team-a/deployment/api: does not roll out
-    warning: not restarted, as one before failed: team-b/deployment/api
-    {"error":{"code":"partial","message":"team-a/deployment/api does not roll out: pod api-[pod]: ImagePullBackOff: Back-off pulling image \"api\"","requestId":null,"hints":["see its credentials with `podid show team-a/api`","go back with `kubectl -n team-a rollout undo deployment/api`","run the same command again: finished steps are skipped"]}}
+    restarted team-a/deployment/api
+    team-a/deployment/api: the rollout of team-a/deployment/api failed
+    warning: not restarted, because an earlier restart failed: team-b/deployment/api
+    {"error":{"code":"partial","message":"the rollout of team-a/deployment/api failed: pod api-[pod]: ImagePullBackOff: Back-off pulling image \"api\"","requestId":null,"hints":["see its credentials with `podid show team-a/api`","roll back with `kubectl -n team-a rollout undo deployment/api`","run the same command again: finished steps are skipped"]}}
     "#);
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
     let env = teams(&[]);

@@ -13,7 +13,7 @@ fn for_a_service_account() {
     insta::assert_snapshot!(env.podid(&format!("{LINE} --dry-run -v")).ok(), @r#"
     exit 0
     --- stderr
-    warning: role `carts-role` is created without any permissions: AWS refuses the calls of its pods until it has a policy
+    warning: role `carts-role` is created without permissions: AWS denies the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
           @@ -0,0 +1,23 @@
@@ -68,16 +68,16 @@ fn for_a_service_account() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
-      + put inline policy podid-dynamodb on role carts-role
+      + add inline policy podid-dynamodb to role carts-role
     created role carts-role
-    put inline policy podid-dynamodb on role carts-role
-    hint: let it act as the role with `podid associate carts/carts --role carts-role`
+    added inline policy podid-dynamodb to role carts-role
+    hint: associate it with the role: `podid associate carts/carts --role carts-role`
     "#);
     assert_eq!(env.writes(), ["iam CreateRole", "iam PutRolePolicy"]);
     insta::assert_snapshot!(env.podid(&format!("{LINE} --dynamodb eks-workshop-carts=read-write")).ok(), @"
     exit 0
     --- stderr
-    role carts-role is as wanted: nothing to change
+    role carts-role is already as requested: nothing to change
     ");
     assert_eq!(env.writes().len(), 2);
     let (path, tags) = env.world.with(|state| {
@@ -104,10 +104,10 @@ fn for_a_service_account() {
                    }
                  }
                }
-    error: this needs a yes (it changes something that exists) and there is no terminal to ask on
+    error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     "#);
 }
 
@@ -128,7 +128,7 @@ fn for_a_cluster_with_everything() {
     insta::assert_snapshot!(env.podid(&line).ok(), @"
     exit 0
     --- stderr
-    warning: role `tools` is created without any permissions: AWS refuses the calls of its pods until it has a policy
+    warning: role `tools` is created without permissions: AWS denies the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-gov-west-1):
       + create role tools (path /team/a/, boundary arn:aws-us-gov:iam::111122223333:policy/boundary)
     created role tools
@@ -171,9 +171,9 @@ fn adopting() {
     insta::assert_snapshot!(env.podid(LINE).code(2), @"
     exit 2
     --- stderr
-    error: role `carts-role` exists already, and podid did not create it
+    error: role `carts-role` already exists, and podid did not create it
 
-    hint: to take it over, with podid's tags on it, add `--adopt`
+    hint: to take it over and add podid's tags, pass `--adopt`
     hint: or choose another name
     ");
     assert!(env.writes().is_empty());
@@ -210,14 +210,14 @@ fn adopting() {
            }
     tagged role carts-role
     updated the trust policy of role carts-role
-    hint: let it act as the role with `podid associate carts/carts --role carts-role`
+    hint: associate it with the role: `podid associate carts/carts --role carts-role`
     "#);
     assert_eq!(trust_of(&env, "carts-role")["Statement"][0], theirs["trust"]["Statement"][0]);
     let _ = env.podid(LINE).ok().says("nothing to change");
     insta::assert_snapshot!(env.podid("role create carts-role --service-account orders/orders --adopt").code(2), @"
     exit 2
     --- stderr
-    error: podid made role `carts-role` for carts/carts of cluster arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop, not for orders/orders of cluster eks-workshop
+    error: podid created role `carts-role` for carts/carts of cluster arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop, not for orders/orders of cluster eks-workshop
 
     hint: choose another name
     ");
@@ -231,13 +231,13 @@ fn for_the_kube_context() {
     insta::assert_snapshot!(env.podid(LINE).code(2), @"
     exit 2
     --- stderr
-    warning: role `carts-role` is created without any permissions: AWS refuses the calls of its pods until it has a policy
+    warning: role `carts-role` is created without permissions: AWS denies the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
-    error: this needs a yes (the cluster comes from the kube context) and there is no terminal to ask on
+    error: confirmation required: the cluster was taken from the kube context, and there is no terminal to ask on
       caused by: cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     let _ = env.podid(&format!("{LINE} --yes")).ok();
 }
@@ -248,7 +248,7 @@ fn wrong_input() {
     insta::assert_snapshot!(env.podid("role create a/b").code(2), @"
     exit 2
     --- stderr
-    error: role name `a/b` has a `/`; give the name alone, or the role's ARN
+    error: role name `a/b` has a `/`: pass only the name, or the role's ARN
     ");
     insta::assert_snapshot!(env.podid("role create a --scope namespace").code(2), @"
     exit 2
@@ -262,7 +262,7 @@ fn wrong_input() {
     --- stderr
     error: scope `namespace` needs session tags, and they are disabled
 
-    hint: choose `--scope cluster`, or leave session tags on
+    hint: pass `--scope cluster`, or keep session tags enabled
     ");
     insta::assert_snapshot!(env.podid(&format!("{LINE} --path team")).code(2), @"
     exit 2
@@ -272,7 +272,7 @@ fn wrong_input() {
     insta::assert_snapshot!(env.podid(&format!("{LINE} --tag aws:x=y")).code(2), @"
     exit 2
     --- stderr
-    error: --tag: tag `aws:x` begins with `aws:`, which is AWS's own
+    error: --tag: tag `aws:x` begins with `aws:`, which is reserved by AWS
     ");
     insta::assert_snapshot!(env.podid(&format!("{LINE} --permissions-boundary {ROLE}")).code(2), @"
     exit 2
@@ -288,7 +288,7 @@ fn denied() {
     insta::assert_snapshot!(env.podid(LINE).code(4).steady(), @"
     exit 4
     --- stderr
-    warning: role `carts-role` is created without any permissions: AWS refuses the calls of its pods until it has a policy
+    warning: role `carts-role` is created without permissions: AWS denies the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
     could not create role carts-role (path /podid/)
@@ -297,7 +297,7 @@ fn denied() {
       caused by: a policy denies `iam:CreateRole` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     let env = Env::with("carts-before", &[denying("iam:PutRolePolicy"), ("/delays", json!({"iam": 0}))]);
     let run = env.podid(&format!("{LINE} --dynamodb eks-workshop-carts -o json")).code(6);

@@ -46,10 +46,10 @@ fn in_the_right_order() {
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
       - delete role eks-workshop-carts-dynamo
-    error: this needs a yes (it deletes a role, or reaches further than what was named one by one) and there is no terminal to ask on
+    error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.podid(&format!("{line} --yes -o json")).ok(), @r#"
@@ -96,7 +96,7 @@ fn in_the_right_order() {
     insta::assert_snapshot!(env.podid(&line).ok(), @"
     exit 0
     --- stderr
-    there is no role eks-workshop-carts-dynamo: nothing to delete
+    role eks-workshop-carts-dynamo does not exist: nothing to delete
     ");
     insta::assert_snapshot!(env.podid(&format!("{line} -o json")).ok(), @r#"
     exit 0
@@ -107,7 +107,7 @@ fn in_the_right_order() {
       "roleArn": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"
     }
     --- stderr
-    there is no role eks-workshop-carts-dynamo: nothing to delete
+    role eks-workshop-carts-dynamo does not exist: nothing to delete
     "#);
 }
 
@@ -115,7 +115,7 @@ fn in_the_right_order() {
 fn on_a_terminal_the_clusters_name_is_typed() {
     let env = unused();
     let args = ["role", "delete", ROLE];
-    let _ = env.tty(80, &args, "y\n").code(2).says("type the cluster's name `eks-workshop` to go on");
+    let _ = env.tty(80, &args, "y\n").code(2).says("To confirm, type the cluster name (eks-workshop)");
     assert!(there(&env));
     let _ = env.tty(80, &args, "eks-workshop\n").ok().says(&format!("✔ deleted role {ROLE}"));
     assert!(!there(&env));
@@ -129,7 +129,7 @@ fn while_it_is_used() {
     --- stderr
     error: role `eks-workshop-carts-dynamo` is still used by carts/carts in cluster eks-workshop
 
-    hint: end its associations first: `podid disassociate carts/carts`
+    hint: delete its associations first: `podid disassociate carts/carts`
     ");
     assert!(there(&env) && env.writes().is_empty());
     // In another cluster of the region that its trust policy names; one that is gone leaves a doubt.
@@ -144,7 +144,7 @@ fn while_it_is_used() {
     --- stderr
     error: role `eks-workshop-carts-dynamo` is still used by carts/carts in cluster blue
 
-    hint: end its associations first: `podid disassociate carts/carts --cluster blue`
+    hint: delete its associations first: `podid disassociate carts/carts --cluster blue`
     ");
     let env = Env::with(
         "carts-associated",
@@ -164,7 +164,7 @@ fn of_machines() {
     --- stderr
     error: role `eks-workshop-carts-dynamo` is in instance profile `nodes`: EC2 instances may run as it
 
-    hint: if none does: `aws iam remove-role-from-instance-profile --instance-profile-name nodes --role-name eks-workshop-carts-dynamo`
+    hint: if none does, remove it: `aws iam remove-role-from-instance-profile --instance-profile-name nodes --role-name eks-workshop-carts-dynamo`
     ");
     assert!(there(&env) && env.writes().is_empty());
 }
@@ -177,7 +177,7 @@ fn what_is_left_to_the_user() {
     let ec2 = json!({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"});
     document["Statement"].as_array_mut().unwrap().push(ec2);
     set_trust(&env, ROLE, &document);
-    let _ = env.podid(&format!("role delete {ROLE} --dry-run")).code(2).says("add `--force`");
+    let _ = env.podid(&format!("role delete {ROLE} --dry-run")).code(2).says("pass `--force`");
     insta::assert_snapshot!(env.podid(&format!("role delete {ROLE} --dry-run --force")).ok(), @"
     exit 0
     --- stderr
@@ -221,13 +221,13 @@ fn denied() {
       "roleArn": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"
     }
     --- stderr
-    warning: role `eks-workshop-carts-dynamo` is possibly in use: podid did not create it for cluster eks-workshop (it lacks the tag podid.dev/managed-by)
+    warning: role `eks-workshop-carts-dynamo` is possibly in use: podid did not create it for cluster eks-workshop (it has no tag podid.dev/managed-by)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete role eks-workshop-carts-dynamo
     detached arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
     could not delete role eks-workshop-carts-dynamo
-    {"error":{"code":"AccessDenied","message":"cannot delete role `eks-workshop-carts-dynamo`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: iam:DeleteRole on resource: role eks-workshop-carts-dynamo with an explicit deny in an identity-based policy: a policy denies `iam:DeleteRole` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`","run the same command again: finished steps are skipped"]}}
+    {"error":{"code":"AccessDenied","message":"cannot delete role `eks-workshop-carts-dynamo`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: iam:DeleteRole on resource: role eks-workshop-carts-dynamo with an explicit deny in an identity-based policy: a policy denies `iam:DeleteRole` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`","run the same command again: finished steps are skipped"]}}
     "#);
     assert!(there(&env));
 }

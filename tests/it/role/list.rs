@@ -69,7 +69,7 @@ fn table_wide_and_names() {
           "roleName": "eks-workshop-carts-dynamo",
           "roleArn": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo",
           "createdAt": "[time]",
-          "admits": [
+          "mayAssume": [
             "every service account of any cluster"
           ],
           "associations": [
@@ -86,7 +86,7 @@ fn table_wide_and_names() {
           "roleName": "orders",
           "roleArn": "arn:aws:iam::111122223333:role/team/orders",
           "createdAt": "[time]",
-          "admits": [
+          "mayAssume": [
             "orders/* of cluster eks-workshop"
           ],
           "associations": [
@@ -110,7 +110,7 @@ fn table_wide_and_names() {
           "roleName": "spare",
           "roleArn": "arn:aws:iam::111122223333:role/spare",
           "createdAt": "[time]",
-          "admits": [
+          "mayAssume": [
             "every service account of any cluster"
           ],
           "associations": []
@@ -147,7 +147,7 @@ fn unused() {
     insta::assert_snapshot!(env.podid("role list --unused").ok(), @"
     exit 0
     --- stderr
-    note: no role that trusts Pod Identity is without users in cluster eks-workshop (3 roles read)
+    note: no unused roles that trust Pod Identity in cluster eks-workshop (3 roles read)
     ");
 }
 
@@ -162,14 +162,14 @@ fn without_a_cluster() {
     orders	?	orders/* of cluster eks-workshop	[time]
     spare	?	every service account of any cluster	[time]
     --- stderr
-    note: no cluster is named: who uses the roles was not asked
+    note: no cluster specified: associations were not read
     ");
     insta::assert_snapshot!(env.podid("role list --unused").code(2), @"
     exit 2
     --- stderr
-    error: `--unused` needs to know in which clusters to look
+    error: `--unused` needs a cluster
 
-    hint: give `--cluster NAME` or `--all-clusters`
+    hint: pass `--cluster NAME` or `--all-clusters`
     ");
     let run = env.podid("role list --all-clusters -o json").ok();
     assert_eq!(run.json()["roles"][0]["associations"][0]["namespace"], "carts", "{run}");
@@ -202,9 +202,9 @@ fn in_every_cluster() {
     insta::assert_snapshot!(env.podid("role list --all-clusters --cluster blue").code(2), @"
     exit 2
     --- stderr
-    error: `--all-clusters` and `--cluster` contradict each other
+    error: `--all-clusters` conflicts with `--cluster`
 
-    hint: give one of them
+    hint: pass only one of them
     ");
 }
 
@@ -254,7 +254,7 @@ fn none() {
       "roles": []
     }
     --- stderr
-    note: no role that trusts Pod Identity is without users in cluster eks-workshop (1 role read)
+    note: no unused roles that trust Pod Identity in cluster eks-workshop (1 role read)
     "#);
 }
 
@@ -269,7 +269,7 @@ fn denied() {
       caused by: a policy denies `iam:ListRoles` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     let env = Env::with("carts-associated", &[denying("eks:DescribePodIdentityAssociation")]);
     insta::assert_snapshot!(env.podid("role list").ok().steady(), @"
@@ -277,12 +277,12 @@ fn denied() {
     --- stdout
     eks-workshop-carts-dynamo	?	every service account of any cluster	[time]
     --- stderr
-    warning: who uses roles in cluster eks-workshop could not be read: not allowed: eks:DescribePodIdentityAssociation
+    warning: could not read which roles cluster eks-workshop uses: not allowed: eks:DescribePodIdentityAssociation
     ");
     insta::assert_snapshot!(env.podid("role list --unused").code(4).steady(), @"
     exit 4
     --- stderr
-    error: cannot tell which roles are unused in cluster `eks-workshop`
+    error: cannot determine which roles cluster `eks-workshop` uses
       caused by: not allowed: eks:DescribePodIdentityAssociation
     ");
     assert_eq!(env.podid("role list -o json").ok().json()["roles"][0]["associations"], Value::Null);

@@ -57,7 +57,7 @@ fn block_and_json() {
         "createdAt": "[time]"
       },
       "trust": {
-        "admits": [
+        "mayAssume": [
           "every service account of any cluster"
         ],
         "others": [],
@@ -104,8 +104,8 @@ fn of_another_partition_with_a_path_and_a_boundary() {
     ARN:                   arn:aws-cn:iam::111122223333:role/team/a/app
     Permissions boundary:  arn:aws-cn:iam::111122223333:policy/boundary
     Admits:                every service account of any cluster
-    Policies:              none: the role may do nothing
-    Used by:               nobody in cluster eks-workshop
+    Policies:              none: AWS denies every call of the role
+    Used by:               none in cluster eks-workshop
     Tags:                  team=a
     Created:               [time]
     ");
@@ -122,13 +122,13 @@ fn with_mistakes_and_without_a_cluster() {
     Role:      eks-workshop-carts-dynamo
     ARN:       arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
     Admits:    every service account of any cluster (one more condition)
-    Mistakes:  statement 1: asks for sts:ExternalId, which EKS does not send
+    Mistakes:  statement 1: requires sts:ExternalId, which EKS does not send
     Policies:  arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
     Tags:      none
     Created:   [time]
     --- stderr
-    note: no cluster is named: who uses the role was not asked
-    hint: see the corrected trust policy with `podid role trust eks-workshop-carts-dynamo`
+    note: no cluster specified: associations were not read
+    hint: check the corrected trust policy with `podid role trust eks-workshop-carts-dynamo`
     ");
 }
 
@@ -140,7 +140,7 @@ fn missing_and_denied() {
     --- stderr
     error: no role `nobody` in this account
 
-    hint: see those that trust Pod Identity: `podid role list`
+    hint: list the roles that trust Pod Identity: `podid role list`
     ");
     let env = Env::with("carts-associated", &[denying("iam:GetRole")]);
     insta::assert_snapshot!(env.podid(&format!("role show {ROLE}")).code(4).steady(), @"
@@ -151,7 +151,7 @@ fn missing_and_denied() {
       caused by: a policy denies `iam:GetRole` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     ");
     let env = Env::with(
         "carts-associated",
@@ -163,11 +163,11 @@ fn missing_and_denied() {
     Role:      eks-workshop-carts-dynamo
     ARN:       arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
     Admits:    every service account of any cluster
-    Policies:  attached ones could not be read (not allowed: iam:ListAttachedRolePolicies)
-               inline ones could not be read (not allowed: iam:ListRolePolicies)
+    Policies:  attached policies could not be read (not allowed: iam:ListAttachedRolePolicies)
+               inline policies could not be read (not allowed: iam:ListRolePolicies)
     Tags:      none
     Created:   [time]
     --- stderr
-    warning: who uses roles in cluster eks-workshop could not be read: not allowed: eks:ListPodIdentityAssociations
+    warning: could not read which roles cluster eks-workshop uses: not allowed: eks:ListPodIdentityAssociations
     ");
 }

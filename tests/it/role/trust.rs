@@ -30,18 +30,18 @@ fn healthy() {
     insta::assert_snapshot!(env.podid(&line("")).ok(), @"
     exit 0
     --- stderr
-    no mistake found in the trust policy of role eks-workshop-carts-dynamo
+    no mistakes found in the trust policy of role eks-workshop-carts-dynamo
     ");
     assert_eq!(env.operations(), ["iam GetRole"]);
     insta::assert_snapshot!(env.podid(&line("--service-account carts/carts")).ok(), @"
     exit 0
     --- stderr
-    role eks-workshop-carts-dynamo admits carts/carts: no mistake found
+    carts/carts may assume role eks-workshop-carts-dynamo: no mistakes found
     ");
     insta::assert_snapshot!(env.podid(&line("--fix")).ok(), @"
     exit 0
     --- stderr
-    no mistake found in the trust policy of role eks-workshop-carts-dynamo
+    no mistakes found in the trust policy of role eks-workshop-carts-dynamo
     ");
     insta::assert_snapshot!(env.podid(&line("-o json")).ok(), @r#"
     exit 0
@@ -69,7 +69,7 @@ fn healthy() {
       "corrected": null
     }
     --- stderr
-    no mistake found in the trust policy of role eks-workshop-carts-dynamo
+    no mistakes found in the trust policy of role eks-workshop-carts-dynamo
     "#);
 }
 
@@ -79,7 +79,7 @@ fn a_missing_action() {
     insta::assert_snapshot!(env.podid(&line("")).code(3), @r#"
     exit 3
     --- stdout
-    tag-session	2	lacks sts:TagSession, without which EKS refuses the association
+    tag-session	2	does not allow sts:TagSession, so EKS rejects the association
     --- trust policy of eks-workshop-carts-dynamo
     +++ trust policy of eks-workshop-carts-dynamo, corrected
     @@ -14,7 +14,10 @@
@@ -96,13 +96,13 @@ fn a_missing_action() {
      }
     --- stderr
     warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
-    hint: write the corrected one with `podid role trust eks-workshop-carts-dynamo --fix`
+    hint: write the corrected policy with `podid role trust eks-workshop-carts-dynamo --fix`
     "#);
     insta::assert_snapshot!(env.tty(80, &["role", "trust", ROLE], "").code(3).steady(), @r#"
     exit 3
     --- stdout
     RULE         MISTAKE
-    tag-session  lacks sts:TagSession, without which EKS refuses the association
+    tag-session  does not allow sts:TagSession, so EKS rejects the association
     --- trust policy of eks-workshop-carts-dynamo
     +++ trust policy of eks-workshop-carts-dynamo, corrected
     @@ -14,7 +14,10 @@
@@ -118,7 +118,7 @@ fn a_missing_action() {
        ]
      }
     warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
-    hint: write the corrected one with `podid role trust eks-workshop-carts-dynamo --fix`
+    hint: write the corrected policy with `podid role trust eks-workshop-carts-dynamo --fix`
     "#);
     let json = env.podid(&line("-o json")).code(3).json();
     assert_eq!((&json["trust"], &json["findings"][0]["id"]), (&document, &json!("tag-session")));
@@ -132,7 +132,7 @@ fn a_missing_action_is_mended() {
     insta::assert_snapshot!(env.podid(&line("--fix --dry-run --exit-code")).code(3), @r#"
     exit 3
     --- stderr
-    statement 2: lacks sts:TagSession, without which EKS refuses the association (tag-session)
+    statement 2: does not allow sts:TagSession, so EKS rejects the association (tag-session)
     warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ update the trust policy of role eks-workshop-carts-dynamo
@@ -153,7 +153,7 @@ fn a_missing_action_is_mended() {
     insta::assert_snapshot!(env.podid(&line("--fix")).code(2), @r#"
     exit 2
     --- stderr
-    statement 2: lacks sts:TagSession, without which EKS refuses the association (tag-session)
+    statement 2: does not allow sts:TagSession, so EKS rejects the association (tag-session)
     warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ update the trust policy of role eks-workshop-carts-dynamo
@@ -169,10 +169,10 @@ fn a_missing_action_is_mended() {
                }
              ]
            }
-    error: this needs a yes (it changes a role) and there is no terminal to ask on
+    error: confirmation required: this changes a role, and there is no terminal to ask on
       caused by: role eks-workshop-carts-dynamo of account 111122223333 (from the AWS credentials)
 
-    hint: say it with `--yes`, after looking at the plan with `--dry-run`
+    hint: check the plan with `--dry-run`, then pass `--yes`
     "#);
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.podid(&line("--fix --yes -o json")).ok(), @r#"
@@ -192,7 +192,7 @@ fn a_missing_action_is_mended() {
       "roleArn": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo"
     }
     --- stderr
-    statement 2: lacks sts:TagSession, without which EKS refuses the association (tag-session)
+    statement 2: does not allow sts:TagSession, so EKS rejects the association (tag-session)
     warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ update the trust policy of role eks-workshop-carts-dynamo
@@ -224,7 +224,7 @@ fn for_a_service_account_that_is_not_admitted() {
     insta::assert_snapshot!(env.podid(&line("--service-account carts/carts")).code(3), @r#"
     exit 3
     --- stdout
-    not-admitted		does not admit carts/carts: statement 1 wants aws:RequestTag/kubernetes-namespace = `orders`, EKS sends `carts`
+    not-allowed		does not allow carts/carts: statement 1 requires aws:RequestTag/kubernetes-namespace = `orders`, but EKS sends `carts`
     --- trust policy of eks-workshop-carts-dynamo
     +++ trust policy of eks-workshop-carts-dynamo, corrected
     @@ -15,6 +15,24 @@
@@ -253,13 +253,13 @@ fn for_a_service_account_that_is_not_admitted() {
        ]
      }
     --- stderr
-    hint: write the corrected one with `podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix`
+    hint: write the corrected policy with `podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix`
     "#);
     let _ = env.podid(&line("--service-account carts/carts --fix --yes")).ok();
     insta::assert_snapshot!(env.podid(&line("--service-account carts/carts")).ok(), @"
     exit 0
     --- stderr
-    role eks-workshop-carts-dynamo admits carts/carts: no mistake found
+    carts/carts may assume role eks-workshop-carts-dynamo: no mistakes found
     ");
     assert_eq!(
         trust_of(&env, ROLE)["Statement"][0]["Condition"]["StringEquals"]["aws:RequestTag/kubernetes-namespace"],
@@ -282,16 +282,16 @@ fn what_only_a_person_can_mend() {
     insta::assert_snapshot!(env.podid(&line("")).code(3), @"
     exit 3
     --- stdout
-    absent-key	1	asks for sts:ExternalId, which EKS does not send
+    absent-key	1	requires sts:ExternalId, which EKS does not send
     --- stderr
-    hint: whom it should admit only you know: name one with `--service-account NS/SA`
+    hint: name the service account that may assume it with `--service-account NS/SA`
     ");
     insta::assert_snapshot!(env.podid(&line("--fix --yes")).code(3), @"
     exit 3
     --- stderr
-    statement 1: asks for sts:ExternalId, which EKS does not send (absent-key)
-    hint: whom it should admit only you know: name one with `--service-account NS/SA`
-    nothing that podid can change in the trust policy of role eks-workshop-carts-dynamo
+    statement 1: requires sts:ExternalId, which EKS does not send (absent-key)
+    hint: name the service account that may assume it with `--service-account NS/SA`
+    podid can change nothing in the trust policy of role eks-workshop-carts-dynamo
     ");
     let mut denied = trusting(&Value::Null);
     let deny = json!({"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "sts:TagSession"});
@@ -300,9 +300,9 @@ fn what_only_a_person_can_mend() {
     insta::assert_snapshot!(env.podid(&line("--service-account carts/carts")).code(3), @"
     exit 3
     --- stdout
-    deny		does not admit carts/carts: statement `No` denies sts:TagSession
+    deny		does not allow carts/carts: statement `No` denies sts:TagSession
     --- stderr
-    hint: take the statement that denies it away: no added statement overrules a Deny
+    hint: remove the statement that denies it: no added statement overrules a Deny
     ");
     assert!(env.writes().is_empty());
 }
@@ -318,7 +318,7 @@ fn changed_meanwhile() {
     wait_for(&env, "iam", "GetRole", 2);
     let theirs = trusting(&json!({"StringEquals": {"aws:SourceAccount": "111122223333"}}));
     set_trust(&env, ROLE, &theirs);
-    let _ = finish(child).code(1).says("changed meanwhile");
+    let _ = finish(child).code(1).says("was modified concurrently");
     assert_eq!(trust_of(&env, ROLE), theirs);
 }
 
@@ -330,9 +330,9 @@ fn too_large_a_correction() {
     insta::assert_snapshot!(env.podid(&line("--service-account carts/carts")).code(2), @"
     exit 2
     --- stderr
-    error: the corrected trust policy of role `eks-workshop-carts-dynamo` would have 2375 characters, IAM takes 2048
+    error: the corrected trust policy of role `eks-workshop-carts-dynamo` would have 2375 characters; the IAM limit is 2048
 
-    hint: shorten the present one: remove statements that nothing needs any more (such as those for OIDC providers of deleted clusters), or use a role of its own: `podid associate NS/SA --create-role`
+    hint: shorten the current one: remove unused statements (such as those for OIDC providers of deleted clusters), or create a separate role: `podid associate NS/SA --create-role`
     ");
 }
 
@@ -344,7 +344,7 @@ fn missing_and_denied() {
     --- stderr
     error: no role `nobody` in this account
 
-    hint: see those that trust Pod Identity: `podid role list`
+    hint: list the roles that trust Pod Identity: `podid role list`
     ");
     insta::assert_snapshot!(env.podid(&line("--yes")).code(2), @"
     exit 2
@@ -362,7 +362,7 @@ fn missing_and_denied() {
     insta::assert_snapshot!(env.podid(&line("--fix --yes")).code(4).steady(), @r#"
     exit 4
     --- stderr
-    statement 2: lacks sts:TagSession, without which EKS refuses the association (tag-session)
+    statement 2: does not allow sts:TagSession, so EKS rejects the association (tag-session)
     warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ update the trust policy of role eks-workshop-carts-dynamo
@@ -384,7 +384,7 @@ fn missing_and_denied() {
       caused by: a policy denies `iam:UpdateAssumeRolePolicy` to the caller, whatever else allows it
       request id: [uuid]
 
-    hint: ask who owns that policy (identity, boundary, or the organisation's), or take another `--profile`
+    hint: ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`
     "#);
 }
 

@@ -77,14 +77,14 @@ fn foreign() -> Vec<(Change, &'static str)> {
         ),
         (trusts(&pods("Open", json!({}))), "in its trust policy statement Open names no cluster"),
         (trusts(&pods("Podid0123456789abcdef", json!({}))), "statement Podid0123456789abcdef names no cluster"),
-        (trusts(&pods("Mine", cluster("eks-workshop"))), "podid did not write statement Mine of its trust policy"),
+        (trusts(&pods("Mine", cluster("eks-workshop"))), "podid did not create statement Mine of its trust policy"),
         (attached(ADMIN), "arn:aws:iam::aws:policy/AdministratorAccess is attached to it"),
         (inline("backdoor", &any), "it has the inline policy backdoor"),
-        (inline("podid-dynamodb", &any), "its inline policy podid-dynamodb has statements that podid did not write"),
-        (inline("podid-target", &any), "its inline policy podid-target has statements that podid did not write"),
+        (inline("podid-dynamodb", &any), "its inline policy podid-dynamodb has statements that podid did not create"),
+        (inline("podid-target", &any), "its inline policy podid-target has statements that podid did not create"),
         (
             inline("podid-add-on-velero", &any),
-            "its inline policy podid-add-on-velero has statements that podid did not write",
+            "its inline policy podid-add-on-velero has statements that podid did not create",
         ),
     ]
 }
@@ -129,7 +129,7 @@ fn unused_where(line: &str, set: &[(&str, Value)]) -> Env {
 #[track_caller]
 fn refused(env: &Env, line: &str, why: &str) -> Run {
     let run = env.podid(line).code(2).says("has podid's tags, but differs from what podid creates: ").says(why);
-    let run = run.says("to accept it as it is, add `--adopt`");
+    let run = run.says("to accept it unchanged, pass `--adopt`");
     assert!(env.writes().is_empty(), "{run}");
     run
 }
@@ -243,7 +243,7 @@ fn a_role_that_is_open_to_every_cluster_is_refused_unless_that_was_asked_for() {
 fn a_role_that_podid_did_not_create_is_taken_over_with_adopt() {
     let env = unused(LINE);
     role(&env, NAME, |role| role.tags.clear());
-    let run = env.podid(LINE).code(2).says("podid did not create it for carts/carts").says("add `--adopt`");
+    let run = env.podid(LINE).code(2).says("podid did not create it for carts/carts").says("pass `--adopt`");
     assert!(env.writes().is_empty(), "{run}");
     let run = env.podid(&format!("{LINE} --adopt")).ok();
     let tags = env.world.with(|state| state.aws.roles[NAME].tags.clone());
@@ -260,7 +260,7 @@ fn a_role_that_podid_did_not_create_is_taken_over_with_adopt() {
 #[test]
 fn policies_that_may_not_be_read_are_not_taken_for_none() {
     let env = unused_where(LINE, &[denying("iam:ListAttachedRolePolicies")]);
-    let run = env.podid(LINE).code(4).says("cannot tell what role").says("iam:ListAttachedRolePolicies");
+    let run = env.podid(LINE).code(4).says("cannot determine what role").says("iam:ListAttachedRolePolicies");
     assert!(env.writes().is_empty(), "{run}");
     let run = env.podid(&format!("{LINE} --adopt")).ok();
     assert!(associated(&env), "{run}");

@@ -222,7 +222,7 @@ fn a_cluster_or_table_that_a_service_answers_becomes_no_wildcard() {
     ] {
         let env = answer("dynamodb/DescribeTable", &table(arn));
         let run = env.podid(&line).ok();
-        assert_eq!(!run.stderr.contains("cannot use the service's answer"), granted, "{run}");
+        assert_eq!(!run.stderr.contains("cannot use the response"), granted, "{run}");
         assert!(env.world.with(|state| state.aws.roles[ROLE].inline.values().all(|text| !text.contains("table/*"))));
     }
     let cluster =

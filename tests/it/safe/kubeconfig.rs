@@ -73,13 +73,13 @@ fn a_refusal_names_whose_credentials_were_refused() {
     for (entry, wanted, command) in [
         (
             "    token: sandbox-nobody\n".to_owned(),
-            "refused the token of kubeconfig user `arn:",
+            "rejected the token of kubeconfig user `arn:",
             "kubectl config set-credentials",
         ),
         (format!("    tokenFile: {file}\n"), file.as_str(), "kubectl create token"),
         (
             "    username: dev\n    password: x\n".to_owned(),
-            "refused the password of kubeconfig user `arn:",
+            "rejected the password of kubeconfig user `arn:",
             "with `--token`",
         ),
         ("    {}\n".to_owned(), "has no credentials", "kubectl config set-context"),
@@ -105,7 +105,7 @@ fn a_plugin_runs_once() {
     assert_eq!(runs(&env), 1);
     // One that gives what is refused, or fails, is not run again for each read.
     for (script, wanted) in [
-        (gives("sandbox-nobody"), "refused what credential plugin"),
+        (gives("sandbox-nobody"), "rejected the credentials from credential plugin"),
         (format!("echo \"no session for {SECRET}\" >&2; exit 3"), "no session for ***"),
     ] {
         std::fs::remove_file(env.home.path().join("plugin.log")).unwrap();
@@ -128,7 +128,7 @@ fn a_plugin_that_is_not_there_or_says_nothing_useful() {
     for (script, wanted) in [
         ("echo k8s-aws-v1.c2VjcmV0".to_owned(), "did not print an ExecCredential"),
         ("yes".to_owned(), "printed more than 1 MiB"),
-        (gives("a\u{1}b"), "no HTTP header may hold"),
+        (gives("a\u{1}b"), "not allowed in an HTTP header"),
     ] {
         fails(&plugin(&env, &script), wanted);
     }
@@ -283,7 +283,7 @@ fn talker(bytes: usize) -> String {
 fn an_answer_that_does_not_end() {
     let env = ready(&[]);
     for (bytes, code, wanted) in
-        [(1 << 20, 2, "leads to another cluster"), (usize::MAX, 1, "sent an answer of more than 4 MiB")]
+        [(1 << 20, 2, "is for another cluster"), (usize::MAX, 1, "sent a response of more than 4 MiB")]
     {
         let text = env.world.kubeconfig().replace(env.world.kube_url(), &talker(bytes));
         let authority = text.lines().find(|line| line.contains("certificate-authority-data")).unwrap().to_owned();
@@ -327,14 +327,14 @@ fn a_permission_that_is_missing_loses_only_what_it_is_for() {
     for (refused, wanted) in [
         (
             &["list statefulsets"][..],
-            Some("StatefulSets of namespace `carts` are left out: not allowed: list statefulsets"),
+            Some("StatefulSets of namespace `carts` are omitted: not allowed: list statefulsets"),
         ),
         (&["list statefulsets", "list daemonsets"], Some("not allowed: list statefulsets and daemonsets")),
         (&[], None),
     ] {
         let env = Env::with("carts-associated", &[forbidding(refused)]);
         let run = env.podid(line).ok().says(wanted.unwrap_or_default());
-        assert_eq!(run.stderr.matches("are left out").count(), usize::from(wanted.is_some()), "{run}");
+        assert_eq!(run.stderr.matches("are omitted").count(), usize::from(wanted.is_some()), "{run}");
         assert_eq!(env.writes(), ["kubernetes patch deployments"], "{run}");
         let _ = env.podid("show carts/carts").ok().says("deployment/carts");
     }

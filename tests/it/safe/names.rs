@@ -104,7 +104,7 @@ fn what_may_not_be_read_is_not_refused() {
     assert!(env.writes().contains(&"eks CreatePodIdentityAssociation".to_owned()));
     let env = ready(&[denying(json!(["dynamodb:DescribeTable", "dynamodb:ListTables"]))]);
     let line = "associate carts/carts --create-role --dynamodb no-such-table --yes";
-    let _ = env.podid(line).ok().says("not looked at: not allowed: dynamodb:DescribeTable");
+    let _ = env.podid(line).ok().says("not checked: not allowed: dynamodb:DescribeTable");
     // Only the near names are lost.
     let env = ready(&[forbidding(&["list serviceaccounts", "list namespaces"]), denying("dynamodb:ListTables")]);
     refused(&env, "associate carts/cartz --create-role --yes", &["service account carts/cartz does not exist\n"]);
@@ -204,19 +204,16 @@ fn an_entry_that_creates_its_service_account() {
     let path = env.file("podid.yaml", &created);
     let _ = env.podid(&format!("apply -f {path} --yes --no-wait")).ok().says("`createServiceAccount` is ignored");
     let path = env.file("podid.yaml", &created.replace("carts/new", "carts/*"));
-    let _ = env.podid(&format!("diff -f {path}")).code(2).says("only a service account that is named can be created");
+    let _ = env.podid(&format!("diff -f {path}")).code(2).says("`createServiceAccount` needs a name, not a pattern");
 }
 
 /// Nothing is proposed for a name that does not exist where a similar one does.
 #[test]
 fn remedies_name_what_exists() {
     let env = Env::new("carts-associated");
-    for line in [
-        "verify carts/cartz",
-        "show carts/cartz",
-        "wait carts/cartz --for effective --timeout 3s",
-        "recycle carts/cartz",
-    ] {
+    for line in
+        ["verify carts/cartz", "show carts/cartz", "wait carts/cartz --for ready --timeout 3s", "recycle carts/cartz"]
+    {
         let run = env.podid(line);
         let proposed = |command: &str| run.to_string().contains(command);
         assert!(proposed("carts/carts"), "{run}");
@@ -240,7 +237,7 @@ fn apply_names_pods_that_lack_the_association() {
     let path = env.file("podid.yaml", CARTS);
     let line = format!("apply -f {path} --yes -o json");
     for changed in [true, false] {
-        let run = env.podid(&line).ok().says("2 running pods of carts/carts are still without it: carts-");
+        let run = env.podid(&line).ok().says("2 running pods of carts/carts are not injected yet: carts-");
         assert!(run.stderr.contains("restart them with `podid recycle carts/carts`"), "{run}");
         assert_eq!(run.json()["stalePods"].as_array().unwrap().len(), 2, "{run}");
         assert_eq!(!env.writes().is_empty(), changed, "{run}");
@@ -256,5 +253,5 @@ fn apply_names_pods_that_lack_the_association() {
     // Not being allowed to see them is said.
     let env = ready(&[forbidding(&["list pods"])]);
     let path = env.file("podid.yaml", CARTS);
-    let _ = env.podid(&format!("apply -f {path} --yes")).says("whether pods need a restart is unknown");
+    let _ = env.podid(&format!("apply -f {path} --yes")).says("cannot check whether pods need a restart");
 }

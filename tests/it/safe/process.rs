@@ -154,7 +154,7 @@ fn a_second_signal_ends_at_once() {
         // By one process: nothing comes between them.
         let both = format!("kill -s {first} {id}; kill -s {second} {id}", id = child.id());
         assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());
-        let run = finish(child).says("stopped at once; what was in flight is unknown");
+        let run = finish(child).says("stopped immediately: the outcome of calls in progress is unknown");
         // Which of them is heard first is the system's choice.
         assert!([130, 143, 129].contains(&run.code), "{first} {second}: {run}");
     }

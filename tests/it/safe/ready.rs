@@ -68,7 +68,7 @@ fn no_agent_is_refused_before_any_write_also_without_pods() {
         assert!(env.writes().is_empty(), "{what}: {run}{applied}");
     }
     for (what, env) in [("installed", idle(&[])), ("installed, and no node yet", scaled(&[]))] {
-        let run = env.podid(IDLE).ok().says("effective: observed");
+        let run = env.podid(IDLE).ok().says("ready: new pods get credentials");
         assert_eq!(env.writes(), ["eks CreatePodIdentityAssociation"], "{what}: {run}");
     }
 }
@@ -83,7 +83,7 @@ fn a_missing_agent_that_is_allowed_is_not_ready() {
     assert!(run.stderr.contains("podid agent install"), "{run}");
     // The same again: nothing to change, and not ready either.
     let again = env.podid(&format!("{IDLE} --allow-missing-agent")).code(5).says(until);
-    assert!(!again.stderr.contains("effective: observed"), "{again}");
+    assert!(!again.stderr.contains("ready: new pods get credentials"), "{again}");
     let env = idle(std::slice::from_ref(&none));
     let file = env.file("idle.yaml", FILE);
     let run = env.podid(&format!("apply -f {file} --allow-missing-agent -o json")).code(5).says(until);
@@ -97,7 +97,7 @@ fn a_missing_agent_that_is_allowed_is_not_ready() {
 #[test]
 fn an_agent_that_nobody_could_look_at_is_said_to_be_unchecked() {
     let run = idle(&[forbidding(&["list nodes"])]).podid(IDLE).ok();
-    let line = run.stderr.lines().find(|line| line.starts_with("effective: observed")).unwrap_or_default();
+    let line = run.stderr.lines().find(|line| line.contains(": ready: new pods get credentials")).unwrap_or_default();
     assert!(line.contains("the agent was not checked: not allowed: list nodes"), "{run}");
     let run = idle(&[]).podid(IDLE).ok();
     assert!(!run.stderr.contains("not checked"), "{run}");
@@ -202,14 +202,14 @@ fn a_webhook_that_fails_keeps_all_pods_away() {
         assert!(!run.stderr.contains("assumed"), "{run}");
     }
     let run = Env::with("carts-role", &[webhook("500", "Ignore")]).podid(CARTS).ok();
-    let _ = run.says("effective: observed");
+    let _ = run.says("ready: new pods get credentials");
     // It comes back within the time limit.
     let env = Env::with("carts-role", &[webhook("refused", "Fail")]);
     let child = env.begin(CARTS);
     let asked = |state: &mut podid_sandbox::State| !state.aws.associations.is_empty();
     env.world.wait_until(Duration::from_secs(20), asked).unwrap();
     env.world.with(|state| assert!(state.kube.remove("mutatingwebhookconfigurations", "", "mesh")));
-    let _ = finish(child).ok().says("effective: observed");
+    let _ = finish(child).ok().says("ready: new pods get credentials");
     // Pods are not taken away where none can take their place.
     let env = Env::with("carts-associated", &[webhook("refused", "Fail")]);
     let _ = env.podid("recycle carts/carts").code(2).says("cannot be created").says("connection refused");
@@ -226,7 +226,7 @@ fn a_namespace_that_is_being_deleted_gets_no_pods() {
     assert_eq!(run.json()["effective"], json!("no"), "{run}");
     // No wait makes it come true.
     let started = std::time::Instant::now();
-    let _ = env.podid("wait carts/carts --for effective --timeout 60s").code(1).says("because it is being terminated");
+    let _ = env.podid("wait carts/carts --for ready --timeout 60s").code(1).says("because it is being terminated");
     assert!(started.elapsed() < Duration::from_secs(30));
 }
 
@@ -239,8 +239,11 @@ fn a_quota_of_zero_is_no_assumption() {
     }
     // A full one has room again when one of its pods goes.
     let full = Env::with("carts-role", &[quota(&json!({"pods": "1"}))]).podid(CARTS).ok();
-    let _ = unnamed(full).says("effective: assumed").says("quota: exceeded quota: none");
-    let _ = Env::with("carts-role", &[quota(&json!({"pods": "10"}))]).podid(CARTS).ok().says("effective: observed");
+    let _ = unnamed(full).says("probably ready").says("quota: exceeded quota: none");
+    let _ = Env::with("carts-role", &[quota(&json!({"pods": "10"}))])
+        .podid(CARTS)
+        .ok()
+        .says("ready: new pods get credentials");
     let env = Env::with("carts-associated", &[quota(&json!({"pods": "0"}))]);
     let _ = env.podid("recycle carts/carts").code(2).says("exceeded quota: none");
     assert!(env.writes().is_empty());
@@ -264,7 +267,7 @@ fn the_dry_run_pod_asks_for_what_the_namespace_wants() {
         vec![must.clone()],
         vec![must, range(json!([{"type": "Container", "min": {"cpu": "50m"}}]))],
     ] {
-        let _ = unnamed(Env::with("carts-role", &set).podid(CARTS).ok().says("effective: observed"));
+        let _ = unnamed(Env::with("carts-role", &set).podid(CARTS).ok().says("ready: new pods get credentials"));
     }
     // One that no pod can please is named.
     let both = json!([{"type": "Container", "min": {"cpu": "2"}}, {"type": "Pod", "max": {"cpu": "1"}}]);

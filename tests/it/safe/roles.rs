@@ -93,10 +93,10 @@ fn a_role_whose_users_cannot_all_be_looked_for_is_possibly_in_use() {
         assert_eq!(listed(&env), [("spare".to_owned(), true)], "{why}");
         let run = env.podid("role list --unused").ok().says("possibly in use").says(why);
         assert!(run.stdout.contains("spare"), "{run}");
-        let run = env.podid("role list --unused -o name").ok().says("1 role possibly in use left out");
+        let run = env.podid("role list --unused -o name").ok().says("1 role possibly in use omitted");
         assert_eq!(run.stdout, "", "{run}");
         let run = env.podid("role delete spare --yes").code(code).says("role `spare` is possibly in use").says(why);
-        let run = run.says("add `--force`");
+        let run = run.says("pass `--force`");
         assert!(there(&env, "spare") && env.writes().is_empty(), "{run}");
         let run = env.podid("role delete spare --yes --force").ok().says("warning: role `spare` is possibly in use");
         assert!(!there(&env, "spare"), "{run}");
@@ -163,8 +163,8 @@ fn a_role_that_is_associated_meanwhile_is_not_deleted() {
     for (held, policies) in held.into_iter().zip([1, 0]) {
         let env = shared();
         let run = associated_meanwhile(&env, END, held, "shared").code(6);
-        let run = run.says("role `shared` came into use meanwhile, and is not deleted");
-        let run = run.says("carts/other in cluster eks-workshop uses it now");
+        let run = run.says("role `shared` is in use now, and was not deleted");
+        let run = run.says("carts/other in cluster eks-workshop uses it");
         assert!(there(&env, "shared") && !env.writes().contains(&"iam DeleteRole".to_owned()), "{run}");
         let left = env.world.with(|state| state.aws.roles["shared"].inline.len());
         assert_eq!(left, policies, "{run}");
@@ -187,7 +187,7 @@ fn a_role_that_is_associated_while_it_is_pruned_is_not_deleted() {
         let run = associated_meanwhile(&env, &line, ("eks", "DeletePodIdentityAssociation"), role);
         assert_eq!(there(&env, "carts-role"), stays, "{run}");
         let run = run.code(if stays { 6 } else { 0 });
-        assert_eq!(run.stderr.contains("came into use meanwhile"), stays, "{run}");
+        assert_eq!(run.stderr.contains("is in use now"), stays, "{run}");
     }
 }
 
@@ -208,7 +208,11 @@ fn a_role_whose_trust_policy_is_written_meanwhile_is_not_deleted() {
         let run = finish(child);
         assert_eq!(there(&env, "shared"), written, "{run}");
         let run = run.code(if written { 6 } else { 0 });
-        assert_eq!(run.stderr.contains("the trust policy of role `shared` changed meanwhile"), written, "{run}");
+        assert_eq!(
+            run.stderr.contains("the trust policy of role `shared` was modified concurrently"),
+            written,
+            "{run}"
+        );
     }
 }
 

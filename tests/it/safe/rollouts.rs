@@ -157,12 +157,12 @@ fn the_rollout_of_another_is_not_rolled_back() {
     permit(&env, false);
     let _ = env.podid("recycle carts/carts --no-logs").code(6);
     let before = stamp(&env, "deployments", "carts");
-    let run = env.podid(&BACK.join(" ")).code(1).says("is being restarted already");
+    let run = env.podid(&BACK.join(" ")).code(1).says("is already restarting");
     assert_eq!(
         (run.json()["rollouts"][0]["status"].as_str(), stamp(&env, "deployments", "carts")),
         (Some("failed"), before)
     );
-    let _ = run.says("not rolled back: this run did not begin that rollout");
+    let _ = run.says("not rolled back: this run did not start the rollout");
 }
 
 /// What others do to a workload meanwhile is an outcome of its own.
@@ -253,7 +253,7 @@ fn a_pod_that_does_not_get_ready() {
     let run = world(&[]).podid(line).code(6).says("Readiness probe failed");
     assert_eq!(run.json()["rollouts"][0]["lastState"]["problems"][0]["kind"], "notReady", "{run}");
     let run = world(&[crate::support::forbidding(&["list events"])]).podid(line).code(6);
-    let _ = run.says("runs but is not ready");
+    let _ = run.says("is running but not ready");
 }
 
 /// A restart that restarted nothing of what needs it is none.

@@ -53,14 +53,14 @@ fn a_principal_that_aws_has_is_no_mistake_and_stays() {
     for other in [FARGATE, "eks-nodegroup.amazonaws.com", "eks-fargate.amazonaws.com", "capabilities.eks.amazonaws.com"]
     {
         let env = world(&json!([allowing(&json!([other, PODS]), &both())]));
-        let _ = trust(&env, "").ok().says("no mistake found");
+        let _ = trust(&env, "").ok().says("no mistakes found");
         let _ = trust(&env, "--fix --yes").ok();
         let _ = trust(&env, "--service-account carts/carts --fix --yes").ok();
         assert!(env.writes().is_empty(), "{other}");
         // Alone it does not let pods in: podid's statement comes beside it.
         let alone = json!([allowing(&json!(other), &assume)]);
         let env = world(&alone);
-        assert!(!trust(&env, "").code(3).stdout.contains("there is no service"), "{other}");
+        assert!(!trust(&env, "").code(3).stdout.contains("does not exist: the name is"), "{other}");
         let verify = env.podid("verify carts/carts");
         assert!(verify.to_string().contains("--service-account carts/carts --fix"), "{verify}");
         let _ = trust(&env, "--service-account carts/carts --fix --yes").ok();
@@ -77,7 +77,7 @@ fn a_misspelled_principal_is_still_a_mistake() {
     for typo in ["eks-pods.amazonaws.com", "pods.eks.amazonaws.com.cn", "Pods.eks.amazonaws.com"] {
         let env = world(&json!([allowing(&json!(typo), &both())]));
         let run = trust(&env, "").code(3).says("every pod of every cluster in account 111122223333");
-        assert!(run.stdout.contains(&format!("there is no service `{typo}`")), "{run}");
+        assert!(run.stdout.contains(&format!("service `{typo}` does not exist")), "{run}");
         // For nobody in particular it is corrected as it is written …
         let _ = trust(&env, "--fix --yes").ok();
         assert_eq!(trust_of(&env, ROLE)["Statement"], json!([allowing(&json!(PODS), &both())]));
@@ -124,7 +124,7 @@ fn what_only_others_lack_is_not_corrected_for_one() {
     let typo = allowing(&json!("eks-pods.amazonaws.com"), &both());
     let env = world(&json!([own("carts", "carts"), typo]));
     let run = trust(&env, "--service-account carts/carts --fix --yes").code(3);
-    let _ = run.says(&format!("correcting that would allow others too: see whom with `podid role trust {ROLE}`"));
+    let _ = run.says(&format!("correcting it would allow other users too: list them with `podid role trust {ROLE}`"));
     assert!(env.writes().is_empty());
 }
 
@@ -152,17 +152,17 @@ fn what_iam_would_refuse_for_its_length_is_not_proposed() {
         assert_eq!(verify.to_string().contains("--service-account carts/carts --fix"), fits, "{verify}");
         let run = env.podid(&associate).code(2);
         assert_eq!(run.stderr.contains("update-assume-role-policy"), fits, "{run}");
-        assert_eq!(run.stderr.contains("IAM takes 2048"), !fits, "{run}");
+        assert_eq!(run.stderr.contains("the IAM limit is 2048"), !fits, "{run}");
         assert_eq!(run.stderr.contains("OIDC providers of deleted clusters"), !fits, "{run}");
         let run = trust(&env, "--fix --dry-run").code(3);
-        assert_eq!(run.stderr.contains("IAM takes 2048"), !fits, "{run}");
+        assert_eq!(run.stderr.contains("the IAM limit is 2048"), !fits, "{run}");
         let run = trust(&env, "--service-account carts/carts");
         assert_eq!((run.code, run.stdout.contains(SID)), (if fits { 3 } else { 2 }, fits), "{run}");
         assert!(env.writes().is_empty());
     }
     // The present one shows that the quota was raised, and not how far: nothing is proposed that may not fit.
     let env = world(&irsa(6));
-    let raised = "the present one has 2066, so this account's quota was raised, to 4096 at most";
+    let raised = "the current one has 2066, so this account's quota was raised, to 4096 at most";
     let run = env.podid(&format!("associate carts/carts --role {ROLE} --dry-run")).code(2).says(raised);
     assert!(!run.stderr.contains("update-assume-role-policy") && !run.stderr.contains(SID), "{run}");
     let _ = trust(&env, "--fix --dry-run").code(3).says(raised);
@@ -175,11 +175,11 @@ fn a_document_longer_than_the_default_shows_a_raised_quota() {
         set_trust(&env, ROLE, &json!({"Version": "2012-10-17", "Statement": irsa(8)}));
         let run = trust(&env, "--service-account carts/carts --fix --yes").code(code);
         // IAM knows how far the quota was raised, and its number is in the message.
-        assert_eq!(run.stderr.contains("the 2048 characters that this account's quota allows"), code == 1, "{run}");
+        assert_eq!(run.stderr.contains("this account's quota of 2048 characters"), code == 1, "{run}");
     }
     let env = Env::with("carts-associated", &[("/trust_policy_quota", json!(4096))]);
     set_trust(&env, ROLE, &json!({"Version": "2012-10-17", "Statement": irsa(11)}));
-    let _ = trust(&env, "--service-account carts/carts").code(2).says("IAM takes 4096");
+    let _ = trust(&env, "--service-account carts/carts").code(2).says("the IAM limit is 4096");
 }
 
 #[test]
@@ -293,7 +293,7 @@ fn everyone_narrowed_to_pod_identity_is_an_odd_form_and_no_mistake() {
     };
     let listed = |env: &Env| env.podid("role list -o name").ok().stdout.lines().any(|name| name == ROLE);
     let env = world(&everyone(PODS));
-    let run = trust(&env, "").ok().says("no mistake found").says("names everyone (`*`)");
+    let run = trust(&env, "").ok().says("no mistakes found").says("allows everyone (`*`)");
     let _ = run.says("name pods.eks.amazonaws.com instead");
     let _ = trust(&env, "--service-account carts/carts").ok();
     assert!(listed(&env));

@@ -129,7 +129,7 @@ fn only_a_missing_permission_exits_with_4() {
     const CONDITION: &str = "/roles/1/trust/Statement/0/Condition/StringEquals/aws:SourceOrgID";
     let run =
         Env::with("carts-verified", &[(CONDITION, json!("o-1")), (APP, json!(""))]).podid("verify carts/carts").code(3);
-    assert!(run.stderr.contains("could not tell whether the credentials work"), "{run}");
+    assert!(run.stderr.contains("incomplete: could not check whether the credentials work"), "{run}");
     assert!(run.stderr.contains("aws:SourceOrgID"), "the reason is named: {run}");
     assert!(!run.stderr.contains("iam-policy"), "no permission would help: {run}");
     let run = Env::with("carts-verified", &[forbidding(&["list pods"])]).podid("verify carts/carts").code(4);
@@ -139,7 +139,7 @@ fn only_a_missing_permission_exits_with_4() {
 /// The plan says it before the role is there.
 #[test]
 fn a_plan_warns_of_a_role_without_permissions() {
-    const EMPTY: &str = "is created without any permissions";
+    const EMPTY: &str = "is created without permissions";
     let env = Env::new("carts-agent");
     for (line, warned) in [
         ("associate carts/carts --create-role --dry-run", true),

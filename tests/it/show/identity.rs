@@ -15,7 +15,7 @@ fn pods_from_before_the_association() {
     Association:      a-[id]
     ARN:              arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]
     Role:             arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Trust:            admits this service account
+    Trust:            allows this service account
     Policies:         arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
     Session tags:     sent
     Tags:             none
@@ -28,7 +28,7 @@ fn pods_from_before_the_association() {
       carts-[pod]  not injected, uses the node's role  Running  [time]
       carts-[pod]  not injected, uses the node's role  Running  [time]
     --- stderr
-    hint: 2 pods without the association; restart with `podid recycle carts/carts`
+    hint: 2 pods without the association: restart with `podid recycle carts/carts`
     ");
 }
 

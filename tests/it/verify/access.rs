@@ -1,4 +1,4 @@
-//! What the role may do, against what the workload needs; and what the nodes' role may.
+//! What the role may do, against permissions; and what the nodes' role may.
 
 use serde_json::{Value, json};
 
@@ -281,7 +281,7 @@ fn healthy_in_many_ways() {
         ("by session tags", vec![(CONDITION, tag)]),
         ("over TLS only", vec![(CONDITION, json!({"Bool": {"aws:SecureTransport": true}}))]),
         ("by a variable", vec![(RESOURCES, by_variable)]),
-        ("in an organisation", vec![("/service_control_policies", json!([everything(), everything_but("s3:*")]))]),
+        ("in an organization", vec![("/service_control_policies", json!([everything(), everything_but("s3:*")]))]),
         ("by the table's own policy", vec![("/roles/1/inline", json!({})), ("/tables/0/policy", by_table)]),
         (
             "with a role's tag",
@@ -364,7 +364,7 @@ fn without_needs_nothing_is_asked() {
     let env = Env::new("carts-verified");
     let run = env.podid("verify carts/carts -o json").ok();
     let skipped = finding(&run, "permissions.ok");
-    assert_eq!(skipped["message"], "name what it needs: --needs, --dynamodb, --s3 or another", "{run}");
+    assert_eq!(skipped["message"], "pass --needs ACTION@RESOURCE, --dynamodb or --s3 to check them", "{run}");
     let asked = env.operations();
     let extra = ["SimulatePrincipalPolicy", "DescribeTable", "GetResourcePolicy", "DescribeNodegroup", "GetRolePolicy"];
     assert!(!asked.iter().any(|call| extra.iter().any(|name| call.contains(name))), "{asked:?}");
@@ -386,13 +386,13 @@ fn one_call_for_each_resource() {
 fn wrong_needs() {
     let env = Env::new("carts-verified");
     for (given, said) in [
-        ("dynamodb:Query", "names no resource"),
-        ("Query@eks-workshop-carts", "is no action"),
-        ("dynamodb:*@eks-workshop-carts", "stands for several actions"),
+        ("dynamodb:Query", "has no resource"),
+        ("Query@eks-workshop-carts", "is not an action"),
+        ("dynamodb:*@eks-workshop-carts", "matches several actions"),
         ("dynamodb:TransactGetItems@eks-workshop-carts", "GetItem"),
-        ("dynamodb:Query@*", "works on a table"),
-        ("dynamodb:ListTables@eks-workshop-carts", "works on no table"),
-        ("dynamodb:Query@eks-workshop-carts/indexes/i", "is no part of a table"),
+        ("dynamodb:Query@*", "needs a table"),
+        ("dynamodb:ListTables@eks-workshop-carts", "has no table"),
+        ("dynamodb:Query@eks-workshop-carts/indexes/i", "is not part of a table"),
         ("dynamodb:Query@ca", "shorter than 3"),
         ("s3:GetObject@bucket", "is not an ARN"),
     ] {

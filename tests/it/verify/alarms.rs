@@ -151,7 +151,7 @@ fn a_volume_or_mount_of_the_tokens_name() {
         Row::new(14, mount.clone(), "pod-spec.preset").when(std::slice::from_ref(&named)),
     ]);
     let run = Env::with("carts-verified", &[named, mount]).podid("verify carts/carts").code(3);
-    assert!(run.stdout.contains("take the mount eks-pod-identity-token at /var/run/aws out"), "{run}");
+    assert!(run.stdout.contains("remove the mount eks-pod-identity-token at /var/run/aws"), "{run}");
 }
 
 #[test]

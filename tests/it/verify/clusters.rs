@@ -56,10 +56,10 @@ fn what_goes_with_one_cluster_only() {
     let env = two();
     let _ =
         env.podid("verify carts/carts -c eks-workshop -c blue --watch").code(2).says("`--watch` checks one cluster");
-    let _ = env.podid("verify carts/carts -c blue --all-clusters").code(2).says("contradicts `--cluster blue`");
+    let _ = env.podid("verify carts/carts -c blue --all-clusters").code(2).says("conflicts with `--cluster blue`");
     let config = env.kubeconfig();
     let _ = env
         .podid(&format!("verify carts/carts --all-clusters --kubeconfig {config}"))
         .code(2)
-        .says("--kubeconfig and --context lead to one cluster");
+        .says("--kubeconfig and --context select only one cluster");
 }

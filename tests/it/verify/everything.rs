@@ -111,8 +111,8 @@ fn a_cluster_without_associations_is_no_error() {
 fn unlisted_is_not_unused() {
     let blind = forbidding(&["list pods", "list deployments", "list statefulsets", "list daemonsets"]);
     let env = Env::with("carts-verified", &[blind.clone(), ("/associations", json!([]))]);
-    let _ = env.podid("verify --all").code(4).says("could not find the service accounts that are in use");
-    let _ = env.podid("verify -n carts").code(4).says("could not find the service accounts that are in use");
+    let _ = env.podid("verify --all").code(4).says("cannot find out which service accounts are in use");
+    let _ = env.podid("verify -n carts").code(4).says("cannot find out which service accounts are in use");
     let run = Env::with("carts-verified", &[blind]).podid("verify --all");
     assert!(run.code == 4 && run.stderr.contains("only service accounts that have an association"), "{run}");
 }

@@ -1,4 +1,4 @@
-//! How a verification is told: the tree, data, reports for CI, the catalogue; and what the exit code says.
+//! How a verification is told: the tree, data, reports for CI, the catalog; and what the exit code says.
 
 use podid_sandbox::faults::{Action, Fault};
 use serde_json::{Value, json};
@@ -26,7 +26,7 @@ fn second() -> [(&'static str, Value); 2] {
 fn the_tree() {
     let env = Env::with("carts-verified", &[broken()]);
     let run = env.podid("verify carts/carts").code(3);
-    insta::assert_snapshot!(run.steady(), @r"
+    insta::assert_snapshot!(run.steady(), @"
     exit 3
     --- stdout
     carts/carts in cluster eks-workshop
@@ -34,18 +34,18 @@ fn the_tree() {
                overridden credentials, identity, network, role
       failed   trust: trust policy of role eks-workshop-carts-dynamo: sts:TagSession is not allowed
                (statement `Pods` allows only sts:AssumeRole) (trust.missing-tag-session)
-      skipped  permissions: what the workload needs: name what it needs: --needs, --dynamodb, --s3 or
-               another (permissions.ok)
+      skipped  permissions: the workload: pass --needs ACTION@RESOURCE, --dynamodb or --s3 to check them
+               (permissions.ok)
       ok       restart
       skipped  application: pod carts/carts-[pod], container carts: EKS may not assume the
-               associated role: its trust policy, or a policy of the organization, forbids it (may
-               follow from trust.missing-tag-session) (app.refused)
+               associated role: its trust policy, or a policy of the organization, denies it (may follow
+               from trust.missing-tag-session) (app.refused)
 
     1 problem:
       1. trust: trust policy of role eks-workshop-carts-dynamo: sts:TagSession is not allowed (statement
          `Pods` allows only sts:AssumeRole) (trust.missing-tag-session)
          seen: GetRole: AssumeRolePolicyDocument
-         seen: DescribePodIdentityAssociation: session tags are sent
+         seen: DescribePodIdentityAssociation: session tags are enabled
          seen: DescribeCluster: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop
 
     fix: `podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix`
@@ -58,21 +58,21 @@ fn the_tree() {
     let trust = report["reports"][0]["findings"].as_array().unwrap().iter().find(|f| f["link"] == "trust").cloned();
     assert_eq!(trust.unwrap()["status"], "ok");
     let sound = Env::new("carts-verified");
-    insta::assert_snapshot!(sound.podid("verify carts/carts").ok().steady(), @r"
+    insta::assert_snapshot!(sound.podid("verify carts/carts").ok().steady(), @"
     exit 0
     --- stdout
     carts/carts in cluster eks-workshop
       ok       cluster, agent, nodes, association, service account, workload, webhook, pod spec,
                overridden credentials, identity, network, role, trust
-      skipped  permissions: what the workload needs: name what it needs: --needs, --dynamodb, --s3 or
-               another (permissions.ok)
+      skipped  permissions: the workload: pass --needs ACTION@RESOURCE, --dynamodb or --s3 to check them
+               (permissions.ok)
       ok       restart, application
 
     All checks passed (15 passed, 1 skipped)
     ");
     let full = sound.podid("verify carts/carts -v --no-logs").ok().stdout;
     assert!(
-        full.contains("\n  ok       trust: trust policy of role eks-workshop-carts-dynamo: admits carts/carts"),
+        full.contains("\n  ok       trust: trust policy of role eks-workshop-carts-dynamo: allows carts/carts"),
         "{full}"
     );
 }
@@ -117,7 +117,7 @@ fn reports_for_ci() {
 fn several_service_accounts() {
     let env = Env::with("carts-verified", &second());
     let all = env.podid("verify --all").code(3);
-    insta::assert_snapshot!(all.steady(), @r"
+    insta::assert_snapshot!(all.steady(), @"
     exit 3
     --- stdout
     SERVICE ACCOUNT  RESULT  AGENT  ASSOC  PODS  CREDS  ROLE  PERMS  APP
@@ -125,15 +125,15 @@ fn several_service_accounts() {
     carts/idle       failed  ok     ok     warn  -      fail  skip   -
 
     2 service accounts: 1 ok, 1 failed
-    warning  workload: service account carts/idle: no pod and no workload uses it (workload.none;
-             affects carts/idle)
+    warning  workload: service account carts/idle: no pod or workload uses it (workload.none; affects
+             carts/idle)
 
     1 problem:
-      1. trust: trust policy of role eks-workshop-carts-dynamo: statement `Pods` wants
-         aws:RequestTag/kubernetes-service-account = `carts`, EKS sends `idle` (trust.condition)
+      1. trust: trust policy of role eks-workshop-carts-dynamo: statement `Pods` requires
+         aws:RequestTag/kubernetes-service-account = `carts`, but EKS sends `idle` (trust.condition)
          affects carts/idle
          seen: GetRole: AssumeRolePolicyDocument
-         seen: DescribePodIdentityAssociation: session tags are sent
+         seen: DescribePodIdentityAssociation: session tags are enabled
          seen: DescribeCluster: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop
 
     fix: `podid role trust eks-workshop-carts-dynamo --service-account carts/idle --fix`
@@ -152,7 +152,7 @@ fn several_service_accounts() {
         let reports = env.podid(line).code(3).json()["reports"].as_array().unwrap().len();
         assert_eq!(reports, 2, "{line}");
     }
-    let _ = env.podid("verify shop/*").code(2).says("there is no association to look at");
+    let _ = env.podid("verify shop/*").code(2).says("no association to check");
     let _ = env.podid("verify carts/carts --all").code(2);
     let _ = env.podid("verify").code(2);
     // What they share is read once.
@@ -203,23 +203,23 @@ fn without_kubernetes() {
 }
 
 #[test]
-fn the_catalogue() {
+fn the_catalog() {
     let env = Env::new("carts-verified");
     let list = env.podid("verify --list-checks").ok();
     assert!(list.stdout.contains("trust.missing-tag-session"), "{list}");
-    assert!(list.stderr.contains("no check can see that the node's firewall drops the agent's address"), "{list}");
+    assert!(list.stderr.contains("no check can detect that the node's firewall drops the agent's address"), "{list}");
     let failures = env.podid("verify --list-checks -o json").ok().json()["failures"].as_array().unwrap().len();
     assert_eq!(failures, 70);
-    insta::assert_snapshot!(env.podid("verify --explain association.missing").ok(), @r"
+    insta::assert_snapshot!(env.podid("verify --explain association.missing").ok(), @"
     exit 0
     --- stdout
     Check:       association.missing
-    Link:        association
+    Group:       association
     Finds:       the service account has no association
-    Background:  Without an association the webhook leaves the pods as they are, and the SDKs go on to
-                 the next credentials in their order: mostly the node's role, whose AccessDenied then
-                 names `assumed-role/NODE-ROLE/i-…`.
-    Seen in:     the service account has no association
+    Background:  Without an association, the webhook does not change the pods, and the SDKs use the next
+                 credentials in their order: usually the node's role, so an AccessDenied error names
+                 `assumed-role/NODE-ROLE/i-…`.
+    Detects:     the service account has no association
     Needs:       none
     Sources:     https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html
     ");

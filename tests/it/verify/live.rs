@@ -70,7 +70,7 @@ fn tables_are_asked_with_the_pods_credentials() {
     assert_eq!(
         live,
         [
-            "EKS Auth gives credentials that work",
+            "EKS Auth returns working credentials",
             "dynamodb:DescribeTable: the table is ACTIVE",
             "dynamodb:Query: answered"
         ]

@@ -139,7 +139,7 @@ fn healthy_trust_in_its_many_forms() {
     no_action.as_object_mut().unwrap().shift_remove("Action");
     let worlds = [
         ("session tags off", vec![pinned_by_source_arn(), ("/associations/0/disable_session_tags", json!(true))]),
-        ("the cluster's name", condition(json!({"StringEquals": {"aws:RequestTag/eks-cluster-name": "eks-workshop"}}))),
+        ("the cluster name", condition(json!({"StringEquals": {"aws:RequestTag/eks-cluster-name": "eks-workshop"}}))),
         (
             "a namespace",
             condition(json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": ["orders", "carts"]}})),
@@ -239,7 +239,7 @@ fn a_role_that_is_named_by_the_target_may_do_without_a_policy() {
 
 #[test]
 fn what_cannot_be_known_or_read_is_never_ok() {
-    let organisation = (CONDITION, json!({"StringEquals": {"aws:SourceOrgID": "o-1"}}));
+    let organization = (CONDITION, json!({"StringEquals": {"aws:SourceOrgID": "o-1"}}));
     let all = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
     let but = |action: &str| {
         let no = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Action": action, "Resource": "*"}]});
@@ -253,7 +253,7 @@ fn what_cannot_be_known_or_read_is_never_ok() {
         assert!(found.map(|f| f["message"].as_str().unwrap()).any(|said| said.contains(words)), "{id} {status}\n{run}");
     };
     // The application's log tells then that EKS was refused.
-    told(&[organisation], "trust.ok", "unknown", 3, "aws:SourceOrgID");
+    told(&[organization], "trust.ok", "unknown", 3, "aws:SourceOrgID");
     told(&[but("iam:GetRole")], "trust.ok", "skipped", 4, "iam:GetRole");
     told(&[but("iam:GetRole")], "role.ok", "skipped", 4, "iam:GetRole");
     let unread = [tagged(), vec![but("iam:ListRolePolicies")]].concat();

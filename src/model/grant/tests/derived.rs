@@ -1,4 +1,4 @@
-//! What follows from the catalogue: the grants that cover calls, and the entries of files.
+//! What follows from the catalog: the grants that cover calls, and the entries of files.
 
 use super::*;
 

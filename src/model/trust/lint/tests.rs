@@ -167,7 +167,7 @@ fn for_one_service_account() {
     let request = Request { cluster: &cluster, subject: &other, session_tags: true, now: None, pod: None };
     let ask = Lint { role: &role, request: Some(&request) };
     let findings = lint(&healthy(), &ask);
-    assert!(findings.len() == 1 && findings[0].id == "not-admitted", "{findings:?}");
+    assert!(findings.len() == 1 && findings[0].id == "not-allowed", "{findings:?}");
     assert!(findings[0].message.contains("orders/orders"), "{findings:?}");
     let after = corrected(&healthy(), &ask).unwrap();
     assert_eq!((after.statements().len(), evaluate(&after, &request)), (3, Verdict::Admits));

@@ -316,10 +316,10 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
         ],
         "export" => vec![line("carts-associated", &made_and_used(), "export")],
         "wait" => vec![
-            line("carts-associated", &[unused()], "wait carts/carts --for effective"),
+            line("carts-associated", &[unused()], "wait carts/carts --for ready"),
             line("carts-associated", &[], "wait carts/carts --for injected"),
             line("carts-associated", &[], "wait carts/carts --for agent"),
-            line("carts-associated", &nightly(), "wait cronjob/nightly -n carts --for effective"),
+            line("carts-associated", &nightly(), "wait cronjob/nightly -n carts --for ready"),
             fails(5, line("carts-associated", &none("/addons"), "wait carts/carts --for agent --timeout 8s")),
         ],
         other => panic!("no line for `{other}`"),
