@@ -203,7 +203,7 @@ fn attempt(healthy: &Healthy, (service, operation): &Operation, way: Way) -> Cel
         6 => "midway",
         _ => "another end",
     };
-    if way == Slow && !same && !said.contains("timed out") && !said.contains("no answer") {
+    if way == Slow && !same && !said.contains("timed out") && !said.contains("no response") {
         wrong.push("not a word of the time".to_owned());
     }
     // An error leaves open whether a write to Kubernetes was done: what is no repetition of itself is not repeated. And of
