@@ -22,7 +22,6 @@ fn with_a_role() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
@@ -35,7 +34,6 @@ fn with_a_role() {
     exit 0
     --- stderr
     carts/carts is already associated as requested: nothing to change
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
@@ -62,7 +60,6 @@ fn from_nothing_to_working_pods() {
     created role eks-workshop-carts-carts-8233eca5
     added inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
     associated carts/carts with role eks-workshop-carts-carts-8233eca5
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     restarted deployment/carts
     deployment/carts: rolled out
@@ -178,7 +175,6 @@ fn prints_json() {
       + associate carts/carts with role eks-workshop-carts-dynamo
       * restart deployment/carts (2 replicas, RollingUpdate)
     associated carts/carts with role eks-workshop-carts-dynamo
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     restarted deployment/carts
     deployment/carts: rolled out
@@ -333,7 +329,6 @@ fn a_service_account_that_is_not_there() {
       + associate carts/cart with role eks-workshop-carts-dynamo
     created service account carts/cart
     associated carts/cart with role eks-workshop-carts-dynamo
-    carts/cart: new pods are injected; confirming with 6 dry-run pods
     carts/cart: ready: new pods get credentials (6 of 6 dry-run pods)
     "
     );

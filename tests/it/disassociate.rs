@@ -140,8 +140,6 @@ fn json() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
     deleted the association of carts/carts
-    carts/carts: new pods are still injected
-    carts/carts: new pods are not injected; confirming with 6 dry-run pods
     carts/carts: new pods no longer get credentials (6 of 6 dry-run pods)
     "#);
     insta::assert_snapshot!(env.podid(&format!("{LINE} --yes -o json")).ok().steady(), @r#"
@@ -174,8 +172,6 @@ fn the_pods_are_recycled() {
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
       * restart deployment/carts (2 replicas, RollingUpdate)
     deleted the association of carts/carts
-    carts/carts: new pods are still injected
-    carts/carts: new pods are not injected; confirming with 6 dry-run pods
     carts/carts: new pods no longer get credentials (6 of 6 dry-run pods)
     restarted deployment/carts
     deployment/carts: rolled out

@@ -176,7 +176,6 @@ fn the_whole_story() {
     created role carts-role
     added inline policy podid-dynamodb to role carts-role
     associated carts/carts with role carts-role
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     restarted deployment/carts
     carts/deployment/carts: rolled out

@@ -319,7 +319,7 @@ impl Run {
         static LAST: OnceLock<regex::Regex> = OnceLock::new();
         let waits = WAITS.get_or_init(|| {
             regex::Regex::new(
-                r"(?m)^(effective: new pods are .*|agent: (agent: \d|add-on \S+ is ).*|[a-z0-9-]+/\S+: (waiting for|the change to|new pods are (not injected yet|injected; making sure)).*)\n",
+                r"(?m)^(agent: (agent: \d|add-on \S+ is ).*|[a-z0-9-]+/\S+: (waiting for|the change to|new pods are (not injected yet|still injected|(not )?injected; confirming)).*)\n",
             )
             .unwrap()
         });

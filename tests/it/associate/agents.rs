@@ -40,7 +40,6 @@ fn none_is_allowed() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: new pods will get no credentials until the agent is installed
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
@@ -64,7 +63,6 @@ fn one_is_installed() {
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on every node that needs it
     associated carts/carts with role eks-workshop-carts-dynamo
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
@@ -77,7 +75,6 @@ fn one_is_installed() {
     --- stderr
     carts/carts is already associated as requested: nothing to change
     agent: ready on every node that needs it
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
@@ -99,7 +96,6 @@ fn auto_mode_has_one() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`
@@ -119,7 +115,6 @@ fn a_self_managed_one_is_one() {
       + associate carts/carts with role eks-workshop-carts-dynamo
     agent: ready on every node that needs it
     associated carts/carts with role eks-workshop-carts-dynamo
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`

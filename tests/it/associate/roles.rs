@@ -183,7 +183,6 @@ fn one_that_may_not_be_read() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
     hint: restart them with `podid recycle carts/carts`

@@ -82,7 +82,6 @@ fn denied() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods); the agent was not checked: not allowed: list daemonsets and pods in kube-system
     warning: cannot check whether pods need a restart: not allowed: list pods
     ");

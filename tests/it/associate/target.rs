@@ -73,7 +73,6 @@ fn the_pods_act_as_the_target() {
     added inline policy podid-target to role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
     updated the trust policy of target role carts-target
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     restarted deployment/carts
     deployment/carts: rolled out

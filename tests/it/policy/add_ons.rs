@@ -188,7 +188,7 @@ fn with_statements_of_podids() {
     let before = inline(&env, ROLE);
     let line = attach(&format!("--add-on external-dns={ZONE}"));
     let run = env.podid(&format!("{line} --dry-run")).ok();
-    let run = run.says(&format!("put inline policy podid-add-on-external-dns on role {ROLE}"));
+    let run = run.says(&format!("add inline policy podid-add-on-external-dns to role {ROLE}"));
     assert!(!run.stderr.contains("warning"), "{run}");
     let _ = env.podid(&format!("{line} --yes")).ok();
     let _ = env.podid(&line).ok().says("nothing to change");
@@ -292,7 +292,7 @@ fn of_a_new_role() {
     let _ = env
         .podid("role create new --service-account carts/carts --add-on fluent-bit --yes")
         .code(2)
-        .says("its inline policy podid-add-on-velero has statements that podid did not write");
+        .says("its inline policy podid-add-on-velero has statements that podid did not create");
     let _ = env.podid("role delete new --yes").ok();
     assert!(!env.world.with(|state| state.aws.roles.contains_key("new")));
 }

@@ -285,7 +285,6 @@ fn a_stateful_set_whose_pods_fail_waits_until_they_are_deleted() {
       + associate carts/carts with role eks-workshop-carts-dynamo
       * restart statefulset/db (2 replicas, RollingUpdate)
     associated carts/carts with role eks-workshop-carts-dynamo
-    carts/carts: new pods are injected; confirming with 6 dry-run pods
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     restarted statefulset/db
     statefulset/db: timed out after 20s while watching statefulset/db
