@@ -210,7 +210,7 @@ fn table(rows: &[Row], several: bool) -> Table {
     let mut table = Table::new(&[
         Column::new("ROLE"),
         Column::new("USED BY").priority(5),
-        Column::new("ADMITS").priority(4),
+        Column::new("ALLOWS").priority(4),
         Column::new("AGE").priority(3),
         Column::new("ARN").wide(),
     ]);

@@ -1,4 +1,4 @@
-//! `podid role show`: one role in full: whom it admits, what it may do, who uses it.
+//! `podid role show`: one role in full: who may assume it, what it may do, who uses it.
 
 use clap::Args;
 use serde_json::json;
@@ -120,14 +120,14 @@ impl View {
 
     fn block(&self) -> Block {
         let role = &self.role;
-        let admits = trust::admits(&role.trust);
-        let admits = if admits.is_empty() { vec!["no service account (Pod Identity)".to_owned()] } else { admits };
+        let allows = trust::admits(&role.trust);
+        let allows = if allows.is_empty() { vec!["no service account (Pod Identity)".to_owned()] } else { allows };
         let others = trust::others(&role.trust);
         let mut block = Block::new()
             .field("Role", &role.name)
             .field("ARN", role.arn.to_string())
             .maybe("Permissions boundary", role.permissions_boundary.clone())
-            .list("Admits", admits);
+            .list("Allows", allows);
         if !others.is_empty() {
             block = block.list("Also trusts", others);
         }

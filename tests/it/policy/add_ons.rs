@@ -209,7 +209,7 @@ fn with_statements_of_podids() {
     let document = env.world.with(|state| state.aws.roles[ROLE].inline["podid-add-on-external-dns"].clone());
     assert!(document.contains("hostedzone/Z2") && !document.contains(ZONE), "{document}");
     // Shown as podid's own.
-    let _ = env.podid(&format!("role show {ROLE}")).ok().says("podid-add-on-velero (inline, podid's)");
+    let _ = env.podid(&format!("role show {ROLE}")).ok().says("podid-add-on-velero (inline, from podid)");
     let _ = env.podid(&detach("--add-on external-dns --add-on velero --yes")).ok();
     assert_eq!(inline(&env, ROLE), before);
     let _ = env.podid(&detach("--add-on velero")).ok().says("has no inline policy `podid-add-on-velero`");

@@ -39,7 +39,7 @@ fn table_wide_and_names() {
     insta::assert_snapshot!(env.tty(100, &["role", "list"], "").ok().steady(), @"
     exit 0
     --- stdout
-    ROLE                       USED BY        ADMITS                                AGE
+    ROLE                       USED BY        ALLOWS                                AGE
     eks-workshop-carts-dynamo  carts/carts    every service account of any cluster  [age]
     orders                     orders/api +1  orders/* of cluster eks-workshop      [age]
     spare                      -              every service account of any cluster  [age]
@@ -55,7 +55,7 @@ fn table_wide_and_names() {
     insta::assert_snapshot!(env.tty(200, &["role", "list", "-o", "wide"], "").ok().steady(), @"
     exit 0
     --- stdout
-    ROLE                       USED BY        ADMITS                                AGE                   ARN
+    ROLE                       USED BY        ALLOWS                                AGE                   ARN
     eks-workshop-carts-dynamo  carts/carts    every service account of any cluster  [time]  arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
     orders                     orders/api +1  orders/* of cluster eks-workshop      [time]  arn:aws:iam::111122223333:role/team/orders
     spare                      -              every service account of any cluster  [time]  arn:aws:iam::111122223333:role/spare

@@ -13,7 +13,7 @@ fn block_and_json() {
     --- stdout
     Role:      eks-workshop-carts-dynamo
     ARN:       arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Admits:    every service account of any cluster
+    Allows:    every service account of any cluster
     Policies:  arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
     Used by:   carts/carts
     Tags:      none
@@ -24,7 +24,7 @@ fn block_and_json() {
     --- stdout
     Role:      eks-workshop-carts-dynamo
     ARN:       arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Admits:    every service account of any cluster
+    Allows:    every service account of any cluster
     Policies:  arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
     Used by:   carts/carts
     Tags:      none
@@ -103,7 +103,7 @@ fn of_another_partition_with_a_path_and_a_boundary() {
     Role:                  app
     ARN:                   arn:aws-cn:iam::111122223333:role/team/a/app
     Permissions boundary:  arn:aws-cn:iam::111122223333:policy/boundary
-    Admits:                every service account of any cluster
+    Allows:                every service account of any cluster
     Policies:              none: AWS denies every call of the role
     Used by:               none in cluster eks-workshop
     Tags:                  team=a
@@ -121,7 +121,7 @@ fn with_mistakes_and_without_a_cluster() {
     --- stdout
     Role:      eks-workshop-carts-dynamo
     ARN:       arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Admits:    every service account of any cluster (one more condition)
+    Allows:    every service account of any cluster (one more condition)
     Mistakes:  statement 1: requires sts:ExternalId, which EKS does not send
     Policies:  arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess
     Tags:      none
@@ -162,7 +162,7 @@ fn missing_and_denied() {
     --- stdout
     Role:      eks-workshop-carts-dynamo
     ARN:       arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo
-    Admits:    every service account of any cluster
+    Allows:    every service account of any cluster
     Policies:  attached policies could not be read (not allowed: iam:ListAttachedRolePolicies)
                inline policies could not be read (not allowed: iam:ListRolePolicies)
     Tags:      none
