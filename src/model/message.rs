@@ -15,7 +15,7 @@ mod services;
 mod tests;
 mod tools;
 
-pub use self::meaning::Meaning;
+pub use self::meaning::{Meaning, RECYCLE, VERIFY};
 
 /// One known message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use crate::model::{
     arn,
     have::Observed,
     log_line::LogLine,
-    message::{Meaning, Row},
+    message::{self, Meaning, Row},
     refusal::Caller,
     said::{self, Said, Saying},
     snapshot::{PodLog, Snapshot},
-    workload::{Container, Pod},
+    workload::{Container, Injection, Pod},
 };
 
 /// The container that a log is of.
@@ -110,7 +110,10 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
     } else {
         meaning.remedies().iter().map(|text| (*text).to_owned()).collect()
     };
-    remedies.iter().fold(finding, |finding, text| finding.change(logged.named(text)))
+    // These checks run already, and an injected pod started after the association.
+    let injected = logged.pod.injection() == Injection::Injected;
+    let helps = |text: &&String| *text != message::VERIFY && !(injected && *text == message::RECYCLE);
+    remedies.iter().filter(helps).fold(finding, |finding, text| finding.change(logged.named(text)))
 }
 
 /// The proxy of a service mesh among the pod's containers.

@@ -79,8 +79,10 @@ pub enum Meaning {
     MskSession,
 }
 
-const RECYCLE: &str = "if the pods started before the association was created, restart them: `podid recycle NS/SA`";
-const VERIFY: &str = "find out which check fails: `podid verify NS/SA`";
+/// Helps pods that were not injected.
+pub const RECYCLE: &str = "if the pods started before the association was created, restart them: `podid recycle NS/SA`";
+/// Helps whoever has only the text.
+pub const VERIFY: &str = "find out which check fails: `podid verify NS/SA`";
 const SUPPORTED: &str = "upgrade the SDK to a version that supports Pod Identity: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-minimum-sdk.html";
 const AGENT: &str = "check where the agent is ready: `podid agent status`";
 

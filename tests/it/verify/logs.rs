@@ -29,6 +29,16 @@ fn allowed() -> (&'static str, serde_json::Value) {
     ("/roles/1/inline/more", json!({ "Version": "2012-10-17", "Statement": [all] }))
 }
 
+/// The checks that a message would send its reader to have been made, and an injected pod gains nothing by a restart.
+#[test]
+fn remedies_that_the_other_checks_rule_out_are_left_out() {
+    let text = "botocore.exceptions.NoCredentialsError: Unable to locate credentials";
+    let remedies = found(&verify(text, &[]), "app.no-credentials");
+    assert!(!remedies.contains("`podid verify carts/carts`") && !remedies.contains("podid recycle"), "{remedies}");
+    let offline = Env::new("carts-verified").run(&["explain", text]).ok();
+    assert!(offline.stdout.contains("podid verify NS/SA") && offline.stdout.contains("podid recycle"), "{offline}");
+}
+
 #[test]
 fn messages_are_known_by_the_words_that_programs_print() {
     let healthy = Env::new("carts-verified").podid("verify carts/carts -o json").ok();
