@@ -118,7 +118,7 @@ fn an_association_that_was_made_meanwhile_with_another_role() {
     wait_for(&env, "eks", "CreatePodIdentityAssociation", 1);
     env.world.with(|state| state.aws.associations.insert(theirs.id.clone(), theirs.clone()));
     // The role was written before.
-    let run = finish(child).code(6).says("associated with arn:aws:iam::111122223333:role/theirs meanwhile");
+    let run = finish(child).code(6).says("associated with arn:aws:iam::111122223333:role/theirs concurrently");
     let role = env.world.with(|state| state.aws.association("carts", "carts").unwrap().role_arn.clone());
     assert_eq!(role, theirs.role_arn, "{run}");
 }

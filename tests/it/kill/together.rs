@@ -54,7 +54,7 @@ fn two_roles_for_one_service_account() {
             assert_eq!(run.code, 0, "{run}");
         } else {
             assert_eq!(run.code, 6, "{run}");
-            assert!(run.stderr.contains(&role) && run.stderr.contains("meanwhile"), "{run}");
+            assert!(run.stderr.contains(&role) && run.stderr.contains("concurrently"), "{run}");
         }
     }
 }
