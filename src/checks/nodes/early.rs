@@ -20,8 +20,9 @@ pub(super) static EARLY: Check = Check {
     symptom: false,
 };
 
-/// Seconds by which a container may start before the agent's own pod was created, on a node that has just joined.
-const BEFORE_S: i64 = 60;
+/// Seconds by which a container may start before the agent's own pod was created: on a node that has just joined, both come at once.
+/// One that started earlier had an agent that was replaced.
+const BEFORE_S: i64 = 10;
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let Some(agent) = snapshot.cluster.agent.known() else { return Vec::new() };
