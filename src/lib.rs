@@ -147,8 +147,10 @@ fn drive(
             .hint("only `podid list` and `podid verify` accept several clusters: run the command once for each"));
     }
     if let (Some(_), false) = (cli.global.output.ci(), matches!(cli.command, Command::Verify(_))) {
-        return Err(Failure::usage("--output: `junit` and `github` are reports of `podid verify`")
-            .hint("other commands print table, wide, json, yaml or name"));
+        return Err(Failure::usage(
+            "--output: `junit`, `github`, `markdown` and `sarif` are reports of `podid verify`",
+        )
+        .hint("other commands print table, wide, json, yaml or name"));
     }
     let deadline = Deadline::new(cli.global.timeout, signal);
     let ctx = Context::new(cli.global, cluster_flag, term.clone(), deadline.clone());

@@ -58,8 +58,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         }
     };
     for (pod, container) in pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| (*pod, container))) {
-        let name = pod.full_name();
-        let log = snapshot.logs.iter().find(|log| log.pod == name && log.container == container.name);
+        let log = snapshot.log_of(pod, container);
         let told = log.and_then(|log| known::told(snapshot, pod, container, log));
         let sound = told.as_ref().is_none_or(|finding| finding.check == &catalog::PASSED);
         if pod.failing(container, snapshot.now) && sound {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{
-    finding::{Finding, Link, Remedy, Status},
+    finding::{Finding, Link, Status},
     identity::Identity,
 };
 use crate::model::{have::NOT_ALLOWED, names::ServiceAccount, subject::ObjectRef};
@@ -48,6 +48,18 @@ pub enum Outcome {
     Failed,
     /// Nothing failed, and something that has to be known is not.
     Incomplete,
+}
+
+impl Outcome {
+    /// As tables and JSON have it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Warning => "warning",
+            Self::Failed => "failed",
+            Self::Incomplete => "incomplete",
+        }
+    }
 }
 
 impl Report {
@@ -98,13 +110,7 @@ impl Report {
         self.cluster = Some(cluster.to_owned());
         for finding in &mut self.findings {
             for remedy in &mut finding.remedies {
-                if let Remedy::Command(command) = remedy
-                    && command.starts_with("podid ")
-                    && !command.contains("--cluster")
-                {
-                    command.push_str(" --cluster ");
-                    command.push_str(cluster);
-                }
+                remedy.of_cluster(cluster);
             }
         }
     }

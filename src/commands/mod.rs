@@ -17,6 +17,7 @@ pub mod select;
 pub mod shared;
 pub mod show;
 pub mod subject;
+pub mod unread;
 pub mod verify;
 pub mod version;
 pub mod wait;

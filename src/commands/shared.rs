@@ -1,5 +1,7 @@
 //! What several commands do alike: showing a plan, asking for consent, telling of steps, choosing the agent's version.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 pub use crate::model::text::count;
@@ -16,7 +18,7 @@ use crate::{
         workload::{Injection, Pod},
     },
     observe,
-    output::{prompt, styles::Glyph},
+    output::{mask, prompt, styles::Glyph},
     plan::{Plan, Refusal, Step},
     settings::{Origin, Target},
 };
@@ -74,6 +76,20 @@ pub async fn check_attached(ctx: &Context, plan: &mut Plan) -> Result<()> {
     let (s, verb) = if missing.len() == 1 { ("y", "does") } else { ("ies", "do") };
     Err(Failure::usage(format!("managed polic{s} {} {verb} not exist", listed(&missing, 4)))
         .hint("list those of AWS and of the account with `aws iam list-policies`; the path is part of an ARN"))
+}
+
+/// Prints a line for each row that is not as it was, and for each that is gone; rows by their names.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn emit_changes(ctx: &Context, old: &BTreeMap<String, String>, new: &BTreeMap<String, String>) -> Result<()> {
+    for (name, row) in new.iter().filter(|(name, row)| old.get(*name) != Some(*row)) {
+        ctx.term.emit_line(mask::visible(&format!("{name}\t{row}")))?;
+    }
+    for name in old.keys().filter(|name| !new.contains_key(*name)) {
+        ctx.term.emit_line(mask::visible(&format!("{name}\tgone\t")))?;
+    }
+    Ok(())
 }
 
 /// The plan on stderr, with the cluster it is for.

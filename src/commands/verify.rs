@@ -10,7 +10,7 @@ mod ticket;
 mod view;
 mod watch;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use clap::Args;
 use futures::stream::{self, StreamExt};
@@ -152,7 +152,7 @@ impl Verify {
             let (checked, unread) = self.read_many(ctx).await?;
             let documents = || json!({ "clusters": checked.iter().map(Checked::document).collect::<Vec<_>>() });
             let verdict = self.emit(ctx, &checked, documents)?;
-            return many::unread(unread, checked.len(), verdict);
+            return many::judged(unread, checked.len(), verdict);
         }
         if self.watch {
             if ctx.term.ci().is_some() {
@@ -168,7 +168,10 @@ impl Verify {
 
     /// Prints what was found, and judges it.
     fn emit(&self, ctx: &Context, checked: &[Checked], document: impl Fn() -> Value) -> Result<Result<Code>> {
-        let reports: Vec<Report> = checked.iter().flat_map(|one| one.reports.iter().cloned()).collect();
+        let reports: Cow<'_, [Report]> = match checked {
+            [one] => Cow::Borrowed(&one.reports),
+            several => several.iter().flat_map(|one| one.reports.iter().cloned()).collect(),
+        };
         let without_aws: Vec<String> = checked.iter().flat_map(|one| one.without_aws.iter().cloned()).collect();
         match (ctx.term.ci(), ctx.term.format()) {
             (Some(Ci::Junit), _) => ctx.term.emit_report(&ci::junit(&reports, self.strict))?,
@@ -182,7 +185,7 @@ impl Verify {
             (None, Format::Json) => ctx.term.emit_json(&document())?,
             (None, Format::Yaml) => ctx.term.emit_yaml(&document())?,
             (None, Format::Name) => {
-                for report in &reports {
+                for report in &*reports {
                     for finding in report.findings.iter().filter(|finding| ci::counts(finding, self.strict)) {
                         let line = format!("{}{} {}", report.cluster_prefix(), report.subject, finding.check.id);
                         ctx.term.emit_line(line)?;
@@ -381,10 +384,18 @@ impl Verify {
         self.subjects.iter().map(within).collect()
     }
 
+    fn fails(&self, report: &Report) -> bool {
+        report.outcome == Outcome::Failed || self.strict && report.warns()
+    }
+
+    fn passes(&self, report: &Report) -> bool {
+        !self.fails(report) && (report.outcome != Outcome::Incomplete || self.allow_incomplete)
+    }
+
     /// `unreached`: the code of what kept podid from asking Kubernetes.
     fn verdict(&self, ctx: &Context, reports: &[Report], unreached: Option<Code>) -> Result<Code> {
         let any = |outcome| reports.iter().any(|report| report.outcome == outcome);
-        if any(Outcome::Failed) || self.strict && reports.iter().any(Report::warns) {
+        if reports.iter().any(|report| self.fails(report)) {
             return Ok(Code::Difference);
         }
         if !any(Outcome::Incomplete) {

@@ -175,10 +175,13 @@ impl Snapshot {
     /// Whether another pod was created by one of its pods and runs as another service account.
     pub fn is_child(&self, pod: &Pod) -> bool {
         let created = |owner: &Owner| {
-            let is_owner = |parent: &&Pod| parent.namespace == pod.namespace && parent.name == owner.name;
-            owner.kind == "Pod" && self.live_pods().iter().any(is_owner)
+            let mut own = self.pods.known().into_iter().flatten();
+            owner.kind == "Pod" && own.any(|parent| parent.live() && parent.name == owner.name)
         };
-        pod.live() && pod.service_account != self.subject.name && pod.owner.as_ref().is_some_and(created)
+        pod.live()
+            && pod.namespace == self.subject.namespace
+            && pod.service_account != self.subject.name
+            && pod.owner.as_ref().is_some_and(created)
     }
 
     /// Its pods that are looked at for trouble: those that live, and the newest pod of its Jobs where that failed for good.
@@ -211,6 +214,12 @@ impl Snapshot {
             }
         }
         read
+    }
+
+    /// The log of a container, where it was worth reading.
+    pub fn log_of(&self, pod: &Pod, container: &Container) -> Option<&PodLog> {
+        let name = pod.full_name();
+        self.logs.iter().find(|log| log.pod == name && log.container == container.name)
     }
 
     /// The container that a log is of.

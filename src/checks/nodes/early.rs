@@ -1,8 +1,7 @@
 //! Containers that started on a new node before its agent was ready, and failed.
 
-use super::super::{Check, Finding, FindingSubject, Link, restart::restarted};
+use super::super::{Check, Finding, FindingSubject, Link, Status, restart::restarted};
 use crate::model::{
-    have::Observed,
     said::{self, Said},
     snapshot::Snapshot,
     text::count,
@@ -30,7 +29,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     for pod in snapshot.looked_at_pods() {
         let startup = pod.node.as_ref().and_then(|node| Some((node, agent.startup_on(node)?)));
         let Some((node, (created, ready))) = startup else { continue };
-        for container in pod.containers.iter().filter(|container| failed(snapshot, pod, container)) {
+        for container in pod.containers.iter().filter(|container| pod.failing(container, snapshot.now)) {
             let Some(started) = container.started_at else { continue };
             let seconds = ready.as_second() - started.as_second();
             if seconds <= 0 || created.as_second() - started.as_second() > BEFORE_S {
@@ -50,8 +49,10 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             early.push((pod, finding));
         }
     }
-    // The pods of a workload are alike.
-    let Some((pod, finding)) = early.into_iter().next() else { return Vec::new() };
+    // The pods of a workload are alike: of what several have, the worst is reported.
+    let Some((pod, finding)) = early.into_iter().min_by_key(|(_, finding)| finding.status != Status::Failed) else {
+        return Vec::new();
+    };
     let finding = match &pod.owner {
         Some(owner) if owner.kind == "Job" && !pod.live() => {
             finding.change(format!("delete job/{} and create it again: its pod failed for good", owner.name))
@@ -61,20 +62,9 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     vec![finding.change("to prevent it, start new nodes with a taint that only the agent tolerates, and remove it when the agent is ready")]
 }
 
-/// It failed in its last run, and has not recovered.
-fn failed(snapshot: &Snapshot, pod: &Pod, container: &Container) -> bool {
-    let ended = container.terminated.as_ref().is_some_and(|ended| ended.exit_code != 0);
-    pod.failing(container, snapshot.now) || pod.phase == "Failed" && ended
-}
-
 /// Its log has a message about credentials.
 fn speaks_of_credentials(snapshot: &Snapshot, pod: &Pod, container: &Container) -> bool {
-    let name = pod.full_name();
-    let log = snapshot.logs.iter().find(|log| log.pod == name && log.container == container.name);
-    match log.map(|log| &log.lines) {
-        Some(Observed::Known(lines)) => {
-            said::last(lines, snapshot.now).is_some_and(|saying| matches!(saying.said, Said::Message(_)))
-        }
-        _ => false,
-    }
+    let lines = snapshot.log_of(pod, container).and_then(|log| log.lines.known());
+    let saying = lines.and_then(|lines| said::last(lines, snapshot.now));
+    saying.is_some_and(|saying| matches!(saying.said, Said::Message(_)))
 }

@@ -6,11 +6,12 @@ use clap::Args;
 
 use super::view;
 use crate::{
+    commands::shared,
     context::Context,
     failure::{Code, Failure, Result},
     model::{addon::AGENT, agent::AgentState, have::Observed},
     observe,
-    output::{Format, json, mask},
+    output::{Format, json},
     wait,
 };
 
@@ -144,14 +145,7 @@ fn changes(ctx: &Context, before: Option<&AgentState>, state: &AgentState) -> Re
         state.nodes.iter().map(|node| (node.name.clone(), view::row(state, &node.name).join("\t"))).collect()
     };
     let (old, new) = (before.map(rows).unwrap_or_default(), rows(state));
-    for (node, row) in &new {
-        if old.get(node) != Some(row) {
-            ctx.term.emit_line(mask::visible(&format!("{node}\t{row}")))?;
-        }
-    }
-    for node in old.keys().filter(|node| !new.contains_key(*node)) {
-        ctx.term.emit_line(mask::visible(&format!("{node}\tgone\t")))?;
-    }
+    shared::emit_changes(ctx, &old, &new)?;
     let (was, is) = (before.map(|before| lines(before, ctx)), lines(state, ctx));
     for line in is.iter().filter(|line| was.as_ref().is_none_or(|was| !was.contains(line))) {
         ctx.term.note(line);

@@ -1,7 +1,7 @@
 //! Many clusters, in one region or in all. What cannot be read is named at the end, and the rest is shown.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::atomic::{AtomicBool, Ordering},
 };
 
@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use super::{Ask, cells, columns};
 use crate::{
     aws::Aws,
-    commands::shared::count,
+    commands::{
+        shared::count,
+        unread::{Unread, outcome},
+    },
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -48,9 +51,6 @@ impl Place {
         format!("cluster {} in {}", self.name, self.region)
     }
 }
-
-/// What could not be read, and why.
-type Unread = (String, Failure);
 
 /// Where it is looked, and what of that could not be read.
 struct Places {
@@ -101,7 +101,7 @@ pub(super) async fn run(ask: &Ask<'_>, ctx: &Context, all_clusters: bool, all_re
         }
     }
     let nothing = places.clusters.iter().all(|place| place.failed.load(Ordering::Relaxed));
-    match outcome(places.unread, total, nothing) {
+    match outcome(places.unread, total, nothing, "read") {
         Some(failure) => Err(failure),
         None => Ok(Code::Ok),
     }
@@ -342,30 +342,4 @@ fn with_cluster(association: &Association) -> Value {
         map.insert("clusterArn".to_owned(), json!(cluster.to_string()));
     }
     value
-}
-
-/// The failure of what could not be read, when there is such.
-/// `nothing`: not one cluster was read, and where all failed alike, so did the command.
-fn outcome(mut unread: Vec<Unread>, clusters: usize, nothing: bool) -> Option<Failure> {
-    let first = unread.first()?.1.code;
-    let alike = unread.iter().all(|(_, failure)| failure.code == first);
-    let code = if alike && (nothing || first == Code::TimedOut) { first } else { Code::Failed };
-    let hints: BTreeSet<String> = unread.iter().flat_map(|(_, failure)| failure.hints.clone()).collect();
-    if unread.len() <= 1 {
-        let (what, failure) = unread.pop()?;
-        let failure = failure.context(format!("{what} could not be read"));
-        // The only one there is fails as it would by itself.
-        return Some(if clusters <= 1 { failure } else { Failure { code, ..failure } });
-    }
-    let regions = unread.iter().filter(|(what, _)| what.starts_with("region ")).count();
-    let which = match (unread.len() - regions, regions) {
-        (clusters, 0) => count(clusters, "cluster"),
-        (0, regions) => count(regions, "region"),
-        (clusters, regions) => format!("{} and {}", count(clusters, "cluster"), count(regions, "region")),
-    };
-    let mut failure = Failure::new(code, format!("{which} could not be read"));
-    for (what, why) in unread {
-        failure = failure.because(format!("{what}: {why}"));
-    }
-    Some(hints.into_iter().take(3).fold(failure, Failure::hint))
 }

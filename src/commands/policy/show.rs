@@ -83,7 +83,7 @@ fn list(ctx: &Context) -> Result<Code> {
             }
         }
         Format::Table | Format::Wide => {
-            let columns = ["ADD-ON", "SERVICE ACCOUNT", "POLICY", "CHECKED"].map(Column::new);
+            let columns = ["ADD-ON", "SERVICE ACCOUNT", "POLICY", "AS OF"].map(Column::new);
             let mut table = Table::new(&columns);
             for policy in &ADD_ONS {
                 table.row(

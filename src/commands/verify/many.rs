@@ -4,16 +4,13 @@ use futures::stream::{self, StreamExt};
 
 use super::{Checked, Verify};
 use crate::{
+    commands::unread::{Unread, outcome},
     context::Context,
     failure::{Code, Failure, Result},
-    model::text::count,
 };
 
 /// Clusters that are read side by side.
 const AT_ONCE: usize = 4;
-
-/// What could not be checked, and why.
-pub(super) type Unread = Vec<(String, Failure)>;
 
 impl Verify {
     /// Several clusters are named, or all are asked for.
@@ -22,7 +19,7 @@ impl Verify {
     }
 
     /// Checks them side by side.
-    pub(super) async fn read_many(&self, ctx: &Context) -> Result<(Vec<Checked>, Unread)> {
+    pub(super) async fn read_many(&self, ctx: &Context) -> Result<(Vec<Checked>, Vec<Unread>)> {
         if self.watch {
             return Err(Failure::usage("`--watch` checks one cluster").hint("name it with `--cluster`"));
         }
@@ -48,7 +45,7 @@ impl Verify {
                     }
                     checked.push(one);
                 }
-                Err(failure) => unread.push((cluster, failure)),
+                Err(failure) => unread.push((format!("cluster {cluster}"), failure)),
             }
         }
         Ok((checked, unread))
@@ -78,22 +75,9 @@ impl Verify {
     }
 }
 
-/// The error for what could not be checked: `None` when everything was. `found`: the verdict on the rest.
-pub(super) fn unread(mut unread: Unread, checked: usize, found: Result<Code>) -> Result<Code> {
-    if unread.is_empty() {
-        return found;
-    }
-    let first = unread[0].1.code;
-    let alike = unread.iter().all(|(_, failure)| failure.code == first);
-    // What failed for all of them fails as it would for one.
-    let code = if alike && (checked == 0 || first == Code::TimedOut) { first } else { Code::Failed };
-    let failure = if unread.len() == 1 {
-        let (cluster, failure) = unread.remove(0);
-        Failure { code, ..failure.context(format!("cluster {cluster} could not be checked")) }
-    } else {
-        let failure = Failure::new(code, format!("{} could not be checked", count(unread.len(), "cluster")));
-        unread.into_iter().fold(failure, |failure, (cluster, why)| failure.because(format!("cluster {cluster}: {why}")))
-    };
+/// The error for what could not be checked, where there is such. `found`: the verdict on the rest.
+pub(super) fn judged(unread: Vec<Unread>, checked: usize, found: Result<Code>) -> Result<Code> {
+    let Some(failure) = outcome(unread, checked, checked == 0, "checked") else { return found };
     match found {
         Ok(_) => Err(failure),
         Err(other) => Err(failure.because(other.to_string())),

@@ -2,15 +2,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use serde_json::Value;
-
 use super::{Checked, Verify, ci, view};
 use crate::{
     checks::{Outcome, Report},
+    commands::shared,
     context::Context,
     failure::{Code, Failure, Result},
     model::text::{count, listed},
-    output::{Format, json, mask},
+    output::{Format, json},
 };
 
 /// Between two rounds.
@@ -55,22 +54,13 @@ impl Verify {
         }
     }
 
-    fn passes(&self, report: &Report) -> bool {
-        match report.outcome {
-            Outcome::Ok => true,
-            Outcome::Warning => !self.strict,
-            Outcome::Incomplete => self.allow_incomplete,
-            Outcome::Failed => false,
-        }
-    }
-
     /// `stopped`: why no more rounds are made; a signal is passed on as it is.
     fn time_is_up(&self, last: Option<&[Report]>, stopped: Failure) -> Failure {
         let Some(reports) = last.filter(|_| stopped.code == Code::TimedOut) else { return stopped };
         let left: Vec<String> = reports
             .iter()
             .filter(|report| !self.passes(report))
-            .map(|report| format!("{} ({})", report.title(), self.state(report).replace('\t', ": ")))
+            .map(|report| format!("{} ({}: {})", report.title(), report.outcome.word(), self.why(report)))
             .collect();
         let verb = if left.len() == 1 { "does" } else { "do" };
         let said = format!("{} {verb} not pass yet: {}", count(left.len(), "service account"), listed(&left, NAMED));
@@ -78,12 +68,11 @@ impl Verify {
     }
 
     fn show_changes(&self, ctx: &Context, before: Option<&[Report]>, now: &Checked) -> Result<()> {
-        let document = || -> Value { now.document() };
         match ctx.term.format() {
-            Format::Json => ctx.term.emit(&json::line(&document())),
+            Format::Json => ctx.term.emit(&json::line(&now.document())),
             Format::Yaml => {
                 ctx.term.emit("---\n")?;
-                ctx.term.emit_yaml(&document())
+                ctx.term.emit_yaml(&now.document())
             }
             Format::Table | Format::Wide if ctx.term.streams().out_tty => {
                 ctx.term.redraw(&view::text(&now.reports, &now.cluster.name, &ctx.term))
@@ -95,36 +84,17 @@ impl Verify {
     /// A line for each service account that is not as it was.
     fn emit_changes(&self, ctx: &Context, before: Option<&[Report]>, now: &[Report]) -> Result<()> {
         let states = |reports: &[Report]| -> BTreeMap<String, String> {
-            reports.iter().map(|report| (report.title(), self.state(report))).collect()
+            let state = |report: &Report| format!("{}\t{}", report.outcome.word(), self.why(report));
+            reports.iter().map(|report| (report.title(), state(report))).collect()
         };
         let (old, new) = (before.map(states).unwrap_or_default(), states(now));
-        for (subject, state) in &new {
-            if old.get(subject) != Some(state) {
-                ctx.term.emit_line(mask::visible(&format!("{subject}\t{state}")))?;
-            }
-        }
-        for subject in old.keys().filter(|subject| !new.contains_key(*subject)) {
-            ctx.term.emit_line(mask::visible(&format!("{subject}\tgone\t")))?;
-        }
-        Ok(())
+        shared::emit_changes(ctx, &old, &new)
     }
 
-    /// The outcome, and the checks that count against it.
-    fn state(&self, report: &Report) -> String {
-        let outcome = match report.outcome {
-            Outcome::Ok => "ok",
-            Outcome::Warning => "warning",
-            Outcome::Failed => "failed",
-            Outcome::Incomplete => "incomplete",
-        };
-        let ids: Vec<&str> = report
-            .findings
-            .iter()
-            .filter(|finding| ci::counts(finding, self.strict))
-            .map(|finding| finding.check.id)
-            .collect();
-        let why =
-            if ids.is_empty() && report.outcome == Outcome::Incomplete { report.reasons() } else { ids.join(", ") };
-        format!("{outcome}\t{why}")
+    /// The checks that count against it, or what could not be read.
+    fn why(&self, report: &Report) -> String {
+        let counting = report.findings.iter().filter(|finding| ci::counts(finding, self.strict));
+        let ids: Vec<&str> = counting.map(|finding| finding.check.id).collect();
+        if ids.is_empty() && report.outcome == Outcome::Incomplete { report.reasons() } else { ids.join(", ") }
     }
 }

@@ -124,14 +124,11 @@ impl AddOnText {
 
     /// What it is granted; `None` where a cluster is needed and not there.
     pub fn at(&self, home: Option<&Arn>) -> Option<AddOnGrant> {
-        let argument = match &self.argument {
-            Some(named) => Some(named.at(home)?),
-            None => None,
-        };
-        if self.policy.is_regional() && home.is_none() {
+        let AddOnRemoval { policy, argument } = self.removal(home)?;
+        if policy.is_regional() && home.is_none() {
             return None;
         }
-        Some(AddOnGrant { policy: self.policy, argument, home: home.cloned() })
+        Some(AddOnGrant { policy, argument, home: home.cloned() })
     }
 
     /// What is to be taken away; `None` where a cluster is needed and not there.

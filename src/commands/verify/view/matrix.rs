@@ -24,13 +24,12 @@ pub(super) fn table(reports: &[Report]) -> Table {
     columns.extend(GROUPS.iter().map(|(title, _)| Column::new(title).priority(5)));
     let mut table = Table::new(&columns);
     for report in reports {
-        let (word, tone) = match report.outcome {
-            Outcome::Ok => ("ok", Tone::Good),
-            Outcome::Warning => ("warning", Tone::Warn),
-            Outcome::Failed => ("failed", Tone::Bad),
-            Outcome::Incomplete => ("incomplete", Tone::Warn),
+        let tone = match report.outcome {
+            Outcome::Ok => Tone::Good,
+            Outcome::Warning | Outcome::Incomplete => Tone::Warn,
+            Outcome::Failed => Tone::Bad,
         };
-        let mut row = vec![Cell::new(report.title()), Cell::new(word).tone(tone)];
+        let mut row = vec![Cell::new(report.title()), Cell::new(report.outcome.word()).tone(tone)];
         row.extend(GROUPS.iter().map(|(_, links)| cell(report, links)));
         table.row(row);
     }

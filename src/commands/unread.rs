@@ -1,0 +1,38 @@
+//! What a command over several clusters could not read: it hides nothing else, and is the error at the end.
+
+use std::collections::BTreeSet;
+
+use super::shared::count;
+use crate::failure::{Code, Failure};
+
+/// What could not be read (`cluster blue`, `region eu-west-1`), and why.
+pub type Unread = (String, Failure);
+
+/// Hints that are shown of all of them.
+const HINTS: usize = 3;
+
+/// The failure of what could not be read, when there is such. `done`: what was to be done with it, `read` or `checked`.
+/// `nothing`: not one cluster of `clusters` was, and where all failed alike, so did the command.
+pub fn outcome(mut unread: Vec<Unread>, clusters: usize, nothing: bool, done: &str) -> Option<Failure> {
+    let first = unread.first()?.1.code;
+    let alike = unread.iter().all(|(_, failure)| failure.code == first);
+    let code = if alike && (nothing || first == Code::TimedOut) { first } else { Code::Failed };
+    let hints: BTreeSet<String> = unread.iter().flat_map(|(_, failure)| failure.hints.clone()).collect();
+    if unread.len() <= 1 {
+        let (what, failure) = unread.pop()?;
+        let failure = failure.context(format!("{what} could not be {done}"));
+        // The only one there is fails as it would by itself.
+        return Some(if clusters <= 1 { failure } else { Failure { code, ..failure } });
+    }
+    let regions = unread.iter().filter(|(what, _)| what.starts_with("region ")).count();
+    let which = match (unread.len() - regions, regions) {
+        (clusters, 0) => count(clusters, "cluster"),
+        (0, regions) => count(regions, "region"),
+        (clusters, regions) => format!("{} and {}", count(clusters, "cluster"), count(regions, "region")),
+    };
+    let mut failure = Failure::new(code, format!("{which} could not be {done}"));
+    for (what, why) in unread {
+        failure = failure.because(format!("{what}: {why}"));
+    }
+    Some(hints.into_iter().take(HINTS).fold(failure, Failure::hint))
+}
