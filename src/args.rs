@@ -30,7 +30,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "PROFILE")]
     pub profile: Option<String>,
     /// Connect to Kubernetes with this kubeconfig, instead of the cluster's endpoint and an EKS token
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
     /// Connect to Kubernetes with this kubeconfig context; also selects the cluster
     #[arg(long, global = true, value_name = "CONTEXT")]
@@ -41,14 +41,14 @@ pub struct Global {
     /// Print only data, warnings and errors
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Print more details (-vv: every service call)
+    /// Print more details, and each service call (-vv: the SDKs' log too)
     #[arg(long, short, global = true, action = ArgAction::Count)]
     pub verbose: u8,
     /// When to use color
-    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
+    #[arg(long, global = true, hide_short_help = true, value_enum, default_value_t = ColorChoice::Auto, value_name = "WHEN")]
     pub color: ColorChoice,
     /// Print progress line by line instead of progress bars
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub no_progress: bool,
     /// Time limit for the whole command
     #[arg(long, global = true, default_value = "5m", value_parser = duration, value_name = "DURATION")]

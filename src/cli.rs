@@ -1,6 +1,8 @@
 //! The clap root: global flags and the list of commands. Each command's own arguments live in its file in `commands`.
 
-use clap::{Parser, Subcommand};
+use std::fmt::Write as _;
+
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     args::Global,
@@ -80,4 +82,58 @@ pub enum Command {
     #[command(alias = "completion")]
     Completions(completions::Completions),
     Version(version::Version),
+}
+
+/// The commands by what people want to do, for the root help.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Everyday commands", &["associate", "disassociate", "list", "show", "recycle", "role", "policy"]),
+    ("Diagnose", &["verify", "explain", "wait"]),
+    ("Manifests", &["apply", "diff", "export", "schema"]),
+    ("Setup", &["agent", "iam-policy", "completions", "version", "help"]),
+];
+
+/// The command line with its root help in groups.
+pub fn command() -> clap::Command {
+    let mut root = Cli::command();
+    root.build();
+    let header = root.get_styles().get_header();
+    let literal = root.get_styles().get_literal();
+    let mut groups = String::new();
+    for (title, names) in GROUPS {
+        let _ = writeln!(groups, "{header}{title}:{header:#}");
+        for command in names.iter().filter_map(|name| root.find_subcommand(name)) {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            let _ = writeln!(groups, "  {literal}{:<12}{literal:#}  {about}", command.get_name());
+        }
+        groups.push('\n');
+    }
+    let template = format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{header}Options:{header:#}\n{{options}}{{after-help}}"
+    );
+    Cli::command().help_template(template)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let grouped: Vec<&str> = GROUPS.iter().flat_map(|(_, names)| names.iter().copied()).collect();
+        let unique: BTreeSet<&str> = grouped.iter().copied().collect();
+        assert_eq!(grouped.len(), unique.len());
+        let mut root = Cli::command();
+        root.build();
+        let there: BTreeSet<&str> = root.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(unique, there);
+    }
+
+    #[test]
+    fn the_short_help_fits_a_screen() {
+        let help = command().term_width(80).render_help().to_string();
+        assert!(help.lines().count() <= 50, "{help}");
+        assert!(help.lines().all(|line| line.len() <= 80), "{help}");
+    }
 }

@@ -6,6 +6,7 @@
 
 pub mod args;
 pub mod aws;
+pub mod calls;
 pub mod checks;
 pub mod cli;
 pub mod commands;
@@ -36,7 +37,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{CommandFactory, FromArgMatches, parser::ValueSource};
+use clap::{FromArgMatches, parser::ValueSource};
 use tokio::sync::{oneshot, watch};
 
 use crate::{
@@ -67,7 +68,7 @@ const KUBECTL_PLUGIN: &str = "kubectl-podid";
 /// Runs podid with these arguments, the program's name first.
 pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     let args: Vec<OsString> = args.collect();
-    let mut command = Cli::command();
+    let mut command = cli::command();
     // As kubectl's users call it, in usage lines and errors.
     if args.first().and_then(|name| Path::new(name).file_stem()).is_some_and(|name| name == KUBECTL_PLUGIN) {
         command = command.bin_name("kubectl podid");
@@ -110,6 +111,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     });
     ExitCode::from(code as u8)
 }
+
+/// How often is looked at what podid waits for.
+const TICK: Duration = Duration::from_millis(250);
 
 /// The main thread's stack, which commands were written for.
 const STACK: usize = 8 << 20;
@@ -179,15 +183,25 @@ fn drive(
         };
         tokio::select! {
             result = command => result,
+            never = tell_waits(term) => match never {},
             Ok(signal) = &mut second => Err(Failure::new(signal.code(), "stopped immediately: the outcome of calls in progress is unknown")),
         }
     });
+    term.waits_for(None);
     if deadline.wrote() {
         complete::forget();
     }
     // A prompt that still waits for a line must not hold the process.
     runtime.shutdown_background();
     result.map_err(|failure| if term.out_failed() && deadline.wrote() { unread(failure, term) } else { failure })
+}
+
+/// Tells which service is being waited for, once that takes longer than people expect.
+async fn tell_waits(term: &Term) -> std::convert::Infallible {
+    loop {
+        wait::pause(TICK).await;
+        term.waits_for(calls::longest());
+    }
 }
 
 /// stdout could not tell what was written: it is not lost, and the exit code does not say that nothing was done.

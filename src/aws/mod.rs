@@ -42,7 +42,7 @@ use error::credentials_failure;
 use limit::Limit;
 use pace::AdaptiveLimiter;
 use whole::TruncationCheck;
-use wire::{Endpoint, NoSuchHost};
+use wire::{Endpoint, NoSuchHost, Told};
 
 /// AWS for one profile and region. Clones share configuration, credentials and connections.
 #[derive(Debug, Clone)]
@@ -99,14 +99,18 @@ macro_rules! client {
     ($sdk:ident, $service:literal, $clock:expr, $loaded:expr) => {{
         let loaded = $loaded;
         let pace = AdaptiveLimiter::default();
+        let host = NoSuchHost::default();
         let (errors, endpoint) = ErrorContext::new($service, loaded);
+        let told = Told { service: $service, endpoint: errors.endpoint.clone() };
         let config = $sdk::config::Builder::from(&loaded.sdk)
             .interceptor(endpoint)
+            .interceptor(told)
+            .interceptor(host.clone())
             .interceptor(TruncationCheck)
             .interceptor($clock.clone())
             .interceptor(Limit)
             .interceptor(pace.clone())
-            .retry_classifier(NoSuchHost)
+            .retry_classifier(host)
             .retry_classifier(Limit)
             .retry_classifier(pace.clone())
             .build();

@@ -35,7 +35,7 @@ pub use self::{
     identity::{Identity, Source, identities},
     report::{Outcome, Report},
 };
-use crate::model::snapshot::Snapshot;
+use crate::model::{arn::last, snapshot::Snapshot};
 
 /// What one link's file offers.
 struct CheckGroup {
@@ -101,6 +101,11 @@ pub fn check(snapshot: &Snapshot) -> Report {
     let mut report = Report::new(snapshot.subject.clone(), findings, required);
     report.object.clone_from(&snapshot.only);
     report.containers = identities(snapshot);
+    if let Some(association) = snapshot.associated() {
+        let name = |arn: &str| last(arn).replace('\n', "\\n");
+        report.role = Some(name(&association.role_arn));
+        report.target_role = association.target_role_arn.as_deref().map(name);
+    }
     report
 }
 

@@ -1,7 +1,7 @@
 //! Evidence has ranks: what a session of Pod Identity proves is not overruled by what a rule predicts. A prediction that it
 //! contradicts becomes a warning.
 
-use super::{Finding, Link, Status};
+use super::{Finding, Link, Status, role::JUST_CREATED};
 use crate::model::{
     arn::last,
     have::Observed,
@@ -24,6 +24,14 @@ pub(super) fn weigh(snapshot: &Snapshot, findings: &mut [Finding]) {
     let logs = snapshot.logs.iter().filter(recent).filter(|log| proves(snapshot, log));
     let pods: Vec<&str> = logs.map(|log| log.pod.as_str()).collect();
     let live = live(snapshot);
+    if live || !pods.is_empty() {
+        // Whatever a new role may take to become known everywhere, it is known where it counts.
+        for finding in findings.iter_mut().filter(|finding| finding.check.id == JUST_CREATED.id) {
+            finding.status = Status::Ok;
+            finding.message = format!("{}; its credentials work already", finding.message);
+            finding.remedies.clear();
+        }
+    }
     for finding in findings.iter_mut().filter(|finding| finding.status == Status::Failed) {
         let by = match finding.check.link {
             Link::Override | Link::Network if pods.iter().any(|pod| concerns(&finding.subject, pod)) => {
@@ -61,7 +69,10 @@ mod tests {
     use super::*;
     use crate::{
         checks::named,
-        model::fixtures::{association, at, subject},
+        model::{
+            fixtures::{association, at, subject},
+            live::Live,
+        },
     };
 
     const ROLE: &str = "arn:aws:iam::111122223333:role/carts";
@@ -74,6 +85,19 @@ mod tests {
         let mut findings = vec![named(id).unwrap().fails(on, "it is in the way")];
         weigh(&snapshot, &mut findings);
         findings[0].status
+    }
+
+    #[test]
+    fn a_new_role_that_works_is_no_warning() {
+        let warned = |caller: Option<Answer>| {
+            let mut snapshot = Snapshot::unread(subject("carts/carts"), at(0), Arc::default());
+            snapshot.live = Some(Live { caller, ..Live::default() });
+            let mut findings = vec![JUST_CREATED.warns("role carts", "created 4 s ago")];
+            weigh(&snapshot, &mut findings);
+            findings[0].status
+        };
+        assert_eq!(warned(None), Status::Warning);
+        assert_eq!(warned(Some(Answer::Ok("arn:aws:sts::111122223333:assumed-role/carts/eks-x".into()))), Status::Ok);
     }
 
     #[test]

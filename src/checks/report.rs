@@ -31,6 +31,12 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What each container of its pods acts as.
     pub containers: Vec<Identity>,
+    /// Name of the association's role.
+    #[serde(skip)]
+    pub role: Option<String>,
+    /// Name of its target role.
+    #[serde(skip)]
+    pub target_role: Option<String>,
     /// Links of which something has to be known before anybody can say that the credentials work.
     #[serde(skip)]
     required: Vec<Link>,
@@ -91,6 +97,8 @@ impl Report {
             outcome: Outcome::Ok,
             findings,
             containers: Vec::new(),
+            role: None,
+            target_role: None,
             required,
         };
         report.outcome = report.judged();

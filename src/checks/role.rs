@@ -49,7 +49,7 @@ static OTHER_ACCOUNT: Check = Check {
     symptom: false,
 };
 
-static JUST_CREATED: Check = Check {
+pub(super) static JUST_CREATED: Check = Check {
     id: "role.just-created",
     link: Link::Role,
     title: "the role is so new that EKS may not see it yet",

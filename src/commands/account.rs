@@ -57,7 +57,7 @@ pub async fn carry_out(ctx: &Context, arn: &Arn, plan: Plan, changing: &Changing
     }
     if !plan.steps.is_empty() {
         let title = format!("Plan for role {} ({})", arn.name(), arn.account);
-        ctx.term.plan_steps(&title, &plan.steps, changing.dry_run || !changing.yes)?;
+        ctx.term.plan_steps(&[(&title, &plan.steps)], changing.dry_run || !changing.yes)?;
     }
     if changing.dry_run {
         render(ctx, arn, &Outcome::planned(&plan.steps))?;

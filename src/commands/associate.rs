@@ -24,7 +24,7 @@ use crate::{
     observe,
 };
 
-/// Associate a service account with an IAM role, and check that new pods get its credentials
+/// Associate a service account with an IAM role, and test it
 ///
 /// Plans whatever is missing: the agent, the service account, the role with its trust policy and permissions, and the
 /// association. Shows the plan, applies it, and waits until new pods get credentials. Running pods keep their old

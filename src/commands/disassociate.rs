@@ -34,7 +34,7 @@ use crate::{
     prove::{self, effective::Effective},
 };
 
-/// Delete associations, so that new pods get no credentials from them
+/// Delete associations
 ///
 /// podid also removes its own statement for the service account from the role's trust policy; other statements stay.
 /// Running pods keep their credentials until these expire, or until they are restarted (--recycle).

@@ -17,7 +17,7 @@ use crate::{
     output::Format,
 };
 
-/// Print the least-privilege permissions that the caller of a command needs
+/// Print the permissions that the caller of a command needs
 ///
 /// Without a command: of all commands. Prints the IAM policy, or with --rbac the Kubernetes roles and their bindings;
 /// no service is called. A cluster given by its ARN narrows the resources most; unknown values become wildcards.

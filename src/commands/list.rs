@@ -226,7 +226,7 @@ fn columns() -> Vec<Column> {
     vec![
         Column::new("NAMESPACE"),
         Column::new("SERVICE ACCOUNT"),
-        Column::new("ROLE").priority(4),
+        Column::new("ROLE"),
         Column::new("TARGET ROLE").priority(2),
         Column::new("OWNER").priority(1),
         Column::new("AGE").priority(3),

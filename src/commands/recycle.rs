@@ -39,7 +39,7 @@ use crate::{
     plan::{self, Plan, Refusal, Skipped, Step},
 };
 
-/// Restart (roll out again) the workloads that use service accounts, and watch the rollouts
+/// Restart the workloads that use service accounts
 ///
 /// Only new pods get the settings of an association; running pods never do. Deployments, StatefulSets, DaemonSets and
 /// Argo Rollouts are restarted in parallel, as `kubectl rollout restart` and the Argo plugin do it. A restart that is

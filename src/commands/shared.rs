@@ -105,11 +105,26 @@ pub async fn show_plan(ctx: &Context, plan: &Plan, changing: &Changing) -> Resul
 /// # Errors
 /// As [`show_plan`].
 pub async fn show_plan_for(ctx: &Context, plan: &Plan, changing: &Changing, consent: Confirmation) -> Result<()> {
+    let title = plan_title(ctx).await?;
+    let asked = is_read(ctx, changing, consent)?;
+    ctx.term.plan_steps(&[(&title, &plan.steps)], asked)
+}
+
+/// Whether the plan is shown even to who wants quiet: nobody says yes to what they did not see, and a dry run is there to be seen.
+///
+/// # Errors
+/// When no cluster is named.
+pub fn is_read(ctx: &Context, changing: &Changing, consent: Confirmation) -> Result<bool> {
+    Ok(changing.dry_run || !changing.yes && asks(ctx.target()?, consent))
+}
+
+/// What stands above a plan.
+///
+/// # Errors
+/// When the cluster cannot be read.
+pub async fn plan_title(ctx: &Context) -> Result<String> {
     let cluster = ctx.cluster().await?;
-    let title = format!("Plan for cluster {} ({}, {})", cluster.name, cluster.arn.account, cluster.arn.region);
-    // Nobody says yes to what they did not see, and a dry run is there to be seen.
-    let asked = changing.dry_run || !changing.yes && asks(ctx.target()?, consent);
-    ctx.term.plan_steps(&title, &plan.steps, asked)
+    Ok(format!("Plan for cluster {} ({}, {})", cluster.name, cluster.arn.account, cluster.arn.region))
 }
 
 /// Asks where asking is due; refuses where nobody can be asked.

@@ -33,7 +33,7 @@ use crate::{
     plan,
 };
 
-/// Show a service account with its association, role, trust policy, policies, workloads and pods
+/// Show a service account: association, role, policies and pods
 ///
 /// For a service account without an association, podid shows the credentials that its pods use instead. Each running
 /// pod is shown as injected, not injected, partly injected (with the containers that are not), or needs restart:

@@ -42,7 +42,7 @@ use crate::{
     ports::Kubernetes,
 };
 
-/// Check everything between a service account and its AWS credentials, and report each problem and its fix
+/// Find what keeps pods from AWS credentials, and how to fix it
 ///
 /// Checks the cluster, agent, nodes, association, service account, workload, pods, credentials that override those of
 /// Pod Identity, the credentials that the containers use, network, role, trust policy, permissions and target role.

@@ -30,7 +30,7 @@ use crate::{
     wait::Backoff,
 };
 
-/// Wait until a service account is ready to use, for scripts and Terraform
+/// Wait until a service account is ready to use
 ///
 /// ready: it is associated, and new pods get credentials. injected: it is associated, and all its running pods
 /// are injected; pods that are yet to be created count as not injected. agent: the agent is ready on the nodes where

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -41,10 +41,13 @@ use tower::{
 };
 
 use super::limit::{Answered, Limit, Limited};
-use crate::ports::TokenSource;
+use crate::{
+    calls::{Call, ended},
+    ports::TokenSource,
+};
 
 /// How long a TCP connection may take.
-const CONNECT: Duration = Duration::from_secs(10);
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// Marks a request that must go over a connection of its own, to this address when there is one.
 #[derive(Debug, Clone, Copy)]
@@ -180,12 +183,18 @@ impl Service<Request<Body>> for Switch {
                 Err(error) => return ready(Err(error.into())).boxed(),
             },
         };
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let name = format!("Kubernetes {} {}", request.method(), request.uri().path());
         let limit = Limit::of(request.uri());
-        wire.oneshot(request)
-            .inspect_ok(move |answer| tracing::debug!(%method, path, status = answer.status().as_u16(), "kubernetes"))
-            .map_ok(move |answer| answer.map(|body| Limited::new(body, limit)))
-            .boxed()
+        let server = request.uri().authority().map_or_else(String::new, |server| format!(" at https://{server}"));
+        async move {
+            let (began, _in_progress) = (Instant::now(), Call::begin(format!("the Kubernetes API{server}")));
+            let answer = wire.oneshot(request).await;
+            let status = answer.as_ref().map(|answer| answer.status().as_u16().to_string());
+            let outcome = status.unwrap_or_else(|_| "no response".to_owned());
+            ended(&name, &outcome, began, None);
+            Ok(answer?.map(|body| Limited::new(body, limit)))
+        }
+        .boxed()
     }
 }
 

@@ -5,6 +5,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{
     age::{age, rfc3339},
+    fit::Hidden,
     mask::visible,
     styles::{Paint, Tone},
     table::{Table, TableView},
@@ -96,12 +97,17 @@ impl Block {
 
     /// The text, with a line end.
     pub fn render(&self, view: &TableView) -> String {
+        self.render_noting(view, &mut Hidden::default())
+    }
+
+    /// The same, noting what the terminal is too narrow for.
+    pub fn render_noting(&self, view: &TableView, hidden: &mut Hidden) -> String {
         let mut out = String::new();
-        self.write(&mut out, 0, view);
+        self.write(&mut out, 0, view, hidden);
         out
     }
 
-    fn write(&self, out: &mut String, indent: usize, view: &TableView) {
+    fn write(&self, out: &mut String, indent: usize, view: &TableView, hidden: &mut Hidden) {
         let inline = |value: &Value| matches!(value, Value::Lines(..) | Value::Time(_));
         let keys = self.0.iter().filter(|(_, value)| inline(value)).map(|(key, _)| key.width() + 1).max().unwrap_or(0);
         let column = indent + keys + GAP;
@@ -123,14 +129,14 @@ impl Block {
                 }
                 Value::Section(block) => {
                     out.push('\n');
-                    block.write(out, indent + INDENT, view);
+                    block.write(out, indent + INDENT, view, hidden);
                 }
                 Value::Table(table) => {
                     out.push('\n');
                     let inner = indent + INDENT;
-                    // Between lines of text a header is needed, in a pipe too.
-                    let view = TableView { tsv: false, width: view.width.map(|w| w.saturating_sub(inner)), ..*view };
-                    for line in table.render(&view).lines() {
+                    let view = view.within_text();
+                    let view = TableView { width: view.width.map(|w| w.saturating_sub(inner)), ..view };
+                    for line in table.render_noting(&view, hidden).lines() {
                         out.push_str(&" ".repeat(inner));
                         out.push_str(line);
                         out.push('\n');
@@ -158,16 +164,27 @@ fn write_lines(out: &mut String, lines: &[String], tone: Tone, column: usize, wi
 
 /// Prose behind a prefix, whose width is `indent`: at a terminal of this width it goes on below itself.
 pub fn hanging(text: &str, indent: usize, width: Option<usize>) -> String {
-    let room = width.map(|width| width.saturating_sub(indent)).filter(|&room| room >= NARROW);
-    wrap(&visible(text), room).join(&format!("\n{}", " ".repeat(indent)))
+    hanging_after(text, indent, indent, width)
 }
 
-/// Breaks at spaces only, so that an id that is too long for the room still stands on one line.
-fn wrap(line: &str, room: Option<usize>) -> Vec<String> {
-    let Some(room) = room.filter(|&room| line.width() > room) else { return vec![line.to_owned()] };
+/// The same where the text begins behind a prefix of another width, `first`.
+pub fn hanging_after(text: &str, first: usize, indent: usize, width: Option<usize>) -> String {
+    let room = width.map(|width| width.saturating_sub(indent)).filter(|&room| room >= NARROW);
+    wrap_after(&visible(text), first.saturating_sub(indent), room).join(&format!("\n{}", " ".repeat(indent)))
+}
+
+/// Breaks at spaces only, and not within backticks: an id that is too long for the room still stands on one line, and a command can
+/// be copied.
+pub(super) fn wrap(line: &str, room: Option<usize>) -> Vec<String> {
+    wrap_after(line, 0, room)
+}
+
+/// The same with `taken` columns of the first line taken.
+fn wrap_after(line: &str, taken: usize, room: Option<usize>) -> Vec<String> {
+    let Some(room) = room.filter(|&room| taken + line.width() > room) else { return vec![line.to_owned()] };
     let mut lines = vec![String::new()];
-    for word in line.split(' ') {
-        let last = lines.last().map_or(0, |l| l.width());
+    for word in words(line) {
+        let last = lines.last().map_or(0, |l| l.width()) + if lines.len() == 1 { taken } else { 0 };
         match lines.last_mut() {
             Some(current) if current.is_empty() => current.push_str(word),
             Some(current) if last + 1 + word.width() <= room => {
@@ -178,6 +195,23 @@ fn wrap(line: &str, room: Option<usize>) -> Vec<String> {
         }
     }
     lines
+}
+
+/// What stands between spaces outside of backticks. A backtick without its twin is a character like any other.
+fn words(line: &str) -> Vec<&str> {
+    let (mut words, mut begun, mut quoted) = (Vec::new(), 0, false);
+    for (at, c) in line.char_indices() {
+        match c {
+            '`' => quoted = !quoted && line[at + 1..].contains('`'),
+            ' ' if !quoted => {
+                words.push(&line[begun..at]);
+                begun = at + 1;
+            }
+            _ => {}
+        }
+    }
+    words.push(&line[begun..]);
+    words
 }
 
 #[cfg(test)]
@@ -193,6 +227,7 @@ mod tests {
             relative: width.is_some(),
             now: "2026-11-23T12:00:00Z".parse().unwrap(),
             paint: Paint { color: false },
+            unicode: true,
         }
     }
 
@@ -248,6 +283,15 @@ mod tests {
     }
 
     #[test]
+    fn commands_are_never_broken() {
+        let text = "run `podid associate carts/carts --role eks-workshop-carts` and wait; a ` alone breaks nothing";
+        assert_eq!(
+            wrap(text, Some(30)),
+            ["run", "`podid associate carts/carts --role eks-workshop-carts`", "and wait; a ` alone breaks", "nothing",]
+        );
+    }
+
+    #[test]
     fn ids_are_never_broken() {
         for width in 1..120 {
             let text = block().render(&view(Some(width)));
@@ -256,7 +300,7 @@ mod tests {
                     "arn:aws:iam::111122223333:role/podid/eks-workshop-carts-carts-1a2b3c4d-with-a-long-name\n"
                 )
             );
-            assert!(text.contains("carts-5d9c7b8f6-abcde"));
+            assert!(width < 60 || text.contains("carts-5d9c7b8f6-abcde"), "{text}");
         }
     }
 }

@@ -5,31 +5,34 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{
+    block::hanging_after,
     json,
     mask::credentials,
     styles::{Paint, Tone},
 };
 use crate::failure::{Code, Failure};
 
-/// The text at a terminal or in a log. Empty for a failure that has nothing to say but its exit code.
-pub fn text(failure: &Failure, paint: Paint) -> String {
+/// The text at a terminal of this width, or in a log. Empty for a failure that has nothing to say but its exit code.
+pub fn text(failure: &Failure, paint: Paint, width: Option<usize>) -> String {
     let mut out = String::new();
+    let push = |out: &mut String, label, tone, indent, text: &str| {
+        self::push(out, (label, paint.paint(tone, label)), indent, text, width);
+    };
     if !failure.message.is_empty() {
-        push(&mut out, &paint.paint(Tone::Bad, "error"), "", &failure.message);
+        push(&mut out, "error", Tone::Bad, "", &failure.message);
         for cause in causes(failure) {
-            push(&mut out, "caused by", "  ", &cause);
+            push(&mut out, "caused by", Tone::Plain, "  ", &cause);
         }
         if let Some(id) = failure.service.as_ref().and_then(|s| s.request_id.as_deref()) {
-            push(&mut out, "request id", "  ", id);
-        }
-        if !failure.hints.is_empty() {
-            out.push('\n');
+            push(&mut out, "request id", Tone::Plain, "  ", id);
         }
     }
+    let mut hints = String::new();
     for hint in &failure.hints {
-        push(&mut out, &paint.paint(Tone::Accent, "hint"), "", hint);
+        push(&mut hints, "hint", Tone::Accent, "", hint);
     }
-    out
+    let gap = if out.is_empty() || hints.is_empty() { "" } else { "\n" };
+    format!("{out}{gap}{hints}")
 }
 
 /// `{"error":{"code","message","requestId","hints"}}` on one line, so that it can be told from the lines before it.
@@ -100,13 +103,15 @@ fn causes(failure: &Failure) -> Vec<String> {
     causes
 }
 
-/// `label: text`, the lines after the first indented under it.
-fn push(out: &mut String, label: &str, indent: &str, text: &str) {
+/// `label: text`, the lines after the first indented under it. The label is given plain and painted.
+fn push(out: &mut String, (label, painted): (&str, String), indent: &str, text: &str, width: Option<usize>) {
     let text = credentials(text);
     let mut lines = text.trim_end().lines();
-    let _ = writeln!(out, "{indent}{label}: {}", lines.next().unwrap_or_default());
+    let under = indent.len() + 2;
+    let first = lines.next().unwrap_or_default();
+    let _ = writeln!(out, "{indent}{painted}: {}", hanging_after(first, indent.len() + label.len() + 2, under, width));
     for line in lines {
-        out.push_str(format!("{indent}  {line}").trim_end());
+        out.push_str(format!("{}{}", " ".repeat(under), hanging_after(line, under, under, width)).trim_end());
         out.push('\n');
     }
 }

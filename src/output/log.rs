@@ -9,7 +9,7 @@ use super::{Term, mask::mask};
 /// What each `-v` shows. RUST_LOG is not read: it could turn on what must not be seen.
 const LEVELS: [&str; 3] = [
     "off",
-    "podid=debug,podid::k8s::wire=off",
+    "podid=debug",
     // Off: request and response in full, signing, and configuration lines quoted from files with keys in them.
     "podid=trace,aws_config=debug,aws_runtime=debug,aws_smithy_runtime=debug,kube_client=debug,\
      aws_config::credential_process=off,aws_config::profile=off,aws_runtime::env_config=off,aws_sigv4=off",
@@ -24,6 +24,8 @@ pub fn init_logging(term: &Term) {
         // The writer escapes escapes.
         .with_ansi(false)
         .without_time()
+        .with_level(term.verbosity() > 1)
+        .with_target(term.verbosity() > 1)
         .try_init();
 }
 

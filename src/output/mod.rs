@@ -5,6 +5,7 @@ pub mod block;
 mod choices;
 pub mod diff;
 pub mod error;
+pub mod fit;
 mod gate;
 pub mod json;
 pub mod log;
@@ -16,13 +17,14 @@ pub mod prompt;
 pub mod streams;
 pub mod styles;
 pub mod table;
+mod waiting;
 
 use std::{
     fmt,
     io::{self, BufRead, BufReader, Write},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -33,21 +35,20 @@ use serde::Serialize;
 pub use self::{
     block::Block,
     choices::{Ci, ColorChoice, Format, Output, TermSettings},
+    fit::Hidden,
     log::init_logging,
-    plan::{PlanLine, Sign, render_plan},
+    plan::{PlanLine, Sign},
     progress::Progress,
     prompt::Answer,
     streams::Streams,
     styles::{Glyph, Paint, Tone},
     table::{Cell, Column, Table, TableView},
 };
-use crate::{
-    failure::{Failure, Result},
-    plan::Step,
-};
+use crate::failure::{Failure, Result};
 #[cfg(test)]
 pub(crate) use gate::has_command as is_command;
 use gate::{Commands, Gate};
+use waiting::Waiting;
 
 /// The terminal, or what stands in for it. Cheap to clone.
 #[derive(Clone)]
@@ -64,6 +65,11 @@ struct Inner {
     /// What was done and not printed, as `--quiet` asks.
     unsaid: Mutex<Vec<String>>,
     bars: OnceLock<MultiProgress>,
+    /// How many lines of progress there are now.
+    live: AtomicUsize,
+    waiting: Mutex<Waiting>,
+    /// The plan that was shown last with every document in full, when that is more than was shown.
+    full_plan: Mutex<Option<String>>,
 }
 
 impl fmt::Debug for Term {
@@ -103,6 +109,9 @@ impl Term {
             out_failed: AtomicBool::new(false),
             unsaid: Mutex::default(),
             bars: OnceLock::new(),
+            live: AtomicUsize::new(0),
+            waiting: Mutex::default(),
+            full_plan: Mutex::default(),
         }))
     }
 
@@ -256,12 +265,25 @@ impl Term {
 
     /// Writes a table.
     pub fn emit_table(&self, table: &Table) -> Result<()> {
-        self.emit(&table.render(&self.table_view()))
+        let mut hidden = Hidden::default();
+        self.emit(&table.render_noting(&self.table_view(), &mut hidden))?;
+        self.tell_hidden(&hidden);
+        Ok(())
     }
 
     /// Writes a block of keys and values.
     pub fn emit_block(&self, block: &Block) -> Result<()> {
-        self.emit(&block.render(&self.table_view()))
+        let mut hidden = Hidden::default();
+        self.emit(&block.render_noting(&self.table_view(), &mut hidden))?;
+        self.tell_hidden(&hidden);
+        Ok(())
+    }
+
+    /// Says what the terminal was too narrow for.
+    fn tell_hidden(&self, hidden: &Hidden) {
+        if let Some(note) = hidden.note() {
+            self.note(note);
+        }
     }
 
     /// Writes a result as `--output` asks: the document, the table, or the names.
@@ -293,10 +315,16 @@ impl Term {
             relative: self.0.streams.out_tty && !wide,
             now: self.now(),
             paint: self.out_paint(),
+            unicode: self.0.streams.unicode,
         }
     }
 
     // Talk.
+
+    /// How wide talk may be; `None` is unlimited.
+    fn talk_width(&self) -> Option<usize> {
+        self.0.streams.width.filter(|_| self.0.streams.err_tty)
+    }
 
     /// Says what is going on. Quiet: nothing.
     pub fn status(&self, text: impl fmt::Display) {
@@ -340,7 +368,7 @@ impl Term {
     /// Says why the command failed, as `--output` asks; also when quiet. Once, at the end.
     pub fn error(&self, failure: &Failure) {
         if !self.is_structured() {
-            self.say(&error::text(failure, self.err_paint()));
+            self.say(&error::text(failure, self.err_paint(), self.talk_width()));
         } else if !failure.message.is_empty() {
             self.say(&error::document(failure));
         }
@@ -351,27 +379,14 @@ impl Term {
         Progress::new(self, &subject.into())
     }
 
-    /// Shows a plan. Quiet: nothing, unless it is going to be asked about: nobody says yes to what they did not see.
-    pub fn plan(&self, title: &str, lines: &[PlanLine], asked: bool) {
-        if asked || !self.is_quiet() {
-            self.say(&render_plan(title, lines, self.has_glyphs(), self.err_paint()));
-        }
-    }
-
-    /// Shows the plan of these steps as [`Term::plan`] does; new documents are shown with `-v`.
-    pub fn plan_steps(&self, title: &str, steps: &[Step], asked: bool) -> Result<()> {
-        let lines: Vec<PlanLine> =
-            steps.iter().map(|step| PlanLine::of(step, self.verbosity() > 0)).collect::<Result<_>>()?;
-        self.plan(title, &lines, asked);
-        Ok(())
-    }
-
     fn labelled(&self, tone: Tone, label: &str, text: &str) {
         let text = mask::credentials(text);
+        let width = self.talk_width();
         let mut lines = text.lines();
-        let mut out = format!("{}: {}\n", self.err_paint().paint(tone, label), lines.next().unwrap_or_default());
+        let first = block::hanging_after(lines.next().unwrap_or_default(), label.len() + 2, 2, width);
+        let mut out = format!("{}: {first}\n", self.err_paint().paint(tone, label));
         for line in lines {
-            out.push_str(format!("  {line}").trim_end());
+            out.push_str(format!("  {}", block::hanging(line, 2, width)).trim_end());
             out.push('\n');
         }
         self.say(&out);

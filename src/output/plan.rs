@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    diff,
+    Term,
+    block::hanging,
+    diff, lock,
     mask::visible,
     styles::{Paint, Tone},
 };
@@ -97,8 +99,23 @@ impl PlanLine {
     }
 }
 
+/// How a plan is to look.
+#[derive(Debug, Clone, Copy)]
+struct PlanView {
+    /// Signs beyond ASCII can be shown.
+    pub unicode: bool,
+    /// Colors.
+    pub paint: Paint,
+    /// Of the terminal; `None` is unlimited.
+    pub width: Option<usize>,
+}
+
+/// How far the text of a step, and what goes on below it, stands from the left.
+const INDENT: usize = 4;
+
 /// The plan under its title, as in `Plan for cluster prod (111122223333, us-west-2)`.
-pub fn render_plan(title: &str, lines: &[PlanLine], unicode: bool, paint: Paint) -> String {
+fn render_plan(title: &str, lines: &[PlanLine], view: PlanView) -> String {
+    let PlanView { unicode, paint, width } = view;
     let title = visible(title);
     if lines.is_empty() {
         return format!("{title}: nothing to do\n");
@@ -106,7 +123,7 @@ pub fn render_plan(title: &str, lines: &[PlanLine], unicode: bool, paint: Paint)
     let mut out = format!("{}\n", paint.paint(Tone::Strong, format_args!("{title}:")));
     for line in lines {
         let sign = paint.paint(line.sign.tone(), line.sign.text(unicode));
-        let _ = writeln!(out, "  {sign} {}", flat(&line.text, unicode));
+        let _ = writeln!(out, "  {sign} {}", hanging(&flat(&line.text, unicode), INDENT, width));
         for detail in line.detail.iter().flat_map(|d| d.lines()) {
             let detail = paint.paint(diff_tone(detail), flat(detail, unicode));
             out.push_str(format!("      {detail}").trim_end());
@@ -114,6 +131,17 @@ pub fn render_plan(title: &str, lines: &[PlanLine], unicode: bool, paint: Paint)
         }
     }
     out
+}
+
+/// `Plan: 3 to create, 1 to change, 0 to delete`, and `1 to restart` where there is one.
+fn totals(lines: &[PlanLine]) -> String {
+    let of = |sign| lines.iter().filter(|line| line.sign == sign).count();
+    let restarts = match of(Sign::Restart) {
+        0 => String::new(),
+        n => format!(", {n} to restart"),
+    };
+    let (create, change, delete) = (of(Sign::Create), of(Sign::Update), of(Sign::Delete));
+    format!("Plan: {create} to create, {change} to change, {delete} to delete{restarts}")
 }
 
 /// Arrows become ASCII where the terminal may not show them.
@@ -132,10 +160,65 @@ pub(super) fn diff_tone(line: &str) -> Tone {
     }
 }
 
+impl Term {
+    /// Writes a plan as data.
+    pub fn emit_plan(&self, title: &str, lines: &[PlanLine]) -> Result<()> {
+        let width = self.0.streams.width.filter(|_| self.0.streams.out_tty);
+        self.emit(&render_plan(title, lines, PlanView { unicode: self.has_glyphs(), paint: self.out_paint(), width }))
+    }
+
+    /// Shows steps under their titles, and how many there are in all; new documents are shown with `-v`. Quiet: nothing, unless it is
+    /// going to be asked about: nobody says yes to what they did not see.
+    pub fn plan_steps(&self, sections: &[(&str, &[Step])], asked: bool) -> Result<()> {
+        if self.is_quiet() && !asked {
+            return Ok(());
+        }
+        let shown = self.plan_text(sections, self.verbosity() > 0)?;
+        let full = self.plan_text(sections, true)?;
+        self.say(&shown);
+        *lock(&self.0.full_plan) = (full != shown).then_some(full);
+        Ok(())
+    }
+
+    fn plan_text(&self, sections: &[(&str, &[Step])], all: bool) -> Result<String> {
+        let (mut text, mut shown) = (String::new(), Vec::new());
+        for (title, steps) in sections {
+            let lines: Vec<PlanLine> = steps.iter().map(|step| PlanLine::of(step, all)).collect::<Result<_>>()?;
+            text.push_str(&render_plan(title, &lines, self.plan_view()));
+            shown.extend(lines);
+        }
+        Ok(format!("{text}{}\n", totals(&shown)))
+    }
+
+    /// How plans look on stderr.
+    fn plan_view(&self) -> PlanView {
+        PlanView { unicode: self.has_glyphs(), paint: self.err_paint(), width: self.talk_width() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::document::Document;
+
+    fn view(unicode: bool) -> PlanView {
+        PlanView { unicode, paint: Paint { color: false }, width: None }
+    }
+
+    #[test]
+    fn steps_are_counted() {
+        assert_eq!(totals(&lines()), "Plan: 2 to create, 1 to change, 1 to delete, 1 to restart");
+        assert_eq!(totals(&lines()[..1]), "Plan: 1 to create, 0 to change, 0 to delete");
+    }
+
+    #[test]
+    fn long_lines_go_on_below_themselves() {
+        insta::assert_snapshot!(render_plan("Plan", &lines()[4..], PlanView { width: Some(40), ..view(true) }), @"
+        Plan:
+          ↻ restart deployment/carts (2
+            replicas, RollingUpdate)
+        ");
+    }
 
     fn lines() -> Vec<PlanLine> {
         vec![
@@ -149,8 +232,7 @@ mod tests {
 
     #[test]
     fn with_signs() {
-        let text =
-            render_plan("Plan for cluster prod (111122223333, us-west-2)", &lines(), true, Paint { color: false });
+        let text = render_plan("Plan for cluster prod (111122223333, us-west-2)", &lines(), view(true));
         insta::assert_snapshot!(text, @r#"
         Plan for cluster prod (111122223333, us-west-2):
           + create role eks-workshop-carts-carts-1a2b3c4d (path /podid/)
@@ -183,16 +265,13 @@ mod tests {
 
     #[test]
     fn in_ascii() {
-        let text = render_plan("Plan", &lines(), false, Paint { color: false });
+        let text = render_plan("Plan", &lines(), view(false));
         assert!(text.is_ascii(), "{text}");
         assert!(text.contains("  * restart deployment/carts") && text.contains("carts/carts -> eks"), "{text}");
     }
 
     #[test]
     fn empty() {
-        assert_eq!(
-            render_plan("Plan for cluster a", &[], true, Paint { color: true }),
-            "Plan for cluster a: nothing to do\n"
-        );
+        assert_eq!(render_plan("Plan for cluster a", &[], view(true)), "Plan for cluster a: nothing to do\n");
     }
 }

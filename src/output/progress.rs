@@ -3,7 +3,10 @@
 //! Never a percentage: nobody knows how long a cluster takes, so a line shows counts and the time that went by.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -26,6 +29,8 @@ struct Line {
     bar: Option<ProgressBar>,
     /// Every change becomes a line of its own.
     lines: bool,
+    /// It counts among the terminal's lines of progress.
+    live: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -50,10 +55,18 @@ impl State {
 impl Progress {
     pub(super) fn new(term: &Term, subject: &str) -> Self {
         let shown = !term.is_quiet();
-        let bars = shown && !term.0.settings.no_progress && term.0.streams.movable && !term.0.streams.ci;
+        let bars = shown && term.draws_bars();
         let subject = visible(subject);
         let bar = bars.then(|| spinner(term, &subject));
-        let line = Line { term: term.clone(), subject, state: Mutex::default(), bar, lines: shown && !bars };
+        let line = Line {
+            term: term.clone(),
+            subject,
+            state: Mutex::default(),
+            bar,
+            lines: shown && !bars,
+            live: AtomicBool::new(true),
+        };
+        term.0.live.fetch_add(1, Ordering::Relaxed);
         Self(Arc::new(line))
     }
 
@@ -106,6 +119,9 @@ impl Progress {
 
 impl Line {
     fn remove(&self) {
+        if self.live.swap(false, Ordering::Relaxed) {
+            self.term.0.live.fetch_sub(1, Ordering::Relaxed);
+        }
         if let (Some(bar), Some(bars)) = (&self.bar, self.term.0.bars.get()) {
             bar.finish_and_clear();
             bars.remove(bar);
@@ -120,19 +136,33 @@ impl Drop for Line {
 }
 
 fn spinner(term: &Term, subject: &str) -> ProgressBar {
-    let bars = term.0.bars.get_or_init(|| {
-        // A test's terminal is not the process's: there the spinner turns unseen.
-        let target =
-            if term.0.streams.now.is_some() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        MultiProgress::with_draw_target(target)
-    });
-    let unicode = term.has_glyphs();
-    let style = ProgressStyle::with_template("{spinner} {prefix}: {msg} ({elapsed})")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
-        .tick_chars(if unicode { "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ " } else { "|/-\\ " });
-    let bar = bars.add(ProgressBar::new_spinner().with_style(style).with_prefix(term.plain(subject)));
-    bar.enable_steady_tick(Duration::from_millis(120));
+    let bar = term.bar("{spinner} {prefix}: {msg} ({elapsed})").with_prefix(term.plain(subject));
+    bar.enable_steady_tick(STEADY);
     bar
+}
+
+/// How often a spinner turns.
+pub(super) const STEADY: Duration = Duration::from_millis(120);
+
+impl Term {
+    /// Whether progress is drawn, rather than told line by line.
+    pub(super) fn draws_bars(&self) -> bool {
+        !self.0.settings.no_progress && self.0.streams.movable && !self.0.streams.ci
+    }
+
+    /// A spinner below the others.
+    pub(super) fn bar(&self, template: &str) -> ProgressBar {
+        let bars = self.0.bars.get_or_init(|| {
+            // A test's terminal is not the process's: there the spinner turns unseen.
+            let target =
+                if self.0.streams.now.is_some() { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+            MultiProgress::with_draw_target(target)
+        });
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_spinner())
+            .tick_chars(if self.has_glyphs() { "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏ " } else { "|/-\\ " });
+        bars.add(ProgressBar::new_spinner().with_style(style))
+    }
 }
 
 #[cfg(test)]

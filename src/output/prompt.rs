@@ -16,10 +16,21 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Asks `question [y/N]`. The caller makes sure that [`Term::can_prompt`].
+    /// Asks `question [y/N]`; `d` shows the whole plan first, where not all of it was shown. The caller makes sure that
+    /// [`Term::can_prompt`].
     pub async fn ask(term: &Term, question: &str) -> Self {
-        let answer = answer(term, &format!("{} [y/N] ", visible(question))).await;
-        answer.is_some_and(|a| matches!(a.to_ascii_lowercase().as_str(), "y" | "yes")).into()
+        loop {
+            let more = lock(&term.0.full_plan).is_some();
+            let choices = if more { "[y/N, d shows new documents in full]" } else { "[y/N]" };
+            let Some(answer) = answer(term, &format!("{} {choices} ", visible(question))).await else {
+                return Self::No;
+            };
+            match (answer.to_ascii_lowercase().as_str(), lock(&term.0.full_plan).take_if(|_| is_details(&answer))) {
+                (_, Some(plan)) => term.say(&plan),
+                ("y" | "yes", None) => return Self::Yes,
+                _ => return Self::No,
+            }
+        }
     }
 
     /// Asks for a name to be typed: for what cannot be undone. `what` says which name, as in `cluster name`.
@@ -38,6 +49,10 @@ impl From<bool> for Answer {
     fn from(yes: bool) -> Self {
         if yes { Self::Yes } else { Self::No }
     }
+}
+
+fn is_details(answer: &str) -> bool {
+    matches!(answer.to_ascii_lowercase().as_str(), "d" | "diff" | "details")
 }
 
 /// The answer without spaces around it; `None` at the end of the input.
@@ -81,6 +96,27 @@ mod tests {
             let end = if input.is_empty() { "\n" } else { "" };
             assert_eq!(term.stderr(), format!("apply 3 changes? [y/N] {end}"));
         }
+    }
+
+    #[tokio::test]
+    async fn the_whole_plan_is_one_answer_away() {
+        let trust = crate::model::document::Document(serde_json::json!({ "Version": "2012-10-17" }));
+        let step = crate::plan::Step::PutPolicy {
+            role: "carts".into(),
+            name: "carts".into(),
+            before: None,
+            after: trust,
+            holder: crate::plan::RoleOwnership::Own,
+        };
+        let term = Term::test(true, true, 80);
+        term.plan_steps(&[("Plan", &[step])], true).unwrap();
+        assert!(!term.stderr().contains("2012-10-17"), "{}", term.stderr());
+        term.set_input(Box::new(Cursor::new("d\ny\n")));
+        assert!(Answer::ask(&term, "apply it?").await.given());
+        let said = term.stderr();
+        let (before, after) = said.split_once("[y/N, d shows new documents in full]").unwrap();
+        assert!(!before.contains("2012-10-17") && after.contains("2012-10-17"), "{said}");
+        assert!(after.ends_with("apply it? [y/N] "), "{said}");
     }
 
     #[tokio::test]

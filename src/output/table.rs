@@ -1,4 +1,4 @@
-//! Tables: fitted to a terminal by dropping columns, never by breaking an id; TSV with full values in a pipe.
+//! Tables: fitted to a terminal by shortening long values and then hiding columns; TSV with full values in a pipe.
 
 use comfy_table::{CellAlignment, ContentArrangement, TableStyle};
 use jiff::Timestamp;
@@ -6,6 +6,8 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{
     age::{age, rfc3339},
+    block::wrap,
+    fit::{self, Hidden, Want},
     mask::visible,
     styles::{Paint, Tone},
 };
@@ -20,15 +22,16 @@ pub struct Column {
     priority: u8,
     wide_only: bool,
     right: bool,
+    prose: bool,
 }
 
 impl Column {
-    /// An essential column: never dropped.
+    /// An essential column: never hidden.
     pub const fn new(header: &'static str) -> Self {
-        Self { header, priority: u8::MAX, wide_only: false, right: false }
+        Self { header, priority: u8::MAX, wide_only: false, right: false, prose: false }
     }
 
-    /// May be dropped at a narrow terminal; the lowest priority goes first, of equals the one further right.
+    /// May be hidden at a narrow terminal; the lowest priority goes first, of equals the one further right.
     #[must_use]
     pub const fn priority(mut self, priority: u8) -> Self {
         self.priority = priority;
@@ -39,6 +42,13 @@ impl Column {
     #[must_use]
     pub const fn wide(mut self) -> Self {
         self.wide_only = true;
+        self
+    }
+
+    /// Sentences: wrapped in their column rather than shortened.
+    #[must_use]
+    pub const fn prose(mut self) -> Self {
+        self.prose = true;
         self
     }
 
@@ -59,7 +69,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Text, shown whole or not at all.
+    /// Text, whole in a pipe and with `-o wide`; at a narrow terminal its middle may be left out.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), ..Self::default() }
     }
@@ -134,6 +144,7 @@ pub(super) fn one_line(text: &str) -> String {
 
 /// How a table is to look; made by [`Term`](super::Term).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the screen")]
 pub struct TableView {
     /// Every column, wide ones too.
     pub wide: bool,
@@ -147,6 +158,16 @@ pub struct TableView {
     pub now: Timestamp,
     /// Colors.
     pub paint: Paint,
+    /// The terminal shows `…`.
+    pub unicode: bool,
+}
+
+impl TableView {
+    /// The same for a table between lines of text: it has a header in a pipe too, and all its values.
+    #[must_use]
+    pub fn within_text(self) -> Self {
+        Self { tsv: false, width: self.width.filter(|_| !self.tsv), ..self }
+    }
 }
 
 /// Rows under columns.
@@ -177,12 +198,17 @@ impl Table {
 
     /// The text, with a line end; empty without rows: a header over nothing is noise.
     pub fn render(&self, view: &TableView) -> String {
+        self.render_noting(view, &mut Hidden::default())
+    }
+
+    /// The same, noting what the terminal is too narrow for.
+    pub fn render_noting(&self, view: &TableView, hidden: &mut Hidden) -> String {
         if self.rows.is_empty() {
             return String::new();
         }
         let mut shown: Vec<usize> =
             (0..self.columns.len()).filter(|&i| view.wide || !self.columns[i].wide_only).collect();
-        let texts: Vec<Vec<String>> =
+        let mut texts: Vec<Vec<String>> =
             self.rows.iter().map(|row| row.iter().map(|cell| cell.show(view)).collect()).collect();
         if view.tsv {
             return texts.iter().fold(String::new(), |mut out, row| {
@@ -195,35 +221,48 @@ impl Table {
         if !view.wide {
             // A column in which no row has anything says nothing on a screen.
             shown.retain(|&i| {
-                self.columns[i].priority == u8::MAX
+                let column = &self.columns[i];
+                column.priority == u8::MAX && !column.prose
                     || self.rows.iter().any(|row| !row[i].text.is_empty() || row[i].time.is_some())
             });
         }
         if let Some(width) = view.width
             && !view.wide
         {
-            self.fit(&mut shown, &texts, width);
+            self.fit(&mut shown, &mut texts, width, view.unicode, hidden);
         }
         self.draw(&shown, &texts, view.paint)
     }
 
-    /// Drops columns until the rest fits, or only essential ones are left.
-    fn fit(&self, shown: &mut Vec<usize>, texts: &[Vec<String>], width: usize) {
-        let widths: Vec<usize> = (0..self.columns.len())
-            .map(|i| texts.iter().map(|row| row[i].width()).max().unwrap_or(0).max(self.columns[i].header.width()))
-            .collect();
-        loop {
-            let total = shown.iter().map(|&i| widths[i]).sum::<usize>() + GAP * shown.len().saturating_sub(1);
-            let lowest = shown
-                .iter()
-                .enumerate()
-                .filter(|&(_, &i)| self.columns[i].priority < u8::MAX)
-                .min_by_key(|&(at, &i)| (self.columns[i].priority, std::cmp::Reverse(at)));
-            match lowest {
-                Some((at, _)) if total > width => shown.remove(at),
-                _ => return,
+    /// Shortens values and hides columns until the rest fits, as far as that is possible.
+    fn fit(&self, shown: &mut Vec<usize>, texts: &mut [Vec<String>], width: usize, unicode: bool, hidden: &mut Hidden) {
+        let wants = shown.iter().map(|&i| {
+            let column = &self.columns[i];
+            let header = column.header.width();
+            Want {
+                natural: texts.iter().map(|row| row[i].width()).max().unwrap_or(0).max(header),
+                header,
+                priority: column.priority,
+                rigid: column.right || self.rows.iter().any(|row| row[i].time.is_some()),
+            }
+        });
+        let widths = fit::fit(&wants.collect::<Vec<_>>(), GAP, width);
+        for (&i, room) in shown.iter().zip(&widths) {
+            let Some(room) = *room else {
+                hidden.columns.push(self.columns[i].header);
+                continue;
             };
+            for text in texts.iter_mut().map(|row| &mut row[i]).filter(|text| text.width() > room) {
+                if self.columns[i].prose {
+                    *text = wrap(text, Some(room)).join("\n");
+                } else {
+                    *text = fit::shorten(text, room, unicode);
+                    hidden.shortened = true;
+                }
+            }
         }
+        let mut widths = widths.iter();
+        shown.retain(|_| widths.next().is_some_and(Option::is_some));
     }
 
     fn draw(&self, shown: &[usize], texts: &[Vec<String>], paint: Paint) -> String {
@@ -260,7 +299,7 @@ mod tests {
     fn table() -> Table {
         let mut table = Table::new(&[
             Column::new("service account"),
-            Column::new("role").priority(90),
+            Column::new("role"),
             Column::new("pods").priority(20).right(),
             Column::new("age").priority(10),
             Column::new("arn").wide(),
@@ -285,6 +324,7 @@ mod tests {
             relative: true,
             now: "2026-11-23T12:00:00Z".parse().unwrap(),
             paint: Paint { color: false },
+            unicode: true,
         }
     }
 
@@ -298,17 +338,43 @@ mod tests {
     }
 
     #[test]
-    fn drops_the_least_first_and_never_breaks() {
-        insta::assert_snapshot!(table().render(&view(58)), @r"
-        SERVICE ACCOUNT  ROLE                               PODS
-        carts/carts      eks-workshop-carts-carts-1a2b3c4d    12
-        orders/orders    -                                     3
+    fn long_values_are_shortened_before_columns_are_hidden() {
+        let mut hidden = Hidden::default();
+        insta::assert_snapshot!(table().render_noting(&view(55), &mut hidden), @"
+        SERVICE ACCOUNT  ROLE                         PODS  AGE
+        carts/carts      eks-workshop-…arts-1a2b3c4d    12  3m
+        orders/orders    -                               3  -
         ");
-        insta::assert_snapshot!(table().render(&view(5)), @r"
-        SERVICE ACCOUNT
-        carts/carts
-        orders/orders
+        assert_eq!(hidden, Hidden { columns: vec![], shortened: true });
+        let mut hidden = Hidden::default();
+        insta::assert_snapshot!(table().render_noting(&view(40), &mut hidden), @"
+        SERVICE ACCOUNT  ROLE
+        carts/carts      eks-worksho…ts-1a2b3c4d
+        orders/orders    -
         ");
+        assert_eq!(hidden, Hidden { columns: vec!["pods", "age"], shortened: true });
+        let mut hidden = Hidden::default();
+        insta::assert_snapshot!(table().render_noting(&TableView { unicode: false, ..view(5) }, &mut hidden), @"
+        SERVICE ACCOUNT  ROLE
+        carts/carts      eks-w..b3c4d
+        orders/orders    -
+        ");
+        assert_eq!(hidden, Hidden { columns: vec!["pods", "age"], shortened: true });
+    }
+
+    #[test]
+    fn prose_is_wrapped_in_its_column() {
+        let mut table = Table::new(&[Column::new("node"), Column::new("reason").priority(1).prose()]);
+        table.row(["ip-10-42-1-7".into(), "the agent's pod restarts all the time: its port is in use".into()]);
+        table.row(["ip-10-42-1-8".into(), "".into()]);
+        let mut hidden = Hidden::default();
+        insta::assert_snapshot!(table.render_noting(&view(50), &mut hidden), @"
+        NODE          REASON
+        ip-10-42-1-7  the agent's pod restarts all the
+                      time: its port is in use
+        ip-10-42-1-8  -
+        ");
+        assert_eq!(hidden, Hidden::default());
     }
 
     #[test]

@@ -3,7 +3,10 @@
 use std::io;
 
 use super::*;
-use crate::failure::{Code, ServiceError};
+use crate::{
+    failure::{Code, ServiceError},
+    plan::Step,
+};
 
 /// A writer whose text can be read afterwards.
 #[derive(Clone, Default)]
@@ -135,9 +138,10 @@ fn quiet_keeps_data_warnings_and_errors() {
 fn failures_as_text() {
     let term = Term::test(true, true, 80);
     term.error(&denied());
-    insta::assert_snapshot!(term.stderr(), @r"
+    insta::assert_snapshot!(term.stderr(), @"
     error: cannot list associations in `prod`
-      caused by: EKS ListPodIdentityAssociations: AccessDeniedException: User: x is not authorized
+      caused by: EKS ListPodIdentityAssociations: AccessDeniedException: User: x is
+        not authorized
         to perform this
       request id: 4f0d
 
@@ -150,7 +154,7 @@ fn failures_say_everything_once() {
     let mut failure = denied();
     failure.causes =
         vec!["User: x is not authorized\nto perform this".into(), "cannot list associations in `prod`".into()];
-    let text = error::text(&failure, Paint { color: false });
+    let text = error::text(&failure, Paint { color: false }, None);
     assert_eq!(text.matches("not authorized").count(), 1, "{text}");
     assert_eq!(text.matches("cannot list").count(), 1, "{text}");
 }
@@ -307,15 +311,16 @@ fn progress_crosses_threads() {
 
 #[test]
 fn plans_are_shown_before_they_are_asked_about() {
-    let lines = [PlanLine::new(Sign::Restart, "restart deployment/carts → now")];
+    let steps = [Step::DetachPolicy { role: "carts → old".to_owned(), policy_arn: "p".to_owned() }];
+    let total = "Plan: 0 to create, 0 to change, 1 to delete";
     for (settings, tty, asked, expected) in [
-        (TermSettings::default(), true, false, "Plan:\n  ↻ restart deployment/carts → now\n"),
-        (TermSettings::default(), false, false, "Plan:\n  * restart deployment/carts -> now\n"),
-        (quiet(), true, false, ""),
-        (quiet(), true, true, "Plan:\n  ↻ restart deployment/carts → now\n"),
+        (TermSettings::default(), true, false, format!("Plan:\n  - detach p from role carts → old\n{total}\n")),
+        (TermSettings::default(), false, false, format!("Plan:\n  - detach p from role carts -> old\n{total}\n")),
+        (quiet(), true, false, String::new()),
+        (quiet(), true, true, format!("Plan:\n  - detach p from role carts → old\n{total}\n")),
     ] {
         let term = Term::test_with(settings, tty, tty, 80);
-        term.plan("Plan", &lines, asked);
+        term.plan_steps(&[("Plan", &steps)], asked).unwrap();
         assert_eq!(term.stderr(), expected);
         assert_eq!(term.stdout(), "");
     }
@@ -334,7 +339,7 @@ fn the_service_error_of_nobody_is_not_invented() {
         request_id: None,
         status: None,
     }));
-    let text = error::text(&failure, Paint { color: false });
+    let text = error::text(&failure, Paint { color: false }, None);
     assert_eq!(text, "error: cannot reach EKS\n  caused by: EKS DescribeCluster: connection refused\n");
     assert!(error::document(&failure).contains("\"code\":\"failed\""));
 }
@@ -405,7 +410,7 @@ mod anything {
                 term.success(&text);
                 term.warn(&text);
                 term.hint(&text);
-                term.plan(&text, &[], true);
+                term.plan_steps(&[(&text, &[])], true).unwrap();
                 term.error(&Failure::failed(text.clone()).because(text.clone()).hint(text.clone()));
                 for printed in [term.stdout(), term.stderr()] {
                     let raw = printed.chars().find(|c| *c != '\n' && *c != '\t' && hidden(*c));

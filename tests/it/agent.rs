@@ -36,11 +36,12 @@ pub(crate) fn self_managed() -> Value {
 #[test]
 fn install() {
     let env = Env::new("carts-before");
-    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on 3 nodes
     ");
@@ -99,6 +100,7 @@ fn install_as_data() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     "#);
     assert!(env.writes().is_empty());
     let run = env.podid("agent install -o json").ok();
@@ -236,11 +238,12 @@ fn install_where_no_node_takes_it() {
         (3..6).map(|n| format!("/manifests/{n}/metadata/labels/eks.amazonaws.com~1compute-type")).collect();
     let set: Vec<(&str, Value)> = pointers.iter().map(|p| (p.as_str(), json!("fargate"))).collect();
     let env = Env::with("carts-before", &set);
-    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: no node needs an agent
     ");
@@ -263,32 +266,35 @@ fn install_for_the_kube_context_asks() {
     let mut env = Env::new("carts-before");
     let kubeconfig = env.kubeconfig();
     env.var("KUBECONFIG", &kubeconfig).unset("PODID_CLUSTER");
-    insta::assert_snapshot!(env.podid("agent install").code(2).steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install").code(2).steady(), @"
     exit 2
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     error: confirmation required: the cluster was taken from the kube context, and there is no terminal to ask on
       caused by: cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)
 
     hint: check the plan with `--dry-run`, then pass `--yes`
     ");
     assert!(env.writes().is_empty());
-    insta::assert_snapshot!(env.tty(80, &["agent", "install"], "n\n").code(2).steady(), @r"
+    insta::assert_snapshot!(env.tty(80, &["agent", "install"], "n\n").code(2).steady(), @"
     exit 2
     --- stdout
     n
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     Apply this to cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)? [y/N] error: not confirmed; nothing was changed
     ");
     assert!(env.writes().is_empty());
-    insta::assert_snapshot!(env.tty(80, &["agent", "install"], "y\n").ok().steady(), @r"
+    insta::assert_snapshot!(env.tty(80, &["agent", "install"], "y\n").ok().steady(), @"
     exit 0
     --- stdout
     y
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     Apply this to cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)? [y/N] ✔ created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     ✔ agent: ready on 3 nodes
     ");

@@ -21,6 +21,7 @@ fn with_a_role() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/carts with role eks-workshop-carts-dynamo
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
@@ -55,6 +56,7 @@ fn from_nothing_to_working_pods() {
       + add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 4 to create, 0 to change, 0 to delete, 1 to restart
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on every node that needs it
     created role eks-workshop-carts-carts-8233eca5
@@ -113,6 +115,7 @@ fn a_dry_run_as_data() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     "#);
     assert!(env.writes().is_empty());
 }
@@ -174,6 +177,7 @@ fn prints_json() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 1 to create, 0 to change, 0 to delete, 1 to restart
     associated carts/carts with role eks-workshop-carts-dynamo
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     restarted deployment/carts
@@ -227,6 +231,7 @@ fn on_a_terminal() {
       + add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
       ↻ restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 3 to create, 0 to change, 0 to delete, 1 to restart
     ✔ created role eks-workshop-carts-carts-8233eca5
     ✔ added inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
     ✔ associated carts/carts with role eks-workshop-carts-carts-8233eca5
@@ -242,6 +247,7 @@ fn on_a_terminal() {
       + add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
       ↻ restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 3 to create, 0 to change, 0 to delete, 1 to restart
     ✔ created role eks-workshop-carts-carts-8233eca5
     ✔ added inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
     ✔ associated carts/carts with role eks-workshop-carts-carts-8233eca5
@@ -254,12 +260,13 @@ fn on_a_terminal() {
 #[test]
 fn without_waiting() {
     let env = Env::new("carts-role");
-    insta::assert_snapshot!(env.podid("associate carts/carts --role eks-workshop-carts-dynamo --no-wait").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("associate carts/carts --role eks-workshop-carts-dynamo --no-wait").ok().steady(), @"
     exit 0
     --- stderr
     warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/carts with role eks-workshop-carts-dynamo
     hint: new pods get credentials within a few seconds; check them with `podid show carts/carts`
     ");
@@ -294,12 +301,13 @@ fn a_service_account_that_is_not_there() {
     hint: to associate it before it exists, pass `--allow-missing-service-account`
     ");
     assert_eq!(env.writes(), Vec::<String>::new());
-    insta::assert_snapshot!(env.podid(&format!("{line} --allow-missing-service-account")).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{line} --allow-missing-service-account")).ok().steady(), @"
     exit 0
     --- stderr
     warning: service account carts/cart does not exist; did you mean `carts/carts`?
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/cart with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/cart with role eks-workshop-carts-dynamo
     warning: carts/cart does not exist: no pod can use this association yet
     ");
@@ -312,12 +320,13 @@ fn a_service_account_that_is_not_there() {
 
     hint: to associate it before it exists, pass `--allow-missing-service-account`
     ");
-    insta::assert_snapshot!(env.podid(&format!("{line} --allow-missing-service-account")).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{line} --allow-missing-service-account")).ok().steady(), @"
     exit 0
     --- stderr
     warning: namespace `cart` does not exist; did you mean `carts/carts`?
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate cart/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     ");
     let env = Env::new("carts-role");
     insta::assert_snapshot!(
@@ -327,6 +336,7 @@ fn a_service_account_that_is_not_there() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create service account carts/cart
       + associate carts/cart with role eks-workshop-carts-dynamo
+    Plan: 2 to create, 0 to change, 0 to delete
     created service account carts/cart
     associated carts/cart with role eks-workshop-carts-dynamo
     carts/cart: ready: new pods get credentials (6 of 6 dry-run pods)
@@ -356,6 +366,7 @@ fn what_cannot_be_probed_is_assumed() {
         --- stderr
         Plan for cluster eks-workshop (111122223333, us-west-2):
           + associate carts/carts with role eks-workshop-carts-dynamo
+        Plan: 1 to create, 0 to change, 0 to delete
         associated carts/carts with role eks-workshop-carts-dynamo
         carts/carts: waiting 10 s for the change to propagate: cannot create a dry-run pod: quota: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2
         carts/carts: probably ready: waited 10 s (cannot create a dry-run pod: quota: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2)
@@ -367,6 +378,7 @@ fn what_cannot_be_probed_is_assumed() {
         --- stderr
         Plan for cluster eks-workshop (111122223333, us-west-2):
           + associate carts/carts with role eks-workshop-carts-dynamo
+        Plan: 1 to create, 0 to change, 0 to delete
         associated carts/carts with role eks-workshop-carts-dynamo
         carts/carts: waiting 10 s for the change to propagate: cannot create a dry-run pod: RBAC: the caller is not allowed to create pods in namespace `carts`
         carts/carts: probably ready: waited 10 s (cannot create a dry-run pod: RBAC: the caller is not allowed to create pods in namespace `carts`)

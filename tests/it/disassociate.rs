@@ -37,6 +37,7 @@ fn one() {
     warning: 2 running pods of carts/carts still use it, and keep their credentials for up to 6 hours: carts-[pod], carts-[pod]
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
+    Plan: 0 to create, 0 to change, 1 to delete
     error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -47,9 +48,11 @@ fn one() {
     exit 0
     --- stdout
     y
-    warning: 2 running pods of carts/carts still use it, and keep their credentials for up to 6 hours: carts-[pod], carts-[pod]
+    warning: 2 running pods of carts/carts still use it, and keep their credentials for up to 6 hours:
+      carts-[pod], carts-[pod]
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
+    Plan: 0 to create, 0 to change, 1 to delete
     Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] ✔ deleted the association of carts/carts
     ✔ carts/carts: new pods no longer get credentials (6 of 6 dry-run pods)
     ");
@@ -102,6 +105,7 @@ fn json() {
     warning: 2 running pods of carts/carts still use it, and keep their credentials for up to 6 hours: carts-[pod], carts-[pod]
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
+    Plan: 0 to create, 0 to change, 1 to delete
     "#);
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.podid(&format!("{LINE} --yes -o json")).ok().steady(), @r#"
@@ -139,6 +143,7 @@ fn json() {
     warning: 2 running pods of carts/carts still use it, and keep their credentials for up to 6 hours: carts-[pod], carts-[pod]
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
+    Plan: 0 to create, 0 to change, 1 to delete
     deleted the association of carts/carts
     carts/carts: new pods no longer get credentials (6 of 6 dry-run pods)
     "#);
@@ -171,6 +176,7 @@ fn the_pods_are_recycled() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 1 to delete, 1 to restart
     deleted the association of carts/carts
     carts/carts: new pods no longer get credentials (6 of 6 dry-run pods)
     restarted deployment/carts
@@ -197,6 +203,7 @@ fn by_aws_alone() {
     warning: keeping role `eks-workshop-carts-carts-8233eca5` and its trust policy, which would have no statements left: pass `--delete-role` to delete the role too
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
+    Plan: 0 to create, 0 to change, 1 to delete
     deleted the association of carts/carts
     ");
     let asked: Vec<String> = env.world.journal().calls().iter().map(|c| c.service.clone()).collect();
@@ -250,6 +257,7 @@ fn its_trust_statement_goes() {
              ]
            }
       - delete the association of carts/other (role eks-workshop-carts-carts-8233eca5)
+    Plan: 0 to create, 1 to change, 1 to delete
     updated the trust policy of role eks-workshop-carts-carts-8233eca5
     deleted the association of carts/other
     "#);
@@ -274,6 +282,7 @@ fn patterns_are_expanded_and_asked_about_by_name() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/cart-db (role eks-workshop-carts-dynamo)
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
+    Plan: 0 to create, 0 to change, 2 to delete
     error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -286,6 +295,7 @@ fn patterns_are_expanded_and_asked_about_by_name() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/cart-db (role eks-workshop-carts-dynamo)
       - delete the association of carts/carts (role eks-workshop-carts-dynamo)
+    Plan: 0 to create, 0 to change, 2 to delete
     deleted the association of carts/cart-db
     deleted the association of carts/carts
     ");

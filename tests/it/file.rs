@@ -171,6 +171,7 @@ fn the_whole_story() {
       + add inline policy podid-dynamodb to role carts-role
       + associate carts/carts with role carts-role
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 4 to create, 0 to change, 0 to delete, 1 to restart
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on 3 nodes
     created role carts-role

@@ -103,13 +103,14 @@ fn in_a_pipe() {
 #[test]
 fn on_a_terminal() {
     let env = several();
-    insta::assert_snapshot!(env.tty(80, &["list"], "").ok().steady(), @r"
+    insta::assert_snapshot!(env.tty(80, &["list"], "").ok().steady(), @"
     exit 0
     --- stdout
     NAMESPACE    SERVICE ACCOUNT        ROLE                       TARGET ROLE  AGE
     carts        carts                  eks-workshop-carts-dynamo  carts-data   [age]
     kube-system  ebs-csi-controller-sa  eks-workshop-carts-dynamo  -            [age]
     orders       orders                 eks-workshop-carts-dynamo  -            [age]
+    note: 1 column is hidden (OWNER); `-o wide` shows all
     ");
     insta::assert_snapshot!(env.tty(200, &["list"], "").ok().steady(), @r"
     exit 0
@@ -119,13 +120,18 @@ fn on_a_terminal() {
     kube-system  ebs-csi-controller-sa  eks-workshop-carts-dynamo  -            aws-ebs-csi-driver  [age]
     orders       orders                 eks-workshop-carts-dynamo  -            -                   [age]
     ");
-    insta::assert_snapshot!(env.tty(30, &["list"], "").ok().steady(), @r"
+    insta::assert_snapshot!(env.tty(30, &["list"], "").ok().steady(), @"
     exit 0
     --- stdout
-    NAMESPACE    SERVICE ACCOUNT
-    carts        carts
-    kube-system  ebs-csi-controller-sa
-    orders       orders
+    NAMESPACE    SERVICE ACCOUNT  ROLE
+    carts        carts            eks-wo…ynamo
+    kube-system  ebs-csi…ller-sa  eks-wo…ynamo
+    orders       orders           eks-wo…ynamo
+    note: 3 columns are hidden
+      (TARGET ROLE, OWNER, AGE)
+      and long values are
+      shortened; `-o wide` shows
+      everything
     ");
 }
 

@@ -50,7 +50,7 @@ fn without_arguments_the_help_is_printed() {
     let env = Env::new("carts-associated");
     let (code, stdout, stderr) = named(&env, "podid", &[]);
     assert_eq!((code, stdout.as_str()), (2, ""));
-    assert!(stderr.contains("Commands:") && stderr.contains("associate"), "{stderr}");
+    assert!(stderr.contains("Everyday commands:") && stderr.contains("associate"), "{stderr}");
 }
 
 #[test]

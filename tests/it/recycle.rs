@@ -39,18 +39,20 @@ pub(crate) fn workload(kind: &str, name: &str, app: &str, spec: &Value) -> Value
 #[test]
 fn a_deployment() {
     let env = Env::new("carts-associated");
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --dry-run --exit-code")).code(3).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --dry-run --exit-code")).code(3).steady(), @"
     exit 3
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     ");
     assert!(env.writes().is_empty());
-    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: rolled out
     ");
@@ -80,6 +82,7 @@ fn a_deployment() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: rolled out
     "#);
@@ -108,19 +111,21 @@ fn a_deployment() {
 
 #[test]
 fn on_a_terminal() {
-    insta::assert_snapshot!(Env::new("carts-associated").tty(80, &["recycle", "carts/carts"], "").ok().steady(), @r"
+    insta::assert_snapshot!(Env::new("carts-associated").tty(80, &["recycle", "carts/carts"], "").ok().steady(), @"
     exit 0
     --- stdout
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ↻ restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     ✔ restarted deployment/carts
     ✔ deployment/carts: rolled out
     ");
-    insta::assert_snapshot!(Env::new("carts-associated").tty(200, &["recycle", "carts/carts"], "").ok().steady(), @r"
+    insta::assert_snapshot!(Env::new("carts-associated").tty(200, &["recycle", "carts/carts"], "").ok().steady(), @"
     exit 0
     --- stdout
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ↻ restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     ✔ restarted deployment/carts
     ✔ deployment/carts: rolled out
     ");
@@ -133,13 +138,14 @@ fn stateful_and_daemon_sets() {
         ("/manifests/-", workload("DaemonSet", "log", "", &json!({}))),
     ];
     let env = Env::with("carts-associated", &set);
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --dry-run")).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --dry-run")).ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
       * restart statefulset/db (2 replicas, RollingUpdate)
       * restart daemonset/log (3 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 3 to restart
     ");
     let run = env.podid(&format!("{LINE} -o json")).ok();
     let json = run.json();
@@ -165,11 +171,12 @@ fn stateful_and_daemon_sets() {
 #[test]
 fn recreate_means_downtime() {
     let env = Env::with("carts-associated", &[("/manifests/8/spec/strategy", json!({ "type": "Recreate" }))]);
-    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, Recreate: downtime)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: rolled out
     ");
@@ -267,12 +274,13 @@ fn nothing() {
 #[test]
 fn without_an_association_or_an_agent() {
     let env = Env::with("carts-associated", &[("/associations", json!([]))]);
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --no-wait")).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --no-wait")).ok().steady(), @"
     exit 0
     --- stderr
     warning: carts/carts has no association: new pods get no credentials from Pod Identity
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     ");
     assert_eq!(env.writes(), ["kubernetes patch deployments"]);
@@ -306,6 +314,7 @@ fn denied() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     could not restart deployment/carts (2 replicas, RollingUpdate)
     error: cannot restart `deployment/carts` in `carts`
       caused by: deployments.apps "carts" is forbidden: User "arn:aws:iam::111122223333:user/workshop" cannot patch resource "deployments" in API group "apps" in the namespace "carts"
@@ -328,6 +337,7 @@ fn denied() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     could not restart deployment/carts (2 replicas, RollingUpdate)
     {"error":{"code":"Forbidden","message":"cannot restart `deployment/carts` in `carts`: deployments.apps \"carts\" is forbidden: User \"arn:aws:iam::111122223333:user/workshop\" cannot patch resource \"deployments\" in API group \"apps\" in the namespace \"carts\"","requestId":null,"hints":[]}}
     "#);
@@ -387,6 +397,7 @@ fn interrupted_in_the_middle_of_a_write() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     warning: outcome unknown: restart deployment/carts (2 replicas, RollingUpdate)
     {"error":{"code":"terminated","message":"terminated","requestId":null,"hints":["run the same command again: finished steps are skipped"]}}
     "#);

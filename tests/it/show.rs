@@ -10,7 +10,7 @@ use crate::support::{Env, denying, forbidding};
 #[test]
 fn in_a_pipe() {
     let env = Env::new("carts-associated");
-    insta::assert_snapshot!(env.podid("show carts/carts").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("show carts/carts").ok().steady(), @"
     exit 0
     --- stdout
     Service account:  carts/carts
@@ -26,9 +26,9 @@ fn in_a_pipe() {
       WORKLOAD          READY  STRATEGY
       deployment/carts  2/2    RollingUpdate
     Pods:
-      POD                     CREDENTIALS  STATUS   AGE
-      carts-[pod]  injected     Running  [time]
-      carts-[pod]  injected     Running  [time]
+      POD                     CREDENTIALS  STATUS   AGE                   NODE
+      carts-[pod]  injected     Running  [time]  ip-10-42-11-12.us-west-2.compute.internal
+      carts-[pod]  injected     Running  [time]  ip-10-42-12-13.us-west-2.compute.internal
     ");
 }
 
@@ -264,7 +264,7 @@ fn as_yaml_or_a_name() {
 #[test]
 fn on_a_terminal() {
     let env = Env::new("carts-associated");
-    insta::assert_snapshot!(env.tty(80, &["show", "carts/carts"], "").ok().steady(), @r"
+    insta::assert_snapshot!(env.tty(80, &["show", "carts/carts"], "").ok().steady(), @"
     exit 0
     --- stdout
     Service account:  carts/carts
@@ -280,9 +280,10 @@ fn on_a_terminal() {
       WORKLOAD          READY  STRATEGY
       deployment/carts  2/2    RollingUpdate
     Pods:
-      POD                     CREDENTIALS  STATUS   AGE
-      carts-[pod]  injected     Running  [age]
-      carts-[pod]  injected     Running  [age]
+      POD                     CREDENTIALS  STATUS   AGE  NODE
+      carts-[pod]  injected     Running  [age]  ip-10-42-11-1…pute.internal
+      carts-[pod]  injected     Running  [age]  ip-10-42-12-1…pute.internal
+    note: long values are shortened; `-o wide` shows them in full
     ");
     insta::assert_snapshot!(env.tty(200, &["show", "carts/carts", "-q"], "").ok().steady(), @r"
     exit 0

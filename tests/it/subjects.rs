@@ -132,7 +132,7 @@ fn a_job_is_known_by_its_pods() {
 #[test]
 fn without_an_association_it_is_shown_what_the_pods_use() {
     let env = Env::with("carts-verified", &[("/associations", json!([]))]);
-    insta::assert_snapshot!(env.podid("show deployment/carts -n carts").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("show deployment/carts -n carts").ok().steady(), @"
     exit 0
     --- stdout
     Service account:  carts/carts
@@ -141,9 +141,9 @@ fn without_an_association_it_is_shown_what_the_pods_use() {
       WORKLOAD          READY  STRATEGY
       deployment/carts  0/2    RollingUpdate
     Pods:
-      POD                     CREDENTIALS      STATUS            AGE
-      carts-[pod]  the node's role  CrashLoopBackOff  [time]
-      carts-[pod]  the node's role  CrashLoopBackOff  [time]
+      POD                     CREDENTIALS      STATUS            AGE                   NODE
+      carts-[pod]  the node's role  CrashLoopBackOff  [time]  ip-10-42-11-12.us-west-2.compute.internal
+      carts-[pod]  the node's role  CrashLoopBackOff  [time]  ip-10-42-12-13.us-west-2.compute.internal
     --- stderr
     hint: associate it with `podid associate carts/carts --role NAME`
     ");

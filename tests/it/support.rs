@@ -335,11 +335,22 @@ impl fmt::Display for Run {
         if !self.stdout.is_empty() {
             write!(f, "--- stdout\n{}", self.stdout)?;
         }
-        if !self.stderr.is_empty() {
-            write!(f, "--- stderr\n{}", self.stderr)?;
+        let talk = without_calls(&self.stderr);
+        if !talk.is_empty() {
+            write!(f, "--- stderr\n{talk}")?;
         }
         Ok(())
     }
+}
+
+/// Without the lines that `-v` prints for calls, and those that only a slow machine has.
+fn without_calls(talk: &str) -> String {
+    static CALLS: OnceLock<regex::Regex> = OnceLock::new();
+    let calls = CALLS.get_or_init(|| {
+        regex::Regex::new(r"(?m)^(.*: (\d{3}|no response) in \d+ ms( \(request ID .*\))?|waiting for .* \(\d+ s\))\n")
+            .unwrap()
+    });
+    calls.replace_all(talk, "").into_owned()
 }
 
 /// Replaces ids, times, ages, ports and pod name suffixes.

@@ -81,3 +81,23 @@ fn ci_is_not_asked() {
     let _ = env.tty(80, &line, "y\n").code(2).says("no terminal to ask on");
     assert!(env.writes().is_empty());
 }
+
+/// `-v` tells each call with its status and time, on stderr alone.
+#[test]
+fn calls_are_told() {
+    let env = Env::new("carts-verified");
+    let plain = env.podid("show carts/carts").ok();
+    let run = env.podid("show carts/carts -v").ok();
+    assert_eq!(run.stdout, plain.stdout);
+    let line = |begins: &str| {
+        run.stderr
+            .lines()
+            .find(|line| line.starts_with(begins))
+            .unwrap_or_else(|| panic!("no {begins}: {}", run.stderr))
+    };
+    let request = line("EKS DescribePodIdentityAssociation: 200 in ");
+    assert!(request.contains(" ms (request ID "), "{request}");
+    line("IAM GetRole: 200 in ");
+    line("Kubernetes GET /api/v1/namespaces/carts/pods: 200 in ");
+    assert_eq!(plain.stderr, "");
+}

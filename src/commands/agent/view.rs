@@ -49,7 +49,7 @@ pub(super) fn row(state: &AgentState, node: &str) -> [String; 2] {
 
 /// A row for each node.
 pub(super) fn table(state: &AgentState) -> Table {
-    let mut table = Table::new(&[Column::new("NODE"), Column::new("AGENT"), Column::new("REASON").priority(1)]);
+    let mut table = Table::new(&[Column::new("NODE"), Column::new("AGENT"), Column::new("REASON").prose()]);
     for node in &state.nodes {
         let (word, why) = words(&state.ready_on(&node.name));
         table.row([Cell::new(&node.name), Cell::new(word), Cell::new(why)]);

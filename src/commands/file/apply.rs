@@ -185,15 +185,16 @@ impl Apply {
     async fn show(&self, ctx: &Context, planned: &Planned, consent: Confirmation) -> Result<()> {
         let (pruned, kept): (Vec<Step>, Vec<Step>) =
             planned.plan.steps.iter().cloned().partition(|step| pruned(step, &planned.have));
-        let kept = Plan { steps: kept, ..Plan::default() };
+        let title = shared::plan_title(ctx).await?;
+        let mut sections: Vec<(&str, &[Step])> = Vec::new();
         if !kept.is_empty() {
-            shared::show_plan_for(ctx, &kept, &self.changing, consent).await?;
+            sections.push((&title, &kept));
         }
         if !pruned.is_empty() {
-            let asked = self.changing.dry_run || !self.changing.yes;
-            ctx.term.plan_steps("Delete (no longer in the manifest)", &pruned, asked)?;
+            sections.push(("Delete (no longer in the manifest)", &pruned));
         }
-        Ok(())
+        let asked = shared::is_read(ctx, &self.changing, consent)? || !pruned.is_empty() && !self.changing.yes;
+        if sections.is_empty() { Ok(()) } else { ctx.term.plan_steps(&sections, asked) }
     }
 
     async fn carry_out(&self, ctx: &Context, planned: &Planned, steps: Vec<Step>, ending: &mut Ending) -> Result<()> {

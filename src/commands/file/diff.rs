@@ -8,12 +8,12 @@ use crate::{
     context::Context,
     failure::{Code, Result},
     observe::file::KubernetesReads,
-    output::{Format, render_plan},
+    output::Format,
 };
 
-/// Show what a manifest would change; exits with 0 if nothing, with 3 if anything would change
+/// Show what a manifest would change
 ///
-/// Objects are compared by meaning: the order of actions, a string or a list of one, and the encoding of documents
+/// Exits with 0 if nothing would change, with 3 if anything would. Objects are compared by meaning: the order of actions, a string or a list of one, and the encoding of documents
 /// make no difference. Makes one List call per 100 associations, one Describe call for each association in the
 /// manifest, and the calls that each role needs; service accounts of new associations are looked up in Kubernetes.
 #[derive(Debug, Args)]
@@ -73,7 +73,7 @@ impl Diff {
                 let cluster = ctx.cluster().await?;
                 let title = format!("Cluster {} ({}, {})", cluster.name, cluster.arn.account, cluster.arn.region);
                 let lines = view::lines(&changes, &planned.have)?;
-                ctx.term.emit(&render_plan(&title, &lines, ctx.term.has_glyphs(), ctx.term.out_paint()))?;
+                ctx.term.emit_plan(&title, &lines)?;
             }
         }
         if changes.is_empty() {

@@ -267,7 +267,8 @@ impl View {
 }
 
 fn table(findings: &[Finding]) -> Table {
-    let mut table = Table::new(&[Column::new("RULE"), Column::new("STATEMENT").priority(5), Column::new("MISTAKE")]);
+    let mut table =
+        Table::new(&[Column::new("RULE"), Column::new("STATEMENT").priority(5), Column::new("MISTAKE").prose()]);
     for finding in findings {
         table.row([
             Cell::new(finding.id),

@@ -33,8 +33,8 @@ pub(super) fn workloads_table(workloads: &[Workload]) -> Table {
 pub(super) fn pods_table(pods: &[Pod], association: Option<&Association>, identities: &[Identity]) -> Table {
     let mut table = Table::new(&[
         Column::new("POD"),
-        Column::new("CREDENTIALS"),
-        Column::new("STATUS").priority(8),
+        Column::new("CREDENTIALS").prose(),
+        Column::new("STATUS"),
         Column::new("AGE").priority(7),
         Column::new("NODE").priority(6),
     ]);

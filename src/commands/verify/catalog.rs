@@ -21,7 +21,7 @@ use crate::{
 pub(super) fn list(ctx: &Context) -> Result<Code> {
     let document = json!({"checks": checks::all().map(document).collect::<Vec<_>>(), "failures": MODES});
     let table = || {
-        let mut table = Table::new(&[Column::new("ID"), Column::new("WHAT IT FINDS")]);
+        let mut table = Table::new(&[Column::new("ID"), Column::new("WHAT IT FINDS").prose()]);
         for check in checks::all() {
             table.row([Cell::new(check.id), Cell::new(check.title)]);
         }

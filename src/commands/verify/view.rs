@@ -2,6 +2,7 @@
 
 pub(super) mod causes;
 mod matrix;
+mod path;
 
 use std::fmt::Write as _;
 
@@ -11,8 +12,8 @@ use crate::{
     output::{
         Term,
         block::hanging,
+        fit::Hidden,
         styles::{Paint, Tone},
-        table::TableView,
     },
 };
 
@@ -34,14 +35,21 @@ pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
     let mut out = String::new();
     let many = reports.len() > 1;
     if many {
-        // A report has its headings in a pipe too.
-        out.push_str(&matrix::table(reports).render(&TableView { tsv: false, ..term.table_view() }));
+        let view = term.table_view().within_text();
+        let mut hidden = Hidden::default();
+        out.push_str(&matrix::table(reports).render_noting(&view, &mut hidden));
+        if let Some(note) = hidden.note() {
+            let _ = writeln!(out, "{}", look.paint.paint(Tone::Dim, hanging(&note, 0, look.width)));
+        }
     }
     if !many || all {
         for report in reports {
             let gap = if many { "\n" } else { "" };
             let place = if report.names_cluster() { String::new() } else { format!(" in cluster {cluster}") };
             let _ = writeln!(out, "{gap}{}{place}", look.paint.paint(Tone::Strong, report.title()));
+            if term.streams().out_tty && !many {
+                out.push_str(&path::picture(report, term.streams().unicode, look));
+            }
             tree(&mut out, report, all, look);
         }
     }

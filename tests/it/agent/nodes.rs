@@ -28,6 +28,7 @@ fn one_that_is_not_ready() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on 2 nodes, missing on 1
     warning: not ready, and not waited for: ip-10-42-10-11.us-west-2.compute.internal (the node is not ready)
@@ -63,6 +64,7 @@ fn one_that_is_hybrid() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on 2 nodes, missing on 1
     warning: not ready, and not waited for: ip-10-42-10-11.us-west-2.compute.internal (a hybrid node needs the add-on's hybrid DaemonSet (`daemonsets.hybrid.create` in its configuration))
@@ -129,6 +131,7 @@ fn pods_on_one_that_went_down() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/carts with role eks-workshop-carts-dynamo
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]

@@ -31,6 +31,7 @@ fn install_that_fails() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     error: the add-on `eks-pod-identity-agent` of cluster `eks-workshop` is CREATE_FAILED
       caused by: ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts mode.
@@ -86,11 +87,12 @@ fn install_that_is_degraded_for_a_while() {
 #[test]
 fn install_denied() {
     let env = Env::with("carts-before", &[denying("eks:CreateAddon")]);
-    insta::assert_snapshot!(env.podid("agent install").code(4).steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install").code(4).steady(), @"
     exit 4
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     could not install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     error: cannot install add-on `eks-pod-identity-agent` v1.3.10-eksbuild.1 in cluster `eks-workshop`
       caused by: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreateAddon on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy
@@ -140,16 +142,18 @@ fn install_denied() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     could not install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     {"error":{"code":"AccessDeniedException","message":"cannot install add-on `eks-pod-identity-agent` v1.3.10-eksbuild.1 in cluster `eks-workshop`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreateAddon on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy: a policy denies `eks:CreateAddon` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`"]}}
     "#);
     let env = Env::with("carts-before", &[forbidding(&["list nodes"])]);
-    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("agent install").ok().steady(), @"
     exit 0
     --- stderr
     warning: the agent's DaemonSet and nodes could not be read (not allowed: list nodes)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: the add-on is ACTIVE; the nodes could not be read
     ");
@@ -177,6 +181,7 @@ fn install_out_of_time() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     error: timed out after 5s while waiting for the agent add-on to be ACTIVE
       caused by: it is CREATING
@@ -243,6 +248,7 @@ fn install_interrupted() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 1 to create, 0 to change, 0 to delete
     warning: outcome unknown: install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     {"error":{"code":"interrupted","message":"interrupted","requestId":null,"hints":["run the same command again: finished steps are skipped"]}}
     "#);

@@ -13,6 +13,7 @@ fn uninstall() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 0 to create, 0 to change, 1 to delete
     warning: 1 association stops working: carts/carts
     error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
@@ -51,6 +52,7 @@ fn uninstall() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 0 to create, 0 to change, 1 to delete
     warning: 1 association stops working: carts/carts
     "#);
     assert!(env.writes().is_empty());
@@ -60,6 +62,7 @@ fn uninstall() {
     n
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 0 to create, 0 to change, 1 to delete
     warning: 1 association stops working: carts/carts
     Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] error: not confirmed; nothing was changed
     ");
@@ -70,6 +73,7 @@ fn uninstall() {
     y
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 0 to create, 0 to change, 1 to delete
     warning: 1 association stops working: carts/carts
     Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] ✔ asked EKS to delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     ✔ agent: the add-on is deleted (v1.3.10-eksbuild.1)
@@ -98,6 +102,7 @@ fn uninstall_where_nothing_depends_on_it() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 0 to create, 0 to change, 1 to delete
     note: the cluster has no associations: no pod depends on the agent
     asked EKS to delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: the add-on is deleted (v1.3.10-eksbuild.1)
@@ -140,6 +145,7 @@ fn stopped() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 0 to create, 0 to change, 1 to delete
     warning: 1 association stops working: carts/carts
     could not delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     error: cannot delete add-on `eks-pod-identity-agent` of cluster `eks-workshop`
@@ -167,6 +173,7 @@ fn stopped() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
+    Plan: 0 to create, 0 to change, 1 to delete
     warning: 1 association stops working: carts/carts
     asked EKS to delete add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     error: timed out after 3s while waiting for the agent add-on to be gone

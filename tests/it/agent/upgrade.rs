@@ -26,18 +26,24 @@ fn addon(env: &Env) -> (String, Option<String>) {
 }
 
 #[test]
-fn to_the_default() {
+fn it_is_confirmed() {
     let env = Env::with("carts-agent", &[old(), configured(SETS)]);
     insta::assert_snapshot!(env.podid("agent upgrade").code(2).steady(), @"
     exit 2
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ upgrade add-on eks-pod-identity-agent from v1.3.9-eksbuild.3 to v1.3.10-eksbuild.1
+    Plan: 0 to create, 1 to change, 0 to delete
     error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
     hint: check the plan with `--dry-run`, then pass `--yes`
     ");
+}
+
+#[test]
+fn to_the_default() {
+    let env = Env::with("carts-agent", &[old(), configured(SETS)]);
     insta::assert_snapshot!(env.podid("agent upgrade --dry-run --exit-code -o json").code(3).steady(), @r#"
     exit 3
     --- stdout
@@ -99,6 +105,7 @@ fn to_the_default() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ upgrade add-on eks-pod-identity-agent from v1.3.9-eksbuild.3 to v1.3.10-eksbuild.1
+    Plan: 0 to create, 1 to change, 0 to delete
     "#);
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.podid("agent upgrade --yes").ok().steady(), @"
@@ -106,6 +113,7 @@ fn to_the_default() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ upgrade add-on eks-pod-identity-agent from v1.3.9-eksbuild.3 to v1.3.10-eksbuild.1
+    Plan: 0 to create, 1 to change, 0 to delete
     asked EKS to update add-on eks-pod-identity-agent to v1.3.10-eksbuild.1
     agent: ready on 3 nodes
     ");
@@ -122,7 +130,9 @@ fn to_the_default() {
     --- stdout
     n
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ downgrade add-on eks-pod-identity-agent from v1.3.10-eksbuild.1 to v1.3.9-eksbuild.3
+      ~ downgrade add-on eks-pod-identity-agent from v1.3.10-eksbuild.1 to
+        v1.3.9-eksbuild.3
+    Plan: 0 to create, 1 to change, 0 to delete
     Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] error: not confirmed; nothing was changed
     ");
     assert_eq!(env.writes(), ["eks UpdateAddon"]);
@@ -163,6 +173,7 @@ fn what_the_new_version_does_not_know() {
     warning: configuration not compared with the schema of the new version: not allowed: eks:DescribeAddonConfiguration
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ downgrade add-on eks-pod-identity-agent from v1.3.10-eksbuild.1 to v1.3.9-eksbuild.3
+    Plan: 0 to create, 1 to change, 0 to delete
     could not downgrade add-on eks-pod-identity-agent from v1.3.10-eksbuild.1 to v1.3.9-eksbuild.3
     error: cannot update add-on `eks-pod-identity-agent` of cluster `eks-workshop`
       caused by: ConfigurationValue provided in request is not supported: Json schema validation failed with error: [$.podLabels: is not defined in the schema and the schema does not allow additional properties]
@@ -181,6 +192,7 @@ fn another_configuration() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update add-on eks-pod-identity-agent v1.3.10-eksbuild.1, configuration {"podLabels":{"team":"a"}} -> {"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}
+    Plan: 0 to create, 1 to change, 0 to delete
     asked EKS to update add-on eks-pod-identity-agent to v1.3.10-eksbuild.1
     agent: ready on 3 nodes
     "#);
@@ -227,6 +239,7 @@ fn what_somebody_else_set() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ upgrade add-on eks-pod-identity-agent from v1.3.9-eksbuild.3 to v1.3.10-eksbuild.1
+    Plan: 0 to create, 1 to change, 0 to delete
     asked EKS to update add-on eks-pod-identity-agent to v1.3.10-eksbuild.1
     error: the update of add-on `eks-pod-identity-agent` of cluster `eks-workshop` is Failed
       caused by: ConfigurationConflict: Conflicts found when trying to apply. Will not continue due to resolve conflicts mode. Conflicts: DaemonSet.apps eks-pod-identity-agent - .spec.template.spec.tolerations
@@ -264,6 +277,7 @@ fn stopped() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ upgrade add-on eks-pod-identity-agent from v1.3.9-eksbuild.3 to v1.3.10-eksbuild.1
+    Plan: 0 to create, 1 to change, 0 to delete
     could not upgrade add-on eks-pod-identity-agent from v1.3.9-eksbuild.3 to v1.3.10-eksbuild.1
     error: cannot update add-on `eks-pod-identity-agent` of cluster `eks-workshop`
       caused by: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:UpdateAddon on resource: arn:aws:eks:us-west-2:111122223333:addon/eks-workshop/eks-pod-identity-agent/[uuid] with an explicit deny in an identity-based policy
@@ -278,6 +292,7 @@ fn stopped() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ upgrade add-on eks-pod-identity-agent from v1.3.9-eksbuild.3 to v1.3.10-eksbuild.1
+    Plan: 0 to create, 1 to change, 0 to delete
     asked EKS to update add-on eks-pod-identity-agent to v1.3.10-eksbuild.1
     error: timed out after 4s while waiting for the update of the add-on
 
@@ -311,6 +326,7 @@ fn stopped() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ upgrade add-on eks-pod-identity-agent from v1.3.9-eksbuild.3 to v1.3.10-eksbuild.1
+    Plan: 0 to create, 1 to change, 0 to delete
     asked EKS to update add-on eks-pod-identity-agent to v1.3.10-eksbuild.1
     ");
     assert!(!env.operations().iter().any(|call| call.starts_with("kubernetes")));
@@ -325,6 +341,7 @@ fn an_install_with_settings() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1, with configuration {"agent":{"additionalArgs":{"-b":"169.254.170.23"}}}, overwriting changes made outside EKS
+    Plan: 1 to create, 0 to change, 0 to delete
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on 3 nodes
     "#);
@@ -337,6 +354,7 @@ fn an_install_with_settings() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1, with configuration {"tolerationz":[]}
+    Plan: 1 to create, 0 to change, 0 to delete
     could not install add-on eks-pod-identity-agent v1.3.10-eksbuild.1, with configuration {"tolerationz":[]}
     error: cannot install add-on `eks-pod-identity-agent` v1.3.10-eksbuild.1 in cluster `eks-workshop`
       caused by: ConfigurationValue provided in request is not supported: Json schema validation failed with error: [$.tolerationz: is not defined in the schema and the schema does not allow additional properties]

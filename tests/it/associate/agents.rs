@@ -39,6 +39,7 @@ fn none_is_allowed() {
     warning: no ready agent where the pods run or could run: ip-10-42-10-11.us-west-2.compute.internal, ip-10-42-11-12.us-west-2.compute.internal, ip-10-42-12-13.us-west-2.compute.internal (the agent is not installed)
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/carts with role eks-workshop-carts-dynamo
     carts/carts: new pods will get no credentials until the agent is installed
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
@@ -60,6 +61,7 @@ fn one_is_installed() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 2 to create, 0 to change, 0 to delete
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     agent: ready on every node that needs it
     associated carts/carts with role eks-workshop-carts-dynamo
@@ -95,6 +97,7 @@ fn auto_mode_has_one() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/carts with role eks-workshop-carts-dynamo
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
@@ -113,6 +116,7 @@ fn a_self_managed_one_is_one() {
     warning: add-on not installed: DaemonSet kube-system/eks-pod-identity-agent is already an agent
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     agent: ready on every node that needs it
     associated carts/carts with role eks-workshop-carts-dynamo
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)

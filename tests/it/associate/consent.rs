@@ -29,37 +29,43 @@ fn words(line: &str) -> Vec<&str> {
 #[test]
 fn an_update_asks() {
     let env = with_another_role();
-    insta::assert_snapshot!(env.podid(UPDATE).code(2).steady(), @r"
+    insta::assert_snapshot!(env.podid(UPDATE).code(2).steady(), @"
     exit 2
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
+    Plan: 0 to create, 1 to change, 0 to delete
     error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
     hint: check the plan with `--dry-run`, then pass `--yes`
     ");
-    insta::assert_snapshot!(env.tty(80, &words(UPDATE), "n\n").code(2).steady(), @r"
+    insta::assert_snapshot!(env.tty(80, &words(UPDATE), "n\n").code(2).steady(), @"
     exit 2
     --- stdout
     n
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo ->
+        eks-workshop-carts-other)
+    Plan: 0 to create, 1 to change, 0 to delete
     Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N] error: not confirmed; nothing was changed
     ");
-    insta::assert_snapshot!(env.tty(80, &words(UPDATE), "\u{4}").code(2).steady(), @r"
+    insta::assert_snapshot!(env.tty(80, &words(UPDATE), "\u{4}").code(2).steady(), @"
     exit 2
     --- stdout
     Plan for cluster eks-workshop (111122223333, us-west-2):
-      ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
+      ~ update the association of carts/carts (role eks-workshop-carts-dynamo ->
+        eks-workshop-carts-other)
+    Plan: 0 to create, 1 to change, 0 to delete
     Apply this to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)? [y/N]
     error: not confirmed; nothing was changed
     ");
-    insta::assert_snapshot!(env.podid(&format!("{UPDATE} -q")).code(2).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{UPDATE} -q")).code(2).steady(), @"
     exit 2
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
+    Plan: 0 to create, 1 to change, 0 to delete
     error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -75,7 +81,8 @@ fn an_update_is_carried_out_after_a_yes() {
     exit 0
     --- stdout
     ✔ carts/carts: probably ready: waited 10 s (an update cannot be observed from outside)
-    warning: 2 running pods started before the change: carts-[pod], carts-[pod]
+    warning: 2 running pods started before the change: carts-[pod],
+      carts-[pod]
     hint: restart them with `podid recycle carts/carts`
     ");
     assert_eq!(env.writes(), ["eks UpdatePodIdentityAssociation"]);
@@ -84,11 +91,12 @@ fn an_update_is_carried_out_after_a_yes() {
 #[test]
 fn an_update_with_yes() {
     let env = with_another_role();
-    insta::assert_snapshot!(env.podid(&format!("{UPDATE} --yes --dry-run --exit-code")).code(3).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{UPDATE} --yes --dry-run --exit-code")).code(3).steady(), @"
     exit 3
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
+    Plan: 0 to create, 1 to change, 0 to delete
     ");
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.podid(&format!("{UPDATE} --yes -o json")).ok().steady(), @r#"
@@ -127,6 +135,7 @@ fn an_update_with_yes() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update the association of carts/carts (role eks-workshop-carts-dynamo -> eks-workshop-carts-other)
+    Plan: 0 to create, 1 to change, 0 to delete
     updated the association of carts/carts
     carts/carts: waiting 10 s for the change to propagate: an update cannot be observed from outside
     carts/carts: probably ready: waited 10 s (an update cannot be observed from outside)
@@ -142,22 +151,24 @@ fn creates_for_the_kube_context_ask() {
     let mut env = Env::new("carts-role");
     let kubeconfig = env.kubeconfig();
     env.var("KUBECONFIG", &kubeconfig).unset("PODID_CLUSTER");
-    insta::assert_snapshot!(env.podid(line).code(2).steady(), @r"
+    insta::assert_snapshot!(env.podid(line).code(2).steady(), @"
     exit 2
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     error: confirmation required: the cluster was taken from the kube context, and there is no terminal to ask on
       caused by: cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)
 
     hint: check the plan with `--dry-run`, then pass `--yes`
     ");
-    insta::assert_snapshot!(env.tty(80, &words(line), "no\n").code(2).steady(), @r"
+    insta::assert_snapshot!(env.tty(80, &words(line), "no\n").code(2).steady(), @"
     exit 2
     --- stdout
     no
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     Apply this to cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)? [y/N] error: not confirmed; nothing was changed
     ");
     assert!(env.writes().is_empty());
@@ -174,12 +185,13 @@ fn an_irsa_annotation_asks() {
     let role = json!({ "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/carts-irsa" });
     let env = Env::with("carts-role", &[(annotation, role)]);
     let line = "associate carts/carts --role eks-workshop-carts-dynamo";
-    insta::assert_snapshot!(env.podid(line).code(2).steady(), @r"
+    insta::assert_snapshot!(env.podid(line).code(2).steady(), @"
     exit 2
     --- stderr
     warning: pods switch from role arn:aws:iam::111122223333:role/carts-irsa (IRSA) to role arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo at their next restart
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -192,6 +204,7 @@ fn an_irsa_annotation_asks() {
     warning: pods switch from role arn:aws:iam::111122223333:role/carts-irsa (IRSA) to role arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo at their next restart
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/carts with role eks-workshop-carts-dynamo
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
@@ -212,6 +225,7 @@ fn permissions_on_a_role_that_others_may_use_ask() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
       ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
+    Plan: 0 to create, 2 to change, 0 to delete
     error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 

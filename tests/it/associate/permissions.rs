@@ -84,7 +84,7 @@ fn managed_policies() {
     ");
     assert!(env.world.journal().calls().is_empty(), "not even a read");
     let line = "--policy-arn arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess --no-wait";
-    insta::assert_snapshot!(tried(&env, line).ok().steady(), @r"
+    insta::assert_snapshot!(tried(&env, line).ok().steady(), @"
     exit 0
     --- stderr
     warning: agent not checked: not read because of --no-wait
@@ -92,6 +92,7 @@ fn managed_policies() {
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
       + attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
+    Plan: 3 to create, 0 to change, 0 to delete
     created role eks-workshop-carts-carts-8233eca5
     attached arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-carts-8233eca5
     associated carts/carts with role eks-workshop-carts-carts-8233eca5
@@ -199,6 +200,7 @@ fn policy_files() {
           +  }
           +}
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
+    Plan: 3 to create, 0 to change, 0 to delete
     "#);
     assert!(env.writes().is_empty());
     let _ = tried(&env, &format!("--policy-file {good} --no-wait")).ok();
@@ -224,6 +226,7 @@ fn policy_files() {
                "Resource": "*"
              }
            }
+    Plan: 0 to create, 1 to change, 0 to delete
     error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 

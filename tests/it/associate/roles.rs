@@ -182,6 +182,7 @@ fn one_that_may_not_be_read() {
     warning: assuming path `/` for role `eks-workshop-carts-dynamo`: pass the role's ARN to be sure
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/carts with role eks-workshop-carts-dynamo
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     warning: 2 running pods are not injected yet: carts-[pod], carts-[pod]
@@ -193,11 +194,12 @@ fn one_that_may_not_be_read() {
 #[test]
 fn one_that_may_not_be_passed() {
     let env = Env::with("carts-role", &[denying("iam:PassRole")]);
-    insta::assert_snapshot!(env.podid(LINE).code(4).steady(), @r"
+    insta::assert_snapshot!(env.podid(LINE).code(4).steady(), @"
     exit 4
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     could not associate carts/carts with role eks-workshop-carts-dynamo
     error: cannot create the association of `carts/carts` in cluster `eks-workshop`
       caused by: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: iam:PassRole on resource: arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo with an explicit deny in an identity-based policy
@@ -319,6 +321,7 @@ fn created_as_asked() {
           +  ]
           +}
       + associate carts/carts with role carts-data
+    Plan: 2 to create, 0 to change, 0 to delete
     "#);
     assert!(env.writes().is_empty());
 }

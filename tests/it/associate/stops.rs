@@ -16,11 +16,12 @@ const CREATE: &str = "associate carts/carts --create-role --dynamodb eks-worksho
 #[test]
 fn denied() {
     let env = Env::with("carts-role", &[denying("eks:CreatePodIdentityAssociation")]);
-    insta::assert_snapshot!(env.podid(LINE).code(4).steady(), @r"
+    insta::assert_snapshot!(env.podid(LINE).code(4).steady(), @"
     exit 4
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     could not associate carts/carts with role eks-workshop-carts-dynamo
     error: cannot create the association of `carts/carts` in cluster `eks-workshop`
       caused by: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreatePodIdentityAssociation on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy
@@ -51,6 +52,7 @@ fn denied() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     could not associate carts/carts with role eks-workshop-carts-dynamo
     {"error":{"code":"AccessDeniedException","message":"cannot create the association of `carts/carts` in cluster `eks-workshop`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: eks:CreatePodIdentityAssociation on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in an identity-based policy: a policy denies `eks:CreatePodIdentityAssociation` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`"]}}
     "#);
@@ -63,6 +65,7 @@ fn denied() {
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
       + add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
+    Plan: 3 to create, 0 to change, 0 to delete
     created role eks-workshop-carts-carts-8233eca5
     added inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
     could not associate carts/carts with role eks-workshop-carts-carts-8233eca5
@@ -81,6 +84,7 @@ fn denied() {
     warning: agent not checked: not allowed: list daemonsets and pods in kube-system
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/carts with role eks-workshop-carts-dynamo
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods); the agent was not checked: not allowed: list daemonsets and pods in kube-system
     warning: cannot check whether pods need a restart: not allowed: list pods
@@ -105,11 +109,12 @@ fn out_of_time_before_a_write() {
 #[test]
 fn out_of_time_after_a_write() {
     let env = Env::with("carts-role", &[("/webhook", json!({ "enabled": false }))]);
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 6s")).code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 6s")).code(6).steady(), @"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/carts with role eks-workshop-carts-dynamo
     error: timed out after 6s while waiting until new pods are injected
       caused by: not every API server injects new pods of carts/carts yet
@@ -156,11 +161,12 @@ fn out_of_time_after_a_write() {
 fn interrupted_while_waiting() {
     let env = Env::with("carts-role", &[("/webhook", json!({ "enabled": false }))]);
     let probing = |world: &Sandbox| world.journal().count("kubernetes", "create pods (dry-run)") > 1;
-    insta::assert_snapshot!(env.signalled(LINE, "INT", probing).code(130).steady(), @r"
+    insta::assert_snapshot!(env.signalled(LINE, "INT", probing).code(130).steady(), @"
     exit 130
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
+    Plan: 1 to create, 0 to change, 0 to delete
     associated carts/carts with role eks-workshop-carts-dynamo
     error: interrupted
 
@@ -233,6 +239,7 @@ fn interrupted_in_the_middle_of_a_write() {
       + create role eks-workshop-carts-carts-8233eca5 (path /podid/)
       + add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
       + associate carts/carts with role eks-workshop-carts-carts-8233eca5
+    Plan: 3 to create, 0 to change, 0 to delete
     created role eks-workshop-carts-carts-8233eca5
     warning: outcome unknown: add inline policy podid-dynamodb to role eks-workshop-carts-carts-8233eca5
     {"error":{"code":"terminated","message":"terminated","requestId":null,"hints":["run the same command again: finished steps are skipped"]}}

@@ -70,6 +70,7 @@ fn the_pods_act_as_the_target() {
              ]
            }
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 1 to create, 2 to change, 0 to delete, 1 to restart
     added inline policy podid-target to role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
     updated the trust policy of target role carts-target
@@ -120,6 +121,7 @@ fn a_target_of_another_account_is_told_what_to_trust() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ add inline policy podid-target to role eks-workshop-carts-dynamo
       + associate carts/carts with role eks-workshop-carts-dynamo, target role arn:aws:iam::222233334444:role/carts-target
+    Plan: 1 to create, 1 to change, 0 to delete
     note: add these statements to the trust policy of arn:aws:iam::222233334444:role/carts-target:
       {
         "Sid": "PodidTargete4ae6bdea4633ace",
@@ -150,6 +152,7 @@ fn a_target_of_another_account_is_told_what_to_trust() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ add inline policy podid-target to role eks-workshop-carts-dynamo
       + associate carts/carts with role eks-workshop-carts-dynamo, target role arn:aws:iam::222233334444:role/carts-target
+    Plan: 1 to create, 1 to change, 0 to delete
     added inline policy podid-target to role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
     note: add these statements to the trust policy of arn:aws:iam::222233334444:role/carts-target:
@@ -189,6 +192,7 @@ fn a_target_of_another_account_without_session_tags() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ add inline policy podid-target to role eks-workshop-carts-dynamo
       + associate carts/carts with role eks-workshop-carts-dynamo, target role arn:aws:iam::222233334444:role/carts-target
+    Plan: 1 to create, 1 to change, 0 to delete
     added inline policy podid-target to role eks-workshop-carts-dynamo
     associated carts/carts with role eks-workshop-carts-dynamo
     note: add these statements to the trust policy of arn:aws:iam::222233334444:role/carts-target:
@@ -277,6 +281,7 @@ fn cleared() {
     warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update the association of carts/carts (no target role, no session policy)
+    Plan: 0 to create, 1 to change, 0 to delete
     could not update the association of carts/carts (no target role, no session policy)
     error: the service kept the target role of the association of carts/carts
       caused by: EKS accepted the update, but DescribePodIdentityAssociation still returns it
@@ -290,6 +295,7 @@ fn cleared() {
     warning: the pods were not read: if the association has a SPIFFE workload identity, it is deleted with it
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - recreate the association of carts/carts with role eks-workshop-carts-dynamo
+    Plan: 0 to create, 0 to change, 1 to delete
     recreated the association of carts/carts
     hint: new pods get credentials within a few seconds; check them with `podid show carts/carts`
     ");
@@ -309,6 +315,7 @@ fn cleared() {
     warning: agent not checked: not read because of --no-wait
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ~ update the association of carts/carts (no target role, no session policy)
+    Plan: 0 to create, 1 to change, 0 to delete
     updated the association of carts/carts
     hint: new pods get credentials within a few seconds; check them with `podid show carts/carts`
     ");

@@ -21,6 +21,7 @@ fn with_its_role() {
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
       - delete inline policy podid-dynamodb of role eks-workshop-carts-carts-8233eca5
       - delete role eks-workshop-carts-carts-8233eca5
+    Plan: 0 to create, 0 to change, 3 to delete
     error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -30,11 +31,13 @@ fn with_its_role() {
     exit 2
     --- stdout
     carts
-    warning: 2 running pods of carts/carts still use it, and keep their credentials for up to 6 hours: carts-[pod], carts-[pod]
+    warning: 2 running pods of carts/carts still use it, and keep their credentials for up to 6 hours:
+      carts-[pod], carts-[pod]
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
       - delete inline policy podid-dynamodb of role eks-workshop-carts-carts-8233eca5
       - delete role eks-workshop-carts-carts-8233eca5
+    Plan: 0 to create, 0 to change, 3 to delete
     This applies to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
     To confirm, type the cluster name (eks-workshop): error: not confirmed; nothing was changed
     ");
@@ -43,11 +46,13 @@ fn with_its_role() {
     exit 0
     --- stdout
     eks-workshop
-    warning: 2 running pods of carts/carts still use it, and keep their credentials for up to 6 hours: carts-[pod], carts-[pod]
+    warning: 2 running pods of carts/carts still use it, and keep their credentials for up to 6 hours:
+      carts-[pod], carts-[pod]
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete the association of carts/carts (role eks-workshop-carts-carts-8233eca5)
       - delete inline policy podid-dynamodb of role eks-workshop-carts-carts-8233eca5
       - delete role eks-workshop-carts-carts-8233eca5
+    Plan: 0 to create, 0 to change, 3 to delete
     This applies to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
     To confirm, type the cluster name (eks-workshop): ✔ deleted the association of carts/carts
     ✔ deleted inline policy podid-dynamodb of role eks-workshop-carts-carts-8233eca5
@@ -71,6 +76,7 @@ fn a_role_that_was_left_is_found() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - delete inline policy podid-dynamodb of role eks-workshop-carts-carts-8233eca5
       - delete role eks-workshop-carts-carts-8233eca5
+    Plan: 0 to create, 0 to change, 2 to delete
     deleted inline policy podid-dynamodb of role eks-workshop-carts-carts-8233eca5
     deleted role eks-workshop-carts-carts-8233eca5
     ");

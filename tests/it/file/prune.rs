@@ -42,7 +42,7 @@ fn what_is_in_no_file_any_more() {
     // Without the flag nothing is looked for.
     let run = env.podid(&format!("diff -f {file}")).code(3);
     assert!(!run.stdout.contains("other"), "{run}");
-    insta::assert_snapshot!(env.podid(&format!("apply -f {file} --prune --no-wait")).code(2).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("apply -f {file} --prune --no-wait")).code(2).steady(), @"
     exit 2
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
@@ -50,6 +50,7 @@ fn what_is_in_no_file_any_more() {
     Delete (no longer in the manifest):
       - delete the association of carts/other (role other-role)
       - delete role other-role
+    Plan: 0 to create, 1 to change, 2 to delete
     error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -68,6 +69,7 @@ fn what_is_in_no_file_any_more() {
     Delete (no longer in the manifest):
       - delete the association of carts/other (role other-role)
       - delete role other-role
+    Plan: 0 to create, 1 to change, 2 to delete
     This applies to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
     To confirm, type the cluster name (eks-workshop): ✔ added inline policy podid-dynamodb to role carts-role
     ✔ deleted the association of carts/other

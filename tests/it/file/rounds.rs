@@ -177,6 +177,7 @@ fn stopped_midway() {
       + create role carts-role (path /podid/)
       + add inline policy podid-dynamodb to role carts-role
       + associate carts/carts with role carts-role
+    Plan: 3 to create, 0 to change, 0 to delete
     created role carts-role
     added inline policy podid-dynamodb to role carts-role
     could not associate carts/carts with role carts-role

@@ -33,7 +33,7 @@ fn pages() -> Vec<PathBuf> {
 #[test]
 fn the_page_of_commands_is_current() {
     let path = root().join("docs/commands.md");
-    let help = Cli::command().term_width(100).render_help().to_string();
+    let help = podid::cli::command().term_width(100).render_help().to_string();
     let codes: Vec<String> = EXIT_CODES.iter().map(|(code, meaning)| format!("| {code} | {meaning} |\n")).collect();
     let page = fs::read_to_string(&path).unwrap();
     let page = between(&page, "help", &format!("```text\n{}\n```\n", help.trim_end()));

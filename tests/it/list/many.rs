@@ -100,6 +100,7 @@ fn on_a_terminal() {
     us-west-2  blue          team-a     api              eks-workshop-carts-dynamo
     us-west-2  blue          team-b     api              eks-workshop-carts-dynamo
     us-west-2  eks-workshop  carts      carts            eks-workshop-carts-dynamo
+    note: 1 column is hidden (AGE); `-o wide` shows all
     ");
     insta::assert_snapshot!(env.tty(200, &["list", "--all-clusters"], "").ok().steady(), @"
     exit 0

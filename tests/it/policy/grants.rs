@@ -64,6 +64,7 @@ fn of_a_bucket() {
           +    }
           +  ]
           +}
+    Plan: 0 to create, 1 to change, 0 to delete
     "#);
     let _ = env.podid(&format!("{line} --yes")).ok();
     let _ = env.podid(&line).ok().says("has these policies: nothing to change");

@@ -16,6 +16,7 @@ fn the_quota_of_managed_policies() {
     warning: role `eks-workshop-carts-dynamo` would have 11 managed policies; the quota is 10 unless it was raised: detach one, or combine several in one policy
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
+    Plan: 0 to create, 1 to change, 0 to delete
     could not attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
     error: cannot attach `arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess` to role `eks-workshop-carts-dynamo`
       caused by: Cannot exceed quota for PoliciesPerRole: 10
@@ -120,6 +121,7 @@ fn denied() {
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
+    Plan: 0 to create, 1 to change, 0 to delete
     could not add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
     {"error":{"code":"AccessDenied","message":"cannot write inline policy `podid-dynamodb` of role `eks-workshop-carts-dynamo`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: iam:PutRolePolicy on resource: role eks-workshop-carts-dynamo with an explicit deny in an identity-based policy: a policy denies `iam:PutRolePolicy` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`"]}}
     "#);
@@ -130,6 +132,7 @@ fn denied() {
     warning: attached policies not checked: not allowed: iam:ListAttachedRolePolicies
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
+    Plan: 0 to create, 1 to change, 0 to delete
     attached arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
     ");
 }

@@ -30,6 +30,7 @@ fn a_table() {
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
+    Plan: 0 to create, 1 to change, 0 to delete
     ");
     insta::assert_snapshot!(env.podid(&format!("{line} -v --dry-run")).ok(), @r#"
     exit 0
@@ -69,12 +70,14 @@ fn a_table() {
           +    }
           +  ]
           +}
+    Plan: 0 to create, 1 to change, 0 to delete
     "#);
     insta::assert_snapshot!(env.podid(&line).code(2), @"
     exit 2
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
+    Plan: 0 to create, 1 to change, 0 to delete
     error: confirmation required: this changes a role, and there is no terminal to ask on
       caused by: role eks-workshop-carts-dynamo of account 111122223333 (from the AWS credentials)
 
@@ -100,6 +103,7 @@ fn a_table() {
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ add inline policy podid-dynamodb to role eks-workshop-carts-dynamo
+    Plan: 0 to create, 1 to change, 0 to delete
     added inline policy podid-dynamodb to role eks-workshop-carts-dynamo
     "#);
     assert_eq!(env.writes(), ["iam PutRolePolicy"]);
@@ -123,12 +127,14 @@ fn a_table() {
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
+    Plan: 0 to create, 0 to change, 1 to delete
     ");
     insta::assert_snapshot!(env.podid(&format!("{line} --yes")).ok(), @"
     exit 0
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
+    Plan: 0 to create, 0 to change, 1 to delete
     deleted inline policy podid-dynamodb of role eks-workshop-carts-dynamo
     ");
     assert!(inline(&env).is_empty());
@@ -205,6 +211,7 @@ fn others_statements_stay() {
           +    }
           +  ]
            }
+    Plan: 0 to create, 1 to change, 0 to delete
     updated inline policy podid-dynamodb of role eks-workshop-carts-dynamo
     "#);
     insta::assert_snapshot!(env.podid(&detach("--dynamodb eks-workshop-carts=stream --yes")).ok(), @r#"
@@ -237,6 +244,7 @@ fn others_statements_stay() {
                }
              ]
            }
+    Plan: 0 to create, 1 to change, 0 to delete
     updated inline policy podid-dynamodb of role eks-workshop-carts-dynamo
     "#);
     let left: Value =
@@ -257,6 +265,7 @@ fn managed_policies() {
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ attach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
+    Plan: 0 to create, 1 to change, 0 to delete
     attached arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess to role eks-workshop-carts-dynamo
     ");
     insta::assert_snapshot!(env.podid(&attach(&format!("--policy-arn {MANAGED}"))).ok(), @"
@@ -271,6 +280,7 @@ fn managed_policies() {
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess from role eks-workshop-carts-dynamo
+    Plan: 0 to create, 0 to change, 1 to delete
     detached arn:aws:iam::aws:policy/AmazonDynamoDBReadOnlyAccess from role eks-workshop-carts-dynamo
     ");
     insta::assert_snapshot!(env.podid(&detach(&format!("--policy-arn {MANAGED}"))).ok(), @"
@@ -293,6 +303,7 @@ fn policy_files() {
     warning: s3-all: statement 1: allows every action of s3 (`s3:*`) on every resource (`*`)
     Plan for role eks-workshop-carts-dynamo (111122223333):
       ~ add inline policy s3-all to role eks-workshop-carts-dynamo
+    Plan: 0 to create, 1 to change, 0 to delete
     added inline policy s3-all to role eks-workshop-carts-dynamo
     ");
     assert_eq!(inline(&env), ["s3-all"]);
@@ -317,6 +328,7 @@ fn policy_files() {
           -    "Resource": "*"
           -  }
           -}
+    Plan: 0 to create, 0 to change, 1 to delete
     "#);
     let _ = env.podid(&detach("--policy-file elsewhere/s3-all.json --yes")).ok();
     assert!(inline(&env).is_empty());
@@ -343,6 +355,7 @@ fn a_document_that_changed_meanwhile() {
     --- stderr
     Plan for role eks-workshop-carts-dynamo (111122223333):
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
+    Plan: 0 to create, 0 to change, 1 to delete
     could not delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
     error: the inline policy `podid-dynamodb` of role `eks-workshop-carts-dynamo` was modified concurrently
       caused by: its document was changed

@@ -90,6 +90,7 @@ fn a_rollout() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (2 replicas, Eviction)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted rollout/carts
     rollout/carts: rolled out
     "#);
@@ -105,11 +106,12 @@ fn a_rollout() {
     // By name, and beside a workload of another kind; one pod is replaced at the cost of a pause.
     let db = workload("StatefulSet", "db", "", &json!({ "replicas": 1, "serviceName": "db" }));
     let env = world(&json!({ "replicas": 1 }), &[("/manifests/-", db)]);
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --workload rollout/carts")).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --workload rollout/carts")).ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (1 replica, Eviction: downtime)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted rollout/carts
     rollout/carts: rolled out
     ");
@@ -173,11 +175,12 @@ fn killed_in_the_middle_a_second_run_finishes_it() {
 fn an_unfinished_restart_is_watched() {
     let env = world(&json!({}), &[]);
     new_pods_do(&env, "unready");
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 8s")).code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 8s")).code(6).steady(), @"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (2 replicas, Eviction)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted rollout/carts
     rollout/carts: timed out after 8s while watching rollout/carts
     error: timed out after 8s while watching rollout/carts
@@ -221,6 +224,7 @@ fn new_pods_that_crash_end_it_and_nothing_is_taken_back() {
     warning: rollout/carts cannot be rolled back: the restart of an Argo Rollout creates no revision
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (2 replicas, Eviction)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted rollout/carts
     rollout/carts: the rollout of rollout/carts failed
     error: the rollout of rollout/carts failed
@@ -272,11 +276,12 @@ fn a_template_of_a_deployment() {
     }
     let env = Env::with("carts-associated", &[("/manifests/8", base), ("/manifests/-", borrows)]);
     let before = pods(&env);
-    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @r"
+    insta::assert_snapshot!(env.podid(LINE).ok().steady(), @"
     exit 0
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart rollout/carts (2 replicas, Eviction)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted rollout/carts
     rollout/carts: rolled out
     ");

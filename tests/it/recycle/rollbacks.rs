@@ -43,6 +43,7 @@ fn a_deployment_goes_back() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: the rollout of deployment/carts failed
     rolled back deployment/carts to revision 1
@@ -159,6 +160,7 @@ fn denied() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: the rollout of deployment/carts failed
     could not roll back deployment/carts to an earlier revision

@@ -26,6 +26,7 @@ fn a_crash_loop_ends_it_with_its_last_words() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: the rollout of deployment/carts failed
     error: the rollout of deployment/carts failed
@@ -71,6 +72,7 @@ fn an_image_that_cannot_be_pulled_ends_it() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: the rollout of deployment/carts failed
     error: the rollout of deployment/carts failed
@@ -92,6 +94,7 @@ fn a_config_error_ends_it() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: the rollout of deployment/carts failed
     error: the rollout of deployment/carts failed
@@ -108,11 +111,12 @@ fn a_config_error_ends_it() {
 #[test]
 fn an_unfinished_restart_is_watched() {
     let env = with_app("unready");
-    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 8s")).code(6).steady(), @r"
+    insta::assert_snapshot!(env.podid(&format!("{LINE} --timeout 8s")).code(6).steady(), @"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: timed out after 8s while watching deployment/carts
     error: timed out after 8s while watching deployment/carts
@@ -178,6 +182,7 @@ fn a_deadline_shows_the_trouble_behind_it() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: the rollout of deployment/carts failed
     error: the rollout of deployment/carts failed
@@ -199,6 +204,7 @@ fn a_deadline_shows_the_trouble_behind_it() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/carts
     deployment/carts: the rollout of deployment/carts failed
     error: the rollout of deployment/carts failed
@@ -251,6 +257,7 @@ fn stopped_before_the_write() {
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/carts (2 replicas, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     {"error":{"code":"timed-out","message":"timed out after 6s while reading deployment/carts","requestId":null,"hints":["allow more time with `--timeout`"]}}
     "#);
     let asked = |world: &Sandbox| world.journal().count("kubernetes", "get deployments") > 1;
@@ -284,6 +291,7 @@ fn a_stateful_set_whose_pods_fail_waits_until_they_are_deleted() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + associate carts/carts with role eks-workshop-carts-dynamo
       * restart statefulset/db (2 replicas, RollingUpdate)
+    Plan: 1 to create, 0 to change, 0 to delete, 1 to restart
     associated carts/carts with role eks-workshop-carts-dynamo
     carts/carts: ready: new pods get credentials (6 of 6 dry-run pods)
     restarted statefulset/db

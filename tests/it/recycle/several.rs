@@ -53,6 +53,7 @@ fn by_name() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart carts/deployment/carts (2 replicas, RollingUpdate)
       * restart team-a/deployment/api (1 replica, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 2 to restart
     ");
     insta::assert_snapshot!(env.podid(line).code(2).steady(), @"
     exit 2
@@ -60,6 +61,7 @@ fn by_name() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart carts/deployment/carts (2 replicas, RollingUpdate)
       * restart team-a/deployment/api (1 replica, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 2 to restart
     error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -93,6 +95,7 @@ fn by_pattern() {
       * restart carts/deployment/carts (2 replicas, RollingUpdate)
       * restart team-a/deployment/api (1 replica, RollingUpdate)
       * restart team-b/deployment/api (1 replica, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 3 to restart
     ");
     insta::assert_snapshot!(env.podid("recycle team-*/*").code(2).steady(), @"
     exit 2
@@ -101,6 +104,7 @@ fn by_pattern() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart team-a/deployment/api (1 replica, RollingUpdate)
       * restart team-b/deployment/api (1 replica, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 2 to restart
     error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -134,6 +138,7 @@ fn by_pattern() {
     `team-a/*` matches team-a/api
     Plan for cluster eks-workshop (111122223333, us-west-2):
       ↻ restart deployment/api (1 replica, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     This applies to cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration).
     To confirm, type the cluster name (eks-workshop): ✔ restarted deployment/api
     ✔ deployment/api: rolled out
@@ -176,6 +181,7 @@ fn only_the_stale() {
     `*/*` matches carts/carts, team-a/api, team-b/api
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/api (1 replica, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -192,6 +198,7 @@ fn only_the_stale() {
     `*/*` matches carts/carts, team-a/api, team-b/api
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart deployment/api (1 replica, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 1 to restart
     restarted deployment/api
     deployment/api: rolled out
     ");
@@ -212,6 +219,7 @@ fn one_workload_of_them() {
       * restart carts/deployment/carts (2 replicas, RollingUpdate)
       * restart team-a/deployment/api (1 replica, RollingUpdate)
       * restart team-b/deployment/api (1 replica, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 3 to restart
     ");
     let run = env.podid("recycle --all --workload deployment/carts --yes -q -o name").ok();
     assert_eq!(run.stdout, "deployment/carts\n");
@@ -266,6 +274,7 @@ fn after_one_that_failed_no_further_one_is_begun() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       * restart team-a/deployment/api (1 replica, RollingUpdate)
       * restart team-b/deployment/api (1 replica, RollingUpdate)
+    Plan: 0 to create, 0 to change, 0 to delete, 2 to restart
     restarted team-a/deployment/api
     team-a/deployment/api: the rollout of team-a/deployment/api failed
     warning: not restarted, because an earlier restart failed: team-b/deployment/api

@@ -40,6 +40,7 @@ fn for_a_service_account() {
           +    }
           +  ]
           +}
+    Plan: 1 to create, 0 to change, 0 to delete
     "#);
     assert!(env.writes().is_empty());
     insta::assert_snapshot!(env.podid(&format!("{LINE} --dynamodb eks-workshop-carts=read-write -o json")).ok(), @r#"
@@ -69,6 +70,7 @@ fn for_a_service_account() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
       + add inline policy podid-dynamodb to role carts-role
+    Plan: 2 to create, 0 to change, 0 to delete
     created role carts-role
     added inline policy podid-dynamodb to role carts-role
     hint: associate it with the role: `podid associate carts/carts --role carts-role`
@@ -104,6 +106,7 @@ fn for_a_service_account() {
                    }
                  }
                }
+    Plan: 0 to create, 1 to change, 0 to delete
     error: confirmation required: this changes existing resources, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -131,6 +134,7 @@ fn for_a_cluster_with_everything() {
     warning: role `tools` is created without permissions: AWS denies the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-gov-west-1):
       + create role tools (path /team/a/, boundary arn:aws-us-gov:iam::111122223333:policy/boundary)
+    Plan: 1 to create, 0 to change, 0 to delete
     created role tools
     ");
     insta::assert_snapshot!(serde_json::to_string_pretty(&trust_of(&env, "tools")).unwrap(), @r#"
@@ -208,6 +212,7 @@ fn adopting() {
                }
              ]
            }
+    Plan: 0 to create, 2 to change, 0 to delete
     tagged role carts-role
     updated the trust policy of role carts-role
     hint: associate it with the role: `podid associate carts/carts --role carts-role`
@@ -234,6 +239,7 @@ fn for_the_kube_context() {
     warning: role `carts-role` is created without permissions: AWS denies the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
+    Plan: 1 to create, 0 to change, 0 to delete
     error: confirmation required: the cluster was taken from the kube context, and there is no terminal to ask on
       caused by: cluster eks-workshop, account 111122223333, region us-west-2 (all from kube context arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop)
 
@@ -291,6 +297,7 @@ fn denied() {
     warning: role `carts-role` is created without permissions: AWS denies the calls of its pods until it has a policy
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + create role carts-role (path /podid/)
+    Plan: 1 to create, 0 to change, 0 to delete
     could not create role carts-role (path /podid/)
     error: cannot create role `carts-role`
       caused by: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: iam:CreateRole on resource: arn:aws:iam::111122223333:role/podid/carts-role with an explicit deny in an identity-based policy

@@ -38,6 +38,7 @@ fn in_the_right_order() {
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
       - delete role eks-workshop-carts-dynamo
+    Plan: 0 to create, 0 to change, 3 to delete
     ");
     insta::assert_snapshot!(env.podid(&line).code(2), @"
     exit 2
@@ -46,6 +47,7 @@ fn in_the_right_order() {
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
       - delete role eks-workshop-carts-dynamo
+    Plan: 0 to create, 0 to change, 3 to delete
     error: confirmation required: this deletes a role, or changes more than the service accounts named one by one, and there is no terminal to ask on
       caused by: cluster eks-workshop (from PODID_CLUSTER), account 111122223333 (from the AWS credentials), region us-west-2 (from the AWS configuration)
 
@@ -87,6 +89,7 @@ fn in_the_right_order() {
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
       - delete role eks-workshop-carts-dynamo
+    Plan: 0 to create, 0 to change, 3 to delete
     detached arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
     deleted inline policy podid-dynamodb of role eks-workshop-carts-dynamo
     deleted role eks-workshop-carts-dynamo
@@ -186,6 +189,7 @@ fn what_is_left_to_the_user() {
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete inline policy podid-dynamodb of role eks-workshop-carts-dynamo
       - delete role eks-workshop-carts-dynamo
+    Plan: 0 to create, 0 to change, 3 to delete
     ");
 }
 
@@ -225,6 +229,7 @@ fn denied() {
     Plan for cluster eks-workshop (111122223333, us-west-2):
       - detach arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
       - delete role eks-workshop-carts-dynamo
+    Plan: 0 to create, 0 to change, 2 to delete
     detached arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess from role eks-workshop-carts-dynamo
     could not delete role eks-workshop-carts-dynamo
     {"error":{"code":"AccessDenied","message":"cannot delete role `eks-workshop-carts-dynamo`: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: iam:DeleteRole on resource: role eks-workshop-carts-dynamo with an explicit deny in an identity-based policy: a policy denies `iam:DeleteRole` to the caller, whatever else allows it","requestId":"[uuid]","hints":["ask the owner of that policy (identity policy, permissions boundary, or a policy of the organization), or use another `--profile`","run the same command again: finished steps are skipped"]}}

@@ -51,6 +51,8 @@ fn table_wide_and_names() {
     eks-workshop-carts-dynamo  carts/carts
     orders                     orders/api +1
     spare                      -
+    note: 2 columns are hidden (ALLOWS, AGE); `-o wide` shows
+      all
     ");
     insta::assert_snapshot!(env.tty(200, &["role", "list", "-o", "wide"], "").ok().steady(), @"
     exit 0

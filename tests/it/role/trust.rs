@@ -101,8 +101,9 @@ fn a_missing_action() {
     insta::assert_snapshot!(env.tty(80, &["role", "trust", ROLE], "").code(3).steady(), @r#"
     exit 3
     --- stdout
-    RULE         MISTAKE
-    tag-session  does not allow sts:TagSession, so EKS rejects the association
+    RULE         STATEMENT  MISTAKE
+    tag-session  2          does not allow sts:TagSession, so EKS rejects the
+                            association
     --- trust policy of eks-workshop-carts-dynamo
     +++ trust policy of eks-workshop-carts-dynamo, corrected
     @@ -14,7 +14,10 @@
@@ -117,8 +118,11 @@ fn a_missing_action() {
          }
        ]
      }
-    warning: every pod of every cluster in account 111122223333 may assume role `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not recommended)
-    hint: write the corrected policy with `podid role trust eks-workshop-carts-dynamo --fix`
+    warning: every pod of every cluster in account 111122223333 may assume role
+      `eks-workshop-carts-dynamo` then: the trust policy names no cluster (not
+      recommended)
+    hint: write the corrected policy with
+      `podid role trust eks-workshop-carts-dynamo --fix`
     "#);
     let json = env.podid(&line("-o json")).code(3).json();
     assert_eq!((&json["trust"], &json["findings"][0]["id"]), (&document, &json!("tag-session")));
@@ -148,6 +152,7 @@ fn a_missing_action_is_mended() {
                }
              ]
            }
+    Plan: 0 to create, 1 to change, 0 to delete
     "#);
     assert_eq!(env.writes(), Vec::<String>::new());
     insta::assert_snapshot!(env.podid(&line("--fix")).code(2), @r#"
@@ -169,6 +174,7 @@ fn a_missing_action_is_mended() {
                }
              ]
            }
+    Plan: 0 to create, 1 to change, 0 to delete
     error: confirmation required: this changes a role, and there is no terminal to ask on
       caused by: role eks-workshop-carts-dynamo of account 111122223333 (from the AWS credentials)
 
@@ -208,6 +214,7 @@ fn a_missing_action_is_mended() {
                }
              ]
            }
+    Plan: 0 to create, 1 to change, 0 to delete
     updated the trust policy of role eks-workshop-carts-dynamo
     "#);
     assert_eq!(env.writes(), ["iam UpdateAssumeRolePolicy"]);
@@ -378,6 +385,7 @@ fn missing_and_denied() {
                }
              ]
            }
+    Plan: 0 to create, 1 to change, 0 to delete
     could not update the trust policy of role eks-workshop-carts-dynamo
     error: cannot change the trust policy of role `eks-workshop-carts-dynamo`
       caused by: User: arn:aws:iam::111122223333:user/workshop is not authorized to perform: iam:UpdateAssumeRolePolicy on resource: role eks-workshop-carts-dynamo with an explicit deny in an identity-based policy

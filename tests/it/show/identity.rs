@@ -8,7 +8,7 @@ use crate::support::{APP, Env};
 fn pods_from_before_the_association() {
     // One that crashes is for moments running.
     let env = Env::with("carts-associated", &[("/associations/0/age_s", json!(60)), (APP, json!("log up"))]);
-    insta::assert_snapshot!(env.podid("show carts/carts").ok().steady(), @r"
+    insta::assert_snapshot!(env.podid("show carts/carts").ok().steady(), @"
     exit 0
     --- stdout
     Service account:  carts/carts
@@ -24,9 +24,9 @@ fn pods_from_before_the_association() {
       WORKLOAD          READY  STRATEGY
       deployment/carts  2/2    RollingUpdate
     Pods:
-      POD                     CREDENTIALS                         STATUS   AGE
-      carts-[pod]  not injected, uses the node's role  Running  [time]
-      carts-[pod]  not injected, uses the node's role  Running  [time]
+      POD                     CREDENTIALS                         STATUS   AGE                   NODE
+      carts-[pod]  not injected, uses the node's role  Running  [time]  ip-10-42-11-12.us-west-2.compute.internal
+      carts-[pod]  not injected, uses the node's role  Running  [time]  ip-10-42-12-13.us-west-2.compute.internal
     --- stderr
     hint: 2 pods without the association: restart with `podid recycle carts/carts`
     ");
