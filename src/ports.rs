@@ -21,6 +21,7 @@ use crate::{
         cluster::Cluster,
         document::Document,
         have::ServiceAccountState,
+        irsa::Annotation,
         names::ServiceAccount,
         network::{NetworkDaemon, NetworkPolicy},
         pod_spec,
@@ -71,6 +72,8 @@ pub trait Eks: Send + Sync {
     async fn untag(&self, arn: &str, keys: &[String]) -> Result<()>;
     /// The node role of a managed node group, by DescribeNodegroup; `None` when the group is gone.
     async fn node_role(&self, cluster: &str, node_group: &str) -> Result<Option<String>>;
+    /// ListAddons, every page: names.
+    async fn addons(&self, cluster: &str) -> Result<Vec<String>>;
     /// DescribeAddon; `None` when it is not installed.
     async fn addon(&self, cluster: &str, name: &str) -> Result<Option<Addon>>;
     /// DescribeAddonVersions for one Kubernetes version, every page, newest first.
@@ -192,8 +195,8 @@ pub trait Kubernetes: Send + Sync {
     async fn namespaces(&self) -> Result<Vec<String>>;
     /// Names of a namespace's service accounts, every page; none when there is no such namespace.
     async fn service_accounts(&self, namespace: &str) -> Result<Vec<String>>;
-    /// Service accounts of a namespace (`None`: of all), every page, each with the role of its IRSA annotation.
-    async fn all_service_accounts(&self, namespace: Option<&str>) -> Result<Vec<(ServiceAccount, Option<String>)>>;
+    /// Service accounts of a namespace (`None`: of all), every page, each with its IRSA annotation.
+    async fn all_service_accounts(&self, namespace: Option<&str>) -> Result<Vec<(ServiceAccount, Option<Annotation>)>>;
     /// Creates a service account; one that exists is no error.
     async fn create_service_account(&self, subject: &ServiceAccount) -> Result<()>;
     /// Pods of a service account, every page, those that are ending too.

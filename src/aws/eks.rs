@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use aws_sdk_eks::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
-        describe_addon_versions::DescribeAddonVersionsOutput, list_clusters::ListClustersOutput,
+        describe_addon_versions::DescribeAddonVersionsOutput, list_addons::ListAddonsOutput,
+        list_clusters::ListClustersOutput,
         list_pod_identity_associations::ListPodIdentityAssociationsOutput,
     },
     types::PodIdentityAssociation,
@@ -189,6 +190,15 @@ impl Eks for Aws {
             Err(error) if absent(&error) => Ok(None),
             Err(error) => Err(eks.errors.failure("DescribeNodegroup", &what, &error)),
         }
+    }
+
+    async fn addons(&self, cluster: &str) -> Result<Vec<String>> {
+        let what = format!("cannot list the add-ons of cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
+        let call = eks.api.list_addons().cluster_name(cluster).max_results(100);
+        let ask = |token| call.clone().set_next_token(token).send();
+        let pages: Vec<ListAddonsOutput> = eks.errors.all("ListAddons", &what, ask).await?;
+        Ok(pages.into_iter().flat_map(|page| page.addons.unwrap_or_default()).collect())
     }
 
     async fn addon(&self, cluster: &str, name: &str) -> Result<Option<Addon>> {

@@ -4,7 +4,8 @@
 use std::{collections::HashSet, error::Error, future::Future};
 
 use aws_sdk_eks::operation::{
-    describe_addon_versions::DescribeAddonVersionsOutput, list_clusters::ListClustersOutput,
+    describe_addon_versions::DescribeAddonVersionsOutput, list_addons::ListAddonsOutput,
+    list_clusters::ListClustersOutput,
     list_pod_identity_associations::ListPodIdentityAssociationsOutput,
 };
 use aws_sdk_iam::operation::{
@@ -55,7 +56,7 @@ macro_rules! page {
 
 page!(next_token, |_| false =>
     ListClustersOutput: clusters, ListPodIdentityAssociationsOutput: associations,
-    DescribeAddonVersionsOutput: addons);
+    DescribeAddonVersionsOutput: addons, ListAddonsOutput: addons);
 page!(marker, |page| page.is_truncated() =>
     ListRolesOutput, ListAttachedRolePoliciesOutput, ListRolePoliciesOutput, ListInstanceProfilesForRoleOutput,
     SimulatePrincipalPolicyOutput);

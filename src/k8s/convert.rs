@@ -19,6 +19,7 @@ use k8s_openapi::{
 
 use crate::model::{
     agent::Node,
+    pod_spec::WEB_IDENTITY,
     selector::Selector,
     workload::{
         Container, CronJob, Exceeded, Expression, Owner, Placement, Pod, RolloutStatus, Strategy, Taint, Terminated,
@@ -154,8 +155,17 @@ pub(super) fn workload(
         template: template.map(fingerprint).unwrap_or_default(),
         status: RolloutStatus::default(),
         placement: spec.map(placement).unwrap_or_default(),
+        web_identity: spec.map(web_identity).unwrap_or_default(),
         argo: None,
     }
+}
+
+/// Variables that the template sets, and the webhook of IRSA would set otherwise.
+fn web_identity(spec: &PodSpec) -> Vec<String> {
+    let all = spec.init_containers.iter().flatten().chain(&spec.containers);
+    let own = all.flat_map(|container| container.env.iter().flatten().map(move |variable| (container, variable)));
+    let own = own.filter(|(_, variable)| WEB_IDENTITY.contains(&variable.name.as_str()));
+    own.map(|(container, variable)| format!("{} of container {}", variable.name, container.name)).collect()
 }
 
 /// Tells templates apart within one run; those that differ by a restart or by their ReplicaSet's own label only have the same.

@@ -63,6 +63,7 @@ use crate::{
         agent::Node,
         cluster::Cluster,
         have::ServiceAccountState,
+        irsa::Annotation,
         names::ServiceAccount,
         network::NetworkPolicy,
         pod_spec::Settings,
@@ -239,7 +240,7 @@ impl Kubernetes for Kube {
         }
     }
 
-    async fn all_service_accounts(&self, namespace: Option<&str>) -> Result<Vec<(ServiceAccount, Option<String>)>> {
+    async fn all_service_accounts(&self, namespace: Option<&str>) -> Result<Vec<(ServiceAccount, Option<Annotation>)>> {
         match service_accounts::all(&self.connection().await?.client, namespace).await {
             Ok(found) => Ok(found),
             Err(error) => Err(self.failed("list service accounts", error)),

@@ -2,9 +2,12 @@
 
 use std::fmt::Debug;
 
-use k8s_openapi::api::{
-    authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
-    core::v1::{Namespace, ServiceAccount as ApiServiceAccount},
+use k8s_openapi::{
+    api::{
+        authentication::v1::{BoundObjectReference, TokenRequest, TokenRequestSpec},
+        core::v1::{Namespace, ServiceAccount as ApiServiceAccount},
+    },
+    apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry,
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
@@ -14,21 +17,23 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use super::{list::list, wire::repeated};
-use crate::model::{have::ServiceAccountState, names::ServiceAccount};
-
-const IRSA: &str = "eks.amazonaws.com/role-arn";
+use crate::model::{
+    have::ServiceAccountState,
+    irsa::{self, Annotation},
+    names::ServiceAccount,
+};
 
 /// Whether it exists. Not allowed to look for near names: none.
 pub(super) async fn state(client: &Client, subject: &ServiceAccount) -> Result<ServiceAccountState, kube::Error> {
     let api: Api<ApiServiceAccount> = Api::namespaced(client.clone(), &subject.namespace);
     if let Some(found) = api.get_opt(&subject.name).await? {
-        return Ok(ServiceAccountState::Exists { irsa_role: irsa(&found) });
+        return Ok(ServiceAccountState::Exists { irsa_role: annotation(&found).map(|it| it.role) });
     }
     // The same 404 is given for a service account of a namespace that is not there.
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let namespace = !matches!(namespaces.get_opt(&subject.namespace).await, Ok(None));
     let own = if namespace { all(client, Some(&subject.namespace)).await.unwrap_or_default() } else { Vec::new() };
-    let near = |found: &[(ServiceAccount, Option<String>)], namespaces: &[String]| {
+    let near = |found: &[(ServiceAccount, Option<Annotation>)], namespaces: &[String]| {
         let existing: Vec<ServiceAccount> = found.iter().map(|(one, _)| one.clone()).collect();
         ServiceAccountState::absent(subject, namespace, &existing, namespaces)
     };
@@ -41,11 +46,11 @@ pub(super) async fn state(client: &Client, subject: &ServiceAccount) -> Result<S
     Ok(near(&everywhere, &namespaces))
 }
 
-/// Service accounts of a namespace, or of all, each with the role of its IRSA annotation.
+/// Service accounts of a namespace, or of all, each with its IRSA annotation.
 pub(super) async fn all(
     client: &Client,
     namespace: Option<&str>,
-) -> Result<Vec<(ServiceAccount, Option<String>)>, kube::Error> {
+) -> Result<Vec<(ServiceAccount, Option<Annotation>)>, kube::Error> {
     let api: Api<ApiServiceAccount> = match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
@@ -53,13 +58,28 @@ pub(super) async fn all(
     let found = list(&api, &ListParams::default()).await?;
     let named = |one: &ApiServiceAccount| {
         let (namespace, name) = (one.metadata.namespace.clone()?, one.metadata.name.clone()?);
-        Some((ServiceAccount { namespace, name }, irsa(one)))
+        Some((ServiceAccount { namespace, name }, annotation(one)))
     };
     Ok(found.items.iter().filter_map(named).collect())
 }
 
-fn irsa(account: &ApiServiceAccount) -> Option<String> {
-    account.annotations().get(IRSA).filter(|role| !role.is_empty()).cloned()
+/// The annotation, when it names a role, with what tells who keeps it.
+fn annotation(account: &ApiServiceAccount) -> Option<Annotation> {
+    let (labels, annotations) = (account.labels(), account.annotations());
+    let role = annotations.get(irsa::ROLE_ARN).filter(|role| !role.is_empty())?.clone();
+    let mark = |key: &str| Some((key.to_owned(), labels.get(key).or_else(|| annotations.get(key))?.clone()));
+    // In a field set, the key of a field begins with `f:` (Kubernetes API, "FieldsV1").
+    let field = format!("f:{}", irsa::ROLE_ARN);
+    let wrote = |entry: &&ManagedFieldsEntry| {
+        let fields = entry.fields_v1.as_ref().and_then(|fields| fields.0.get("f:metadata")?.get("f:annotations"));
+        fields.is_some_and(|fields| fields.get(&field).is_some())
+    };
+    Some(Annotation {
+        role,
+        audience: annotations.get(irsa::AUDIENCE).filter(|audience| !audience.is_empty()).cloned(),
+        marks: irsa::MARKS.iter().filter_map(|key| mark(key)).collect(),
+        managers: account.managed_fields().iter().filter(wrote).filter_map(|entry| entry.manager.clone()).collect(),
+    })
 }
 
 async fn names<K>(api: &Api<K>) -> Result<Vec<String>, kube::Error>

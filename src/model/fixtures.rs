@@ -114,6 +114,7 @@ pub(crate) fn workload(kind: WorkloadKind, name: &str) -> Workload {
             ..RolloutStatus::default()
         },
         placement: Placement::default(),
+        web_identity: Vec::new(),
         argo: None,
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod fixtures;
 pub mod glob;
 pub mod grant;
 pub mod have;
+pub mod irsa;
 pub mod json;
 pub mod live;
 pub mod log_line;

@@ -85,6 +85,7 @@ pub const PORTS: &[Port] = &[
     ("Eks::tag", &[Iam("eks:TagResource", On::Associations)]),
     ("Eks::untag", &[Iam("eks:UntagResource", On::Associations)]),
     ("Eks::node_role", &[Iam("eks:DescribeNodegroup", On::NodeGroups)]),
+    ("Eks::addons", &[Iam("eks:ListAddons", On::Cluster)]),
     ("Eks::addon", &[Iam("eks:DescribeAddon", On::Agent)]),
     ("Eks::addon_versions", &[Iam("eks:DescribeAddonVersions", On::Everything)]),
     ("Eks::create_addon", &[Iam("eks:CreateAddon", On::Cluster)]),

@@ -168,6 +168,9 @@ pub const URIS: [&str; 2] = ["http://169.254.170.23/v1/credentials", "http://[fd
 /// The token's file, as the webhook sets it.
 pub const TOKEN: &str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token";
 
+/// The variables of a web identity: both together come before the credentials of Pod Identity in every SDK.
+pub const WEB_IDENTITY: [&str; 2] = ["AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE"];
+
 /// What is kept of a value with access keys in it.
 pub const KEYS_INSIDE: &str = "(access keys)";
 /// The system property that gives a JVM keys.

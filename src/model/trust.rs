@@ -7,6 +7,7 @@ mod deleted;
 mod evaluate;
 mod fix;
 pub mod hop;
+pub mod irsa;
 mod lint;
 mod operator;
 mod own;

@@ -76,6 +76,9 @@ pub struct Workload {
     /// The template's tolerations, node selector and required node affinity: where its pods may run.
     #[serde(skip)]
     pub placement: Placement,
+    /// Variables of a web identity that its template sets itself: `AWS_ROLE_ARN of container app`.
+    #[serde(skip)]
+    pub web_identity: Vec<String>,
     /// Argo Rollout: the rest.
     #[serde(skip)]
     pub argo: Option<Argo>,

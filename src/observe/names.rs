@@ -10,6 +10,7 @@ use crate::{
     model::{
         arn::Arn,
         have::{Observed, ServiceAccountState},
+        irsa::Annotation,
         manifest::{ClusterState, Entries},
         names::ServiceAccount,
         text::nearest,
@@ -25,8 +26,8 @@ pub fn places(namespaces: BTreeSet<&str>) -> Vec<Option<&str>> {
     if namespaces.len() > NAMESPACES { vec![None] } else { namespaces.into_iter().map(Some).collect() }
 }
 
-/// Service accounts that exist, each with the role of its IRSA annotation.
-type Existing = Vec<(ServiceAccount, Option<String>)>;
+/// Service accounts that exist, each with its IRSA annotation.
+type Existing = Vec<(ServiceAccount, Option<Annotation>)>;
 
 /// The service accounts of which a plan has to know whether they exist: those that are to be associated, and those whose entry
 /// creates them.
@@ -86,12 +87,12 @@ async fn found(
     subjects: impl Iterator<Item = &ServiceAccount>,
     existing: Existing,
 ) -> Result<States> {
-    let known: BTreeMap<&ServiceAccount, &Option<String>> = existing.iter().map(|(one, irsa)| (one, irsa)).collect();
+    let known: BTreeMap<&ServiceAccount, &Option<Annotation>> = existing.iter().map(|(one, irsa)| (one, irsa)).collect();
     let (there, absent): (Vec<&ServiceAccount>, Vec<_>) = subjects.partition(|subject| known.contains_key(subject));
     let mut states: States = there
         .into_iter()
         .map(|subject| {
-            let irsa_role = known.get(subject).and_then(|irsa| (*irsa).clone());
+            let irsa_role = known.get(subject).and_then(|it| it.as_ref()).map(|it| it.role.clone());
             (subject.clone(), Observed::Known(ServiceAccountState::Exists { irsa_role }))
         })
         .collect();
