@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     args::Global,
     commands::{
-        agent, associate, completions, disassociate, explain, file, iam_policy, list, policy, recycle, role, show,
-        verify, version, wait,
+        agent, associate, completions, disassociate, explain, file, iam_policy, list, migrate, policy, recycle, role,
+        show, verify, version, wait,
     },
 };
 
@@ -43,7 +43,10 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("0", "done, or nothing to do"),
     ("1", "failed"),
     ("2", "invalid usage, or refused before any change"),
-    ("3", "found a difference or a problem (--dry-run --exit-code, diff, policy lint, role trust, verify)"),
+    (
+        "3",
+        "found a difference or a problem (--dry-run --exit-code, diff, migrate plan, policy lint, role trust, verify)",
+    ),
     ("4", "invalid or missing credentials, or a missing permission"),
     ("5", "timed out, or all steps are done but new pods get no credentials yet (no agent, or a pod quota of 0)"),
     ("6", "partially applied: run the same command again to finish"),
@@ -78,6 +81,7 @@ pub enum Command {
     Export(file::export::Export),
     Schema(file::schema::Schema),
     Wait(wait::Wait),
+    Migrate(migrate::Migrate),
     IamPolicy(iam_policy::IamPolicy),
     #[command(alias = "completion")]
     Completions(completions::Completions),

@@ -150,7 +150,8 @@ fn drive(
         return Err(Failure::usage(format!("--cluster is set more than once: `{first}`, `{second}`"))
             .hint("only `podid list` and `podid verify` accept several clusters: run the command once for each"));
     }
-    if let (Some(_), false) = (cli.global.output.ci(), matches!(cli.command, Command::Verify(_))) {
+    if let (Some(_), false) = (cli.global.output.ci(), matches!(cli.command, Command::Verify(_) | Command::Migrate(_)))
+    {
         return Err(Failure::usage(
             "--output: `junit`, `github`, `markdown` and `sarif` are reports of `podid verify`",
         )
@@ -175,6 +176,7 @@ fn drive(
                 Command::Export(command) => Box::pin(command.run(&ctx)).await,
                 Command::Schema(command) => command.run(&ctx),
                 Command::Wait(command) => Box::pin(command.run(&ctx)).await,
+                Command::Migrate(command) => command.run(&ctx).await,
                 Command::Agent(command) => Box::pin(command.run(&ctx)).await,
                 Command::IamPolicy(command) => command.run(&ctx).await,
                 Command::Completions(command) => command.run(&ctx),

@@ -72,8 +72,8 @@ pub trait Eks: Send + Sync {
     async fn untag(&self, arn: &str, keys: &[String]) -> Result<()>;
     /// The node role of a managed node group, by DescribeNodegroup; `None` when the group is gone.
     async fn node_role(&self, cluster: &str, node_group: &str) -> Result<Option<String>>;
-    /// ListAddons, every page: names.
-    async fn addons(&self, cluster: &str) -> Result<Vec<String>>;
+    /// ListAddons, every page, and DescribeAddon of each. One that was deleted between the two reads is left out.
+    async fn addons(&self, cluster: &str) -> Result<Vec<Addon>>;
     /// DescribeAddon; `None` when it is not installed.
     async fn addon(&self, cluster: &str, name: &str) -> Result<Option<Addon>>;
     /// DescribeAddonVersions for one Kubernetes version, every page, newest first.

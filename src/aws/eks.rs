@@ -7,13 +7,12 @@ use aws_sdk_eks::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
         describe_addon_versions::DescribeAddonVersionsOutput, list_addons::ListAddonsOutput,
-        list_clusters::ListClustersOutput,
-        list_pod_identity_associations::ListPodIdentityAssociationsOutput,
+        list_clusters::ListClustersOutput, list_pod_identity_associations::ListPodIdentityAssociationsOutput,
     },
     types::PodIdentityAssociation,
 };
 use futures::{
-    StreamExt, TryStreamExt,
+    StreamExt, TryStreamExt, future,
     stream::{self, BoxStream},
 };
 use serde_json::Value;
@@ -192,13 +191,15 @@ impl Eks for Aws {
         }
     }
 
-    async fn addons(&self, cluster: &str) -> Result<Vec<String>> {
+    async fn addons(&self, cluster: &str) -> Result<Vec<Addon>> {
         let what = format!("cannot list the add-ons of cluster `{cluster}`");
         let eks = self.eks(&what).await?;
         let call = eks.api.list_addons().cluster_name(cluster).max_results(100);
         let ask = |token| call.clone().set_next_token(token).send();
         let pages: Vec<ListAddonsOutput> = eks.errors.all("ListAddons", &what, ask).await?;
-        Ok(pages.into_iter().flat_map(|page| page.addons.unwrap_or_default()).collect())
+        let names: Vec<String> = pages.into_iter().flat_map(|page| page.addons.unwrap_or_default()).collect();
+        let each = future::try_join_all(names.iter().map(|name| self.addon(cluster, name))).await?;
+        Ok(each.into_iter().flatten().collect())
     }
 
     async fn addon(&self, cluster: &str, name: &str) -> Result<Option<Addon>> {

@@ -5,8 +5,7 @@ use std::{collections::HashSet, error::Error, future::Future};
 
 use aws_sdk_eks::operation::{
     describe_addon_versions::DescribeAddonVersionsOutput, list_addons::ListAddonsOutput,
-    list_clusters::ListClustersOutput,
-    list_pod_identity_associations::ListPodIdentityAssociationsOutput,
+    list_clusters::ListClustersOutput, list_pod_identity_associations::ListPodIdentityAssociationsOutput,
 };
 use aws_sdk_iam::operation::{
     list_attached_role_policies::ListAttachedRolePoliciesOutput,

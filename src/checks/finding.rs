@@ -46,10 +46,12 @@ pub enum Link {
     Live,
     /// What the application itself says.
     App,
+    /// The way from IRSA to Pod Identity: no part of the chain.
+    Migration,
 }
 
 impl Link {
-    /// Every link, in order.
+    /// Every link of the chain, in order.
     pub const ALL: [Self; 18] = [
         Self::Cluster,
         Self::Agent,
@@ -92,6 +94,7 @@ impl Link {
             Self::Restart => "restart",
             Self::Live => "live",
             Self::App => "app",
+            Self::Migration => "migrate",
         }
     }
 
@@ -116,6 +119,7 @@ impl Link {
             Self::Restart => "restart",
             Self::Live => "live",
             Self::App => "application",
+            Self::Migration => "migration",
         }
     }
 

@@ -12,6 +12,7 @@ mod environment;
 mod finding;
 mod identity;
 mod live;
+pub mod migration;
 pub mod modes;
 mod network;
 mod nodes;
@@ -71,9 +72,9 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
     CHAIN.iter().flat_map(|group| group.checks.iter().copied())
 }
 
-/// The check of this id.
+/// The check of this id; those of a migration too, which `verify` does not run.
 pub fn named(id: &str) -> Option<&'static Check> {
-    all().find(|check| check.id == id)
+    all().chain(migration::CHECKS.iter().copied()).find(|check| check.id == id)
 }
 
 /// Runs every check that concerns the service account. Of one that was only found, Pod Identity's checks wait until something shows

@@ -22,7 +22,7 @@ static PASSED: Check = Check {
     symptom: false,
 };
 
-static NO_AGENT: Check = Check {
+pub(super) static NO_AGENT: Check = Check {
     id: "nodes.no-agent",
     link: Link::Nodes,
     title: "a node that the pods run on has no ready agent",
@@ -35,7 +35,7 @@ static NO_AGENT: Check = Check {
     symptom: true,
 };
 
-static UNSUPPORTED: Check = Check {
+pub(super) static UNSUPPORTED: Check = Check {
     id: "nodes.unsupported",
     link: Link::Nodes,
     title: "a pod runs on a node that Pod Identity does not support",
@@ -48,7 +48,7 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     agents(snapshot).into_iter().chain(early::findings(snapshot)).chain(role::findings(snapshot)).collect()
 }
 
-fn agents(snapshot: &Snapshot) -> Vec<Finding> {
+pub(super) fn agents(snapshot: &Snapshot) -> Vec<Finding> {
     let Observed::Known(state) = &snapshot.cluster.agent else { return Vec::new() };
     let Some(pods) = snapshot.pods.known() else { return Vec::new() };
     let workloads: Vec<_> = snapshot.own_workloads().into_iter().cloned().collect();

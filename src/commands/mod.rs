@@ -3,6 +3,7 @@
 pub mod account;
 pub mod agent;
 pub mod associate;
+pub mod causes;
 pub mod completions;
 pub mod disassociate;
 pub mod explain;
@@ -10,6 +11,7 @@ pub mod file;
 pub mod iam_policy;
 pub mod input;
 pub mod list;
+pub mod migrate;
 pub mod policy;
 pub mod recycle;
 pub mod role;

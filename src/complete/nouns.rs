@@ -65,7 +65,9 @@ impl ValueKind {
             ("PROFILE", _) => Self::Profile,
             ("CONTEXT", _) => Self::Context,
             // These come before the association.
-            ("NAMESPACE/SERVICE_ACCOUNT", "associate" | "role create" | "role trust") => Self::ServiceAccount,
+            ("NAMESPACE/SERVICE_ACCOUNT", "associate" | "role create" | "role trust" | "migrate plan") => {
+                Self::ServiceAccount
+            }
             ("NAMESPACE/SERVICE_ACCOUNT", "show" | "verify" | "wait" | "recycle") => Self::Subject,
             ("NAMESPACE/SERVICE_ACCOUNT", _) => Self::Association,
             ("NAMESPACE", "list" | "verify" | "show" | "wait" | "recycle" | "disassociate" | "export") => {
@@ -268,7 +270,7 @@ mod tests {
         assert_eq!(of("Subject"), ["recycle subjects", "show subject", "verify subjects", "wait subject"]);
         assert_eq!(
             of("ServiceAccount"),
-            ["associate subject", "role create service_account", "role trust service_account"]
+            ["associate subject", "migrate plan subjects", "role create service_account", "role trust service_account"]
         );
         assert_eq!(
             of("Role"),

@@ -3,6 +3,7 @@
 mod dynamodb;
 mod evaluate;
 mod needs;
+mod onward;
 mod session;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ pub use self::{
     dynamodb::{covering, table_of, uses_key},
     evaluate::{Verdict, predict, resources_for, session_allows, table_says},
     needs::{NeedError, NeedText, from_log, of_grant},
+    onward::{policies_naming, web_identity_keys},
     session::Session,
 };
 use super::{document::Document, have::Observed, table::Table};

@@ -22,6 +22,7 @@ pub mod live;
 pub mod log_line;
 pub mod manifest;
 pub mod message;
+pub mod migration;
 pub mod names;
 pub mod network;
 pub mod ownership;

@@ -21,6 +21,8 @@ pub enum On {
     Associations,
     /// The agent add-on of the cluster.
     Agent,
+    /// All add-ons of the cluster.
+    AddOns,
     /// The managed node groups of the cluster.
     NodeGroups,
     /// Managed policies.
@@ -85,7 +87,7 @@ pub const PORTS: &[Port] = &[
     ("Eks::tag", &[Iam("eks:TagResource", On::Associations)]),
     ("Eks::untag", &[Iam("eks:UntagResource", On::Associations)]),
     ("Eks::node_role", &[Iam("eks:DescribeNodegroup", On::NodeGroups)]),
-    ("Eks::addons", &[Iam("eks:ListAddons", On::Cluster)]),
+    ("Eks::addons", &[Iam("eks:ListAddons", On::Cluster), Iam("eks:DescribeAddon", On::AddOns)]),
     ("Eks::addon", &[Iam("eks:DescribeAddon", On::Agent)]),
     ("Eks::addon_versions", &[Iam("eks:DescribeAddonVersions", On::Everything)]),
     ("Eks::create_addon", &[Iam("eks:CreateAddon", On::Cluster)]),
@@ -401,6 +403,17 @@ pub const COMMANDS: &[Row] = &[
         ],
     ),
     ("export", &[FIND, READ_ROLE, &["Eks::addon", "Iam::roles"]]),
+    (
+        "migrate plan",
+        &[
+            FIND,
+            AGENT,
+            &["Eks::addons", "Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"],
+            &["Iam::managed_policy", "Kubernetes::all_service_accounts", "Kubernetes::all_pods"],
+            &["Kubernetes::all_workloads", "Kubernetes::cron_jobs", "Kubernetes::config_map"],
+            &["Kubernetes::secret_keys"],
+        ],
+    ),
     ("wait", &[FIND, AGENT, EFFECT, USERS, OBJECTS]),
 ];
 

@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 pub use self::{
-    admits::{admits, everyone, others, trusts_pods},
+    admits::{admits, everyone, lets_itself, others, trusts_pods},
     allowed::{Allowed, allowed, other_clusters},
     conditions::TAGS as SESSION_TAGS,
     deleted::without_deleted,

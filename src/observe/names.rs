@@ -87,7 +87,8 @@ async fn found(
     subjects: impl Iterator<Item = &ServiceAccount>,
     existing: Existing,
 ) -> Result<States> {
-    let known: BTreeMap<&ServiceAccount, &Option<Annotation>> = existing.iter().map(|(one, irsa)| (one, irsa)).collect();
+    let known: BTreeMap<&ServiceAccount, &Option<Annotation>> =
+        existing.iter().map(|(one, irsa)| (one, irsa)).collect();
     let (there, absent): (Vec<&ServiceAccount>, Vec<_>) = subjects.partition(|subject| known.contains_key(subject));
     let mut states: States = there
         .into_iter()

@@ -3,6 +3,7 @@
 
 mod access;
 mod around;
+pub mod migration;
 mod policies;
 mod spaces;
 

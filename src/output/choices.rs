@@ -51,7 +51,7 @@ pub enum Output {
     /// Annotations of GitHub Actions; `podid verify` only
     #[value(hide = true)]
     Github,
-    /// Markdown for tickets and job summaries; `podid verify` only
+    /// Markdown for tickets and job summaries; `podid verify` and `podid migrate plan` only
     #[value(hide = true)]
     Markdown,
     /// SARIF for code scanning; `podid verify` only

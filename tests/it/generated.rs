@@ -284,8 +284,9 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
 
 #[test]
 fn man_pages_explain_every_field() {
-    let env = Env::new("carts-before");
+    let (before, irsa) = (Env::new("carts-before"), Env::new("carts-irsa"));
     for line in [
+        "migrate plan --all",
         "agent install --dry-run",
         "agent install",
         "agent status",
@@ -296,6 +297,7 @@ fn man_pages_explain_every_field() {
         "disassociate carts/carts --yes",
         "apply -f examples/carts.yaml",
     ] {
+        let env = if line.starts_with("migrate") { &irsa } else { &before };
         let json = env.podid(&format!("{line} -o json")).ok().json();
         let command = commands()
             .into_iter()

@@ -23,6 +23,7 @@ mod language;
 mod list;
 mod manners;
 mod messages;
+mod migrate;
 mod plugin;
 mod policy;
 mod recycle;

@@ -36,6 +36,7 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-associated", "diff -f tests/it/file/associated.yaml"),
     ("carts-associated", "export"),
     ("carts-associated", "wait carts/carts --for agent"),
+    ("carts-irsa", "migrate plan carts/carts"),
 ];
 
 /// The scenario of a line, and what differs from it.

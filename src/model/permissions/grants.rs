@@ -56,6 +56,7 @@ impl Scope {
             On::Cluster => vec![self.arn("eks", &format!("cluster/{cluster}"))],
             On::Associations => vec![self.arn("eks", &format!("podidentityassociation/{cluster}/*"))],
             On::Agent => vec![self.arn("eks", &format!("addon/{cluster}/{AGENT}/*"))],
+            On::AddOns => vec![self.arn("eks", &format!("addon/{cluster}/*/*"))],
             On::NodeGroups => vec![self.arn("eks", &format!("nodegroup/{cluster}/*/*"))],
             // AWS's own and the account's.
             On::Policy => vec![format!("arn:{}:iam::*:policy/*", self.partition)],
@@ -73,6 +74,7 @@ fn sid(on: On) -> &'static str {
         On::Cluster => "PodidCluster",
         On::Associations => "PodidAssociations",
         On::Agent => "PodidAgent",
+        On::AddOns => "PodidAddOns",
         On::NodeGroups => "PodidNodeGroups",
         On::Policy => "PodidPolicies",
         On::Role => "PodidRoles",

@@ -68,6 +68,15 @@ pub fn admits(document: &Document) -> Vec<String> {
     phrases
 }
 
+/// Whether a statement that names the role itself allows it this action, whatever its conditions.
+pub fn lets_itself(document: &Document, role: &Arn, action: &str) -> bool {
+    let own = role.to_string();
+    document.statements().into_iter().any(|statement| {
+        let named = strings(statement.get("Principal").and_then(|principal| principal.get("AWS")));
+        allows(statement) && named.contains(&own.as_str()) && covers(statement, action)
+    })
+}
+
 /// Whom else the role trusts: `service ec2.amazonaws.com`, `aws arn:…`, `federated arn:…`.
 pub fn others(document: &Document) -> Vec<String> {
     let mut found = Vec::new();

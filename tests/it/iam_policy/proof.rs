@@ -296,6 +296,7 @@ proved! {
     role_show: "role show",
     role_delete: "role delete",
     role_trust: "role trust",
+    migrate_plan: "migrate plan",
     policy_print: "policy print",
     policy_dynamodb: "policy dynamodb",
     policy_attach: "policy attach",

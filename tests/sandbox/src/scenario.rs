@@ -19,6 +19,7 @@ const FILES: &[(&str, &str)] = &[
     ("carts-role", include_str!("../scenarios/carts-role.yaml")),
     ("carts-associated", include_str!("../scenarios/carts-associated.yaml")),
     ("carts-verified", include_str!("../scenarios/carts-verified.yaml")),
+    ("carts-irsa", include_str!("../scenarios/carts-irsa.yaml")),
 ];
 
 /// A world at its start.

@@ -4,49 +4,15 @@ use std::fmt::Write as _;
 
 use super::Look;
 use crate::{
-    checks::{Finding, Remedy, Report, Status},
-    model::text::{count, listed},
+    checks::{Remedy, Report, Status},
+    commands::causes::{self, Cause},
+    model::text::count,
     output::{block::hanging, styles::Tone},
 };
 
-/// Service accounts that are named with a problem of several.
-const SHOWN: usize = 3;
-
-/// A finding, and the service accounts that have it.
-pub(in crate::commands::verify) struct Cause<'a> {
-    pub(in crate::commands::verify) finding: &'a Finding,
-    accounts: Vec<String>,
-}
-
-impl Cause<'_> {
-    /// `affects carts/carts, orders/orders and 4 more`.
-    pub(in crate::commands::verify) fn affects(&self) -> String {
-        format!("affects {}", listed(&self.accounts, SHOWN))
-    }
-}
-
 /// Findings of one status in the order of the checks, equal ones once.
 pub(in crate::commands::verify) fn of(reports: &[Report], status: Status) -> Vec<Cause<'_>> {
-    let mut causes: Vec<Cause<'_>> = Vec::new();
-    for report in reports {
-        for finding in report.findings.iter().filter(|finding| finding.status == status) {
-            let known = causes.iter_mut().find(|cause| {
-                let (one, other) = (cause.finding, finding);
-                one.check.id == other.check.id
-                    && one.subject == other.subject
-                    && one.message == other.message
-                    && one.remedies == other.remedies
-            });
-            match known {
-                Some(cause) if cause.accounts.contains(&report.title()) => {}
-                Some(cause) => cause.accounts.push(report.title()),
-                None => causes.push(Cause { finding, accounts: vec![report.title()] }),
-            }
-        }
-    }
-    // What breaks more comes first among equals: a missing agent before one role of many.
-    causes.sort_by_key(|cause| (cause.finding.check.link, std::cmp::Reverse(cause.accounts.len())));
-    causes
+    causes::of(reports.iter().map(|report| (report.title(), &report.findings[..])), |finding| finding.status == status)
 }
 
 /// Every problem with what it rests on, then every fix in the order to apply them.

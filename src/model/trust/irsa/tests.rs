@@ -14,8 +14,7 @@ fn provider(issuer: &str) -> String {
 }
 
 fn statement(condition: Value) -> Value {
-    let mut one =
-        json!({"Effect": "Allow", "Principal": {"Federated": provider(ISSUER)}, "Action": "sts:AssumeRoleWithWebIdentity"});
+    let mut one = json!({"Effect": "Allow", "Principal": {"Federated": provider(ISSUER)}, "Action": "sts:AssumeRoleWithWebIdentity"});
     if !condition.is_null() {
         one["Condition"] = condition;
     }
@@ -59,7 +58,9 @@ fn each_form_is_recognized() {
         (1, exact(), &[IrsaForm::Exact]),
         (
             2,
-            json!([statement(json!({"StringEquals": {&sub: [CARTS, "system:serviceaccount:carts:worker"], &aud: AUDIENCE}}))]),
+            json!([statement(
+                json!({"StringEquals": {&sub: [CARTS, "system:serviceaccount:carts:worker"], &aud: AUDIENCE}})
+            )]),
             &[IrsaForm::List],
         ),
         (
@@ -69,7 +70,9 @@ fn each_form_is_recognized() {
         ),
         (
             4,
-            json!([statement(json!({"StringLike": {&sub: "system:serviceaccount:carts:*"}, "StringEquals": {&aud: AUDIENCE}}))]),
+            json!([statement(
+                json!({"StringLike": {&sub: "system:serviceaccount:carts:*"}, "StringEquals": {&aud: AUDIENCE}})
+            )]),
             &[IrsaForm::Pattern],
         ),
         (5, json!([statement(json!({"StringEquals": {&aud: AUDIENCE}}))]), &[IrsaForm::AudienceOnly]),
@@ -99,10 +102,11 @@ fn each_form_is_recognized() {
             with(exact(), "Action", json!(["sts:AssumeRoleWithWebIdentity", "sts:TagSession"])),
             &[IrsaForm::Exact, IrsaForm::OtherActions],
         ),
-        (13, json!([statement(json!({"StringEquals": {&sub: "system:serviceaccount:carts:cart"}}))]), &[
-            IrsaForm::Exact,
-            IrsaForm::Dead,
-        ]),
+        (
+            13,
+            json!([statement(json!({"StringEquals": {&sub: "system:serviceaccount:carts:cart"}}))]),
+            &[IrsaForm::Exact, IrsaForm::Dead],
+        ),
         (13, json!([far(exact())]), &[IrsaForm::OtherIssuers, IrsaForm::Dead]),
     ];
     for (number, statements, forms) in rows {
@@ -137,7 +141,10 @@ fn why_nobody_is_allowed() {
     lower["Principal"]["Federated"] = json!(provider(&ISSUER.to_lowercase()));
     assert_eq!(
         reason(&of(json!([lower]))),
-        format!("no statement allows the OIDC issuer of this cluster; `{}` differs from it in its case", ISSUER.to_lowercase())
+        format!(
+            "no statement allows the OIDC issuer of this cluster; `{}` differs from it in its case",
+            ISSUER.to_lowercase()
+        )
     );
     let denied = json!([exact(), {"Effect": "Deny", "Principal": "*", "Action": "sts:*"}]);
     assert_eq!(reason(&of(denied)), "statement 2 denies sts:AssumeRoleWithWebIdentity");

@@ -322,6 +322,14 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             line("carts-associated", &nightly(), "wait cronjob/nightly -n carts --for ready"),
             fails(5, line("carts-associated", &none("/addons"), "wait carts/carts --for agent --timeout 8s")),
         ],
+        "migrate plan" => vec![
+            line("carts-irsa", &[], "migrate plan carts/carts -o json"),
+            line("carts-irsa", &migrated(), "migrate plan carts/carts -o json"),
+            fails(3, line("carts-irsa", &of_an_add_on(), "migrate plan --all -o json")),
+            line("carts-irsa", &nothing_uses_it(), "migrate plan carts/carts -o json"),
+            line("carts-irsa", &from_a_secret(), "migrate plan carts/carts --read-secrets -o json"),
+            line("carts-irsa", &managed_policy(), "migrate plan carts/carts -o json"),
+        ],
         other => panic!("no line for `{other}`"),
     }
 }
@@ -332,6 +340,32 @@ fn nightly() -> Vec<(&'static str, Value)> {
         "spec": { "schedule": "0 3 * * *", "jobTemplate": { "spec": { "template": { "spec": {
             "serviceAccountName": "carts", "restartPolicy": "Never", "containers": [{ "name": "c", "image": "c:1" }] } } } } } });
     vec![("/manifests/-", job)]
+}
+
+/// An association beside IRSA.
+fn migrated() -> Vec<(&'static str, Value)> {
+    let role = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    vec![("/associations", json!([{ "namespace": "carts", "service_account": "carts", "role": role }]))]
+}
+
+/// An add-on that keeps the annotation.
+fn of_an_add_on() -> Vec<(&'static str, Value)> {
+    let managed = json!([{ "manager": "eks", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+        "fieldsV1": { "f:metadata": { "f:annotations": { "f:eks.amazonaws.com/role-arn": {} } } } }]);
+    let role = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+    let add_on = json!({ "name": "aws-ebs-csi-driver", "version": "v1.44.0-eksbuild.1", "service_account_role": role });
+    vec![("/manifests/6/metadata/managedFields", managed), ("/addons/-", add_on)]
+}
+
+/// Variables from a Secret.
+fn from_a_secret() -> Vec<(&'static str, Value)> {
+    let secret = json!([{ "secretRef": { "name": "keys", "optional": true } }]);
+    vec![("/manifests/8/spec/template/spec/containers/0/envFrom", secret)]
+}
+
+/// The role has a managed policy too.
+fn managed_policy() -> Vec<(&'static str, Value)> {
+    vec![("/roles/1/attached", json!([FULL]))]
 }
 
 /// Nothing runs as the service account, so that CronJobs are looked for.

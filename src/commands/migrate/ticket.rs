@@ -1,0 +1,80 @@
+//! The plan as Markdown, to be pasted into a ticket.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::{
+    plan::Found,
+    view::{self, SECTIONS, causes, go_back, later, summary},
+};
+use crate::{
+    checks::{
+        Remedy,
+        migration::{back, remedies},
+    },
+    model::arn::last,
+    output::markdown::{code, sentence, text},
+};
+
+/// The plan.
+pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
+    let mut out = String::from("# podid migrate plan\n\n");
+    let _ = writeln!(out, "- Cluster: {}", code(&found.cluster.to_string()));
+    let _ = writeln!(out, "- Read: {}, podid {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"), env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(out, "- Found: {}", text(&summary(found)));
+    if !found.all.is_empty() {
+        out.push_str("\n| Service account | Role | Now | Readiness | Trust policy | Also used by | Owner of the annotation |\n|---|---|---|---|---|---|---|\n");
+    }
+    for it in &found.all {
+        let trust = it.trust.as_ref();
+        let forms: Vec<String> = trust.iter().flat_map(|trust| &trust.forms).map(ToString::to_string).collect();
+        let mut users = it.role_shared_with.clone();
+        if let Some(trust) = trust {
+            users.extend(view::users(trust));
+        }
+        let cells = [
+            it.subject.to_string(),
+            last(&it.role_arn).to_owned(),
+            it.stage.word().to_owned(),
+            it.readiness.word().to_owned(),
+            forms.join(", "),
+            users.join(", "),
+            it.annotation_owner.to_string(),
+        ];
+        let _ = writeln!(out, "| {} |", cells.map(|cell| text(&cell)).join(" | "));
+    }
+    for (readiness, title) in SECTIONS {
+        let all = causes(found, readiness);
+        if !all.is_empty() {
+            let _ = writeln!(out, "\n## {title}\n");
+        }
+        for (at, cause) in all.iter().enumerate() {
+            let finding = cause.finding;
+            let (subject, message) = (text(&finding.subject), text(&finding.message));
+            let _ = writeln!(out, "{}. {subject}: {message} (`{}`)", at + 1, finding.check.id);
+            let _ = writeln!(out, "   - {}", text(&cause.affects()));
+            for evidence in &finding.evidence {
+                let _ = writeln!(out, "   - seen: {}: {}", text(&evidence.source), code(&evidence.text));
+            }
+            for remedy in remedies([finding]) {
+                let words = match remedy {
+                    Remedy::Command(command) => code(command),
+                    Remedy::Change(change) => sentence(change),
+                };
+                let _ = writeln!(out, "   - fix: {words}");
+            }
+        }
+    }
+    let Some(first) = found.steps.iter().find_map(|step| step.subject.as_ref()) else { return out };
+    out.push_str("\n## Commands, in this order\n\n```sh\n");
+    for command in found.steps.iter().flat_map(|step| &step.commands) {
+        let _ = writeln!(out, "{command}");
+    }
+    let back = code(&back(first, found.cluster.name()));
+    let _ = writeln!(out, "```\n\n{}", sentence(&go_back(&back)));
+    for line in later(found) {
+        let _ = writeln!(out, "\n{}", sentence(&line));
+    }
+    out
+}

@@ -1,0 +1,190 @@
+//! What a plan prints: a row for each service account, what keeps those that are not plainly ready, and the commands.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use super::plan::Found;
+use crate::{
+    checks::{
+        Finding, Remedy, Status,
+        migration::{Assessment, Readiness, Stage, back, remedies},
+    },
+    commands::causes::{self, Cause},
+    model::{
+        arn::last,
+        text::{count, listed},
+        trust::irsa::IrsaTrust,
+    },
+    output::{
+        Format, Term,
+        block::hanging,
+        styles::{Paint, Tone},
+        table::{Cell, Column, Table, TableView},
+    },
+};
+
+/// Names that are shown of many.
+const SHOWN: usize = 3;
+
+/// Each readiness that needs a reason, in the order of the sections.
+pub(super) const SECTIONS: [(Readiness, &str); 3] = [
+    (Readiness::NotReady, "Not ready"),
+    (Readiness::Unknown, "Unknown"),
+    (Readiness::ReadyWithChanges, "Ready with changes"),
+];
+
+/// Whether a finding belongs in a section.
+pub(super) fn is_of(readiness: Readiness, finding: &Finding) -> bool {
+    match finding.status {
+        Status::Failed => readiness == Readiness::NotReady,
+        Status::Skipped | Status::Unknown => readiness == Readiness::Unknown,
+        Status::Warning => readiness == Readiness::ReadyWithChanges,
+        Status::Ok => false,
+    }
+}
+
+/// The causes of a section.
+pub(super) fn causes(found: &Found, readiness: Readiness) -> Vec<Cause<'_>> {
+    let all = found.all.iter().map(|it| (it.subject.to_string(), &it.findings[..]));
+    causes::of(all, |finding| is_of(readiness, finding))
+}
+
+/// The plan as text.
+pub(super) fn text(found: &Found, term: &Term) -> String {
+    let (paint, width) = (term.out_paint(), term.streams().width);
+    let wide = term.format() == Format::Wide;
+    // A report has its headings in a pipe too.
+    let mut out = table(&found.all, wide).render(&TableView { tsv: false, ..term.table_view() });
+    let _ = writeln!(out, "\n{}", summary(found));
+    let shared = shared(found);
+    if !shared.is_empty() {
+        let _ = writeln!(out, "\n{}", paint.paint(Tone::Strong, "Also used by others, whose statements stay:"));
+    }
+    for (role, users) in shared {
+        let _ = writeln!(out, "  {}", hanging(&format!("{role}: {}", users.join(", ")), 4, width));
+    }
+    for (readiness, title) in SECTIONS {
+        section(&mut out, title, &causes(found, readiness), paint, width);
+    }
+    commands(&mut out, found, paint, width);
+    out
+}
+
+/// Roles that others than the service accounts of the plan use, by name.
+fn shared(found: &Found) -> BTreeMap<&str, Vec<String>> {
+    let others = |it: &Assessment| it.trust.as_ref().map(users).unwrap_or_default();
+    let all = found.all.iter().map(|it| (last(&it.role_arn), others(it)));
+    all.filter(|(_, users)| !users.is_empty()).collect()
+}
+
+/// Who may assume a role beside this cluster: the issuers of other clusters, and other principals.
+pub(super) fn users(trust: &IrsaTrust) -> Vec<String> {
+    let issuers = trust.other_issuers.iter().map(|issuer| format!("cluster issuer {issuer}"));
+    issuers.chain(trust.other_principals.iter().cloned()).collect()
+}
+
+/// `3 service accounts use IRSA: 1 ready, 2 not ready`.
+pub(super) fn summary(found: &Found) -> String {
+    let each = [Readiness::Ready, Readiness::ReadyWithChanges, Readiness::NotReady, Readiness::Unknown];
+    let counts = each.map(|readiness| (found.count(readiness), readiness.word()));
+    let counts: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
+    let done = found.all.iter().filter(|it| it.stage == Stage::PodIdentity).count();
+    let done = if done == 0 { String::new() } else { format!("; {done} on Pod Identity already") };
+    format!("{} with an IRSA role: {}{done}", count(found.all.len(), "service account"), counts.join(", "))
+}
+
+fn table(all: &[Assessment], wide: bool) -> Table {
+    let mut table = Table::new(&[
+        Column::new("SERVICE ACCOUNT"),
+        Column::new("ROLE").priority(3),
+        Column::new("NOW").priority(4),
+        Column::new("READINESS"),
+        Column::new("PODS").priority(2).right(),
+        Column::new("OWNER").priority(1),
+        Column::new("TRUST").wide(),
+        Column::new("WORKLOADS").wide(),
+    ]);
+    for it in all {
+        let role = if wide { it.role_arn.as_str() } else { last(&it.role_arn) };
+        let tone = match it.readiness {
+            Readiness::Ready => Tone::Good,
+            Readiness::ReadyWithChanges | Readiness::Unknown => Tone::Warn,
+            Readiness::NotReady => Tone::Bad,
+        };
+        let forms = it.trust.iter().flat_map(|trust| &trust.forms).map(ToString::to_string).collect::<Vec<_>>();
+        table.row([
+            Cell::new(it.subject.to_string()),
+            Cell::new(role),
+            Cell::new(it.stage.word()),
+            Cell::new(it.readiness.word()).tone(tone),
+            Cell::new(it.pods.map_or("?".to_owned(), |pods| pods.total.to_string())),
+            Cell::new(it.annotation_owner.to_string()),
+            Cell::new(forms.join(", ")),
+            Cell::new(it.workloads.as_ref().map(|all| all.join(", ")).unwrap_or_default()),
+        ]);
+    }
+    table
+}
+
+fn section(out: &mut String, title: &str, causes: &[Cause<'_>], paint: Paint, width: Option<usize>) {
+    if causes.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", paint.paint(Tone::Strong, format!("{title}:")));
+    for (at, cause) in causes.iter().enumerate() {
+        let finding = cause.finding;
+        let number = format!("  {}. ", at + 1);
+        let (indent, gap) = (number.len(), " ".repeat(number.len()));
+        let words = format!("{}: {} ({})", finding.subject, finding.message, finding.check.id);
+        let _ = writeln!(out, "{number}{}", hanging(&words, indent, width));
+        let _ = writeln!(out, "{gap}{}", hanging(&cause.affects(), indent, width));
+        for evidence in &finding.evidence {
+            let label = paint.paint(Tone::Dim, "seen: ");
+            let words = format!("{}: {}", evidence.source, evidence.text);
+            let _ = writeln!(out, "{gap}{label}{}", hanging(&words, indent + 6, width));
+        }
+        for remedy in remedies([finding]) {
+            let label = paint.paint(Tone::Accent, "fix: ");
+            let _ = writeln!(out, "{gap}{label}{}", hanging(&remedy.text(), indent + 5, width));
+        }
+    }
+}
+
+/// The commands, unwrapped, so that they can be copied.
+fn commands(out: &mut String, found: &Found, paint: Paint, width: Option<usize>) {
+    let Some(first) = found.steps.iter().find_map(|step| step.subject.as_ref()) else { return };
+    let _ = writeln!(out, "\n{}", paint.paint(Tone::Strong, "Commands, in this order:"));
+    for step in &found.steps {
+        for command in &step.commands {
+            let _ = writeln!(out, "  {}", paint.paint(Tone::Accent, command));
+        }
+    }
+    let _ =
+        writeln!(out, "\n{}", hanging(&go_back(&Remedy::Command(back(first, found.cluster.name())).text()), 0, width));
+    for line in later(found) {
+        let _ = writeln!(out, "{}", hanging(&line, 0, width));
+    }
+}
+
+/// How to go back, with the command of the first service account.
+pub(super) fn go_back(command: &str) -> String {
+    format!(
+        "To go back, for example: {command}. This is possible as long as the annotation and the trust policy's statement for IRSA exist; the commands keep both."
+    )
+}
+
+/// Where each annotation is to be removed later, each place once.
+pub(super) fn later(found: &Found) -> Vec<String> {
+    let mut places: Vec<(String, Vec<String>)> = Vec::new();
+    let going = found.steps.iter().filter_map(|step| step.subject.as_ref());
+    for it in going.filter_map(|subject| found.all.iter().find(|it| it.subject == *subject)) {
+        let place = it.annotation_owner.place();
+        match places.iter_mut().find(|(known, _)| *known == place) {
+            Some((_, accounts)) => accounts.push(it.subject.to_string()),
+            None => places.push((place, vec![it.subject.to_string()])),
+        }
+    }
+    let line = |(place, accounts): (String, Vec<String>)| {
+        format!("Later, remove the annotation of {} {place}.", listed(&accounts, SHOWN))
+    };
+    places.into_iter().map(line).collect()
+}

@@ -1,0 +1,156 @@
+//! Each reason, in a world that differs in one field from one in which the service account is ready.
+
+use serde_json::{Value, json};
+
+use super::{ANNOTATIONS, ROLE, TRUST, account, reasons};
+use crate::support::Env;
+
+const ISSUER: &str = "oidc.eks.us-west-2.amazonaws.com/id/2E81FAC1E085A4DEBF8AEA59EAEFA75B";
+const ENV: &str = "/manifests/8/spec/template/spec/containers/0/env";
+
+/// What the role's inline policy allows beside the table.
+fn allowing(statement: Value) -> (&'static str, Value) {
+    ("/roles/1/inline/carts/Statement/-", statement)
+}
+
+fn trusting(condition: Value) -> (&'static str, Value) {
+    let provider = format!("arn:aws:iam::111122223333:oidc-provider/{ISSUER}");
+    let statement = json!({ "Effect": "Allow", "Principal": { "Federated": provider }, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition });
+    (TRUST, json!({ "Version": "2012-10-17", "Statement": statement }))
+}
+
+fn annotated(role: &str, more: &[(&str, &str)]) -> (&'static str, Value) {
+    let mut annotations = json!({ "eks.amazonaws.com/role-arn": role });
+    for (key, value) in more {
+        annotations[key] = json!(value);
+    }
+    (ANNOTATIONS, annotations)
+}
+
+fn long_trust() -> (&'static str, Value) {
+    let subs: Vec<String> = (0..40).map(|n| format!("system:serviceaccount:carts:worker-{n:04}")).collect();
+    let subs: Vec<String> = subs.into_iter().chain(["system:serviceaccount:carts:carts".to_owned()]).collect();
+    trusting(json!({ "StringEquals": { format!("{ISSUER}:sub"): subs } }))
+}
+
+#[test]
+fn each_reason() {
+    let sub = format!("{ISSUER}:sub");
+    let allow = |action: &str, resource: &str| json!({ "Effect": "Allow", "Action": action, "Resource": resource });
+    let mut conditional = allow("s3:GetObject", "*");
+    conditional["Condition"] = json!({ "StringEquals": { &sub: "system:serviceaccount:carts:carts" } });
+    let own = json!([{ "name": "AWS_ROLE_ARN", "value": ROLE }, { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token" }]);
+    let map = json!({ "RETAIL_CART_PERSISTENCE_PROVIDER": "dynamodb", "AWS_ROLE_ARN": ROLE });
+    let other =
+        json!([{ "namespace": "carts", "service_account": "carts", "role": "arn:aws:iam::111122223333:role/other" }]);
+    let secret = json!([{ "secretRef": { "name": "keys", "optional": true } }]);
+    let rows: Vec<((&str, Value), &str, &str)> = vec![
+        (("/addons", json!([])), "migrate.agent", "ready-with-changes"),
+        (
+            ("/manifests/3/metadata/labels/eks.amazonaws.com~1compute-type", json!("fargate")),
+            "migrate.unsupported-nodes",
+            "not-ready",
+        ),
+        (("/clusters/0/outpost", json!(true)), "migrate.unsupported-nodes", "not-ready"),
+        ((ENV, own), "migrate.own-variables", "not-ready"),
+        (("/manifests/7/data", map), "migrate.own-variables", "not-ready"),
+        (
+            ("/manifests/8/spec/template/spec/containers/0/envFrom", secret),
+            "migrate.unread-secrets",
+            "ready-with-changes",
+        ),
+        (annotated(ROLE, &[("eks.amazonaws.com/audience", "vault")]), "migrate.audience", "not-ready"),
+        (annotated("arn:aws:iam::444455556666:role/app", &[]), "migrate.other-account", "not-ready"),
+        (annotated("arn:aws:iam::111122223333:role/gone", &[]), "migrate.role-missing", "not-ready"),
+        (annotated("carts", &[]), "migrate.invalid-role", "not-ready"),
+        (
+            trusting(json!({ "StringLike": { &sub: "system:serviceaccount:carts:*" } })),
+            "migrate.open-subject",
+            "ready-with-changes",
+        ),
+        (
+            trusting(json!({ "StringEquals": { format!("{ISSUER}:aud"): "sts.amazonaws.com" } })),
+            "migrate.open-subject",
+            "ready-with-changes",
+        ),
+        (
+            trusting(json!({ "StringEquals": { &sub: "system:serviceaccount:carts:cart" } })),
+            "migrate.not-trusted",
+            "not-ready",
+        ),
+        (trusting(json!({ "StringEquals": { "aws:SourceVpc": "vpc-1" } })), "migrate.trust-unclear", "unknown"),
+        (long_trust(), "migrate.trust-full", "not-ready"),
+        (
+            allowing(allow("sts:AssumeRole", "arn:aws:iam::444455556666:role/data")),
+            "migrate.chained-role",
+            "ready-with-changes",
+        ),
+        (allowing(allow("sts:AssumeRole", ROLE)), "migrate.self-assumed", "ready-with-changes"),
+        (allowing(allow("kafka-cluster:*", "*")), "migrate.msk", "ready-with-changes"),
+        (allowing(conditional), "migrate.issuer-conditions", "not-ready"),
+        (("/associations", other), "migrate.other-association", "not-ready"),
+        (
+            ("/manifests/8/spec/template/spec/serviceAccountName", json!("default")),
+            "migrate.no-pods",
+            "ready-with-changes",
+        ),
+    ];
+    for ((pointer, value), id, readiness) in rows {
+        let env = Env::with("carts-irsa", &[(pointer, value.clone())]);
+        let run = env.run(&["migrate", "plan", "carts/carts", "-o", "json"]);
+        let carts = account(&run, "carts");
+        assert!(reasons(&carts).contains(&id.to_owned()), "{id}: {run}");
+        assert_eq!(carts["readiness"], readiness, "{id}: {run}");
+        let of_it = carts["findings"].as_array().unwrap().iter().filter(|it| it["id"] == id);
+        for finding in of_it {
+            assert!(
+                !finding["evidence"].as_array().unwrap().is_empty() || readiness == "unknown" || id == "migrate.agent",
+                "{finding}"
+            );
+        }
+        assert_eq!(run.code, if readiness == "not-ready" || readiness == "unknown" { 3 } else { 0 }, "{id}: {run}");
+        assert_eq!(carts["commands"].as_array().unwrap().is_empty(), run.code == 3, "{id}: {run}");
+    }
+}
+
+/// What an add-on keeps is migrated by the add-on; others with the same role are not the add-on.
+#[test]
+fn an_add_on_s_service_account() {
+    let managed = json!([{ "manager": "eks", "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+        "fieldsV1": { "f:metadata": { "f:annotations": { "f:eks.amazonaws.com/role-arn": {} } } } }]);
+    let add_on = json!({ "name": "aws-ebs-csi-driver", "version": "v1.44.0-eksbuild.1", "service_account_role": ROLE });
+    let world = [("/manifests/6/metadata/managedFields", managed), ("/addons/-", add_on.clone())];
+    let run = Env::with("carts-irsa", &world).podid("migrate plan carts/carts -o json").code(3);
+    let carts = account(&run, "carts");
+    assert_eq!(reasons(&carts), ["migrate.add-on"], "{run}");
+    assert_eq!(carts["annotationOwner"], "EKS add-on");
+    let command = carts["findings"][0]["remedies"][0]["command"].as_str().unwrap();
+    assert!(
+        command.starts_with("aws eks update-addon --cluster-name eks-workshop --addon-name aws-ebs-csi-driver"),
+        "{command}"
+    );
+    // The same role alone says nothing.
+    let run = Env::with("carts-irsa", &[("/addons/-", add_on)]).podid("migrate plan carts/carts -o json").ok();
+    assert!(reasons(&account(&run, "carts")).is_empty(), "{run}");
+}
+
+/// Who keeps the annotation is named where it is to be removed later.
+#[test]
+fn the_annotation_s_owner() {
+    let helm = annotated(ROLE, &[("meta.helm.sh/release-name", "carts")]);
+    let env = Env::with("carts-irsa", &[helm]);
+    let _ = env.podid("migrate plan carts/carts").ok().says("in the values of the Helm release carts");
+}
+
+/// Two service accounts of one role: one cause, and room for both.
+#[test]
+fn a_shared_role() {
+    let sub = format!("{ISSUER}:sub");
+    let worker = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "worker", "namespace": "carts", "annotations": { "eks.amazonaws.com/role-arn": ROLE } } });
+    let open = trusting(json!({ "StringLike": { &sub: "system:serviceaccount:carts:*" } }));
+    let env = Env::with("carts-irsa", &[open, ("/manifests/-", worker)]);
+    let run = env.podid("migrate plan -n carts").ok().says("affects carts/carts, carts/worker");
+    assert_eq!(run.stdout.matches("migrate.open-subject").count(), 1, "{run}");
+    let run = env.podid("migrate plan -n carts -o json").ok();
+    assert_eq!(account(&run, "carts")["roleSharedWith"], json!(["carts/worker"]), "{run}");
+}
