@@ -30,7 +30,25 @@ pub(super) fn reasons(account: &Value) -> Vec<String> {
 #[test]
 fn one_that_is_ready() {
     let env = Env::new("carts-irsa");
-    insta::assert_snapshot!(env.podid("migrate plan carts/carts").ok().steady(), @"");
+    insta::assert_snapshot!(env.podid("migrate plan carts/carts").ok().steady(), @"
+    exit 0
+    --- stdout
+    SERVICE ACCOUNT  ROLE                       NOW   READINESS  PODS  OWNER
+    carts/carts      eks-workshop-carts-dynamo  IRSA  ready         2  unknown
+
+    1 service account with an IRSA role: 1 ready
+
+    Commands, in this order:
+      podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix --cluster eks-workshop
+      podid associate carts/carts --role eks-workshop-carts-dynamo --cluster eks-workshop
+      podid recycle carts/carts --cluster eks-workshop
+      podid verify carts/carts --cluster eks-workshop
+
+    To go back, for example: `podid disassociate carts/carts --recycle --cluster eks-workshop`. This is
+    possible as long as the annotation and the trust policy's statement for IRSA exist; the commands
+    keep both.
+    Later, remove the annotation of carts/carts where the service account is defined.
+    ");
     assert!(env.writes().is_empty());
     let run = env.podid("migrate plan --all -o json").ok();
     let carts = account(&run, "carts");
@@ -81,7 +99,14 @@ fn its_commands_carry_it_out() {
     let now = trust(&env);
     assert_eq!(now["Statement"][0], before["Statement"][0]);
     assert_eq!(now["Statement"].as_array().unwrap().len(), 2);
-    insta::assert_snapshot!(env.podid("migrate plan carts/carts").ok().steady(), @"");
+    insta::assert_snapshot!(env.podid("migrate plan carts/carts").ok().steady(), @"
+    exit 0
+    --- stdout
+    SERVICE ACCOUNT  ROLE                       NOW           READINESS  PODS  OWNER
+    carts/carts      eks-workshop-carts-dynamo  Pod Identity  moved         2  unknown
+
+    1 service account with an IRSA role: 1 moved
+    ");
     // And back.
     let _ = env.podid("disassociate carts/carts --recycle --cluster eks-workshop --yes").ok();
     let back = account(&env.podid("migrate plan --all -o json").ok(), "carts");
@@ -96,14 +121,70 @@ fn on_a_terminal_it_fits() {
     let commands = |line: &&str| !line.trim_start().starts_with("podid ");
     let long: Vec<&str> = run.stdout.lines().filter(commands).filter(|line| line.chars().count() > 80).collect();
     assert!(long.is_empty(), "{long:?}\n{run}");
-    insta::assert_snapshot!(run.stdout, @"");
+    insta::assert_snapshot!(run.stdout, @"
+    SERVICE ACCOUNT  ROLE                       NOW   READINESS           PODS
+    carts/carts      eks-workshop-carts-dynamo  IRSA  ready with changes     2
+
+    1 service account with an IRSA role: 1 ready with changes
+
+    Ready with changes:
+      1. the cluster: the agent is not installed (migrate.agent)
+         affects carts/carts
+         seen: DescribeAddon and the DaemonSets: no add-on and no DaemonSet of the
+               agent
+         fix: `podid agent install --cluster eks-workshop`
+
+    Commands, in this order:
+      podid agent install --cluster eks-workshop
+      podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix --cluster eks-workshop
+      podid associate carts/carts --role eks-workshop-carts-dynamo --cluster eks-workshop
+      podid recycle carts/carts --cluster eks-workshop
+      podid verify carts/carts --cluster eks-workshop
+
+    To go back, for example: `podid disassociate carts/carts --recycle --cluster
+    eks-workshop`. This is possible as long as the annotation and the trust policy's
+    statement for IRSA exist; the commands keep both.
+    Later, remove the annotation of carts/carts where the service account is
+    defined.
+    ");
 }
 
 #[test]
 fn as_markdown() {
     let env = Env::with("carts-irsa", &[("/addons", json!([]))]);
     let run = env.podid("migrate plan --all -o markdown").ok();
-    insta::assert_snapshot!(run.steady().replace(env!("CARGO_PKG_VERSION"), "[version]"), @"");
+    let told: Vec<&str> = run.stdout.lines().filter(|line| !line.starts_with("- Read: ")).collect();
+    insta::assert_snapshot!(told.join("\n"), @"
+    # podid migrate plan
+
+    - Cluster: `arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop`
+    - Found: 1 service account with an IRSA role: 1 ready with changes
+
+    | Service account | Role | Now | Readiness | Trust policy | Also used by | Owner of the annotation |
+    |---|---|---|---|---|---|---|
+    | carts/carts | eks-workshop-carts-dynamo | IRSA | ready with changes | one service account |  | unknown |
+
+    ## Ready with changes
+
+    1. the cluster: the agent is not installed (`migrate.agent`)
+       - affects carts/carts
+       - seen: DescribeAddon and the DaemonSets: `no add-on and no DaemonSet of the agent`
+       - fix: `podid agent install --cluster eks-workshop`
+
+    ## Commands, in this order
+
+    ```sh
+    podid agent install --cluster eks-workshop
+    podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix --cluster eks-workshop
+    podid associate carts/carts --role eks-workshop-carts-dynamo --cluster eks-workshop
+    podid recycle carts/carts --cluster eks-workshop
+    podid verify carts/carts --cluster eks-workshop
+    ```
+
+    To go back, for example: `podid disassociate carts/carts --recycle --cluster eks-workshop`. This is possible as long as the annotation and the trust policy's statement for IRSA exist; the commands keep both.
+
+    Later, remove the annotation of carts/carts where the service account is defined.
+    ");
     let _ = env.podid("migrate plan --all -o junit").code(2).says("reports of `podid verify`");
 }
 

@@ -92,6 +92,10 @@ fn agent(migration: &Migration, candidate: &Candidate) -> Vec<Finding> {
         if finding.check.id == nodes::UNSUPPORTED.id {
             finding.check = &UNSUPPORTED_NODES;
             found.push(finding);
+        } else if let (true, Some(why), true) =
+            (finding.check.id == nodes::NO_AGENT.id, &state.addon_unread, state.daemon_sets.is_empty())
+        {
+            found.push(UNREAD.skips("the agent's add-on", why));
         } else if finding.check.id == nodes::NO_AGENT.id && installed {
             finding.check = &NODES;
             found.push(finding);
@@ -237,6 +241,7 @@ fn unused(candidate: &Candidate) -> Vec<Finding> {
                     format!("service account {}", snapshot.subject),
                     "no pod, workload or CronJob uses it; a controller may read its annotation",
                 )
+                .evidence("the lists of pods, workloads and CronJobs", "none names it")
                 .change("find out whether a controller requests tokens for it (external-secrets, a CSI driver); if one does, keep the annotation"),
         ],
         (false, _) => Vec::new(),

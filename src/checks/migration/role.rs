@@ -97,7 +97,9 @@ pub(super) fn findings(
         return vec![finding];
     };
     if arn.account != home.account || arn.partition != home.partition {
-        return vec![other_account(candidate, &arn, &home.account)];
+        // An association with this target role is there already.
+        let done = stage == Stage::Both;
+        return if done { Vec::new() } else { vec![other_account(candidate, &arn, &home.account)] };
     }
     let on = format!("role {}", arn.name());
     let role = match &candidate.role.role {
@@ -227,6 +229,8 @@ fn onward(role: &Role, documents: &RoleDocuments) -> Vec<Finding> {
         let lacks: Vec<&String> = targets
             .iter()
             .filter(|target| !tagged.iter().any(|pattern| access::resource_like(pattern, target)))
+            // What is granted to a pattern is its owner's to say.
+            .filter(|target| target.starts_with("arn:") && !target.contains(['*', '?', '$']))
             .collect();
         let shown = listed(&targets, SHOWN);
         let finding = CHAINED_ROLE
@@ -240,7 +244,7 @@ fn onward(role: &Role, documents: &RoleDocuments) -> Vec<Finding> {
         };
         found.push(
             finding.change(
-                "allow sts:TagSession, beside sts:AssumeRole, in the trust policies of the roles that it assumes",
+                "allow sts:TagSession, beside sts:AssumeRole, in the policies of this role and in the trust policies of the roles that it assumes",
             ),
         );
     }

@@ -37,7 +37,7 @@ pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
             it.subject.to_string(),
             last(&it.role_arn).to_owned(),
             it.stage.word().to_owned(),
-            it.readiness.word().to_owned(),
+            view::state(it).to_owned(),
             forms.join(", "),
             users.join(", "),
             it.annotation_owner.to_string(),

@@ -85,11 +85,20 @@ pub(super) fn users(trust: &IrsaTrust) -> Vec<String> {
 /// `3 service accounts use IRSA: 1 ready, 2 not ready`.
 pub(super) fn summary(found: &Found) -> String {
     let each = [Readiness::Ready, Readiness::ReadyWithChanges, Readiness::NotReady, Readiness::Unknown];
-    let counts = each.map(|readiness| (found.count(readiness), readiness.word()));
-    let counts: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    let done = found.all.iter().filter(|it| it.stage == Stage::PodIdentity).count();
-    let done = if done == 0 { String::new() } else { format!("; {done} on Pod Identity already") };
-    format!("{} with an IRSA role: {}{done}", count(found.all.len(), "service account"), counts.join(", "))
+    let words = each.map(Readiness::word).into_iter().chain([MOVED]);
+    let of = |word: &str| found.all.iter().filter(|it| state(it) == word).count();
+    let counts = words.map(|word| (of(word), word)).filter(|(n, _)| *n > 0);
+    let counts: Vec<String> = counts.map(|(n, word)| format!("{n} {word}")).collect();
+    format!("{} with an IRSA role: {}", count(found.all.len(), "service account"), counts.join(", "))
+}
+
+/// Of one that has nothing left to do.
+const MOVED: &str = "moved";
+
+/// How ready it is, or that it has moved.
+pub(super) fn state(it: &Assessment) -> &'static str {
+    let moved = it.stage == Stage::PodIdentity && it.readiness == Readiness::Ready;
+    if moved { MOVED } else { it.readiness.word() }
 }
 
 fn table(all: &[Assessment], wide: bool) -> Table {
@@ -115,7 +124,7 @@ fn table(all: &[Assessment], wide: bool) -> Table {
             Cell::new(it.subject.to_string()),
             Cell::new(role),
             Cell::new(it.stage.word()),
-            Cell::new(it.readiness.word()).tone(tone),
+            Cell::new(state(it)).tone(tone),
             Cell::new(it.pods.map_or("?".to_owned(), |pods| pods.total.to_string())),
             Cell::new(it.annotation_owner.to_string()),
             Cell::new(forms.join(", ")),

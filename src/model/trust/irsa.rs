@@ -145,9 +145,11 @@ pub struct IrsaTrust {
     pub forms: BTreeSet<IrsaForm>,
     /// The statements for this cluster's issuer: `statement 1`.
     pub statements: Vec<String>,
-    /// Whether the service account may assume the role by IRSA.
+    /// Whether the service account may assume the role by IRSA, and why not.
     #[serde(skip)]
     pub verdict: Verdict,
+    /// The same in one word; `None` where it cannot be determined.
+    pub allows_service_account: Option<bool>,
     /// Issuers of other clusters that may.
     pub other_issuers: Vec<String>,
     /// Other principals that may, Pod Identity left out.
@@ -160,8 +162,14 @@ pub fn irsa(role: &Arn, document: &Document, identity: &WebIdentity<'_>) -> Irsa
         forms: BTreeSet::new(),
         statements: Vec::new(),
         verdict: verdict(document, identity),
+        allows_service_account: None,
         other_issuers: Vec::new(),
         other_principals: Vec::new(),
+    };
+    it.allows_service_account = match it.verdict {
+        Verdict::Admits => Some(true),
+        Verdict::Refuses(_) => Some(false),
+        Verdict::Unknown(_) => None,
     };
     for (at, statement) in document.statements().into_iter().enumerate().filter(|(_, one)| allows(one)) {
         let issuers = issuers(statement);

@@ -168,6 +168,10 @@ const MIGRATION: Rows = &[
         "serviceAccounts[].trust.forms[], statements[]",
         "its forms (exact, list, like-without-wildcard, pattern, audience-only, unconditional, other-issuers, several-providers, unusual-operator, other-principals, other-actions, other-account, dead), and its statements for the cluster's issuer",
     ),
+    (
+        "serviceAccounts[].trust.allowsServiceAccount",
+        "whether it may assume the role by IRSA; null if that cannot be determined",
+    ),
     ("serviceAccounts[].trust.otherIssuers[], otherPrincipals[]", "who else may assume the role"),
     ("serviceAccounts[].roleSharedWith[]", "other service accounts of the plan that use the role"),
     ("serviceAccounts[].annotationOwner", "who keeps the annotation: Helm NAME, Argo CD NAME, kubectl, unknown, ..."),
