@@ -155,6 +155,7 @@ fn out_of_time() {
     diff -f tests/it/file/associated.yaml: 5 error: timed out after 1s while reading the cluster
     export: 5 error: timed out after 1s while reading the cluster
     wait carts/carts: 5 error: timed out after 1s while reading the cluster
+    migrate plan carts/carts: 5 error: timed out after 1s while reading the cluster
     ");
 }
 

@@ -173,13 +173,13 @@ fn as_markdown() {
 
     ## Commands, in this order
 
-    ```sh
+    ~~~sh
     podid agent install --cluster eks-workshop
     podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix --cluster eks-workshop
     podid associate carts/carts --role eks-workshop-carts-dynamo --cluster eks-workshop
     podid recycle carts/carts --cluster eks-workshop
     podid verify carts/carts --cluster eks-workshop
-    ```
+    ~~~
 
     To go back, for example: `podid disassociate carts/carts --recycle --cluster eks-workshop`. This is possible as long as the annotation and the trust policy's statement for IRSA exist; the commands keep both.
 

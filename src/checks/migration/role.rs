@@ -152,7 +152,8 @@ fn other_account(candidate: &Candidate, arn: &Arn, home: &str) -> Finding {
 }
 
 fn by_trust(candidate: &Candidate, role: &Role, trust: &IrsaTrust, stage: Stage) -> Vec<Finding> {
-    let (subject, on) = (&candidate.snapshot.subject, format!("role {}", role.name));
+    let (subject, name) = (&candidate.snapshot.subject, &role.name);
+    let on = format!("role {name}");
     let mut found = Vec::new();
     match &trust.verdict {
         Verdict::Admits => {}
@@ -163,8 +164,7 @@ fn by_trust(candidate: &Candidate, role: &Role, trust: &IrsaTrust, stage: Stage)
                 .fails(&*on, format!("{subject} may not assume it by IRSA today"))
                 .evidence("GetRole, its trust policy", trust::in_words(reasons))
                 .change(format!(
-                    "if {subject} needs this role: `podid associate {subject} --role {}`; otherwise remove the annotation",
-                    role.name
+                    "if {subject} needs this role: `podid associate {subject} --role {name}`; otherwise remove the annotation"
                 )),
         ),
         Verdict::Unknown(reasons) => found
@@ -179,8 +179,7 @@ fn by_trust(candidate: &Candidate, role: &Role, trust: &IrsaTrust, stage: Stage)
                 .warns(&*on, format!("its trust policy allows {form}; an association is for one service account"))
                 .evidence("GetRole, its trust policy", trust.statements.join(", "))
                 .change(format!(
-                    "associate service accounts that are created later: `podid associate NS/SA --role {}`",
-                    role.name
+                    "associate service accounts that are created later: `podid associate NS/SA --role {name}`"
                 )),
         );
     }

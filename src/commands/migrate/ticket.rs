@@ -17,6 +17,9 @@ use crate::{
     output::markdown::{code, sentence, text},
 };
 
+/// Around lines of code (CommonMark 4.5).
+const FENCE: &str = "~~~";
+
 /// The plan.
 pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
     let mut out = String::from("# podid migrate plan\n\n");
@@ -67,12 +70,12 @@ pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
         }
     }
     let Some(first) = found.steps.iter().find_map(|step| step.subject.as_ref()) else { return out };
-    out.push_str("\n## Commands, in this order\n\n```sh\n");
+    let _ = writeln!(out, "\n## Commands, in this order\n\n{FENCE}sh");
     for command in found.steps.iter().flat_map(|step| &step.commands) {
         let _ = writeln!(out, "{command}");
     }
     let back = code(&back(first, found.cluster.name()));
-    let _ = writeln!(out, "```\n\n{}", sentence(&go_back(&back)));
+    let _ = writeln!(out, "{FENCE}\n\n{}", sentence(&go_back(&back)));
     for line in later(found) {
         let _ = writeln!(out, "\n{}", sentence(&line));
     }

@@ -296,7 +296,6 @@ proved! {
     role_show: "role show",
     role_delete: "role delete",
     role_trust: "role trust",
-    migrate_plan: "migrate plan",
     policy_print: "policy print",
     policy_dynamodb: "policy dynamodb",
     policy_attach: "policy attach",
@@ -310,6 +309,7 @@ proved! {
     diff: "diff",
     export: "export",
     wait: "wait",
+    migrate_plan: "migrate plan",
 }
 
 #[test]

@@ -15,7 +15,9 @@ fn allowing(statement: Value) -> (&'static str, Value) {
 
 fn trusting(condition: Value) -> (&'static str, Value) {
     let provider = format!("arn:aws:iam::111122223333:oidc-provider/{ISSUER}");
-    let statement = json!({ "Effect": "Allow", "Principal": { "Federated": provider }, "Action": "sts:AssumeRoleWithWebIdentity", "Condition": condition });
+    let principal = json!({ "Federated": provider });
+    let mut statement = json!({ "Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRoleWithWebIdentity" });
+    statement["Condition"] = condition;
     (TRUST, json!({ "Version": "2012-10-17", "Statement": statement }))
 }
 

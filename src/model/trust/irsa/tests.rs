@@ -22,7 +22,9 @@ fn statement(condition: Value) -> Value {
 }
 
 fn of(statements: Value) -> Document {
-    Document(json!({"Version": "2012-10-17", "Statement": statements}))
+    let mut document = json!({"Version": "2012-10-17"});
+    document["Statement"] = statements;
+    Document(document)
 }
 
 fn read_in(account: &str, document: &Document) -> IrsaTrust {

@@ -324,6 +324,9 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
         ],
         "migrate plan" => vec![
             line("carts-irsa", &[], "migrate plan carts/carts -o json"),
+            // Kubernetes' words are as they are only where they are not in JSON.
+            line("carts-irsa", &[], "migrate plan carts/carts"),
+            line("carts-irsa", &none("/addons"), "migrate plan carts/carts -o json"),
             line("carts-irsa", &migrated(), "migrate plan carts/carts -o json"),
             fails(3, line("carts-irsa", &of_an_add_on(), "migrate plan --all -o json")),
             line("carts-irsa", &nothing_uses_it(), "migrate plan carts/carts -o json"),

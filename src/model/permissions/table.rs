@@ -1,0 +1,199 @@
+//! Which calls of the ports each command makes.
+
+/// A command and the ports it calls.
+pub type Row = (&'static str, &'static [&'static [&'static str]]);
+
+const FIND: &[&str] = &["Eks::cluster", "Eks::associations", "Eks::association"];
+const READ_ROLE: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"];
+const DOOMED: &[&str] = &["Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::instance_profiles"];
+const USERS: &[&str] = &["Kubernetes::reach", "Kubernetes::pods", "Kubernetes::all_workloads", "Kubernetes::rollouts"];
+const SUBJECT: &[&str] = &[
+    "Kubernetes::reach",
+    "Kubernetes::service_account",
+    "Kubernetes::pods",
+    "Kubernetes::all_workloads",
+    "Kubernetes::rollouts",
+];
+/// To find the service account of a pod or workload that is named.
+const OBJECTS: &[&str] =
+    &["Kubernetes::all_pods", "Kubernetes::all_workloads", "Kubernetes::rollouts", "Kubernetes::cron_jobs"];
+const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Kubernetes::reach", "Kubernetes::agents", "Kubernetes::nodes"];
+const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
+const RESTART: &[&str] = &[
+    "Kubernetes::cron_jobs",
+    "Kubernetes::workload",
+    "Kubernetes::restart",
+    "Kubernetes::follow",
+    "Kubernetes::warning",
+    "Kubernetes::log",
+];
+const EFFECT: &[&str] = &["Kubernetes::addresses", "Kubernetes::probe", "Kubernetes::may"];
+
+/// Every command that calls a service, in the order of the help.
+pub const COMMANDS: &[Row] = &[
+    (
+        "associate",
+        &[
+            FIND,
+            READ_ROLE,
+            SUBJECT,
+            AGENT,
+            INSTALL,
+            EFFECT,
+            RESTART,
+            &[
+                "Iam::caller",
+                "Tables::table",
+                "Iam::create_role",
+                "Iam::put_trust",
+                "Iam::put_inline_policy",
+                "Iam::policy_exists",
+                "Iam::attach_policy",
+            ],
+            &["Eks::create_association", "Eks::update_association", "Eks::tag"],
+            &["Kubernetes::create_service_account"],
+        ],
+    ),
+    (
+        "disassociate",
+        &[
+            FIND,
+            USERS,
+            EFFECT,
+            RESTART,
+            DOOMED,
+            &["Eks::clusters", "Eks::delete_association", "Iam::put_trust"],
+            &["Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"],
+        ],
+    ),
+    ("list", &[FIND, &["Eks::clusters"]]),
+    ("show", &[FIND, &["Iam::role", "Iam::attached_policies", "Iam::inline_policies"], SUBJECT, OBJECTS]),
+    (
+        "recycle",
+        &[
+            FIND,
+            USERS,
+            &["Kubernetes::all_pods", "Kubernetes::all_workloads", "Kubernetes::roll_back"],
+            OBJECTS,
+            AGENT,
+            RESTART,
+            &["Kubernetes::probe", "Kubernetes::may"],
+        ],
+    ),
+    (
+        "role create",
+        &[
+            READ_ROLE,
+            &["Eks::cluster", "Iam::caller", "Tables::table", "Iam::create_role", "Iam::put_trust", "Iam::tag_role"],
+            &["Iam::put_inline_policy", "Iam::policy_exists", "Iam::attach_policy"],
+        ],
+    ),
+    ("role list", &[FIND, &["Eks::clusters", "Iam::roles"]]),
+    ("role show", &[FIND, &["Eks::clusters", "Iam::role", "Iam::attached_policies", "Iam::inline_policies"]]),
+    (
+        "role delete",
+        &[FIND, DOOMED, &["Eks::clusters", "Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"]],
+    ),
+    ("role trust", &[FIND, &["Iam::role", "Iam::put_trust"]]),
+    ("policy print", &[&["Eks::cluster", "Tables::table"]]),
+    ("policy dynamodb", &[&["Eks::cluster", "Tables::table"]]),
+    (
+        "policy attach",
+        &[
+            READ_ROLE,
+            &["Eks::cluster", "Tables::table", "Iam::put_inline_policy", "Iam::policy_exists", "Iam::attach_policy"],
+        ],
+    ),
+    (
+        "policy detach",
+        &[READ_ROLE, &["Eks::cluster", "Iam::put_inline_policy", "Iam::detach_policy", "Iam::delete_inline_policy"]],
+    ),
+    ("agent install", &[AGENT, INSTALL]),
+    ("agent status", &[AGENT, &["Kubernetes::log"]]),
+    (
+        "agent upgrade",
+        &[AGENT, &["Eks::addon_versions", "Eks::update_addon", "Eks::addon_update", "Eks::addon_schema"]],
+    ),
+    ("agent uninstall", &[&["Eks::cluster", "Eks::associations", "Eks::addon", "Eks::delete_addon"]]),
+    (
+        "verify",
+        &[
+            FIND,
+            &[
+                "Kubernetes::service_account",
+                "Kubernetes::all_service_accounts",
+                "Kubernetes::pods",
+                "Kubernetes::all_workloads",
+            ],
+            AGENT,
+            READ_ROLE,
+            &["Eks::clusters", "Eks::node_role", "Eks::addon_versions"],
+            &["Iam::managed_policy", "Iam::simulate", "Tables::table", "Tables::table_policy"],
+            &[
+                "Kubernetes::all_pods",
+                "Kubernetes::config_map",
+                "Kubernetes::network_policies",
+                "Kubernetes::webhooks",
+                "Kubernetes::warning",
+                "Kubernetes::log",
+                "Kubernetes::cron_jobs",
+                "Kubernetes::rollouts",
+            ],
+        ],
+    ),
+    (
+        "apply",
+        &[
+            FIND,
+            DOOMED,
+            &["Eks::clusters", "Iam::inline_policy", "Iam::roles", "Tables::table"],
+            AGENT,
+            INSTALL,
+            &["Eks::update_addon", "Eks::addon_update"],
+            &["Iam::create_role", "Iam::put_trust", "Iam::tag_role", "Iam::untag_role", "Iam::put_boundary"],
+            &["Iam::put_inline_policy", "Iam::attach_policy"],
+            &["Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"],
+            &[
+                "Eks::create_association",
+                "Eks::update_association",
+                "Eks::delete_association",
+                "Eks::tag",
+                "Eks::untag",
+            ],
+            EFFECT,
+            RESTART,
+            &[
+                "Kubernetes::service_account",
+                "Kubernetes::all_pods",
+                "Kubernetes::all_workloads",
+                "Kubernetes::rollouts",
+            ],
+            &["Kubernetes::namespaces", "Kubernetes::service_accounts", "Kubernetes::all_service_accounts"],
+            &["Kubernetes::create_service_account"],
+        ],
+    ),
+    (
+        "diff",
+        &[
+            FIND,
+            DOOMED,
+            &["Iam::inline_policy", "Iam::roles", "Tables::table", "Eks::addon_versions"],
+            AGENT,
+            &["Kubernetes::namespaces", "Kubernetes::service_accounts"],
+            &["Kubernetes::service_account", "Kubernetes::all_service_accounts"],
+        ],
+    ),
+    ("export", &[FIND, READ_ROLE, &["Eks::addon", "Iam::roles"]]),
+    ("wait", &[FIND, AGENT, EFFECT, USERS, OBJECTS]),
+    (
+        "migrate plan",
+        &[
+            FIND,
+            AGENT,
+            &["Eks::addons", "Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"],
+            &["Iam::managed_policy", "Kubernetes::all_service_accounts", "Kubernetes::all_pods"],
+            &["Kubernetes::all_workloads", "Kubernetes::cron_jobs", "Kubernetes::config_map"],
+            &["Kubernetes::secret_keys"],
+        ],
+    ),
+];
