@@ -297,7 +297,7 @@ mod tests {
                 "wait namespace"
             ]
         );
-        assert_eq!(of("Namespace"), ["associate namespace", "iam-policy namespace"]);
+        assert_eq!(of("Namespace"), ["associate namespace", "iam-policy namespace", "migrate plan namespace"]);
         assert_eq!(of("Workload"), ["recycle workload"]);
         for global in ["Cluster", "Region", "Profile", "Context"] {
             assert!(of(global).contains(&global.to_lowercase().as_str()), "{found:?}");

@@ -223,6 +223,6 @@ fn verdict(found: &Found) -> Result<Code> {
             "print the permissions that it needs: `podid iam-policy migrate plan` and `podid iam-policy migrate plan --rbac`",
         )
     } else {
-        failure
+        failure.hint("run `podid migrate plan` again for these service accounts")
     })
 }

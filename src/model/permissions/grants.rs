@@ -92,6 +92,11 @@ pub fn iam_policy(needs: &BTreeSet<Need>, scope: &Scope) -> Document {
             actions.entry(*on).or_default().insert(action);
         }
     }
+    // What is allowed on every add-on is allowed on the agent.
+    let any = actions.get(&On::AddOns).cloned().unwrap_or_default();
+    if let Some(agent) = actions.get_mut(&On::Agent) {
+        agent.retain(|action| !any.contains(action));
+    }
     // What is allowed on any role is allowed on podid's.
     if scope.roles.is_empty() {
         let any = actions.get(&On::Role).cloned().unwrap_or_default();
