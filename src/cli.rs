@@ -93,7 +93,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Everyday commands", &["associate", "disassociate", "list", "show", "recycle", "role", "policy"]),
     ("Diagnose", &["verify", "explain", "wait"]),
     ("Manifests", &["apply", "diff", "export", "schema"]),
-    ("Setup", &["agent", "iam-policy", "completions", "version", "help"]),
+    ("Setup", &["agent", "migrate", "iam-policy", "completions", "version", "help"]),
 ];
 
 /// The command line with its root help in groups.

@@ -11,7 +11,7 @@ use crate::{
     failure::{Code, Result},
 };
 
-/// Move service accounts from IAM roles for service accounts (IRSA) to Pod Identity
+/// Move service accounts from IRSA to Pod Identity
 #[derive(Debug, Args)]
 pub struct Migrate {
     #[command(subcommand)]
