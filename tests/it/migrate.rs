@@ -141,9 +141,10 @@ fn on_a_terminal_it_fits() {
       podid recycle carts/carts --cluster eks-workshop
       podid verify carts/carts --cluster eks-workshop
 
-    To go back, for example: `podid disassociate carts/carts --recycle --cluster
-    eks-workshop`. This is possible as long as the annotation and the trust policy's
-    statement for IRSA exist; the commands keep both.
+    To go back, for example:
+    `podid disassociate carts/carts --recycle --cluster eks-workshop`. This is
+    possible as long as the annotation and the trust policy's statement for IRSA
+    exist; the commands keep both.
     Later, remove the annotation of carts/carts where the service account is
     defined.
     ");
