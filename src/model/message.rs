@@ -9,6 +9,7 @@ mod meaning;
 mod native;
 mod network;
 mod python;
+mod requests;
 mod script;
 mod services;
 #[cfg(test)]
@@ -115,6 +116,7 @@ static ROWS: &[&[Row]] = &[
     native::ROWS,
     tools::ROWS,
     services::ROWS,
+    requests::ROWS,
 ];
 
 /// Every known message.

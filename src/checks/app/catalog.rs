@@ -273,6 +273,60 @@ pub(super) static MSK: Check = Check {
     symptom: true,
 };
 
+pub(super) static IRSA_LEFTOVER: Check = Check {
+    id: "app.irsa-leftover",
+    link: Link::App,
+    title: "the application uses IRSA, and the pod has no IRSA token",
+    background: "AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE come before Pod Identity in every SDK. In the pod template, the image or a config file they outlive the annotation, and the token file that they name is no longer mounted.",
+    sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html"],
+    symptom: true,
+};
+
+pub(super) static WRONG_REGION: Check = Check {
+    id: "app.wrong-region",
+    link: Link::App,
+    title: "the application calls AWS in another region than that of the resource",
+    background: "The credentials work in every region. The webhook sets AWS_REGION to the region of the cluster; a resource elsewhere needs its own region in the settings of the application.",
+    sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html"],
+    symptom: true,
+};
+
+pub(super) static NOT_FOUND: Check = Check {
+    id: "app.not-found",
+    link: Link::App,
+    title: "AWS does not find the resource that the application asks for",
+    background: "The credentials work. The name is wrong, the resource is in another region or account, or the role may not see it: some services do not tell these cases apart.",
+    sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html"],
+    symptom: true,
+};
+
+pub(super) static UNREACHABLE: Check = Check {
+    id: "app.unreachable",
+    link: Link::App,
+    title: "the pod cannot reach the endpoint of an AWS service",
+    background: "Nothing is known of the credentials yet: no request arrived. Private subnets need a NAT gateway or an interface endpoint of the service, and network policies and security groups have to allow it.",
+    sources: &["https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html"],
+    symptom: true,
+};
+
+pub(super) static NOT_ENABLED: Check = Check {
+    id: "app.not-enabled",
+    link: Link::App,
+    title: "the account has not enabled what the application uses",
+    background: "The credentials work, and no policy of the role is the cause: a model, a region or a service has to be enabled for the account.",
+    sources: &["https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html"],
+    symptom: true,
+};
+
+pub(super) static DATABASE: Check = Check {
+    id: "app.database",
+    link: Link::App,
+    title: "a database rejects the IAM authentication token",
+    background: "The token is signed with the credentials of the pod, and the database asks IAM for `rds-db:connect` on its user. Whose credentials signed it, the database does not say.",
+    sources: &["https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html"],
+    symptom: true,
+};
+
 /// The check of what a message means.
 pub fn check_for(meaning: Meaning) -> &'static Check {
     match meaning {
@@ -301,5 +355,11 @@ pub fn check_for(meaning: Meaning) -> &'static Check {
         Meaning::Packed => &PACKED,
         Meaning::UnnamedRefusal | Meaning::Encoded => &UNNAMED,
         Meaning::MskSession => &MSK,
+        Meaning::IrsaLeftover => &IRSA_LEFTOVER,
+        Meaning::WrongRegion => &WRONG_REGION,
+        Meaning::NotFound => &NOT_FOUND,
+        Meaning::Unreachable => &UNREACHABLE,
+        Meaning::NotEnabled => &NOT_ENABLED,
+        Meaning::Database => &DATABASE,
     }
 }

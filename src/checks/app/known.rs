@@ -110,6 +110,10 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
     } else {
         meaning.remedies().iter().map(|text| (*text).to_owned()).collect()
     };
+    if meaning.is_beyond_credentials() && !logged.failing() {
+        // The program goes on: it may ask for what need not be there.
+        finding.status = Status::Warning;
+    }
     // These checks run already, and an injected pod started after the association.
     let injected = logged.pod.injection() == Injection::Injected;
     let helps = |text: &&String| *text != message::VERIFY && !(injected && *text == message::RECYCLE);

@@ -152,4 +152,36 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/minio/minio-go/issues/2003",
     )
     .remedy("use a release of the program with minio-go 7.0.70 or later, and set `aws_sdk_auth: true` in the configuration of Thanos"),
+    row(
+        "irsa-token-file",
+        "every program",
+        Meaning::IrsaLeftover,
+        &["/var/run/secrets/eks.amazonaws.com/serviceaccount/token", "no such file or directory"],
+        "WebIdentityErr: unable to read file at /var/run/secrets/eks.amazonaws.com/serviceaccount/token: open /var/run/secrets/eks.amazonaws.com/serviceaccount/token: no such file or directory",
+        "https://docs.aws.amazon.com/eks/latest/userguide/troubleshooting_iam.html",
+    ),
+    row(
+        "go2-profile",
+        "AWS SDK for Go v2",
+        Meaning::Profile,
+        &["failed to get shared config profile"],
+        "failed to get shared config profile, prod",
+        "https://github.com/aws/aws-sdk-go-v2/blob/main/config/shared_config.go",
+    ),
+    row(
+        "go2-region-missing",
+        "AWS SDK for Go v2",
+        Meaning::Region,
+        &["an aws region is required, but was not found"],
+        "operation error S3: ListObjectsV2, failed to resolve service endpoint, an AWS region is required, but was not found",
+        "https://docs.aws.amazon.com/sdk-for-go/v2/developer-guide/configure-gosdk.html",
+    ),
+    row(
+        "go1-region",
+        "AWS SDK for Go v1",
+        Meaning::Region,
+        &["missingregion: could not find region configuration"],
+        "MissingRegion: could not find region configuration",
+        "https://github.com/aws/aws-sdk-go/blob/main/aws/errors.go",
+    ),
 ];

@@ -200,4 +200,64 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/Mongey/terraform-provider-kafka/issues/586",
     )
     .remedy("allow `kafka-cluster:Connect` on the cluster to the role, and use a client whose AWS SDK supports Pod Identity"),
+    row(
+        "java1-host",
+        "AWS SDK for Java 1.x",
+        Meaning::OldSdk,
+        &["contained withing environment variable aws_container_credentials_full_uri has an invalid host"],
+        "com.amazonaws.SdkClientException: The full URI (http://169.254.170.23/v1/credentials) contained withing environment variable AWS_CONTAINER_CREDENTIALS_FULL_URI has an invalid host. Host can only be one of [localhost, 127.0.0.1].",
+        "https://github.com/elastic/cloud-on-k8s/issues/8320",
+    )
+    .fixed("1.12.746"),
+    row(
+        "java-region",
+        "AWS SDK for Java 1.x",
+        Meaning::Region,
+        &["unable to find a region via the region provider chain"],
+        "com.amazonaws.SdkClientException: Unable to find a region via the region provider chain. Must provide an explicit region in the builder or setup environment to supply a region.",
+        "https://github.com/aws/aws-sdk-java/blob/master/aws-java-sdk-core/src/main/java/com/amazonaws/client/builder/AwsClientBuilder.java",
+    ),
+    row(
+        "java2-region",
+        "AWS SDK for Java 2.x",
+        Meaning::Region,
+        &["unable to load region from any of the providers in the chain"],
+        "software.amazon.awssdk.core.exception.SdkClientException: Unable to load region from any of the providers in the chain software.amazon.awssdk.regions.providers.DefaultAwsRegionProviderChain",
+        "https://docs.aws.amazon.com/sdk-for-java/latest/developer-guide/region-selection.html",
+    ),
+    row(
+        "java1-profile",
+        "AWS SDK for Java 1.x",
+        Meaning::Profile,
+        &["no aws profile named '"],
+        "java.lang.IllegalArgumentException: No AWS profile named 'prod'",
+        "https://docs.aws.amazon.com/sdk-for-java/v1/developer-guide/credentials.html",
+    ),
+    row(
+        "java2-metadata",
+        "AWS SDK for Java 2.x",
+        Meaning::Metadata,
+        &["failed to load credentials from metadata service"],
+        "software.amazon.awssdk.core.exception.SdkClientException: Failed to load credentials from metadata service.",
+        "https://github.com/aws/aws-sdk-java-v2/issues/1470",
+    )
+    .fixed("2.21.30")
+    .rank(-1),
+    row(
+        "s3a-none",
+        "Hadoop S3A",
+        Meaning::NoCredentials,
+        &["noawscredentialsexception"],
+        "org.apache.hadoop.fs.s3a.auth.NoAwsCredentialsException: SimpleAWSCredentialsProvider: No AWS credentials in the Hadoop configuration",
+        "https://hadoop.apache.org/docs/stable/hadoop-aws/tools/hadoop-aws/troubleshooting_s3a.html",
+    )
+    .remedy("set `fs.s3a.aws.credentials.provider` to a provider that reads container credentials, such as `software.amazon.awssdk.auth.credentials.ContainerCredentialsProvider`"),
+    row(
+        "irsa-token-java",
+        "Java programs",
+        Meaning::IrsaLeftover,
+        &["nosuchfileexception: /var/run/secrets/eks.amazonaws.com/serviceaccount/token"],
+        "java.nio.file.NoSuchFileException: /var/run/secrets/eks.amazonaws.com/serviceaccount/token",
+        "https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html",
+    ),
 ];

@@ -77,6 +77,18 @@ pub enum Meaning {
     Encoded,
     /// Kafka takes no other session for a connection.
     MskSession,
+    /// The variables of IRSA are there, its token is not.
+    IrsaLeftover,
+    /// The request went to a region where the resource is not.
+    WrongRegion,
+    /// The resource does not exist, or is hidden from the caller.
+    NotFound,
+    /// The service's endpoint cannot be reached.
+    Unreachable,
+    /// The account has to enable something first.
+    NotEnabled,
+    /// A database did not take the token that IAM signed.
+    Database,
 }
 
 /// Helps pods that were not injected.
@@ -88,7 +100,7 @@ const AGENT: &str = "check where the agent is ready: `podid agent status`";
 
 impl Meaning {
     /// Every meaning.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 43] = [
         Self::NoCredentials,
         Self::NoVariables,
         Self::OldSdk,
@@ -126,6 +138,12 @@ impl Meaning {
         Self::UnnamedRefusal,
         Self::Encoded,
         Self::MskSession,
+        Self::IrsaLeftover,
+        Self::WrongRegion,
+        Self::NotFound,
+        Self::Unreachable,
+        Self::NotEnabled,
+        Self::Database,
     ];
 
     /// What happened, with the program as its subject.
@@ -184,10 +202,24 @@ impl Meaning {
             Self::MskSession => {
                 "Kafka accepts only the same session for one connection, and each renewal of Pod Identity is a new session"
             }
+            Self::IrsaLeftover => "it uses IRSA, but the pod has no IRSA token: its settings are left over",
+            Self::WrongRegion => "it calls AWS in another region than that of the resource",
+            Self::NotFound => {
+                "the resource does not exist in the account and region of the call, or the role may not see it"
+            }
+            Self::Unreachable => "the pod cannot reach the endpoint of an AWS service",
+            Self::NotEnabled => "the account must enable the service, region or model first",
+            Self::Database => "the database rejects the IAM authentication token",
         }
     }
 
+    /// It was not the credentials that failed, as far as the message tells.
+    pub fn is_beyond_credentials(self) -> bool {
+        matches!(self, Self::WrongRegion | Self::NotFound | Self::Unreachable | Self::NotEnabled | Self::Database)
+    }
+
     /// What helps, best first.
+    #[expect(clippy::too_many_lines, reason = "one arm for each meaning")]
     pub fn remedies(self) -> &'static [&'static str] {
         match self {
             Self::NoCredentials => &[SUPPORTED, RECYCLE, VERIFY],
@@ -282,6 +314,22 @@ impl Meaning {
             ],
             Self::Encoded => &["decode it: `aws sts decode-authorization-message --encoded-message TEXT`", VERIFY],
             Self::MskSession => &["make the client open a new connection after this error, or use IRSA for it"],
+            Self::IrsaLeftover => &[
+                "remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE, or the profile that names the token file, from the pod template, the image and mounted files",
+            ],
+            Self::WrongRegion => &["set AWS_REGION in the pod template to the region of the resource"],
+            Self::NotFound => &[
+                "check the name, the region (AWS_REGION) and the account of the resource",
+                "check the permission: `podid verify NS/SA --needs s3:ListBucket@arn:aws:s3:::BUCKET`",
+            ],
+            Self::Unreachable => &[
+                "check the region of the endpoint (AWS_REGION); allow the subnets of the nodes to reach it, by a NAT gateway or an interface endpoint with private DNS, also in network policies and security groups",
+            ],
+            Self::NotEnabled => &["enable it for the account; the credentials of the pod are not the cause"],
+            Self::Database => &[
+                "allow rds-db:connect on arn:aws:rds-db:REGION:ACCOUNT:dbuser:RESOURCE_ID/USER in a policy of the role: `podid policy attach ROLE --policy-file FILE`",
+                "enable IAM authentication on the database, grant its user the role `rds_iam` (PostgreSQL) or the plugin AWSAuthenticationPlugin (MySQL), connect with TLS, and make a new token for each connection: it is valid for 15 minutes",
+            ],
         }
     }
 

@@ -163,4 +163,12 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/aws/aws-sdk-net",
     )
     .fixed("3.7.734.0"),
+    row(
+        "dotnet-region",
+        "AWS SDK for .NET",
+        Meaning::Region,
+        &["no regionendpoint or serviceurl configured"],
+        "Amazon.Runtime.AmazonClientException: No RegionEndpoint or ServiceURL configured",
+        "https://docs.aws.amazon.com/sdk-for-net/v3/developer-guide/net-dg-region-selection.html",
+    ),
 ];

@@ -224,4 +224,13 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/acrlabs/simkube/issues/171",
     )
     .rank(-1),
+    row(
+        "agent-ipv6-address",
+        "every HTTP client",
+        Meaning::NoAgentIpv6,
+        &["fd00:ec2::23", "cannot assign requested address"],
+        "Get \"http://[fd00:ec2::23]/v1/credentials\": dial tcp [fd00:ec2::23]:80: connect: cannot assign requested address",
+        "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-config-ipv6.html",
+    )
+    .rank(-1),
 ];

@@ -172,4 +172,12 @@ pub(super) static ROWS: &[Row] = &[
         "An error occurred (AccessDenied) when calling the ListObjectsV2 operation: Access Denied",
         "https://github.com/awslabs/amazon-eks-ami/issues/1541",
     ),
+    row(
+        "botocore-endpoint-region",
+        "boto3 and botocore",
+        Meaning::Region,
+        &["invalid endpoint: https://", "..amazonaws.com"],
+        "ValueError: Invalid endpoint: https://dynamodb..amazonaws.com",
+        "https://boto3.amazonaws.com/v1/documentation/api/latest/guide/configuration.html",
+    ),
 ];

@@ -129,4 +129,36 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/aws/aws-sdk-ruby/blob/version-3/gems/aws-sdk-core/lib/aws-sdk-core/ecs_credentials.rb",
     )
     .fixed("3.188.0"),
+    row(
+        "js3-profile",
+        "AWS SDK for JavaScript v3",
+        Meaning::Profile,
+        &["could not resolve credentials using profile: ["],
+        "CredentialsProviderError: Could not resolve credentials using profile: [prod] in configuration/credentials file(s).",
+        "https://docs.aws.amazon.com/sdk-for-javascript/v3/developer-guide/loading-node-credentials-shared.html",
+    ),
+    row(
+        "js3-region",
+        "AWS SDK for JavaScript v3",
+        Meaning::Region,
+        &["error: region is missing"],
+        "Error: Region is missing",
+        "https://docs.aws.amazon.com/sdk-for-javascript/v3/developer-guide/setting-region.html",
+    ),
+    row(
+        "js2-region",
+        "AWS SDK for JavaScript v2",
+        Meaning::Region,
+        &["configerror: missing region in config"],
+        "ConfigError: Missing region in config",
+        "https://docs.aws.amazon.com/sdk-for-javascript/v2/developer-guide/setting-region.html",
+    ),
+    row(
+        "ruby-region",
+        "AWS SDK for Ruby",
+        Meaning::Region,
+        &["missing region; use :region option"],
+        "Aws::Errors::MissingRegionError: missing region; use :region option or export region name to ENV['AWS_REGION']",
+        "https://github.com/aws/aws-sdk-ruby/blob/version-3/gems/aws-sdk-core/lib/aws-sdk-core/errors.rb",
+    ),
 ];

@@ -118,4 +118,46 @@ pub(super) static ROWS: &[Row] = &[
         "AccessDenied: Access to the resource https://sqs.us-east-1.amazonaws.com/ is denied.",
         "https://github.com/Wattpad/kube-sqs-autoscaler/issues/10",
     ),
+    row(
+        "web-identity-provider",
+        "AWS STS",
+        Meaning::WebIdentity,
+        &["no openidconnect provider found in your account"],
+        "InvalidIdentityToken: No OpenIDConnect provider found in your account for https://oidc.eks.us-west-2.amazonaws.com/id/0A1B2C",
+        "https://repost.aws/knowledge-center/eks-troubleshoot-oidc-and-irsa",
+    ),
+    row(
+        "web-identity-audience",
+        "AWS STS",
+        Meaning::WebIdentity,
+        &["invalididentitytoken: incorrect token audience"],
+        "InvalidIdentityToken: Incorrect token audience",
+        "https://repost.aws/knowledge-center/eks-troubleshoot-oidc-and-irsa",
+    ),
+    row(
+        "key-signature-code",
+        "AWS services",
+        Meaning::UnknownKeys,
+        &["signaturedoesnotmatch"],
+        "received error code 403 from STS: SignatureDoesNotMatch",
+        "https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html",
+    )
+    .rank(-1),
+    row(
+        "denied-json",
+        "AWS services",
+        Meaning::UnnamedRefusal,
+        &["__type", "accessdeniedexception"],
+        "{\"__type\":\"com.amazon.coral.service#AccessDeniedException\"}",
+        "https://github.com/boto/botocore/blob/develop/botocore/parsers.py",
+    )
+    .rank(-1),
+    row(
+        "denied-opendal",
+        "OpenDAL",
+        Meaning::UnnamedRefusal,
+        &["s3error { code: \"accessdenied\""],
+        "PermissionDenied (persistent) at read => S3Error { code: \"AccessDenied\", message: \"Access Denied\", resource: \"\", request_id: \"X\" }",
+        "https://github.com/apache/opendal/blob/main/core/src/services/s3/error.rs",
+    ),
 ];

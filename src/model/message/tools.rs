@@ -244,4 +244,39 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/opf/helm-charts/issues/174",
     )
     .rank(-1),
+    row(
+        "terraform-none",
+        "Terraform",
+        Meaning::NoCredentials,
+        &["no valid credential sources"],
+        "Error: No valid credential sources found",
+        "https://registry.terraform.io/providers/hashicorp/aws/latest/docs",
+    )
+    .rank(-1),
+    row(
+        "exaws-metadata",
+        "ExAws",
+        Meaning::Metadata,
+        &["instance meta error:"],
+        "** (RuntimeError) Instance Meta Error: {:error, %{reason: :econnrefused}}",
+        "https://github.com/ex-aws/ex_aws/pull/1169",
+    )
+    .remedy("upgrade ex_aws to a release with the Pod Identity provider"),
+    row(
+        "opendal-none",
+        "OpenDAL",
+        Meaning::NoCredentials,
+        &["loading credential to sign http request"],
+        "Unexpected (temporary) at stat => loading credential to sign http request",
+        "https://github.com/apache/opendal-reqsign/pull/676",
+    )
+    .remedy("use a release of the program whose OpenDAL reads container credentials"),
+    row(
+        "envoy-task-role",
+        "Envoy",
+        Meaning::TokenMissing,
+        &["could not load aws credentials document from the task role"],
+        "[error][aws] Could not load AWS credentials document from the task role",
+        "https://github.com/aws/aws-app-mesh-roadmap/issues/493",
+    ),
 ];

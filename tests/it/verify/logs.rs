@@ -94,6 +94,37 @@ fn messages_are_known_by_the_words_that_programs_print() {
     }
 }
 
+/// The credentials work, and the program asks for the wrong thing: a failure where it stops the program, else a warning.
+#[test]
+fn what_is_wrong_beyond_the_credentials_is_told_apart() {
+    let region = "AuthorizationHeaderMalformed: The authorization header is malformed; the region 'us-east-1' is wrong; expecting \
+                  'eu-west-1'";
+    for (text, id, remedy) in [
+        (region, "app.wrong-region", "AWS_REGION"),
+        ("ResourceNotFoundException: Requested resource not found", "app.not-found", "the table"),
+        (
+            "EndpointConnectionError: Could not connect to the endpoint URL: https://sqs.us-west-1.amazonaws.com/",
+            "app.unreachable",
+            "NAT gateway",
+        ),
+        ("FATAL: PAM authentication failed for user carts", "app.database", "rds-db:connect"),
+        (
+            "AccessDeniedException: You don't have access to the model with the specified model ID.",
+            "app.not-enabled",
+            "Bedrock",
+        ),
+    ] {
+        let remedies = found(&verify(text, &[]), id);
+        assert!(remedies.contains(remedy), "{text}: {remedies}");
+        let ready = ready(text, &[], 0);
+        assert_eq!(ids(&ready, "warning"), [id], "{ready}");
+    }
+    // A database of its own has nothing to do with AWS.
+    let own = json!("crash FATAL: password authentication failed for user carts");
+    let own = Env::with("carts-verified", &[(APP, own)]).podid("verify carts/carts -o json").ok();
+    assert_eq!(ids(&own, "warning"), ["app.failing"], "{own}");
+}
+
 #[test]
 fn the_likely_source_of_unknown_keys_is_named() {
     let text = "InvalidAccessKeyId: The AWS Access Key Id you provided does not exist in our records.";
