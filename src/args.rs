@@ -35,6 +35,9 @@ pub struct Global {
     /// Connect to Kubernetes with this kubeconfig context; also selects the cluster
     #[arg(long, global = true, value_name = "CONTEXT")]
     pub context: Option<String>,
+    /// Connect to Kubernetes as the service account of the pod that podid runs in
+    #[arg(long, global = true, conflicts_with_all = ["kubeconfig", "context"])]
+    pub in_cluster: bool,
     /// Output format
     #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]
     pub output: Output,

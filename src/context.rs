@@ -11,7 +11,7 @@ use crate::{
         config::{Settings, plain_http},
     },
     failure::{Code, Failure, Kind, Result},
-    k8s::{Access, EksContext, Kube, Notices, read_context, same_cluster},
+    k8s::{Access, EksContext, Kube, Notices, POD_FOLDER, read_context, same_cluster},
     model::{cluster::Cluster, text},
     output::Term,
     ports::{Eks, EksAuth, Iam, Kubernetes, Tables},
@@ -171,9 +171,9 @@ impl Context {
         Self::new(global, true, self.term.clone(), self.deadline.clone())
     }
 
-    /// Kubernetes is reached by a kubeconfig, which leads to one cluster.
-    pub fn reaches_by_kubeconfig(&self) -> bool {
-        self.global.kubeconfig.is_some() || self.global.context.is_some()
+    /// Kubernetes is reached by a kubeconfig or as this pod, which leads to one cluster.
+    pub fn reaches_one_cluster(&self) -> bool {
+        self.global.in_cluster || self.global.kubeconfig.is_some() || self.global.context.is_some()
     }
 
     /// The clusters that were named by flag, in order.
@@ -295,17 +295,18 @@ impl Context {
     pub async fn kube(&self) -> Result<&dyn Kubernetes> {
         let made = self.kube.get_or_init(|| async {
             let cluster = self.cluster().await?;
-            let term = self.term.clone();
-            let notices: Notices = Arc::new(move |notice| term.warn(notice));
-            if self.global.kubeconfig.is_none() && self.global.context.is_none() {
+            if !self.reaches_one_cluster() {
                 let token = Arc::new(self.aws()?.token(&cluster.name, &cluster.arn.region));
-                return Ok(Kube::new(Access::Eks { cluster: Box::new(cluster.clone()), token }, notices));
+                return Ok(Kube::new(Access::Eks { cluster: Box::new(cluster.clone()), token }, self.notices()));
             }
-            let path: Option<PathBuf> = self.global.kubeconfig.clone();
-            let kube = Kube::new(Access::Kubeconfig { path, context: self.global.context.clone() }, notices);
-            self.deadline.within("logging in with the kubeconfig", kube.log_in()).await?;
+            let kube = self.log_in().await?;
             if self.deadline.within("comparing the clusters", kube.is_of(cluster)).await? {
                 return Ok(kube);
+            }
+            if self.global.in_cluster {
+                return Err(Failure::usage(format!("this pod runs in another cluster than {}", cluster.arn))
+                    .because("server, CA and OIDC issuer all differ")
+                    .hint("omit `--in-cluster`: podid then connects to the cluster's own endpoint"));
             }
             let context = self.global.context.as_deref().unwrap_or("the current one");
             Err(Failure::usage(format!(
@@ -321,12 +322,40 @@ impl Context {
         }
     }
 
+    /// Kubernetes alone, without knowing which EKS cluster it is: by `--in-cluster` or a kubeconfig. No AWS call is made, and
+    /// [`Self::kube`] is this one from then on.
+    ///
+    /// # Errors
+    /// When there is no such configuration, or it leads to no client.
+    pub async fn kube_alone(&self) -> Result<&dyn Kubernetes> {
+        match self.kube.get_or_init(|| self.log_in()).await {
+            Ok(kube) => Ok(kube),
+            Err(failure) => Err(failure.clone()),
+        }
+    }
+
+    async fn log_in(&self) -> Result<Kube> {
+        let (access, doing) = if self.global.in_cluster {
+            (Access::Pod { folder: POD_FOLDER.into() }, "logging in as this pod")
+        } else {
+            let path: Option<PathBuf> = self.global.kubeconfig.clone();
+            (Access::Kubeconfig { path, context: self.global.context.clone() }, "logging in with the kubeconfig")
+        };
+        let kube = Kube::new(access, self.notices());
+        self.deadline.within(doing, kube.log_in()).await?;
+        Ok(kube)
+    }
+
+    fn notices(&self) -> Notices {
+        let term = self.term.clone();
+        Arc::new(move |notice| term.warn(notice))
+    }
+
     /// Adds to a Kubernetes failure what only the AWS side knows: who the caller is, and how to let them in.
     pub async fn explain_kube(&self, failure: Failure, no_wait: bool) -> Failure {
         let mut failure = failure;
         // A kubeconfig's own user is not the caller of AWS.
-        let own_token = self.global.kubeconfig.is_none() && self.global.context.is_none();
-        if own_token && failure.from_kubernetes() && failure.is(Kind::UnknownCaller) {
+        if !self.reaches_one_cluster() && failure.from_kubernetes() && failure.is(Kind::UnknownCaller) {
             let caller = match self.iam() {
                 Ok(iam) => self.deadline.within("reading the caller's identity", iam.caller()).await.ok(),
                 Err(_) => None,

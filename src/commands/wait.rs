@@ -1,5 +1,7 @@
 //! `podid wait`: until a condition of a service account holds; for scripts. Writes nothing.
 
+mod alone;
+
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -47,6 +49,9 @@ pub struct Wait {
     /// With --for injected: also count pods that started before the association's last change
     #[arg(long)]
     allow_stale: bool,
+    /// With --for ready: make no AWS call, and check only that dry-run pods are injected; connects by kubeconfig or --in-cluster
+    #[arg(long)]
+    kubernetes_only: bool,
 }
 
 /// Examples of this command.
@@ -55,7 +60,8 @@ Examples:
   podid wait carts/carts --for ready
   podid wait carts/carts --for injected --timeout 10m
   podid wait deployment/carts -n carts --for injected
-  podid wait carts/carts --for agent -o json";
+  podid wait carts/carts --for agent -o json
+  podid wait carts/carts --for ready --kubernetes-only --in-cluster";
 
 /// `--for`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -125,6 +131,7 @@ struct Awaited {
     object: Option<ObjectRef>,
     condition: Condition,
     allow_stale: bool,
+    kubernetes_only: bool,
 }
 
 impl Wait {
@@ -136,8 +143,16 @@ impl Wait {
         if self.allow_stale && self.condition != Condition::Injected {
             return Err(Failure::usage("--allow-stale is only for `--for injected`"));
         }
+        if self.kubernetes_only && self.condition != Condition::Ready {
+            return Err(Failure::usage("--kubernetes-only is only for `--for ready`"));
+        }
+        if self.kubernetes_only {
+            // Before anything asks for the EKS cluster.
+            ctx.kube_alone().await?;
+        }
         let (subject, object) = subject::one(ctx, &self.subject.0).await?;
-        Awaited { subject, object, condition: self.condition, allow_stale: self.allow_stale }.run(ctx).await
+        let Self { condition, allow_stale, kubernetes_only, .. } = self;
+        Awaited { subject, object, condition, allow_stale, kubernetes_only }.run(ctx).await
     }
 }
 
@@ -258,6 +273,7 @@ impl Awaited {
 
     async fn read_state(&self, ctx: &Context, line: &Progress) -> Result<Look> {
         match self.condition {
+            Condition::Ready if self.kubernetes_only => alone::injected(ctx, line, &self.subject).await,
             Condition::Ready => self.effective(ctx, line).await,
             Condition::Injected => self.injected(ctx).await,
             Condition::Agent => self.agent(ctx).await,

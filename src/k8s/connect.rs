@@ -1,4 +1,4 @@
-//! Where the Kubernetes API is and how to be someone there: EKS directly, or a kubeconfig.
+//! Where the Kubernetes API is and how to be someone there: EKS directly, a kubeconfig, or the pod that podid runs in.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,10 +7,14 @@ use std::{
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::Uri;
-use kube::{Client, Config, config::AuthInfo};
+use kube::{
+    Client, Config,
+    config::{AuthInfo, Kubeconfig},
+};
 
 use super::{
     error::{self, Server},
+    in_cluster,
     kubeconfig::{self, Entry, Env},
     login::{Login, User},
     proxy::proxy_for,
@@ -39,6 +43,11 @@ pub enum Access {
         path: Option<PathBuf>,
         /// The context; `None` for the current one.
         context: Option<String>,
+    },
+    /// As the service account of the pod that podid runs in.
+    Pod {
+        /// Where its token and the CA are.
+        folder: PathBuf,
     },
 }
 
@@ -69,6 +78,15 @@ pub(super) async fn connect(access: &Access, env: &Env) -> Result<Connection> {
             };
             from_kubeconfig(found.await?, &env).await
         }
+        Access::Pod { folder } => {
+            let (folder, env) = (folder.clone(), Arc::clone(env));
+            let found = {
+                let env = Arc::clone(&env);
+                let read = move || Found::of(&in_cluster::config(&env, &folder)?, None, |_| None);
+                wait::aside("reading the pod's configuration", read)
+            };
+            from_kubeconfig(found.await?, &env).await
+        }
     }
 }
 
@@ -90,9 +108,14 @@ impl Found {
         let file = kubeconfig::load(path, env)?.ok_or_else(|| {
             Failure::usage("no kubeconfig found").hint("name one with `--kubeconfig`, or a cluster with `--cluster`")
         })?;
-        let entry = Entry::of(&file, context)?
+        Self::of(&file, context, |user| kubeconfig::origin(path, env, user))
+    }
+
+    /// Of one that was read; `origin` tells the file that a user comes from.
+    fn of(file: &Kubeconfig, context: Option<&str>, origin: impl Fn(&str) -> Option<PathBuf>) -> Result<Self> {
+        let entry = Entry::of(file, context)?
             .ok_or_else(|| Failure::usage("the kubeconfig has no current context").hint("name one with `--context`"))?;
-        let file = entry.user_name.as_deref().and_then(|user| kubeconfig::origin(path, env, user));
+        let file = entry.user_name.as_deref().and_then(origin);
         // What is wrong with the server comes before what is wrong with files.
         let config = config(entry.server()?)?;
         let ca = match entry.ca_pem()? {

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Mutex;
 
 use super::{
-    credentials,
+    credentials, in_cluster,
     kubeconfig::EksPlugin,
     plugin::{self, Credential, OWN_WAY, Plugin},
 };
@@ -48,6 +48,8 @@ pub(super) enum Kind {
     Password,
     Token,
     TokenFile(PathBuf),
+    /// The token of the pod that podid runs in.
+    Pod(PathBuf),
     Certificate,
     /// A plugin, by its name, and what it is told when it is one of EKS's.
     Plugin(String, Option<EksPlugin>),
@@ -64,7 +66,7 @@ impl User {
         } else if inline_token(user).is_some() {
             Kind::Token
         } else if let Some(path) = user.token_file.as_ref().filter(|path| !path.is_empty()) {
-            Kind::TokenFile(path.into())
+            if name == Some(in_cluster::USER) { Kind::Pod(path.into()) } else { Kind::TokenFile(path.into()) }
         } else if let Some(exec) = &user.exec {
             Kind::Plugin(plugin::name(exec), EksPlugin::of(exec))
         } else if full(&user.client_certificate) || full(&user.client_certificate_data) {
@@ -78,6 +80,7 @@ impl User {
     /// For messages.
     pub(super) fn named(&self) -> String {
         match &self.name {
+            Some(name) if matches!(self.kind, Kind::Pod(_)) => name.clone(),
             Some(name) => format!("kubeconfig user `{name}`"),
             None => format!("kubeconfig context `{}`", self.context),
         }
@@ -92,7 +95,9 @@ impl User {
     pub(super) fn refused(&self, failure: Failure) -> Failure {
         let (cause, hints) = self.why_refused();
         let failure = Failure { causes: vec![cause], hints: Vec::new(), ..failure };
-        hints.into_iter().fold(failure, Failure::hint).hint(OWN_WAY)
+        let failure = hints.into_iter().fold(failure, Failure::hint);
+        // Where its own pod is meant, no kubeconfig was.
+        if matches!(self.kind, Kind::Pod(_)) { failure } else { failure.hint(OWN_WAY) }
     }
 
     fn why_refused(&self) -> (String, Vec<String>) {
@@ -117,16 +122,17 @@ impl User {
                 format!("the server rejected the token of {named}: it is expired, revoked, or of another cluster"),
                 vec![format!("set a valid one: `kubectl config set-credentials {name}` with `--token`")],
             ),
-            Kind::TokenFile(path) => (
-                format!(
-                    "the server rejected the token of {named} in `{}`: it is expired, revoked, or of another cluster",
-                    path.display()
-                ),
-                vec![format!(
-                    "write a valid one: `kubectl create token SERVICE_ACCOUNT -n NAMESPACE > {}`",
-                    path.display()
-                )],
-            ),
+            Kind::TokenFile(path) | Kind::Pod(path) => {
+                let path = path.display();
+                let renew = match self.kind {
+                    Kind::Pod(_) => "delete the pod that podid runs in, so that it gets a new token".to_owned(),
+                    _ => {
+                        format!("write a valid one: `kubectl create token SERVICE_ACCOUNT -n NAMESPACE > {path}`")
+                    }
+                };
+                let cause = "it is expired, revoked, or of another cluster";
+                (format!("the server rejected the token of {named} in `{path}`: {cause}"), vec![renew])
+            }
             Kind::Certificate => (
                 format!("the server rejected the client certificate of {named}: it is expired, or of another CA"),
                 vec![format!(
@@ -191,7 +197,7 @@ impl Login {
                     tokens = Some(Tokens::Fixed(token));
                 }
             }
-            Kind::TokenFile(path) => {
+            Kind::TokenFile(path) | Kind::Pod(path) => {
                 let token = read_token(path, &user).await?;
                 tokens = Some(Tokens::File(path.clone(), user.clone(), Mutex::new((Instant::now(), token))));
             }

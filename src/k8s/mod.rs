@@ -8,6 +8,7 @@ mod credentials;
 mod error;
 mod events;
 mod follow;
+mod in_cluster;
 mod kubeconfig;
 mod limit;
 mod list;
@@ -48,6 +49,7 @@ use tokio::{sync::OnceCell, time::timeout};
 
 pub use self::{
     connect::{Access, same_cluster},
+    in_cluster::FOLDER as POD_FOLDER,
     kubeconfig::{EksContext, contexts, read_context},
     plugin::plugins_end_with_podids_group,
     proxy::proxy_for,

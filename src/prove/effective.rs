@@ -179,7 +179,20 @@ pub async fn prove(
             how: format!("new pods get credentials (pod {} was injected)", pod.name),
         });
     }
-    probe(kube, deadline, line, subject, true).await
+    probe(kube, deadline, line, subject, Wanted::Credentials).await
+}
+
+/// Proves that new pods of the service account are injected where nothing is known of its association.
+///
+/// # Errors
+/// As [`prove`].
+pub async fn injected(
+    kube: &dyn Kubernetes,
+    deadline: &Deadline,
+    line: &Progress,
+    subject: &ServiceAccount,
+) -> Result<Effective> {
+    probe(kube, deadline, line, subject, Wanted::Injection).await
 }
 
 /// Proves that new pods of a service account whose association was deleted are not injected any more.
@@ -192,7 +205,7 @@ pub async fn gone(
     line: &Progress,
     subject: &ServiceAccount,
 ) -> Result<Effective> {
-    let effective = probe(kube, deadline, line, subject, false).await?;
+    let effective = probe(kube, deadline, line, subject, Wanted::Nothing).await?;
     // Without the service account there are no new pods either.
     Ok(match effective.effect {
         Effect::No => Effective { effect: Effect::Observed, how: "the service account does not exist".to_owned() },
@@ -234,16 +247,48 @@ async fn assume(deadline: &Deadline, line: &Progress, wait: Duration, why: &str)
     Ok(Effective { effect: Effect::Assumed, how: format!("waited {} s ({why})", DOCUMENTED_DELAY.as_secs()) })
 }
 
-/// Probes until every API server agrees that new pods are injected, or, with `wanted` false, that they are not.
+/// What the probe is to see of new pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// They are injected; with an association that was read, they get credentials.
+    Credentials,
+    /// They are injected; nothing else is known.
+    Injection,
+    /// They are no longer injected.
+    Nothing,
+}
+
+impl Wanted {
+    fn injected(self) -> bool {
+        self != Self::Nothing
+    }
+
+    fn seen(self, rounds: u32) -> String {
+        let what = match self {
+            Self::Credentials => "get credentials",
+            Self::Injection => "are injected",
+            Self::Nothing => "no longer get credentials",
+        };
+        format!("new pods {what} ({rounds} of {rounds} dry-run pods)")
+    }
+
+    fn without_account(self, what: &str) -> String {
+        match self {
+            Self::Injection => format!("no pod can be created yet: {what}"),
+            Self::Credentials | Self::Nothing => format!("no pod can use this association yet: {what}"),
+        }
+    }
+}
+
+/// Probes until every API server agrees that new pods are injected, or that they are not.
 async fn probe(
     kube: &dyn Kubernetes,
     deadline: &Deadline,
     line: &Progress,
     subject: &ServiceAccount,
-    wanted: bool,
+    wanted: Wanted,
 ) -> Result<Effective> {
     let are = |injected: bool| if injected { "injected" } else { "not injected" };
-    let get = |injected: bool| if injected { "get" } else { "no longer get" };
     let mut addresses = deadline.within("resolving the cluster's address", kube.addresses()).await?;
     let rounds = HITS.max(u32::try_from(addresses.len()).unwrap_or(HITS));
     let pause = SPREAD / (rounds - 1);
@@ -260,29 +305,26 @@ async fn probe(
             broken = None;
         }
         match answer {
-            Ok(seen @ (Probe::Injected | Probe::NotInjected)) if (seen == Probe::Injected) == wanted => {
+            Ok(seen @ (Probe::Injected | Probe::NotInjected)) if (seen == Probe::Injected) == wanted.injected() => {
                 faults = 0;
                 run.hit(Instant::now());
                 // One text for all hits: in a log each change is a line.
-                line.update(format!("new pods are {}; confirming with {rounds} dry-run pods", are(wanted)));
+                line.update(format!("new pods are {}; confirming with {rounds} dry-run pods", are(wanted.injected())));
                 if run.proved(rounds) {
-                    return Ok(Effective {
-                        effect: Effect::Observed,
-                        how: format!("new pods {} credentials ({rounds} of {rounds} dry-run pods)", get(wanted)),
-                    });
+                    return Ok(Effective { effect: Effect::Observed, how: wanted.seen(rounds) });
                 }
                 deadline.pause("creating dry-run pods", pause).await?;
             }
             Ok(Probe::Injected | Probe::NotInjected) => {
                 run = Run::default();
-                let (now, wait) = if wanted {
+                let (now, wait) = if wanted.injected() {
                     ("new pods are not injected yet", "waiting until new pods are injected")
                 } else {
                     ("new pods are still injected", "waiting until new pods are no longer injected")
                 };
                 line.update(now);
                 let paused = deadline.pause(wait, backoff.step()).await;
-                paused.map_err(|late| if wanted { explain(late, subject) } else { late })?;
+                paused.map_err(|late| if wanted.injected() { explain(late, subject) } else { late })?;
             }
             Ok(Probe::Unprobeable(why)) => {
                 return assume(deadline, line, DOCUMENTED_DELAY, &format!("cannot create a dry-run pod: {why}")).await;
@@ -290,10 +332,7 @@ async fn probe(
             Ok(Probe::NoRoom(how)) => return Ok(Effective { effect: Effect::Blocked, how }),
             Ok(Probe::Terminating(how)) => return Ok(Effective { effect: Effect::Never, how }),
             Ok(Probe::NoServiceAccount(what)) => {
-                return Ok(Effective {
-                    effect: Effect::No,
-                    how: format!("no pod can use this association yet: {what}"),
-                });
+                return Ok(Effective { effect: Effect::No, how: wanted.without_account(&what) });
             }
             // The API server or a webhook of its own is broken, and may come back: no new pod can be created meanwhile.
             Err(failure) if passes(&failure) => {
@@ -318,7 +357,7 @@ async fn probe(
                 deadline.pause("creating dry-run pods", backoff.step()).await?;
             }
             Err(failure) if broken.is_some() => return Err(cannot_create(failure, &broken.unwrap_or_default())),
-            Err(failure) if wanted => return Err(explain(failure, subject)),
+            Err(failure) if wanted.injected() => return Err(explain(failure, subject)),
             Err(failure) => return Err(failure),
         }
     }

@@ -14,6 +14,7 @@ mod explain;
 mod faults;
 mod file;
 mod fuzz;
+mod gates;
 mod generated;
 mod hints;
 mod iam_policy;

@@ -58,6 +58,14 @@ impl Env {
         self
     }
 
+    /// Neither credentials for AWS, nor where it is, nor a cluster's name.
+    pub(crate) fn without_aws(mut self) -> Self {
+        let names: Vec<&str> = self.world.exports().iter().map(|(name, _)| *name).collect();
+        self.unset.extend(names.into_iter().filter(|name| name.starts_with("AWS_")).map(str::to_owned));
+        self.unset.push("PODID_CLUSTER".to_owned());
+        self
+    }
+
     /// Writes the world's kubeconfig and answers its path.
     pub(crate) fn kubeconfig(&self) -> String {
         let path = self.home.path().join("kubeconfig");

@@ -311,3 +311,67 @@ fn lost_answers() {
     });
     let _ = finish(child).ok();
 }
+
+#[test]
+fn kubernetes_alone_tells_that_new_pods_are_injected() {
+    let env = Env::new("carts-associated").without_aws();
+    let kubeconfig = env.kubeconfig();
+    let wait = |more: &str| {
+        env.podid(&format!(
+            "wait carts/carts --for ready --kubernetes-only --kubeconfig {kubeconfig} --timeout 20s {more}"
+        ))
+    };
+    insta::assert_snapshot!(wait("").ok().steady(), @"
+    exit 0
+    --- stderr
+    carts/carts: new pods are injected (6 of 6 dry-run pods); the role, its permissions and the agent were not checked (--kubernetes-only)
+    ");
+    assert_eq!(env.writes(), Vec::<String>::new(), "a wait writes nothing");
+    assert!(env.operations().iter().all(|operation| operation.starts_with("kubernetes")), "{:?}", env.operations());
+
+    let env = Env::with("carts-associated", &[("/associations/0/service_account", json!("other"))]).without_aws();
+    let kubeconfig = env.kubeconfig();
+    insta::assert_snapshot!(
+        env.podid(&format!("wait carts/carts --for ready --kubernetes-only --kubeconfig {kubeconfig} --timeout 4s"))
+            .code(5)
+            .steady(),
+        @"
+        exit 5
+        --- stderr
+        error: timed out after 4s while waiting until new pods are injected
+          caused by: not every API server injects new pods of carts/carts yet
+
+        hint: allow more time with `--timeout`
+        hint: check that the webhook exists: `kubectl get mutatingwebhookconfiguration pod-identity-webhook -o yaml`
+        hint: check it with `podid show carts/carts`
+        "
+    );
+}
+
+#[test]
+fn kubernetes_alone_says_what_it_cannot_know() {
+    // Where no dry-run pod can be created nothing is known, however much time passes.
+    let env = Env::with("carts-associated", &[forbidding(&["create pods"])]).without_aws();
+    let kubeconfig = env.kubeconfig();
+    insta::assert_snapshot!(
+        env.podid(&format!("wait carts/carts --for ready --kubernetes-only --kubeconfig {kubeconfig}")).code(4).steady(),
+        @"
+        exit 4
+        --- stderr
+        error: unknown whether new pods of carts/carts are injected
+          caused by: cannot create a dry-run pod: RBAC: the caller is not allowed to create pods in namespace `carts`
+
+        hint: check the permission: `kubectl auth can-i create pods -n carts`
+        hint: or check the association in AWS: `podid wait carts/carts --for ready`
+        "
+    );
+    let _ = env
+        .podid("wait carts/carts --for agent --kubernetes-only")
+        .code(2)
+        .says("--kubernetes-only is only for `--for ready`");
+    let _ = env
+        .podid("wait carts/carts --for ready --kubernetes-only --in-cluster")
+        .code(2)
+        .says("--in-cluster works only in a pod");
+    let _ = env.podid("wait carts/carts --for ready --in-cluster --context x").code(2).says("cannot be used with");
+}

@@ -53,8 +53,8 @@ impl Verify {
 
     /// Their names or ARNs, each once.
     async fn clusters(&self, ctx: &Context) -> Result<Vec<String>> {
-        if ctx.reaches_by_kubeconfig() {
-            return Err(Failure::usage("--kubeconfig and --context select only one cluster")
+        if ctx.reaches_one_cluster() {
+            return Err(Failure::usage("--kubeconfig, --context and --in-cluster select only one cluster")
                 .hint("omit them: podid then connects to each cluster's own endpoint"));
         }
         if !self.all_clusters {

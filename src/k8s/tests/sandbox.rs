@@ -371,3 +371,31 @@ fn its_context_is_read() {
         assert_eq!(context.region.as_deref(), Some("us-west-2"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn as_the_pod_that_podid_runs_in() {
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let config: serde_json::Value = serde_yaml::from_str(&world.sandbox.kubeconfig()).unwrap();
+    let ca = config["clusters"][0]["cluster"]["certificate-authority-data"].as_str().unwrap();
+    let token = config["users"][0]["user"]["token"].as_str().unwrap();
+    std::fs::write(folder.path().join("ca.crt"), STANDARD.decode(ca).unwrap()).unwrap();
+    // Kubernetes writes it without a line break; others with one.
+    std::fs::write(folder.path().join("token"), format!("{token}\n")).unwrap();
+    let address = world.sandbox.kube_url().trim_start_matches("https://").to_owned();
+    let (host, port) = address.split_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
+    let env: super::super::kubeconfig::Env = Arc::new(move |name| match name {
+        "KUBERNETES_SERVICE_HOST" => Some(host.clone()),
+        "KUBERNETES_SERVICE_PORT" => Some(port.clone()),
+        _ => None,
+    });
+    let pod = || Kube::with_env(Access::Pod { folder: folder.path().to_owned() }, Arc::clone(&env));
+    assert_eq!(pod().service_account(&carts()).await.unwrap(), ServiceAccountState::Exists { irsa_role: None });
+
+    std::fs::write(folder.path().join("token"), "expired").unwrap();
+    let failure = pod().service_account(&carts()).await.unwrap_err();
+    let said = failure.to_string();
+    assert!(failure.is(Kind::UnknownCaller), "{said}");
+    assert!(said.contains("the server rejected the token of the service account of this pod in"), "{said}");
+    assert!(failure.hints.iter().all(|hint| !hint.contains("kubeconfig")), "{:?}", failure.hints);
+}

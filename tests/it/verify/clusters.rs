@@ -61,5 +61,5 @@ fn what_goes_with_one_cluster_only() {
     let _ = env
         .podid(&format!("verify carts/carts --all-clusters --kubeconfig {config}"))
         .code(2)
-        .says("--kubeconfig and --context select only one cluster");
+        .says("--kubeconfig, --context and --in-cluster select only one cluster");
 }
