@@ -36,7 +36,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "CONTEXT")]
     pub context: Option<String>,
     /// Connect to Kubernetes as the service account of the pod that podid runs in
-    #[arg(long, global = true, conflicts_with_all = ["kubeconfig", "context"])]
+    #[arg(long, global = true, hide_short_help = true, conflicts_with_all = ["kubeconfig", "context"])]
     pub in_cluster: bool,
     /// Output format
     #[arg(long, short, global = true, value_enum, default_value_t = Output::Table, value_name = "FORMAT")]

@@ -206,6 +206,8 @@ pub trait Kubernetes: Send + Sync {
     /// Deployments, StatefulSets and DaemonSets of a namespace (`None`: of all), of every service account. A kind that may not be listed
     /// is left out, and the user is told; only when none may be, it is a failure.
     async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>>;
+    /// The same for whoever has to know all: a kind that may not be listed is a failure.
+    async fn every_workload(&self, namespace: Option<&str>) -> Result<Vec<Workload>>;
     /// Argo Rollouts of a namespace (`None`: of all), of every service account; none where the API server has no such kind.
     async fn rollouts(&self, namespace: Option<&str>) -> Result<Vec<Workload>>;
     /// CronJobs of a namespace (`None`: of all), of every service account; none where the API server has no such kind.

@@ -97,6 +97,8 @@ impl Stage {
             Observed::Known(None) => Self::Irsa,
             Observed::Known(Some(association)) if acts_as(association) != candidate.annotation.role => Self::OtherRole,
             Observed::Known(Some(_)) => match candidate.snapshot.pods.known() {
+                // Without pods nothing shows that the association works.
+                Some(_) if candidate.snapshot.live_pods().is_empty() => Self::Both,
                 Some(_) if candidate.snapshot.live_pods().into_iter().all(by_pod_identity) => Self::PodIdentity,
                 Some(_) => Self::Both,
                 None => Self::Unknown,
@@ -210,7 +212,9 @@ fn findings(
 ) -> Vec<Finding> {
     let mut found = association(candidate, stage);
     if !matches!(stage, Stage::PodIdentity | Stage::OtherRole) {
-        found.extend(add_on(migration, candidate));
+        found.extend(add_on(migration, candidate, room));
+    }
+    if stage != Stage::OtherRole {
         found.extend(role::findings(migration, candidate, stage, trust, room));
     }
     found.extend(pods::findings(migration, candidate, stage));
@@ -234,15 +238,25 @@ fn association(candidate: &Candidate, stage: Stage) -> Vec<Finding> {
         Observed::Unreadable(why) => vec![UNREAD.skips("the association", why)],
         Observed::Known(Some(association)) if stage == Stage::OtherRole => {
             let (role, annotated) = (acts_as(association), last(&candidate.annotation.role));
-            let message = format!("its association gives new pods role {}, not role {annotated}", last(role));
+            let alike = last(role) == annotated;
+            let message = if alike {
+                format!("its association gives new pods {role}, not {}", candidate.annotation.role)
+            } else {
+                format!("its association gives new pods role {}, not role {annotated}", last(role))
+            };
+            let correct = if alike {
+                "correct the annotation, or the association".to_owned()
+            } else {
+                format!(
+                    "if role {annotated} is the right one: `podid role trust {annotated} --service-account {subject} --fix`, then `podid associate {subject} --role {annotated}`; otherwise correct the annotation"
+                )
+            };
             vec![
                 OTHER_ASSOCIATION
                     .fails(format!("service account {subject}"), message)
                     .evidence("DescribePodIdentityAssociation", role)
                     .evidence("its annotation eks.amazonaws.com/role-arn", &candidate.annotation.role)
-                    .change(format!(
-                        "if role {annotated} is the right one: `podid associate {subject} --role {annotated}`; otherwise correct the annotation"
-                    )),
+                    .change(correct),
             ]
         }
         Observed::Known(_) | Observed::NotRequested => Vec::new(),
@@ -250,7 +264,7 @@ fn association(candidate: &Candidate, stage: Stage) -> Vec<Finding> {
 }
 
 /// What an add-on keeps, it would change back.
-fn add_on(migration: &Migration, candidate: &Candidate) -> Vec<Finding> {
+fn add_on(migration: &Migration, candidate: &Candidate, room: &role::Room) -> Vec<Finding> {
     if candidate.annotation.keeper() != Keeper::AddOn {
         return Vec::new();
     }
@@ -265,12 +279,21 @@ fn add_on(migration: &Migration, candidate: &Candidate) -> Vec<Finding> {
     let finding = ADD_ON
         .fails(format!("service account {subject}"), format!("{name} owns it and its annotation"))
         .evidence("metadata.managedFields of the service account", "manager eks");
+    // Without it the add-on's new pods would get nothing.
+    let finding = if room.contains_key(subject) {
+        finding.command(format!("podid role trust {} --service-account {subject} --fix", last(role)))
+    } else {
+        finding
+    };
     vec![match owner {
-        Some(add_on) => finding.evidence(format!("DescribeAddon {}", add_on.name), role).command(format!(
-            "aws eks update-addon --cluster-name {} --addon-name {} --addon-version {} --resolve-conflicts PRESERVE --pod-identity-associations serviceAccount={},roleArn={role}",
-            migration.cluster.name, add_on.name, add_on.version, subject.name
-        )),
-        None => finding.change("migrate it with the add-on: `aws eks update-addon --pod-identity-associations`"),
+        Some(add_on) => finding
+            .evidence(format!("DescribeAddon {}", add_on.name), role)
+            .command(format!(
+                "aws eks update-addon --cluster-name {} --addon-name {} --addon-version {} --resolve-conflicts PRESERVE --pod-identity-associations serviceAccount={},roleArn={role}",
+                migration.cluster.name, add_on.name, add_on.version, subject.name
+            ))
+            .change("before that, check that this version supports Pod Identity (`aws eks describe-addon-configuration`), and pass the add-on's configuration too (--configuration-values): one that is left out may be reset"),
+        None => finding.change("migrate it with its add-on: an update of the add-on takes --pod-identity-associations"),
     }]
 }
 

@@ -208,6 +208,7 @@ pub(super) fn cron_job(it: &ApiCronJob) -> CronJob {
         name: it.metadata.name.clone().unwrap_or_default(),
         service_account: template.map_or_else(|| "default".to_owned(), service_account),
         suspended: spec.and_then(|s| s.suspend).unwrap_or_default(),
+        web_identity: template.map(web_identity).unwrap_or_default(),
     }
 }
 

@@ -297,6 +297,15 @@ impl Kubernetes for Kube {
         }
     }
 
+    async fn every_workload(&self, namespace: Option<&str>) -> Result<Vec<Workload>> {
+        let failed = |error| self.failed(&format!("list workloads of {}", in_namespace(namespace)), error);
+        let found = workloads::of_each_kind(&self.connection().await?.client, namespace).await.map_err(failed)?;
+        match found.refused {
+            Some((_, error)) => Err(failed(error)),
+            None => Ok(found.workloads),
+        }
+    }
+
     async fn rollouts(&self, namespace: Option<&str>) -> Result<Vec<Workload>> {
         match argo::all(&self.connection().await?.client, namespace).await {
             Ok(found) => Ok(found),

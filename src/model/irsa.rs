@@ -74,7 +74,10 @@ impl Keeper {
             Self::FluxHelm(name) => format!("in the values of the Flux HelmRelease{}", named(name)),
             Self::Olm => "in the operator's Subscription (OLM)".to_owned(),
             Self::Helm(name) => format!("in the values of the Helm release{}", named(name)),
-            Self::Eksctl => "in the eksctl configuration (`iam.serviceAccounts`)".to_owned(),
+            Self::Eksctl => {
+                "in the eksctl configuration (`iam.serviceAccounts`), without deleting its stack, which holds the role"
+                    .to_owned()
+            }
             Self::Terraform => "in the Terraform configuration".to_owned(),
             Self::Kubectl => "in the manifest, or with kubectl".to_owned(),
             Self::Other(name) => format!("in the source of `{name}`, which wrote it"),

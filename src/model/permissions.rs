@@ -140,6 +140,7 @@ pub const PORTS: &[Port] = &[
     ("Kubernetes::pods", &[Kube("list", "", "pods", Within::Namespace)]),
     ("Kubernetes::all_pods", &[Kube("list", "", "pods", Within::Namespace)]),
     ("Kubernetes::all_workloads", WORKLOADS),
+    ("Kubernetes::every_workload", WORKLOADS),
     ("Kubernetes::rollouts", &[Kube("list", "argoproj.io", "rollouts", Within::Namespace)]),
     ("Kubernetes::cron_jobs", &[Kube("list", "batch", "cronjobs", Within::Namespace)]),
     (

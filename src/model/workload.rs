@@ -129,6 +129,8 @@ pub struct CronJob {
     pub service_account: String,
     /// It starts no job now.
     pub suspended: bool,
+    /// As of a [`Workload`].
+    pub web_identity: Vec<String>,
 }
 
 /// Where pods may run.

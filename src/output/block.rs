@@ -170,7 +170,9 @@ pub fn hanging(text: &str, indent: usize, width: Option<usize>) -> String {
 /// The same where the text begins behind a prefix of another width, `first`.
 pub fn hanging_after(text: &str, first: usize, indent: usize, width: Option<usize>) -> String {
     let room = width.map(|width| width.saturating_sub(indent)).filter(|&room| room >= NARROW);
-    wrap_after(&visible(text), first.saturating_sub(indent), room).join(&format!("\n{}", " ".repeat(indent)))
+    // A line end in a name or a message of somebody else's must not begin a line that looks like podid's.
+    wrap_after(&visible(text).replace('\n', " "), first.saturating_sub(indent), room)
+        .join(&format!("\n{}", " ".repeat(indent)))
 }
 
 /// Breaks at spaces only, and not within backticks: an id that is too long for the room still stands on one line, and a command can

@@ -24,7 +24,7 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 
@@ -65,8 +65,6 @@ struct Inner {
     /// What was done and not printed, as `--quiet` asks.
     unsaid: Mutex<Vec<String>>,
     bars: OnceLock<MultiProgress>,
-    /// How many lines of progress there are now.
-    live: AtomicUsize,
     waiting: Mutex<Waiting>,
     /// The plan that was shown last with every document in full, when that is more than was shown.
     full_plan: Mutex<Option<String>>,
@@ -109,7 +107,6 @@ impl Term {
             out_failed: AtomicBool::new(false),
             unsaid: Mutex::default(),
             bars: OnceLock::new(),
-            live: AtomicUsize::new(0),
             waiting: Mutex::default(),
             full_plan: Mutex::default(),
         }))

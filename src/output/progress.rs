@@ -3,10 +3,7 @@
 //! Never a percentage: nobody knows how long a cluster takes, so a line shows counts and the time that went by.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -29,8 +26,6 @@ struct Line {
     bar: Option<ProgressBar>,
     /// Every change becomes a line of its own.
     lines: bool,
-    /// It counts among the terminal's lines of progress.
-    live: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -58,15 +53,7 @@ impl Progress {
         let bars = shown && term.draws_bars();
         let subject = visible(subject);
         let bar = bars.then(|| spinner(term, &subject));
-        let line = Line {
-            term: term.clone(),
-            subject,
-            state: Mutex::default(),
-            bar,
-            lines: shown && !bars,
-            live: AtomicBool::new(true),
-        };
-        term.0.live.fetch_add(1, Ordering::Relaxed);
+        let line = Line { term: term.clone(), subject, state: Mutex::default(), bar, lines: shown && !bars };
         Self(Arc::new(line))
     }
 
@@ -119,9 +106,6 @@ impl Progress {
 
 impl Line {
     fn remove(&self) {
-        if self.live.swap(false, Ordering::Relaxed) {
-            self.term.0.live.fetch_sub(1, Ordering::Relaxed);
-        }
         if let (Some(bar), Some(bars)) = (&self.bar, self.term.0.bars.get()) {
             bar.finish_and_clear();
             bars.remove(bar);

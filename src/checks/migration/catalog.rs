@@ -27,6 +27,12 @@ pub static CHECKS: &[&Check] = &[
     &UNREAD_SECRETS,
     &AUDIENCE,
     &NO_PODS,
+    &NOT_SERVED,
+    &UNSEEN_ROLE,
+    &OTHER_POD_ROLE,
+    &NO_CREDENTIALS,
+    &BY_HAND,
+    &MANAGED_ROLE,
 ];
 
 const RESTRICTIONS: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html";
@@ -120,4 +126,22 @@ checks! {
     NO_PODS = "migrate.no-pods": "nothing runs as the service account",
         "A controller may read the annotation and request a token for the service account itself (external-secrets, CSI drivers, Flux, Crossplane). Such a controller does not use an association, and stops working when the annotation is removed.",
         ["https://github.com/external-secrets/external-secrets/issues/2343"];
+    NOT_SERVED = "migrate.not-served": "the role's trust policy does not allow the service account by Pod Identity",
+        "The association is there, and EKS may not assume its role for the service account: pods that start now get no credentials.",
+        [ROLE_PAGE];
+    UNSEEN_ROLE = "migrate.unseen-role": "the role of the association was not checked",
+        "With a target role, EKS assumes the role of the association first. The plan reads only the role of the annotation, so it cannot tell whether the chain of both works; `podid verify` can.",
+        [TARGET_PAGE];
+    OTHER_POD_ROLE = "migrate.other-pod-role": "pods run with another role than that of the annotation",
+        "The annotation was changed after these pods started: they keep the role that they started with. A restart gives them the role of the annotation, by IRSA or by Pod Identity.",
+        [WEBHOOK];
+    NO_CREDENTIALS = "migrate.no-credentials": "pods use neither IRSA nor Pod Identity",
+        "They started before the annotation was there, or their annotations or labels keep the webhook away, which then applies to Pod Identity too.",
+        [WEBHOOK];
+    BY_HAND = "migrate.by-hand": "podid does not restart some of the pods",
+        "A pod without a controller is not recreated by anything, and pods of other controllers are restarted in their own way. They use IRSA until they are recreated.",
+        [ROLE_PAGE];
+    MANAGED_ROLE = "migrate.managed-role": "CloudFormation manages the role",
+        "The next update of the stack may remove podid's statement from the trust policy, and the pods lose their access.",
+        ["https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-cfn-stack-drift.html"];
 }

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{
     PodCounts, Stage, by_pod_identity,
-    catalog::{AGENT, AUDIENCE, NO_PODS, NODES, OWN_VARIABLES, UNREAD, UNREAD_SECRETS, UNSUPPORTED_NODES},
+    catalog::{
+        AGENT, AUDIENCE, BY_HAND, NO_CREDENTIALS, NO_PODS, NODES, OTHER_POD_ROLE, OWN_VARIABLES, UNREAD,
+        UNREAD_SECRETS, UNSUPPORTED_NODES,
+    },
 };
 use crate::{
     checks::{Finding, nodes},
@@ -19,6 +22,9 @@ use crate::{
 
 /// Names that are shown of many.
 const SHOWN: usize = 4;
+
+/// The file that the webhook of IRSA names (amazon-eks-pod-identity-webhook, README).
+const TOKEN_FILE: &str = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
 
 /// The workloads of a service account, and what else its pods belong to.
 pub(super) fn workloads(candidate: &Candidate) -> Option<Vec<String>> {
@@ -44,7 +50,7 @@ pub(super) fn counts(candidate: &Candidate) -> Option<PodCounts> {
     let live = candidate.snapshot.live_pods();
     Some(PodCounts {
         total: live.len(),
-        irsa: live.iter().filter(|pod| pod.irsa_role().is_some()).count(),
+        irsa: live.iter().filter(|pod| pod.irsa_role().is_some_and(|role| role == candidate.annotation.role)).count(),
         pod_identity: live.into_iter().filter(|pod| by_pod_identity(pod)).count(),
     })
 }
@@ -55,6 +61,7 @@ pub(super) fn findings(migration: &Migration, candidate: &Candidate, stage: Stag
     for (what, why) in [
         ("the pods", snapshot.pods.unreadable()),
         ("the workloads", snapshot.workloads.unreadable()),
+        ("the CronJobs", snapshot.cron_jobs.unreadable()),
         ("the agent and the nodes", snapshot.cluster.agent.unreadable()),
     ] {
         found.extend(why.map(|why| UNREAD.skips(what, why)));
@@ -70,6 +77,58 @@ pub(super) fn findings(migration: &Migration, candidate: &Candidate, stage: Stag
         }
         found.extend(audience(candidate));
         found.extend(unused(candidate));
+        found.extend(running(candidate));
+    }
+    found
+}
+
+/// What the pods that run now use, and which of them podid does not restart.
+fn running(candidate: &Candidate) -> Vec<Finding> {
+    let snapshot = &candidate.snapshot;
+    let (subject, annotated) = (&snapshot.subject, &candidate.annotation.role);
+    let live = snapshot.live_pods();
+    let names = |pods: &[&Pod]| {
+        let names: Vec<&str> = pods.iter().map(|pod| pod.name.as_str()).collect();
+        listed(&names, SHOWN)
+    };
+    let mut found = Vec::new();
+    let other: Vec<&Pod> =
+        live.iter().copied().filter(|pod| pod.irsa_role().is_some_and(|role| role != *annotated)).collect();
+    if let Some(role) = other.first().and_then(|pod| pod.irsa_role()) {
+        found.push(
+            OTHER_POD_ROLE
+                .warns(
+                    format!("pods {}", names(&other)),
+                    format!("they still run with {role}: a restart gives them {annotated}"),
+                )
+                .evidence("the pods' variables", format!("AWS_ROLE_ARN={role}"))
+                .change("make sure that the role of the annotation allows what they do"),
+        );
+    }
+    let neither: Vec<&Pod> =
+        live.iter().copied().filter(|pod| pod.irsa_role().is_none() && !by_pod_identity(pod)).collect();
+    if !neither.is_empty() {
+        found.push(
+            NO_CREDENTIALS
+                .warns(format!("pods {}", names(&neither)), "they use neither IRSA nor Pod Identity today")
+                .evidence("the pods' variables and volumes", "neither the token of IRSA nor that of Pod Identity")
+                .command(format!("podid verify {subject}")),
+        );
+    }
+    let workloads = snapshot.own_workloads();
+    let alone: Vec<&Pod> = live
+        .iter()
+        .copied()
+        .filter(|pod| pod.argo_rollout().is_none() && !workloads.iter().any(|workload| workload.owns(pod)))
+        .filter(|pod| pod.group().0 != "Job" && !by_pod_identity(pod))
+        .collect();
+    if !alone.is_empty() && snapshot.workloads.known().is_some() {
+        found.push(
+            BY_HAND
+                .warns(format!("pods {}", names(&alone)), "`podid recycle` does not restart them")
+                .evidence("their owner", place(alone[0]))
+                .change("recreate them yourself, or restart them by what controls them, after the service account is associated"),
+        );
     }
     found
 }
@@ -131,6 +190,9 @@ fn own_variables(candidate: &Candidate) -> Vec<Finding> {
     for workload in snapshot.own_workloads() {
         own.extend(workload.web_identity.iter().map(|one| (workload.id.to_string(), one.clone())));
     }
+    for job in snapshot.cron_jobs.known().into_iter().flatten() {
+        own.extend(job.web_identity.iter().map(|one| (format!("cronjob/{}", job.name), one.clone())));
+    }
     for pod in snapshot.live_pods() {
         let templated = snapshot.own_workloads().iter().any(|workload| workload.owns(pod));
         for container in &pod.spec.containers {
@@ -155,6 +217,10 @@ fn own_of(candidate: &Candidate, container: &ContainerSpec, templated: bool) -> 
         let written = container.env.iter().find(|variable| variable.name == name).filter(|_| !templated);
         match written.map(|variable| &variable.value) {
             Some(EnvValue::Text(Some(value))) if name == "AWS_ROLE_ARN" && *value != candidate.annotation.role => {
+                found.push((name, String::new()));
+            }
+            // The webhook names its own file, and no other.
+            Some(EnvValue::Text(Some(value))) if name == "AWS_WEB_IDENTITY_TOKEN_FILE" && value != TOKEN_FILE => {
                 found.push((name, String::new()));
             }
             Some(EnvValue::ConfigMap(key)) => found.push((name, format!(" from ConfigMap {}", key.name))),
@@ -232,18 +298,16 @@ fn audience(candidate: &Candidate) -> Vec<Finding> {
 fn unused(candidate: &Candidate) -> Vec<Finding> {
     let snapshot = &candidate.snapshot;
     let none = snapshot.pods.known().is_some() && workloads(candidate).is_some_and(|all| all.is_empty());
-    let jobs = snapshot.cron_jobs.unreadable();
-    match (none, jobs) {
-        (true, Some(why)) => vec![UNREAD.skips("the CronJobs", why)],
-        (true, None) => vec![
-            NO_PODS
-                .warns(
-                    format!("service account {}", snapshot.subject),
-                    "no pod, workload or CronJob uses it; a controller may read its annotation",
-                )
-                .evidence("the lists of pods, workloads and CronJobs", "none names it")
-                .change("find out whether a controller requests tokens for it (external-secrets, a CSI driver); if one does, keep the annotation"),
-        ],
-        (false, _) => Vec::new(),
+    if !none || snapshot.cron_jobs.unreadable().is_some() {
+        return Vec::new();
     }
+    vec![
+        NO_PODS
+            .warns(
+                format!("service account {}", snapshot.subject),
+                "no pod, workload or CronJob uses it; a controller may read its annotation",
+            )
+            .evidence("the lists of pods, workloads and CronJobs", "none names it")
+            .change("find out whether a controller requests tokens for it (external-secrets, a CSI driver); if one does, keep the annotation"),
+    ]
 }

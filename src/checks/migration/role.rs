@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     Stage,
     catalog::{
-        CHAINED_ROLE, INVALID_ROLE, ISSUER_CONDITIONS, MSK, NO_ROLE, NOT_TRUSTED, OPEN_SUBJECT, OTHER_ACCOUNT,
-        SELF_ASSUMED, TRUST_BLOCKED, TRUST_FULL, TRUST_UNCLEAR, UNREAD,
+        CHAINED_ROLE, INVALID_ROLE, ISSUER_CONDITIONS, MANAGED_ROLE, MSK, NO_ROLE, NOT_SERVED, NOT_TRUSTED,
+        OPEN_SUBJECT, OTHER_ACCOUNT, SELF_ASSUMED, TRUST_BLOCKED, TRUST_FULL, TRUST_UNCLEAR, UNREAD, UNSEEN_ROLE,
     },
 };
 use crate::{
@@ -64,6 +64,12 @@ pub(super) fn room(migration: &Migration) -> Room {
         let subject = &candidate.snapshot.subject;
         let tags = candidate.snapshot.associated().is_none_or(|association| !association.disable_session_tags);
         let now = Some(candidate.snapshot.now);
+        // What is not going to move takes no room from the others.
+        let refused = trust(candidate, migration).is_some_and(|trust| matches!(trust.verdict, Verdict::Refuses(_)));
+        let stage = Stage::of(candidate);
+        if stage == Stage::OtherRole || refused && candidate.snapshot.associated().is_none() {
+            continue;
+        }
         let request = Request { cluster: &migration.cluster, subject, session_tags: tags, now, pod: None };
         let document = roles.entry(&role.name).or_insert_with(|| role.trust.clone());
         if !matches!(trust::evaluate(document, &request), Verdict::Refuses(_)) {
@@ -96,10 +102,31 @@ pub(super) fn findings(
             .change("correct the annotation, or remove it");
         return vec![finding];
     };
-    if arn.account != home.account || arn.partition != home.partition {
-        // An association with this target role is there already.
-        let done = stage == Stage::Both;
-        return if done { Vec::new() } else { vec![other_account(candidate, &arn, &home.account)] };
+    if arn.partition != home.partition {
+        let finding = INVALID_ROLE
+            .fails(
+                format!("service account {subject}"),
+                format!(
+                    "its role is in partition `{}`, and the cluster in `{}`: no role can be used across partitions",
+                    arn.partition, home.partition
+                ),
+            )
+            .evidence("its annotation eks.amazonaws.com/role-arn", annotated)
+            .change("correct the annotation, or remove it");
+        return vec![finding];
+    }
+    if arn.account != home.account || candidate.snapshot.associated().is_some_and(|it| it.target_role_arn.is_some()) {
+        // An association with this target role is there already, and its chain of roles is `verify`'s to check.
+        return vec![if matches!(stage, Stage::Both | Stage::PodIdentity) {
+            UNSEEN_ROLE
+                .cannot_tell(
+                    format!("role {}", arn.name()),
+                    "the association has it as its target role, and the plan does not check both roles",
+                )
+                .command(format!("podid verify {subject}"))
+        } else {
+            other_account(candidate, &arn, &home.account)
+        }];
     }
     let on = format!("role {}", arn.name());
     let role = match &candidate.role.role {
@@ -115,6 +142,18 @@ pub(super) fn findings(
         Observed::Unreadable(why) => return vec![UNREAD.skips(on, why)],
         Observed::NotRequested => return vec![UNREAD.cannot_tell(on, "it was not read")],
     };
+    if role.arn.to_string() != *annotated {
+        return vec![
+            INVALID_ROLE
+                .fails(&*on, format!("its ARN is {}, not that of the annotation: STS rejects it", role.arn))
+                .evidence("its annotation eks.amazonaws.com/role-arn", annotated)
+                .change("correct the annotation, or remove it"),
+        ];
+    }
+    let unserved = room.get(subject).is_some();
+    if stage == Stage::PodIdentity {
+        return if unserved { vec![not_served(subject, role)] } else { Vec::new() };
+    }
     let mut found = match trust {
         Some(trust) => by_trust(candidate, role, trust, stage),
         None => vec![UNREAD.cannot_tell("the cluster", "DescribeCluster returned no OIDC issuer")],
@@ -130,12 +169,28 @@ pub(super) fn findings(
         };
         found.push(finding.evidence("GetRole", format!("a trust policy of {} characters", role.trust.size())));
     }
+    if let Some(stack) = role.tags.get("aws:cloudformation:stack-name").filter(|_| unserved) {
+        found.push(
+            MANAGED_ROLE
+                .warns(&*on, format!("the CloudFormation stack {stack} manages it, and may remove podid's statement"))
+                .evidence("GetRole, its tags", format!("aws:cloudformation:stack-name: {stack}"))
+                .change("add the statement that `podid role trust` prints to the stack's template too"),
+        );
+    }
     match &candidate.role.documents {
         Observed::Known(documents) => found.extend(by_policies(role, documents)),
         Observed::Unreadable(why) => found.push(UNREAD.skips(format!("the policies of {on}"), why)),
         Observed::NotRequested => found.push(UNREAD.cannot_tell(format!("the policies of {on}"), "they were not read")),
     }
     found
+}
+
+/// Its pods have the association, and get nothing by it.
+fn not_served(subject: &ServiceAccount, role: &Role) -> Finding {
+    NOT_SERVED
+        .fails(format!("role {}", role.name), format!("EKS may not assume it for {subject}"))
+        .evidence("GetRole", "AssumeRolePolicyDocument")
+        .command(format!("podid role trust {} --service-account {subject} --fix", role.name))
 }
 
 fn other_account(candidate: &Candidate, arn: &Arn, home: &str) -> Finding {
@@ -159,14 +214,20 @@ fn by_trust(candidate: &Candidate, role: &Role, trust: &IrsaTrust, stage: Stage)
         Verdict::Admits => {}
         // Its pods are served by the association already.
         Verdict::Refuses(_) if stage == Stage::Both => {}
-        Verdict::Refuses(reasons) => found.push(
-            NOT_TRUSTED
+        Verdict::Refuses(reasons) => {
+            let finding = NOT_TRUSTED
                 .fails(&*on, format!("{subject} may not assume it by IRSA today"))
-                .evidence("GetRole, its trust policy", trust::in_words(reasons))
-                .change(format!(
-                    "if {subject} needs this role: `podid associate {subject} --role {name}`; otherwise remove the annotation"
-                )),
-        ),
+                .evidence("GetRole, its trust policy", trust::in_words(reasons));
+            // A token for something else than AWS is kept: its own finding says so.
+            let other = candidate.annotation.audience.as_ref().is_some_and(|audience| audience != AUDIENCE);
+            found.push(if other {
+                finding
+            } else {
+                finding.change(format!(
+                    "if {subject} needs this role: `podid role trust {name} --service-account {subject} --fix`, then `podid associate {subject} --role {name}`; otherwise remove the annotation"
+                ))
+            });
+        }
         Verdict::Unknown(reasons) => found
             .push(TRUST_UNCLEAR.cannot_tell(&*on, reasons.join("; ")).evidence("GetRole", trust.statements.join(", "))),
     }
@@ -231,7 +292,8 @@ fn onward(role: &Role, documents: &RoleDocuments) -> Vec<Finding> {
             // What is granted to a pattern is its owner's to say.
             .filter(|target| target.starts_with("arn:") && !target.contains(['*', '?', '$']))
             .collect();
-        let shown = listed(&targets, SHOWN);
+        let shown =
+            if targets.iter().any(|target| target == "*") { "any role".into() } else { listed(&targets, SHOWN) };
         let finding = CHAINED_ROLE
             .warns(&*on, format!("it may assume {shown}, which needs sts:TagSession with Pod Identity"))
             .evidence("policies that allow sts:AssumeRole", policies(&others));

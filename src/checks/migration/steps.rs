@@ -31,7 +31,8 @@ pub(super) fn of(it: &Assessment, cluster: &str) -> Vec<String> {
     let rest = match it.stage {
         Stage::Irsa if runs => vec![associate, recycle, verify],
         Stage::Irsa => vec![associate, verify],
-        Stage::Both => vec![recycle, verify],
+        Stage::Both if runs => vec![recycle, verify],
+        Stage::Both => vec![verify],
         Stage::PodIdentity | Stage::OtherRole | Stage::Unknown => return Vec::new(),
     };
     trust.into_iter().chain(rest).collect()

@@ -36,7 +36,8 @@ use crate::{
 /// permissions, the association, the nodes, the pods and who owns the annotation. Only reads. A service account is
 /// ready, ready with changes, not ready, or unknown if something that decides could not be read. The commands keep
 /// the annotation and the trust policy's statement for IRSA, so that it is possible to go back. Exits with 3 if a
-/// service account is not ready, and with 4 if all are, but a permission is missing to check one of them.
+/// service account is not ready or unknown, and with 4 if all are ready, but a permission is missing to check one of
+/// them.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Plan {

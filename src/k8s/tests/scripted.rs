@@ -311,6 +311,7 @@ async fn cron_jobs_where_there_is_such_a_kind() {
         name: "nightly".to_owned(),
         service_account: "carts".to_owned(),
         suspended: false,
+        web_identity: Vec::new(),
     };
     assert_eq!(found, [named]);
     assert!(log.lock().unwrap()[0].target.starts_with("/apis/batch/v1/namespaces/carts/cronjobs?"));

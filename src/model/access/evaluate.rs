@@ -81,6 +81,10 @@ pub fn resources_for(documents: &RoleDocuments, action: &str) -> Vec<(String, St
         for statement in document.statements() {
             if statement.get("Effect").and_then(Value::as_str) == Some("Allow") && covers_action(statement, action) {
                 found.extend(strings(statement.get("Resource")).into_iter().map(|r| (name.clone(), r.to_owned())));
+                // All but what it names.
+                if statement.get("NotResource").is_some() {
+                    found.push((name.clone(), "*".to_owned()));
+                }
             }
         }
     }

@@ -192,7 +192,7 @@ pub const COMMANDS: &[Row] = &[
             AGENT,
             &["Eks::addons", "Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"],
             &["Iam::managed_policy", "Kubernetes::all_service_accounts", "Kubernetes::all_pods"],
-            &["Kubernetes::all_workloads", "Kubernetes::cron_jobs", "Kubernetes::config_map"],
+            &["Kubernetes::every_workload", "Kubernetes::cron_jobs", "Kubernetes::config_map"],
             &["Kubernetes::secret_keys"],
         ],
     ),

@@ -161,7 +161,7 @@ pub fn irsa(role: &Arn, document: &Document, identity: &WebIdentity<'_>) -> Irsa
     let mut it = IrsaTrust {
         forms: BTreeSet::new(),
         statements: Vec::new(),
-        verdict: verdict(document, identity),
+        verdict: verdict(role, document, identity),
         allows_service_account: None,
         other_issuers: Vec::new(),
         other_principals: Vec::new(),
@@ -172,10 +172,10 @@ pub fn irsa(role: &Arn, document: &Document, identity: &WebIdentity<'_>) -> Irsa
         Verdict::Unknown(_) => None,
     };
     for (at, statement) in document.statements().into_iter().enumerate().filter(|(_, one)| allows(one)) {
-        let issuers = issuers(statement);
+        let issuers = issuers(statement, role);
         if issuers.contains(&identity.host()) && covers(statement, ACTION) {
             it.statements.push(who(statement, at));
-            it.forms.extend(forms(statement, identity.host()));
+            it.forms.extend(forms(statement, identity.host(), role));
         }
         for issuer in issuers.into_iter().filter(|issuer| *issuer != identity.host() && issuer.starts_with(EKS)) {
             if !it.other_issuers.iter().any(|known| known == issuer) {
@@ -200,16 +200,19 @@ pub fn irsa(role: &Arn, document: &Document, identity: &WebIdentity<'_>) -> Irsa
     it
 }
 
-/// The issuers of a statement's OIDC providers.
-fn issuers(statement: &Value) -> Vec<&str> {
+/// The issuers of a statement's OIDC providers. A provider of another account than the role's counts for nothing (IAM User Guide,
+/// OIDC federation).
+fn issuers<'a>(statement: &'a Value, role: &Arn) -> Vec<&'a str> {
     let federated = strings(statement.get("Principal").and_then(|principal| principal.get("Federated")));
-    federated.into_iter().filter_map(|arn| arn.split_once(":oidc-provider/")).map(|(_, issuer)| issuer).collect()
+    let own = format!(":iam::{}", role.account);
+    let providers = federated.into_iter().filter_map(|arn| arn.split_once(":oidc-provider/"));
+    providers.filter(|(account, _)| account.ends_with(&own)).map(|(_, issuer)| issuer).collect()
 }
 
 /// The forms of one statement for an issuer.
-fn forms(statement: &Value, issuer: &str) -> BTreeSet<IrsaForm> {
+fn forms(statement: &Value, issuer: &str, role: &Arn) -> BTreeSet<IrsaForm> {
     let mut forms = BTreeSet::new();
-    if issuers(statement).len() > 1 {
+    if issuers(statement, role).len() > 1 {
         forms.insert(IrsaForm::SeveralProviders);
     }
     let other = |action: &&str| !action.eq_ignore_ascii_case(ACTION);
@@ -236,7 +239,10 @@ fn forms(statement: &Value, issuer: &str) -> BTreeSet<IrsaForm> {
         }
         named = true;
         let values = texts(value);
-        forms.insert(if parsed.is_pattern() && values.iter().any(|one| one.contains(['*', '?'])) {
+        forms.insert(if parsed.negated || !(parsed.is_exact() || parsed.is_pattern()) {
+            // All but the named ones, or nobody knows which.
+            IrsaForm::Pattern
+        } else if parsed.is_pattern() && values.iter().any(|one| one.contains(['*', '?'])) {
             IrsaForm::Pattern
         } else if values.len() > 1 {
             IrsaForm::List
@@ -253,13 +259,14 @@ fn forms(statement: &Value, issuer: &str) -> BTreeSet<IrsaForm> {
 }
 
 /// Whether the service account may assume the role by its token.
-fn verdict(document: &Document, identity: &WebIdentity<'_>) -> Verdict {
+fn verdict(role: &Arn, document: &Document, identity: &WebIdentity<'_>) -> Verdict {
     let variables = document.0.get("Version").and_then(Value::as_str) == Some("2012-10-17");
-    let (mut admits, mut no, mut maybe, mut denied) = (false, Vec::new(), Vec::new(), Vec::new());
+    let (mut admits, mut no, mut denied) = (false, Vec::new(), Vec::new());
+    let (mut may_allow, mut may_deny) = (Vec::new(), Vec::new());
     let (mut named, mut near) = (false, None);
     for (at, statement) in document.statements().into_iter().enumerate().filter(|(_, one)| covers(one, ACTION)) {
         let who = who(statement, at);
-        let own = issuers(statement);
+        let own = issuers(statement, role);
         let everyone = statement.get("Principal").is_some_and(names_everyone);
         if !own.contains(&identity.host()) && !everyone {
             near = near.or(own.into_iter().find(|issuer| issuer.eq_ignore_ascii_case(identity.host())));
@@ -269,7 +276,8 @@ fn verdict(document: &Document, identity: &WebIdentity<'_>) -> Verdict {
         match (allows(statement), truth) {
             (true, Truth::Yes) => admits = true,
             (true, Truth::No(reasons)) => no.extend(reasons),
-            (_, Truth::Maybe(reasons)) => maybe.extend(reasons),
+            (true, Truth::Maybe(reasons)) => may_allow.extend(reasons),
+            (false, Truth::Maybe(reasons)) => may_deny.extend(reasons),
             (false, Truth::Yes) => denied.push(format!("{who} denies {ACTION}")),
             (false, Truth::No(_)) => {}
         }
@@ -278,10 +286,12 @@ fn verdict(document: &Document, identity: &WebIdentity<'_>) -> Verdict {
     let reason = |cause: Cause, text: String| Verdict::Refuses(vec![Reason { cause, text }]);
     if !denied.is_empty() {
         reason(Cause::Denied, denied.join("; "))
-    } else if admits && maybe.is_empty() {
+    } else if admits && may_deny.is_empty() {
+        // What another statement may allow besides makes no difference.
         Verdict::Admits
-    } else if !maybe.is_empty() {
-        Verdict::Unknown(maybe)
+    } else if admits || !may_allow.is_empty() {
+        may_allow.extend(may_deny);
+        Verdict::Unknown(may_allow)
     } else if !named {
         let near = near.map(|near| format!("; `{near}` differs from it in its case")).unwrap_or_default();
         reason(Cause::Principal, format!("no statement allows the OIDC issuer of this cluster{near}"))

@@ -21,7 +21,7 @@ use crate::{
         migration::{Candidate, Migration},
         names::ServiceAccount,
         snapshot::{ClusterView, RoleView, Snapshot},
-        workload::{Pod, Workload},
+        workload::{CronJob, Pod, Workload},
     },
     ports::Kubernetes,
 };
@@ -29,8 +29,8 @@ use crate::{
 /// Service accounts that exist, each with its IRSA annotation.
 pub type Annotated = Vec<(ServiceAccount, Option<Annotation>)>;
 
-/// What runs in the namespaces.
-type Running = (Observed<Vec<Pod>>, Observed<Vec<Workload>>);
+/// What runs in the namespaces, and what will.
+type Running = (Observed<Vec<Pod>>, Observed<Vec<Workload>>, Observed<Vec<CronJob>>);
 
 impl Asking<'_> {
     /// The service accounts of these places (`None`: of all namespaces).
@@ -62,9 +62,10 @@ impl Asking<'_> {
         let running = async {
             let reads = places.iter().map(|place| self.running(*place));
             let each: Vec<Running> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
-            Ok(each.into_iter().fold((Observed::Known(Vec::new()), Observed::Known(Vec::new())), |all, one| {
-                (joined(all.0, one.0), joined(all.1, one.1))
-            }))
+            let none = (Observed::Known(Vec::new()), Observed::Known(Vec::new()), Observed::Known(Vec::new()));
+            Ok(each
+                .into_iter()
+                .fold(none, |all, one| (joined(all.0, one.0), joined(all.1, one.1), joined(all.2, one.2))))
         };
         // One namespace is filtered for by EKS; of several it gives all.
         let namespace = match places {
@@ -74,15 +75,16 @@ impl Asking<'_> {
         let filter = AssociationFilter { namespace, service_account: None };
         let associations =
             async { seen(self.eks.associations(&cluster.name, &filter).await, "eks:ListPodIdentityAssociations") };
-        let (view, (pods, workloads), associations) = futures::try_join!(view, running, associations)?;
-        Ok(Surroundings { view: Arc::new(view), pods, workloads, associations })
+        let (view, (pods, workloads, cron_jobs), associations) = futures::try_join!(view, running, associations)?;
+        Ok(Surroundings { view: Arc::new(view), pods, workloads, cron_jobs, associations })
     }
 
     async fn running(&self, place: Option<&str>) -> Result<Running> {
         let pods = self.kube("list pods", |kube| kube.all_pods(place));
         let kinds = "list deployments, statefulsets and daemonsets";
-        let workloads = self.kube(kinds, |kube| kube.all_workloads(place));
-        futures::try_join!(pods, workloads)
+        let workloads = self.kube(kinds, |kube| kube.every_workload(place));
+        let cron_jobs = self.kube("list cronjobs", |kube| kube.cron_jobs(place));
+        futures::try_join!(pods, workloads, cron_jobs)
     }
 
     /// All that the move of these service accounts hangs on.
@@ -122,11 +124,9 @@ impl Asking<'_> {
             .collect();
         let snapshots: Vec<Snapshot> = candidates.iter().map(|it| it.snapshot.clone()).collect();
         let settings =
-            stream::iter(&snapshots).map(|it| self.settings(it)).buffered(CONCURRENCY).try_collect::<Vec<_>>();
-        let (settings, cron_jobs) = futures::try_join!(settings, self.cron_jobs(&snapshots))?;
-        for ((candidate, settings), cron_jobs) in candidates.iter_mut().zip(settings).zip(cron_jobs) {
+            stream::iter(&snapshots).map(|it| self.settings(it)).buffered(CONCURRENCY).try_collect::<Vec<_>>().await?;
+        for (candidate, settings) in candidates.iter_mut().zip(settings) {
             (candidate.snapshot.config_maps, candidate.snapshot.secrets) = settings;
-            candidate.snapshot.cron_jobs = cron_jobs;
         }
         Ok(Migration { cluster: cluster.clone(), candidates, add_ons, secrets: self.secrets })
     }
@@ -174,6 +174,7 @@ pub struct Surroundings {
     view: Arc<ClusterView>,
     pods: Observed<Vec<Pod>>,
     workloads: Observed<Vec<Workload>>,
+    cron_jobs: Observed<Vec<CronJob>>,
     associations: Observed<Vec<AssociationSummary>>,
 }
 
@@ -194,6 +195,10 @@ impl Surroundings {
         });
         it.workloads = self.workloads.map(|all| {
             let own = |one: &&Workload| one.id.namespace == namespace && one.service_account == name;
+            all.iter().filter(own).cloned().collect()
+        });
+        it.cron_jobs = self.cron_jobs.map(|all| {
+            let own = |one: &&CronJob| one.namespace == namespace && one.service_account == name;
             all.iter().filter(own).cloned().collect()
         });
         it

@@ -92,6 +92,7 @@ fn cron_jobs_of_the_service_account() {
         name: "nightly".to_owned(),
         service_account: service_account.to_owned(),
         suspended,
+        web_identity: Vec::new(),
     };
     let found =
         [job("carts", "carts", false), job("carts", "carts", true), job("carts", "x", false), job("x", "carts", false)];

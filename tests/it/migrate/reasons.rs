@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{ANNOTATIONS, ROLE, TRUST, account, reasons};
-use crate::support::Env;
+use crate::support::{Env, forbidding};
 
 const ISSUER: &str = "oidc.eks.us-west-2.amazonaws.com/id/2E81FAC1E085A4DEBF8AEA59EAEFA75B";
 const ENV: &str = "/manifests/8/spec/template/spec/containers/0/env";
@@ -29,6 +29,10 @@ fn annotated(role: &str, more: &[(&str, &str)]) -> (&'static str, Value) {
     (ANNOTATIONS, annotations)
 }
 
+fn associated(role: &str, target: Option<&str>) -> Value {
+    json!([{ "namespace": "carts", "service_account": "carts", "role": role, "target_role": target }])
+}
+
 fn long_trust() -> (&'static str, Value) {
     let subs: Vec<String> = (0..36).map(|n| format!("system:serviceaccount:carts:worker-{n:04}")).collect();
     let subs: Vec<String> = subs.into_iter().chain(["system:serviceaccount:carts:carts".to_owned()]).collect();
@@ -46,7 +50,7 @@ fn each_reason() {
     let other =
         json!([{ "namespace": "carts", "service_account": "carts", "role": "arn:aws:iam::111122223333:role/other" }]);
     let secret = json!([{ "secretRef": { "name": "keys", "optional": true } }]);
-    let rows: Vec<((&str, Value), &str, &str)> = vec![
+    let rows: Vec<Row> = vec![
         (("/addons", json!([])), "migrate.agent", "ready-with-changes"),
         (
             ("/manifests/3/metadata/labels/eks.amazonaws.com~1compute-type", json!("fargate")),
@@ -97,6 +101,58 @@ fn each_reason() {
             "ready-with-changes",
         ),
     ];
+    each(rows);
+}
+
+#[test]
+fn each_reason_of_what_is_there_already() {
+    let sub = format!("{ISSUER}:sub");
+    let own = json!([{ "name": "AWS_ROLE_ARN", "value": ROLE }, { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token" }]);
+    let elsewhere = format!("arn:aws:iam::444455556666:oidc-provider/{ISSUER}");
+    let but =
+        json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "NotResource": "arn:aws:iam::111122223333:role/admin" });
+    let container = |env: Value| json!({ "name": "app", "image": "app", "env": env });
+    let bare = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "namespace": "carts", "name": "solo" },
+        "spec": { "serviceAccountName": "carts", "containers": [container(json!([]))] } });
+    let pod = json!({ "spec": { "serviceAccountName": "carts", "restartPolicy": "Never", "containers": [container(own.clone())] } });
+    let nightly = json!({ "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "namespace": "carts", "name": "nightly" },
+        "spec": { "schedule": "0 3 * * *", "jobTemplate": { "spec": { "template": pod } } } });
+    let rows: Vec<Row> = vec![
+        // Its pods are injected, and EKS may not assume the role.
+        (("/associations", associated(ROLE, None)), "migrate.not-served", "not-ready"),
+        (annotated(&ROLE.replace("role/", "role/team/"), &[]), "migrate.invalid-role", "not-ready"),
+        (annotated(&ROLE.replace("aws", "aws-cn"), &[]), "migrate.invalid-role", "not-ready"),
+        (("/roles/1/trust/Statement/0/Principal/Federated", json!(elsewhere)), "migrate.not-trusted", "not-ready"),
+        (
+            trusting(json!({ "StringNotEquals": { &sub: "system:serviceaccount:carts:other" } })),
+            "migrate.open-subject",
+            "ready-with-changes",
+        ),
+        (allowing(but), "migrate.chained-role", "ready-with-changes"),
+        (
+            ("/roles/1/tags", json!({ "aws:cloudformation:stack-name": "carts" })),
+            "migrate.managed-role",
+            "ready-with-changes",
+        ),
+        (
+            (
+                "/manifests/8/spec/template/metadata/annotations",
+                json!({ "eks.amazonaws.com/skip-containers": "carts" }),
+            ),
+            "migrate.no-credentials",
+            "ready-with-changes",
+        ),
+        (("/manifests/-", bare), "migrate.by-hand", "ready-with-changes"),
+        (("/manifests/-", nightly), "migrate.own-variables", "not-ready"),
+    ];
+    each(rows);
+}
+
+/// A field with its value, the reason, and the readiness.
+type Row<'a> = ((&'static str, Value), &'a str, &'a str);
+
+#[track_caller]
+fn each(rows: Vec<Row<'_>>) {
     for ((pointer, value), id, readiness) in rows {
         let env = Env::with("carts-irsa", &[(pointer, value.clone())]);
         let run = env.run(&["migrate", "plan", "carts/carts", "-o", "json"]);
@@ -113,6 +169,42 @@ fn each_reason() {
         assert_eq!(run.code, if readiness == "not-ready" || readiness == "unknown" { 3 } else { 0 }, "{id}: {run}");
         assert_eq!(carts["commands"].as_array().unwrap().is_empty(), run.code == 3, "{id}: {run}");
     }
+}
+
+/// A chain of roles that the plan does not read is never called done.
+#[test]
+fn a_target_role_is_unknown() {
+    let other = "arn:aws:iam::444455556666:role/carts";
+    let (pointer, value) = annotated(other, &[]);
+    let world = [(pointer, value), ("/associations", associated(ROLE, Some(other)))];
+    let run = Env::with("carts-irsa", &world).podid("migrate plan carts/carts -o json").code(3);
+    let carts = account(&run, "carts");
+    assert_eq!(
+        (reasons(&carts), &carts["readiness"]),
+        (vec!["migrate.unseen-role".to_owned()], &json!("unknown")),
+        "{run}"
+    );
+}
+
+/// A refused kind of workloads is not "none".
+#[test]
+fn what_may_not_be_listed_is_unknown() {
+    let refused =
+        |verb: &str| Env::with("carts-irsa", &[forbidding(&[verb])]).podid("migrate plan carts/carts -o json").code(4);
+    for verb in ["list deployments", "list statefulsets", "list cronjobs"] {
+        let run = refused(verb);
+        assert_eq!(account(&run, "carts")["readiness"], "unknown", "{verb}: {run}");
+    }
+}
+
+/// Whoever writes an annotation writes no line of the plan.
+#[test]
+fn a_name_begins_no_line() {
+    let helm =
+        annotated(ROLE, &[("meta.helm.sh/release-name", "shop.\n\nCommands, in this order:\n  podid role delete x")]);
+    let run = Env::with("carts-irsa", &[helm]).podid("migrate plan carts/carts").ok();
+    assert!(!run.stdout.lines().any(|line| line.trim_start().starts_with("podid role delete")), "{run}");
+    assert_eq!(run.stdout.lines().filter(|line| line.starts_with("Commands, in this order:")).count(), 1, "{run}");
 }
 
 /// The command that podid prints for it is one that podid takes.
@@ -141,7 +233,11 @@ fn an_add_on_s_service_account() {
     let carts = account(&run, "carts");
     assert_eq!(reasons(&carts), ["migrate.add-on"], "{run}");
     assert_eq!(carts["annotationOwner"], "EKS add-on");
-    let command = carts["findings"][0]["remedies"][0]["command"].as_str().unwrap();
+    let commands = carts["findings"][0]["remedies"].as_array().unwrap();
+    // The role trusts Pod Identity first.
+    let trust = "podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix --cluster eks-workshop";
+    assert_eq!(commands[0]["command"], trust, "{run}");
+    let command = commands[1]["command"].as_str().unwrap();
     assert!(
         command.starts_with("aws eks update-addon --cluster-name eks-workshop --addon-name aws-ebs-csi-driver"),
         "{command}"

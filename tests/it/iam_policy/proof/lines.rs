@@ -345,10 +345,15 @@ fn nightly() -> Vec<(&'static str, Value)> {
     vec![("/manifests/-", job)]
 }
 
-/// An association beside IRSA.
+/// An association beside IRSA, and a role that trusts both.
 fn migrated() -> Vec<(&'static str, Value)> {
     let role = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
-    vec![("/associations", json!([{ "namespace": "carts", "service_account": "carts", "role": role }]))]
+    let trust = json!({ "Effect": "Allow", "Principal": { "Service": "pods.eks.amazonaws.com" },
+        "Action": ["sts:AssumeRole", "sts:TagSession"] });
+    vec![
+        ("/associations", json!([{ "namespace": "carts", "service_account": "carts", "role": role }])),
+        ("/roles/1/trust/Statement/-", trust),
+    ]
 }
 
 /// An add-on that keeps the annotation.
