@@ -110,8 +110,8 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
     } else {
         meaning.remedies().iter().map(|text| (*text).to_owned()).collect()
     };
-    if meaning.is_beyond_credentials() && !logged.failing() {
-        // The program goes on: it may ask for what need not be there.
+    if meaning.is_beyond_credentials() {
+        // It is worth a look, and no fault of what is verified here.
         finding.status = Status::Warning;
     }
     // These checks run already, and an injected pod started after the association.

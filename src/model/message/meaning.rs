@@ -213,9 +213,9 @@ impl Meaning {
         }
     }
 
-    /// It was not the credentials that failed, as far as the message tells.
+    /// Neither the credentials nor a permission failed, as far as the message tells.
     pub fn is_beyond_credentials(self) -> bool {
-        matches!(self, Self::WrongRegion | Self::NotFound | Self::Unreachable | Self::NotEnabled | Self::Database)
+        matches!(self, Self::WrongRegion | Self::NotFound | Self::Unreachable)
     }
 
     /// What helps, best first.

@@ -64,9 +64,9 @@ pub(super) static ROWS: &[Row] = &[
     )
     .remedy("check the name of the secret and its region (AWS_REGION)"),
     row(
-        "not-found-key",
+        "denied-key",
         "AWS KMS",
-        Meaning::NotFound,
+        Meaning::UnnamedRefusal,
         &["the ciphertext refers to a customer master key that does not exist"],
         "AccessDeniedException: The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.",
         "https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html",

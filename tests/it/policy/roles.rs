@@ -150,7 +150,7 @@ fn a_table() {
 fn on_a_terminal() {
     let env = Env::new("carts-associated");
     let args = ["policy", "attach", ROLE, "--dynamodb", "eks-workshop-carts"];
-    let question = format!("Apply this to role {ROLE} of account 111122223333 (from the AWS credentials)? [y/N]");
+    let question = format!("Apply this to role {ROLE} of account 111122223333 (from the AWS credentials)? [y/N, d ");
     let _ = env.tty(80, &args, "n\n").code(2).says(&question).says("not confirmed; nothing was changed");
     assert!(env.writes().is_empty());
     let run = env.tty(80, &args, "y\n").ok().says(&question);

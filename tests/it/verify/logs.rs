@@ -94,7 +94,7 @@ fn messages_are_known_by_the_words_that_programs_print() {
     }
 }
 
-/// The credentials work, and the program asks for the wrong thing: a failure where it stops the program, else a warning.
+/// Neither the credentials nor a permission is at fault: a warning, with what helps.
 #[test]
 fn what_is_wrong_beyond_the_credentials_is_told_apart() {
     let region = "AuthorizationHeaderMalformed: The authorization header is malformed; the region 'us-east-1' is wrong; expecting \
@@ -107,6 +107,13 @@ fn what_is_wrong_beyond_the_credentials_is_told_apart() {
             "app.unreachable",
             "NAT gateway",
         ),
+    ] {
+        let crashes = Env::with("carts-verified", &[(APP, json!(format!("crash {text}")))]);
+        let run = crashes.podid("verify carts/carts -o json").ok();
+        assert_eq!(ids(&run, "warning"), [id], "{run}");
+        assert!(run.stdout.contains(remedy), "{run}");
+    }
+    for (text, id, remedy) in [
         ("FATAL: PAM authentication failed for user carts", "app.database", "rds-db:connect"),
         (
             "AccessDeniedException: You don't have access to the model with the specified model ID.",
@@ -116,8 +123,6 @@ fn what_is_wrong_beyond_the_credentials_is_told_apart() {
     ] {
         let remedies = found(&verify(text, &[]), id);
         assert!(remedies.contains(remedy), "{text}: {remedies}");
-        let ready = ready(text, &[], 0);
-        assert_eq!(ids(&ready, "warning"), [id], "{ready}");
     }
     // A database of its own has nothing to do with AWS.
     let own = json!("crash FATAL: password authentication failed for user carts");
