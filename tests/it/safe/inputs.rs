@@ -361,7 +361,8 @@ pub(super) fn held(env: &Env, args: &[&str], signals: &[&str]) -> Run {
     let listens = || {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0").trim().to_owned();
-        u64::from_str_radix(&caught, 16).unwrap_or_default() & 2 != 0
+        // SIGINT and SIGTERM, which are registered one after the other.
+        u64::from_str_radix(&caught, 16).unwrap_or_default() & 0x4002 == 0x4002
     };
     while !signals.is_empty() && !listens() {
         assert!(child.try_wait().unwrap().is_none(), "it ended before");
