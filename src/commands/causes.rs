@@ -1,6 +1,16 @@
-//! Findings by their cause: what several service accounts have in common is one problem.
+//! Findings by their cause: what several service accounts have in common is one problem. How one is told, in text and in Markdown.
 
-use crate::{checks::Finding, model::text::listed};
+use std::fmt::Write as _;
+
+use crate::{
+    checks::{Finding, Remedy},
+    model::text::listed,
+    output::{
+        block::hanging,
+        markdown,
+        styles::{Paint, Tone},
+    },
+};
 
 /// Service accounts that are named with a problem of several.
 const SHOWN: usize = 3;
@@ -44,4 +54,62 @@ pub fn of<'a>(
     // What breaks more comes first among equals: a missing agent before one role of many.
     causes.sort_by_key(|cause| (cause.finding.check.link, std::cmp::Reverse(cause.accounts.len())));
     causes
+}
+
+/// What helps, each once, in the order to do it.
+pub fn remedies<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<&'a Remedy> {
+    let mut all: Vec<&Remedy> = Vec::new();
+    for remedy in findings.into_iter().flat_map(|finding| &finding.remedies) {
+        if !all.contains(&remedy) {
+            all.push(remedy);
+        }
+    }
+    all
+}
+
+/// How it is shown.
+#[derive(Clone, Copy)]
+pub struct Look {
+    /// Colors.
+    pub paint: Paint,
+    /// Of the terminal.
+    pub width: Option<usize>,
+}
+
+/// `1. `, indented.
+pub fn number(at: usize) -> String {
+    format!("  {at}. ")
+}
+
+/// The cause at `at` of `of` in these words, whom it affects where that is asked for, and what it rests on.
+pub fn tell(out: &mut String, (at, of): (usize, usize), words: &str, cause: &Cause<'_>, affects: bool, look: Look) {
+    let width = number(of).len();
+    let gap = " ".repeat(width);
+    let _ = writeln!(out, "{:>width$}{}", number(at), hanging(words, width, look.width));
+    if affects {
+        let _ = writeln!(out, "{gap}{}", hanging(&cause.affects(), width, look.width));
+    }
+    for evidence in &cause.finding.evidence {
+        let text = format!("{}: {}", evidence.source, evidence.text);
+        let label = look.paint.paint(Tone::Dim, "seen: ");
+        let _ = writeln!(out, "{gap}{label}{}", hanging(&text, width + 6, look.width));
+    }
+}
+
+/// Whom it affects where that is asked for, and what it rests on, as points below it in a list of Markdown.
+pub fn points(out: &mut String, cause: &Cause<'_>, affects: bool) {
+    if affects {
+        let _ = writeln!(out, "   - {}", markdown::text(&cause.affects()));
+    }
+    for evidence in &cause.finding.evidence {
+        let _ = writeln!(out, "   - seen: {}: {}", markdown::text(&evidence.source), markdown::code(&evidence.text));
+    }
+}
+
+/// A remedy in Markdown.
+pub fn remedy(remedy: &Remedy) -> String {
+    match remedy {
+        Remedy::Command(command) => markdown::code(command),
+        Remedy::Change(change) => markdown::sentence(change),
+    }
 }

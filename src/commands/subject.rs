@@ -7,7 +7,7 @@ use crate::{
     context::Context,
     failure::{Failure, Result},
     model::{
-        glob::Pattern,
+        glob::{Glob, Pattern},
         names::ServiceAccount,
         subject::{ObjectKind, ObjectRef, Subject},
         text,
@@ -38,6 +38,16 @@ impl fmt::Display for Named {
             None => self.accounts.fmt(f),
         }
     }
+}
+
+/// The namespace of names, as `-n` gives it.
+///
+/// # Errors
+/// Usage, when it is a pattern.
+pub fn namespace_of_names(namespace: Option<&Glob>) -> Result<Option<&str>> {
+    let Some(namespace) = namespace else { return Ok(None) };
+    let pattern = || Failure::usage(format!("--namespace: `{namespace}` is a pattern; names need one namespace"));
+    namespace.literal().map(Some).ok_or_else(pattern)
 }
 
 /// What is meant, each once; Kubernetes is asked only about objects.

@@ -374,12 +374,7 @@ impl Verify {
 
     /// The subjects, with the namespace that `-n` gives.
     fn named(&self) -> Result<Vec<Subject>> {
-        let namespace = match &self.namespace {
-            Some(namespace) => Some(namespace.literal().ok_or_else(|| {
-                Failure::usage(format!("--namespace: `{namespace}` is a pattern; names need one namespace"))
-            })?),
-            None => None,
-        };
+        let namespace = subject::namespace_of_names(self.namespace.as_ref())?;
         let within = |text: &SubjectText| text.within(namespace).map_err(|e| Failure::usage(e.to_string()));
         self.subjects.iter().map(within).collect()
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::{
-    block::hanging_after,
+    block::{hanging, hanging_after},
     json,
     mask::credentials,
     styles::{Paint, Tone},
@@ -16,7 +16,7 @@ use crate::failure::{Code, Failure};
 pub fn text(failure: &Failure, paint: Paint, width: Option<usize>) -> String {
     let mut out = String::new();
     let push = |out: &mut String, label, tone, indent, text: &str| {
-        self::push(out, (label, paint.paint(tone, label)), indent, text, width);
+        self::push(out, (label, tone), indent, text, paint, width);
     };
     if !failure.message.is_empty() {
         push(&mut out, "error", Tone::Bad, "", &failure.message);
@@ -103,15 +103,22 @@ fn causes(failure: &Failure) -> Vec<String> {
     causes
 }
 
-/// `label: text`, the lines after the first indented under it. The label is given plain and painted.
-fn push(out: &mut String, (label, painted): (&str, String), indent: &str, text: &str, width: Option<usize>) {
+/// `label: text`, wrapped below itself, the lines after the first indented under it.
+pub(super) fn push(
+    out: &mut String,
+    (label, tone): (&str, Tone),
+    indent: &str,
+    text: &str,
+    paint: Paint,
+    width: Option<usize>,
+) {
     let text = credentials(text);
     let mut lines = text.trim_end().lines();
     let under = indent.len() + 2;
-    let first = lines.next().unwrap_or_default();
-    let _ = writeln!(out, "{indent}{painted}: {}", hanging_after(first, indent.len() + label.len() + 2, under, width));
+    let first = hanging_after(lines.next().unwrap_or_default(), under + label.len(), under, width);
+    let _ = writeln!(out, "{indent}{}: {first}", paint.paint(tone, label));
     for line in lines {
-        out.push_str(format!("{}{}", " ".repeat(under), hanging_after(line, under, under, width)).trim_end());
+        out.push_str(format!("{}{}", " ".repeat(under), hanging(line, under, width)).trim_end());
         out.push('\n');
     }
 }

@@ -88,11 +88,9 @@ pub struct Hidden {
 impl Hidden {
     /// What to tell the user; `None` when nothing is hidden.
     pub fn note(&self) -> Option<String> {
-        let columns = match self.columns.len() {
-            0 => None,
-            1 => Some(format!("1 column is hidden ({})", self.columns[0])),
-            n => Some(format!("{} are hidden ({})", count(n, "column"), self.columns.join(", "))),
-        };
+        let n = self.columns.len();
+        let are = if n == 1 { "is" } else { "are" };
+        let columns = (n > 0).then(|| format!("{} {are} hidden ({})", count(n, "column"), self.columns.join(", ")));
         match (columns, self.shortened) {
             (None, false) => None,
             (None, true) => Some("long values are shortened; `-o wide` shows them in full".to_owned()),

@@ -276,6 +276,17 @@ impl Term {
         Ok(())
     }
 
+    /// A table between lines of text, with a line for what the terminal is too narrow for.
+    pub fn table_within_text(&self, table: &Table) -> String {
+        let (view, mut hidden) = (self.table_view().within_text(), Hidden::default());
+        let mut out = table.render_noting(&view, &mut hidden);
+        if let Some(note) = hidden.note() {
+            out.push_str(&view.paint.paint(Tone::Dim, block::hanging(&note, 0, view.width)));
+            out.push('\n');
+        }
+        out
+    }
+
     /// Says what the terminal was too narrow for.
     fn tell_hidden(&self, hidden: &Hidden) {
         if let Some(note) = hidden.note() {
@@ -377,15 +388,8 @@ impl Term {
     }
 
     fn labelled(&self, tone: Tone, label: &str, text: &str) {
-        let text = mask::credentials(text);
-        let width = self.talk_width();
-        let mut lines = text.lines();
-        let first = block::hanging_after(lines.next().unwrap_or_default(), label.len() + 2, 2, width);
-        let mut out = format!("{}: {first}\n", self.err_paint().paint(tone, label));
-        for line in lines {
-            out.push_str(format!("  {}", block::hanging(line, 2, width)).trim_end());
-            out.push('\n');
-        }
+        let mut out = String::new();
+        error::push(&mut out, (label, tone), "", text, self.err_paint(), self.talk_width());
         self.say(&out);
     }
 

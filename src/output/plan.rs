@@ -173,10 +173,12 @@ impl Term {
         if self.is_quiet() && !asked {
             return Ok(());
         }
-        let shown = self.plan_text(sections, self.verbosity() > 0)?;
-        let full = self.plan_text(sections, true)?;
+        let all = self.verbosity() > 0;
+        let shown = self.plan_text(sections, all)?;
         self.say(&shown);
-        *lock(&self.0.full_plan) = (full != shown).then_some(full);
+        // Only who is asked can ask back.
+        let full = if all || !self.can_prompt() { None } else { Some(self.plan_text(sections, true)?) };
+        *lock(&self.0.full_plan) = full.filter(|full| *full != shown);
         Ok(())
     }
 

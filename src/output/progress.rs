@@ -12,7 +12,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::{Glyph, Term, lock, mask::visible};
 
 /// How often a count is said where each time is a line of its own: a log is read later, and by its length.
-const SELDOM: Duration = Duration::from_secs(10);
+pub(super) const SELDOM: Duration = Duration::from_secs(10);
 
 /// One line of progress. All clones are the same line; when the last goes without an end, so does the spinner.
 #[derive(Clone, Debug)]

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 
-use super::{Term, lock, progress::STEADY};
+use super::{
+    Term, lock,
+    progress::{SELDOM, STEADY},
+};
 
 /// People wonder from here on.
 const WONDERING: Duration = Duration::from_secs(2);
-
-/// Where each time is a line of its own, it is said after so long, and again after as long.
-const SELDOM: Duration = Duration::from_secs(10);
 
 /// What is said at present.
 #[derive(Debug, Default)]

@@ -124,6 +124,7 @@ fn on_a_terminal_it_fits() {
     insta::assert_snapshot!(run.stdout, @"
     SERVICE ACCOUNT  ROLE                       NOW   READINESS           PODS
     carts/carts      eks-workshop-carts-dynamo  IRSA  ready with changes     2
+    1 column is hidden (OWNER); `-o wide` shows all
 
     1 service account with an IRSA role: 1 ready with changes
 

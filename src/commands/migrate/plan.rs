@@ -11,6 +11,7 @@ use crate::{
         Status,
         migration::{self, Assessment, Readiness, Stepped},
     },
+    commands::subject::namespace_of_names,
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -121,14 +122,11 @@ impl Plan {
 
     /// What is meant; the namespace of names is that of `-n`.
     fn patterns(&self) -> Result<Vec<Pattern>> {
-        let literal = self.namespace.as_ref().and_then(Glob::literal);
         if self.subjects.is_empty() {
             return Ok(vec![self.namespace.clone().map_or_else(Pattern::all, Pattern::of)]);
         }
-        if let (Some(namespace), None) = (&self.namespace, literal) {
-            return Err(Failure::usage(format!("--namespace: `{namespace}` is a pattern; names need one namespace")));
-        }
-        let each = self.subjects.iter().map(|text| text.pattern(literal).map_err(|e| Failure::usage(e.to_string())));
+        let namespace = namespace_of_names(self.namespace.as_ref())?;
+        let each = self.subjects.iter().map(|text| text.pattern(namespace).map_err(|e| Failure::usage(e.to_string())));
         each.collect()
     }
 

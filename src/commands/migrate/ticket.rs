@@ -9,10 +9,8 @@ use super::{
     view::{self, SECTIONS, causes, go_back, later, summary},
 };
 use crate::{
-    checks::{
-        Remedy,
-        migration::{back, remedies},
-    },
+    checks::migration::back,
+    commands::causes::{points, remedies, remedy},
     model::arn::last,
     output::markdown::{code, sentence, text},
 };
@@ -56,16 +54,9 @@ pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
             let finding = cause.finding;
             let (subject, message) = (text(&finding.subject), text(&finding.message));
             let _ = writeln!(out, "{}. {subject}: {message} (`{}`)", at + 1, finding.check.id);
-            let _ = writeln!(out, "   - {}", text(&cause.affects()));
-            for evidence in &finding.evidence {
-                let _ = writeln!(out, "   - seen: {}: {}", text(&evidence.source), code(&evidence.text));
-            }
-            for remedy in remedies([finding]) {
-                let words = match remedy {
-                    Remedy::Command(command) => code(command),
-                    Remedy::Change(change) => sentence(change),
-                };
-                let _ = writeln!(out, "   - fix: {words}");
+            points(&mut out, cause, true);
+            for one in remedies([finding]) {
+                let _ = writeln!(out, "   - fix: {}", remedy(one));
             }
         }
     }

@@ -6,9 +6,9 @@ use super::plan::Found;
 use crate::{
     checks::{
         Finding, Remedy, Status,
-        migration::{Assessment, Readiness, Stage, back, remedies},
+        migration::{Assessment, Readiness, Stage, back},
     },
-    commands::causes::{self, Cause},
+    commands::causes::{self, Cause, Look, number, remedies, tell},
     model::{
         arn::last,
         text::{count, listed},
@@ -18,7 +18,7 @@ use crate::{
         Format, Term,
         block::hanging,
         styles::{Paint, Tone},
-        table::{Cell, Column, Table, TableView},
+        table::{Cell, Column, Table},
     },
 };
 
@@ -50,10 +50,9 @@ pub(super) fn causes(found: &Found, readiness: Readiness) -> Vec<Cause<'_>> {
 
 /// The plan as text.
 pub(super) fn text(found: &Found, term: &Term) -> String {
-    let (paint, width) = (term.out_paint(), term.streams().width);
+    let look @ Look { paint, width } = Look { paint: term.out_paint(), width: term.streams().width };
     let wide = term.format() == Format::Wide;
-    // A report has its headings in a pipe too.
-    let mut out = table(&found.all, wide).render(&TableView { tsv: false, ..term.table_view() });
+    let mut out = term.table_within_text(&table(&found.all, wide));
     let _ = writeln!(out, "\n{}", summary(found));
     let shared = shared(found);
     if !shared.is_empty() {
@@ -63,7 +62,7 @@ pub(super) fn text(found: &Found, term: &Term) -> String {
         let _ = writeln!(out, "  {}", hanging(&format!("{role}: {}", users.join(", ")), 4, width));
     }
     for (readiness, title) in SECTIONS {
-        section(&mut out, title, &causes(found, readiness), paint, width);
+        section(&mut out, title, &causes(found, readiness), look);
     }
     commands(&mut out, found, paint, width);
     out
@@ -104,7 +103,7 @@ pub(super) fn state(it: &Assessment) -> &'static str {
 fn table(all: &[Assessment], wide: bool) -> Table {
     let mut table = Table::new(&[
         Column::new("SERVICE ACCOUNT"),
-        Column::new("ROLE").priority(3),
+        Column::new("ROLE"),
         Column::new("NOW").priority(4),
         Column::new("READINESS"),
         Column::new("PODS").priority(2).right(),
@@ -134,26 +133,19 @@ fn table(all: &[Assessment], wide: bool) -> Table {
     table
 }
 
-fn section(out: &mut String, title: &str, causes: &[Cause<'_>], paint: Paint, width: Option<usize>) {
+fn section(out: &mut String, title: &str, causes: &[Cause<'_>], look: Look) {
     if causes.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{}", paint.paint(Tone::Strong, format!("{title}:")));
+    let _ = writeln!(out, "\n{}", look.paint.paint(Tone::Strong, format!("{title}:")));
+    let indent = number(causes.len()).len();
     for (at, cause) in causes.iter().enumerate() {
         let finding = cause.finding;
-        let number = format!("  {}. ", at + 1);
-        let (indent, gap) = (number.len(), " ".repeat(number.len()));
         let words = format!("{}: {} ({})", finding.subject, finding.message, finding.check.id);
-        let _ = writeln!(out, "{number}{}", hanging(&words, indent, width));
-        let _ = writeln!(out, "{gap}{}", hanging(&cause.affects(), indent, width));
-        for evidence in &finding.evidence {
-            let label = paint.paint(Tone::Dim, "seen: ");
-            let words = format!("{}: {}", evidence.source, evidence.text);
-            let _ = writeln!(out, "{gap}{label}{}", hanging(&words, indent + 6, width));
-        }
+        tell(out, (at + 1, causes.len()), &words, cause, true, look);
         for remedy in remedies([finding]) {
-            let label = paint.paint(Tone::Accent, "fix: ");
-            let _ = writeln!(out, "{gap}{label}{}", hanging(&remedy.text(), indent + 5, width));
+            let label = look.paint.paint(Tone::Accent, "fix: ");
+            let _ = writeln!(out, "{}{label}{}", " ".repeat(indent), hanging(&remedy.text(), indent + 5, look.width));
         }
     }
 }

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::view::{self, causes};
 use crate::{
-    checks::{Outcome, Remedy, Report, Status},
+    checks::{Outcome, Report, Status},
+    commands::causes::{points, remedy},
     model::text::count,
-    output::markdown::{code, sentence, text},
+    output::markdown::{code, text},
 };
 
 /// Names that are shown of many.
@@ -56,12 +57,7 @@ pub(super) fn markdown(head: &Head, reports: &[Report], without_aws: &[String]) 
             let link = finding.check.link.title();
             let (subject, message) = (text(&finding.subject), text(&finding.message));
             let _ = writeln!(out, "{}. **{link}**: {subject}: {message} (`{}`)", at + 1, finding.check.id);
-            if reports.len() > 1 {
-                let _ = writeln!(out, "   - {}", text(&cause.affects()));
-            }
-            for evidence in &finding.evidence {
-                let _ = writeln!(out, "   - seen: {}: {}", text(&evidence.source), code(&evidence.text));
-            }
+            points(&mut out, cause, reports.len() > 1);
         }
     }
     let fixes = causes::remedies(&problems);
@@ -69,11 +65,7 @@ pub(super) fn markdown(head: &Head, reports: &[Report], without_aws: &[String]) 
         out.push_str("\n## Fixes, in this order\n\n");
     }
     for (at, fix) in fixes.into_iter().enumerate() {
-        let words = match fix {
-            Remedy::Command(command) => code(command),
-            Remedy::Change(change) => sentence(change),
-        };
-        let _ = writeln!(out, "{}. {words}", at + 1);
+        let _ = writeln!(out, "{}. {}", at + 1, remedy(fix));
     }
     if !without_aws.is_empty() {
         let _ = writeln!(out, "\n{}", text(&view::without_aws(without_aws, SHOWN)));

@@ -8,25 +8,17 @@ use std::fmt::Write as _;
 
 use crate::{
     checks::{Finding, Link, Outcome, Report, Status},
+    commands::causes::Look,
     model::text::{count, listed},
     output::{
         Term,
         block::hanging,
-        fit::Hidden,
         styles::{Paint, Tone},
     },
 };
 
 /// Width of the column of statuses.
 const STATUS: usize = 8;
-
-/// How it is shown.
-#[derive(Clone, Copy)]
-struct Look {
-    paint: Paint,
-    /// Of the terminal.
-    width: Option<usize>,
-}
 
 /// The checks of one service account, or a matrix of many; then each problem with what it affects, and last what fixes them.
 pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
@@ -35,12 +27,7 @@ pub(super) fn text(reports: &[Report], cluster: &str, term: &Term) -> String {
     let mut out = String::new();
     let many = reports.len() > 1;
     if many {
-        let view = term.table_view().within_text();
-        let mut hidden = Hidden::default();
-        out.push_str(&matrix::table(reports).render_noting(&view, &mut hidden));
-        if let Some(note) = hidden.note() {
-            let _ = writeln!(out, "{}", look.paint.paint(Tone::Dim, hanging(&note, 0, look.width)));
-        }
+        out.push_str(&term.table_within_text(&matrix::table(reports)));
     }
     if !many || all {
         for report in reports {
@@ -103,14 +90,24 @@ fn warnings(out: &mut String, reports: &[Report], look: Look) {
     }
 }
 
-fn status(status: Status, paint: Paint) -> String {
-    let tone = match status {
+fn tone(status: Status) -> Tone {
+    match status {
         Status::Ok => Tone::Good,
         Status::Warning | Status::Unknown => Tone::Warn,
         Status::Failed => Tone::Bad,
         Status::Skipped => Tone::Dim,
-    };
-    paint.paint(tone, format!("{:<STATUS$}", status.as_str()))
+    }
+}
+
+/// The worst of what is known of these links; `Skipped` where nothing is, `None` without any finding.
+fn worst(report: &Report, links: &[Link]) -> Option<Status> {
+    let has = |status| links.iter().any(|link| report.of(*link).any(|finding| finding.status == status));
+    let order = [Status::Failed, Status::Warning, Status::Unknown, Status::Ok, Status::Skipped];
+    order.into_iter().find(|status| has(*status))
+}
+
+fn status(status: Status, paint: Paint) -> String {
+    paint.paint(tone(status), format!("{:<STATUS$}", status.as_str()))
 }
 
 fn tree(out: &mut String, report: &Report, all: bool, look: Look) {

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::Look;
 use crate::{
     checks::{Remedy, Report, Status},
-    commands::causes::{self, Cause},
+    commands::causes::{self, Cause, Look, number, tell},
     model::text::count,
     output::{block::hanging, styles::Tone},
 };
@@ -19,33 +18,18 @@ pub(in crate::commands::verify) fn of(reports: &[Report], status: Status) -> Vec
 pub(super) fn problems(out: &mut String, problems: &[Cause<'_>], many: bool, look: Look) {
     let heading = look.paint.paint(Tone::Bad, format!("{}:", count(problems.len(), "problem")));
     let _ = writeln!(out, "\n{heading}");
-    let width = number(problems.len()).len();
     for (at, problem) in problems.iter().enumerate() {
         let finding = problem.finding;
         let words =
             format!("{}: {}: {} ({})", finding.check.link.title(), finding.subject, finding.message, finding.check.id);
-        let _ = writeln!(out, "{:>width$}{}", number(at + 1), hanging(&words, width, look.width));
-        if many {
-            let _ = writeln!(out, "{}{}", " ".repeat(width), hanging(&problem.affects(), width, look.width));
-        }
-        for evidence in &finding.evidence {
-            let text = format!("{}: {}", evidence.source, evidence.text);
-            let label = look.paint.paint(Tone::Dim, "seen: ");
-            let _ = writeln!(out, "{}{label}{}", " ".repeat(width), hanging(&text, width + 6, look.width));
-        }
+        tell(out, (at + 1, problems.len()), &words, problem, many, look);
     }
     fixes(out, problems, look);
 }
 
 /// What fixes them, each once, in the order to do it.
 pub(in crate::commands::verify) fn remedies<'a>(problems: &[Cause<'a>]) -> Vec<&'a Remedy> {
-    let mut all: Vec<&Remedy> = Vec::new();
-    for remedy in problems.iter().flat_map(|problem| &problem.finding.remedies) {
-        if !all.contains(&remedy) {
-            all.push(remedy);
-        }
-    }
-    all
+    causes::remedies(problems.iter().map(|problem| problem.finding))
 }
 
 fn fixes(out: &mut String, problems: &[Cause<'_>], look: Look) {
@@ -64,9 +48,4 @@ fn fixes(out: &mut String, problems: &[Cause<'_>], look: Look) {
             }
         }
     }
-}
-
-/// `1. `, indented.
-fn number(at: usize) -> String {
-    format!("  {at}. ")
 }

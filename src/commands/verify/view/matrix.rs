@@ -1,5 +1,6 @@
 //! Many service accounts at a glance: a row for each, a column for each group of checks. Short words, so that 80 columns hold all.
 
+use super::{tone, worst};
 use crate::{
     checks::{Link, Outcome, Report, Status},
     output::{
@@ -38,14 +39,13 @@ pub(super) fn table(reports: &[Report]) -> Table {
 
 /// The worst of a group.
 fn cell(report: &Report, links: &[Link]) -> Cell {
-    let has = |status| links.iter().any(|link| report.of(*link).any(|finding| finding.status == status));
-    let worst = [Status::Failed, Status::Warning, Status::Unknown, Status::Ok].into_iter().find(|status| has(*status));
-    match worst {
-        Some(Status::Failed) => Cell::new("fail").tone(Tone::Bad),
-        Some(Status::Warning) => Cell::new("warn").tone(Tone::Warn),
-        Some(Status::Unknown) => Cell::new("?").tone(Tone::Warn),
-        Some(_) => Cell::new("ok").tone(Tone::Good),
-        None if has(Status::Skipped) => Cell::new("skip").tone(Tone::Dim),
-        None => Cell::new("-").tone(Tone::Dim),
-    }
+    let Some(status) = worst(report, links) else { return Cell::new("-").tone(Tone::Dim) };
+    let word = match status {
+        Status::Failed => "fail",
+        Status::Warning => "warn",
+        Status::Unknown => "?",
+        Status::Ok => "ok",
+        Status::Skipped => "skip",
+    };
+    Cell::new(word).tone(tone(status))
 }

@@ -6,10 +6,11 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::{
     checks::{Link, Report, Status},
-    output::styles::{Paint, Tone},
+    commands::causes::Look,
+    output::styles::Tone,
 };
 
-use super::Look;
+use super::{tone, worst};
 
 /// A step: what is reached by it, and the checks that tell whether it is.
 struct Step<'a> {
@@ -47,16 +48,10 @@ pub(super) fn picture(report: &Report, unicode: bool, look: Look) -> String {
             out.push_str("\n   ");
             used = 3;
         }
-        let _ = write!(out, " {} {to}", paint(look.paint, status, &mark));
+        let _ = write!(out, " {} {to}", look.paint.paint(status.map_or(Tone::Dim, tone), &mark));
         used += needed;
     }
     format!("{out}\n\n")
-}
-
-/// The worst of what is known; `None` where nothing is.
-fn worst(report: &Report, links: &[Link]) -> Option<Status> {
-    let has = |status| links.iter().any(|link| report.of(*link).any(|finding| finding.status == status));
-    [Status::Failed, Status::Warning, Status::Unknown, Status::Ok].into_iter().find(|status| has(*status))
 }
 
 fn edge(status: Option<Status>, unicode: bool) -> String {
@@ -72,20 +67,10 @@ fn edge(status: Option<Status>, unicode: bool) -> String {
     format!("{line}{mark}{line}")
 }
 
-fn paint(paint: Paint, status: Option<Status>, text: &str) -> String {
-    let tone = match status {
-        Some(Status::Ok) => Tone::Good,
-        Some(Status::Failed) => Tone::Bad,
-        Some(Status::Warning | Status::Unknown) => Tone::Warn,
-        Some(Status::Skipped) | None => Tone::Dim,
-    };
-    paint.paint(tone, text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{checks, model::names::ServiceAccount};
+    use crate::{checks, model::names::ServiceAccount, output::styles::Paint};
 
     fn report(failed: Link) -> Report {
         let subject: ServiceAccount = "carts/carts".parse().unwrap();
