@@ -98,24 +98,29 @@ const GROUPS: &[(&str, &[&str])] = &[
 
 /// The command line with its root help in groups.
 pub fn command() -> clap::Command {
-    let mut root = Cli::command();
-    root.build();
-    let header = root.get_styles().get_header();
-    let literal = root.get_styles().get_literal();
+    let root = Cli::command();
+    let (header, literal) = (root.get_styles().get_header(), root.get_styles().get_literal());
     let mut groups = String::new();
     for (title, names) in GROUPS {
         let _ = writeln!(groups, "{header}{title}:{header:#}");
-        for command in names.iter().filter_map(|name| root.find_subcommand(name)) {
-            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-            let _ = writeln!(groups, "  {literal}{:<12}{literal:#}  {about}", command.get_name());
+        for name in *names {
+            // clap adds its own command when it parses, which is later.
+            let about = match root.find_subcommand(name) {
+                Some(command) => command.get_about().map(ToString::to_string).unwrap_or_default(),
+                None => HELP.to_owned(),
+            };
+            let _ = writeln!(groups, "  {literal}{name:<12}{literal:#}  {about}");
         }
         groups.push('\n');
     }
     let template = format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{header}Options:{header:#}\n{{options}}{{after-help}}"
     );
-    Cli::command().help_template(template)
+    root.help_template(template)
 }
+
+/// What clap says of `help`.
+const HELP: &str = "Print this message or the help of the given subcommand(s)";
 
 #[cfg(test)]
 mod tests {
@@ -132,6 +137,8 @@ mod tests {
         root.build();
         let there: BTreeSet<&str> = root.get_subcommands().map(clap::Command::get_name).collect();
         assert_eq!(unique, there);
+        let about = root.find_subcommand("help").and_then(clap::Command::get_about).map(ToString::to_string);
+        assert_eq!(about.as_deref(), Some(HELP));
     }
 
     #[test]

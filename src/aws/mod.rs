@@ -42,7 +42,7 @@ use error::credentials_failure;
 use limit::Limit;
 use pace::AdaptiveLimiter;
 use whole::TruncationCheck;
-use wire::{Endpoint, NoSuchHost, Told};
+use wire::{Endpoint, NoSuchHost};
 
 /// AWS for one profile and region. Clones share configuration, credentials and connections.
 #[derive(Debug, Clone)]
@@ -101,10 +101,8 @@ macro_rules! client {
         let pace = AdaptiveLimiter::default();
         let host = NoSuchHost::default();
         let (errors, endpoint) = ErrorContext::new($service, loaded);
-        let told = Told { service: $service, endpoint: errors.endpoint.clone() };
         let config = $sdk::config::Builder::from(&loaded.sdk)
             .interceptor(endpoint)
-            .interceptor(told)
             .interceptor(host.clone())
             .interceptor(TruncationCheck)
             .interceptor($clock.clone())
@@ -245,8 +243,8 @@ impl Aws {
 
 impl ErrorContext {
     fn new(service: &'static str, loaded: &Loaded) -> (Self, Endpoint) {
-        let endpoint = Arc::new(OnceLock::new());
-        let teller = Self { service, endpoint: Arc::clone(&endpoint), who: loaded.who.clone() };
-        (teller, Endpoint(endpoint))
+        let url = Arc::new(OnceLock::new());
+        let teller = Self { service, endpoint: Arc::clone(&url), who: loaded.who.clone() };
+        (teller, Endpoint { service, url })
     }
 }

@@ -30,39 +30,14 @@ use crate::calls::{Call, ended};
 /// be heard for a minute.
 const CONNECTING: Duration = Duration::from_secs(4);
 
-/// Keeps where a client really sends its calls: an override, a FIPS or regional host, whatever the SDK decided.
+/// Keeps where a client really sends its calls (an override, a FIPS or regional host, whatever the SDK decided), tells which calls
+/// are in progress, and with `-v` how each attempt ended.
 #[derive(Debug)]
-pub(super) struct Endpoint(pub(super) Arc<OnceLock<String>>);
-
-impl Intercept for Endpoint {
-    fn name(&self) -> &'static str {
-        "Endpoint"
-    }
-
-    fn read_before_transmit(
-        &self,
-        context: &BeforeTransmitInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        if let Ok(uri) = context.request().uri().parse::<http::Uri>()
-            && let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority())
-        {
-            // Host and port only: an override may carry a password.
-            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
-            self.0.get_or_init(|| format!("{scheme}://{host}"));
-        }
-        Ok(())
-    }
-}
-
-/// Tells which calls are in progress, and with `-v` how each attempt ended.
-#[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct Endpoint {
     /// The service, as messages name it.
     pub(super) service: &'static str,
     /// Where it is, once that is known.
-    pub(super) endpoint: Arc<OnceLock<String>>,
+    pub(super) url: Arc<OnceLock<String>>,
 }
 
 /// A call, for as long as the SDK keeps its state.
@@ -81,9 +56,9 @@ impl Storable for Attempt {
     type Storer = StoreReplace<Self>;
 }
 
-impl Intercept for Told {
+impl Intercept for Endpoint {
     fn name(&self) -> &'static str {
-        "Told"
+        "Endpoint"
     }
 
     fn read_before_execution(
@@ -97,12 +72,19 @@ impl Intercept for Told {
 
     fn read_before_transmit(
         &self,
-        _context: &BeforeTransmitInterceptorContextRef<'_>,
+        context: &BeforeTransmitInterceptorContextRef<'_>,
         _components: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        if let (Some(InProgress(call)), Some(endpoint)) = (config.load::<InProgress>(), self.endpoint.get()) {
-            call.goes_to(format!("{} at {endpoint}", self.service));
+        if let Ok(uri) = context.request().uri().parse::<http::Uri>()
+            && let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority())
+        {
+            // Host and port only: an override may carry a password.
+            let host = authority.as_str().rsplit('@').next().unwrap_or_default();
+            let url = self.url.get_or_init(|| format!("{scheme}://{host}"));
+            if let Some(InProgress(call)) = config.load::<InProgress>() {
+                call.goes_to(format!("{} at {url}", self.service));
+            }
         }
         config.interceptor_state().store_put(Attempt(Instant::now()));
         Ok(())
