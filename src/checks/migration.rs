@@ -15,7 +15,7 @@ pub use self::{
     catalog::CHECKS,
     steps::{Stepped, back, steps},
 };
-use super::{Finding, Remedy, Status};
+use super::{Finding, Status};
 use crate::model::{
     arn::last,
     association::Association,
@@ -23,7 +23,7 @@ use crate::model::{
     irsa::Keeper,
     migration::{Candidate, Migration},
     names::ServiceAccount,
-    trust::irsa::IrsaTrust,
+    trust::{Verdict, irsa::IrsaTrust},
     workload::{Injection, Pod},
 };
 
@@ -169,17 +169,35 @@ impl Assessment {
     }
 }
 
+/// What is known of a service account before the others are looked at.
+struct Looked {
+    stage: Stage,
+    /// What the role's trust policy says of IRSA, where it was read.
+    trust: Option<IrsaTrust>,
+}
+
+impl Looked {
+    fn at(candidate: &Candidate, migration: &Migration) -> Self {
+        Self { stage: Stage::of(candidate), trust: role::trust(candidate, migration) }
+    }
+
+    /// It is not going to move: it has another association, or its role refuses it today.
+    fn stays(&self, candidate: &Candidate) -> bool {
+        let refused = self.trust.as_ref().is_some_and(|trust| matches!(trust.verdict, Verdict::Refuses(_)));
+        self.stage == Stage::OtherRole || refused && candidate.snapshot.associated().is_none()
+    }
+}
+
 /// Assesses every service account, in the order of their names.
 pub fn assess(migration: &Migration) -> Vec<Assessment> {
-    let room = role::room(migration);
+    let looked: Vec<Looked> = migration.candidates.iter().map(|candidate| Looked::at(candidate, migration)).collect();
+    let room = role::room(migration, &looked);
     let mut sharing: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for candidate in &migration.candidates {
         sharing.entry(&candidate.annotation.role).or_default().push(candidate.snapshot.subject.to_string());
     }
-    let one = |candidate: &Candidate| {
+    let one = |(candidate, Looked { stage, trust }): (&Candidate, Looked)| {
         let subject = &candidate.snapshot.subject;
-        let stage = Stage::of(candidate);
-        let trust = role::trust(candidate, migration);
         let findings = findings(migration, candidate, stage, trust.as_ref(), &room);
         let own = subject.to_string();
         let others = sharing.get(candidate.annotation.role.as_str()).into_iter().flatten();
@@ -200,7 +218,7 @@ pub fn assess(migration: &Migration) -> Vec<Assessment> {
         it.commands = steps::of(&it, &migration.cluster.name);
         it
     };
-    migration.candidates.iter().map(one).collect()
+    migration.candidates.iter().zip(looked).map(one).collect()
 }
 
 fn findings(
@@ -295,17 +313,6 @@ fn add_on(migration: &Migration, candidate: &Candidate, room: &role::Room) -> Ve
             .change("before that, check that this version supports Pod Identity (`aws eks describe-addon-configuration`), and pass the add-on's configuration too (--configuration-values): one that is left out may be reset"),
         None => finding.change("migrate it with its add-on: an update of the add-on takes --pod-identity-associations"),
     }]
-}
-
-/// The remedies of these findings, each once.
-pub fn remedies<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<&'a Remedy> {
-    let mut all: Vec<&Remedy> = Vec::new();
-    for remedy in findings.into_iter().flat_map(|finding| &finding.remedies) {
-        if !all.contains(&remedy) {
-            all.push(remedy);
-        }
-    }
-    all
 }
 
 #[cfg(test)]

@@ -110,6 +110,16 @@ impl Kube {
         Self::with(access, env, Arc::new(|_| {}))
     }
 
+    /// Workloads of a namespace, or of all, and the kinds that may not be listed with the first refusal.
+    async fn workloads(
+        &self,
+        namespace: Option<&str>,
+    ) -> Result<(Vec<Workload>, Option<(Vec<&'static str>, Failure)>)> {
+        let failed = |error| self.failed(&format!("list workloads of {}", in_namespace(namespace)), error);
+        let found = workloads::of_each_kind(&self.connection().await?.client, namespace).await.map_err(failed)?;
+        Ok((found.workloads, found.refused.map(|(kinds, error)| (kinds, failed(error)))))
+    }
+
     /// Tells the user once.
     fn warn_user(&self, notice: String) {
         let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -280,29 +290,20 @@ impl Kubernetes for Kube {
     }
 
     async fn all_workloads(&self, namespace: Option<&str>) -> Result<Vec<Workload>> {
-        let failed = |error| self.failed(&format!("list workloads of {}", in_namespace(namespace)), error);
-        let found = workloads::of_each_kind(&self.connection().await?.client, namespace).await.map_err(failed)?;
-        match found.refused {
-            Some((kinds, error)) if kinds.len() == workloads::KINDS => Err(failed(error)),
-            Some((kinds, _)) => {
-                self.warn_user(format!(
-                    "{} of {} are omitted: not allowed: list {}",
-                    kinds.join(" and "),
-                    in_namespace(namespace),
-                    kinds.join(" and ").to_lowercase()
-                ));
-                Ok(found.workloads)
+        match self.workloads(namespace).await? {
+            (_, Some((kinds, failure))) if kinds.len() == workloads::KINDS => Err(failure),
+            (found, Some((kinds, _))) => {
+                self.warn_user(workloads::omitted(&kinds, &in_namespace(namespace)));
+                Ok(found)
             }
-            None => Ok(found.workloads),
+            (found, None) => Ok(found),
         }
     }
 
     async fn every_workload(&self, namespace: Option<&str>) -> Result<Vec<Workload>> {
-        let failed = |error| self.failed(&format!("list workloads of {}", in_namespace(namespace)), error);
-        let found = workloads::of_each_kind(&self.connection().await?.client, namespace).await.map_err(failed)?;
-        match found.refused {
-            Some((_, error)) => Err(failed(error)),
-            None => Ok(found.workloads),
+        match self.workloads(namespace).await? {
+            (_, Some((_, failure))) => Err(failure),
+            (workloads, None) => Ok(workloads),
         }
     }
 

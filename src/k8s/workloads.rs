@@ -132,6 +132,12 @@ pub(super) struct OfEachKind {
     pub(super) refused: Option<(Vec<&'static str>, kube::Error)>,
 }
 
+/// What a list lacks, for the user.
+pub(super) fn omitted(kinds: &[&str], place: &str) -> String {
+    let kinds = kinds.join(" and ");
+    format!("{kinds} of {place} are omitted: not allowed: list {}", kinds.to_lowercase())
+}
+
 /// Every workload of a namespace, or of all: what is refused for lack of a permission is not lost with the rest.
 pub(super) async fn of_each_kind(client: &Client, namespace: Option<&str>) -> Result<OfEachKind, kube::Error> {
     async fn allowed<K: Restartable>(

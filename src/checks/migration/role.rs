@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    Stage,
+    Looked, Stage,
     catalog::{
         CHAINED_ROLE, INVALID_ROLE, ISSUER_CONDITIONS, MANAGED_ROLE, MSK, NO_ROLE, NOT_SERVED, NOT_TRUSTED,
         OPEN_SUBJECT, OTHER_ACCOUNT, SELF_ASSUMED, TRUST_BLOCKED, TRUST_FULL, TRUST_UNCLEAR, UNREAD, UNSEEN_ROLE,
@@ -54,22 +54,17 @@ pub(super) fn trust(candidate: &Candidate, migration: &Migration) -> Option<Irsa
 }
 
 /// Adds podid's statements one after the other, as the plan's commands do: service accounts of one role share its room.
-pub(super) fn room(migration: &Migration) -> Room {
+pub(super) fn room(migration: &Migration, looked: &[Looked]) -> Room {
     let mut room = Room::new();
     let mut roles: BTreeMap<&str, Document> = BTreeMap::new();
-    for candidate in &migration.candidates {
+    // What is not going to move takes no room from the others.
+    for (candidate, _) in migration.candidates.iter().zip(looked).filter(|(it, looked)| !looked.stays(it)) {
         let Some(role) = known(candidate).filter(|role| role.arn.account == migration.cluster.arn.account) else {
             continue;
         };
         let subject = &candidate.snapshot.subject;
         let tags = candidate.snapshot.associated().is_none_or(|association| !association.disable_session_tags);
         let now = Some(candidate.snapshot.now);
-        // What is not going to move takes no room from the others.
-        let refused = trust(candidate, migration).is_some_and(|trust| matches!(trust.verdict, Verdict::Refuses(_)));
-        let stage = Stage::of(candidate);
-        if stage == Stage::OtherRole || refused && candidate.snapshot.associated().is_none() {
-            continue;
-        }
         let request = Request { cluster: &migration.cluster, subject, session_tags: tags, now, pod: None };
         let document = roles.entry(&role.name).or_insert_with(|| role.trust.clone());
         if !matches!(trust::evaluate(document, &request), Verdict::Refuses(_)) {

@@ -33,6 +33,12 @@ fn associated(role: &str, target: Option<&str>) -> Value {
     json!([{ "namespace": "carts", "service_account": "carts", "role": role, "target_role": target }])
 }
 
+/// What the webhook of IRSA sets, in the pod template itself.
+fn own_variables() -> Value {
+    let token = "/var/run/secrets/eks.amazonaws.com/serviceaccount/token";
+    json!([{ "name": "AWS_ROLE_ARN", "value": ROLE }, { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": token }])
+}
+
 fn long_trust() -> (&'static str, Value) {
     let subs: Vec<String> = (0..36).map(|n| format!("system:serviceaccount:carts:worker-{n:04}")).collect();
     let subs: Vec<String> = subs.into_iter().chain(["system:serviceaccount:carts:carts".to_owned()]).collect();
@@ -45,7 +51,7 @@ fn each_reason() {
     let allow = |action: &str, resource: &str| json!({ "Effect": "Allow", "Action": action, "Resource": resource });
     let mut conditional = allow("s3:GetObject", "*");
     conditional["Condition"] = json!({ "StringEquals": { &sub: "system:serviceaccount:carts:carts" } });
-    let own = json!([{ "name": "AWS_ROLE_ARN", "value": ROLE }, { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token" }]);
+    let own = own_variables();
     let map = json!({ "RETAIL_CART_PERSISTENCE_PROVIDER": "dynamodb", "AWS_ROLE_ARN": ROLE });
     let other =
         json!([{ "namespace": "carts", "service_account": "carts", "role": "arn:aws:iam::111122223333:role/other" }]);
@@ -107,7 +113,7 @@ fn each_reason() {
 #[test]
 fn each_reason_of_what_is_there_already() {
     let sub = format!("{ISSUER}:sub");
-    let own = json!([{ "name": "AWS_ROLE_ARN", "value": ROLE }, { "name": "AWS_WEB_IDENTITY_TOKEN_FILE", "value": "/var/run/secrets/eks.amazonaws.com/serviceaccount/token" }]);
+    let own = own_variables();
     let elsewhere = format!("arn:aws:iam::444455556666:oidc-provider/{ISSUER}");
     let but =
         json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "NotResource": "arn:aws:iam::111122223333:role/admin" });
