@@ -28,16 +28,19 @@ impl Explanation {
 /// The failure with the names that stand in its hints' commands filled in: `NS/SA`, `ROLE`.
 #[must_use]
 pub fn addressed(failure: Failure, names: &[(&str, &str)]) -> Failure {
+    Failure { hints: failure.hints.iter().map(|hint| filled(hint, names)).collect(), ..failure }
+}
+
+/// The same for one text.
+#[must_use]
+pub fn filled(text: &str, names: &[(&str, &str)]) -> String {
     let ends = [' ', '`', '"'];
     let word = |part: &str| {
         let bare = part.trim_end_matches(ends);
         let (_, value) = names.iter().find(|(name, _)| *name == bare)?;
         Some(format!("{value}{}", &part[bare.len()..]))
     };
-    let fill = |hint: &String| -> String {
-        hint.split_inclusive(ends).map(|part| word(part).unwrap_or_else(|| part.to_owned())).collect()
-    };
-    Failure { hints: failure.hints.iter().map(fill).collect(), ..failure }
+    text.split_inclusive(ends).map(|part| word(part).unwrap_or_else(|| part.to_owned())).collect()
 }
 
 /// A row: the first that fits explains. `{action}`, `{resource}`, `{id}` and `{quota}` stand for what the message names.

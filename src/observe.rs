@@ -7,6 +7,7 @@ pub mod names;
 pub mod objects;
 pub mod users;
 pub mod verify;
+pub mod whose;
 
 pub use self::objects::{SubjectView, cron_jobs, rollouts, subject, users};
 

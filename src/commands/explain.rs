@@ -1,10 +1,13 @@
-//! `podid explain`: what a pasted error or log line means. It asks nobody.
+//! `podid explain`: what a pasted error or log line means. It asks nobody, unless a cluster is named for it.
+
+mod cluster;
 
 use std::path::Path;
 
 use clap::Args;
 use serde_json::{Value, json};
 
+use self::cluster::Found;
 use super::input;
 use crate::{
     context::Context,
@@ -19,7 +22,8 @@ use crate::{
 /// Prints whose credentials were used (a session of Pod Identity, IRSA, the node, a user), which policy denied the
 /// call, what a known message of an SDK or a tool means, and the smallest change that helps. If a Deny, a permissions
 /// boundary or a policy of the organization denied the call, no permission is proposed, because none would help. Only
-/// the text is read; no service is called.
+/// the text is read; no service is called. With --cluster, podid also looks up whose session it is: the service
+/// accounts whose association (or IRSA annotation) names the role, and the pods that the session's name fits.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Explain {
@@ -32,7 +36,8 @@ pub struct Explain {
 pub const EXAMPLES: &str = "\
 Examples:
   podid explain 'User: arn:aws:sts::111122223333:assumed-role/carts/eks-c-carts-1 is not authorized to perform: s3:ListBucket'
-  kubectl logs deployment/carts -n carts --previous | podid explain -";
+  kubectl logs deployment/carts -n carts --previous | podid explain -
+  podid explain --cluster eks-workshop - < error.txt";
 
 impl Explain {
     /// Runs the command.
@@ -55,20 +60,28 @@ impl Explain {
             return Err(Failure::failed("no known message about AWS credentials in this text")
                 .hint("check everything between a service account and its credentials: `podid verify NS/SA`"));
         }
+        // PODID_CLUSTER and the kube context are there for other commands: only a flag asks for calls.
+        let found = match ctx.clusters_by_flag() {
+            [] => Vec::new(),
+            [_] => cluster::look_up(ctx, &mut told).await?,
+            _ => return Err(Failure::usage("`podid explain` looks in one cluster").hint("pass --cluster once")),
+        };
+        let holders = |at: usize| found.get(at).and_then(Option::as_ref);
+        let all = || told.iter().enumerate().map(|(at, told)| (told, holders(at)));
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&document(&told))?,
-            Format::Yaml => ctx.term.emit_yaml(&document(&told))?,
+            Format::Json => ctx.term.emit_json(&document(all()))?,
+            Format::Yaml => ctx.term.emit_yaml(&document(all()))?,
             Format::Name => {
                 for one in &told {
                     ctx.term.emit_line(name(one))?;
                 }
             }
             Format::Table | Format::Wide => {
-                for (i, one) in told.iter().enumerate() {
+                for (i, (one, found)) in all().enumerate() {
                     if i > 0 {
                         ctx.term.emit_line("")?;
                     }
-                    ctx.term.emit_block(&block(one))?;
+                    ctx.term.emit_block(&block(one, found))?;
                 }
             }
         }
@@ -76,7 +89,7 @@ impl Explain {
     }
 }
 
-fn block(told: &Told) -> Block {
+fn block(told: &Told, found: Option<&Found>) -> Block {
     let refused = told.refusal.as_ref();
     let call = refused.map(|refusal| match &refusal.resource {
         Some(resource) => credentials(&format!("{} on {resource}", refusal.action)),
@@ -86,8 +99,13 @@ fn block(told: &Told) -> Block {
     let by = refused.and_then(|refusal| Some(format!("{} ({})", explain::layer(refusal)?, kind(refusal))));
     let policy = refused.and_then(|refusal| refusal.policy.clone());
     let remedies = told.hints.iter().map(|hint| credentials(hint));
-    Block::new()
-        .maybe("Identity", told.caller.as_ref().map(|(caller, arn)| credentials(&format!("{} ({arn})", who(caller)))))
+    let block = Block::new()
+        .maybe("Identity", told.caller.as_ref().map(|(caller, arn)| credentials(&format!("{} ({arn})", who(caller)))));
+    let block = match found {
+        Some(found) => found.lines(block),
+        None => block,
+    };
+    block
         .maybe("Refused", call)
         .maybe("Denied by", by)
         .maybe("Policy", policy)
@@ -132,9 +150,9 @@ fn name(told: &Told) -> String {
     }
 }
 
-fn document(told: &[Told]) -> Value {
-    let one = |told: &Told| {
-        json!({
+fn document<'a>(told: impl Iterator<Item = (&'a Told, Option<&'a Found>)>) -> Value {
+    let one = |(told, found): (&Told, Option<&Found>)| {
+        let mut one = json!({
             "identity": told.caller.as_ref().map(|(caller, arn)| json!({
                 "kind": kind(caller), "role": caller.role(), "arn": credentials(arn),
             })),
@@ -150,7 +168,11 @@ fn document(told: &[Told]) -> Value {
             })),
             "meaning": credentials(&told.cause),
             "remedies": told.hints.iter().map(|hint| credentials(hint)).collect::<Vec<_>>(),
-        })
+        });
+        if let Some(found) = found {
+            one["serviceAccounts"] = found.json();
+        }
+        one
     };
-    json!({ "explanations": told.iter().map(one).collect::<Vec<_>>() })
+    json!({ "explanations": told.map(one).collect::<Vec<_>>() })
 }

@@ -37,6 +37,7 @@ pub mod role_users;
 pub mod rollout;
 pub mod said;
 pub mod selector;
+pub mod session_name;
 pub mod snapshot;
 pub mod staleness;
 pub mod subject;

@@ -1,6 +1,8 @@
 //! `podid explain`: pasted texts, without asking anyone.
 
-use crate::support::Env;
+use serde_json::json;
+
+use crate::support::{Env, forbidding};
 
 const REFUSED: &str = "An error occurred (AccessDenied) when calling the ListBucket operation: User: \
                        arn:aws:sts::111122223333:assumed-role/carts/eks-c-carts-1 is not authorized to perform: s3:ListBucket on \
@@ -78,4 +80,68 @@ fn what_is_not_known_is_an_error() {
     let run = env.run(&["explain", "the widget is broken"]).code(1);
     assert!(run.stderr.contains("no known message about AWS credentials"), "{run}");
     assert!(env.run(&["explain", " "]).code(2).stderr.contains("TEXT is empty"));
+}
+
+/// A refusal of a session with this name.
+fn refused(role: &str, session: &str) -> String {
+    format!(
+        "User: arn:aws:sts::111122223333:assumed-role/{role}/{session} is not authorized to perform: s3:GetObject on \
+         resource: \"arn:aws:s3:::orders/a\" because no identity-based policy allows the s3:GetObject action"
+    )
+}
+
+const ROLE: &str = "eks-workshop-carts-dynamo";
+
+/// With a cluster the session's service account and pod are named, and the remedies are about it.
+#[test]
+fn a_cluster_tells_whose_session_it_is() {
+    let env = Env::new("carts-associated");
+    let pods = env.run(&["show", "carts/carts", "-o", "json"]).ok().json()["pods"].clone();
+    let pod = pods[0]["name"].as_str().unwrap().to_owned();
+    let session = format!("eks-eks-worksh-{}-c1857ccc-86be-4bd6-9c6d-0b90748341b4", &pod[..10]);
+    let explain = |text: &str| env.run(&["explain", "--cluster", "eks-workshop", text, "-o", "json"]).ok().json();
+    let told = explain(&refused(ROLE, &session))["explanations"][0].clone();
+    let found = &told["serviceAccounts"][0];
+    assert_eq!((&found["namespace"], &found["serviceAccount"]), (&json!("carts"), &json!("carts")));
+    assert!(found["pods"].as_array().unwrap().contains(&json!(pod)), "{found}");
+    assert!(found["association"]["associationId"].as_str().unwrap().starts_with("a-"));
+    let remedies = told["remedies"].to_string();
+    assert!(remedies.contains("podid verify carts/carts --needs"), "{remedies}");
+    assert!(remedies.contains("--cluster eks-workshop`") && !remedies.contains("NS/SA"), "{remedies}");
+    // A pod that is gone leaves the role; another role leaves nobody.
+    let gone = &explain(&refused(ROLE, "eks-eks-worksh-other-abcd-c1857ccc-86be-4bd6-9c6d-0b90748341b4"));
+    assert_eq!(gone["explanations"][0]["serviceAccounts"][0]["pods"], json!([]));
+    let nobody = explain(&refused("other", &session))["explanations"][0].clone();
+    assert_eq!(nobody["serviceAccounts"], json!([]));
+    assert!(nobody["remedies"].to_string().contains("NS/SA"));
+    let table = env.run(&["explain", "--cluster", "eks-workshop", &refused("other", &session)]).ok();
+    assert!(table.stdout.contains("none: no association in cluster eks-workshop names role other"), "{table}");
+}
+
+/// PODID_CLUSTER is for other commands: without the flag nobody is asked.
+#[test]
+fn only_the_flag_asks_a_cluster() {
+    let env = Env::new("carts-associated");
+    let told = env.run(&["explain", &refused(ROLE, "eks-eks-worksh-carts"), "-o", "json"]).ok().json();
+    assert!(told["explanations"][0].get("serviceAccounts").is_none());
+    assert!(env.world.journal().calls().is_empty());
+}
+
+#[test]
+fn a_session_of_irsa_leads_to_the_annotation() {
+    let env = Env::new("carts-irsa");
+    let text = refused(ROLE, "botocore-session-1700000000");
+    let run = env.run(&["explain", "--cluster", "eks-workshop", &text]).ok();
+    assert!(run.stdout.contains("carts/carts (IRSA annotation)"), "{run}");
+    let other = env.run(&["explain", "--cluster", "eks-workshop", &text.replace(ROLE, "other")]).ok();
+    assert!(other.stdout.contains("none: no IRSA annotation in cluster eks-workshop names role other"), "{other}");
+}
+
+/// Pods that may not be read are said, and the role still leads to the service account.
+#[test]
+fn what_could_not_be_read_of_pods_is_said() {
+    let env = Env::with("carts-associated", &[forbidding(&["list pods"])]);
+    let run = env.run(&["explain", "--cluster", "eks-workshop", &refused(ROLE, "eks-eks-worksh-carts")]).ok();
+    assert!(run.stdout.contains("carts/carts (association a-"), "{run}");
+    assert!(run.stdout.contains("not allowed: list pods"), "{run}");
 }

@@ -36,6 +36,10 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-associated", "diff -f tests/it/file/associated.yaml"),
     ("carts-associated", "export"),
     ("carts-associated", "wait carts/carts --for agent"),
+    (
+        "carts-associated",
+        "explain --cluster eks-workshop arn:aws:sts::111122223333:assumed-role/eks-workshop-carts-dynamo/eks-eks-worksh-carts",
+    ),
     ("carts-irsa", "migrate plan carts/carts"),
 ];
 
@@ -155,6 +159,7 @@ fn out_of_time() {
     diff -f tests/it/file/associated.yaml: 5 error: timed out after 1s while reading the cluster
     export: 5 error: timed out after 1s while reading the cluster
     wait carts/carts: 5 error: timed out after 1s while reading the cluster
+    explain: 5 error: timed out after 1s while reading the cluster
     migrate plan carts/carts: 5 error: timed out after 1s while reading the cluster
     ");
 }

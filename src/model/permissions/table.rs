@@ -185,6 +185,7 @@ pub const COMMANDS: &[Row] = &[
     ),
     ("export", &[FIND, READ_ROLE, &["Eks::addon", "Iam::roles"]]),
     ("wait", &[FIND, AGENT, EFFECT, USERS, OBJECTS]),
+    ("explain", &[FIND, &["Kubernetes::reach", "Kubernetes::all_pods", "Kubernetes::all_service_accounts"]]),
     (
         "migrate plan",
         &[

@@ -309,6 +309,7 @@ proved! {
     diff: "diff",
     export: "export",
     wait: "wait",
+    explain: "explain",
     migrate_plan: "migrate plan",
 }
 

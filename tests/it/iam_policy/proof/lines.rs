@@ -45,6 +45,7 @@ fn fails(code: i32, line: Line) -> Line {
 pub(crate) fn lines(command: &str) -> Vec<Line> {
     const QUERY: &str = "dynamodb:Query eks-workshop-carts/index/idx_global_customerId";
     const CRASH: &str = "crash AccessDenied: not authorized";
+    const SESSION: &str = "arn:aws:sts::111122223333:assumed-role/";
     let (role, made_role) = ("eks-workshop-carts-dynamo", "eks-workshop-carts-carts-8233eca5");
     let none = |pointer| [(pointer, json!([]))];
     let crashing = (APP, json!(CRASH));
@@ -134,6 +135,10 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
         "list" => vec![
             line("carts-associated", &[], format!("list --cluster {CLUSTER}")),
             line("carts-associated", &[], "list --all-clusters"),
+        ],
+        "explain" => vec![
+            line("carts-associated", &[], format!("explain --cluster {CLUSTER} {}{role}/eks-{CLUSTER}-carts", SESSION)),
+            line("carts-irsa", &[], format!("explain --cluster {CLUSTER} {}{role}/botocore-session-1", SESSION)),
         ],
         "show" => vec![
             line("carts-associated", &[], "show carts/carts"),

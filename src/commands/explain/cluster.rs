@@ -1,0 +1,117 @@
+//! What a cluster tells of a pasted text: the service accounts and pods whose session it names.
+
+use serde_json::{Value, json};
+
+use crate::{
+    checks::Remedy,
+    context::Context,
+    explain::{self, Told},
+    failure::Result,
+    model::{refusal::Caller, text},
+    observe::{
+        self,
+        whose::{Holder, Session},
+    },
+    output::Block,
+};
+
+/// Who has the role of a session.
+pub(super) struct Found {
+    holders: Vec<Holder>,
+    by: &'static str,
+    role: String,
+    cluster: String,
+    /// Why pods were not read.
+    unread: Option<String>,
+}
+
+/// Looks each session's role up, once for each session; the remedies then name the service account, where there is but one, and
+/// the cluster.
+pub(super) async fn look_up(ctx: &Context, told: &mut [Told]) -> Result<Vec<Option<Found>>> {
+    let mut all: Vec<Option<Found>> = Vec::new();
+    for one in told.iter_mut() {
+        let found = match &one.caller {
+            Some((caller, arn)) => of_caller(ctx, caller, arn).await?,
+            None => None,
+        };
+        let only = found.as_ref().and_then(|found| match &found.holders[..] {
+            [holder] => Some(holder.account.to_string()),
+            _ => None,
+        });
+        let cluster = &ctx.target()?.cluster.value;
+        for hint in &mut one.hints {
+            if let Some(account) = &only {
+                *hint = explain::filled(hint, &[("NS/SA", account)]);
+            }
+            let mut remedy = Remedy::Change(std::mem::take(hint));
+            remedy.of_cluster(cluster);
+            *hint = remedy.text();
+        }
+        all.push(found);
+    }
+    Ok(all)
+}
+
+async fn of_caller(ctx: &Context, caller: &Caller, arn: &str) -> Result<Option<Found>> {
+    let (Some(session), Some(role)) = (Session::of(arn), caller.role()) else { return Ok(None) };
+    let cluster = ctx.target()?.cluster.value.clone();
+    let (role, found) = (role.to_owned(), "finding the service account of the session");
+    Ok(match caller {
+        Caller::PodIdentity { .. } => {
+            ctx.cluster().await?;
+            let kube = match ctx.kube().await {
+                Ok(kube) => Ok(kube as &dyn crate::ports::Kubernetes),
+                Err(failure) => Err(ctx.explain_kube(failure, false).await),
+            };
+            let read = observe::whose::by_association(ctx.eks()?, kube, &cluster, &session);
+            let (holders, pods) = ctx.deadline.within(found, read).await?;
+            let unread = pods.unreadable().map(str::to_owned);
+            Some(Found { holders, by: "association", role, cluster, unread })
+        }
+        Caller::Sdk { .. } | Caller::Session { .. } => {
+            let read = async { observe::whose::by_annotation(ctx.kube().await?, &session).await };
+            let holders = ctx.deadline.within(found, read).await;
+            let holders = match holders {
+                Ok(holders) => holders,
+                Err(failure) => return Err(ctx.explain_kube(failure, false).await),
+            };
+            Some(Found { holders, by: "IRSA annotation", role, cluster, unread: None })
+        }
+        _ => None,
+    })
+}
+
+impl Found {
+    pub(super) fn lines(&self, block: Block) -> Block {
+        let block = if self.holders.is_empty() {
+            let none = format!("none: no {} in cluster {} names role {}", self.by, self.cluster, self.role);
+            block.field("Service account", none)
+        } else {
+            block.list("Service account", self.holders.iter().map(line))
+        };
+        block.maybe("Pods", self.unread.as_ref().map(|why| format!("could not be read: {why}")))
+    }
+
+    pub(super) fn json(&self) -> Value {
+        let one = |holder: &Holder| {
+            json!({
+                "namespace": holder.account.namespace,
+                "serviceAccount": holder.account.name,
+                "association": holder.association,
+                "pods": holder.pods,
+            })
+        };
+        self.holders.iter().map(one).collect()
+    }
+}
+
+fn line(holder: &Holder) -> String {
+    let account = &holder.account;
+    let Some(association) = &holder.association else { return format!("{account} (IRSA annotation)") };
+    let id = &association.summary.association_id;
+    match &holder.pods[..] {
+        [] => format!("{account} (association {id})"),
+        [pod] => format!("{account} (association {id}), pod {pod}"),
+        pods => format!("{account} (association {id}), one of the pods {}", text::listed(pods, 5)),
+    }
+}
