@@ -1,6 +1,7 @@
 //! What commands about the account's roles do alike: a plan for one role, shown, asked about, carried out and rendered.
 //! A cluster is not needed for it.
 
+use futures::TryStreamExt;
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     model::{
         arn::{Arn, RoleRef},
         role::Role,
+        text,
     },
     output::{Format, prompt},
     plan::Plan,
@@ -20,9 +22,9 @@ use crate::{
 /// The role that was asked for, if it is what its ARN says.
 ///
 /// # Errors
-/// When there is none of that name, or it has another ARN.
-pub fn found<'a>(asked: &RoleRef, role: Option<&'a Role>) -> Result<&'a Role> {
-    let Some(role) = role else { return Err(missing(asked)) };
+/// When there is none of that name (with near names), or it has another ARN.
+pub async fn found<'a>(ctx: &Context, asked: &RoleRef, role: Option<&'a Role>) -> Result<&'a Role> {
+    let Some(role) = role else { return Err(with_near_roles(ctx, missing(asked), asked.name()).await) };
     match asked {
         RoleRef::Arn(arn) if *arn != role.arn => Err(elsewhere(arn, &role.arn)),
         _ => Ok(role),
@@ -30,9 +32,23 @@ pub fn found<'a>(asked: &RoleRef, role: Option<&'a Role>) -> Result<&'a Role> {
 }
 
 /// There is no such role.
-pub fn missing(asked: &RoleRef) -> Failure {
+fn missing(asked: &RoleRef) -> Failure {
     Failure::failed(format!("no role `{}` in this account", asked.name()))
         .hint("list the roles that trust Pod Identity: `podid role list`")
+}
+
+/// A failure about a role that does not exist, with names like its own as the first hint. Not being able to list roles only leaves
+/// it without them.
+pub async fn with_near_roles(ctx: &Context, mut failure: Failure, name: &str) -> Failure {
+    let Ok(iam) = ctx.iam() else { return failure };
+    let read = iam.roles().try_concat();
+    if let Ok(roles) = ctx.deadline.within("listing roles with names like this", read).await {
+        let near = text::nearest(name, roles.iter().map(|role| role.name.as_str()));
+        if let Some(question) = text::meant(&near) {
+            failure.hints.insert(0, question);
+        }
+    }
+    failure
 }
 
 /// The caller's account has another role of that name.

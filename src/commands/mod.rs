@@ -23,3 +23,4 @@ pub mod unread;
 pub mod verify;
 pub mod version;
 pub mod wait;
+pub mod way;

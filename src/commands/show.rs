@@ -1,6 +1,7 @@
 //! `podid show`: one association in full, with what hangs on it: role, trust, policies, workloads and pods.
 
 mod pods;
+mod way;
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use crate::{
     args::SubjectArg,
     checks::{self, Identity, Source},
-    commands::subject,
+    commands::{causes::Look, subject},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -227,6 +228,11 @@ impl Shown {
             }
             return Ok(());
         };
+        let (streams, paint) = (ctx.term.streams(), ctx.term.out_paint());
+        if streams.out_tty {
+            let look = Look { paint, width: streams.width };
+            ctx.term.emit(&way::picture(view, a, streams.unicode, look))?;
+        }
         let mut role = vec![a.role_arn.clone()];
         match &view.role {
             Observed::Known(None) => role.push("the role does not exist".to_owned()),

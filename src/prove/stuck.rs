@@ -11,6 +11,7 @@ use crate::{
     failure::{Code, Failure},
     model::{
         rollout::{self, Change, Progress, Trouble, TroubleKind},
+        text,
         workload::{Pod, Workload},
     },
     output::mask,
@@ -111,7 +112,10 @@ pub(super) fn changed(name: &str, change: &Change, workload: &Workload) -> Failu
 /// A trouble in a few words.
 pub(super) fn short(trouble: &Trouble) -> String {
     let pod = trouble.pod.as_deref().map_or(String::new(), |pod| format!("pod {pod}: "));
-    let restarts = if trouble.restarts > 0 { format!(", restarted {} times", trouble.restarts) } else { String::new() };
+    let restarts = match trouble.restarts {
+        0 => String::new(),
+        n => format!(", restarted {}", text::count(n.try_into().unwrap_or(usize::MAX), "time")),
+    };
     format!("{pod}{}{restarts}", trouble.reason)
 }
 

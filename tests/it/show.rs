@@ -267,6 +267,9 @@ fn on_a_terminal() {
     insta::assert_snapshot!(env.tty(80, &["show", "carts/carts"], "").ok().steady(), @"
     exit 0
     --- stdout
+    pods ─✔─ service account carts/carts ─✔─ association
+        ─✔─ role eks-workshop-carts-dynamo
+
     Service account:  carts/carts
     Association:      a-[id]
     ARN:              arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]
@@ -285,9 +288,11 @@ fn on_a_terminal() {
       carts-[pod]  injected     Running  [age]  ip-10-42-12-1…pute.internal
     note: long values are shortened; `-o wide` shows them in full
     ");
-    insta::assert_snapshot!(env.tty(200, &["show", "carts/carts", "-q"], "").ok().steady(), @r"
+    insta::assert_snapshot!(env.tty(200, &["show", "carts/carts", "-q"], "").ok().steady(), @"
     exit 0
     --- stdout
+    pods ─✔─ service account carts/carts ─✔─ association ─✔─ role eks-workshop-carts-dynamo
+
     Service account:  carts/carts
     Association:      a-[id]
     ARN:              arn:aws:eks:us-west-2:111122223333:podidentityassociation/eks-workshop/a-[id]

@@ -374,7 +374,7 @@ fn steady(text: &str) -> String {
             // The letters of Kubernetes' own suffixes: no vowels, so that no word is one.
             (r"\b([a-z-]+)-[b-df-hj-np-tv-xz24-9]{8,10}-[b-df-hj-np-tv-xz24-9]{5}\b", "$1-[pod]"),
             (r"podid-probe-\w+", "podid-probe-[pod]"),
-            (r"restarted \d+ times", "restarted [n] times"),
+            (r"restarted \d+ times?", "restarted [n] times"),
             (r"(?m)(  |\()\d+[smhd](?: ago)?( +|\)|$)", "$1[age]$2"),
         ]
         .into_iter()

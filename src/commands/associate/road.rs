@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     args::Changing,
     commands::{
-        agent,
+        account, agent,
         recycle::{self, Rollout},
         shared::{self, Confirmation},
     },
@@ -64,7 +64,13 @@ pub(super) async fn associate(
     changing: &Changing,
     proof: Proof,
 ) -> Result<Code> {
-    let mut plan = plan::associate(want, have).map_err(shared::refused)?;
+    let mut plan = match plan::associate(want, have) {
+        Ok(plan) => plan,
+        Err(refusal) if have.role == Observed::Known(None) && !want.role.create => {
+            return Err(account::with_near_roles(ctx, shared::refused(refusal), want.role.role.name()).await);
+        }
+        Err(refusal) => return Err(shared::refused(refusal)),
+    };
     shared::check_attached(ctx, &mut plan).await?;
     for warning in &plan.warnings {
         ctx.term.warn(warning);

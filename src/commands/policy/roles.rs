@@ -115,7 +115,7 @@ impl Attach {
         let (view, tables, named, add_ons) =
             futures::join!(view, tables, named, grants::add_ons(ctx, &permissions.add_on));
         let (view, tables, named, add_ons) = (view?, tables?, named?, add_ons?);
-        let role = account::found(&self.role, view.role.as_ref())?;
+        let role = account::found(ctx, &self.role, view.role.as_ref()).await?;
         let policy_arns = permissions.policy_arns(&role.arn.partition);
         let mut plan = plan::policies(&Policies {
             managed: Wanted::AtLeast(&policy_arns),
@@ -163,7 +163,7 @@ impl Detach {
         );
         let removals = removals?;
         let view = view?;
-        let role = account::found(&self.role, view.role.as_ref())?;
+        let role = account::found(ctx, &self.role, view.role.as_ref()).await?;
         let tables: Vec<_> =
             tables?.into_iter().zip(&self.dynamodb).map(|(grant, text)| (grant.table, text.access)).collect();
         let managed = managed.iter().flat_map(|add_on| add_on.policy.managed(&role.arn.partition));

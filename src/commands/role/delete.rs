@@ -64,7 +64,7 @@ impl Delete {
             account::render(ctx, &arn, &Outcome::default())?;
             return Ok(Code::Ok);
         };
-        let role = account::found(&self.role, Some(&doomed.role))?;
+        let role = account::found(ctx, &self.role, Some(&doomed.role)).await?;
         let warnings = self.unused(ctx, &doomed).await?;
         let steps = plan::delete_role(&doomed, &cluster.arn, self.force).map_err(shared::refused)?;
         let plan = Plan { steps, warnings, ..Plan::default() };

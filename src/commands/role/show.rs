@@ -67,7 +67,7 @@ impl Show {
             ctx.deadline.within("reading the role", async { futures::try_join!(iam.role(name), attached, inline) });
         let (role, users) = futures::join!(role, users);
         let (role, attached, inline) = role?;
-        let role = account::found(&self.role, role.as_ref())?.clone();
+        let role = account::found(ctx, &self.role, role.as_ref()).await?.clone();
         let findings = trust::lint(&role.trust, &Lint { role: &role.arn, request: None });
         let view = View { role, attached, inline, users: users?, findings };
         match ctx.term.format() {

@@ -117,7 +117,7 @@ impl Trust {
         };
         let (role, about) = futures::join!(role, about);
         let role = role?;
-        let role = account::found(&self.role, role.as_ref())?.clone();
+        let role = account::found(ctx, &self.role, role.as_ref()).await?.clone();
         let about = about?;
         let request = match (&about, &self.service_account) {
             (Some((cluster, association)), Some(subject)) => {

@@ -67,6 +67,14 @@ fn credentials(pod: &Pod, association: Option<&Association>, identities: &[Ident
     if others.is_empty() { state } else { format!("{state}, uses {}", others.join(" and ")) }
 }
 
+/// Whether a pod's containers have the association's credentials, and no others.
+pub(super) fn uses_only(pod: &Pod, association: Option<&Association>, identities: &[Identity]) -> bool {
+    credentials(pod, association, identities) == INJECTED
+}
+
+/// What the table says of a pod that has the association's credentials.
+const INJECTED: &str = "injected";
+
 fn of_pod<'a>(pod: &Pod, identities: &'a [Identity]) -> impl Iterator<Item = &'a Identity> {
     let name = pod.full_name();
     identities.iter().filter(move |it| it.pod == name)
@@ -78,7 +86,7 @@ fn injected(pod: &Pod, association: Option<&Association>) -> String {
         Injection::Partly(missing) => format!("partly (without: {})", missing.join(", ")),
         Injection::Injected => match association.and_then(|association| staleness::stale(pod, association)) {
             Some(why) => format!("needs restart ({why})"),
-            None => "injected".to_owned(),
+            None => INJECTED.to_owned(),
         },
     }
 }

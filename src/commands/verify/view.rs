@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::{
     checks::{Finding, Link, Outcome, Report, Status},
-    commands::causes::Look,
+    commands::{causes::Look, way::tone},
     model::text::{count, listed},
     output::{
         Term,
@@ -87,15 +87,6 @@ fn warnings(out: &mut String, reports: &[Report], look: Look) {
             cause.affects()
         );
         let _ = writeln!(out, "{} {}", status(Status::Warning, look.paint), hanging(&words, STATUS + 1, look.width));
-    }
-}
-
-fn tone(status: Status) -> Tone {
-    match status {
-        Status::Ok => Tone::Good,
-        Status::Warning | Status::Unknown => Tone::Warn,
-        Status::Failed => Tone::Bad,
-        Status::Skipped => Tone::Dim,
     }
 }
 

@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use crate::model::workload::{Container, Pod, Waiting};
+use crate::model::{
+    text,
+    workload::{Container, Pod, Waiting},
+};
 
 /// A pod of the agent that is not ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +79,10 @@ impl AgentPod {
             Trouble::Waiting(reason, message) => format!("its agent pod is waiting: {reason}: {message}"),
             Trouble::Crash { exit, restarts, .. } => {
                 let end = exit.map_or(String::new(), |exit| format!("exit code {exit}, "));
-                let crash = format!("its agent crashes ({end}restarted {restarts} times)");
+                let crash = format!(
+                    "its agent crashes ({end}restarted {})",
+                    text::count((*restarts).try_into().unwrap_or(usize::MAX), "time")
+                );
                 match (self.known(), &self.log) {
                     (Some(Known::NoIpv6), _) => {
                         format!("{crash}: IPv6 is off on the node, and it cannot bind [fd00:ec2::23]")

@@ -135,6 +135,14 @@ fn with_mistakes_and_without_a_cluster() {
 #[test]
 fn missing_and_denied() {
     let env = Env::new("carts-associated");
+    insta::assert_snapshot!(env.podid("role show eks-workshop-cart-dynamo").code(1), @"
+    exit 1
+    --- stderr
+    error: no role `eks-workshop-cart-dynamo` in this account
+
+    hint: did you mean `eks-workshop-carts-dynamo`?
+    hint: list the roles that trust Pod Identity: `podid role list`
+    ");
     insta::assert_snapshot!(env.podid("role show nobody").code(1), @"
     exit 1
     --- stderr

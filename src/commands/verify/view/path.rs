@@ -1,16 +1,11 @@
 //! The way from a pod to AWS as a picture: what hands the credentials on, and at which step they get lost.
 
-use std::fmt::Write as _;
-
-use unicode_width::UnicodeWidthStr;
-
 use crate::{
     checks::{Link, Report, Status},
-    commands::causes::Look,
-    output::styles::Tone,
+    commands::{causes::Look, way},
 };
 
-use super::{tone, worst};
+use super::worst;
 
 /// A step: what is reached by it, and the checks that tell whether it is.
 struct Step<'a> {
@@ -40,31 +35,7 @@ pub(super) fn picture(report: &Report, unicode: bool, look: Look) -> String {
     steps.push(Step { to: "AWS".to_owned(), links: &[Link::Permissions, Link::Live, Link::App] });
     let marked: Vec<(Option<Status>, &str)> =
         steps.iter().map(|step| (worst(report, step.links), step.to.as_str())).collect();
-    let (mut out, mut used) = ("pods".to_owned(), "pods".width());
-    for (status, to) in marked {
-        let mark = edge(status, unicode);
-        let needed = 1 + mark.width() + 1 + to.width();
-        if look.width.is_some_and(|width| used + needed > width) {
-            out.push_str("\n   ");
-            used = 3;
-        }
-        let _ = write!(out, " {} {to}", look.paint.paint(status.map_or(Tone::Dim, tone), &mark));
-        used += needed;
-    }
-    format!("{out}\n\n")
-}
-
-fn edge(status: Option<Status>, unicode: bool) -> String {
-    let mark = match (status, unicode) {
-        (Some(Status::Ok), true) => "✔",
-        (Some(Status::Ok), false) => "ok",
-        (Some(Status::Failed), true) => "✖",
-        (Some(Status::Failed), false) => "X",
-        (Some(Status::Warning), _) => "!",
-        _ => "?",
-    };
-    let line = if unicode { "─" } else { "-" };
-    format!("{line}{mark}{line}")
+    way::drawn(&marked, unicode, look)
 }
 
 #[cfg(test)]
