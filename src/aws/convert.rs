@@ -173,6 +173,8 @@ pub(super) fn role(from: &iam::Role) -> Result<Role> {
         permissions_boundary: owned(
             from.permissions_boundary().and_then(iam::AttachedPermissionsBoundary::permissions_boundary_arn),
         ),
+        description: owned(from.description()),
+        max_session: from.max_session_duration(),
         created_at: time(Some(from.create_date())),
         template: from.source_role_template().map(|it| it.template_arn().to_owned()),
     })

@@ -44,7 +44,7 @@ impl Policy {
             PolicyCommand::Show(show) => show.run(ctx),
             PolicyCommand::Lint(lint) => lint.run(ctx).await,
             PolicyCommand::Attach(attach) => Box::pin(attach.run(ctx)).await,
-            PolicyCommand::Detach(detach) => detach.run(ctx).await,
+            PolicyCommand::Detach(detach) => Box::pin(detach.run(ctx)).await,
         }
     }
 }

@@ -204,6 +204,8 @@ pub(crate) fn role(name: &str, trust: Document) -> Role {
         trust,
         tags: BTreeMap::new(),
         permissions_boundary: None,
+        description: None,
+        max_session: None,
         created_at: None,
         template: None,
     }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use self::{
     entries::{Entries, Entry, Place, Places, Problem, entries, pattern},
-    export::export,
+    export::{export, made_for},
     grants::Grants,
     holdings::{ClusterState, KubernetesState, Prunable, RoleState},
     schema::json_schema,

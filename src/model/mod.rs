@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod document;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod formats;
 pub mod glob;
 pub mod grant;
 pub mod have;

@@ -24,6 +24,12 @@ pub struct Role {
     /// Permissions boundary.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<String>,
+    /// Description.
+    #[serde(skip)]
+    pub description: Option<String>,
+    /// Longest session in seconds.
+    #[serde(skip)]
+    pub max_session: Option<i32>,
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,

@@ -62,6 +62,8 @@ fn apply(step: &Step, have: &mut Have) {
                 trust: new.trust.clone(),
                 tags: new.tags.clone(),
                 permissions_boundary: new.permissions_boundary.clone(),
+                description: Some(new.description.clone()),
+                max_session: None,
                 created_at: None,
                 template: None,
             }));

@@ -31,7 +31,7 @@ pub(super) async fn look_up(ctx: &Context, told: &mut [Told]) -> Result<Vec<Opti
     let mut all: Vec<Option<Found>> = Vec::new();
     for one in told.iter_mut() {
         let found = match &one.caller {
-            Some((caller, arn)) => of_caller(ctx, caller, arn).await?,
+            Some((caller, arn)) => Box::pin(of_caller(ctx, caller, arn)).await?,
             None => None,
         };
         let only = found.as_ref().and_then(|found| match &found.holders[..] {
@@ -70,7 +70,7 @@ async fn of_caller(ctx: &Context, caller: &Caller, arn: &str) -> Result<Option<F
         }
         Caller::Sdk { .. } | Caller::Session { .. } => {
             let read = async { observe::whose::by_annotation(ctx.kube().await?, &session).await };
-            let holders = ctx.deadline.within(found, read).await;
+            let holders = ctx.deadline.within(found, Box::pin(read)).await;
             let holders = match holders {
                 Ok(holders) => holders,
                 Err(failure) => return Err(ctx.explain_kube(failure, false).await),

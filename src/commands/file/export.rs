@@ -1,22 +1,23 @@
-//! `podid export`: what is there, as a file that `apply` takes without changing anything.
+//! `podid export`: what is there, as a file that `apply` takes without changing anything, or as a file of another tool.
 
 use std::collections::BTreeMap;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use crate::{
     args::AccountsArg,
     context::Context,
-    failure::{Failure, Result},
+    failure::{Code, Failure, Result},
     model::{
         addon::AGENT,
         arn::last,
         association::Association,
         cluster::Cluster,
+        formats::{self, ForeignFormat, Written},
         glob,
         have::Observed,
-        manifest::{ClusterState, RoleState, export},
+        manifest::{ClusterState, Manifest, RoleState, export},
         ownership, trust,
     },
     observe::{self, CONCURRENCY},
@@ -28,6 +29,9 @@ use crate::{
 /// `podid apply` accepts the manifest and changes nothing. Roles that podid created for this cluster are written with
 /// their policies; other roles are referenced by ARN. Associations that belong to EKS add-ons are omitted. With -o
 /// json the manifest is JSON.
+///
+/// With --format it is a file for another tool, which takes over what exists without changing it. What the format
+/// cannot express is reported in a warning for each. Roles that podid did not create are referenced by ARN there too.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Export {
@@ -36,6 +40,45 @@ pub struct Export {
     /// Only associations that podid created
     #[arg(long)]
     owned_only: bool,
+    /// Write a file for this tool
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = FileFormat::Podid)]
+    format: FileFormat,
+    /// Fail (exit 3) if the format cannot express something that exists
+    #[arg(long)]
+    strict: bool,
+}
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FileFormat {
+    /// podid's own manifest
+    Podid,
+    /// Resources with import blocks for Terraform 1.5 or OpenTofu 1.6, and later
+    Terraform,
+    /// A CloudFormation template; everything is retained
+    Cloudformation,
+    /// The resources to import into a stack of that template, for `--resources-to-import`
+    CloudformationImport,
+    /// Custom resources for the ACK controllers of EKS and IAM, which adopt what exists
+    Ack,
+    /// Managed resources for Crossplane's AWS provider
+    Crossplane,
+    /// A ClusterConfig for eksctl
+    Eksctl,
+}
+
+impl FileFormat {
+    fn foreign(self) -> Option<ForeignFormat> {
+        Some(match self {
+            Self::Podid => return None,
+            Self::Terraform => ForeignFormat::Terraform,
+            Self::Cloudformation => ForeignFormat::CloudFormation,
+            Self::CloudformationImport => ForeignFormat::CloudFormationImport,
+            Self::Ack => ForeignFormat::Ack,
+            Self::Crossplane => ForeignFormat::Crossplane,
+            Self::Eksctl => ForeignFormat::Eksctl,
+        })
+    }
 }
 
 /// Examples of this command.
@@ -43,14 +86,22 @@ pub const EXAMPLES: &str = "\
 Examples:
   podid export > podid.yaml
   podid export 'team-a/*' --owned-only
-  podid export -o json";
+  podid export -o json
+  podid export --format terraform > pod-identity.tf
+  podid export --format cloudformation > template.yaml
+  podid export --format eksctl --strict";
 
 impl Export {
     /// Runs the command.
     ///
     /// # Errors
     /// What failed, with its exit code.
-    pub async fn run(self, ctx: &Context) -> Result<crate::failure::Code> {
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let foreign = self.format.foreign();
+        if foreign.is_some() && !matches!(ctx.term.format(), Format::Table) {
+            return Err(Failure::usage("`--format` and `-o` conflict: the format says how the file is written")
+                .hint("pass one of them"));
+        }
         let cluster = ctx.cluster().await?;
         let (associations, addon, unused) = futures::try_join!(
             self.associations(ctx, cluster),
@@ -77,23 +128,22 @@ impl Export {
         }
         let associations = associations.into_iter().map(|a| (a.summary.subject.clone(), a)).collect();
         let have = ClusterState { associations, roles, addon, ..ClusterState::default() };
-        let (manifest, notes) = export(cluster, &have);
-        for note in notes {
-            ctx.term.warn(note);
-        }
-        match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&manifest)?,
-            Format::Name => {
-                for role in &manifest.roles {
-                    ctx.term.emit_line(format!("role/{}", role.name))?;
-                }
-                for association in &manifest.associations {
-                    ctx.term.emit_line(format!("association/{}", association.service_account))?;
-                }
+        let tell = |notes: Vec<String>| {
+            for note in &notes {
+                ctx.term.warn(note);
             }
-            Format::Table | Format::Wide | Format::Yaml => ctx.term.emit_yaml(&manifest)?,
+            if self.strict && !notes.is_empty() { Code::Difference } else { Code::Ok }
+        };
+        if let Some(format) = foreign {
+            let (written, notes) = formats::write(format, cluster, &have);
+            let code = tell(notes);
+            put(ctx, &written)?;
+            return Ok(code);
         }
-        Ok(crate::failure::Code::Ok)
+        let (manifest, notes) = export(cluster, &have);
+        let code = tell(notes);
+        put_manifest(ctx, &manifest)?;
+        Ok(code)
     }
 
     async fn associations(&self, ctx: &Context, cluster: &Cluster) -> Result<Vec<Association>> {
@@ -141,6 +191,38 @@ impl Export {
             });
             names.extend(ours.map(|role| role.name));
         }
+    }
+}
+
+fn put(ctx: &Context, written: &Written) -> Result<()> {
+    match written {
+        Written::Text(text) => ctx.term.emit(text),
+        Written::Json(value) => ctx.term.emit_json(value),
+        Written::Yaml(documents) => {
+            for (at, document) in documents.iter().enumerate() {
+                if at > 0 {
+                    ctx.term.emit_line("---")?;
+                }
+                ctx.term.emit_yaml(document)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn put_manifest(ctx: &Context, manifest: &Manifest) -> Result<()> {
+    match ctx.term.format() {
+        Format::Json => ctx.term.emit_json(manifest),
+        Format::Name => {
+            for role in &manifest.roles {
+                ctx.term.emit_line(format!("role/{}", role.name))?;
+            }
+            for association in &manifest.associations {
+                ctx.term.emit_line(format!("association/{}", association.service_account))?;
+            }
+            Ok(())
+        }
+        Format::Table | Format::Wide | Format::Yaml => ctx.term.emit_yaml(manifest),
     }
 }
 

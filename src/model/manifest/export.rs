@@ -22,15 +22,17 @@ use crate::model::{
     want::{Field, Indexes, Scope, TableGrant},
 };
 
+/// The roles that podid created for the cluster, by name: those that are written with all they hold.
+pub fn made_for<'a>(cluster: &Cluster, have: &'a ClusterState) -> BTreeMap<&'a str, (&'a Role, &'a RoleState)> {
+    let known =
+        have.roles.iter().filter_map(|(name, held)| Some((name.as_str(), (held.role.known()?.as_ref()?, held))));
+    known.filter(|(_, (role, _))| ownership::is_created_for(&role.tags, &cluster.arn)).collect()
+}
+
 /// The file of what is held, and what it cannot tell, one line each. Roles that podid did not make are named by ARN.
 pub fn export(cluster: &Cluster, have: &ClusterState) -> (Manifest, Vec<String>) {
     let mut notes = Vec::new();
-    let made: BTreeMap<&str, (&Role, &RoleState)> = have
-        .roles
-        .iter()
-        .filter_map(|(name, held)| Some((name.as_str(), (held.role.known()?.as_ref()?, held))))
-        .filter(|(_, (role, _))| ownership::is_created_for(&role.tags, &cluster.arn))
-        .collect();
+    let made = made_for(cluster, have);
     let mut associations = Vec::new();
     let mut users: BTreeMap<&str, Vec<&Association>> = BTreeMap::new();
     for association in have.associations.values() {

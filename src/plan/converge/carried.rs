@@ -78,6 +78,8 @@ fn carry_role(have: &mut ClusterState, step: &Step) {
             trust: new.trust.clone(),
             tags: new.tags.clone(),
             permissions_boundary: new.permissions_boundary.clone(),
+            description: Some(new.description.clone()),
+            max_session: None,
             created_at: None,
             template: None,
         };

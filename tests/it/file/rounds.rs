@@ -11,6 +11,30 @@ use serde_json::json;
 use super::CARTS;
 use crate::support::Env;
 
+/// A file for another tool is on stdout alone; what the tool cannot express is a warning, and with --strict exit 3.
+#[test]
+fn exported_for_other_tools() {
+    let env = Env::new("carts-agent");
+    let file = env.file("podid.yaml", CARTS);
+    let _ = env.podid(&format!("apply -f {file} --yes --no-wait")).ok();
+    for (format, wanted) in [
+        ("terraform", "resource \"aws_eks_pod_identity_association\" \"carts_carts\" {"),
+        ("cloudformation", "Type: AWS::EKS::PodIdentityAssociation"),
+        ("cloudformation-import", "\"RoleName\": \"carts-role\""),
+        ("ack", "services.k8s.aws/adoption-policy: adopt-or-create"),
+        ("crossplane", "crossplane.io/external-name: carts-role"),
+    ] {
+        let run = env.podid(&format!("export --format {format} --strict")).ok();
+        assert!(run.stdout.contains(wanted), "{format}\n{run}");
+    }
+    let run = env.podid("export --format eksctl").ok();
+    assert!(run.stdout.contains("roleARN: arn:aws:iam::111122223333:role/podid/carts-role"), "{run}");
+    assert!(run.stderr.contains("because eksctl refers to roles by ARN: carts-role"), "{run}");
+    assert!(env.podid("export --format eksctl --strict").code(3).stdout.contains("ClusterConfig"));
+    let both = env.podid("export --format eksctl -o json").code(2);
+    assert!(both.stderr.contains("`--format` and `-o` conflict"), "{both}");
+}
+
 #[test]
 fn exported_is_as_applied() {
     let env = Env::new("carts-agent");

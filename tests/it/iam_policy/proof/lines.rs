@@ -137,8 +137,8 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             line("carts-associated", &[], "list --all-clusters"),
         ],
         "explain" => vec![
-            line("carts-associated", &[], format!("explain --cluster {CLUSTER} {}{role}/eks-{CLUSTER}-carts", SESSION)),
-            line("carts-irsa", &[], format!("explain --cluster {CLUSTER} {}{role}/botocore-session-1", SESSION)),
+            line("carts-associated", &[], format!("explain --cluster {CLUSTER} {SESSION}{role}/eks-{CLUSTER}-carts")),
+            line("carts-irsa", &[], format!("explain --cluster {CLUSTER} {SESSION}{role}/botocore-session-1")),
         ],
         "show" => vec![
             line("carts-associated", &[], "show carts/carts"),
