@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     args::Global,
     commands::{
-        agent, associate, completions, disassociate, explain, file, iam_policy, list, migrate, policy, recycle, role,
-        show, verify, version, wait,
+        agent, associate, completions, credentials, disassociate, exec, explain, file, iam_policy, list, migrate,
+        policy, recycle, role, show, verify, version, wait,
     },
 };
 
@@ -50,8 +50,10 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("4", "invalid or missing credentials, or a missing permission"),
     ("5", "timed out, or all steps are done but new pods get no credentials yet (no agent, or a pod quota of 0)"),
     ("6", "partially applied: run the same command again to finish"),
+    ("126, 127", "exec: the command cannot be run, or does not exist"),
     ("129", "the terminal was closed (SIGHUP)"),
     ("130, 143", "interrupted (SIGINT, SIGTERM)"),
+    ("other", "exec: the exit code of the command, or 128 and the number of the signal that ended it"),
 ];
 
 fn after_help() -> String {
@@ -73,6 +75,8 @@ pub enum Command {
     Recycle(recycle::Recycle),
     Role(role::Role),
     Policy(policy::Policy),
+    Exec(exec::Exec),
+    Credentials(credentials::Credentials),
     Agent(agent::Agent),
     Verify(Box<verify::Verify>),
     Explain(explain::Explain),
@@ -91,6 +95,7 @@ pub enum Command {
 /// The commands by what people want to do, for the root help.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Everyday commands", &["associate", "disassociate", "list", "show", "recycle", "role", "policy"]),
+    ("Use credentials locally", &["exec", "credentials"]),
     ("Diagnose", &["verify", "explain", "wait"]),
     ("Manifests", &["apply", "diff", "export", "schema"]),
     ("Setup", &["agent", "migrate", "iam-policy", "completions", "version", "help"]),

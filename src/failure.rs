@@ -4,31 +4,55 @@ use std::fmt;
 
 /// The exit codes; documented in `podid help` and the man pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Code {
     /// Done, or nothing to do.
-    Ok = 0,
+    Ok,
     /// Failed.
-    Failed = 1,
+    Failed,
     /// Wrong usage, or refused before any write.
-    Usage = 2,
+    Usage,
     /// A difference or broken link was found.
-    Difference = 3,
+    Difference,
     /// Credentials or permission.
-    Denied = 4,
+    Denied,
     /// Timed out.
-    TimedOut = 5,
+    TimedOut,
     /// Stopped after at least one write: run again.
-    Partial = 6,
+    Partial,
+    /// The command that podid was to run cannot be run.
+    NotExecutable,
+    /// The command that podid was to run does not exist.
+    NotFound,
     /// SIGHUP.
-    HungUp = 129,
+    HungUp,
     /// SIGINT.
-    Interrupted = 130,
+    Interrupted,
     /// SIGTERM.
-    Terminated = 143,
+    Terminated,
+    /// The command that podid ran ended with this code.
+    OfCommand(u8),
 }
 
 impl Code {
+    /// The number that the process ends with.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Difference => 3,
+            Self::Denied => 4,
+            Self::TimedOut => 5,
+            Self::Partial => 6,
+            Self::NotExecutable => 126,
+            Self::NotFound => 127,
+            Self::HungUp => 129,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+            Self::OfCommand(code) => code,
+        }
+    }
+
     /// A signal asked podid to stop.
     pub fn signalled(self) -> bool {
         matches!(self, Self::HungUp | Self::Interrupted | Self::Terminated)

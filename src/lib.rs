@@ -17,6 +17,7 @@ pub mod explain;
 pub mod failure;
 pub mod files;
 pub mod k8s;
+pub mod local;
 pub mod manifest;
 pub mod model;
 pub mod observe;
@@ -45,7 +46,7 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     output::{Format, Term, TermSettings},
-    wait::{Deadline, Signal},
+    wait::{Deadline, Signal, Yielded},
 };
 
 /// Keeps this process's memory, which holds credentials and tokens, out of core dumps and away from debuggers of the same user.
@@ -76,7 +77,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     if args.len() == 1 {
         // Variables such as PODID_CLUSTER are arguments to clap, and would hide the help.
         Term::new(TermSettings::default()).usage(&command.render_help());
-        return ExitCode::from(Code::Usage as u8);
+        return ExitCode::from(Code::Usage.number());
     }
     let matches = match command.try_get_matches_from(&args) {
         Ok(matches) => matches,
@@ -101,7 +102,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Ok(End::Command(Ok(result))) => result,
         Ok(End::Command(Err(panic))) => std::panic::resume_unwind(panic),
         // No word of it: what cannot be interrupted may be the output.
-        Ok(End::Signal(signal)) => return ExitCode::from(signal.code() as u8),
+        Ok(End::Signal(signal)) => return ExitCode::from(signal.code().number()),
         Err(failure) => Err(failure),
     };
     let code = result.unwrap_or_else(|failure| {
@@ -109,7 +110,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         term.error(&failure);
         failure.code
     });
-    ExitCode::from(code as u8)
+    ExitCode::from(code.number())
 }
 
 /// How often is looked at what podid waits for.
@@ -124,11 +125,12 @@ fn supervised(cli: Cli, cluster_flag: bool, term: &Term) -> Result<End> {
     let (first, signal) = watch::channel(None);
     let (command, end) = mpsc::channel();
     // Before the first request goes out: from then on a signal must not end the process unheard.
-    let second =
-        Signals::heed(first, command.clone()).map_err(|e| broken(&format!("cannot listen for signals: {e}")))?;
+    let yielded = Yielded::default();
+    let second = Signals::heed(first, command.clone(), yielded.clone())
+        .map_err(|e| broken(&format!("cannot listen for signals: {e}")))?;
     let term = term.clone();
     let work = move || {
-        let drive = AssertUnwindSafe(|| drive(cli, cluster_flag, &term, signal, second));
+        let drive = AssertUnwindSafe(|| drive(cli, cluster_flag, &term, (signal, second, yielded)));
         let _nobody_waits = command.send(End::Command(catch_unwind(drive))).is_err();
     };
     std::thread::Builder::new().name("command".to_owned()).stack_size(STACK).spawn(work).map_err(|e| broken(&e))?;
@@ -140,8 +142,7 @@ fn drive(
     cli: Cli,
     cluster_flag: bool,
     term: &Term,
-    signal: watch::Receiver<Option<Signal>>,
-    mut second: oneshot::Receiver<Signal>,
+    (signal, mut second, yielded): (watch::Receiver<Option<Signal>>, oneshot::Receiver<Signal>, Yielded),
 ) -> Result<Code> {
     let runtime = wait::runtime()?;
     if let [first, second, ..] = &cli.global.cluster[..]
@@ -157,7 +158,7 @@ fn drive(
         )
         .hint("other commands print table, wide, json, yaml or name"));
     }
-    let deadline = Deadline::new(cli.global.timeout, signal);
+    let deadline = Deadline::new(cli.global.timeout, signal).yielding_through(yielded);
     let ctx = Context::new(cli.global, cluster_flag, term.clone(), deadline.clone());
     let result = runtime.block_on(async {
         let command = async {
@@ -169,6 +170,8 @@ fn drive(
                 Command::Recycle(command) => Box::pin(command.run(&ctx)).await,
                 Command::Role(command) => Box::pin(command.run(&ctx)).await,
                 Command::Policy(command) => Box::pin(command.run(&ctx)).await,
+                Command::Exec(command) => Box::pin(command.run(&ctx)).await,
+                Command::Credentials(command) => Box::pin(command.run(&ctx)).await,
                 Command::Verify(command) => Box::pin(command.run(&ctx)).await,
                 Command::Explain(command) => command.run(&ctx).await,
                 Command::Apply(command) => Box::pin(command.run(&ctx)).await,
@@ -223,15 +226,6 @@ struct Signals {
     hang_up: Option<tokio::signal::unix::Signal>,
 }
 
-/// Whether SIGHUP is ignored, as `nohup` has it: then it stays so. Only Linux tells; elsewhere it counts as not ignored.
-#[cfg(unix)]
-fn ignores_hang_up() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    // Signal 1 is the lowest bit.
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
-}
-
 /// How long podid may take to end after the second signal before it is ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -249,6 +243,7 @@ impl Signals {
     fn heed(
         first: watch::Sender<Option<Signal>>,
         end: mpsc::Sender<End>,
+        yielded: Yielded,
     ) -> std::io::Result<oneshot::Receiver<Signal>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let signals = {
@@ -258,7 +253,7 @@ impl Signals {
         let (tell, second) = oneshot::channel();
         std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
             runtime.block_on(async {
-                let signal = signals.pass_on(&first).await;
+                let signal = signals.pass_on(&first, &yielded).await;
                 // A command that has ended takes neither.
                 let _ended = tell.send(signal).is_err();
                 wait::pause(LAST_WORDS).await;
@@ -270,17 +265,23 @@ impl Signals {
         Ok(second)
     }
 
-    /// Passes the first signal on; returns with the second.
-    async fn pass_on(mut self, sender: &watch::Sender<Option<Signal>>) -> Signal {
-        let first = self.next().await;
-        sender.send_replace(Some(first));
-        self.next().await
+    /// Passes the first signal on; returns with the second. Those that are another program's are not podid's.
+    async fn pass_on(mut self, sender: &watch::Sender<Option<Signal>>, yielded: &Yielded) -> Signal {
+        loop {
+            let signal = self.next().await;
+            if yielded.get() {
+                continue;
+            }
+            if sender.send_replace(Some(signal)).is_some() {
+                return signal;
+            }
+        }
     }
 
     #[cfg(unix)]
     fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let hang_up = if ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
+        let hang_up = if wait::ignores_hang_up() { None } else { Some(signal(SignalKind::hangup())?) };
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())?, hang_up })
     }
 
@@ -321,7 +322,7 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
         let message = rendered.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().trim().to_owned();
         let term = Term::new(TermSettings { format: Format::Json, ..TermSettings::default() });
         term.error(&Failure::usage(message).hint("see `podid --help`"));
-        return ExitCode::from(Code::Usage as u8);
+        return ExitCode::from(Code::Usage.number());
     }
     if error.use_stderr() {
         Term::new(TermSettings::default()).usage(&error.render());
@@ -329,5 +330,5 @@ fn usage(error: &clap::Error, args: &[OsString]) -> ExitCode {
         // A closed pipe under --help is not worth a word.
         let _ = error.print();
     }
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Code::Usage as u8))
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(Code::Usage.number()))
 }

@@ -151,17 +151,32 @@ pub trait EksAuth: Send + Sync {
     async fn as_pod(&self, cluster: &str, token: &SecretString) -> Result<Box<dyn AsPod>>;
 }
 
-/// A pod's session. The credentials stay inside.
+/// A pod's session. The credentials stay inside, but for a program that podid runs, or that asks podid for them.
 #[async_trait]
 pub trait AsPod: Send + Sync {
     /// ARN of the session, `…:assumed-role/ROLE/eks-…`.
     fn session(&self) -> &str;
+    /// The credentials themselves; a failure when EKS Auth did not say when they end.
+    fn credentials(&self) -> Result<Credentials>;
     /// GetCallerIdentity.
     async fn caller(&self) -> Result<Caller>;
     /// DescribeTable; `None` when it does not exist.
     async fn table(&self, table: &Arn) -> Result<Option<Table>>;
     /// Query of one item of a table, or of an index of it: how many there were. What is in it, nobody sees.
     async fn query(&self, resource: &Arn) -> Result<usize>;
+}
+
+/// A session's credentials, for another program.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The key's id.
+    pub access_key_id: String,
+    /// The key.
+    pub secret_access_key: SecretString,
+    /// The session token.
+    pub session_token: SecretString,
+    /// When they end.
+    pub expires: Timestamp,
 }
 
 /// Amazon DynamoDB, as far as granting access to a table needs it.

@@ -86,6 +86,17 @@ impl SentMarker {
     }
 }
 
+/// Whether signals no longer stop podid, since they are for the program that it runs.
+#[derive(Debug, Clone, Default)]
+pub struct Yielded(Arc<AtomicBool>);
+
+impl Yielded {
+    /// Whether they are.
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
 /// Deadline and interruption, shared by everything a command awaits.
 #[derive(Debug, Clone)]
 pub struct Deadline {
@@ -95,13 +106,37 @@ pub struct Deadline {
     apart: Arc<AtomicU64>,
     /// Something was written, or may have been.
     wrote: Arc<AtomicBool>,
+    /// Signals are another program's business from now on.
+    yielded: Yielded,
     signal: watch::Receiver<Option<Signal>>,
 }
 
 impl Deadline {
     /// A deadline `timeout` from now.
     pub fn new(timeout: Duration, signal: watch::Receiver<Option<Signal>>) -> Self {
-        Self { started: Instant::now(), timeout, apart: Arc::default(), wrote: Arc::default(), signal }
+        Self {
+            started: Instant::now(),
+            timeout,
+            apart: Arc::default(),
+            wrote: Arc::default(),
+            yielded: Yielded::default(),
+            signal,
+        }
+    }
+
+    /// The same for whoever hears the signals and may have to leave them to another program.
+    #[must_use]
+    pub fn yielding_through(self, yielded: Yielded) -> Self {
+        Self { yielded, ..self }
+    }
+
+    /// From now on signals are left to the program that podid runs.
+    ///
+    /// # Errors
+    /// The interruption, when one came before.
+    pub fn yield_signals(&self) -> Result<()> {
+        self.yielded.0.store(true, Ordering::SeqCst);
+        self.check()
     }
 
     /// A deadline that nothing stops early: for what has a watchdog of its own. The sender is to be kept as long as the deadline.
@@ -294,6 +329,26 @@ pub async fn pause(pause: Duration) {
     tokio::time::sleep(pause).await;
 }
 
+/// Whether SIGHUP is ignored, as `nohup` has it: then it stays so. Only Linux tells; elsewhere it counts as not ignored.
+#[cfg(unix)]
+pub fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // Signal 1 is the lowest bit.
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+}
+
+/// Awaits what may be dropped at any time, but no longer than this, whatever the command's own deadline is.
+///
+/// # Errors
+/// The future's own, or that it took too long.
+pub async fn at_most<T>(limit: Duration, what: &str, future: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| {
+        Err(Failure::new(Code::TimedOut, format!("timed out after {} while {what}", humantime::format_duration(limit))))
+    };
+    tokio::time::timeout(limit, future).await.unwrap_or_else(late)
+}
+
 /// Does something once the time is over, whatever else the process is busy with.
 pub fn watchdog(left: Duration, bite: impl FnOnce() + Send + 'static) {
     std::thread::spawn(move || {
@@ -324,100 +379,4 @@ impl Backoff {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn deadline(timeout: Duration) -> (watch::Sender<Option<Signal>>, Deadline) {
-        let (sender, receiver) = watch::channel(None);
-        (sender, Deadline::new(timeout, receiver))
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_read_obeys_the_deadline() {
-        let (_sender, deadline) = deadline(Duration::from_millis(1));
-        let failure = deadline.within("reading", std::future::pending::<Result<()>>()).await.unwrap_err();
-        assert_eq!(failure.code, Code::TimedOut);
-        assert!(failure.message.contains("while reading"), "{failure}");
-    }
-
-    #[tokio::test]
-    async fn what_blocks_for_ever_ends_with_a_signal_or_the_deadline() {
-        let (sender, deadline) = deadline(Duration::from_millis(20));
-        let for_ever = || loop {
-            std::thread::park();
-        };
-        let failure = deadline.blocking::<()>("reading", for_ever).await.unwrap_err();
-        assert_eq!(failure.code, Code::TimedOut);
-        sender.send_replace(Some(Signal::Interrupt));
-        assert_eq!(deadline.blocking::<()>("reading", for_ever).await.unwrap_err().code, Code::Interrupted);
-        let (_sender, deadline) = self::deadline(Duration::from_mins(1));
-        assert_eq!(deadline.blocking("reading", || Ok(7)).await.unwrap(), 7);
-    }
-
-    #[tokio::test]
-    async fn what_blocks_for_ever_ends_too_where_nothing_can_be_awaited() {
-        let (sender, deadline) = deadline(Duration::from_millis(20));
-        let for_ever = || loop {
-            std::thread::park();
-        };
-        assert_eq!(deadline.blocking_here::<()>("reading", for_ever).unwrap_err().code, Code::TimedOut);
-        sender.send_replace(Some(Signal::Interrupt));
-        assert_eq!(deadline.blocking_here::<()>("reading", for_ever).unwrap_err().code, Code::Interrupted);
-        let (_sender, deadline) = self::deadline(Duration::from_mins(1));
-        assert_eq!(deadline.blocking_here("reading", || Ok(7)).unwrap(), 7);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_write_gets_a_second_after_a_signal() {
-        let (sender, deadline) = deadline(Duration::from_mins(1));
-        sender.send_replace(None);
-        let write = async {
-            sender.send_replace(Some(Signal::Terminate));
-            tokio::time::sleep(Duration::from_millis(900)).await;
-            Ok(7)
-        };
-        assert!(matches!(deadline.write("writing", write).await, WriteOutcome::Completed(Ok(7))));
-        let (sender, deadline) = self::deadline(Duration::from_mins(1));
-        let write = async {
-            sender.send_replace(Some(Signal::Interrupt));
-            tokio::time::sleep(Duration::from_millis(1100)).await;
-            Ok(7)
-        };
-        let WriteOutcome::Indeterminate(failure) = deadline.write("writing", write).await else {
-            panic!("it was cut off")
-        };
-        assert_eq!(failure.code, Code::Interrupted);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn thinking_is_not_counted() {
-        let (_sender, deadline) = deadline(Duration::from_millis(50));
-        let before = deadline.left();
-        deadline.excluding_user_time(async { std::thread::sleep(Duration::from_millis(80)) }).await.unwrap();
-        assert!(!deadline.left().is_zero() && deadline.left() <= before, "{:?} of {before:?}", deadline.left());
-    }
-
-    #[tokio::test]
-    async fn only_what_was_sent_and_not_refused_is_unknown() {
-        let flight = SentMarker::default();
-        assert!(!flight.sent());
-        flight.send(async { Err::<(), _>(Failure::failed("no")) }).await.unwrap_err();
-        assert!(!flight.sent());
-        flight.send(async { Ok(()) }).await.unwrap();
-        assert!(flight.sent());
-    }
-
-    #[test]
-    fn the_watchdog_waits_for_nobody() {
-        let (sender, bitten) = std::sync::mpsc::channel();
-        watchdog(Duration::from_millis(1), move || sender.send(()).unwrap());
-        bitten.recv_timeout(Duration::from_mins(1)).unwrap();
-    }
-
-    #[test]
-    fn back_off_grows_to_its_ceiling() {
-        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_millis(400));
-        let pauses: Vec<u128> = (0..4).map(|_| backoff.step().as_millis()).collect();
-        assert_eq!(pauses, [200, 300, 400, 400]);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! The port [`EksAuth`] on the AWS SDK. A session's credentials stay in here.
 
 use async_trait::async_trait;
-use aws_credential_types::Credentials;
+use aws_credential_types::Credentials as Keys;
 use aws_sdk_dynamodb::{
     config::{Builder, Region},
     primitives::Blob,
@@ -13,7 +13,7 @@ use super::{Aws, convert};
 use crate::{
     failure::{Failure, Result},
     model::{arn::Arn, table::Table},
-    ports::{AsPod, Caller, EksAuth, Iam, Tables},
+    ports::{AsPod, Caller, Credentials, EksAuth, Iam, Tables},
     secrets,
 };
 
@@ -21,6 +21,8 @@ use crate::{
 struct Session {
     aws: Aws,
     arn: String,
+    /// `None` without an end.
+    credentials: Option<Credentials>,
 }
 
 #[async_trait]
@@ -35,15 +37,21 @@ impl EksAuth for Aws {
         let given = convert::need(answer.credentials(), "credentials").map_err(|failure| failure.context(&what))?;
         let user =
             convert::need(answer.assumed_role_user(), "assumedRoleUser").map_err(|failure| failure.context(&what))?;
-        let credentials = Credentials::new(
+        let keys = Keys::new(
             given.access_key_id(),
             given.secret_access_key(),
             Some(given.session_token().to_owned()),
             None,
             "EksAuth",
         );
-        super::config::keep_secret(&credentials);
-        Ok(Box::new(Session { aws: self.acting_as(credentials).await?, arn: user.arn().to_owned() }))
+        super::config::keep_secret(&keys);
+        let credentials = convert::time(Some(given.expiration())).map(|expires| Credentials {
+            access_key_id: given.access_key_id().to_owned(),
+            secret_access_key: given.secret_access_key().into(),
+            session_token: given.session_token().into(),
+            expires,
+        });
+        Ok(Box::new(Session { aws: self.acting_as(keys).await?, arn: user.arn().to_owned(), credentials }))
     }
 }
 
@@ -51,6 +59,11 @@ impl EksAuth for Aws {
 impl AsPod for Session {
     fn session(&self) -> &str {
         &self.arn
+    }
+
+    fn credentials(&self) -> Result<Credentials> {
+        let missing = || Failure::failed("cannot use the credentials from EKS Auth");
+        self.credentials.clone().ok_or_else(|| missing().because("the response has no valid `expiration`"))
     }
 
     async fn caller(&self) -> Result<Caller> {

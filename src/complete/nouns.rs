@@ -267,7 +267,17 @@ mod tests {
             all
         };
         assert_eq!(of("Association"), ["disassociate subjects", "export subjects", "list subjects",]);
-        assert_eq!(of("Subject"), ["recycle subjects", "show subject", "verify subjects", "wait subject"]);
+        assert_eq!(
+            of("Subject"),
+            [
+                "credentials subject",
+                "exec subject",
+                "recycle subjects",
+                "show subject",
+                "verify subjects",
+                "wait subject"
+            ]
+        );
         assert_eq!(
             of("ServiceAccount"),
             ["associate subject", "migrate plan subjects", "role create service_account", "role trust service_account"]

@@ -125,6 +125,7 @@ pub const PORTS: &[Port] = &[
     ("EksAuth::as_pod", &[Iam("eks-auth:AssumeRoleForPodIdentity", On::Cluster)]),
     // With the pod's credentials, not the caller's.
     ("AsPod::session", &[]),
+    ("AsPod::credentials", &[]),
     ("AsPod::caller", &[]),
     ("AsPod::table", &[]),
     ("AsPod::query", &[]),

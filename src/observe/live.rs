@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::forbidden;
+use super::{forbidden, session};
 use crate::{
     failure::{Failure, Result},
     model::{
@@ -22,9 +22,7 @@ pub async fn walk(auth: &dyn EksAuth, kube: &dyn Kubernetes, cluster: &Cluster, 
         return Live::unasked(why);
     }
     let mut live = Live::default();
-    let running = it.live_pods().into_iter().filter(|pod| pod.phase == "Running");
-    // One that has trouble is as good as any: the credentials are the service account's.
-    let Some(pod) = running.max_by_key(|pod| pod.ready) else { return live };
+    let Some(pod) = session::chosen(it.live_pods()) else { return live };
     live.pod = Some(pod.full_name());
     let token = kube.pod_token(&it.subject, (&pod.name, &pod.uid), PRINCIPAL).await;
     let token: SecretString = match told(token, "create serviceaccounts/token") {

@@ -78,6 +78,9 @@ pub fn name(code: Code) -> &'static str {
         Code::HungUp => "hung-up",
         Code::Interrupted => "interrupted",
         Code::Terminated => "terminated",
+        Code::NotExecutable => "not-executable",
+        Code::NotFound => "not-found",
+        Code::OfCommand(_) => "command",
     }
 }
 

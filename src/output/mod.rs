@@ -62,6 +62,8 @@ struct Inner {
     input: Mutex<Box<dyn BufRead + Send>>,
     out_closed: AtomicBool,
     out_failed: AtomicBool,
+    /// Another program has the terminal.
+    handed_over: AtomicBool,
     /// What was done and not printed, as `--quiet` asks.
     unsaid: Mutex<Vec<String>>,
     bars: OnceLock<MultiProgress>,
@@ -105,6 +107,7 @@ impl Term {
             input: Mutex::new(Box::new(BufReader::new(io::stdin()))),
             out_closed: AtomicBool::new(false),
             out_failed: AtomicBool::new(false),
+            handed_over: AtomicBool::new(false),
             unsaid: Mutex::default(),
             bars: OnceLock::new(),
             waiting: Mutex::default(),
@@ -248,6 +251,17 @@ impl Term {
     /// Writes a line of data. It stays one, whatever a name in it holds.
     pub fn emit_line(&self, line: impl fmt::Display) -> Result<()> {
         self.emit(&format!("{}\n", line.to_string().trim_end_matches('\n').replace('\n', "\\n")))
+    }
+
+    /// Writes credentials for another program: the only secrets that are printed. Nothing in them is foreign, nor masked.
+    pub fn emit_credentials(&self, document: &impl Serialize) -> Result<()> {
+        self.put(&json::pretty(document)?)
+    }
+
+    /// Leaves the terminal to another program: nothing moves on it any more, and no wait is told.
+    pub fn hand_over(&self) {
+        self.waits_for(None);
+        self.0.handed_over.store(true, Ordering::Relaxed);
     }
 
     /// Writes JSON.

@@ -1,6 +1,6 @@
 //! Says which service podid waits for: a spinner at a terminal, below what else goes on, and a line now and then elsewhere.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use indicatif::ProgressBar;
 
@@ -34,7 +34,9 @@ impl Term {
     /// The call that has been waiting longest, if any: how long it has, and for whom.
     pub fn waits_for(&self, call: Option<(Duration, String)>) {
         let mut waiting = lock(&self.0.waiting);
-        let call = call.filter(|(waited, _)| !self.is_quiet() && *waited >= WONDERING);
+        let call = call.filter(|(waited, _)| {
+            !self.is_quiet() && !self.0.handed_over.load(Ordering::Relaxed) && *waited >= WONDERING
+        });
         if !self.draws_bars() {
             match call {
                 Some((waited, place)) if waiting.due(waited) => {

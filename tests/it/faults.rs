@@ -13,7 +13,7 @@ use podid_sandbox::faults::{Action, Fault};
 use crate::{
     generated::{holds, root},
     iam_policy::proof::lines::{Line, lines},
-    support::{Env, Run, SOON, at_once},
+    support::{Env, Run, SOON, at_once, flagged},
 };
 
 /// Runs at once; most of their time they wait.
@@ -164,7 +164,7 @@ fn attempt(healthy: &Healthy, (service, operation): &Operation, way: Way) -> Cel
     let time = healthy.took.as_secs() * 2 + if way == Slow { 3 } else { 20 };
     let words = line.words.split(" --timeout").next().unwrap();
     let start = Instant::now();
-    let run = env.podid(&format!("{words} --timeout {time}s"));
+    let run = env.podid(&flagged(words, &format!("--timeout {time}s")));
     let took = start.elapsed();
     let said = format!("{}{}", run.stdout, run.stderr);
     let mut wrong = Vec::new();

@@ -387,7 +387,8 @@ fn the_page_names_every_permission() {
         let _ = env.podid(line);
     }
     let permissions = fs::read_to_string(root().join("docs/permissions.md")).unwrap();
-    let words: BTreeSet<&str> = permissions.split(|c: char| !(c.is_ascii_alphanumeric() || "/:".contains(c))).collect();
+    let words: BTreeSet<&str> =
+        permissions.split(|c: char| !(c.is_ascii_alphanumeric() || "/:-".contains(c))).collect();
     // What every command may need, by its own word.
     for line in ["iam-policy -o name", "iam-policy --rbac -o name"] {
         for needed in env.podid(line).ok().stdout.lines() {

@@ -188,7 +188,23 @@ fn a_command_that_does_not_exist_is_found() {
 fn other_programs_are_called_as_they_can_be() {
     let known: &[(&str, &[&str])] = &[
         ("aws", &["accessanalyzer", "configure", "dynamodb", "eks", "iam", "kms", "service-quotas", "sso", "sts"]),
-        ("kubectl", &["-n", "argo", "auth", "config", "create", "delete", "get", "oidc-login", "rollout", "set"]),
+        (
+            "kubectl",
+            &[
+                "-n",
+                "argo",
+                "auth",
+                "config",
+                "create",
+                "delete",
+                "describe",
+                "get",
+                "oidc-login",
+                "rollout",
+                "scale",
+                "set",
+            ],
+        ),
         ("helm", &["list"]),
     ];
     let mut seen = 0;

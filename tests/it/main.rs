@@ -10,6 +10,7 @@ mod calls;
 mod completion;
 mod connect;
 mod disassociate;
+mod exec;
 mod explain;
 mod faults;
 mod file;

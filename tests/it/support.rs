@@ -206,6 +206,14 @@ pub(crate) fn forbidding(what: &[&str]) -> (&'static str, Value) {
     ("/callers/0/rbac_denies", json!(what))
 }
 
+/// The line with more flags. Those of a command that runs another one stand before that.
+pub(crate) fn flagged(line: &str, flags: &str) -> String {
+    match line.split_once(" -- ") {
+        Some((own, command)) => format!("{own} {flags} -- {command}"),
+        None => format!("{line} {flags}"),
+    }
+}
+
 /// Does each of these, so many at once; the results are in their order. One such row at a time: tests beside it have to find a
 /// machine that answers in time.
 pub(crate) fn at_once<T: Sync, R: Send>(most: usize, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {

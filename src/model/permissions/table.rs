@@ -17,6 +17,9 @@ const SUBJECT: &[&str] = &[
 /// To find the service account of a pod or workload that is named.
 const OBJECTS: &[&str] =
     &["Kubernetes::all_pods", "Kubernetes::all_workloads", "Kubernetes::rollouts", "Kubernetes::cron_jobs"];
+/// A session as a pod gets it.
+const LENT: &[&[&str]] =
+    &[&["Eks::cluster", "EksAuth::as_pod", "Kubernetes::pods", "Kubernetes::pod_token", "AsPod::credentials"], OBJECTS];
 const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Kubernetes::reach", "Kubernetes::agents", "Kubernetes::nodes"];
 const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
 const RESTART: &[&str] = &[
@@ -108,6 +111,8 @@ pub const COMMANDS: &[Row] = &[
         "policy detach",
         &[READ_ROLE, &["Eks::cluster", "Iam::put_inline_policy", "Iam::detach_policy", "Iam::delete_inline_policy"]],
     ),
+    ("exec", LENT),
+    ("credentials", LENT),
     ("agent install", &[AGENT, INSTALL]),
     ("agent status", &[AGENT, &["Kubernetes::log"]]),
     (

@@ -396,6 +396,10 @@ pub(super) const ENVIRONMENT: Rows = &[
     ("KUBECONFIG", "Files whose current context selects the cluster if nothing else does and it is an EKS cluster."),
     ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "Proxies for AWS and Kubernetes, in upper or lower case."),
     ("SSL_CERT_FILE, SSL_CERT_DIR", "Certificates to trust instead of the system's."),
+    (
+        "PODID_EXEC",
+        "Set by podid-exec(1) for its command, to the service account. podid-exec(1) and podid-credentials(1) refuse to run if it is set.",
+    ),
     ("PODID_COMPLETE_TIMEOUT", "Time limit of completion in a shell [default: 800ms]."),
     (
         "XDG_CACHE_HOME",

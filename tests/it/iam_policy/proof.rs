@@ -300,6 +300,8 @@ proved! {
     policy_dynamodb: "policy dynamodb",
     policy_attach: "policy attach",
     policy_detach: "policy detach",
+    exec: "exec",
+    credentials: "credentials",
     agent_install: "agent install",
     agent_status: "agent status",
     agent_upgrade: "agent upgrade",

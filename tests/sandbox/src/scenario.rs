@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, io};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use self::defaults::{active, aws, day, hour, platform, slash, trust_policy_quota, yes};
+use self::defaults::{active, aws, day, hour, platform, six_hours, slash, trust_policy_quota, yes};
 
 /// Built-in scenario files: name and text.
 const FILES: &[(&str, &str)] = &[
@@ -72,6 +72,9 @@ pub struct Scenario {
     /// Characters that IAM takes in a trust policy: the account's quota, which can be raised to 4096.
     #[serde(default = "trust_policy_quota")]
     pub trust_policy_quota: usize,
+    /// Seconds that the credentials from EKS Auth last.
+    #[serde(default = "six_hours")]
+    pub session_s: i64,
     /// How long things take.
     #[serde(default)]
     pub delays: Delays,

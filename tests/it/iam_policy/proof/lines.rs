@@ -219,6 +219,22 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
                 format!("policy detach {made_role} --policy-file podid-dynamodb.json --yes"),
             ),
         ],
+        "exec" => vec![
+            line("carts-verified", &[], "exec carts/carts -- true"),
+            line("carts-verified", &[], "exec deployment/carts -n carts -- true"),
+            line("carts-associated", &instead("StatefulSet", QUERY), "exec statefulset/db -n carts -- true"),
+            line("carts-associated", &instead("DaemonSet", QUERY), "exec daemonset/db -n carts -- true"),
+            line("carts-associated", &instead("Rollout", QUERY), "exec rollout/db -n carts -- true"),
+            fails(2, line("carts-associated", &nightly(), "exec cronjob/nightly -n carts -- true")),
+        ],
+        "credentials" => vec![
+            line("carts-verified", &[], "credentials carts/carts"),
+            line("carts-verified", &[], "credentials deployment/carts -n carts"),
+            line("carts-associated", &instead("StatefulSet", QUERY), "credentials statefulset/db -n carts"),
+            line("carts-associated", &instead("DaemonSet", QUERY), "credentials daemonset/db -n carts"),
+            line("carts-associated", &instead("Rollout", QUERY), "credentials rollout/db -n carts"),
+            fails(2, line("carts-associated", &nightly(), "credentials cronjob/nightly -n carts")),
+        ],
         "agent install" => vec![line("carts-before", &[], "agent install")],
         "agent status" => vec![
             line("carts-agent", &[], "agent status"),

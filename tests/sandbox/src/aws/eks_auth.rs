@@ -47,7 +47,7 @@ pub(super) fn answer(state: &mut State, ctx: &Ctx<'_>) -> Answer {
     let token = ctx.call.text("token").unwrap_or_default();
     let claims = verified(state, ctx.scenario, cluster, token, ctx.now)?;
     let (session, association) = assume(&mut state.aws, cluster, &claims, ctx.now)?;
-    let key = state.aws.hand_out(&session, ctx.now);
+    let key = state.aws.hand_out(&session, ctx.now, ctx.scenario.session_s);
     let access_key_id = state.aws.keys.iter().find(|(_, k)| k.token == key.token).map(|(id, _)| id.clone());
     let name = session.arn.rsplit('/').next().unwrap_or_default();
     let role_id = state.aws.role_by_arn(&session.role).map_or("AROAEXAMPLE", |role| role.id.as_str());
@@ -257,12 +257,12 @@ impl Aws {
         }
     }
 
-    /// Credentials of a session, good for six hours of the world's time.
-    fn hand_out(&mut self, session: &Session, now: Timestamp) -> Key {
+    /// Credentials of a session, good for so many seconds of the world's time.
+    fn hand_out(&mut self, session: &Session, now: Timestamp, seconds: i64) -> Key {
         let id = format!("ASIA{}", self.mint(UPPER, 16));
         let secret = format!("{}{}", self.mint(LOWER, 20), self.mint(LOWER, 20));
         let token = format!("IQoJb3JpZ2luX2Vj{}{}", self.mint(LOWER, 32), self.mint(UPPER, 32));
-        let key = Key { secret, token, session: session.clone(), expires: now + SignedDuration::from_hours(6) };
+        let key = Key { secret, token, session: session.clone(), expires: now + SignedDuration::from_secs(seconds) };
         self.keys.insert(id, key.clone());
         key
     }

@@ -31,3 +31,7 @@ pub(super) fn day() -> i64 {
 pub(super) fn hour() -> i64 {
     3600
 }
+
+pub(super) fn six_hours() -> i64 {
+    6 * hour()
+}
