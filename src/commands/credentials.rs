@@ -12,7 +12,7 @@ use crate::{
     local::{process, supply::time},
 };
 
-/// Print the AWS credentials of a service account for `credential_process`
+/// Print a service account's AWS credentials for a local profile
 ///
 /// For the `credential_process` setting of a profile in ~/.aws/config: SDKs and the AWS CLI run the command, and run it
 /// again before the credentials expire. Requests a token for a running pod of the service account, and exchanges it for

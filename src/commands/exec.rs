@@ -19,7 +19,7 @@ use crate::{
     output::prompt,
 };
 
-/// Run a local command with the AWS credentials of a service account
+/// Run a local command with a service account's AWS credentials
 ///
 /// Requests a token for a running pod of the service account, exchanges it for AWS credentials as that pod's agent does,
 /// and runs the command with them. The AWS SDK or CLI in the command gets them from an endpoint on 127.0.0.1 that podid

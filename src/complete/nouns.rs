@@ -68,11 +68,14 @@ impl ValueKind {
             ("NAMESPACE/SERVICE_ACCOUNT", "associate" | "role create" | "role trust" | "migrate plan") => {
                 Self::ServiceAccount
             }
-            ("NAMESPACE/SERVICE_ACCOUNT", "show" | "verify" | "wait" | "recycle") => Self::Subject,
-            ("NAMESPACE/SERVICE_ACCOUNT", _) => Self::Association,
-            ("NAMESPACE", "list" | "verify" | "show" | "wait" | "recycle" | "disassociate" | "export") => {
-                Self::AssociatedNamespace
+            ("NAMESPACE/SERVICE_ACCOUNT", "credentials" | "exec" | "show" | "verify" | "wait" | "recycle") => {
+                Self::Subject
             }
+            ("NAMESPACE/SERVICE_ACCOUNT", _) => Self::Association,
+            (
+                "NAMESPACE",
+                "credentials" | "exec" | "list" | "verify" | "show" | "wait" | "recycle" | "disassociate" | "export",
+            ) => Self::AssociatedNamespace,
             ("NAMESPACE", _) => Self::Namespace,
             ("ROLE" | "NAME|ARN", _) => Self::Role,
             ("ADD_ON" | "NAME[=ARGUMENT]", _) => Self::AddOn,
@@ -298,7 +301,9 @@ mod tests {
         assert_eq!(
             of("AssociatedNamespace"),
             [
+                "credentials namespace",
                 "disassociate namespace",
+                "exec namespace",
                 "export namespace",
                 "list namespace",
                 "recycle namespace",

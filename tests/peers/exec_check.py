@@ -36,7 +36,7 @@ acts("the AWS CLI", start(AWS, "sts", "get-caller-identity", "--query", "Arn", "
 acts("the AWS CLI with static credentials", start(AWS, "sts", "get-caller-identity", "--query", "Arn", "--output", "text", flags=["--env"]))
 table = json.loads(start(AWS, "dynamodb", "describe-table", "--table-name", TABLE, "--output", "json"))
 check("what the role allows", table["Table"]["TableName"] == TABLE, table)
-said = podid.run(f"exec carts/carts -q -- {AWS} iam list-roles", 254)
+said = podid.run(f"exec carts/carts -q -- {AWS} iam list-roles", 255)
 check("and no more", "AccessDenied" in said and SESSION in said, said)
 
 # From its own sources, which would go before the endpoint, nothing is taken.
