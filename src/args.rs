@@ -20,10 +20,14 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Name or ARN of the EKS cluster [default: from the kube context, if it is an EKS cluster]
-    #[arg(long, short, global = true, env = "PODID_CLUSTER", value_name = "CLUSTER", hide_env_values = true, action = ArgAction::Append)]
+    /// EKS cluster, by name or ARN [env: PODID_CLUSTER]
+    ///
+    /// Without it, the cluster of the kube context, if that is an EKS cluster.
+    #[arg(long, short, global = true, env = "PODID_CLUSTER", value_name = "CLUSTER", hide_env = true, action = ArgAction::Append)]
     pub cluster: Vec<String>,
-    /// AWS region [default: from the kube context, else from the AWS configuration]
+    /// AWS region
+    ///
+    /// Without it, the region of the kube context, else of the AWS configuration.
     #[arg(long, global = true, value_name = "REGION")]
     pub region: Option<String>,
     /// AWS profile
@@ -32,7 +36,7 @@ pub struct Global {
     /// Connect to Kubernetes with this kubeconfig, instead of the cluster's endpoint and an EKS token
     #[arg(long, global = true, hide_short_help = true, value_name = "FILE")]
     pub kubeconfig: Option<PathBuf>,
-    /// Connect to Kubernetes with this kubeconfig context; also selects the cluster
+    /// Kubeconfig context; also selects the cluster
     #[arg(long, global = true, value_name = "CONTEXT")]
     pub context: Option<String>,
     /// Connect to Kubernetes as the service account of the pod that podid runs in

@@ -83,6 +83,7 @@ pub enum Command {
     Apply(file::apply::Apply),
     Diff(file::diff::Diff),
     Export(file::export::Export),
+    Import(file::import::Import),
     Schema(file::schema::Schema),
     Wait(wait::Wait),
     Migrate(migrate::Migrate),
@@ -99,7 +100,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         &["associate", "disassociate", "list", "show", "recycle", "role", "policy", "exec", "credentials"],
     ),
     ("Diagnose", &["verify", "explain", "wait"]),
-    ("Manifests", &["apply", "diff", "export", "schema"]),
+    ("Manifests", &["apply", "diff", "export", "import", "schema"]),
     ("Setup", &["agent", "migrate", "iam-policy", "completions", "version", "help"]),
 ];
 
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn the_short_help_fits_a_screen() {
         let help = command().term_width(80).render_help().to_string();
-        assert!(help.lines().count() <= 52, "{help}");
+        assert!(help.lines().count() <= 55, "{help}");
         assert!(help.lines().all(|line| line.len() <= 80), "{help}");
     }
 }

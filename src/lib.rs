@@ -176,6 +176,7 @@ fn drive(
                 Command::Explain(command) => command.run(&ctx).await,
                 Command::Apply(command) => Box::pin(command.run(&ctx)).await,
                 Command::Diff(command) => Box::pin(command.run(&ctx)).await,
+                Command::Import(command) => Box::pin(command.run(&ctx)).await,
                 Command::Export(command) => Box::pin(command.run(&ctx)).await,
                 Command::Schema(command) => command.run(&ctx),
                 Command::Wait(command) => Box::pin(command.run(&ctx)).await,

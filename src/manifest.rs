@@ -2,7 +2,11 @@
 //! `model::manifest`'s; writing it is output like any other.
 
 mod decode;
+mod import;
 mod read;
 mod yaml;
 
-pub use self::read::{Read, read};
+pub use self::{
+    import::import,
+    read::{Read, read},
+};

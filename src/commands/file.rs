@@ -4,6 +4,7 @@
 pub mod apply;
 pub mod diff;
 pub mod export;
+pub mod import;
 mod left;
 pub mod schema;
 mod view;

@@ -185,7 +185,7 @@ mod tests {
     fn every_command_has_its_row() {
         let mut there = BTreeSet::new();
         leaves(&Cli::command(), "", &mut there);
-        for offline in ["completions", "iam-policy", "policy lint", "policy show", "schema", "version"] {
+        for offline in ["completions", "iam-policy", "import", "policy lint", "policy show", "schema", "version"] {
             assert!(there.remove(offline));
         }
         let rows: BTreeSet<String> = COMMANDS.iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Bytes of one file: ten times what 5,000 associations take.
-const LARGEST: u64 = 16_000_000;
+pub(super) const LARGEST: u64 = 16_000_000;
 
 /// Bytes of all files together.
 const LARGEST_TOGETHER: usize = 64_000_000;
@@ -175,7 +175,7 @@ fn file(path: &Path, among_others: bool) -> Result<Text> {
     Ok(Text { source, folder, whole: text, among_others })
 }
 
-fn unread(source: &str, why: &Unread) -> Failure {
+pub(super) fn unread(source: &str, why: &Unread) -> Failure {
     match why {
         Unread::TooLarge(most) => Failure::usage(format!("{source}: larger than {} MB", most / 1_000_000))
             .hint("split it into several files in one folder"),
@@ -210,7 +210,7 @@ fn all(problems: &[Problem], texts: &[Text]) -> Failure {
 }
 
 /// The line with a mark under the column. Long lines are cut around it.
-fn snippet(text: &str, at: Position) -> String {
+pub(super) fn snippet(text: &str, at: Position) -> String {
     const WIDTH: usize = 76;
     let Some(line) = text.lines().nth(at.line.saturating_sub(1)) else { return String::new() };
     let characters: Vec<char> = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();

@@ -123,6 +123,8 @@ struct Builder {
     /// Copies of anchored nodes, which aliases are made from.
     kept: Size,
     done: Option<Node>,
+    /// Tags of CloudFormation are read as its long forms; any other tag is refused.
+    functions: bool,
 }
 
 /// What nodes take.
@@ -134,6 +136,8 @@ struct Size {
 
 struct Open {
     at: Position,
+    /// The function of CloudFormation that it is the argument of.
+    function: Option<String>,
     anchor: usize,
     before: Size,
     mapping: bool,
@@ -146,12 +150,25 @@ struct Open {
 /// # Errors
 /// The first thing that is not YAML, or goes past the limits.
 pub(super) fn documents(text: &str) -> Result<Vec<Node>, YamlError> {
+    read(text, false)
+}
+
+/// The same for files that may be CloudFormation's: `!Ref X` is read as `Ref: X`, `!GetAtt A.Arn` as `Fn::GetAtt: A.Arn`.
+///
+/// # Errors
+/// As [`documents`].
+pub(super) fn documents_with_functions(text: &str) -> Result<Vec<Node>, YamlError> {
+    read(text, true)
+}
+
+fn read(text: &str, functions: bool) -> Result<Vec<Node>, YamlError> {
     let mut builder = Builder {
         anchors: HashMap::new(),
         stack: Vec::new(),
         size: Size::default(),
         kept: Size::default(),
         done: None,
+        functions,
     };
     let mut found = Vec::new();
     for next in Parser::new_from_str(text) {
@@ -192,19 +209,30 @@ impl Builder {
     fn take(&mut self, event: Event<'_>, at: Position) -> Result<(), YamlError> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let told = tagged(tag.as_deref(), &["str", "null", "bool", "int", "float"], at)?;
+                let function = self.function(tag.as_deref());
+                let told = match function {
+                    Some(_) => None,
+                    None => tagged(tag.as_deref(), &["str", "null", "bool", "int", "float"], at)?,
+                };
                 let plain = style == ScalarStyle::Plain && told != Some("str");
                 let size = Size { nodes: 1, bytes: text.len() };
                 self.size.add(size, at)?;
-                self.put(Node { at, what: NodeKind::Scalar { text: text.into_owned(), plain } }, anchor, size)?;
+                let node = Node { at, what: NodeKind::Scalar { text: text.into_owned(), plain } };
+                self.put(called(function, node), anchor, size)?;
             }
             Event::SequenceStart(_, anchor, tag) => {
-                tagged(tag.as_deref(), &["seq"], at)?;
-                self.open(at, anchor, false)?;
+                let function = self.function(tag.as_deref());
+                if function.is_none() {
+                    tagged(tag.as_deref(), &["seq"], at)?;
+                }
+                self.open(at, anchor, false, function)?;
             }
             Event::MappingStart(_, anchor, tag) => {
-                tagged(tag.as_deref(), &["map"], at)?;
-                self.open(at, anchor, true)?;
+                let function = self.function(tag.as_deref());
+                if function.is_none() {
+                    tagged(tag.as_deref(), &["map"], at)?;
+                }
+                self.open(at, anchor, true, function)?;
             }
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(open) = self.stack.pop() else { return Ok(()) };
@@ -220,7 +248,7 @@ impl Builder {
                 };
                 let size =
                     Size { nodes: self.size.nodes - open.before.nodes, bytes: self.size.bytes - open.before.bytes };
-                self.put(Node { at: open.at, what }, open.anchor, size)?;
+                self.put(called(open.function, Node { at: open.at, what }), open.anchor, size)?;
             }
             Event::Alias(id) => {
                 let Some((node, size)) = self.anchors.get(&id) else {
@@ -237,13 +265,20 @@ impl Builder {
         Ok(())
     }
 
-    fn open(&mut self, at: Position, anchor: usize, mapping: bool) -> Result<(), YamlError> {
+    /// The function that a tag of CloudFormation stands for.
+    fn function(&self, tag: Option<&Tag>) -> Option<String> {
+        let name = tag.filter(|_| self.functions)?.original().strip_prefix('!')?.to_owned();
+        let short = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric());
+        short.then(|| if matches!(name.as_str(), "Ref" | "Condition") { name } else { format!("Fn::{name}") })
+    }
+
+    fn open(&mut self, at: Position, anchor: usize, mapping: bool, function: Option<String>) -> Result<(), YamlError> {
         let before = self.size;
         self.size.add(Size { nodes: 1, bytes: 0 }, at)?;
         if self.stack.len() >= DEEPEST {
             return Err(YamlError { at, why: format!("nested more than {DEEPEST} deep") });
         }
-        self.stack.push(Open { at, anchor, before, mapping, nodes: Vec::new() });
+        self.stack.push(Open { at, function, anchor, before, mapping, nodes: Vec::new() });
         Ok(())
     }
 
@@ -258,6 +293,14 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// A node as the argument of a function.
+fn called(function: Option<String>, node: Node) -> Node {
+    let Some(function) = function else { return node };
+    let at = node.at;
+    let key = Node { at, what: NodeKind::Scalar { text: function, plain: false } };
+    Node { at, what: NodeKind::Mapping(vec![(key, node)]) }
 }
 
 /// The core schema's tag of a node; any other is refused.

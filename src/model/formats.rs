@@ -11,7 +11,7 @@ mod eksctl;
 mod hcl;
 mod terraform;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 

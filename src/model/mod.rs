@@ -17,6 +17,7 @@ pub mod formats;
 pub mod glob;
 pub mod grant;
 pub mod have;
+pub mod import;
 pub mod irsa;
 pub mod json;
 pub mod live;

@@ -2,6 +2,7 @@
 
 mod bad;
 mod drift;
+mod import;
 mod prune;
 mod rounds;
 

@@ -36,7 +36,7 @@ fn association(subject: &str, role_arn: &str, policy: Option<&str>) -> (ServiceA
 }
 
 /// A role of podid's with a policy of each kind, a role of somebody else's, and names that come to the same identifier.
-fn have(cluster: &Cluster) -> ClusterState {
+pub(in crate::model) fn have(cluster: &Cluster) -> ClusterState {
     let mut role = fixtures::role("carts", Document::of(json!([])));
     role.arn = Arn::iam("aws", "111122223333", "role", "/podid/", "carts");
     role.path = "/podid/".into();

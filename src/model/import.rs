@@ -1,0 +1,255 @@
+//! Files of other tools, read as a manifest: eksctl's ClusterConfig, Terraform's state and plan, CloudFormation templates, and
+//! the custom resources of ACK and Crossplane.
+//!
+//! A role whose ARN the file tells is referenced by it: it stays the other tool's. A role that the file only describes is written
+//! with its policies. What a manifest cannot carry is listed.
+
+mod cloudformation;
+mod eksctl;
+mod objects;
+mod terraform;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{
+    document::Document,
+    manifest::{Agent, Association, Inline, Manifest, Policies, Role, Source, Tags},
+    want::Field,
+};
+
+/// What a file came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Imported {
+    /// What kind of file it is.
+    pub from: &'static str,
+    /// The manifest.
+    pub manifest: Manifest,
+    /// What it does not carry, one line each, with its place in the file.
+    pub left: Vec<String>,
+}
+
+/// What is wrong in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// In which document, from 0.
+    pub document: usize,
+    /// Keys and positions that lead to it.
+    pub path: Vec<String>,
+    /// What.
+    pub message: String,
+}
+
+/// The manifest of a file, given by its documents; `None` where it is of no tool that is known. With `cluster` only what belongs
+/// to that one.
+///
+/// # Errors
+/// What is missing or of another type, and associations of several clusters.
+pub fn import(documents: &[Value], cluster: Option<&str>) -> Option<Result<Imported, Problem>> {
+    let first = documents.first()?;
+    let is = |key: &str, value: &str| first.get(key).and_then(Value::as_str) == Some(value);
+    let (from, draft) = if is("kind", "ClusterConfig") {
+        ("eksctl ClusterConfig", eksctl::read(&At::document(0, first)))
+    } else if terraform::is_one(first) {
+        ("Terraform file", terraform::read(&At::document(0, first)))
+    } else if cloudformation::is_one(first) {
+        ("CloudFormation template", cloudformation::read(&At::document(0, first)))
+    } else if documents.iter().any(objects::is_one) {
+        ("file of custom resources", objects::read(documents))
+    } else {
+        return None;
+    };
+    Some(draft.and_then(|draft| draft.finish(from, cluster)))
+}
+
+/// A value, and where it stands.
+#[derive(Clone)]
+struct At<'a> {
+    document: usize,
+    path: Vec<String>,
+    value: &'a Value,
+}
+
+impl<'a> At<'a> {
+    fn document(document: usize, value: &'a Value) -> Self {
+        Self { document, path: Vec::new(), value }
+    }
+
+    /// What a key has; `None` where it is not there, or null.
+    fn get(&self, key: &str) -> Option<Self> {
+        let value = self.value.get(key).filter(|value| !value.is_null())?;
+        Some(self.step(key.to_owned(), value))
+    }
+
+    fn step(&self, name: String, value: &'a Value) -> Self {
+        let mut path = self.path.clone();
+        path.push(name);
+        Self { document: self.document, path, value }
+    }
+
+    /// What a path of keys has.
+    fn at(&self, keys: &[&str]) -> Option<Self> {
+        keys.iter().try_fold(self.clone(), |at, key| at.get(key))
+    }
+
+    /// The items of a list; nothing where it is none.
+    fn items(&self, key: &str) -> Vec<Self> {
+        let Some(list) = self.get(key) else { return Vec::new() };
+        let items = list.value.as_array().into_iter().flatten().enumerate();
+        items.map(|(at, value)| list.step(format!("[{at}]"), value)).collect()
+    }
+
+    /// The fields of a mapping.
+    fn fields(&self) -> Vec<(&'a str, Self)> {
+        let fields = self.value.as_object().into_iter().flatten();
+        fields.map(|(key, value)| (key.as_str(), self.step(key.clone(), value))).collect()
+    }
+
+    fn text(&self, key: &str) -> Option<&'a str> {
+        self.value.get(key)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    fn flag(&self, key: &str) -> bool {
+        self.value.get(key).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    fn texts(&self, key: &str) -> Vec<String> {
+        self.items(key).iter().filter_map(|item| item.value.as_str().map(str::to_owned)).collect()
+    }
+
+    /// Keys with texts.
+    fn map(&self, key: &str) -> BTreeMap<String, String> {
+        let fields = self.get(key).map(|at| at.fields()).unwrap_or_default();
+        fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value.value.as_str()?.to_owned()))).collect()
+    }
+
+    fn need(&self, key: &str) -> Result<&'a str, Problem> {
+        self.text(key).ok_or_else(|| self.wrong(format!("key `{key}` is missing, or is not a text")))
+    }
+
+    /// A policy, as an object or as JSON text.
+    fn policy(&self, key: &str) -> Result<Option<Document>, Problem> {
+        let Some(at) = self.get(key) else { return Ok(None) };
+        match at.value {
+            Value::Object(_) => Ok(Some(Document(at.value.clone()))),
+            Value::String(text) if text.is_empty() => Ok(None),
+            Value::String(text) => match serde_json::from_str(text) {
+                Ok(document @ Value::Object(_)) => Ok(Some(Document(document))),
+                _ => Err(at.wrong("this is not a policy in JSON")),
+            },
+            _ => Err(at.wrong("this is not a policy document")),
+        }
+    }
+
+    fn wrong(&self, message: impl Into<String>) -> Problem {
+        Problem { document: self.document, path: self.path.clone(), message: message.into() }
+    }
+
+    /// The path as people write it: `iam.serviceAccounts[0]`.
+    fn place(&self) -> String {
+        place(&self.path)
+    }
+}
+
+/// A path as people write it.
+pub fn place(path: &[String]) -> String {
+    path.join(".").replace(".[", "[")
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Draft {
+    /// Of the whole file, where it tells.
+    cluster: Option<String>,
+    region: Option<String>,
+    agent: Option<Agent>,
+    roles: Vec<Role>,
+    /// With the cluster of each, where it is told.
+    associations: Vec<(Option<String>, Association)>,
+    left: Vec<String>,
+}
+
+impl Draft {
+    fn leave(&mut self, at: &At<'_>, what: impl AsRef<str>) {
+        let place = at.place();
+        let place = if place.is_empty() { String::new() } else { format!("{place}: ") };
+        self.left.push(format!("{place}{}", what.as_ref()));
+    }
+
+    /// Writes a role once.
+    fn describe(&mut self, role: Role) {
+        if !self.roles.iter().any(|other| other.name == role.name) {
+            self.roles.push(role);
+        }
+    }
+
+    fn finish(self, from: &'static str, wanted: Option<&str>) -> Result<Imported, Problem> {
+        let clusters: BTreeSet<&str> = self.associations.iter().filter_map(|(cluster, _)| cluster.as_deref()).collect();
+        let cluster = match (wanted, clusters.len()) {
+            (Some(wanted), _) => Some(wanted.to_owned()),
+            (None, 2..) => {
+                let names: Vec<&str> = clusters.into_iter().collect();
+                let message =
+                    format!("associations of several clusters: {}; name one with `--cluster`", names.join(", "));
+                return Err(Problem { document: 0, path: Vec::new(), message });
+            }
+            (None, _) => clusters.into_iter().next().map(str::to_owned).or(self.cluster),
+        };
+        let of_cluster = |named: &Option<String>| named.is_none() || *named == cluster;
+        let associations: Vec<Association> =
+            self.associations.into_iter().filter(|(named, _)| of_cluster(named)).map(|(_, it)| it).collect();
+        let used = |role: &Role| associations.iter().any(|association| association.role == role.name);
+        let manifest = Manifest {
+            cluster,
+            region: self.region,
+            agent: self.agent,
+            roles: self.roles.into_iter().filter(used).collect(),
+            associations,
+            ..Manifest::default()
+        };
+        Ok(Imported { from, manifest, left: self.left })
+    }
+}
+
+/// Tags of a manifest; those of AWS cannot be set.
+fn tags(all: BTreeMap<String, String>) -> Field<Tags> {
+    let own: Tags = all.into_iter().filter(|(key, _)| settable(key)).map(|(key, value)| (key, Some(value))).collect();
+    if own.is_empty() { Field::Unmanaged } else { Field::Set(own) }
+}
+
+/// podid's own tags follow from what it creates.
+fn settable(key: &str) -> bool {
+    !key.starts_with("aws:") && !key.starts_with(super::tags::PREFIX)
+}
+
+/// Tags from a list of keys and values.
+fn tag_list(at: &At<'_>, key: &str, (name, value): (&str, &str)) -> BTreeMap<String, String> {
+    let items = at.items(key);
+    items.iter().filter_map(|item| Some((item.text(name)?.to_owned(), item.text(value)?.to_owned()))).collect()
+}
+
+fn listed<T>(list: Vec<T>) -> Field<Vec<T>> {
+    if list.is_empty() { Field::Unmanaged } else { Field::Set(list) }
+}
+
+fn permissions(managed: Vec<String>, inline: Vec<(String, Document)>) -> Policies {
+    let inline = inline.into_iter().map(|(name, document)| Inline { name, source: Source::Document(document) });
+    Policies { managed: listed(managed), inline: listed(inline.collect()), ..Policies::default() }
+}
+
+/// The agent add-on.
+fn agent(version: Option<&str>, configuration: Option<&str>, at: &At<'_>, draft: &mut Draft) -> Agent {
+    let configuration = match configuration.map(serde_json::from_str::<Value>) {
+        Some(Ok(Value::Object(fields))) if fields.is_empty() => Field::Unmanaged,
+        Some(Ok(value @ Value::Object(_))) => Field::Set(value),
+        Some(_) => {
+            draft.leave(at, "the agent's configuration is not JSON: write it into the manifest as a mapping");
+            Field::Unmanaged
+        }
+        None => Field::Unmanaged,
+    };
+    Agent { version: version.filter(|version| *version != "latest").map(str::to_owned), configuration }
+}
