@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     args::Global,
     commands::{
-        agent, associate, completions, credentials, disassociate, exec, explain, file, iam_policy, list, migrate,
-        policy, recycle, role, show, verify, version, wait,
+        access, agent, associate, completions, credentials, disassociate, exec, explain, file, iam_policy, list,
+        migrate, policy, recycle, role, show, verify, version, wait, who_can,
     },
 };
 
@@ -80,6 +80,8 @@ pub enum Command {
     Agent(agent::Agent),
     Verify(Box<verify::Verify>),
     Explain(explain::Explain),
+    WhoCan(who_can::WhoCan),
+    Access(access::Access),
     Apply(file::apply::Apply),
     Diff(file::diff::Diff),
     Export(file::export::Export),
@@ -99,7 +101,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Everyday commands",
         &["associate", "disassociate", "list", "show", "recycle", "role", "policy", "exec", "credentials"],
     ),
-    ("Diagnose", &["verify", "explain", "wait"]),
+    ("Diagnose", &["verify", "explain", "who-can", "access", "wait"]),
     ("Manifests", &["apply", "diff", "export", "import", "schema"]),
     ("Setup", &["agent", "migrate", "iam-policy", "completions", "version", "help"]),
 ];

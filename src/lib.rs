@@ -174,6 +174,8 @@ fn drive(
                 Command::Credentials(command) => Box::pin(command.run(&ctx)).await,
                 Command::Verify(command) => Box::pin(command.run(&ctx)).await,
                 Command::Explain(command) => command.run(&ctx).await,
+                Command::WhoCan(command) => command.run(&ctx).await,
+                Command::Access(command) => command.run(&ctx).await,
                 Command::Apply(command) => Box::pin(command.run(&ctx)).await,
                 Command::Diff(command) => Box::pin(command.run(&ctx)).await,
                 Command::Import(command) => Box::pin(command.run(&ctx)).await,

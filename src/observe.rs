@@ -5,6 +5,7 @@ pub mod file;
 pub mod live;
 pub mod names;
 pub mod objects;
+pub mod roles;
 pub mod session;
 pub mod users;
 pub mod verify;

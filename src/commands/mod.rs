@@ -1,5 +1,6 @@
 //! One file per subcommand: its arguments (the doc comment is the help), its examples, and its glue.
 
+pub mod access;
 pub mod account;
 pub mod agent;
 pub mod associate;
@@ -10,6 +11,7 @@ pub mod disassociate;
 pub mod exec;
 pub mod explain;
 pub mod file;
+pub mod holders;
 pub mod iam_policy;
 pub mod input;
 pub mod list;
@@ -27,3 +29,4 @@ pub mod verify;
 pub mod version;
 pub mod wait;
 pub mod way;
+pub mod who_can;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{cache::Name, line::Line, reader, typed::Typed};
 use crate::model::{
+    access::known_actions,
     add_on_policy::{ADD_ONS, AddOnPolicy},
     glob::{Glob, Pattern},
     regions,
@@ -41,6 +42,7 @@ pub(super) enum Noun {
 /// What an argument takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ValueKind {
+    Action,
     AddOn,
     Association,
     AssociatedNamespace,
@@ -78,6 +80,7 @@ impl ValueKind {
             ) => Self::AssociatedNamespace,
             ("NAMESPACE", _) => Self::Namespace,
             ("ROLE" | "NAME|ARN", _) => Self::Role,
+            ("ACTION", _) => Self::Action,
             ("ADD_ON" | "NAME[=ARGUMENT]", _) => Self::AddOn,
             ("KIND/NAME", _) => Self::Workload,
             _ => return None,
@@ -114,6 +117,7 @@ fn each(command: &mut Command, path: &str, change: &mut impl FnMut(&str, Arg) ->
 fn candidates(takes: ValueKind, typed: &Typed, current: &str, until: Instant) -> Vec<CompletionCandidate> {
     let read = |noun: Noun| reader::names(&noun, typed, until);
     let mut names = match takes {
+        ValueKind::Action => actions(current),
         ValueKind::AddOn => add_ons(),
         ValueKind::Region => regions(typed),
         ValueKind::Cluster => without(read(Noun::Clusters), typed.values("cluster")),
@@ -179,6 +183,16 @@ fn prefixed(names: Vec<Name>, before: &str, after: &str) -> Vec<Name> {
     names.into_iter().map(|name| Name { text: format!("{before}{}{after}", name.text), ..name }).collect()
 }
 
+/// The actions that are known; their services first.
+fn actions(current: &str) -> Vec<Name> {
+    let all = known_actions();
+    let named = |action: &String| current.contains(':').then(|| action.clone());
+    let service = |action: &String| action.split_once(':').map(|(service, _)| format!("{service}:"));
+    let mut texts: Vec<String> = all.iter().filter_map(|action| named(action).or_else(|| service(action))).collect();
+    texts.dedup();
+    texts.into_iter().filter_map(Name::new).collect()
+}
+
 /// Every add-on, up to its argument.
 fn add_ons() -> Vec<Name> {
     let text =
@@ -234,6 +248,7 @@ mod tests {
         "ID",
         "NAME",
         "PATH",
+        "RESOURCE",
         "SCOPE",
         "SHELL",
         "TABLE[=ACCESS]",
@@ -269,7 +284,8 @@ mod tests {
             all.sort_unstable();
             all
         };
-        assert_eq!(of("Association"), ["disassociate subjects", "export subjects", "list subjects",]);
+        assert_eq!(of("Association"), ["access subject", "disassociate subjects", "export subjects", "list subjects"]);
+        assert_eq!(of("Action"), ["who-can action"]);
         assert_eq!(
             of("Subject"),
             [

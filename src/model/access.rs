@@ -4,7 +4,10 @@ mod dynamodb;
 mod evaluate;
 mod needs;
 mod onward;
+mod question;
+mod reach;
 mod session;
+mod who;
 
 use std::collections::BTreeMap;
 
@@ -13,10 +16,13 @@ use serde::Serialize;
 pub(crate) use self::evaluate::{but_for_tags, resource_like, tags_asked};
 pub use self::{
     dynamodb::{covering, table_of, uses_key},
-    evaluate::{Verdict, predict, resources_for, session_allows, table_says},
+    evaluate::{Place, Verdict, predict, resources_for, session_allows, table_says},
     needs::{NeedError, NeedText, from_log, of_grant},
     onward::{policies_naming, web_identity_keys},
+    question::{QuestionError, QuestionText, known_actions},
+    reach::{Left, Level, Reach, Reached, level, reach},
     session::Session,
+    who::{Answer, Holder, Ruling},
 };
 use super::{document::Document, have::Observed, table::Table};
 

@@ -22,6 +22,7 @@ pub use self::{
     grammar::faults,
     granted::{exactly, granted},
     issue::{Issue, Severity},
+    known::{known_actions, unknown as unknown_action, works_on_resources},
     lint::{Checked, check_text, lint, unwrapped},
     placeholders::placeholders,
 };

@@ -32,6 +32,35 @@ pub fn wildcard(pattern: &str, text: &str) -> bool {
     pattern[p..].iter().all(|c| *c == '*')
 }
 
+/// Whether some text matches both of two patterns.
+pub fn overlap(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    // `reached[j]`: the first characters of one, and the first j of the other, stand for one text.
+    let mut reached = vec![false; other.len() + 1];
+    reached[0] = true;
+    for (j, c) in other.iter().enumerate() {
+        reached[j + 1] = reached[j] && *c == '*';
+    }
+    for a in &one {
+        let mut next = vec![false; other.len() + 1];
+        next[0] = reached[0] && *a == '*';
+        for (j, b) in other.iter().enumerate() {
+            next[j + 1] = match (a, b) {
+                ('*', _) | (_, '*') => reached[j + 1] || next[j],
+                (a, b) => reached[j] && (a == b || *a == '?' || *b == '?'),
+            };
+        }
+        reached = next;
+    }
+    reached[other.len()]
+}
+
+/// Whether a pattern matches all that another one matches, as far as that is plain to see.
+pub fn covers(wide: &str, narrow: &str) -> bool {
+    // A `?` is one character, and a `*` of the other may be several.
+    wide == narrow || wildcard(wide, narrow) && !(wide.contains('?') && narrow.contains('*'))
+}
+
 /// The first of some lines, and how many more there are: `a; b; and 4 more`.
 pub fn first_of(lines: &[String], most: usize) -> String {
     let first = lines.iter().take(most).map(String::as_str).collect::<Vec<_>>().join("; ");
@@ -121,6 +150,26 @@ pub fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_that_meet() {
+        for (one, other, meet, wider) in [
+            ("a*", "*b", true, false),
+            ("a*", "b*", false, false),
+            ("*", "", true, true),
+            ("a?c", "abc", true, true),
+            ("a?c", "a*", true, false),
+            ("a?c", "ac", false, false),
+            ("s3:*", "s3:Get*", true, true),
+            ("*Object", "Get*", true, false),
+            ("*Object", "Get*Acl", false, false),
+            ("x*y*z", "x*q*z", true, false),
+            ("x", "", false, false),
+        ] {
+            assert_eq!((overlap(one, other), overlap(other, one)), (meet, meet), "{one} {other}");
+            assert_eq!(covers(one, other), wider, "{one} {other}");
+        }
+    }
 
     #[test]
     fn wildcards_match_as_iam_says() {

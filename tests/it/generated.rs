@@ -292,6 +292,8 @@ fn man_pages_explain_every_field() {
         "agent status",
         "associate carts/carts --create-role --dynamodb eks-workshop-carts --recycle",
         "list",
+        "who-can dynamodb:Query eks-workshop-carts",
+        "access carts/carts",
         "show carts/carts",
         "recycle carts/carts",
         "disassociate carts/carts --yes",

@@ -1,6 +1,7 @@
 //! The real binary against the sandbox, and what holds for the whole tree. One binary, so that everything links once.
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod access;
 mod actions;
 mod agent;
 mod alike;

@@ -34,6 +34,8 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-old-agent", "agent upgrade --dry-run"),
     ("carts-associated", "agent uninstall --dry-run"),
     ("carts-verified", "verify carts/carts"),
+    ("carts-verified", "who-can dynamodb:Query eks-workshop-carts"),
+    ("carts-verified", "access carts/carts"),
     ("carts-associated", "apply -f examples/carts.yaml --dry-run"),
     ("carts-associated", "diff -f tests/it/file/associated.yaml"),
     ("carts-associated", "export"),
@@ -164,6 +166,8 @@ fn out_of_time() {
     agent upgrade: 5 error: timed out after 1s while reading the cluster
     agent uninstall: 5 error: timed out after 1s while reading the cluster
     verify carts/carts: 5 error: timed out after 1s while reading the cluster
+    who-can dynamodb:Query eks-workshop-carts: 5 error: timed out after 1s while reading the cluster
+    access carts/carts: 5 error: timed out after 1s while reading the cluster
     apply -f examples/carts.yaml: 5 error: timed out after 1s while reading the cluster
     diff -f tests/it/file/associated.yaml: 5 error: timed out after 1s while reading the cluster
     export: 5 error: timed out after 1s while reading the cluster

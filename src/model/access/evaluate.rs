@@ -1,6 +1,9 @@
 //! What policies say of a call, in three values, where IAM is not asked: identity policies, a boundary, a session policy, a
 //! table's own policy (IAM User Guide, policy evaluation logic). What an organization's policies say, nobody can read here.
 
+use std::fmt;
+
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{
@@ -8,6 +11,7 @@ use super::{
     session::{Call, Session},
 };
 use crate::model::{
+    arn::last,
     document::{Document, strings},
     text::wildcard,
     trust::conditions::{self, Context, Keys, Truth},
@@ -22,14 +26,49 @@ pub enum Verdict {
     Unknown(Vec<String>),
 }
 
+/// A statement of a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// The policy, by ARN or name.
+    pub policy: String,
+    /// Which statement, from 1.
+    pub statement: usize,
+    /// Its Sid.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+}
+
+/// `statement `Table` of policy carts`, `statement 2 of policy AmazonS3FullAccess`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.sid {
+            Some(sid) => write!(f, "statement `{sid}` of ")?,
+            None => write!(f, "statement {} of ", self.statement)?,
+        }
+        let policy = last(&self.policy);
+        if policy == SESSION_POLICY { f.write_str(policy) } else { write!(f, "policy {policy}") }
+    }
+}
+
+/// What stands for the name of an association's own policy.
+pub(super) const SESSION_POLICY: &str = "the session policy";
+
+/// What documents come to, and by which statements.
+pub(super) struct Weighed {
+    pub verdict: Verdict,
+    /// The statements that decide it; none where nothing allows it.
+    pub by: Vec<Place>,
+}
+
 /// What an identity policy and a boundary come to. The reasons of what cannot be known otherwise.
 ///
 /// # Errors
 /// When it depends on what podid cannot know; on what.
 pub fn predict(documents: &RoleDocuments, session: &Session, need: &Need) -> Result<Decision, Vec<String>> {
     let call = call(session, need);
-    let identity = evaluate(&documents.identity, &call, Whom::Caller);
-    let boundary = documents.boundary.as_ref().map(|one| evaluate(std::slice::from_ref(one), &call, Whom::Caller));
+    let identity = weigh(&documents.identity, &call, Whom::Caller).verdict;
+    let boundary = documents.boundary.as_ref().map(|one| weigh(std::slice::from_ref(one), &call, Whom::Caller).verdict);
     let decide = |effect, boundary, policies: &[String]| Decision {
         action: need.action.clone(),
         resource: need.resource.clone(),
@@ -54,9 +93,7 @@ pub fn predict(documents: &RoleDocuments, session: &Session, need: &Need) -> Res
 /// What a session policy, given as its text, comes to.
 pub fn session_allows(policy: &str, session: &Session, need: &Need) -> Verdict {
     match serde_json::from_str(policy) {
-        Ok(value) => {
-            evaluate(&[("the session policy".to_owned(), Document(value))], &call(session, need), Whom::Caller)
-        }
+        Ok(value) => weigh(&[(SESSION_POLICY.to_owned(), Document(value))], &call(session, need), Whom::Caller).verdict,
         Err(error) => Verdict::Unknown(vec![format!("the session policy is not JSON: {error}")]),
     }
 }
@@ -65,13 +102,14 @@ pub fn session_allows(policy: &str, session: &Session, need: &Need) -> Verdict {
 /// Another account (`foreign`) it lets hand on what it allows to it.
 pub fn table_says(policy: &Document, session: &Session, need: &Need, foreign: bool) -> Verdict {
     let whom = if foreign { Whom::Foreign } else { Whom::Own };
-    evaluate(&[("the table's policy".to_owned(), policy.clone())], &call(session, need), whom)
+    weigh(&[("the table's policy".to_owned(), policy.clone())], &call(session, need), whom).verdict
 }
 
 /// Whether identity policies would allow it if the caller's tags were other ones.
 pub(crate) fn but_for_tags(documents: &RoleDocuments, session: &Session, need: &Need) -> bool {
     let call = Call { any_tag: true, ..call(session, need) };
-    !matches!(evaluate(&documents.identity, &call, Whom::Caller), Verdict::Is(Effect::Implicit | Effect::Explicit, _))
+    let verdict = weigh(&documents.identity, &call, Whom::Caller).verdict;
+    !matches!(verdict, Verdict::Is(Effect::Implicit | Effect::Explicit, _))
 }
 
 /// What the statements that allow an action name as its resources, each with its policy.
@@ -109,12 +147,19 @@ pub(crate) fn tags_asked(documents: &RoleDocuments, action: &str) -> Vec<String>
 }
 
 fn call<'a>(session: &'a Session, need: &'a Need) -> Call<'a> {
-    Call { session, action: &need.action, resource: &need.resource, brings: &need.context, any_tag: false }
+    Call {
+        session,
+        action: &need.action,
+        resource: &need.resource,
+        brings: &need.context,
+        any_tag: false,
+        any_way: false,
+    }
 }
 
 /// Whom statements speak of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Whom {
+pub(super) enum Whom {
     /// The caller: they are the policies of its role or session.
     Caller,
     /// Whom they name, in the resource's account.
@@ -124,17 +169,19 @@ enum Whom {
 }
 
 /// Asks documents.
-fn evaluate(documents: &[(String, Document)], call: &Call<'_>, whom: Whom) -> Verdict {
+pub(super) fn weigh(documents: &[(String, Document)], call: &Call<'_>, whom: Whom) -> Weighed {
     let (mut denied, mut allowed) = (Vec::new(), Vec::new());
-    let (mut may_deny, mut may_allow) = (Vec::new(), Vec::new());
+    let (mut may_deny, mut may_allow) = (Doubt::default(), Doubt::default());
     for (name, document) in documents {
         // Before this version variables are plain text (IAM reference, Version element).
         let variables = document.0.get("Version").and_then(Value::as_str) == Some("2012-10-17");
         for (at, statement) in document.statements().into_iter().enumerate() {
             let deny = statement.get("Effect").and_then(Value::as_str) == Some("Deny");
-            let sid = statement.get("Sid").and_then(Value::as_str).filter(|sid| !sid.is_empty());
-            let who = sid.map_or_else(|| format!("statement {}", at + 1), |sid| format!("statement `{sid}`"));
-            let who = format!("{who} of {name}");
+            let place = place(name, at, statement);
+            let who = match &place.sid {
+                Some(sid) => format!("statement `{sid}` of {name}"),
+                None => format!("statement {} of {name}", at + 1),
+            };
             let spoken_of = match whom {
                 Whom::Caller => Truth::Yes,
                 Whom::Own => speaks_of(statement, call.session, deny),
@@ -142,28 +189,54 @@ fn evaluate(documents: &[(String, Document)], call: &Call<'_>, whom: Whom) -> Ve
             };
             let truth = both(spoken_of, applies(statement, call, variables, &who));
             match (deny, truth) {
-                (true, Truth::Yes) => denied.push(name.clone()),
-                (false, Truth::Yes) => allowed.push(name.clone()),
-                (true, Truth::Maybe(reasons)) => may_deny.extend(reasons),
-                (false, Truth::Maybe(reasons)) => may_allow.extend(reasons),
+                (true, Truth::Yes) => denied.push(place),
+                (false, Truth::Yes) => allowed.push(place),
+                (true, Truth::Maybe(reasons)) => may_deny.add(place, reasons),
+                (false, Truth::Maybe(reasons)) => may_allow.add(place, reasons),
                 (_, Truth::No(_)) => {}
             }
         }
     }
-    for names in [&mut denied, &mut allowed] {
+    let is = |effect, by: Vec<Place>| {
+        let mut names: Vec<String> = by.iter().map(|place| place.policy.clone()).collect();
         names.dedup();
-    }
+        Weighed { verdict: Verdict::Is(effect, names), by }
+    };
     if !denied.is_empty() {
-        Verdict::Is(Effect::Explicit, denied)
-    } else if !may_deny.is_empty() && (!allowed.is_empty() || !may_allow.is_empty() || whom != Whom::Caller) {
-        Verdict::Unknown(may_deny)
+        is(Effect::Explicit, denied)
+    } else if !may_deny.by.is_empty() && (!allowed.is_empty() || !may_allow.by.is_empty() || whom != Whom::Caller) {
+        may_deny.weighed()
     } else if !allowed.is_empty() {
-        Verdict::Is(Effect::Allowed, allowed)
-    } else if !may_allow.is_empty() {
-        Verdict::Unknown(may_allow)
+        is(Effect::Allowed, allowed)
+    } else if !may_allow.by.is_empty() {
+        may_allow.weighed()
     } else {
-        Verdict::Is(Effect::Implicit, Vec::new())
+        is(Effect::Implicit, Vec::new())
     }
+}
+
+/// Statements that may apply, and on what that depends.
+#[derive(Default)]
+struct Doubt {
+    by: Vec<Place>,
+    reasons: Vec<String>,
+}
+
+impl Doubt {
+    fn add(&mut self, place: Place, reasons: Vec<String>) {
+        self.by.push(place);
+        self.reasons.extend(reasons);
+    }
+
+    fn weighed(self) -> Weighed {
+        Weighed { verdict: Verdict::Unknown(self.reasons), by: self.by }
+    }
+}
+
+/// Where a statement stands.
+pub(super) fn place(policy: &str, at: usize, statement: &Value) -> Place {
+    let sid = statement.get("Sid").and_then(Value::as_str).filter(|sid| !sid.is_empty()).map(str::to_owned);
+    Place { policy: policy.to_owned(), statement: at + 1, sid }
 }
 
 fn both(one: Truth, other: Truth) -> Truth {
@@ -188,6 +261,24 @@ fn applies(statement: &Value, call: &Call<'_>, variables: bool, who: &str) -> Tr
         return resource;
     }
     both(resource, conditions::holds(statement.get("Condition"), call, who, variables))
+}
+
+/// The statements that allow a call, but for their conditions.
+pub(super) fn allows_but_for_conditions(documents: &[(String, Document)], call: &Call<'_>) -> Vec<Place> {
+    let mut found = Vec::new();
+    for (name, document) in documents {
+        let variables = document.0.get("Version").and_then(Value::as_str) == Some("2012-10-17");
+        for (at, statement) in document.statements().into_iter().enumerate() {
+            let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
+            if allows
+                && covers_action(statement, call.action)
+                && !matches!(covers_resource(statement, call, variables, ""), Truth::No(_))
+            {
+                found.push(place(name, at, statement));
+            }
+        }
+    }
+    found
 }
 
 /// Actions know no case (IAM reference, Action element).
@@ -228,14 +319,40 @@ fn covers(pattern: &str, call: &Call<'_>, variables: bool, who: &str) -> Truth {
     }
 }
 
-/// Compares resources part by part: a `*` does not reach over a colon, but in the last part.
+/// Compares resources part by part: a `*` does not reach over a colon, but in the last part, and where it ends its part. Parts that
+/// a pattern lacks are `*` (IAM reference, Resource element).
 pub(crate) fn resource_like(pattern: &str, resource: &str) -> bool {
     if pattern == "*" {
         return true;
     }
-    let pattern: Vec<&str> = pattern.splitn(6, ':').collect();
-    let resource: Vec<&str> = resource.splitn(6, ':').collect();
-    pattern.len() == resource.len() && pattern.iter().zip(&resource).all(|(p, r)| wildcard(p, r))
+    let parts: Vec<&str> = pattern.splitn(PARTS, ':').collect();
+    let named: Vec<&str> = resource.splitn(PARTS, ':').collect();
+    if named.len() < PARTS || parts[0] != "arn" {
+        return pattern == resource;
+    }
+    if parts.len() == named.len() && parts.iter().zip(&named).all(|(p, r)| wildcard(p, r)) {
+        return true;
+    }
+    // What the last `*` of each part reaches over: tried only where a plain comparison of the texts would match.
+    if wildcard(pattern, resource) && reaches(&parts, resource) {
+        return true;
+    }
+    let whole: Vec<&str> = parts.iter().copied().chain(["*"]).collect();
+    parts.len() < PARTS && wildcard(&format!("{pattern}:*"), resource) && reaches(&whole, resource)
+}
+
+/// The parts of an ARN.
+const PARTS: usize = 6;
+
+/// Whether the parts of a pattern match where the `*` at the end of one may stand for further parts.
+fn reaches(parts: &[&str], resource: &str) -> bool {
+    let [part, rest @ ..] = parts else { return false };
+    if rest.is_empty() {
+        return wildcard(part, resource);
+    }
+    let most = if part.ends_with('*') { usize::MAX } else { 1 };
+    let mut colons = resource.match_indices(':').take(most).map(|(at, _)| at);
+    colons.any(|at| wildcard(part, &resource[..at]) && reaches(rest, &resource[at + 1..]))
 }
 
 /// A text with its variables filled in (IAM User Guide, policy variables).
@@ -280,6 +397,18 @@ fn filled(text: &str, call: &Call<'_>) -> Filled {
         (true, _) => Filled::Nothing,
         (_, true) => Filled::Unknown(out),
         _ => Filled::Known(out),
+    }
+}
+
+/// A resource with its variables filled in as far as they are known; `None` where one of them has no value.
+pub(super) fn resource_text(text: &str, call: &Call<'_>, variables: bool) -> Option<String> {
+    if !variables {
+        return Some(text.to_owned());
+    }
+    match filled(text, call) {
+        Filled::Known(filled) => Some(filled),
+        Filled::Nothing => None,
+        Filled::Unknown(_) => Some(text.to_owned()),
     }
 }
 

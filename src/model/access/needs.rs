@@ -105,7 +105,7 @@ impl FromStr for NeedText {
 }
 
 /// Checks `service:Action`, which SimulatePrincipalPolicy takes without wildcards.
-fn check_action(action: &str) -> Result<(), NeedError> {
+pub(super) fn check_action(action: &str) -> Result<(), NeedError> {
     let (service, name) = action.split_once(':').ok_or_else(|| NeedError::Action(action.to_owned()))?;
     if action.contains(['*', '?']) {
         return Err(NeedError::Several(action.to_owned()));

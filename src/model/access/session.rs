@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use super::CallContext;
 use crate::model::{
     arn::Arn,
+    association::Association,
+    cluster::Cluster,
+    role::Role,
     snapshot::Snapshot,
     trust::{
         SESSION_TAGS,
@@ -35,27 +38,32 @@ impl Session {
     /// association.
     pub fn of(snapshot: &Snapshot) -> Option<Self> {
         let association = snapshot.associated()?;
-        let (arn, view) = match &association.target_role_arn {
-            Some(target) => (target, &snapshot.target),
-            None => (&association.role_arn, &snapshot.role),
-        };
+        let view = if association.target_role_arn.is_some() { &snapshot.target } else { &snapshot.role };
         let role = view.role.known().and_then(Option::as_ref);
+        let mut session = Self::through(association, role, snapshot.cluster.cluster.known());
+        // One of the pods stands for all: which one is asking, nobody can tell.
+        if let (true, Some(_), Some(pod)) =
+            (session.tagged, snapshot.cluster.cluster.known(), snapshot.live_pods().first())
+        {
+            session.tags.insert(SESSION_TAGS[4].to_owned(), pod.name.clone());
+        }
+        Some(session)
+    }
+
+    /// The session that an association leads to. `role`: the one whose credentials pods get in the end, where it was read.
+    pub fn through(association: &Association, role: Option<&Role>, cluster: Option<&Cluster>) -> Self {
         let mut tags = role.map(|role| role.tags.clone()).unwrap_or_default();
         let tagged = !association.disable_session_tags;
-        if let (true, Some(cluster)) = (tagged, snapshot.cluster.cluster.known()) {
-            let values = [
-                cluster.arn.to_string(),
-                cluster.name.clone(),
-                snapshot.subject.namespace.clone(),
-                snapshot.subject.name.clone(),
-            ];
+        if let (true, Some(cluster)) = (tagged, cluster) {
+            let subject = &association.summary.subject;
+            let values =
+                [cluster.arn.to_string(), cluster.name.clone(), subject.namespace.clone(), subject.name.clone()];
+            // A session's tags win over its role's, and the case of their keys does not matter (IAM User Guide, session tags).
+            tags.retain(|key, _| !SESSION_TAGS.iter().any(|tag| tag.eq_ignore_ascii_case(key)));
             tags.extend(SESSION_TAGS.iter().map(|tag| (*tag).to_owned()).zip(values));
-            // One of the pods stands for all: which one is asking, nobody can tell.
-            if let Some(pod) = snapshot.live_pods().first() {
-                tags.insert(SESSION_TAGS[4].to_owned(), pod.name.clone());
-            }
         }
-        Some(Self { role: arn.clone(), tags, tagged, complete: role.is_some() })
+        let arn = association.target_role_arn.as_ref().unwrap_or(&association.role_arn).clone();
+        Self { role: arn, tags, tagged, complete: role.is_some() }
     }
 
     /// Whether a condition key is one of whose absence podid knows, when IAM says that it was not told.
@@ -114,6 +122,8 @@ pub(super) struct Call<'a> {
     pub brings: &'a CallContext,
     /// Whatever a policy says of the caller's tags holds: what would be without them.
     pub any_tag: bool,
+    /// How the call reaches its service is not known: a workload may make it, or a service in its name.
+    pub any_way: bool,
 }
 
 impl Keys for Call<'_> {
@@ -134,6 +144,9 @@ impl Keys for Call<'_> {
             let known = self.session.complete || SESSION_TAGS.contains(&tag);
             let without = if known { Context::Absent } else { Context::Unknown };
             return found.map_or(without, |(_, value)| Context::One(value.clone()));
+        }
+        if self.any_way && key == "kms:viaservice" {
+            return Context::Unknown;
         }
         self.session.global(&key, self.action, self.resource).map_or(Context::Unknown, Context::One)
     }

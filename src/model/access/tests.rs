@@ -59,7 +59,14 @@ fn identity_policies() {
         (allow(json!({"Resource": TABLE})), "implicitDeny"),
         (allow(json!({"Resource": format!("{TABLE}/index/*")})), "allowed"),
         (allow(json!({"Resource": "arn:aws:dynamodb:*:*:table/c?rts/index/*"})), "allowed"),
-        (allow(json!({"Resource": "arn:aws:*:table/carts/index/byId"})), "implicitDeny"),
+        // A `*` reaches over a colon where it ends its part, and parts that are left out are `*`.
+        (allow(json!({"Resource": "arn:aws:*:table/carts/index/byId"})), "allowed"),
+        (allow(json!({"Resource": "arn:aws:*b:table/carts/index/byId"})), "implicitDeny"),
+        (allow(json!({"Resource": "arn:aws:dynamodb:*"})), "allowed"),
+        (allow(json!({"Resource": "arn:aws:dynamodb"})), "allowed"),
+        (allow(json!({"Resource": "arn:aws:s3"})), "implicitDeny"),
+        (allow(json!({"Resource": "arn:aws:dynamodb:us-*:table/carts/index/byId"})), "allowed"),
+        (allow(json!({"Resource": "arn:aws:dynamodb:us-*2:table/carts/index/byId"})), "implicitDeny"),
         (json!([allow(json!({})), {"Effect": "Deny", "Action": "*", "Resource": TABLE}]), "allowed"),
         (json!([allow(json!({})), {"Effect": "Deny", "Action": "*", "Resource": index}]), "explicitDeny"),
         // Variables.

@@ -146,6 +146,8 @@ pub const COMMANDS: &[Row] = &[
             ],
         ],
     ),
+    ("who-can", &[FIND, READ_ROLE, &["Iam::managed_policy"]]),
+    ("access", &[FIND, READ_ROLE, &["Iam::managed_policy"]]),
     (
         "apply",
         &[

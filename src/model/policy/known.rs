@@ -28,7 +28,7 @@ fn stands_for(pattern: &str, action: &str) -> bool {
 }
 
 /// Why an action, or a pattern of actions, may not exist; `None` where it does, or where that is not known.
-pub(super) fn unknown(action: &str) -> Option<String> {
+pub fn unknown(action: &str) -> Option<String> {
     let (service, name) = action.split_once(':')?;
     let lower = service.to_ascii_lowercase();
     if service.contains(['*', '?']) {
@@ -63,6 +63,21 @@ pub(super) fn takes_resource(action: &str) -> bool {
     }
     let mut known = words(&service, "on").filter(|action| stands_for(&name, action)).peekable();
     known.peek().is_some()
+}
+
+/// Whether an action is known to be made on resources.
+pub fn works_on_resources(action: &str) -> bool {
+    let (service, name) = action.split_once(':').unwrap_or_default();
+    words(&service.to_ascii_lowercase(), "on").any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// All actions that are known, with their service: `dynamodb:Query`.
+pub fn known_actions() -> Vec<String> {
+    let rows = TABLE.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let of_services = rows.filter(|words| words.get(1).is_some_and(|kind| matches!(*kind, "on" | "any")));
+    let all =
+        of_services.flat_map(|words| words[2..].iter().map(|name| format!("{}:{name}", words[0])).collect::<Vec<_>>());
+    all.collect()
 }
 
 #[cfg(test)]

@@ -307,6 +307,8 @@ proved! {
     agent_upgrade: "agent upgrade",
     agent_uninstall: "agent uninstall",
     verify: "verify",
+    who_can: "who-can",
+    access: "access",
     apply: "apply",
     diff: "diff",
     export: "export",

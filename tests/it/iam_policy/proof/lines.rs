@@ -262,6 +262,10 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             fails(3, line("carts-verified", &[(APP, json!("mount-error no secret"))], "verify carts/carts -o json")),
             line("carts-associated", &instead("Rollout", QUERY), "verify rollout/db -n carts"),
         ],
+        "who-can" => {
+            vec![line("carts-verified", &managed_policy(), "who-can dynamodb:Query eks-workshop-carts --all -o json")]
+        }
+        "access" => vec![line("carts-verified", &managed_policy(), "access carts/carts -o json")],
         "apply" => vec![
             line("carts-before", &[], format!("apply -f {} --recycle --yes", file("new.yaml", NEW))),
             line("carts-before", &[], format!("apply -f {} --yes", file("created.yaml", CREATED))),

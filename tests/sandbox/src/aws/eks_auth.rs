@@ -213,6 +213,28 @@ fn session_name(cluster: &str, pod: &str) -> String {
 }
 
 impl Aws {
+    /// Whether a pod of a service account may do something: the session that its association leads to is asked.
+    pub fn pod_may(
+        &mut self,
+        cluster: &str,
+        [namespace, service_account]: [&str; 2],
+        action: &str,
+        resource: &str,
+        now: Timestamp,
+    ) -> bool {
+        let claims = Claims {
+            namespace: namespace.to_owned(),
+            service_account: service_account.to_owned(),
+            pod: Some(("app-5d9c".to_owned(), "0b1c".to_owned())),
+            audience: SERVICE.to_owned(),
+            expires: now,
+        };
+        let region = resource.split(':').nth(3).filter(|region| !region.is_empty());
+        let facts: Facts = region.map(|region| fact("aws:RequestedRegion", region)).into_iter().collect();
+        let session = assume(self, cluster, &claims, now);
+        session.is_ok_and(|(session, _)| self.permits(&Who::session(&session), action, resource, &facts).is_ok())
+    }
+
     fn session(&self, role: &str, name: &str) -> Session {
         let account = role.split(':').nth(4).unwrap_or_default();
         let role_name = role.rsplit('/').next().unwrap_or_default();

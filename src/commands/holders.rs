@@ -1,0 +1,80 @@
+//! What `who-can`, `access` and `audit` read alike: associations in full, and their roles with all policies.
+
+use std::{collections::BTreeMap, pin::pin};
+
+use futures::StreamExt;
+
+use crate::{
+    context::Context,
+    failure::Result,
+    model::{
+        access::Holder,
+        association::{Association, AssociationFilter},
+        cluster::Cluster,
+        snapshot::RoleView,
+    },
+    observe::{self, roles},
+};
+
+/// The service accounts of a cluster that have an association, and the roles that they get.
+pub struct Holders<'a> {
+    /// The cluster.
+    pub cluster: &'a Cluster,
+    /// Associations, by service account.
+    pub associations: Vec<Association>,
+    /// Their roles and target roles, by ARN.
+    pub roles: BTreeMap<String, RoleView>,
+    nothing: RoleView,
+}
+
+/// What no read policy tells, for whoever relies on an answer.
+pub const NOT_READ: &str = "resource policies, service control policies and VPC endpoint policies were not read: they may allow or \
+                            deny more";
+
+impl<'a> Holders<'a> {
+    /// Reads the associations that a filter lets through, and their roles.
+    ///
+    /// # Errors
+    /// When the associations cannot be read. What cannot be read of a role is unknown instead.
+    pub async fn read(ctx: &'a Context, filter: &AssociationFilter) -> Result<Self> {
+        let cluster = ctx.cluster().await?;
+        let progress = ctx.term.progress("associations");
+        let mut pages = ctx.eks()?.association_pages(&cluster.name, filter);
+        // A first page that fails says more than the call after it.
+        let first = ctx.deadline.within("listing associations", async { pages.next().await.transpose() }).await?;
+        let pages = futures::stream::iter(first.map(Ok)).chain(pages);
+        let mut described = pin!(observe::describe_listed(ctx.eks()?, &cluster.name, pages));
+        let mut associations: Vec<Association> = Vec::new();
+        while let Some(next) =
+            ctx.deadline.within("reading associations", async { described.next().await.transpose() }).await?
+        {
+            associations.extend(next);
+            if associations.len() > observe::CONCURRENCY {
+                progress.count(format!("{} read", associations.len()));
+            }
+        }
+        associations.sort_by(|a, b| a.summary.subject.cmp(&b.summary.subject));
+        if associations.len() > observe::CONCURRENCY {
+            progress.update("reading their roles".to_owned());
+        }
+        let read = roles::of_associations(ctx.iam()?, &cluster.arn, &associations);
+        let roles = ctx.deadline.within("reading the roles", read).await?;
+        progress.clear();
+        Ok(Self { cluster, associations, roles, nothing: RoleView::default() })
+    }
+
+    /// Each of them.
+    pub fn all(&self, now: jiff::Timestamp) -> impl Iterator<Item = Holder<'_>> {
+        self.associations.iter().map(move |association| Holder {
+            cluster: self.cluster,
+            association,
+            role: self.role(&association.role_arn),
+            target: association.target_role_arn.as_ref().map(|arn| self.role(arn)),
+            now,
+        })
+    }
+
+    fn role(&self, arn: &str) -> &RoleView {
+        self.roles.get(arn).unwrap_or(&self.nothing)
+    }
+}
