@@ -7,7 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     args::Global,
     commands::{
-        access, agent, associate, completions, credentials, disassociate, exec, explain, file, iam_policy, list,
+        access, agent, associate, audit, completions, credentials, disassociate, exec, explain, file, iam_policy, list,
         migrate, policy, recycle, role, show, verify, version, wait, who_can,
     },
 };
@@ -45,7 +45,7 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("2", "invalid usage, or refused before any change"),
     (
         "3",
-        "found a difference or a problem (--dry-run --exit-code, diff, migrate plan, policy lint, role trust, verify)",
+        "found a difference or a problem (--dry-run --exit-code, audit, diff, migrate plan, policy lint, role trust, verify)",
     ),
     ("4", "invalid or missing credentials, or a missing permission"),
     ("5", "timed out, or all steps are done but new pods get no credentials yet (no agent, or a pod quota of 0)"),
@@ -82,6 +82,7 @@ pub enum Command {
     Explain(explain::Explain),
     WhoCan(who_can::WhoCan),
     Access(access::Access),
+    Audit(audit::Audit),
     Apply(file::apply::Apply),
     Diff(file::diff::Diff),
     Export(file::export::Export),
@@ -101,7 +102,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Everyday commands",
         &["associate", "disassociate", "list", "show", "recycle", "role", "policy", "exec", "credentials"],
     ),
-    ("Diagnose", &["verify", "explain", "who-can", "access", "wait"]),
+    ("Diagnose", &["verify", "explain", "who-can", "access", "audit", "wait"]),
     ("Manifests", &["apply", "diff", "export", "import", "schema"]),
     ("Setup", &["agent", "migrate", "iam-policy", "completions", "version", "help"]),
 ];

@@ -151,7 +151,8 @@ fn drive(
         return Err(Failure::usage(format!("--cluster is set more than once: `{first}`, `{second}`"))
             .hint("only `podid list` and `podid verify` accept several clusters: run the command once for each"));
     }
-    if let (Some(_), false) = (cli.global.output.ci(), matches!(cli.command, Command::Verify(_) | Command::Migrate(_)))
+    if let (Some(_), false) =
+        (cli.global.output.ci(), matches!(cli.command, Command::Verify(_) | Command::Migrate(_) | Command::Audit(_)))
     {
         return Err(Failure::usage(
             "--output: `junit`, `github`, `markdown` and `sarif` are reports of `podid verify`",
@@ -176,6 +177,7 @@ fn drive(
                 Command::Explain(command) => command.run(&ctx).await,
                 Command::WhoCan(command) => command.run(&ctx).await,
                 Command::Access(command) => command.run(&ctx).await,
+                Command::Audit(command) => Box::pin(command.run(&ctx)).await,
                 Command::Apply(command) => Box::pin(command.run(&ctx)).await,
                 Command::Diff(command) => Box::pin(command.run(&ctx)).await,
                 Command::Import(command) => Box::pin(command.run(&ctx)).await,

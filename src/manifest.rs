@@ -8,5 +8,5 @@ mod yaml;
 
 pub use self::{
     import::import,
-    read::{Read, read},
+    read::{Read, exceptions, read},
 };

@@ -1,6 +1,7 @@
 //! Reads the current state through the ports, concurrently, and only as far as a command needs it. A read that failed is kept as unread, never as nothing.
 
 pub mod adoption;
+pub mod audit;
 pub mod file;
 pub mod live;
 pub mod names;

@@ -48,6 +48,8 @@ pub enum Link {
     App,
     /// The way from IRSA to Pod Identity: no part of the chain.
     Migration,
+    /// What is left over or too open: no part of the chain.
+    Audit,
 }
 
 impl Link {
@@ -95,6 +97,7 @@ impl Link {
             Self::Live => "live",
             Self::App => "app",
             Self::Migration => "migrate",
+            Self::Audit => "audit",
         }
     }
 
@@ -120,6 +123,7 @@ impl Link {
             Self::Live => "live",
             Self::App => "application",
             Self::Migration => "migration",
+            Self::Audit => "audit",
         }
     }
 

@@ -7,6 +7,7 @@
 mod agent;
 mod app;
 mod association;
+pub mod audit;
 mod cluster;
 mod environment;
 mod finding;
@@ -74,7 +75,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
 
 /// The check of this id; those of a migration too, which `verify` does not run.
 pub fn named(id: &str) -> Option<&'static Check> {
-    all().chain(migration::CHECKS.iter().copied()).find(|check| check.id == id)
+    all().chain(migration::CHECKS.iter().copied()).chain(audit::CHECKS.iter().copied()).find(|check| check.id == id)
 }
 
 /// Runs every check that concerns the service account. Of one that was only found, Pod Identity's checks wait until something shows

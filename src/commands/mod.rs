@@ -4,6 +4,7 @@ pub mod access;
 pub mod account;
 pub mod agent;
 pub mod associate;
+pub mod audit;
 pub mod causes;
 pub mod completions;
 pub mod credentials;

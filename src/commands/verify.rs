@@ -5,7 +5,7 @@ mod ci;
 mod logs;
 mod many;
 mod needs;
-mod sarif;
+pub(super) mod sarif;
 mod ticket;
 mod view;
 mod watch;

@@ -1,11 +1,13 @@
 //! One document: its keys, their types and their rules. All that is wrong is collected, each with its place and path.
 
+mod exceptions;
 mod fields;
 mod grants;
 mod values;
 
 use std::{collections::BTreeMap, path::Path};
 
+pub(super) use self::exceptions::exceptions;
 use self::fields::Fields;
 use super::yaml::{Node, NodeKind, Position};
 use crate::model::{

@@ -8,12 +8,13 @@ use std::{
 };
 
 use super::{
-    decode::{Decoded, decode, header},
+    decode::{self, Decoded, decode, header},
     yaml::{self, Position},
 };
 use crate::{
     failure::{Failure, Result},
     files::{self, Unread},
+    model::exception::Exception,
     model::manifest::{API_VERSION, Entries, KIND, Manifest, Place, Places, Problem, entries},
 };
 
@@ -120,6 +121,28 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn io::Read) -> Result<Read> {
     }
     problems.sort();
     Err(all(&problems, &texts))
+}
+
+/// Reads a file of exceptions to findings, whose ids `known` knows.
+///
+/// # Errors
+/// Usage: what cannot be read, what is no YAML with its line, or all else that is wrong, each with its place.
+pub fn exceptions(path: &Path, known: &dyn Fn(&str) -> std::result::Result<(), String>) -> Result<Vec<Exception>> {
+    let text = file(path, false)?;
+    let nodes = yaml::documents(&text.whole).map_err(|wrong| {
+        let at = Place { source: text.source.clone(), line: wrong.at.line, column: wrong.at.column };
+        Failure::usage(format!("{at}: this is not YAML: {}{}", wrong.why, snippet(&text.whole, wrong.at)))
+    })?;
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    for node in &nodes {
+        let (some, wrong) = decode::exceptions(node, &text.source, known);
+        found.extend(some);
+        problems.extend(wrong);
+    }
+    let Some(first) = problems.first() else { return Ok(found) };
+    let lines: Vec<String> = problems.iter().take(SHOWN).map(ToString::to_string).collect();
+    let at = Position { line: first.at.line, column: first.at.column };
+    Err(Failure::usage(format!("{}{}", lines.join("\n"), snippet(&text.whole, at))))
 }
 
 fn notes(passed: usize) -> Vec<String> {

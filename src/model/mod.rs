@@ -11,6 +11,7 @@ pub mod arn;
 pub mod association;
 pub mod cluster;
 pub mod document;
+pub mod exception;
 #[cfg(test)]
 pub(crate) mod fixtures;
 pub mod formats;

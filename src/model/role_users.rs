@@ -82,6 +82,17 @@ pub struct Usage {
     pub denied: bool,
 }
 
+/// A role that trusts Pod Identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trusting {
+    /// ARN.
+    pub arn: Arn,
+    /// Trust policy.
+    pub trust: Document,
+    /// Who uses it, where no association of the cluster at hand does.
+    pub unused: Option<Usage>,
+}
+
 impl Usage {
     /// Nobody uses the role, and nothing is left to doubt.
     pub fn is_unused(&self) -> bool {

@@ -1,6 +1,7 @@
 //! man/, completions/, schema/ and docs/ are what the code says. `PODID_BLESS=1` rewrites them.
 
 mod docs;
+mod reach;
 mod text;
 mod troubleshooting;
 
@@ -294,6 +295,7 @@ fn man_pages_explain_every_field() {
         "list",
         "who-can dynamodb:Query eks-workshop-carts",
         "access carts/carts",
+        "audit",
         "show carts/carts",
         "recycle carts/carts",
         "disassociate carts/carts --yes",

@@ -7,6 +7,7 @@ mod agent;
 mod alike;
 mod architecture;
 mod associate;
+mod audit;
 mod calls;
 mod completion;
 mod connect;

@@ -36,6 +36,7 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-verified", "verify carts/carts"),
     ("carts-verified", "who-can dynamodb:Query eks-workshop-carts"),
     ("carts-verified", "access carts/carts"),
+    ("carts-verified", "audit"),
     ("carts-associated", "apply -f examples/carts.yaml --dry-run"),
     ("carts-associated", "diff -f tests/it/file/associated.yaml"),
     ("carts-associated", "export"),
@@ -168,6 +169,7 @@ fn out_of_time() {
     verify carts/carts: 5 error: timed out after 1s while reading the cluster
     who-can dynamodb:Query eks-workshop-carts: 5 error: timed out after 1s while reading the cluster
     access carts/carts: 5 error: timed out after 1s while reading the cluster
+    audit: 5 error: timed out after 1s while reading the cluster
     apply -f examples/carts.yaml: 5 error: timed out after 1s while reading the cluster
     diff -f tests/it/file/associated.yaml: 5 error: timed out after 1s while reading the cluster
     export: 5 error: timed out after 1s while reading the cluster

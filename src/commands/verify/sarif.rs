@@ -12,13 +12,23 @@ use crate::{
 
 /// The log, with one run.
 pub(super) fn log(reports: &[Report], strict: bool) -> Value {
+    let of = |report: &Report| (report.title(), report.subject.to_string());
+    let all = reports.iter().flat_map(|report| {
+        report.findings.iter().map(move |finding| {
+            let (title, uri) = of(report);
+            (title, uri, finding)
+        })
+    });
+    self::of(all, strict)
+}
+
+/// The log of findings, each with what it is about, and with what stands for a file.
+pub(in crate::commands) fn of<'a>(all: impl Iterator<Item = (String, String, &'a Finding)>, strict: bool) -> Value {
     let mut rules: BTreeMap<&str, Value> = BTreeMap::new();
     let mut results = Vec::new();
-    for report in reports {
-        for finding in report.findings.iter().filter(|finding| finding.status != Status::Ok) {
-            rules.entry(finding.check.id).or_insert_with(|| rule(finding.check));
-            results.push(result(report, finding, strict));
-        }
+    for (title, uri, finding) in all.filter(|(_, _, finding)| finding.status != Status::Ok) {
+        rules.entry(finding.check.id).or_insert_with(|| rule(finding.check));
+        results.push(result(&title, &uri, finding, strict));
     }
     let driver = json!({
         "name": "podid",
@@ -42,21 +52,20 @@ fn rule(check: &Check) -> Value {
     })
 }
 
-fn result(report: &Report, finding: &Finding, strict: bool) -> Value {
+fn result(title: &str, uri: &str, finding: &Finding, strict: bool) -> Value {
     let (level, kind) = match finding.status {
         _ if counts(finding, strict) => ("error", "fail"),
         Status::Warning | Status::Failed => ("warning", "fail"),
         Status::Unknown => ("none", "open"),
         Status::Skipped | Status::Ok => ("none", "notApplicable"),
     };
-    let title = report.title();
     let mut text = format!("{title}: {}: {}", finding.subject, finding.message);
     for fix in finding.remedies.iter().map(Remedy::text) {
         text = format!("{text}\nfix: {fix}");
     }
     let evidence: Vec<String> = finding.evidence.iter().map(|it| format!("{}: {}", it.source, it.text)).collect();
     // GitHub takes no result without a file, and a service account is in none that is known here.
-    let place = json!({ "artifactLocation": { "uri": report.subject.to_string() } });
+    let place = json!({ "artifactLocation": { "uri": uri } });
     json!({
         "ruleId": finding.check.id,
         "level": level,
@@ -66,7 +75,7 @@ fn result(report: &Report, finding: &Finding, strict: bool) -> Value {
             "physicalLocation": place,
             "logicalLocations": [{ "fullyQualifiedName": title, "kind": "resource" }],
         }],
-        "partialFingerprints": { "podid/v1": short_hash(&[finding.check.id, &title, &finding.subject], 16) },
+        "partialFingerprints": { "podid/v1": short_hash(&[finding.check.id, title, &finding.subject], 16) },
         "properties": { "evidence": evidence },
     })
 }

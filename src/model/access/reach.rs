@@ -225,7 +225,7 @@ fn row(place: Place, statement: &Value, session: &Session, variables: bool) -> R
     let texts = |key: &str| strings(statement.get(key)).into_iter().map(str::to_owned).collect::<Vec<String>>();
     let (but_actions, but_resources) = (statement.get("NotAction").is_some(), statement.get("NotResource").is_some());
     let actions = texts(if but_actions { "NotAction" } else { "Action" });
-    let level =
+    let mut level =
         if but_actions { Level::Admin } else { actions.iter().map(|one| level(one)).min().unwrap_or(Level::Read) };
     let nothing = Vec::new();
     let call = Call {
@@ -247,6 +247,10 @@ fn row(place: Place, statement: &Value, session: &Session, variables: bool) -> R
     // What is left out must not be more, and one resource that is there is enough.
     if but_resources || !resources.is_empty() {
         never.clear();
+    }
+    // Every action on a table alone leads nowhere else.
+    if level == Level::Admin && !but_resources && !resources.iter().any(|one| may_be_of_iam(one)) {
+        level = Level::AllActions;
     }
     let mut undecided = Vec::new();
     for (operator, key, value) in tests(statement) {
@@ -270,6 +274,11 @@ fn row(place: Place, statement: &Value, session: &Session, variables: bool) -> R
         boundary: None,
         session_policy: None,
     }
+}
+
+/// Whether a resource may be one of IAM.
+fn may_be_of_iam(resource: &str) -> bool {
+    resource.split(':').nth(2).is_none_or(|service| service == "iam" || service.contains(['*', '?']))
 }
 
 /// The tests of a statement: operator, key and values.

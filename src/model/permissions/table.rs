@@ -149,6 +149,16 @@ pub const COMMANDS: &[Row] = &[
     ("who-can", &[FIND, READ_ROLE, &["Iam::managed_policy"]]),
     ("access", &[FIND, READ_ROLE, &["Iam::managed_policy"]]),
     (
+        "audit",
+        &[
+            FIND,
+            READ_ROLE,
+            &["Eks::clusters", "Iam::managed_policy", "Iam::roles"],
+            &["Kubernetes::namespaces", "Kubernetes::all_service_accounts", "Kubernetes::all_pods"],
+            &["Kubernetes::every_workload", "Kubernetes::rollouts", "Kubernetes::cron_jobs"],
+        ],
+    ),
+    (
         "apply",
         &[
             FIND,

@@ -1,6 +1,8 @@
 //! What the man pages say beyond the help: the JSON that each command prints, the environment, related pages.
 //! `generated.rs` compares the field names with what the commands print.
 
+use super::reach::{AUDITED, REACHED, RULED};
+
 /// Rows of a definition list.
 pub(super) type Rows = &'static [(&'static str, &'static str)];
 
@@ -313,44 +315,6 @@ const ROLE_TRUST: Rows = &[
 
 const ROLE_OF_STEPS: Rows = &[("roleName, roleArn", "the role")];
 
-const RULED: Rows = &[
-    ("cluster, action, resource", "ARN of the cluster, and the call that was asked about"),
-    ("serviceAccounts[]", "those that can or may, with --all also those that cannot"),
-    ("serviceAccounts[].namespace, serviceAccounts[].serviceAccount", "the service account"),
-    ("serviceAccounts[].roleArn, serviceAccounts[].targetRoleArn", "its role, and its target role where there is one"),
-    ("serviceAccounts[].answer", "can, unknown or cannot"),
-    (
-        "serviceAccounts[].decidedBy[]",
-        "the statements that decide: policy (ARN, or name of an inline policy), statement (number) and sid",
-    ),
-    ("serviceAccounts[].reasons[]", "why, one line each"),
-    ("notRead[]", "kinds of policies that were not read"),
-];
-
-const REACHED: Rows = &[
-    ("cluster, namespace, serviceAccount, roleArn, targetRoleArn", "whose access it is, and its roles"),
-    (
-        "credentials",
-        "null, or what keeps the pods from the credentials: answer (cannot or unknown), decidedBy and reasons[]",
-    ),
-    ("boundary, sessionPolicy", "ARN of the permissions boundary or null, and whether there is a session policy"),
-    ("allowed[], denied[]", "statements that allow and that deny"),
-    ("allowed[].level", "admin, pass-role, assume-role, all-actions, secrets, keys, write or read"),
-    ("allowed[].policy, allowed[].statement, allowed[].sid", "where the statement stands"),
-    (
-        "allowed[].actions[], allowed[].allButActions, allowed[].resources[], allowed[].allButResources",
-        "what it covers, or all but that; known policy variables are filled in",
-    ),
-    ("allowed[].conditions[]", "conditions that may hold or not"),
-    ("allowed[].never[]", "why it never applies to this session"),
-    (
-        "allowed[].boundary, allowed[].sessionPolicy",
-        "what is left of it: all, part or nothing; absent without a boundary or session policy",
-    ),
-    ("unknown[]", "what could not be read or evaluated"),
-    ("notRead[]", "kinds of policies that were not read"),
-];
-
 /// What a command prints with `-o json`; `None` for a command without data.
 pub(super) fn output(command: &str) -> Option<Output> {
     let (intro, fields): (_, &'static [Rows]) = match command {
@@ -393,6 +357,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
         "podid verify" => ("One object, with one of several forms for each remedy:", &[VERIFY]),
         "podid who-can" => ("One object:", &[RULED]),
         "podid access" => ("One object:", &[REACHED]),
+        "podid audit" => ("One object:", &[AUDITED]),
         "podid apply" => (
             "One object, also when the command failed after the plan. Ids of steps begin with the object, as in role/NAME/put-trust.",
             &[STEPS, APPLIED, ROLLOUTS],

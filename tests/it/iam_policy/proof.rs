@@ -309,6 +309,7 @@ proved! {
     verify: "verify",
     who_can: "who-can",
     access: "access",
+    audit: "audit",
     apply: "apply",
     diff: "diff",
     export: "export",

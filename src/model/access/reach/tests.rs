@@ -66,7 +66,7 @@ fn the_most_sensitive_come_first() {
         &json!([
             allow(&json!({})),
             allow(&json!({"Action": "iam:PassRole", "Resource": "*"})),
-            allow(&json!({"Action": "*", "Condition": {"StringEquals": {"aws:PrincipalTag/kubernetes-namespace": "other"}}})),
+            allow(&json!({"Action": "*", "Resource": "*", "Condition": {"StringEquals": {"aws:PrincipalTag/kubernetes-namespace": "other"}}})),
             {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/secret/*"},
         ]),
         None,
@@ -123,5 +123,18 @@ fn what_a_boundary_leaves() {
         let statements = json!([allow(&json!({}))]);
         let found = of(&statements, Some(&boundary), Some(&boundary)).allowed.remove(0);
         assert_eq!((found.boundary, found.session_policy), (Some(wanted), Some(wanted)), "{boundary}");
+    }
+}
+
+#[test]
+fn every_action_is_admin_where_iam_is_among_them() {
+    for (resource, word) in [
+        ("*", "admin"),
+        ("arn:aws:iam::111122223333:role/*", "admin"),
+        ("arn:aws:*", "admin"),
+        ("arn:aws:s3:::b/*", "all actions"),
+    ] {
+        let row = of(&json!([allow(&json!({"Action": "*", "Resource": resource}))]), None, None).allowed.remove(0);
+        assert_eq!(row.level.word(), word, "{resource}");
     }
 }

@@ -266,6 +266,11 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             vec![line("carts-verified", &managed_policy(), "who-can dynamodb:Query eks-workshop-carts --all -o json")]
         }
         "access" => vec![line("carts-verified", &managed_policy(), "access carts/carts -o json")],
+        "audit" => vec![
+            line("carts-verified", &managed_policy(), "audit -o json"),
+            line("carts-associated", &[other_role()], "audit -o json"),
+            line("carts-associated", &instead("Rollout", QUERY), "audit -o json"),
+        ],
         "apply" => vec![
             line("carts-before", &[], format!("apply -f {} --recycle --yes", file("new.yaml", NEW))),
             line("carts-before", &[], format!("apply -f {} --yes", file("created.yaml", CREATED))),

@@ -1,0 +1,231 @@
+//! What is left over or too open: associations without a service account, roles without users, trust and permissions that are wider
+//! than they need to be. Nothing here is part of `verify`'s chain.
+
+mod catalog;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+pub use self::catalog::CHECKS;
+use self::catalog::{
+    ADMIN, ALL_ACTIONS, DEFAULT_ACCOUNT, NAMESPACE, NO_PODS, OPEN, PRINCIPAL, SERVICE_ACCOUNT, SHARED, TAGS_OFF,
+    UNREAD, UNUSED_ROLE,
+};
+use super::Finding;
+use crate::model::{
+    access::{Holder, Level, reach},
+    arn::last,
+    document::Document,
+    have::Observed,
+    names::ServiceAccount,
+    role_users::Trusting,
+    text::listed,
+    trust,
+};
+
+/// All that is looked at.
+#[derive(Debug, Default)]
+pub struct Estate<'a> {
+    /// Service accounts with an association, and their roles.
+    pub holders: Vec<Holder<'a>>,
+    /// Namespaces in Kubernetes.
+    pub namespaces: Observed<BTreeSet<String>>,
+    /// Service accounts in Kubernetes.
+    pub accounts: Observed<BTreeSet<ServiceAccount>>,
+    /// Service accounts that pods, workloads or CronJobs run as.
+    pub used: Observed<BTreeSet<ServiceAccount>>,
+    /// Roles of the account that trust Pod Identity.
+    pub roles: Observed<Vec<Trusting>>,
+}
+
+/// Every finding, the worst first.
+pub fn audit(estate: &Estate<'_>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (what, unread) in [
+        ("namespaces", estate.namespaces.unreadable()),
+        ("service accounts", estate.accounts.unreadable()),
+        ("pods and workloads", estate.used.unreadable()),
+        ("roles of the account", estate.roles.unreadable()),
+    ] {
+        found.extend(unread.map(|why| UNREAD.skips(what, why)));
+    }
+    for holder in &estate.holders {
+        found.extend(association(estate, holder));
+        found.extend(permissions(holder));
+        found.extend(session_tags(holder));
+    }
+    found.extend(shared(&estate.holders));
+    for role in estate.roles.known().into_iter().flatten() {
+        found.extend(trusting(role));
+    }
+    found.sort_by(|a, b| (b.status, a.check.id, &a.subject).cmp(&(a.status, b.check.id, &b.subject)));
+    found.dedup();
+    found
+}
+
+fn subject(holder: &Holder<'_>) -> ServiceAccount {
+    holder.association.summary.subject.clone()
+}
+
+/// Whether anything can use an association.
+fn association(estate: &Estate<'_>, holder: &Holder<'_>) -> Vec<Finding> {
+    let it = subject(holder);
+    let summary = &holder.association.summary;
+    let told = |finding: Finding| finding.evidence("DescribePodIdentityAssociation", &summary.association_id);
+    // Of an add-on, EKS deletes it with the add-on.
+    let gone = |finding: Finding| match &summary.owner_arn {
+        Some(owner) => {
+            told(finding).change(format!("it belongs to the add-on {owner}, which deletes it when it is deleted"))
+        }
+        None => told(finding).command(format!("podid disassociate {it}")),
+    };
+    let mut found = Vec::new();
+    let namespace = estate.namespaces.known().is_none_or(|all| all.contains(&it.namespace));
+    let account = estate.accounts.known().is_none_or(|all| all.contains(&it));
+    if !namespace {
+        found.push(gone(NAMESPACE.fails(it.to_string(), format!("namespace {} does not exist", it.namespace))));
+    } else if !account {
+        found.push(gone(SERVICE_ACCOUNT.fails(it.to_string(), "the service account does not exist")));
+    } else if estate.used.known().is_some_and(|all| !all.contains(&it)) {
+        found.push(gone(NO_PODS.warns(it.to_string(), "no pod, workload or CronJob runs as it")));
+    }
+    if it.name == "default" {
+        let said = "every pod of the namespace that names no service account gets its credentials";
+        let change = "run the workload as a service account of its own, and associate that one";
+        found.push(told(DEFAULT_ACCOUNT.warns(it.to_string(), said)).change(change));
+    }
+    found
+}
+
+/// Statements that allow more than most workloads need. What could not be read of a role is said.
+fn permissions(holder: &Holder<'_>) -> Vec<Finding> {
+    let subject = subject(holder);
+    let (arn, _) = holder.last_role();
+    let role = format!("role {}", last(arn));
+    let reach = reach(holder);
+    // Nobody can read a role of another account from here: that is no lack of the caller's.
+    let foreign = arn.split(':').nth(4) != Some(&holder.cluster.arn.account);
+    let unread = |why: &String| if foreign { UNREAD.cannot_tell(&role, why) } else { UNREAD.skips(&role, why) };
+    let mut found: Vec<Finding> = reach.unknown.iter().map(unread).collect();
+    for row in reach.allowed.iter().filter(|row| row.counts()) {
+        let check = match row.level {
+            Level::Admin => &ADMIN,
+            Level::AllActions => &ALL_ACTIONS,
+            _ => continue,
+        };
+        let but = |all: bool| if all { "all but " } else { "" };
+        let what = format!(
+            "{} allows {}{} on {}{}",
+            row.place,
+            but(row.all_but_actions),
+            listed(&row.actions, 3),
+            but(row.all_but_resources),
+            listed(&row.resources, 3)
+        );
+        let finding = if row.level == Level::Admin { check.fails(&role, what) } else { check.warns(&role, what) };
+        found.push(
+            finding
+                .evidence("used by", subject.to_string())
+                .change(format!("allow only what the workload needs: `podid access {subject}` shows what it has")),
+        );
+    }
+    // The same statement of a role that several use is one finding.
+    let mut seen = BTreeSet::new();
+    found.retain(|finding| seen.insert((finding.check.id, finding.message.clone())));
+    found
+}
+
+/// Whether policies ask for session tags that the association does not send.
+fn session_tags(holder: &Holder<'_>) -> Option<Finding> {
+    let association = holder.association;
+    if !association.disable_session_tags {
+        return None;
+    }
+    let (arn, view) = holder.last_role();
+    let documents = view.documents.known()?;
+    let asks = |document: &Document| {
+        let text = document.0.to_string().to_ascii_lowercase();
+        trust::SESSION_TAGS.iter().find(|tag| text.contains(&format!("aws:principaltag/{tag}"))).copied()
+    };
+    let mut asked = documents.identity.iter().chain(&documents.boundary);
+    let (policy, tag) = asked.find_map(|(name, document)| Some((name, asks(document)?)))?;
+    let id = &association.summary.association_id;
+    let cluster = &holder.cluster.name;
+    Some(
+        TAGS_OFF
+            .fails(subject(holder).to_string(), format!("session tags are disabled, and policy {} asks for aws:PrincipalTag/{tag}", last(policy)))
+            .evidence("DescribePodIdentityAssociation", "disableSessionTags true")
+            .evidence(format!("the policies of role {}", last(arn)), format!("aws:PrincipalTag/{tag}"))
+            .command(format!(
+                "aws eks update-pod-identity-association --cluster-name {cluster} --association-id {id} --no-disable-session-tags"
+            )),
+    )
+}
+
+/// Roles whose credentials several service accounts get.
+fn shared(holders: &[Holder<'_>]) -> Vec<Finding> {
+    let mut by_role: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for holder in holders {
+        by_role.entry(holder.last_role().0).or_default().push(subject(holder).to_string());
+    }
+    let several = by_role.into_iter().filter(|(_, users)| users.len() > 1);
+    let finding = |(arn, users): (&str, Vec<String>)| {
+        SHARED
+            .warns(
+                format!("role {}", last(arn)),
+                format!("{} service accounts get its credentials: {}", users.len(), listed(&users, 3)),
+            )
+            .evidence("DescribePodIdentityAssociation", arn)
+            .change("give each service account a role of its own: `podid associate NS/SA --create-role`")
+    };
+    several.map(finding).collect()
+}
+
+/// A role that trusts Pod Identity: who may assume it, and whether anybody does.
+fn trusting(role: &Trusting) -> Vec<Finding> {
+    let (name, subject) = (role.arn.name(), format!("role {}", role.arn.name()));
+    let mut found = Vec::new();
+    let source = format!("the trust policy of role {name}");
+    for line in trust::everyone(&role.trust) {
+        found.push(
+            PRINCIPAL
+                .fails(&subject, line)
+                .evidence(&source, "Principal *")
+                .change(format!("name the service principal instead: {}", trust::PRINCIPAL)),
+        );
+    }
+    let allowed = trust::allowed(&role.trust);
+    let named = |statement: &Value| statement.get("Principal").and_then(|principal| principal.get("Service")).is_some();
+    if role.trust.statements().into_iter().any(named) {
+        for line in &allowed.open {
+            let who = trust::admits(&role.trust).join(", ");
+            found.push(
+                OPEN.warns(&subject, format!("{line}: it allows {who}"))
+                    .evidence(&source, line)
+                    .change("add a condition on aws:SourceArn, or on aws:RequestTag/eks-cluster-arn and the namespace and service account, to that statement"),
+            );
+        }
+    }
+    match &role.unused {
+        Some(usage) if usage.is_unused() => {
+            let finding = UNUSED_ROLE
+                .warns(&subject, "it trusts Pod Identity, and no association uses it")
+                .evidence("ListPodIdentityAssociations", "the clusters that its trust policy allows");
+            // podid deletes a role of others only where that is forced.
+            found.push(if role.arn.resource.starts_with("role/podid/") {
+                finding.command(format!("podid role delete {name}"))
+            } else {
+                finding.change(format!("if nothing else uses it, delete it: `podid role delete {name} --force`"))
+            });
+        }
+        Some(usage) if usage.users.is_empty() => {
+            found.push(UNUSED_ROLE.cannot_tell(&subject, format!("possibly in use: {}", listed(&usage.doubts, 2))));
+        }
+        _ => {}
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! What `podid audit` looks for.
+
+use super::super::{Check, Link};
+
+/// Every check of the audit.
+pub static CHECKS: &[&Check] = &[
+    &UNREAD,
+    &NAMESPACE,
+    &SERVICE_ACCOUNT,
+    &NO_PODS,
+    &DEFAULT_ACCOUNT,
+    &UNUSED_ROLE,
+    &OPEN,
+    &PRINCIPAL,
+    &SHARED,
+    &ADMIN,
+    &ALL_ACTIONS,
+    &TAGS_OFF,
+];
+
+const ROLE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html";
+const ASSOCIATION: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html";
+const PRACTICES: &str = "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html";
+
+const fn check(
+    id: &'static str,
+    title: &'static str,
+    background: &'static str,
+    sources: &'static [&'static str],
+) -> Check {
+    Check { id, link: Link::Audit, title, background, sources, symptom: false }
+}
+
+pub(super) static UNREAD: Check = check(
+    "audit.unread",
+    "something that the audit needs could not be read",
+    "What could not be read may hide findings: the audit is incomplete, and does not exit with 0 unless --allow-incomplete is set.",
+    &[ROLE],
+);
+pub(super) static NAMESPACE: Check = check(
+    "audit.namespace-missing",
+    "the namespace of an association does not exist",
+    "An association is not deleted with its namespace. A user who may create a namespace and a service account of these names gets its credentials.",
+    &[ASSOCIATION],
+);
+pub(super) static SERVICE_ACCOUNT: Check = check(
+    "audit.service-account-missing",
+    "the service account of an association does not exist",
+    "An association is not deleted with its service account. A user who may create a service account of this name gets its credentials.",
+    &[ASSOCIATION],
+);
+pub(super) static NO_PODS: Check = check(
+    "audit.association-unused",
+    "nothing uses an association",
+    "Neither a pod nor a Deployment, StatefulSet, DaemonSet or CronJob runs as the service account. Jobs that another system creates are not seen between two runs.",
+    &[ASSOCIATION],
+);
+pub(super) static DEFAULT_ACCOUNT: Check = check(
+    "audit.default-account",
+    "the default service account of a namespace has an association",
+    "Every pod that names no service account runs as `default`, and gets the credentials too.",
+    &[ASSOCIATION],
+);
+pub(super) static UNUSED_ROLE: Check = check(
+    "audit.role-unused",
+    "a role trusts Pod Identity, and no association uses it",
+    "podid reads the clusters and regions that the trust policy allows. Where one of them cannot be read, the role is possibly in use.",
+    &[ROLE],
+);
+pub(super) static OPEN: Check = check(
+    "audit.role-open",
+    "a role may be used by every cluster of the account",
+    "Without a condition on the cluster, a user who may create an association in any cluster and pass the role can use it.",
+    &[ROLE],
+);
+pub(super) static PRINCIPAL: Check = check(
+    "audit.principal-any",
+    "a role trusts every principal",
+    "`Principal: *` in a trust policy is limited only by its conditions.",
+    &[PRACTICES],
+);
+pub(super) static SHARED: Check = check(
+    "audit.role-shared",
+    "several service accounts get the credentials of one role",
+    "Each of them has the permissions that any of them needs, unless the policies distinguish them by session tags.",
+    &[PRACTICES],
+);
+pub(super) static ADMIN: Check = check(
+    "audit.admin",
+    "a role allows everything, or can give itself more",
+    "A statement allows every action, or actions of IAM with which a caller can give itself more permissions.",
+    &[PRACTICES],
+);
+pub(super) static ALL_ACTIONS: Check = check(
+    "audit.all-actions",
+    "a role allows every action of a service",
+    "Such a statement also allows actions that delete resources or change who may use them, and those that AWS adds later.",
+    &[PRACTICES],
+);
+pub(super) static TAGS_OFF: Check = check(
+    "audit.session-tags-off",
+    "session tags are disabled, and a policy asks for them",
+    "Conditions and variables with aws:PrincipalTag/kubernetes-* and aws:PrincipalTag/eks-* have no value then: what they allow is denied, and a Deny with a negated condition applies.",
+    &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html"],
+);

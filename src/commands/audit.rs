@@ -1,0 +1,213 @@
+//! `podid audit`: associations and roles that are left over or too open.
+
+mod view;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::{
+    checks::{
+        Finding, Status,
+        audit::{self, Estate},
+    },
+    commands::{holders::Holders, verify::sarif},
+    context::Context,
+    failure::{Code, Failure, Result},
+    manifest,
+    model::{
+        arn::Arn,
+        association::AssociationFilter,
+        exception::Exception,
+        have::{NOT_ALLOWED, UNREAD as UNREADABLE},
+        text,
+    },
+    observe::audit::{InKubernetes, in_kubernetes, trusting},
+    output::{Ci, Format},
+};
+
+/// Find associations and roles that are left over, or wider than they need to be
+///
+/// Compares the associations of the cluster with Kubernetes, and checks the trust policies and permissions of their roles and
+/// of all roles of the account that trust Pod Identity. Only reads. Exits with 3 if there is a problem (--strict: or a
+/// warning) that no exception accepts, and with 4 if there is none but a permission is missing to check.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Audit {
+    /// Accept the findings in this YAML file: a list `exceptions` of id, subject, reason and expires
+    #[arg(long, value_name = "FILE")]
+    exceptions: Option<PathBuf>,
+    /// Treat warnings as problems
+    #[arg(long)]
+    strict: bool,
+    /// Exit with 0 even if something could not be read
+    #[arg(long)]
+    allow_incomplete: bool,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid audit
+  podid audit --strict --exceptions accepted.yaml
+  podid audit -o sarif
+  podid audit -o markdown";
+
+/// What was found, sorted by what it comes to.
+struct Found {
+    cluster: Arn,
+    /// What no exception accepts.
+    findings: Vec<Finding>,
+    /// What one accepts, and that.
+    accepted: Vec<(Finding, Exception)>,
+    /// Exceptions that are over.
+    expired: Vec<Exception>,
+    /// Exceptions to nothing that was found.
+    unmatched: Vec<Exception>,
+}
+
+impl Audit {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        if !matches!(ctx.term.ci(), None | Some(Ci::Markdown | Ci::Sarif)) {
+            return Err(Failure::usage("--output: `junit` and `github` are reports of `podid verify`")
+                .hint("`podid audit` prints table, wide, json, yaml, name, markdown or sarif"));
+        }
+        let exceptions = match &self.exceptions {
+            Some(path) => manifest::exceptions(path, &known)?,
+            None => Vec::new(),
+        };
+        let found = sorted(Box::pin(self.read(ctx)).await?, exceptions, ctx);
+        let counts =
+            |finding: &&Finding| finding.status == Status::Failed || self.strict && finding.status == Status::Warning;
+        match (ctx.term.ci(), ctx.term.format()) {
+            (Some(Ci::Sarif), _) => {
+                let title = format!("cluster {}", found.cluster.name());
+                let all = found.findings.iter().map(|finding| (title.clone(), title.replace(' ', "/"), finding));
+                ctx.term.emit_json(&sarif::of(all, self.strict))?;
+            }
+            (Some(_), _) => ctx.term.emit(&view::markdown(&found, ctx.term.now()))?,
+            (None, Format::Json) => ctx.term.emit_json(&found.document())?,
+            (None, Format::Yaml) => ctx.term.emit_yaml(&found.document())?,
+            (None, Format::Name) => {
+                let mut ids: Vec<&str> = found.findings.iter().filter(counts).map(|it| it.check.id).collect();
+                ids.dedup();
+                for id in ids {
+                    ctx.term.emit_line(id)?;
+                }
+            }
+            (None, Format::Table | Format::Wide) => ctx.term.emit(&view::text(&found, &ctx.term))?,
+        }
+        for it in &found.expired {
+            ctx.term.warn(format!("{}: the exception for {} ({}) has expired", it.at, it.subject, it.id));
+        }
+        for it in &found.unmatched {
+            ctx.term.warn(format!("{}: no finding matches the exception for {} ({})", it.at, it.subject, it.id));
+        }
+        if found.findings.iter().any(|finding| counts(&finding)) {
+            return Ok(Code::Difference);
+        }
+        self.complete(&found)
+    }
+
+    /// What one cannot see is never called clean.
+    fn complete(&self, found: &Found) -> Result<Code> {
+        let failed = |it: &&Finding| it.status == Status::Skipped || it.message.contains(UNREADABLE);
+        let unread: Vec<&Finding> = found.findings.iter().filter(|it| it.check.id == UNREAD).filter(failed).collect();
+        if unread.is_empty() || self.allow_incomplete {
+            return Ok(Code::Ok);
+        }
+        let reasons: Vec<String> = unread.iter().map(|it| format!("{}: {}", it.subject, it.message)).collect();
+        let denied = reasons.iter().any(|reason| reason.contains(NOT_ALLOWED));
+        let code = if denied { Code::Denied } else { Code::Difference };
+        let failure = Failure::new(code, "incomplete: not everything could be checked").because(reasons.join("; "));
+        let lacking =
+            "print the permissions that it needs: `podid iam-policy audit` and `podid iam-policy audit --rbac`";
+        let failure = if denied { failure.hint(lacking) } else { failure };
+        Err(failure.hint("to exit with 0 anyway, pass `--allow-incomplete`"))
+    }
+
+    async fn read(&self, ctx: &Context) -> Result<(Arn, Vec<Finding>)> {
+        let holders = Holders::read(ctx, &AssociationFilter::default()).await?;
+        let arn = &holders.cluster.arn;
+        let (eks, iam) = (ctx.eks()?, ctx.iam()?);
+        let roles = ctx
+            .deadline
+            .within("reading the roles that trust Pod Identity", trusting(eks, iam, arn, &holders.associations));
+        let (roles, kubernetes) = futures::join!(roles, kubernetes(ctx));
+        let InKubernetes { namespaces, accounts, used } = kubernetes?;
+        let estate =
+            Estate { holders: holders.all(ctx.term.now()).collect(), namespaces, accounts, used, roles: roles? };
+        Ok((arn.clone(), audit::audit(&estate)))
+    }
+}
+
+/// The check that says what could not be read.
+const UNREAD: &str = "audit.unread";
+
+async fn kubernetes(ctx: &Context) -> Result<InKubernetes> {
+    let read = async {
+        let kube = ctx.kube().await?;
+        ctx.deadline.within("reading namespaces, service accounts and workloads", in_kubernetes(kube)).await
+    };
+    match read.await {
+        Ok(read) => Ok(read),
+        Err(failure) if failure.code.signalled() || matches!(failure.code, Code::TimedOut | Code::Usage) => {
+            Err(failure)
+        }
+        Err(failure) => {
+            let failure = ctx.explain_kube(failure, false).await;
+            for hint in &failure.hints {
+                ctx.term.hint(hint);
+            }
+            Ok(InKubernetes::unread(&format!("Kubernetes: {failure}")))
+        }
+    }
+}
+
+fn known(id: &str) -> std::result::Result<(), String> {
+    let all = audit::CHECKS.iter().map(|check| check.id);
+    if all.clone().any(|one| one == id) {
+        return Ok(());
+    }
+    let near = text::nearest(id, all);
+    Err(format!("`{id}` is not a check of the audit{}", text::did_you_mean(&near)))
+}
+
+fn sorted((cluster, all): (Arn, Vec<Finding>), exceptions: Vec<Exception>, ctx: &Context) -> Found {
+    let today = ctx.term.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let (expired, standing): (Vec<_>, Vec<_>) = exceptions.into_iter().partition(|it| it.is_over(today));
+    let (mut findings, mut accepted) = (Vec::new(), Vec::new());
+    for finding in all {
+        // What could not be read may hide anything: nobody can accept that here.
+        let own = standing.iter().find(|it| it.is_of(finding.check.id, &finding.subject));
+        match own.filter(|_| finding.check.id != UNREAD) {
+            Some(exception) => accepted.push((finding, exception.clone())),
+            None => findings.push(finding),
+        }
+    }
+    let used = |it: &Exception| accepted.iter().any(|(_, by): &(Finding, Exception)| by == it);
+    let unmatched = standing.into_iter().filter(|it| !used(it)).collect();
+    Found { cluster, findings, accepted, expired, unmatched }
+}
+
+impl Found {
+    fn document(&self) -> Value {
+        let accepted: Vec<Value> = self
+            .accepted
+            .iter()
+            .map(|(finding, by)| json!({"id": finding.check.id, "subject": finding.subject, "message": finding.message, "reason": by.reason, "expires": by.expires}))
+            .collect();
+        json!({
+            "cluster": self.cluster,
+            "findings": self.findings,
+            "accepted": accepted,
+            "expiredExceptions": self.expired,
+            "unmatchedExceptions": self.unmatched,
+        })
+    }
+}

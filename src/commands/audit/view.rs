@@ -1,0 +1,95 @@
+//! What an audit prints: problems, warnings and what is unknown, each with what it rests on and its fix; as text and as Markdown.
+
+use std::fmt::Write as _;
+
+use jiff::Timestamp;
+
+use super::Found;
+use crate::{
+    checks::{Finding, Status},
+    commands::causes::{number, remedy},
+    model::text::count,
+    output::{Term, block::hanging, markdown as md, styles::Tone},
+};
+
+/// The sections, in their order.
+const SECTIONS: [(&str, &[Status], Tone); 3] = [
+    ("Problems", &[Status::Failed], Tone::Bad),
+    ("Warnings", &[Status::Warning], Tone::Warn),
+    ("Unknown", &[Status::Unknown, Status::Skipped], Tone::Dim),
+];
+
+fn of<'a>(found: &'a Found, statuses: &[Status]) -> Vec<&'a Finding> {
+    found.findings.iter().filter(|finding| statuses.contains(&finding.status)).collect()
+}
+
+/// `2 problems, 1 warning`.
+fn summary(found: &Found) -> String {
+    let mut parts = vec![
+        count(of(found, &[Status::Failed]).len(), "problem"),
+        count(of(found, &[Status::Warning]).len(), "warning"),
+    ];
+    let unknown = of(found, &[Status::Unknown, Status::Skipped]).len();
+    parts.extend((unknown > 0).then(|| format!("{unknown} unknown")));
+    parts.extend((!found.accepted.is_empty()).then(|| format!("{} accepted", found.accepted.len())));
+    parts.join(", ")
+}
+
+/// For the terminal.
+pub(super) fn text(found: &Found, term: &Term) -> String {
+    let (paint, width) = (term.out_paint(), term.streams().width);
+    let mut out = format!("cluster {}: {}\n", found.cluster.name(), summary(found));
+    for (title, statuses, tone) in SECTIONS {
+        let all = of(found, statuses);
+        if all.is_empty() {
+            continue;
+        }
+        let _ = writeln!(out, "\n{}", paint.paint(tone, format!("{title}:")));
+        let indent = number(all.len()).len();
+        let gap = " ".repeat(indent);
+        for (at, finding) in all.iter().enumerate() {
+            let words = format!("{}: {} ({})", finding.subject, finding.message, finding.check.id);
+            let _ = writeln!(out, "{:>indent$}{}", number(at + 1), hanging(&words, indent, width));
+            for evidence in &finding.evidence {
+                let text = format!("{}: {}", evidence.source, evidence.text);
+                let _ = writeln!(out, "{gap}{}{}", paint.paint(Tone::Dim, "seen: "), hanging(&text, indent + 6, width));
+            }
+            for fix in &finding.remedies {
+                let _ = writeln!(out, "{gap}fix: {}", hanging(&fix.text(), indent + 5, width));
+            }
+        }
+    }
+    out
+}
+
+/// For a ticket.
+pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
+    let mut out = format!("# podid audit\n\n- Cluster: {}\n", md::code(&found.cluster.to_string()));
+    let _ = writeln!(out, "- Checked: {}, podid {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"), env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(out, "- Found: {}", summary(found));
+    for (title, statuses, _) in SECTIONS {
+        let all = of(found, statuses);
+        if !all.is_empty() {
+            let _ = writeln!(out, "\n## {title}\n");
+        }
+        for (at, finding) in all.iter().enumerate() {
+            let (subject, message) = (md::text(&finding.subject), md::text(&finding.message));
+            let _ = writeln!(out, "{}. **{subject}**: {message} (`{}`)", at + 1, finding.check.id);
+            for evidence in &finding.evidence {
+                let _ = writeln!(out, "   - seen: {}: {}", md::text(&evidence.source), md::code(&evidence.text));
+            }
+            for fix in &finding.remedies {
+                let _ = writeln!(out, "   - fix: {}", remedy(fix));
+            }
+        }
+    }
+    if !found.accepted.is_empty() {
+        out.push_str("\n## Accepted\n\n");
+    }
+    for (finding, by) in &found.accepted {
+        let until = by.expires.map_or_else(String::new, |day| format!(", until {day}"));
+        let (subject, reason) = (md::text(&finding.subject), md::text(&by.reason));
+        let _ = writeln!(out, "- {subject}: {reason}{until} (`{}`)", finding.check.id);
+    }
+    out
+}

@@ -1,0 +1,155 @@
+//! `podid audit`: each finding beside the healthy world, its fix tried where that is a command, and exceptions.
+
+use serde_json::{Value, json};
+
+use crate::support::{Env, Run, denying};
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+
+/// Ids and subjects of what was found.
+fn found(run: &Run) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let all = run.json()["findings"].as_array().unwrap().clone();
+    all.iter().map(|it| (text(&it["id"]), text(&it["subject"]))).collect()
+}
+
+fn pair(id: &str, subject: &str) -> (String, String) {
+    (id.to_owned(), subject.to_owned())
+}
+
+fn associated(namespace: &str, name: &str, role: &str) -> Value {
+    json!({"namespace": namespace, "service_account": name, "role": role})
+}
+
+/// The role allows everything.
+fn wide() -> (&'static str, Value) {
+    let statement = json!([{"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}]);
+    ("/roles/1/inline/carts/Statement", statement)
+}
+
+/// A role of podid's that trusts Pod Identity, and does nothing.
+fn spare() -> Value {
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"}, "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Condition": {"StringEquals": {"aws:RequestTag/eks-cluster-arn": "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop"}}}]});
+    let tags = json!({"podid.dev/managed-by": "podid",
+        "podid.dev/cluster": "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop"});
+    json!({"name": "spare", "path": "/podid/", "trust": trust, "tags": tags})
+}
+
+#[test]
+fn a_healthy_cluster_has_no_finding() {
+    let run = Env::new("carts-verified").podid("audit");
+    insta::assert_snapshot!(run.steady(), @r"
+    exit 0
+    --- stdout
+    cluster eks-workshop: 0 problems, 0 warnings
+    ");
+}
+
+#[test]
+fn each_finding_beside_the_healthy_world() {
+    let trust = |key: &str, value: Value| (format!("/roles/1/trust/Statement/0/{key}"), value);
+    let inline = |action: &str| {
+        let statement = json!([{"Effect": "Allow", "Action": action, "Resource": "*"}]);
+        ("/roles/1/inline/carts/Statement".to_owned(), statement)
+    };
+    let one = |namespace: &str, name: &str| {
+        ("/associations/-".to_owned(), associated(namespace, name, &ROLE.replace("eks-workshop-carts-dynamo", "spare")))
+    };
+    let role = "role eks-workshop-carts-dynamo";
+    for (set, code, id, subject) in [
+        (vec![("/roles/-".to_owned(), spare()), one("gone", "app")], 3, "audit.namespace-missing", "gone/app"),
+        (vec![("/roles/-".to_owned(), spare()), one("carts", "app")], 3, "audit.service-account-missing", "carts/app"),
+        (vec![("/roles/-".to_owned(), spare())], 0, "audit.role-unused", "role spare"),
+        (vec![trust("Condition", json!({}))], 0, "audit.role-open", role),
+        (vec![inline("dynamodb:*")], 0, "audit.all-actions", role),
+        (vec![inline("*")], 3, "audit.admin", role),
+        (
+            vec![("/manifests/8/spec/template/spec/serviceAccountName".to_owned(), json!("default"))],
+            0,
+            "audit.association-unused",
+            "carts/carts",
+        ),
+    ] {
+        let fields: Vec<(&str, Value)> = set.iter().map(|(path, value)| (path.as_str(), value.clone())).collect();
+        let env = Env::with("carts-verified", &fields);
+        let run = env.podid("audit -o json").code(code);
+        assert_eq!(found(&run), [pair(id, subject)], "{set:?}");
+        let strict = env.podid("audit --strict -o name").code(3);
+        assert_eq!(strict.stdout.lines().collect::<Vec<_>>(), [id]);
+    }
+}
+
+/// A fix that is a command of podid's makes its finding go.
+#[test]
+fn the_fixes_work() {
+    let gone = associated("gone", "app", "arn:aws:iam::111122223333:role/podid/spare");
+    let env = Env::with("carts-verified", &[("/roles/-", spare()), ("/associations/-", gone)]);
+    for _ in 0..2 {
+        let all = env.podid("audit --strict -o json").code(3).json();
+        let fix = all["findings"][0]["remedies"][0]["command"].as_str().unwrap().to_owned();
+        let words = fix.strip_prefix("podid ").unwrap();
+        let _ = env.podid(&format!("{words} --yes")).ok();
+    }
+    let _ = env.podid("audit --strict").ok();
+}
+
+#[test]
+fn exceptions_accept_what_is_known() {
+    let env = Env::with("carts-verified", &[wide()]);
+    let file = |text: &str| env.file("accepted.yaml", &format!("exceptions:\n{text}"));
+    let admin = "- id: audit.admin\n  subject: role eks-workshop-carts-dynamo\n  reason: known\n";
+    let run = env.podid(&format!("audit -o json --exceptions {}", file(admin))).ok();
+    assert_eq!(run.json()["accepted"][0]["reason"], "known");
+    assert_eq!(run.stderr, "");
+    let over = format!("{admin}  expires: 2020-01-01\n");
+    let _ = env.podid(&format!("audit --exceptions {}", file(&over))).code(3).says("has expired");
+    let other = "- { id: audit.admin, subject: role other, reason: known }\n";
+    let _ = env.podid(&format!("audit --exceptions {}", file(other))).code(3).says("no finding matches");
+    for (text, said) in [
+        (
+            "- { id: audit.admin, subject: x, reasons: y }\n",
+            "accepted.yaml:2:34: exceptions[0].reasons: unknown key; did you mean `reason`?",
+        ),
+        ("- { id: audit.amin, subject: x, reason: y }\n", "did you mean `audit.admin`?"),
+        ("- { id: audit.admin, subject: x }\n", "key `reason` is missing"),
+        ("- { id: audit.admin, subject: x, reason: y, expires: soon }\n", "this is not a day"),
+    ] {
+        let _ = env.podid(&format!("audit --exceptions {}", file(text))).code(2).says(said);
+    }
+}
+
+#[test]
+fn blind_is_not_clean() {
+    for action in ["iam:ListRoles", "iam:GetRole"] {
+        let env = Env::with("carts-verified", &[denying(action)]);
+        let _ = env.podid("audit").code(4).says("incomplete: not everything could be checked").says(action);
+        let _ = env.podid("audit --allow-incomplete").ok();
+    }
+    let kube = Env::with("carts-verified", &[("/callers/0/rbac_denies", json!(["list namespaces"]))]);
+    let _ = kube.podid("audit").code(4).says("list namespaces");
+}
+
+#[test]
+fn reports() {
+    let env = Env::with("carts-verified", &[wide()]);
+    let sarif = env.podid("audit -o sarif").code(3).json();
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!((&result["ruleId"], &result["level"]), (&json!("audit.admin"), &json!("error")));
+    let _ = env.podid("audit -o junit").code(2).says("`podid audit` prints");
+    let markdown = env.podid("audit -o markdown").code(3);
+    for part in ["# podid audit", "- Found: 1 problem, 0 warnings", "(`audit.admin`)", "   - fix: allow only what"] {
+        assert!(markdown.stdout.contains(part), "{markdown}");
+    }
+    insta::assert_snapshot!(env.podid("audit").code(3).steady(), @r"
+    exit 3
+    --- stdout
+    cluster eks-workshop: 1 problem, 0 warnings
+
+    Problems:
+      1. role eks-workshop-carts-dynamo: statement `All` of policy carts allows * on * (audit.admin)
+         seen: used by: carts/carts
+         fix: allow only what the workload needs: `podid access carts/carts` shows what it has
+    ");
+}
