@@ -27,7 +27,7 @@ use crate::{
     output::{Ci, Format},
 };
 
-/// Find associations and roles that are left over, or wider than they need to be
+/// Find associations and roles that are left over or too open
 ///
 /// Compares the associations of the cluster with Kubernetes, and checks the trust policies and permissions of their roles and
 /// of all roles of the account that trust Pod Identity. Only reads. Exits with 3 if there is a problem (--strict: or a
