@@ -107,6 +107,13 @@ impl Sandbox {
         look(&mut self.world.state())
     }
 
+    /// Each pod of a namespace that neither ended nor is ending, and what its app could do now if it asked for credentials anew: the
+    /// ARN that it would act as, or why it could not.
+    pub fn acting(&self, namespace: &str) -> Vec<(String, Result<String, String>)> {
+        let now = self.world.clock.now();
+        kube::acting(&mut self.world.state(), &self.world.scenario, namespace, now)
+    }
+
     /// Waits until `condition` holds, looking every few milliseconds.
     ///
     /// # Errors

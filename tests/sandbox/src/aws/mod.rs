@@ -17,6 +17,7 @@ mod simulate;
 mod sts;
 #[cfg(test)]
 mod tests;
+mod web_identity;
 mod wire;
 
 use std::{collections::BTreeMap, io, sync::Arc};
@@ -26,7 +27,10 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-pub(crate) use self::{addon_life::step, dynamodb::app_call, eks_auth::agent_credentials, sts::caller_of_eks_token};
+pub(crate) use self::{
+    addon_life::step, dynamodb::app_call, eks_auth::agent_credentials, sts::caller_of_eks_token,
+    web_identity::session as web_identity,
+};
 pub use self::{
     addon_life::{Addon, Update},
     associations::Association,

@@ -153,6 +153,12 @@ pub(super) fn trust_allows_service(trust: &Value, service: &str, action: &str, f
     decide(std::slice::from_ref(trust), &principal, action, None, facts) == Decision::Allow
 }
 
+/// Whether a trust policy lets the tokens of an OIDC provider do `action`.
+pub(super) fn trust_allows_provider(trust: &Value, provider: &str, action: &str, facts: &Facts) -> bool {
+    let principal = Principal::Federated(PrincipalId::String(provider.to_owned()));
+    decide(std::slice::from_ref(trust), &principal, action, None, facts) == Decision::Allow
+}
+
 /// Whether a trust policy lets a role do `action`: by its name or through its account.
 pub(super) fn trust_allows_role(trust: &Value, role_arn: &str, action: &str, facts: &Facts) -> bool {
     let mut parts = role_arn.split(':');

@@ -10,11 +10,7 @@ use super::{
     Kube, agent,
     json::{entries, entry, flag, list, text},
 };
-use crate::{
-    State,
-    aws::{AppCredentials, Session},
-    scenario::Scenario,
-};
+use crate::{State, aws::AppCredentials, scenario::Scenario};
 
 /// How a container start ends.
 #[derive(Debug, Clone)]
@@ -76,6 +72,17 @@ pub(crate) fn start(state: &mut State, scenario: &Scenario, pod: &Value, now: Ti
             }
         }
     }
+}
+
+/// What the app of a pod could do now if it asked for credentials anew: the ARN that it would act as, or why it could not.
+pub(crate) fn acts(state: &mut State, scenario: &Scenario, pod: &Value, now: Timestamp) -> Result<String, String> {
+    let app = entry(pod, "/metadata/annotations", "sandbox.podid.dev/app").unwrap_or_default().to_owned();
+    let (action, resource) = app.split_once(' ').unwrap_or((&app, ""));
+    let container = &pod["spec"]["containers"][0];
+    let environment = environment(&state.kube, pod, container)?;
+    let who = credentials(state, scenario, pod, container, &environment, now)?;
+    crate::aws::app_call(state, scenario, &who, action, resource.trim(), now)?;
+    Ok(arn(scenario, &who))
 }
 
 /// What the app writes before anything else.
@@ -182,15 +189,10 @@ fn credentials(
     if let (Some(id), Some(_)) = (get("AWS_ACCESS_KEY_ID"), get("AWS_SECRET_ACCESS_KEY")) {
         return Ok(AppCredentials::Static { access_key_id: id.clone() });
     }
-    if let (Some(role), Some(_)) = (get("AWS_ROLE_ARN"), get("AWS_WEB_IDENTITY_TOKEN_FILE")) {
-        let name = role.rsplit('/').next().unwrap_or_default();
-        let arn = format!("arn:{}:sts::{}:assumed-role/{name}/aws-sdk-java", scenario.partition, scenario.account);
-        // The cluster's OIDC provider is taken to exist; the role must trust some web identity.
-        let trusts = state.aws.roles.get(name).is_some_and(|r| r.trust.contains("sts:AssumeRoleWithWebIdentity"));
-        if !trusts {
-            return Err("AccessDenied: Not authorized to perform sts:AssumeRoleWithWebIdentity".to_owned());
-        }
-        return Ok(AppCredentials::PodIdentity(Session { arn, role: role.clone() }));
+    if let (Some(role), Some(file)) = (get("AWS_ROLE_ARN"), get("AWS_WEB_IDENTITY_TOKEN_FILE")) {
+        let token = token_in(state, pod, container, file, now)
+            .ok_or_else(|| format!("Unable to load credentials: [Errno 2] No such file or directory: '{file}'"))?;
+        return crate::aws::web_identity(state, scenario, role, &token, now).map(AppCredentials::PodIdentity);
     }
     let node_name = text(pod, "/spec/nodeName");
     let node = state.kube.store.get("nodes", "", node_name).cloned().unwrap_or_default();

@@ -36,6 +36,7 @@ mod writes;
 
 use std::{collections::HashMap, io, sync::Arc};
 
+pub(crate) use self::tokens::issuer;
 use http::Response;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -278,6 +279,20 @@ pub(crate) async fn handle(world: &Arc<World>, req: Req) -> Response<Body> {
 /// A `Status` answer.
 pub(crate) fn error(status: u16, reason: &str, message: &str) -> Response<Body> {
     failure::Failure::new(status, reason, message).answer()
+}
+
+/// What the apps of a namespace's pods could do now.
+pub(crate) fn acting(
+    state: &mut State,
+    scenario: &Scenario,
+    namespace: &str,
+    now: Timestamp,
+) -> Vec<(String, Result<String, String>)> {
+    let ended = |pod: &Value| matches!(json::text(pod, "/status/phase"), "Succeeded" | "Failed");
+    let mut pods = state.kube.list("pods", namespace);
+    pods.retain(|pod| pod["metadata"].get("deletionTimestamp").is_none() && !ended(pod));
+    let acts = |pod: &Value| (json::text(pod, "/metadata/name").to_owned(), app::acts(state, scenario, pod, now));
+    pods.iter().map(acts).collect()
 }
 
 /// Lets the controllers, kubelets and apps do one step.
