@@ -45,7 +45,7 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("2", "invalid usage, or refused before any change"),
     (
         "3",
-        "found a difference or a problem (--dry-run --exit-code, audit, diff, migrate plan, policy lint, role trust, verify)",
+        "found a difference or a problem (--dry-run --exit-code, audit, diff, migrate, policy lint, role trust, verify)",
     ),
     ("4", "invalid or missing credentials, or a missing permission"),
     ("5", "timed out, or all steps are done but new pods get no credentials yet (no agent, or a pod quota of 0)"),

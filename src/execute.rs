@@ -196,6 +196,10 @@ impl<'a> Run<'a> {
                 Some(kube) => flight.send(kube.create_service_account(subject)).await.map(|()| Answer::Done),
                 None => Err(Failure::failed("a service account cannot be created without Kubernetes")),
             },
+            Step::RemoveAnnotation { subject, role } => match kube {
+                Some(kube) => flight.send(kube.remove_irsa_annotation(subject, role)).await.map(Answer::gone),
+                None => Err(Failure::failed("an annotation cannot be removed without Kubernetes")),
+            },
             Step::CreateRole(role) => self.create_role(flight, role).await,
             Step::PutTrust { role, before, after } => self.put_trust(flight, role, before, after).await,
             Step::TagRole { role, tags } => {

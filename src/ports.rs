@@ -214,6 +214,8 @@ pub trait Kubernetes: Send + Sync {
     async fn all_service_accounts(&self, namespace: Option<&str>) -> Result<Vec<(ServiceAccount, Option<Annotation>)>>;
     /// Creates a service account; one that exists is no error.
     async fn create_service_account(&self, subject: &ServiceAccount) -> Result<()>;
+    /// Removes the annotation of IRSA, and nothing else; true if it was there. One that names another role is left alone.
+    async fn remove_irsa_annotation(&self, subject: &ServiceAccount, role: &str) -> Result<bool>;
     /// Pods of a service account, every page, those that are ending too.
     async fn pods(&self, subject: &ServiceAccount) -> Result<Vec<Pod>>;
     /// Pods of a namespace (`None`: of all), every page, of every service account.
@@ -300,6 +302,8 @@ pub enum Probe {
     Injected,
     /// They are not.
     NotInjected,
+    /// They are not, and get a web identity (IRSA) for this role.
+    WebIdentity(String),
     /// It cannot be asked; why (RBAC, Pod Security, quota, a policy engine, a webhook that refuses dry-run).
     Unprobeable(String),
     /// The namespace or service account does not exist: it cannot take effect until it does.

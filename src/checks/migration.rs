@@ -2,9 +2,12 @@
 //! commands that carry it out. Nothing here is part of `verify`'s chain.
 
 mod catalog;
+mod going;
 mod pods;
+mod proof;
 mod role;
 mod steps;
+mod turn;
 
 use std::collections::BTreeMap;
 
@@ -13,18 +16,23 @@ use serde::Serialize;
 use self::catalog::{ADD_ON, OTHER_ASSOCIATION, READY, UNREAD};
 pub use self::{
     catalog::CHECKS,
-    steps::{Stepped, back, steps},
+    going::{acceptable, lacks_agent},
+    proof::{Complaint, Told},
+    steps::{Stepped, steps},
+    turn::{Hindrance, back_hindered, end_hindered, uses_irsa_alone},
 };
 use super::{Finding, Status};
-use crate::model::{
-    arn::last,
-    association::Association,
-    have::Observed,
-    irsa::Keeper,
-    migration::{Candidate, Migration},
-    names::ServiceAccount,
-    trust::{Verdict, irsa::IrsaTrust},
-    workload::{Injection, Pod},
+use crate::{
+    model::{
+        arn::last,
+        have::Observed,
+        irsa::Keeper,
+        migration::{Candidate, Migration},
+        names::ServiceAccount,
+        trust::{Verdict, irsa::IrsaTrust},
+        workload::{Injection, Pod},
+    },
+    plan::acts_as,
 };
 
 /// How ready a service account is.
@@ -106,11 +114,6 @@ impl Stage {
             Observed::Unreadable(_) | Observed::NotRequested => Self::Unknown,
         }
     }
-}
-
-/// The role whose credentials the pods get.
-fn acts_as(association: &Association) -> &str {
-    association.target_role_arn.as_ref().unwrap_or(&association.role_arn)
 }
 
 /// A web identity comes first in every SDK: a pod that has both still uses IRSA.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{AccountsArg, Changing},
     commands::{
-        recycle::{self, Rollout},
+        recycle::{self, Pace, Rollout},
         shared::{self, Confirmation},
     },
     context::Context,
@@ -70,12 +70,26 @@ Examples:
   podid disassociate carts/carts --delete-role --recycle
   podid disassociate 'team-a/*' --dry-run";
 
-/// What the command came to.
+/// What it came to.
 #[derive(Default)]
-struct Ending {
-    outcome: Outcome,
-    effective: Vec<(ServiceAccount, Effective)>,
-    rollouts: Vec<Rollout>,
+pub(super) struct Ending {
+    /// The writes.
+    pub(super) outcome: Outcome,
+    /// Whether new pods do without the association.
+    pub(super) effective: Vec<(ServiceAccount, Effective)>,
+    /// The restarts.
+    pub(super) rollouts: Vec<Rollout>,
+}
+
+/// How associations are deleted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Removal {
+    /// Kubernetes is asked about new pods.
+    pub(super) kubernetes: bool,
+    /// New pods have to use IRSA again before any is restarted.
+    pub(super) irsa: bool,
+    /// How the restarts are carried out.
+    pub(super) pace: Pace,
 }
 
 impl Disassociate {
@@ -111,7 +125,8 @@ impl Disassociate {
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
         shared::consent(ctx, &self.changing, self.consent(&plan)).await?;
-        let done = self.carry_out(ctx, &targets, plan, &mut ending).await;
+        let how = Removal { kubernetes: !self.no_wait, irsa: false, pace: Pace::usual(!self.no_logs) };
+        let done = carry_out(ctx, &targets, plan, how, &mut ending).await;
         Self::render(ctx, &targets, &ending)?;
         match done {
             Ok(()) => Ok(Code::Ok),
@@ -244,69 +259,6 @@ impl Disassociate {
         }
     }
 
-    async fn carry_out(&self, ctx: &Context, targets: &[Target], plan: Plan, ending: &mut Ending) -> Result<()> {
-        let kube = if self.no_wait { None } else { Some(ctx.kube().await?) };
-        let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube };
-        let watch = plan.watch.clone();
-        let (restarts, writes): (Vec<Step>, Vec<Step>) =
-            plan.steps.into_iter().partition(|step| matches!(step, Step::Restart { .. }));
-        ending.outcome = execute::run(&ports, &ctx.deadline, writes, |report| shared::report_step(ctx, report)).await;
-        let failed = ending.outcome.failure().cloned();
-        let Some(kube) = kube.filter(|_| failed.is_none()) else {
-            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
-            return failed.map_or(Ok(()), Err);
-        };
-        let deleted: Vec<&ServiceAccount> = ending
-            .outcome
-            .reports
-            .iter()
-            .filter(|report| matches!(report.status, Status::Done | Status::Skipped))
-            .filter_map(|report| match &report.step {
-                Step::DeleteAssociation { subject, .. } => Some(subject),
-                _ => None,
-            })
-            .collect();
-        let proofs = join_all(deleted.into_iter().map(|subject| async move {
-            let line = ctx.term.progress(format!("{subject}"));
-            let proved = prove::effective::gone(kube, &ctx.deadline, &line, subject).await;
-            match &proved {
-                Ok(effective) => effective.end_deleted(&line),
-                Err(_) => line.clear(),
-            }
-            (subject.clone(), proved)
-        }))
-        .await;
-        for (subject, proved) in proofs {
-            match proved {
-                Ok(effective) => ending.effective.push((subject, effective)),
-                Err(failure) => {
-                    ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
-                    return Err(failure);
-                }
-            }
-        }
-        for target in targets {
-            let Some(workloads) = target.workloads.known() else { continue };
-            let own = |id: &crate::model::workload::WorkloadRef| workloads.iter().any(|w| w.id == *id);
-            let steps = restarts.iter().filter(|s| matches!(s, Step::Restart { workload, .. } if own(workload)));
-            let due = Plan {
-                steps: steps.cloned().collect(),
-                watch: watch.iter().filter(|id| own(id)).cloned().collect(),
-                ..Plan::default()
-            };
-            if due.steps.is_empty() && due.watch.is_empty() {
-                continue;
-            }
-            let logs = !self.no_logs;
-            // No write of podid's explains a crash now: no time is given for it to spread.
-            let (reports, rollouts) =
-                recycle::carry_out(ctx, &target.subject, workloads, due, None, None, logs).await?;
-            ending.outcome.reports.extend(reports);
-            ending.rollouts.extend(rollouts);
-        }
-        recycle::verdict(&ending.rollouts, &ending.outcome)
-    }
-
     fn render(ctx: &Context, targets: &[Target], ending: &Ending) -> Result<()> {
         let associations: Vec<Value> = targets
             .iter()
@@ -342,4 +294,82 @@ impl Disassociate {
             Format::Table | Format::Wide => Ok(()),
         }
     }
+}
+
+/// Deletes the associations, waits until new pods do without, and restarts what still has the credentials.
+///
+/// # Errors
+/// What failed; how far it came is in `ending`.
+pub(super) async fn carry_out(
+    ctx: &Context,
+    targets: &[Target],
+    plan: Plan,
+    how: Removal,
+    ending: &mut Ending,
+) -> Result<()> {
+    let kube = if how.kubernetes { Some(ctx.kube().await?) } else { None };
+    let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube };
+    let watch = plan.watch.clone();
+    let (restarts, writes): (Vec<Step>, Vec<Step>) =
+        plan.steps.into_iter().partition(|step| matches!(step, Step::Restart { .. }));
+    ending.outcome = execute::run(&ports, &ctx.deadline, writes, |report| shared::report_step(ctx, report)).await;
+    let failed = ending.outcome.failure().cloned();
+    let Some(kube) = kube.filter(|_| failed.is_none()) else {
+        ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+        return failed.map_or(Ok(()), Err);
+    };
+    let deleted: Vec<&ServiceAccount> = ending
+        .outcome
+        .reports
+        .iter()
+        .filter(|report| matches!(report.status, Status::Done | Status::Skipped))
+        .filter_map(|report| match &report.step {
+            Step::DeleteAssociation { subject, .. } => Some(subject),
+            _ => None,
+        })
+        .collect();
+    // Deleted by a run before this one, it may not have arrived everywhere.
+    let before = targets.iter().filter(|target| how.irsa && target.association.is_none()).map(|target| &target.subject);
+    let proofs = join_all(deleted.into_iter().chain(before).map(|subject| async move {
+        let line = ctx.term.progress(format!("{subject}"));
+        let proved = if how.irsa {
+            prove::effective::web_identity(kube, &ctx.deadline, &line, subject).await
+        } else {
+            prove::effective::gone(kube, &ctx.deadline, &line, subject).await
+        };
+        match &proved {
+            Ok(effective) => effective.end_deleted(&line),
+            Err(_) => line.clear(),
+        }
+        (subject.clone(), proved)
+    }))
+    .await;
+    for (subject, proved) in proofs {
+        match proved {
+            Ok(effective) => ending.effective.push((subject, effective)),
+            Err(failure) => {
+                ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+                return Err(failure);
+            }
+        }
+    }
+    for target in targets {
+        let Some(workloads) = target.workloads.known() else { continue };
+        let own = |id: &crate::model::workload::WorkloadRef| workloads.iter().any(|w| w.id == *id);
+        let steps = restarts.iter().filter(|s| matches!(s, Step::Restart { workload, .. } if own(workload)));
+        let due = Plan {
+            steps: steps.cloned().collect(),
+            watch: watch.iter().filter(|id| own(id)).cloned().collect(),
+            ..Plan::default()
+        };
+        if due.steps.is_empty() && due.watch.is_empty() {
+            continue;
+        }
+        // No write of podid's explains a crash now: no time is given for it to spread.
+        let (reports, rollouts) =
+            recycle::carry_out(ctx, &target.subject, workloads, due, None, None, how.pace).await?;
+        ending.outcome.reports.extend(reports);
+        ending.rollouts.extend(rollouts);
+    }
+    recycle::verdict(&ending.rollouts, &ending.outcome)
 }

@@ -1,6 +1,12 @@
 //! `podid migrate`: moving service accounts from IRSA to Pod Identity.
 
+mod carry;
+pub mod finish;
+mod held;
 pub mod plan;
+pub mod rollback;
+pub mod run;
+mod select;
 mod ticket;
 mod view;
 
@@ -22,6 +28,9 @@ pub struct Migrate {
 #[derive(Debug, Subcommand)]
 enum MigrateCommand {
     Plan(plan::Plan),
+    Run(run::Run),
+    Rollback(rollback::Rollback),
+    Finish(finish::Finish),
 }
 
 impl Migrate {
@@ -32,6 +41,9 @@ impl Migrate {
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         match self.command {
             MigrateCommand::Plan(plan) => Box::pin(plan.run(ctx)).await,
+            MigrateCommand::Run(run) => Box::pin(run.run(ctx)).await,
+            MigrateCommand::Rollback(rollback) => Box::pin(rollback.run(ctx)).await,
+            MigrateCommand::Finish(finish) => Box::pin(finish.run(ctx)).await,
         }
     }
 }

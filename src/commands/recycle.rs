@@ -12,7 +12,7 @@ use clap::Args;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-pub use self::roll::{Rollout, carry_out, rollouts_json, verdict};
+pub use self::roll::{Pace, Rollout, carry_out, rollouts_json, verdict};
 use self::{
     roll::{RestartBatch, RolloutOptions, roll},
     view::View,
@@ -322,7 +322,7 @@ pub async fn carry_out_all(
     associations: &[Association],
     shown: &[Step],
     last_write: Option<Instant>,
-    logs: bool,
+    pace: Pace,
 ) -> Result<(Vec<Report>, Vec<Rollout>)> {
     let kube = ctx.kube().await?;
     let subjects: BTreeSet<&ServiceAccount> = associations.iter().map(|a| &a.summary.subject).collect();
@@ -364,8 +364,7 @@ pub async fn carry_out_all(
         parts.push(RestartBatch::new(subject, workloads, Some(association), last_write, due));
     }
     parts.retain(|part| !part.steps.is_empty() || !part.watch.is_empty());
-    let way = RolloutOptions { parallel: observe::CONCURRENCY, watch: true, logs, roll_back: false, spread: true };
-    if parts.is_empty() { Ok(Default::default()) } else { roll(ctx, &parts, way).await }
+    if parts.is_empty() { Ok(Default::default()) } else { roll(ctx, &parts, pace.way()).await }
 }
 
 fn render(ctx: &Context, outcome: &Outcome, rollouts: &[Rollout], skipped: &[Skipped], spread: bool) -> Result<()> {

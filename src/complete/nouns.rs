@@ -67,9 +67,11 @@ impl ValueKind {
             ("PROFILE", _) => Self::Profile,
             ("CONTEXT", _) => Self::Context,
             // These come before the association.
-            ("NAMESPACE/SERVICE_ACCOUNT", "associate" | "role create" | "role trust" | "migrate plan") => {
-                Self::ServiceAccount
-            }
+            (
+                "NAMESPACE/SERVICE_ACCOUNT",
+                "associate" | "role create" | "role trust" | "migrate plan" | "migrate run" | "migrate rollback"
+                | "migrate finish",
+            ) => Self::ServiceAccount,
             ("NAMESPACE/SERVICE_ACCOUNT", "credentials" | "exec" | "show" | "verify" | "wait" | "recycle") => {
                 Self::Subject
             }
@@ -299,7 +301,15 @@ mod tests {
         );
         assert_eq!(
             of("ServiceAccount"),
-            ["associate subject", "migrate plan subjects", "role create service_account", "role trust service_account"]
+            [
+                "associate subject",
+                "migrate finish subjects",
+                "migrate plan subjects",
+                "migrate rollback subjects",
+                "migrate run subjects",
+                "role create service_account",
+                "role trust service_account"
+            ]
         );
         assert_eq!(
             of("Role"),
@@ -328,7 +338,17 @@ mod tests {
                 "wait namespace"
             ]
         );
-        assert_eq!(of("Namespace"), ["associate namespace", "iam-policy namespace", "migrate plan namespace"]);
+        assert_eq!(
+            of("Namespace"),
+            [
+                "associate namespace",
+                "iam-policy namespace",
+                "migrate finish namespace",
+                "migrate plan namespace",
+                "migrate rollback namespace",
+                "migrate run namespace"
+            ]
+        );
         assert_eq!(of("Workload"), ["recycle workload"]);
         for global in ["Cluster", "Region", "Profile", "Context"] {
             assert!(of(global).contains(&global.to_lowercase().as_str()), "{found:?}");

@@ -253,18 +253,18 @@ impl Kubernetes for Kube {
     }
 
     async fn all_service_accounts(&self, namespace: Option<&str>) -> Result<Vec<(ServiceAccount, Option<Annotation>)>> {
-        match service_accounts::all(&self.connection().await?.client, namespace).await {
-            Ok(found) => Ok(found),
-            Err(error) => Err(self.failed("list service accounts", error)),
-        }
+        let found = service_accounts::all(&self.connection().await?.client, namespace).await;
+        found.map_err(|error| self.failed("list service accounts", error))
     }
 
     async fn create_service_account(&self, subject: &ServiceAccount) -> Result<()> {
         let connection = self.connection().await?;
-        match service_accounts::create(&connection.client, subject).await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.failed(&format!("create service account `{subject}`"), error)),
-        }
+        let created = service_accounts::create(&connection.client, subject).await;
+        created.map_err(|error| self.failed(&format!("create service account `{subject}`"), error))
+    }
+
+    async fn remove_irsa_annotation(&self, subject: &ServiceAccount, role: &str) -> Result<bool> {
+        service_accounts::remove_annotation(self, subject, role).await
     }
 
     async fn pods(&self, subject: &ServiceAccount) -> Result<Vec<Pod>> {

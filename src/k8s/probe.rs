@@ -95,7 +95,10 @@ async fn judge(kube: &Kube, subject: &ServiceAccount, mut status: Status) -> Res
 fn injected(pod: &Pod) -> Probe {
     let pod = convert::pod(pod);
     let own = pod.containers.iter().any(|container| container.name == CONTAINER && container.injected);
-    if pod.token_volume && own { Probe::Injected } else { Probe::NotInjected }
+    if pod.token_volume && own {
+        return Probe::Injected;
+    }
+    pod.irsa_role().map_or(Probe::NotInjected, Probe::WebIdentity)
 }
 
 fn request(

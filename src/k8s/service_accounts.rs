@@ -11,16 +11,20 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Resource, ResourceExt,
-    api::{ListParams, PostParams},
+    api::{ListParams, Patch, PatchParams, PostParams},
 };
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
-use super::{list::list, wire::repeated};
-use crate::model::{
-    have::ServiceAccountState,
-    irsa::{self, Annotation},
-    names::ServiceAccount,
+use super::{Kube, list::list, wire::repeated};
+use crate::{
+    failure::{Failure, Result},
+    model::{
+        have::ServiceAccountState,
+        irsa::{self, Annotation},
+        names::ServiceAccount,
+    },
 };
 
 /// Whether it exists. Not allowed to look for near names: none.
@@ -111,6 +115,42 @@ pub(super) async fn create(client: &Client, subject: &ServiceAccount) -> Result<
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 409 && status.reason == "AlreadyExists" => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// Removes the annotation of IRSA where it names `role`: a merge patch of that one key, so that no other field is touched.
+pub(super) async fn remove_annotation(kube: &Kube, subject: &ServiceAccount, role: &str) -> Result<bool> {
+    let connection = kube.connection().await?;
+    let api: Api<ApiServiceAccount> = Api::namespaced(connection.client.clone(), &subject.namespace);
+    let failed = |error| kube.failed(&format!("remove the annotation {} of `{subject}`", irsa::ROLE_ARN), error);
+    let Some(found) = api.get_opt(&subject.name).await.map_err(failed)? else { return Ok(false) };
+    match found.annotations().get(irsa::ROLE_ARN) {
+        None => return Ok(false),
+        Some(other) if other != role => {
+            return Err(Failure::failed(format!(
+                "the annotation {} of {subject} was modified concurrently",
+                irsa::ROLE_ARN
+            ))
+            .because(format!("it names {other} now"))
+            .hint("run the same command again: it makes a new plan from the current state"));
+        }
+        Some(_) => {}
+    }
+    let mut metadata = json!({ "annotations": { irsa::ROLE_ARN: null } });
+    // Whoever changed it meanwhile has the API server refuse the patch.
+    metadata["resourceVersion"] = json!(found.metadata.resource_version);
+    let params = PatchParams { field_manager: Some("podid".to_owned()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({ "metadata": metadata }));
+    match repeated(|| api.patch(&subject.name, &params, &patch)).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        // A patch whose answer was lost is in the way of its own repetition.
+        Err(error @ kube::Error::Api(_)) => match api.get_opt(&subject.name).await {
+            Ok(Some(now)) if now.annotations().contains_key(irsa::ROLE_ARN) => Err(failed(error)),
+            Ok(_) => Ok(true),
+            Err(_) => Err(failed(error)),
+        },
+        Err(error) => Err(failed(error)),
     }
 }
 

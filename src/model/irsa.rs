@@ -65,6 +65,11 @@ pub enum Keeper {
 }
 
 impl Keeper {
+    /// Nothing restores it: it was set by hand, or nothing tells.
+    pub fn by_hand(&self) -> bool {
+        matches!(self, Self::Kubectl | Self::Unknown)
+    }
+
     /// Where the annotation is to be changed, later, so that it does not come back.
     pub fn place(&self) -> String {
         match self {

@@ -138,6 +138,13 @@ pub const PORTS: &[Port] = &[
     ("Kubernetes::service_accounts", &[Kube("list", "", "serviceaccounts", Within::Namespace)]),
     ("Kubernetes::all_service_accounts", &[Kube("list", "", "serviceaccounts", Within::Namespace)]),
     ("Kubernetes::create_service_account", &[Kube("create", "", "serviceaccounts", Within::Namespace)]),
+    (
+        "Kubernetes::remove_irsa_annotation",
+        &[
+            Kube("get", "", "serviceaccounts", Within::Namespace),
+            Kube("patch", "", "serviceaccounts", Within::Namespace),
+        ],
+    ),
     ("Kubernetes::pods", &[Kube("list", "", "pods", Within::Namespace)]),
     ("Kubernetes::all_pods", &[Kube("list", "", "pods", Within::Namespace)]),
     ("Kubernetes::all_workloads", WORKLOADS),

@@ -367,7 +367,10 @@ impl Asking<'_> {
     }
 
     /// The logs of the containers that are worth reading. Of one that has no trouble, nothing is kept that says nothing.
-    async fn logs(&self, it: &Snapshot) -> Result<Vec<PodLog>> {
+    ///
+    /// # Errors
+    /// Never for want of a permission: that is said in place of the log.
+    pub async fn logs(&self, it: &Snapshot) -> Result<Vec<PodLog>> {
         if self.logs.is_none() {
             return Ok(Vec::new());
         }

@@ -6,9 +6,12 @@ mod association;
 mod converge;
 mod deleted;
 mod disassociate;
+mod finish;
+mod migrate;
 mod missing;
 mod policies;
 mod recycle;
+mod refusal;
 mod restart;
 mod role;
 mod role_create;
@@ -22,12 +25,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use self::refusal::sid_taken;
 pub use self::{
     associate::associate,
     converge::{Converge, Expanded, converge, simulate},
     disassociate::{Disassociate, RoleUse, Target, disassociate},
+    finish::{Finished, finish},
+    migrate::{Group, Migrate, Migrated, acts_as, beside, migrate, request},
     policies::{Policies, policies},
     recycle::{Recycle, recycle},
+    refusal::Refusal,
     restart::{Skipped, StalePod, cron_jobs, skipped, stale_pods, unread_rollouts},
     role_create::{CreateRole, create_role},
     role_delete::{delete_role, unused},
@@ -40,7 +47,6 @@ use crate::model::{
     document::Document,
     names::ServiceAccount,
     role::{NewRole, Role},
-    trust::SidTaken,
     workload::{Strategy, WorkloadKind, WorkloadRef},
 };
 
@@ -235,6 +241,13 @@ pub enum Step {
         /// Its role, as it was read.
         role_arn: String,
     },
+    /// A merge patch of the annotation of IRSA, and of nothing else.
+    RemoveAnnotation {
+        /// Whose.
+        subject: ServiceAccount,
+        /// Its role, as it was read.
+        role: String,
+    },
     /// The restart annotation of `kubectl rollout restart`.
     Restart {
         /// Which workload.
@@ -298,40 +311,6 @@ pub struct Plan {
     pub watch: Vec<WorkloadRef>,
     /// It changes what running workloads act as, though its steps only create: pods switch from an IRSA role.
     pub updates: bool,
-}
-
-/// Refused before any write.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// What and why.
-    pub message: String,
-    /// What to do: commands, or the exact change.
-    pub hints: Vec<String>,
-    /// For want of a permission to read what the plan rests on.
-    pub denied: bool,
-}
-
-impl Refusal {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hints: Vec::new(), denied: false }
-    }
-
-    /// What could not be read, and what may not be written unread.
-    fn denied(message: impl Into<String>) -> Self {
-        Self { denied: true, ..Self::new(message) }
-    }
-
-    #[must_use]
-    fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
-        self
-    }
-}
-
-/// podid's statement cannot be written: one that podid did not write has its Sid.
-fn sid_taken(role: &str, taken: &SidTaken) -> Refusal {
-    Refusal::new(format!("cannot write podid's statement to the trust policy of role `{role}`: {taken}"))
-        .hint(taken.advice(role))
 }
 
 impl Plan {

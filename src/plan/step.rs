@@ -6,6 +6,7 @@ use super::{RoleOwnership, Step};
 use crate::model::{
     addon::{AGENT, Addon, Settings, numbers},
     arn::last,
+    irsa::ROLE_ARN,
     workload::{Strategy, WorkloadRef},
 };
 
@@ -37,6 +38,7 @@ impl Step {
             Self::InstallAgent { .. } => "install-agent".to_owned(),
             Self::UpdateAgent { .. } => "update-agent".to_owned(),
             Self::RemoveAgent { .. } => "remove-agent".to_owned(),
+            Self::RemoveAnnotation { subject, .. } => format!("remove-annotation/{subject}"),
             Self::CreateServiceAccount { .. } => "create-service-account".to_owned(),
             Self::CreateRole(_) => "create-role".to_owned(),
             Self::PutTrust { .. } => "put-trust".to_owned(),
@@ -76,6 +78,7 @@ impl Step {
             Self::TagAssociation { .. } => "tagAssociation",
             Self::UntagAssociation { .. } => "untagAssociation",
             Self::DeleteAssociation { .. } => "deleteAssociation",
+            Self::RemoveAnnotation { .. } => "removeAnnotation",
             Self::Restart { .. } => "restart",
             Self::RollBack { .. } => "rollBack",
         }
@@ -88,6 +91,7 @@ impl Step {
             | Self::UpdateAgent { version, .. }
             | Self::RemoveAgent { version, .. } => format!("{AGENT} {version}"),
             Self::CreateServiceAccount { subject }
+            | Self::RemoveAnnotation { subject, .. }
             | Self::UpdateAssociation { subject, .. }
             | Self::DeleteAssociation { subject, .. }
             | Self::TagAssociation { subject, .. }
@@ -211,21 +215,11 @@ impl Step {
             Self::DeleteAssociation { subject, role_arn, .. } => {
                 format!("delete the association of {subject} (role {})", last(role_arn))
             }
+            Self::RemoveAnnotation { subject, role } => {
+                format!("remove the annotation {ROLE_ARN} of {subject} (role {})", last(role))
+            }
             Self::Restart { workload, replicas, strategy, held, spread } => {
-                let workload = shown(workload, *spread);
-                let downtime = match strategy {
-                    Strategy::Recreate => ": downtime",
-                    // The one pod goes before its successor comes.
-                    Strategy::Eviction if *replicas == 1 => ": downtime",
-                    _ => "",
-                };
-                let s = if *replicas == 1 { "" } else { "s" };
-                let deletes = match held {
-                    0 => String::new(),
-                    1 => "; deletes the pod that is not ready".to_owned(),
-                    held => format!("; deletes the {held} pods that are not ready"),
-                };
-                format!("restart {workload} ({replicas} replica{s}, {strategy:?}{downtime}{deletes})")
+                restart(&shown(workload, *spread), *replicas, *strategy, *held)
             }
         }
     }
@@ -259,6 +253,7 @@ impl Step {
             Self::PutTargetTrust { role, .. } => format!("updated the trust policy of target role {role}"),
             Self::TagAssociation { subject, .. } => format!("tagged the association of {subject}"),
             Self::UntagAssociation { subject, .. } => format!("removed tags from the association of {subject}"),
+            Self::RemoveAnnotation { subject, .. } => format!("removed the annotation {ROLE_ARN} of {subject}"),
             Self::Restart { workload, spread, .. } => format!("restarted {}", shown(workload, *spread)),
             Self::RollBack { workload, revision: Some(number), spread } => {
                 format!("rolled back {} to revision {number}", shown(workload, *spread))
@@ -295,6 +290,7 @@ impl Step {
             | Self::DeleteRole { .. }
             | Self::DeleteAssociation { .. }
             | Self::ReplaceAssociation { .. }
+            | Self::RemoveAnnotation { .. }
             | Self::RemoveAgent { .. } => Kind::Delete,
             Self::Restart { .. } | Self::RollBack { .. } => Kind::Restart,
         }
@@ -303,10 +299,12 @@ impl Step {
     /// Order of execution: steps of one stage do not need each other, those of a later one need all before.
     pub fn stage(&self) -> u8 {
         match self {
+            // An annotation before its role's trust policy: what it names is to be usable until nothing names it.
             Self::InstallAgent { .. }
             | Self::UpdateAgent { .. }
             | Self::RemoveAgent { .. }
             | Self::CreateServiceAccount { .. }
+            | Self::RemoveAnnotation { .. }
             | Self::CreateRole(_) => 0,
             Self::PutTrust { .. }
             | Self::TagRole { .. }
@@ -352,6 +350,7 @@ impl Step {
             | Self::UpdateAgent { .. }
             | Self::RemoveAgent { .. }
             | Self::CreateServiceAccount { .. }
+            | Self::RemoveAnnotation { .. }
             | Self::Restart { .. }
             | Self::RollBack { .. } => false,
         }
@@ -360,6 +359,22 @@ impl Step {
 
 fn shown(workload: &WorkloadRef, spread: bool) -> String {
     if spread { workload.full() } else { workload.to_string() }
+}
+
+fn restart(workload: &str, replicas: u64, strategy: Strategy, held: usize) -> String {
+    let downtime = match strategy {
+        Strategy::Recreate => ": downtime",
+        // The one pod goes before its successor comes.
+        Strategy::Eviction if replicas == 1 => ": downtime",
+        _ => "",
+    };
+    let s = if replicas == 1 { "" } else { "s" };
+    let deletes = match held {
+        0 => String::new(),
+        1 => "; deletes the pod that is not ready".to_owned(),
+        held => format!("; deletes the {held} pods that are not ready"),
+    };
+    format!("restart {workload} ({replicas} replica{s}, {strategy:?}{downtime}{deletes})")
 }
 
 fn keys(tags: &std::collections::BTreeMap<String, String>) -> String {

@@ -2,6 +2,7 @@
 
 mod associate;
 mod disassociate;
+mod migrate;
 mod properties;
 mod recycle;
 mod target;
@@ -50,7 +51,7 @@ fn apply(step: &Step, have: &mut Have) {
             let Observed::Known(state) = &mut have.agent else { return };
             state.addon = None;
         }
-        Step::CreateServiceAccount { .. } => {
+        Step::CreateServiceAccount { .. } | Step::RemoveAnnotation { .. } => {
             have.service_account = Observed::Known(crate::model::have::ServiceAccountState::Exists { irsa_role: None });
         }
         Step::CreateRole(new) => {

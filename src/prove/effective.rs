@@ -1,5 +1,7 @@
 //! Whether new pods are injected: the probe, and what stands in for it where it cannot be asked.
 
+mod wanted;
+
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -8,6 +10,7 @@ use std::{
 use jiff::Timestamp;
 use serde::Serialize;
 
+use self::wanted::Wanted;
 use crate::{
     failure::{Code, Failure, Result},
     model::{
@@ -218,6 +221,19 @@ pub async fn gone(
     })
 }
 
+/// Proves that new pods of a service account whose association was deleted use IRSA again.
+///
+/// # Errors
+/// As [`prove`].
+pub async fn web_identity(
+    kube: &dyn Kubernetes,
+    deadline: &Deadline,
+    line: &Progress,
+    subject: &ServiceAccount,
+) -> Result<Effective> {
+    probe(kube, deadline, line, subject, Wanted::WebIdentity).await
+}
+
 /// True when the proof is at hand in what was read, and nothing has to be asked or waited for.
 pub fn already_proved(association: &Association, change: Change, pods: &[Pod]) -> bool {
     change == Change::Nothing
@@ -247,39 +263,6 @@ async fn assume(deadline: &Deadline, line: &Progress, wait: Duration, why: &str)
     Ok(Effective { effect: Effect::Assumed, how: format!("waited {} s ({why})", DOCUMENTED_DELAY.as_secs()) })
 }
 
-/// What the probe is to see of new pods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    /// They are injected; with an association that was read, they get credentials.
-    Credentials,
-    /// They are injected; nothing else is known.
-    Injection,
-    /// They are no longer injected.
-    Nothing,
-}
-
-impl Wanted {
-    fn injected(self) -> bool {
-        self != Self::Nothing
-    }
-
-    fn seen(self, rounds: u32) -> String {
-        let what = match self {
-            Self::Credentials => "get credentials",
-            Self::Injection => "are injected",
-            Self::Nothing => "no longer get credentials",
-        };
-        format!("new pods {what} ({rounds} of {rounds} dry-run pods)")
-    }
-
-    fn without_account(self, what: &str) -> String {
-        match self {
-            Self::Injection => format!("no pod can be created yet: {what}"),
-            Self::Credentials | Self::Nothing => format!("no pod can use this association yet: {what}"),
-        }
-    }
-}
-
 /// Probes until every API server agrees that new pods are injected, or that they are not.
 async fn probe(
     kube: &dyn Kubernetes,
@@ -288,7 +271,6 @@ async fn probe(
     subject: &ServiceAccount,
     wanted: Wanted,
 ) -> Result<Effective> {
-    let are = |injected: bool| if injected { "injected" } else { "not injected" };
     let mut addresses = deadline.within("resolving the cluster's address", kube.addresses()).await?;
     let rounds = HITS.max(u32::try_from(addresses.len()).unwrap_or(HITS));
     let pause = SPREAD / (rounds - 1);
@@ -305,23 +287,19 @@ async fn probe(
             broken = None;
         }
         match answer {
-            Ok(seen @ (Probe::Injected | Probe::NotInjected)) if (seen == Probe::Injected) == wanted.injected() => {
+            Ok(ref seen @ (Probe::Injected | Probe::NotInjected | Probe::WebIdentity(_))) if wanted.is(seen) => {
                 faults = 0;
                 run.hit(Instant::now());
                 // One text for all hits: in a log each change is a line.
-                line.update(format!("new pods are {}; confirming with {rounds} dry-run pods", are(wanted.injected())));
+                line.update(format!("new pods are {}; confirming with {rounds} dry-run pods", wanted.word()));
                 if run.proved(rounds) {
                     return Ok(Effective { effect: Effect::Observed, how: wanted.seen(rounds) });
                 }
                 deadline.pause("creating dry-run pods", pause).await?;
             }
-            Ok(Probe::Injected | Probe::NotInjected) => {
+            Ok(seen @ (Probe::Injected | Probe::NotInjected | Probe::WebIdentity(_))) => {
                 run = Run::default();
-                let (now, wait) = if wanted.injected() {
-                    ("new pods are not injected yet", "waiting until new pods are injected")
-                } else {
-                    ("new pods are still injected", "waiting until new pods are no longer injected")
-                };
+                let (now, wait) = wanted.missed(&seen);
                 line.update(now);
                 let paused = deadline.pause(wait, backoff.step()).await;
                 paused.map_err(|late| if wanted.injected() { explain(late, subject) } else { late })?;

@@ -43,15 +43,17 @@ pub async fn ask(
         tries += 1;
         let refused = match deadline.within("checking whether new pods are injected", kube.probe(subject, None)).await {
             Ok(Probe::Injected) if wanted => return Ok(None),
-            Ok(Probe::NotInjected) if !wanted => return Ok(None),
+            Ok(Probe::NotInjected | Probe::WebIdentity(_)) if !wanted => return Ok(None),
             // The caller has waited for it, or has said that it did not.
-            Ok(Probe::Injected | Probe::NotInjected) if !settled => return Ok(None),
+            Ok(Probe::Injected | Probe::NotInjected | Probe::WebIdentity(_)) if !settled => return Ok(None),
             Ok(Probe::Injected) => Failure::usage(format!("new pods of {subject} would still be injected"))
                 .because("nothing was restarted"),
-            Ok(Probe::NotInjected) => Failure::usage(format!("new pods of {subject} would not be injected"))
-                .because("a dry-run pod was not injected, although the service account is associated")
-                .because("nothing was restarted: running pods keep their credentials")
-                .hint(LOOK),
+            Ok(Probe::NotInjected | Probe::WebIdentity(_)) => {
+                Failure::usage(format!("new pods of {subject} would not be injected"))
+                    .because("a dry-run pod was not injected, although the service account is associated")
+                    .because("nothing was restarted: running pods keep their credentials")
+                    .hint(LOOK)
+            }
             // There, what is restarted does not come back.
             Ok(Probe::Terminating(why) | Probe::NoServiceAccount(why) | Probe::NoRoom(why)) => {
                 return Err(impossible(subject).because(why));

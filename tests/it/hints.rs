@@ -192,6 +192,7 @@ fn other_programs_are_called_as_they_can_be() {
             "kubectl",
             &[
                 "-n",
+                "annotate",
                 "argo",
                 "auth",
                 "config",

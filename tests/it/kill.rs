@@ -154,6 +154,16 @@ fn frozen(env: &Env, child: &mut Child) -> bool {
 
 /// Kills the command after each of its requests in turn, runs it again, and has the end looked at. Answers the number of requests.
 pub(crate) fn kill_after_each(make: impl Fn() -> Env + Sync, line: &str, look: impl Fn(u64, &Env, &Run) + Sync) -> u64 {
+    kill_after_each_and(make, line, |_, _| {}, look)
+}
+
+/// The same, and has the world looked at in which it was killed.
+pub(crate) fn kill_after_each_and(
+    make: impl Fn() -> Env + Sync,
+    line: &str,
+    killed: impl Fn(u64, &Env) + Sync,
+    look: impl Fn(u64, &Env, &Run) + Sync,
+) -> u64 {
     let (next, last) = (AtomicU64::new(1), AtomicU64::new(u64::MAX));
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -174,6 +184,7 @@ pub(crate) fn kill_after_each(make: impl Fn() -> Env + Sync, line: &str, look: i
                     child.kill().unwrap();
                     child.wait().unwrap();
                     env.world.faults().thaw();
+                    killed(n, &env);
                     let again = env.podid(line);
                     assert_eq!(again.code, 0, "killed after request {n}: {:?}\n{again}", names(&env));
                     look(n, &env, &again);

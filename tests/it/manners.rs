@@ -6,7 +6,10 @@ use podid::model::permissions::COMMANDS;
 use podid_sandbox::faults::{Action, Fault};
 use serde_json::{Value, json};
 
-use crate::support::{Env, Run, flagged};
+use crate::{
+    iam_policy::proof::lines::migrated,
+    support::{Env, Run, flagged},
+};
 
 /// A line of each command that calls a service, in a world where it has something to say. Those that change something only plan.
 pub(crate) const LINES: &[(&str, &str)] = &[
@@ -46,6 +49,9 @@ pub(crate) const LINES: &[(&str, &str)] = &[
         "explain --cluster eks-workshop arn:aws:sts::111122223333:assumed-role/eks-workshop-carts-dynamo/eks-eks-worksh-carts",
     ),
     ("carts-irsa", "migrate plan carts/carts"),
+    ("carts-irsa", "migrate run carts/carts --dry-run"),
+    ("carts-moved", "migrate rollback carts/carts --dry-run"),
+    ("carts-moved", "migrate finish carts/carts --dry-run"),
 ];
 
 /// The output of one is its command's, and of the other always JSON, and new each time.
@@ -57,6 +63,7 @@ fn has_output_of_its_own(line: &str) -> bool {
 pub(crate) fn changed(scenario: &'static str) -> (&'static str, Vec<(&'static str, Value)>) {
     match scenario {
         "carts-old-agent" => ("carts-agent", vec![("/addons/0/version", json!("v1.3.9-eksbuild.3"))]),
+        "carts-moved" => ("carts-irsa", migrated()),
         _ => (scenario, Vec::new()),
     }
 }
@@ -176,6 +183,9 @@ fn out_of_time() {
     wait carts/carts: 5 error: timed out after 1s while reading the cluster
     explain: 5 error: timed out after 1s while reading the cluster
     migrate plan carts/carts: 5 error: timed out after 1s while reading the cluster
+    migrate run carts/carts: 5 error: timed out after 1s while reading the cluster
+    migrate rollback carts/carts: 5 error: timed out after 1s while reading the cluster
+    migrate finish carts/carts: 5 error: timed out after 1s while reading the cluster
     ");
 }
 

@@ -1,6 +1,9 @@
 //! `podid migrate plan`.
 
+mod killed;
+mod others;
 mod reasons;
+mod story;
 
 use serde_json::{Value, json};
 
@@ -38,16 +41,12 @@ fn one_that_is_ready() {
 
     1 service account with an IRSA role: 1 ready
 
-    Commands, in this order:
-      podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix --cluster eks-workshop
-      podid associate carts/carts --role eks-workshop-carts-dynamo --cluster eks-workshop
-      podid recycle carts/carts --cluster eks-workshop
-      podid verify carts/carts --cluster eks-workshop
+    Next:
+      podid migrate run carts/carts --cluster eks-workshop
 
-    To go back, for example: `podid disassociate carts/carts --recycle --cluster eks-workshop`. This is
-    possible as long as the annotation and the trust policy's statement for IRSA exist; the commands
-    keep both.
-    Later, remove the annotation of carts/carts where the service account is defined.
+    To go back, for example: `podid migrate rollback carts/carts --cluster eks-workshop`. This is
+    possible until `podid migrate finish`, which removes the annotation and the trust policy's statement
+    for IRSA.
     ");
     assert!(env.writes().is_empty());
     let run = env.podid("migrate plan --all -o json").ok();
@@ -58,7 +57,8 @@ fn one_that_is_ready() {
     assert_eq!(env.podid("migrate plan -n carts -o name").ok().stdout, "carts/carts\n");
 }
 
-fn trust(env: &Env) -> Value {
+/// The role's trust policy.
+pub(super) fn trust(env: &Env) -> Value {
     let text = env.world.with(|state| state.aws.roles["eks-workshop-carts-dynamo"].trust.clone());
     serde_json::from_str(&text).unwrap()
 }
@@ -135,19 +135,13 @@ fn on_a_terminal_it_fits() {
                agent
          fix: `podid agent install --cluster eks-workshop`
 
-    Commands, in this order:
-      podid agent install --cluster eks-workshop
-      podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix --cluster eks-workshop
-      podid associate carts/carts --role eks-workshop-carts-dynamo --cluster eks-workshop
-      podid recycle carts/carts --cluster eks-workshop
-      podid verify carts/carts --cluster eks-workshop
+    Next:
+      podid migrate run carts/carts --install-agent --cluster eks-workshop
 
     To go back, for example:
-    `podid disassociate carts/carts --recycle --cluster eks-workshop`. This is
-    possible as long as the annotation and the trust policy's statement for IRSA
-    exist; the commands keep both.
-    Later, remove the annotation of carts/carts where the service account is
-    defined.
+    `podid migrate rollback carts/carts --cluster eks-workshop`. This is possible
+    until `podid migrate finish`, which removes the annotation and the trust
+    policy's statement for IRSA.
     ");
 }
 
@@ -173,19 +167,13 @@ fn as_markdown() {
        - seen: DescribeAddon and the DaemonSets: `no add-on and no DaemonSet of the agent`
        - fix: `podid agent install --cluster eks-workshop`
 
-    ## Commands, in this order
+    ## Next
 
     ~~~sh
-    podid agent install --cluster eks-workshop
-    podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix --cluster eks-workshop
-    podid associate carts/carts --role eks-workshop-carts-dynamo --cluster eks-workshop
-    podid recycle carts/carts --cluster eks-workshop
-    podid verify carts/carts --cluster eks-workshop
+    podid migrate run carts/carts --install-agent --cluster eks-workshop
     ~~~
 
-    To go back, for example: `podid disassociate carts/carts --recycle --cluster eks-workshop`. This is possible as long as the annotation and the trust policy's statement for IRSA exist; the commands keep both.
-
-    Later, remove the annotation of carts/carts where the service account is defined.
+    To go back, for example: `podid migrate rollback carts/carts --cluster eks-workshop`. This is possible until `podid migrate finish`, which removes the annotation and the trust policy's statement for IRSA.
     ");
     let _ = env.podid("migrate plan --all -o junit").code(2).says("reports of `podid verify`");
 }

@@ -21,10 +21,11 @@ use crate::{
         role::Role,
         text::listed,
         trust::{
-            self, Request, Unfixable, Verdict,
+            self, Unfixable, Verdict,
             irsa::{AUDIENCE, IrsaForm, IrsaTrust, WebIdentity, irsa},
         },
     },
+    plan,
 };
 
 /// Names that are shown of many.
@@ -62,21 +63,11 @@ pub(super) fn room(migration: &Migration, looked: &[Looked]) -> Room {
         let Some(role) = known(candidate).filter(|role| role.arn.account == migration.cluster.arn.account) else {
             continue;
         };
-        let subject = &candidate.snapshot.subject;
-        let tags = candidate.snapshot.associated().is_none_or(|association| !association.disable_session_tags);
-        let now = Some(candidate.snapshot.now);
-        let request = Request { cluster: &migration.cluster, subject, session_tags: tags, now, pod: None };
         let document = roles.entry(&role.name).or_insert_with(|| role.trust.clone());
-        if !matches!(trust::evaluate(document, &request), Verdict::Refuses(_)) {
-            continue;
+        let fits = plan::beside(role, document, &plan::request(&migration.cluster, candidate));
+        if let Some(fits) = fits {
+            room.insert(candidate.snapshot.subject.clone(), fits.map(|after| *document = after));
         }
-        let fits = trust::correction(document, &request, trust::default_scope(tags)).and_then(|after| {
-            match trust::too_long(Some(&role.trust), &after) {
-                Some(long) => Err(Unfixable::TooLong(long)),
-                None => Ok(after),
-            }
-        });
-        room.insert(subject.clone(), fits.map(|after| *document = after));
     }
     room
 }

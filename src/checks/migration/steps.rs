@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Assessment, Readiness, Stage, catalog};
+use super::{Assessment, Readiness, Stage};
 use crate::model::{arn::last, names::ServiceAccount};
 
 /// The commands of one service account.
@@ -43,14 +43,9 @@ pub(super) fn of(it: &Assessment, cluster: &str) -> Vec<String> {
 pub fn steps(all: &[Assessment], cluster: &str) -> Vec<Stepped> {
     let mut going: Vec<&Assessment> = all.iter().filter(|it| !it.commands.is_empty()).collect();
     going.sort_by_key(|it| (it.subject.namespace == "kube-system", &it.role_arn, &it.subject));
-    let agent = going.iter().any(|it| it.findings.iter().any(|finding| finding.check.id == catalog::AGENT.id));
+    let agent = going.iter().any(|it| it.lacks_agent());
     let agent =
         agent.then(|| Stepped { subject: None, commands: vec![format!("podid agent install --cluster {cluster}")] });
     let each = going.into_iter().map(|it| Stepped { subject: Some(it.subject.clone()), commands: it.commands.clone() });
     agent.into_iter().chain(each).collect()
-}
-
-/// The command that goes back to IRSA, as long as the annotation and the trust policy's statement are there.
-pub fn back(subject: &ServiceAccount, cluster: &str) -> String {
-    format!("podid disassociate {subject} --recycle --cluster {cluster}")
 }

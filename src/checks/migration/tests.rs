@@ -81,3 +81,23 @@ fn ids_are_unique_and_of_their_link() {
     ids.dedup();
     assert_eq!(ids.len(), CHECKS.len());
 }
+
+#[test]
+fn what_holds_one_back() {
+    let mut it = assessment("a/b", "app", Stage::Irsa, Readiness::Ready);
+    let ids = |it: &Assessment, accepted: &[&str], install: bool| -> Vec<&str> {
+        let accepted: Vec<String> = accepted.iter().map(|id| (*id).to_owned()).collect();
+        it.held_by(&accepted, install).into_iter().map(|finding| finding.check.id).collect()
+    };
+    it.findings = vec![READY.ok("x", "y")];
+    assert_eq!(ids(&it, &[], false), Vec::<&str>::new());
+    it.findings = vec![catalog::AGENT.warns("the cluster", "no agent"), catalog::MSK.warns("role app", "y")];
+    assert_eq!(ids(&it, &[], false), ["migrate.agent", "migrate.msk"]);
+    assert_eq!(ids(&it, &["migrate.msk"], false), ["migrate.agent"]);
+    assert_eq!(ids(&it, &["migrate.msk"], true), Vec::<&str>::new());
+    assert_eq!(it.to_accept().into_iter().collect::<Vec<_>>(), ["migrate.msk"]);
+    // What is wrong or unread is held, whatever was accepted.
+    it.findings = vec![catalog::NODES.fails("x", "y"), UNREAD.skips("x", "not allowed: iam:GetRole")];
+    assert_eq!(ids(&it, &["migrate.nodes", "migrate.unread"], true), ["migrate.nodes", "migrate.unread"]);
+    assert!(acceptable("migrate.msk").is_ok() && acceptable("migrate.agent").is_err() && acceptable("x").is_err());
+}

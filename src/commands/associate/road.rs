@@ -6,7 +6,7 @@ use crate::{
     args::Changing,
     commands::{
         account, agent,
-        recycle::{self, Rollout},
+        recycle::{self, Pace, Rollout},
         shared::{self, Confirmation},
     },
     context::Context,
@@ -256,8 +256,8 @@ async fn freshen(
         shown
     });
     let begun = due.steps.clone();
-    let carried =
-        recycle::carry_out(ctx, &want.subject, workloads, due, last_write, Some(association), proof.logs).await;
+    let pace = Pace::usual(proof.logs);
+    let carried = recycle::carry_out(ctx, &want.subject, workloads, due, last_write, Some(association), pace).await;
     let (reports, rollouts) = carried.inspect_err(|_| {
         ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(begun));
     })?;

@@ -11,7 +11,7 @@ use crate::{
     args::Changing,
     commands::{
         agent,
-        recycle::{self, Rollout},
+        recycle::{self, Pace, Rollout},
         shared::{self, Confirmation},
     },
     context::Context,
@@ -239,7 +239,8 @@ impl Apply {
         }
         let associations = ending.associations(planned);
         let last_write = ending.outcome.last_write;
-        let carried = recycle::carry_out_all(ctx, &associations, &restarts, last_write, !self.no_logs).await;
+        let pace = Pace { spread: true, ..Pace::usual(!self.no_logs) };
+        let carried = recycle::carry_out_all(ctx, &associations, &restarts, last_write, pace).await;
         let (reports, rollouts) = carried.inspect_err(|_| {
             ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts.clone()));
         })?;

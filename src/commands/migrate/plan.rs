@@ -5,30 +5,19 @@ use std::collections::BTreeSet;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{ticket, view};
+use super::{
+    select::{self, Accounts, Of, Selection},
+    ticket, view,
+};
 use crate::{
     checks::{
         Status,
         migration::{self, Assessment, Readiness, Stepped},
     },
-    commands::subject::namespace_of_names,
     context::Context,
     failure::{Code, Failure, Result},
-    model::{
-        arn::Arn,
-        glob::{Glob, Pattern},
-        have::NOT_ALLOWED,
-        irsa::{Annotation, ROLE_ARN},
-        names::ServiceAccount,
-        subject::SubjectText,
-        text::nearest,
-    },
-    observe::{
-        names,
-        verify::{Asking, migration::Annotated},
-    },
+    model::{arn::Arn, have::NOT_ALLOWED, irsa::ROLE_ARN, migration::Migration},
     output::{Ci, Format},
-    ports::Kubernetes,
 };
 
 /// Report how ready service accounts that use IRSA are for Pod Identity, and print the commands that move them
@@ -42,15 +31,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Plan {
-    /// Service accounts, by name or pattern ('team-*/*')
-    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required_unless_present_any = ["namespace", "all"])]
-    subjects: Vec<SubjectText>,
-    /// All service accounts of this namespace (or pattern) that use IRSA. With names: their namespace
-    #[arg(long, short, value_name = "NAMESPACE", value_parser = Glob::namespace, conflicts_with = "all")]
-    namespace: Option<Glob>,
-    /// All service accounts of the cluster that use IRSA
-    #[arg(long, conflicts_with = "subjects")]
-    all: bool,
+    #[command(flatten)]
+    selection: Selection,
     /// Also look for AWS variables in Secrets: podid reads the names of their keys, never a value
     #[arg(long)]
     read_secrets: bool,
@@ -72,20 +54,65 @@ pub(super) struct Found {
     pub(super) issuer: Option<String>,
     /// Each service account.
     pub(super) all: Vec<Assessment>,
-    /// The commands, in a safe order.
+    /// The commands of each step, in a safe order.
     pub(super) steps: Vec<Stepped>,
+    /// The commands that carry it out.
+    pub(super) next: Next,
+}
+
+/// The commands that go on from a plan, and back.
+pub(super) struct Next {
+    /// For those that are ready.
+    pub(super) run: Option<String>,
+    /// For those whose changes have to be made or accepted before.
+    pub(super) accepting: Option<String>,
+    /// Back to IRSA.
+    pub(super) back: String,
+}
+
+impl Next {
+    fn of(accounts: &Accounts) -> Self {
+        let cluster = &accounts.cluster().name;
+        let going = || accounts.all.iter().filter(|it| !it.commands.is_empty());
+        let (ready, changed): (Vec<_>, Vec<_>) = going().partition(|it| it.to_accept().is_empty());
+        let words = |some: &[&Assessment]| {
+            select::words(&some.iter().map(|it| &it.subject).collect::<Vec<_>>(), &accounts.patterns)
+        };
+        let install =
+            |some: &[&Assessment]| if some.iter().any(|it| it.lacks_agent()) { " --install-agent" } else { "" };
+        let run = |some: &[&Assessment], accept: &str| {
+            let any = !some.is_empty();
+            any.then(|| format!("podid migrate run {}{}{accept} --cluster {cluster}", words(some), install(some)))
+        };
+        let accept: BTreeSet<&str> = changed.iter().flat_map(|it| it.to_accept()).collect();
+        let accept = accept.into_iter().fold(String::new(), |text, id| format!("{text} --accept {id}"));
+        let first = going().next().map(|it| it.subject.to_string()).unwrap_or_default();
+        Self {
+            run: run(&ready, ""),
+            accepting: run(&changed, &accept),
+            back: format!("podid migrate rollback {first} --cluster {cluster}"),
+        }
+    }
 }
 
 impl Found {
+    fn of(accounts: Accounts) -> Self {
+        let next = Next::of(&accounts);
+        let Accounts { migration: Migration { cluster, .. }, all, .. } = accounts;
+        let steps = migration::steps(&all, &cluster.name);
+        Self { cluster: cluster.arn, issuer: cluster.oidc_issuer, all, steps, next }
+    }
+
     /// How many are so ready.
     pub(super) fn count(&self, readiness: Readiness) -> usize {
         self.all.iter().filter(|it| it.readiness == readiness).count()
     }
 
     fn document(&self) -> Value {
+        let next: Vec<&String> = [&self.next.run, &self.next.accepting].into_iter().flatten().collect();
         json!({
             "cluster": self.cluster, "oidcIssuer": self.issuer,
-            "serviceAccounts": self.all, "steps": self.steps,
+            "serviceAccounts": self.all, "steps": self.steps, "next": next,
         })
     }
 }
@@ -100,8 +127,9 @@ impl Plan {
             return Err(Failure::usage("--output: `junit`, `github` and `sarif` are reports of `podid verify`")
                 .hint("`podid migrate plan` prints table, wide, json, yaml, name or markdown"));
         }
-        let patterns = self.patterns()?;
-        let found = self.read(ctx, &patterns).await?;
+        let accounts = self.selection.read(ctx, Of::Plan(self.read_secrets)).await?;
+        select::warn_of_bare(ctx, &accounts);
+        let found = Found::of(accounts);
         match (ctx.term.ci(), ctx.term.format()) {
             (Some(_), _) => ctx.term.emit(&ticket::markdown(&found, ctx.term.now()))?,
             (None, Format::Json) => ctx.term.emit_json(&found.document())?,
@@ -119,83 +147,6 @@ impl Plan {
         }
         verdict(&found)
     }
-
-    /// What is meant; the namespace of names is that of `-n`.
-    fn patterns(&self) -> Result<Vec<Pattern>> {
-        if self.subjects.is_empty() {
-            return Ok(vec![self.namespace.clone().map_or_else(Pattern::all, Pattern::of)]);
-        }
-        let namespace = namespace_of_names(self.namespace.as_ref())?;
-        let each = self.subjects.iter().map(|text| text.pattern(namespace).map_err(|e| Failure::usage(e.to_string())));
-        each.collect()
-    }
-
-    async fn read(&self, ctx: &Context, patterns: &[Pattern]) -> Result<Found> {
-        let cluster = ctx.cluster().await?;
-        let kube = reached(ctx).await?;
-        let asking = Asking {
-            eks: ctx.eks()?,
-            iam: ctx.iam()?,
-            tables: ctx.tables()?,
-            kube: Ok(kube),
-            secrets: self.read_secrets,
-            logs: None,
-            needs: Vec::new(),
-        };
-        let literal: Option<BTreeSet<&str>> = patterns.iter().map(|pattern| pattern.namespace.literal()).collect();
-        let places = literal.map_or_else(|| vec![None], names::places);
-        let progress = ctx.term.progress("migrate");
-        let deadline = &ctx.deadline;
-        let (accounts, around) = futures::try_join!(
-            deadline.within("listing service accounts", asking.annotated(kube, &places)),
-            deadline.within("reading the pods, the agent and the associations", asking.surroundings(cluster, &places))
-        )?;
-        let chosen = chosen(ctx, accounts, patterns)?;
-        let read = asking.migration(cluster, &around, chosen, ctx.term.now());
-        let migration = deadline.within("reading the roles", read).await?;
-        progress.clear();
-        let all = migration::assess(&migration);
-        let steps = migration::steps(&all, &cluster.name);
-        Ok(Found { cluster: cluster.arn.clone(), issuer: cluster.oidc_issuer.clone(), all, steps })
-    }
-}
-
-async fn reached(ctx: &Context) -> Result<&dyn Kubernetes> {
-    let reached = async {
-        let kube = ctx.kube().await?;
-        ctx.deadline.within("connecting to the Kubernetes API", kube.reach()).await?;
-        Ok(kube)
-    };
-    match reached.await {
-        Ok(kube) => Ok(kube),
-        Err(failure) => Err(ctx.explain_kube(failure, false).await),
-    }
-}
-
-/// The annotated ones among those that are meant. A name must exist; one without the annotation has nothing to migrate.
-fn chosen(ctx: &Context, accounts: Annotated, patterns: &[Pattern]) -> Result<Vec<(ServiceAccount, Annotation)>> {
-    for pattern in patterns {
-        let meant: Vec<_> = accounts.iter().filter(|(subject, _)| pattern.matches(subject)).collect();
-        match (pattern.literal(), meant.first()) {
-            (Some(named), None) => {
-                let all: Vec<String> = accounts.iter().map(|(subject, _)| subject.to_string()).collect();
-                let failure = Failure::usage(format!("service account {named} does not exist"));
-                return Err(match nearest(&named.to_string(), all.iter().map(String::as_str)).first() {
-                    Some(near) => failure.hint(format!("did you mean `podid migrate plan {near}`?")),
-                    None => failure.hint("list those that use IRSA: `podid migrate plan --all`"),
-                });
-            }
-            (Some(named), Some(_)) if meant.iter().all(|(_, annotation)| annotation.is_none()) => {
-                ctx.term.warn(format!("{named} does not have the annotation {ROLE_ARN}"));
-            }
-            (_, Some(_)) => {}
-            (None, None) if *pattern == Pattern::all() => {}
-            (None, None) => ctx.term.warn(format!("`{pattern}` matches no service account")),
-        }
-    }
-    let meant = |subject: &ServiceAccount| patterns.iter().any(|pattern| pattern.matches(subject));
-    let annotated = accounts.into_iter().filter(|(subject, _)| meant(subject));
-    Ok(annotated.filter_map(|(subject, annotation)| Some((subject, annotation?))).collect())
 }
 
 /// What one cannot see is never called ready.

@@ -6,10 +6,9 @@ use jiff::Timestamp;
 
 use super::{
     plan::Found,
-    view::{self, SECTIONS, causes, go_back, later, summary},
+    view::{self, SECTIONS, causes, go_back, later, next, summary},
 };
 use crate::{
-    checks::migration::back,
     commands::causes::{points, remedies, remedy},
     model::arn::last,
     output::markdown::{code, sentence, text},
@@ -60,13 +59,15 @@ pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
             }
         }
     }
-    let Some(first) = found.steps.iter().find_map(|step| step.subject.as_ref()) else { return out };
-    let _ = writeln!(out, "\n## Commands, in this order\n\n{FENCE}sh");
-    for command in found.steps.iter().flat_map(|step| &step.commands) {
-        let _ = writeln!(out, "{command}");
+    let mut any = false;
+    for (title, command) in next(found) {
+        let _ = writeln!(out, "\n## {}\n\n{FENCE}sh\n{command}\n{FENCE}", title.trim_end_matches(':'));
+        any = true;
     }
-    let back = code(&back(first, found.cluster.name()));
-    let _ = writeln!(out, "{FENCE}\n\n{}", sentence(&go_back(&back)));
+    if !any {
+        return out;
+    }
+    let _ = writeln!(out, "\n{}", sentence(&go_back(&code(&found.next.back))));
     for line in later(found) {
         let _ = writeln!(out, "\n{}", sentence(&line));
     }

@@ -6,7 +6,7 @@ use super::plan::Found;
 use crate::{
     checks::{
         Finding, Remedy, Status,
-        migration::{Assessment, Readiness, Stage, back},
+        migration::{Assessment, Readiness},
     },
     commands::causes::{self, Cause, Look, number, remedies, tell},
     model::{
@@ -96,8 +96,7 @@ const MOVED: &str = "moved";
 
 /// How ready it is, or that it has moved.
 pub(super) fn state(it: &Assessment) -> &'static str {
-    let moved = it.stage == Stage::PodIdentity && it.readiness == Readiness::Ready;
-    if moved { MOVED } else { it.readiness.word() }
+    if it.moved() { MOVED } else { it.readiness.word() }
 }
 
 fn table(all: &[Assessment], wide: bool) -> Table {
@@ -152,32 +151,39 @@ fn section(out: &mut String, title: &str, causes: &[Cause<'_>], look: Look) {
 
 /// The commands, unwrapped, so that they can be copied.
 fn commands(out: &mut String, found: &Found, paint: Paint, width: Option<usize>) {
-    let Some(first) = found.steps.iter().find_map(|step| step.subject.as_ref()) else { return };
-    let _ = writeln!(out, "\n{}", paint.paint(Tone::Strong, "Commands, in this order:"));
-    for step in &found.steps {
-        for command in &step.commands {
-            let _ = writeln!(out, "  {}", paint.paint(Tone::Accent, command));
-        }
+    let mut any = false;
+    for (title, command) in next(found) {
+        let _ = writeln!(out, "\n{}\n  {}", paint.paint(Tone::Strong, title), paint.paint(Tone::Accent, command));
+        any = true;
     }
-    let _ =
-        writeln!(out, "\n{}", hanging(&go_back(&Remedy::Command(back(first, found.cluster.name())).text()), 0, width));
+    if !any {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", hanging(&go_back(&Remedy::Command(found.next.back.clone()).text()), 0, width));
     for line in later(found) {
         let _ = writeln!(out, "{}", hanging(&line, 0, width));
     }
 }
 
+/// The commands that carry it out, each below its title.
+pub(super) fn next(found: &Found) -> impl Iterator<Item = (&'static str, &String)> {
+    let run = found.next.run.iter().map(|command| ("Next:", command));
+    let accepting = found.next.accepting.iter();
+    run.chain(accepting.map(|command| ("After the changes, or to move them without:", command)))
+}
+
 /// How to go back, with the command of the first service account.
 pub(super) fn go_back(command: &str) -> String {
     format!(
-        "To go back, for example: {command}. This is possible as long as the annotation and the trust policy's statement for IRSA exist; the commands keep both."
+        "To go back, for example: {command}. This is possible until `podid migrate finish`, which removes the annotation and the trust policy's statement for IRSA."
     )
 }
 
-/// Where each annotation is to be removed later, each place once.
+/// Where annotations are to be removed before the end, each place once.
 pub(super) fn later(found: &Found) -> Vec<String> {
     let mut places: Vec<(String, Vec<String>)> = Vec::new();
-    let going = found.steps.iter().filter_map(|step| step.subject.as_ref());
-    for it in going.filter_map(|subject| found.all.iter().find(|it| it.subject == *subject)) {
+    let going = found.all.iter().filter(|it| !it.commands.is_empty() && !it.annotation_owner.by_hand());
+    for it in going {
         let place = it.annotation_owner.place();
         match places.iter_mut().find(|(known, _)| *known == place) {
             Some((_, accounts)) => accounts.push(it.subject.to_string()),
@@ -185,7 +191,7 @@ pub(super) fn later(found: &Found) -> Vec<String> {
         }
     }
     let line = |(place, accounts): (String, Vec<String>)| {
-        format!("Later, remove the annotation of {} {place}.", listed(&accounts, SHOWN))
+        format!("Before `podid migrate finish`, remove the annotation of {} {place}.", listed(&accounts, SHOWN))
     };
     places.into_iter().map(line).collect()
 }

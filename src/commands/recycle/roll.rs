@@ -92,6 +92,29 @@ pub(super) struct RolloutOptions {
     pub(super) spread: bool,
 }
 
+/// How another command's restarts are carried out.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Rollouts at once.
+    pub parallel: usize,
+    /// Show the application's log lines.
+    pub logs: bool,
+    /// Name workloads with their namespace.
+    pub spread: bool,
+}
+
+impl Pace {
+    /// As many at once as there are reads.
+    pub fn usual(logs: bool) -> Self {
+        Self { parallel: observe::CONCURRENCY, logs, spread: false }
+    }
+
+    pub(super) fn way(self) -> RolloutOptions {
+        let Self { parallel, logs, spread } = self;
+        RolloutOptions { parallel, watch: true, logs, roll_back: false, spread }
+    }
+}
+
 /// When IAM or the association was last written: by this run, or, by EKS's own word, by one before it, which may have been
 /// killed right after.
 fn last_write(own: Option<Instant>, association: Option<&Association>) -> Option<Instant> {
@@ -111,7 +134,7 @@ pub async fn carry_out(
     due: Plan,
     own_write: Option<Instant>,
     association: Option<&Association>,
-    logs: bool,
+    pace: Pace,
 ) -> Result<(Vec<Report>, Vec<Rollout>)> {
     if !due.steps.is_empty() {
         let kube = ctx.kube().await?;
@@ -120,9 +143,8 @@ pub async fn carry_out(
             ctx.term.warn(warning);
         }
     }
-    let way = RolloutOptions { parallel: observe::CONCURRENCY, watch: true, logs, roll_back: false, spread: false };
     let part = RestartBatch::new(subject, workloads, association, own_write, due);
-    roll(ctx, &[RestartBatch { injected: Some(association.is_some()), ..part }], way).await
+    roll(ctx, &[RestartBatch { injected: Some(association.is_some()), ..part }], pace.way()).await
 }
 
 enum Turn<'a> {

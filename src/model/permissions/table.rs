@@ -32,6 +32,28 @@ const RESTART: &[&str] = &[
 ];
 const EFFECT: &[&str] = &["Kubernetes::addresses", "Kubernetes::probe", "Kubernetes::may"];
 
+/// What a way back to IRSA, and its end, hang on.
+const IRSA: &[&str] = &[
+    "Iam::role",
+    "Kubernetes::reach",
+    "Kubernetes::all_service_accounts",
+    "Kubernetes::all_pods",
+    "Kubernetes::every_workload",
+    "Kubernetes::rollouts",
+    "Kubernetes::cron_jobs",
+];
+
+/// What the move of a service account from IRSA hangs on.
+const MIGRATE: &[&str] = &[
+    "Eks::addons",
+    "Iam::attached_policies",
+    "Iam::inline_policies",
+    "Iam::inline_policy",
+    "Iam::managed_policy",
+    "Kubernetes::config_map",
+    "Kubernetes::secret_keys",
+];
+
 /// Every command that calls a service, in the order of the help.
 pub const COMMANDS: &[Row] = &[
     (
@@ -203,15 +225,31 @@ pub const COMMANDS: &[Row] = &[
     ("export", &[FIND, READ_ROLE, &["Eks::addon", "Iam::roles"]]),
     ("wait", &[FIND, AGENT, EFFECT, USERS, OBJECTS]),
     ("explain", &[FIND, &["Kubernetes::reach", "Kubernetes::all_pods", "Kubernetes::all_service_accounts"]]),
+    ("migrate plan", &[FIND, AGENT, IRSA, MIGRATE]),
     (
-        "migrate plan",
+        "migrate run",
         &[
             FIND,
             AGENT,
-            &["Eks::addons", "Iam::role", "Iam::attached_policies", "Iam::inline_policies", "Iam::inline_policy"],
-            &["Iam::managed_policy", "Kubernetes::all_service_accounts", "Kubernetes::all_pods"],
-            &["Kubernetes::every_workload", "Kubernetes::cron_jobs", "Kubernetes::config_map"],
-            &["Kubernetes::secret_keys"],
+            IRSA,
+            MIGRATE,
+            INSTALL,
+            EFFECT,
+            RESTART,
+            &["Iam::put_trust", "Eks::create_association"],
+            &["Kubernetes::pods", "Kubernetes::all_workloads"],
+        ],
+    ),
+    (
+        "migrate rollback",
+        &[FIND, IRSA, EFFECT, RESTART, &["Eks::delete_association", "Kubernetes::pods", "Kubernetes::all_workloads"]],
+    ),
+    (
+        "migrate finish",
+        &[
+            FIND,
+            IRSA,
+            &["Iam::put_trust", "Kubernetes::remove_irsa_annotation", "Kubernetes::probe", "Kubernetes::may"],
         ],
     ),
 ];

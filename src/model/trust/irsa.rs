@@ -1,11 +1,14 @@
 //! What a trust policy says of IRSA: which of its statements are for the OIDC issuer of a cluster, in which form, whether they
 //! allow a service account, and who else is allowed.
 
+mod without;
+
 use std::{collections::BTreeSet, fmt};
 
 use serde::Serialize;
 use serde_json::Value;
 
+pub use self::without::{Kept, without};
 use super::{
     Cause, Reason, Verdict,
     admits::{allows, conditions, others},

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::{Asking, CONCURRENCY, agent_and_network, seen};
 use crate::{
-    failure::Result,
+    failure::{Code, Failure, Result},
     model::{
         addon::Addon,
         arn::Arn,
@@ -23,11 +23,21 @@ use crate::{
         snapshot::{ClusterView, RoleView, Snapshot},
         workload::{CronJob, Pod, Workload},
     },
+    observe::rollouts,
     ports::Kubernetes,
 };
 
 /// Service accounts that exist, each with its IRSA annotation.
 pub type Annotated = Vec<(ServiceAccount, Option<Annotation>)>;
+
+/// How much is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// All that a move hangs on.
+    Move,
+    /// Only the roles' trust policies, the associations and what runs: what a way back, and the end of IRSA, hang on.
+    Trust,
+}
 
 /// What runs in the namespaces, and what will.
 type Running = (Observed<Vec<Pod>>, Observed<Vec<Workload>>, Observed<Vec<CronJob>>);
@@ -48,9 +58,9 @@ impl Asking<'_> {
     ///
     /// # Errors
     /// When a read failed for another reason than a missing permission.
-    pub async fn surroundings(&self, cluster: &Cluster, places: &[Option<&str>]) -> Result<Surroundings> {
+    pub async fn surroundings(&self, cluster: &Cluster, places: &[Option<&str>], depth: Depth) -> Result<Surroundings> {
         let view = async {
-            let Ok(kube) = &self.kube else { return Ok(ClusterView::default()) };
+            let (Ok(kube), Depth::Move) = (&self.kube, depth) else { return Ok(ClusterView::default()) };
             let read = agent_and_network(self.eks, *kube, cluster).await;
             let agent = match seen(read, "eks:DescribeAddon and list daemonsets and nodes")? {
                 Observed::Known((agent, _)) => agent,
@@ -84,7 +94,11 @@ impl Asking<'_> {
         let kinds = "list deployments, statefulsets and daemonsets";
         let workloads = self.kube(kinds, |kube| kube.every_workload(place));
         let cron_jobs = self.kube("list cronjobs", |kube| kube.cron_jobs(place));
-        futures::try_join!(pods, workloads, cron_jobs)
+        let (pods, mut workloads, cron_jobs) = futures::try_join!(pods, workloads, cron_jobs)?;
+        if let (Ok(kube), Observed::Known(pods), Observed::Known(workloads)) = (&self.kube, &pods, &mut workloads) {
+            workloads.extend(rollouts(*kube, pods, place).await?);
+        }
+        Ok((pods, workloads, cron_jobs))
     }
 
     /// All that the move of these service accounts hangs on.
@@ -96,11 +110,15 @@ impl Asking<'_> {
         cluster: &Cluster,
         around: &Surroundings,
         annotated: Vec<(ServiceAccount, Annotation)>,
-        now: Timestamp,
+        (depth, now): (Depth, Timestamp),
     ) -> Result<Migration> {
         let keeps = |(_, annotation): &(ServiceAccount, Annotation)| annotation.keeper() == Keeper::AddOn;
         let add_ons = async {
-            if annotated.iter().any(keeps) { self.add_ons(&cluster.name).await } else { Ok(Observed::NotRequested) }
+            if depth == Depth::Move && annotated.iter().any(keeps) {
+                self.add_ons(&cluster.name).await
+            } else {
+                Ok(Observed::NotRequested)
+            }
         };
         let subjects: Vec<&ServiceAccount> = annotated.iter().map(|(subject, _)| subject).collect();
         let associations = stream::iter(&subjects)
@@ -109,7 +127,7 @@ impl Asking<'_> {
             .try_collect::<Vec<_>>();
         let named: BTreeSet<&String> = annotated.iter().map(|(_, annotation)| &annotation.role).collect();
         let roles = async {
-            let reads = named.into_iter().map(|role| self.annotated_role(cluster, role));
+            let reads = named.into_iter().map(|role| self.annotated_role(cluster, role, depth));
             stream::iter(reads).buffered(CONCURRENCY).try_collect::<BTreeMap<String, RoleView>>().await
         };
         let (add_ons, associations, roles) = futures::try_join!(add_ons, associations, roles)?;
@@ -122,6 +140,9 @@ impl Asking<'_> {
                 Candidate { annotation, snapshot, role }
             })
             .collect();
+        if depth == Depth::Trust {
+            return Ok(Migration { cluster: cluster.clone(), candidates, add_ons, secrets: self.secrets });
+        }
         let snapshots: Vec<Snapshot> = candidates.iter().map(|it| it.snapshot.clone()).collect();
         let settings =
             stream::iter(&snapshots).map(|it| self.settings(it)).buffered(CONCURRENCY).try_collect::<Vec<_>>().await?;
@@ -129,6 +150,34 @@ impl Asking<'_> {
             (candidate.snapshot.config_maps, candidate.snapshot.secrets) = settings;
         }
         Ok(Migration { cluster: cluster.clone(), candidates, add_ons, secrets: self.secrets })
+    }
+
+    /// Those of these service accounts that have an association, as if they were annotated with its role; and the others.
+    ///
+    /// # Errors
+    /// When a read failed for another reason than a missing permission.
+    pub async fn associated(
+        &self,
+        cluster: &Cluster,
+        around: &Surroundings,
+        subjects: Vec<ServiceAccount>,
+    ) -> Result<(Vec<(ServiceAccount, Annotation)>, Vec<ServiceAccount>)> {
+        let reads = stream::iter(&subjects).map(|subject| self.listed(&cluster.name, subject, &around.associations));
+        let associations: Vec<Observed<Option<Association>>> = reads.buffered(CONCURRENCY).try_collect().await?;
+        let (mut associated, mut others) = (Vec::new(), Vec::new());
+        for (subject, association) in subjects.into_iter().zip(associations) {
+            match association {
+                Observed::Known(Some(it)) => {
+                    let role = it.target_role_arn.unwrap_or(it.role_arn);
+                    associated.push((subject, Annotation { role, ..Annotation::default() }));
+                }
+                Observed::Unreadable(why) => {
+                    return Err(Failure::new(Code::Denied, "the associations could not be read").because(why));
+                }
+                Observed::Known(None) | Observed::NotRequested => others.push(subject),
+            }
+        }
+        Ok((associated, others))
     }
 
     /// The association of a service account, by the list of all.
@@ -152,13 +201,13 @@ impl Asking<'_> {
     }
 
     /// A role of an annotation with its policies; one of another account cannot be read from here.
-    async fn annotated_role(&self, cluster: &Cluster, text: &str) -> Result<(String, RoleView)> {
+    async fn annotated_role(&self, cluster: &Cluster, text: &str, depth: Depth) -> Result<(String, RoleView)> {
         let here = |arn: &Arn| arn.account == cluster.arn.account && arn.partition == cluster.arn.partition;
         let arn = Arn::parse_iam(text, "role", "an IAM role").ok().filter(here);
         let Some(arn) = arn else { return Ok((text.to_owned(), RoleView::default())) };
         let role = seen(self.iam.role(arn.name()).await, "iam:GetRole")?;
         let documents = match &role {
-            Observed::Known(Some(role)) => self.policies_of(role).await?,
+            Observed::Known(Some(role)) if depth == Depth::Move => self.policies_of(role).await?,
             _ => Observed::NotRequested,
         };
         Ok((text.to_owned(), RoleView { role, documents, policies: Observed::NotRequested }))

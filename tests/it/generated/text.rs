@@ -34,7 +34,7 @@ const STEPS: Rows = &[
     ("steps[].id", "stable name of the step within the plan"),
     (
         "steps[].action",
-        "installAgent, updateAgent, removeAgent, createServiceAccount, createRole, putTrust, tagRole, untagRole, putBoundary, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, untagAssociation, replaceAssociation, putTargetTrust, deleteAssociation, restart or rollBack (after one that failed)",
+        "installAgent, updateAgent, removeAgent, createServiceAccount, createRole, putTrust, tagRole, untagRole, putBoundary, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, untagAssociation, replaceAssociation, putTargetTrust, deleteAssociation, removeAnnotation, restart or rollBack (after one that failed)",
     ),
     ("steps[].resource", "what the step writes to"),
     (
@@ -191,6 +191,34 @@ const MIGRATION: Rows = &[
     ("steps[]", "all commands in a safe order"),
     ("steps[].subject.namespace, serviceAccount", "whose; subject is null for what is done once for the cluster"),
     ("steps[].commands[]", "the commands"),
+    (
+        "next[]",
+        "the commands of podid migrate run for all of them: for those that are ready, and for those with changes",
+    ),
+];
+
+const MIGRATED: Rows = &[
+    ("serviceAccounts[]", "one for each service account that was selected"),
+    ("serviceAccounts[].namespace, serviceAccount, roleArn", "whose, and its role"),
+    (
+        "serviceAccounts[].result",
+        "planned (with --dry-run), failed, not-started, or refused; of run moved or already-moved, of rollback rolled-back or already-irsa, of finish finished or already-finished",
+    ),
+    ("serviceAccounts[].reasons[]", "why it was refused; absent otherwise"),
+];
+
+const EFFECT_OF_EACH: Rows = &[(
+    "serviceAccounts[].effective, effectiveHow",
+    "whether new pods are as they should be, as podid-associate(1) explains, and how podid knows; null if it was not checked",
+)];
+
+const RUN: Rows = &[
+    (
+        "serviceAccounts[].effective, effectiveHow",
+        "whether new pods get credentials, as podid-associate(1) explains, and how podid knows; null if it was not checked",
+    ),
+    ("serviceAccounts[].proof", "how podid knows that the running pods use the role; null if it was not checked"),
+    ("stalePods[]", "running pods that were not restarted, and still use IRSA"),
 ];
 
 const DEPENDENTS: Rows = &[(
@@ -373,6 +401,14 @@ pub(super) fn output(command: &str) -> Option<Output> {
         "podid wait" => ("One object, also after a timeout:", &[WAIT]),
         "podid agent status" => ("One object:", &[AGENT, ADDON]),
         "podid migrate plan" => ("One object:", &[MIGRATION]),
+        "podid migrate run" => (
+            "One object, also when the command failed after the plan. Ids of steps begin with the object, as in role/NAME/put-trust.",
+            &[STEPS, MIGRATED, RUN, ROLLOUTS],
+        ),
+        "podid migrate rollback" => {
+            ("One object, also when the command failed after the plan:", &[STEPS, MIGRATED, EFFECT_OF_EACH, ROLLOUTS])
+        }
+        "podid migrate finish" => ("One object, also when the command failed after the plan:", &[STEPS, MIGRATED]),
         _ => return None,
     };
     Some(Output { intro, fields })

@@ -211,8 +211,13 @@ fn suffice(lines: &[Line], granted: &Granted) -> Vec<Tried> {
 /// Of a command (all, where it is empty), what is asked for only in passing, and whose refusal costs no more than a line that
 /// explains a rollout that takes long (`safe::rollouts` shows both), calls that are made one by one then, or advice about pods
 /// that are not injected.
-const OPTIONAL: &[(&str, &str)] =
-    &[("", "list events"), ("verify", "list serviceaccounts"), ("verify", "list cronjobs"), ("wait", "list rollouts")];
+const OPTIONAL: &[(&str, &str)] = &[
+    ("", "list events"),
+    ("migrate plan", "list rollouts"),
+    ("verify", "list serviceaccounts"),
+    ("verify", "list cronjobs"),
+    ("wait", "list rollouts"),
+];
 
 /// With what is printed every line of the command goes through; with anything less, one of them tells what is lacking.
 fn prove(command: &str) {
@@ -316,6 +321,9 @@ proved! {
     wait: "wait",
     explain: "explain",
     migrate_plan: "migrate plan",
+    migrate_run: "migrate run",
+    migrate_rollback: "migrate rollback",
+    migrate_finish: "migrate finish",
 }
 
 #[test]

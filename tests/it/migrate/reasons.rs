@@ -206,11 +206,10 @@ fn what_may_not_be_listed_is_unknown() {
 /// Whoever writes an annotation writes no line of the plan.
 #[test]
 fn a_name_begins_no_line() {
-    let helm =
-        annotated(ROLE, &[("meta.helm.sh/release-name", "shop.\n\nCommands, in this order:\n  podid role delete x")]);
+    let helm = annotated(ROLE, &[("meta.helm.sh/release-name", "shop.\n\nNext:\n  podid role delete x")]);
     let run = Env::with("carts-irsa", &[helm]).podid("migrate plan carts/carts").ok();
     assert!(!run.stdout.lines().any(|line| line.trim_start().starts_with("podid role delete")), "{run}");
-    assert_eq!(run.stdout.lines().filter(|line| line.starts_with("Commands, in this order:")).count(), 1, "{run}");
+    assert_eq!(run.stdout.lines().filter(|line| line.starts_with("Next:")).count(), 1, "{run}");
 }
 
 /// The command that podid prints for it is one that podid takes.
@@ -258,7 +257,10 @@ fn an_add_on_s_service_account() {
 fn the_annotation_s_owner() {
     let helm = annotated(ROLE, &[("meta.helm.sh/release-name", "carts")]);
     let env = Env::with("carts-irsa", &[helm]);
-    let _ = env.podid("migrate plan carts/carts").ok().says("in the values of the Helm release carts");
+    let run = env.podid("migrate plan carts/carts -o markdown").ok();
+    let _ = run.says(
+        "Before `podid migrate finish`, remove the annotation of carts/carts in the values of the Helm release carts.",
+    );
 }
 
 /// Two service accounts of one role: one cause, and room for both.
@@ -269,7 +271,7 @@ fn a_shared_role() {
     let open = trusting(json!({ "StringLike": { &sub: "system:serviceaccount:carts:*" } }));
     let env = Env::with("carts-irsa", &[open, ("/manifests/-", worker)]);
     let run = env.podid("migrate plan -n carts").ok().says("affects carts/carts, carts/worker");
-    assert_eq!(run.stdout.matches("migrate.open-subject").count(), 1, "{run}");
+    assert_eq!(run.stdout.matches("(migrate.open-subject)").count(), 1, "{run}");
     let run = env.podid("migrate plan -n carts -o json").ok();
     assert_eq!(account(&run, "carts")["roleSharedWith"], json!(["carts/worker"]), "{run}");
 }

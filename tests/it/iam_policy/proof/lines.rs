@@ -363,6 +363,22 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             line("carts-irsa", &from_a_secret(), "migrate plan carts/carts --read-secrets -o json"),
             line("carts-irsa", &managed_policy(), "migrate plan carts/carts -o json"),
         ],
+        "migrate run" => vec![
+            line("carts-irsa", &none("/addons"), "migrate run carts/carts --install-agent --yes"),
+            line("carts-irsa", &migrated(), "migrate run carts/carts --yes -o json"),
+            line("carts-irsa", &from_a_secret(), "migrate run carts/carts --read-secrets --yes"),
+            line("carts-irsa", &managed_policy(), "migrate run carts/carts --yes"),
+            Line { once: worn, ..line("carts-irsa", &each_kind(), "migrate run carts/carts --yes") },
+            fails(3, line("carts-irsa", &of_an_add_on(), "migrate run --all --yes")),
+        ],
+        "migrate rollback" => vec![
+            line("carts-irsa", &migrated(), "migrate rollback carts/carts --yes"),
+            line("carts-irsa", &[migrated(), each_kind().to_vec()].concat(), "migrate rollback carts/carts --yes"),
+        ],
+        "migrate finish" => vec![
+            line("carts-irsa", &migrated(), "migrate finish carts/carts --yes"),
+            line("carts-irsa", &[migrated(), each_kind().to_vec()].concat(), "migrate finish --all --yes"),
+        ],
         other => panic!("no line for `{other}`"),
     }
 }
@@ -376,7 +392,7 @@ fn nightly() -> Vec<(&'static str, Value)> {
 }
 
 /// An association beside IRSA, and a role that trusts both.
-fn migrated() -> Vec<(&'static str, Value)> {
+pub(crate) fn migrated() -> Vec<(&'static str, Value)> {
     let role = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
     let trust = json!({ "Effect": "Allow", "Principal": { "Service": "pods.eks.amazonaws.com" },
         "Action": ["sts:AssumeRole", "sts:TagSession"] });

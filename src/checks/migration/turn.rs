@@ -1,0 +1,181 @@
+//! Whether a service account can go back to IRSA, and whether it can do without IRSA for good. What was not seen is no yes.
+
+use super::{Assessment, Stage, by_pod_identity};
+use crate::{
+    model::{
+        arn::last,
+        have::Observed,
+        migration::{Candidate, Migration},
+        text::listed,
+        trust::{self, Verdict},
+        workload::{Injection, Pod},
+    },
+    plan::{acts_as, request},
+};
+
+/// Names that are shown of many.
+const SHOWN: usize = 3;
+
+/// Why a service account is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hindrance {
+    /// Why, in one line.
+    pub reason: String,
+    /// What to do.
+    pub hint: Option<String>,
+    /// For want of a permission.
+    pub denied: bool,
+}
+
+impl Hindrance {
+    fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), hint: None, denied: false }
+    }
+
+    fn unread(what: &str, why: &str) -> Self {
+        Self { denied: true, ..Self::new(format!("{what} could not be read: {why}")) }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+}
+
+/// Whether nothing is left of Pod Identity: there is no association, and no pod has its settings.
+pub fn uses_irsa_alone(candidate: &Candidate) -> bool {
+    let snapshot = &candidate.snapshot;
+    let none = matches!(snapshot.association, Observed::Known(None));
+    let injected = |pod: &&Pod| pod.injection() != Injection::No;
+    none && snapshot.pods.known().is_some() && !snapshot.live_pods().iter().any(injected)
+}
+
+/// What keeps a service account from going back to IRSA: its pods would lose their access.
+pub fn back_hindered(account: &Assessment, candidate: &Candidate) -> Vec<Hindrance> {
+    let snapshot = &candidate.snapshot;
+    let (subject, name) = (&snapshot.subject, last(&candidate.annotation.role));
+    let mut found = unread(candidate);
+    if let Some(association) = snapshot.associated()
+        && acts_as(association) != candidate.annotation.role
+    {
+        found.push(
+            Hindrance::new(format!(
+                "its association is for role {}, and its annotation names role {name}: pods would change their role",
+                last(acts_as(association))
+            ))
+            .hint(format!("if that is meant: `podid disassociate {subject} --recycle`")),
+        );
+        return found;
+    }
+    match account.trust.as_ref().map(|trust| &trust.verdict) {
+        Some(Verdict::Admits) => {}
+        Some(Verdict::Refuses(reasons)) => found.push(
+            Hindrance::new(format!(
+                "the trust policy of role {name} does not allow it by IRSA: {}",
+                trust::in_words(reasons)
+            ))
+            .hint("add the statement for the cluster's OIDC issuer to the trust policy again"),
+        ),
+        Some(Verdict::Unknown(reasons)) => found.push(Hindrance::new(format!(
+            "cannot determine whether the trust policy of role {name} allows it by IRSA: {}",
+            reasons.join("; ")
+        ))),
+        None => found.push(match &candidate.role.role {
+            Observed::Unreadable(why) => Hindrance::unread(&format!("role {name}"), why),
+            Observed::Known(None) => Hindrance::new(format!("role {name} does not exist")),
+            Observed::Known(Some(_)) => Hindrance::new("DescribeCluster returned no OIDC issuer"),
+            Observed::NotRequested => {
+                Hindrance::new(format!("role {name} is in another account, and its trust policy was not read"))
+            }
+        }),
+    }
+    found
+}
+
+fn unread(candidate: &Candidate) -> Vec<Hindrance> {
+    let snapshot = &candidate.snapshot;
+    let each = [
+        ("the association", snapshot.association.unreadable()),
+        ("the pods", snapshot.pods.unreadable()),
+        ("the workloads", snapshot.workloads.unreadable()),
+    ];
+    each.into_iter().filter_map(|(what, why)| Some(Hindrance::unread(what, why?))).collect()
+}
+
+/// What keeps a service account from doing without IRSA. `annotated`: it still has the annotation.
+pub fn end_hindered(
+    migration: &Migration,
+    account: &Assessment,
+    candidate: &Candidate,
+    annotated: bool,
+) -> Vec<Hindrance> {
+    let snapshot = &candidate.snapshot;
+    let (subject, cluster) = (&snapshot.subject, &migration.cluster.name);
+    let mut found = unread(candidate);
+    let run = || format!("move it first: `podid migrate run {subject} --cluster {cluster}`");
+    match &snapshot.association {
+        Observed::Known(None) => {
+            found.push(Hindrance::new("it has no association").hint(run()));
+            return found;
+        }
+        Observed::Known(Some(association)) if account.stage == Stage::OtherRole => {
+            let (role, name) = (last(acts_as(association)), last(&candidate.annotation.role));
+            let reason = format!("its association is for role {role}, and its annotation names role {name}");
+            found.push(Hindrance::new(reason).hint(format!("compare the two: `podid migrate plan {subject}`")));
+            return found;
+        }
+        _ => {}
+    }
+    let by_irsa: Vec<String> =
+        snapshot.live_pods().into_iter().filter(|pod| !by_pod_identity(pod)).map(|pod| pod.name.clone()).collect();
+    if !by_irsa.is_empty() {
+        found.push(Hindrance::new(format!("pods do not use Pod Identity: {}", listed(&by_irsa, SHOWN))).hint(run()));
+    }
+    let (on, request) = (last(&candidate.annotation.role), request(&migration.cluster, candidate));
+    match &candidate.role.role {
+        Observed::Known(Some(role)) => match trust::evaluate(&role.trust, &request) {
+            Verdict::Admits => {}
+            Verdict::Refuses(_) => found.push(
+                Hindrance::new(format!("the trust policy of role {on} does not allow it by Pod Identity"))
+                    .hint(format!("podid role trust {on} --service-account {subject} --fix --cluster {cluster}")),
+            ),
+            Verdict::Unknown(reasons) => found.push(Hindrance::new(format!(
+                "cannot determine whether the trust policy of role {on} allows it by Pod Identity: {}",
+                reasons.join("; ")
+            ))),
+        },
+        Observed::Known(None) => found.push(Hindrance::new(format!("role {on} does not exist"))),
+        Observed::Unreadable(why) => found.push(Hindrance::unread(&format!("role {on}"), why)),
+        Observed::NotRequested => {
+            found.push(Hindrance::new(format!("role {on} is in another account, and its trust policy was not read")));
+        }
+    }
+    if annotated {
+        found.extend(kept(candidate));
+        found.extend(unused(candidate));
+    }
+    found
+}
+
+/// Somebody restores the annotation: it has to go where it comes from.
+fn kept(candidate: &Candidate) -> Option<Hindrance> {
+    let keeper = candidate.annotation.keeper();
+    let subject = &candidate.snapshot.subject;
+    (!keeper.by_hand()).then(|| {
+        Hindrance::new(format!("{keeper} keeps its annotation, and would restore it"))
+            .hint(format!("remove the annotation of {subject} {}, then run the same command again", keeper.place()))
+    })
+}
+
+/// Nothing shows who uses it: a controller may ask for tokens by its annotation.
+fn unused(candidate: &Candidate) -> Option<Hindrance> {
+    let snapshot = &candidate.snapshot;
+    let none = snapshot.live_pods().is_empty() && snapshot.own_workloads().is_empty();
+    let jobs = snapshot.cron_jobs.known().is_some_and(Vec::is_empty);
+    let subject = &snapshot.subject;
+    (none && jobs).then(|| {
+        Hindrance::new("no pod, workload or CronJob uses it; a controller may use its annotation").hint(format!(
+            "if none does: `kubectl annotate serviceaccount {} -n {} eks.amazonaws.com/role-arn-`, then run the same command again",
+            subject.name, subject.namespace
+        ))
+    })
+}
