@@ -15,7 +15,7 @@ use crate::{
     files,
     model::{
         import::{self, Imported, Problem, place},
-        manifest::{Place, Places, entries},
+        manifest::{API_VERSION, Manifest, Place, Places, entries},
     },
 };
 
@@ -53,6 +53,9 @@ pub fn import(path: &Path, cluster: Option<&str>, stdin: &mut dyn io::Read) -> R
     };
     match import::import(&documents, cluster) {
         Some(imported) => checked(imported.map_err(told)?, &source),
+        None if documents.iter().any(|document| document.get("apiVersion").and_then(Value::as_str) == Some(API_VERSION)) => {
+            Err(Failure::usage(format!("{source}: this is podid's own manifest")).hint("apply it: `podid apply -f FILE`"))
+        }
         None => Err(Failure::usage(format!("{source}: podid does not know this kind of file"))
             .hint("it reads ClusterConfigs of eksctl, Terraform state and plans (`terraform show -json`), CloudFormation templates, and custom resources of ACK and Crossplane")),
     }
@@ -79,6 +82,7 @@ fn position(node: &Node, path: &[String]) -> Position {
 fn checked(imported: Imported, source: &str) -> Result<Imported> {
     let wrong =
         |what: &str| Failure::usage(format!("{source}: the manifest of this {} is not valid: {what}", imported.from));
+    let whose = |path: &str| named(&imported.manifest, path);
     let text = serde_json::to_string(&imported.manifest).map_err(|e| wrong(&e.to_string()))?;
     let nodes = yaml::documents(&text).map_err(|e| wrong(&e.why))?;
     for node in &nodes {
@@ -89,8 +93,16 @@ fn checked(imported: Imported, source: &str) -> Result<Imported> {
             problems = entries(vec![(manifest, &nowhere as Places<'_>)]).err().unwrap_or_default();
         }
         if let Some(problem) = problems.first() {
-            return Err(wrong(&format!("{}: {}", problem.path, problem.message)));
+            return Err(wrong(&format!("{}{}: {}", problem.path, whose(&problem.path), problem.message)));
         }
     }
     Ok(imported)
+}
+
+/// The name behind `associations[2]` or `roles[0]`, which nobody has seen.
+fn named(manifest: &Manifest, path: &str) -> String {
+    let index = |list: &str| path.strip_prefix(list)?.strip_prefix('[')?.split(']').next()?.parse::<usize>().ok();
+    let association = index("associations").and_then(|at| manifest.associations.get(at)).map(|it| &it.service_account);
+    let name = association.or_else(|| index("roles").and_then(|at| manifest.roles.get(at)).map(|role| &role.name));
+    name.map_or_else(String::new, |name| format!(" (`{name}`)"))
 }

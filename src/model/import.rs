@@ -18,6 +18,7 @@ use serde_json::Value;
 use super::{
     document::Document,
     manifest::{Agent, Association, Inline, Manifest, Policies, Role, Source, Tags},
+    policy::is_podids,
     want::Field,
 };
 
@@ -49,20 +50,57 @@ pub struct Problem {
 /// # Errors
 /// What is missing or of another type, and associations of several clusters.
 pub fn import(documents: &[Value], cluster: Option<&str>) -> Option<Result<Imported, Problem>> {
-    let first = documents.first()?;
-    let is = |key: &str, value: &str| first.get(key).and_then(Value::as_str) == Some(value);
-    let (from, draft) = if is("kind", "ClusterConfig") {
-        ("eksctl ClusterConfig", eksctl::read(&At::document(0, first)))
-    } else if terraform::is_one(first) {
-        ("Terraform file", terraform::read(&At::document(0, first)))
-    } else if cloudformation::is_one(first) {
-        ("CloudFormation template", cloudformation::read(&At::document(0, first)))
-    } else if documents.iter().any(objects::is_one) {
-        ("file of custom resources", objects::read(documents))
-    } else {
-        return None;
-    };
-    Some(draft.and_then(|draft| draft.finish(from, cluster)))
+    let all: Vec<At<'_>> =
+        documents.iter().enumerate().flat_map(|(at, value)| listed_in(At::document(at, value))).collect();
+    let (mut from, mut drafts, mut others) = (None, Vec::new(), 0);
+    for at in &all {
+        let (kind, draft) = if at.text("kind") == Some("ClusterConfig") {
+            ("eksctl ClusterConfig", eksctl::read(at))
+        } else if terraform::is_one(at.value) {
+            ("Terraform file", terraform::read(at))
+        } else if cloudformation::is_one(at.value) {
+            ("CloudFormation template", cloudformation::read(at))
+        } else {
+            others += usize::from(!objects::is_one(at.value));
+            continue;
+        };
+        from.get_or_insert(kind);
+        match draft {
+            Ok(draft) => drafts.push(draft),
+            Err(problem) => return Some(Err(problem)),
+        }
+    }
+    if all.iter().any(|at| objects::is_one(at.value)) {
+        from.get_or_insert("file of custom resources");
+        match objects::read(&all) {
+            Ok(draft) => drafts.push(draft),
+            Err(problem) => return Some(Err(problem)),
+        }
+    }
+    let from = from?;
+    let mut together = Draft::default();
+    if others > 0 {
+        together.left.push(match others {
+            1 => "1 document of another kind is ignored".to_owned(),
+            n => format!("{n} documents of other kinds are ignored"),
+        });
+    }
+    for draft in drafts {
+        if let (Some(wanted), Some(own)) = (cluster, &draft.cluster)
+            && own != wanted
+        {
+            together.left.push(format!("the {from} of cluster `{own}` is ignored"));
+            continue;
+        }
+        together.add(draft);
+    }
+    Some(together.finish(from, cluster))
+}
+
+/// The objects of a list, as kubectl prints them; anything else is itself.
+fn listed_in(at: At<'_>) -> Vec<At<'_>> {
+    let list = at.text("kind").is_some_and(|kind| kind.ends_with("List")) && at.text("apiVersion").is_some();
+    if list && at.value.get("items").is_some_and(Value::is_array) { at.items("items") } else { vec![at] }
 }
 
 /// A value, and where it stands.
@@ -179,6 +217,16 @@ impl Draft {
         self.left.push(format!("{place}{}", what.as_ref()));
     }
 
+    /// Takes what another part of the file came to.
+    fn add(&mut self, other: Self) {
+        self.cluster = self.cluster.take().or(other.cluster);
+        self.region = self.region.take().or(other.region);
+        self.agent = self.agent.take().or(other.agent);
+        other.roles.into_iter().for_each(|role| self.describe(role));
+        self.associations.extend(other.associations);
+        self.left.extend(other.left);
+    }
+
     /// Writes a role once.
     fn describe(&mut self, role: Role) {
         if !self.roles.iter().any(|other| other.name == role.name) {
@@ -186,7 +234,7 @@ impl Draft {
         }
     }
 
-    fn finish(self, from: &'static str, wanted: Option<&str>) -> Result<Imported, Problem> {
+    fn finish(mut self, from: &'static str, wanted: Option<&str>) -> Result<Imported, Problem> {
         let clusters: BTreeSet<&str> = self.associations.iter().filter_map(|(cluster, _)| cluster.as_deref()).collect();
         let cluster = match (wanted, clusters.len()) {
             (Some(wanted), _) => Some(wanted.to_owned()),
@@ -199,8 +247,14 @@ impl Draft {
             (None, _) => clusters.into_iter().next().map(str::to_owned).or(self.cluster),
         };
         let of_cluster = |named: &Option<String>| named.is_none() || *named == cluster;
-        let associations: Vec<Association> =
-            self.associations.into_iter().filter(|(named, _)| of_cluster(named)).map(|(_, it)| it).collect();
+        let mut associations: Vec<Association> = Vec::new();
+        for association in self.associations.into_iter().filter(|(named, _)| of_cluster(named)).map(|(_, it)| it) {
+            if associations.iter().any(|other| other.service_account == association.service_account) {
+                self.left.push(format!("{} is there twice: the first is taken", association.service_account));
+            } else {
+                associations.push(association);
+            }
+        }
         let used = |role: &Role| associations.iter().any(|association| association.role == role.name);
         let manifest = Manifest {
             cluster,
@@ -235,7 +289,14 @@ fn listed<T>(list: Vec<T>) -> Field<Vec<T>> {
     if list.is_empty() { Field::Unmanaged } else { Field::Set(list) }
 }
 
-fn permissions(managed: Vec<String>, inline: Vec<(String, Document)>) -> Policies {
+fn permissions(at: &At<'_>, managed: Vec<String>, inline: Vec<(String, Document)>, draft: &mut Draft) -> Policies {
+    let (own, inline): (Vec<_>, Vec<_>) = inline.into_iter().partition(|(name, _)| is_podids(name));
+    for (name, _) in own {
+        draft.leave(
+            at,
+            format!("podid's own policy `{name}` is left out: write the resources that it grants into the manifest"),
+        );
+    }
     let inline = inline.into_iter().map(|(name, document)| Inline { name, source: Source::Document(document) });
     Policies { managed: listed(managed), inline: listed(inline.collect()), ..Policies::default() }
 }

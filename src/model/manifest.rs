@@ -227,7 +227,7 @@ pub struct Inline {
 }
 
 /// A policy document, written here or in a separate file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Source {
     /// The document itself.
@@ -235,6 +235,16 @@ pub enum Source {
     Document(Document),
     /// Path of a JSON file, relative to the folder of the manifest.
     File(String),
+}
+
+/// A mapping of one key: derived, YAML would have a tag of its own for it, which no reader knows.
+impl Serialize for Source {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Document(document) => serializer.collect_map([("document", document)]),
+            Self::File(path) => serializer.collect_map([("file", path)]),
+        }
+    }
 }
 
 impl Source {

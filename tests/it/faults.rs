@@ -221,7 +221,17 @@ fn attempt(healthy: &Healthy, (service, operation): &Operation, way: Way) -> Cel
 
 /// The lines that end soon, the quicker commands first: each operation is tried with the first line that asks for it.
 pub(crate) fn ending() -> Vec<Line> {
-    const LAST: [&str; 6] = ["verify", "disassociate", "associate", "apply", "recycle", "migrate plan"];
+    const LAST: [&str; 9] = [
+        "verify",
+        "disassociate",
+        "associate",
+        "apply",
+        "recycle",
+        "migrate plan",
+        "migrate run",
+        "migrate rollback",
+        "migrate finish",
+    ];
     let names = COMMANDS.iter().map(|(name, _)| *name);
     let first = names.filter(|name| !LAST.contains(name)).chain(LAST);
     // Those that wait for a failure ask for nothing else, but for what is rolled back.

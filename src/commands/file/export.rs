@@ -154,6 +154,10 @@ impl Export {
         if !self.subjects.0.is_empty() {
             summaries.retain(|a| self.subjects.0.iter().any(|pattern| pattern.matches(&a.subject)));
         }
+        if summaries.is_empty() && !self.subjects.0.is_empty() {
+            let subjects: Vec<String> = self.subjects.0.iter().map(ToString::to_string).collect();
+            ctx.term.warn(format!("no associations of {} in cluster {}", subjects.join(", "), cluster.name));
+        }
         let all = summaries.len();
         summaries.retain(|a| a.owner_arn.is_none());
         if summaries.len() < all {

@@ -64,6 +64,7 @@ impl Import {
                 left += 1;
             }
             if imported.manifest.associations.is_empty() {
+                left += 1;
                 let cluster = cluster.as_ref().map_or_else(String::new, |name| format!(" of cluster {name}"));
                 ctx.term.warn(format!("{}: this {} has no associations{cluster}", path.display(), imported.from));
             }

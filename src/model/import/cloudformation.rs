@@ -20,8 +20,20 @@ pub(super) fn read(template: &At<'_>) -> Result<Draft, Problem> {
     let mut draft = Draft::default();
     let Some(resources) = template.get("Resources") else { return Ok(draft) };
     let file = Template { whole: template.value };
-    for (_, resource) in resources.fields() {
+    for (name, resource) in resources.fields() {
+        if name.starts_with("Fn::") {
+            draft.leave(&resource, "not evaluated: what it creates is left out");
+            continue;
+        }
+        if resource.text("Type") == Some("AWS::CloudFormation::Stack") {
+            draft.leave(&resource, "the nested stack is not read: convert its template by itself");
+        }
         let Some(properties) = resource.get("Properties") else { continue };
+        if let (Some(condition), Some("AWS::EKS::PodIdentityAssociation")) =
+            (resource.text("Condition"), resource.text("Type"))
+        {
+            draft.leave(&resource, format!("written as if condition `{condition}` holds"));
+        }
         match resource.text("Type") {
             Some("AWS::EKS::PodIdentityAssociation") => file.association(&mut draft, &properties)?,
             Some("AWS::EKS::Addon") if file.text(&properties, "AddonName").as_deref() == Some(AGENT) => {
@@ -48,21 +60,60 @@ impl Template<'_> {
         self.whole.get("Resources")?.get(id)
     }
 
-    /// A text, as far as the template alone tells it.
+    /// A text, as far as the template alone tells it. The partition is taken to be AWS's commercial one.
     fn resolved(&self, value: &Value) -> Option<String> {
         if let Value::String(text) = value {
             return Some(text.clone());
         }
         if let Some(name) = value.get("Ref").and_then(Value::as_str) {
-            if let Some(default) = self.whole.get("Parameters").and_then(|all| all.get(name)?.get("Default")) {
-                return default.as_str().map(str::to_owned);
-            }
-            // A cluster's reference is its name.
-            let cluster = self.resource(name).filter(|one| one["Type"] == "AWS::EKS::Cluster")?;
-            return cluster.get("Properties")?.get("Name").and_then(Value::as_str).map(str::to_owned);
+            return self.reference(name);
         }
-        let text = value.get("Fn::Sub").and_then(Value::as_str)?;
-        (!text.contains("${")).then(|| text.to_owned())
+        if let Some(Value::Array(parts)) = value.get("Fn::Join") {
+            let (separator, Value::Array(texts)) = (parts.first()?.as_str()?, parts.get(1)?) else { return None };
+            let texts: Option<Vec<String>> = texts.iter().map(|text| self.resolved(text)).collect();
+            return Some(texts?.join(separator));
+        }
+        let mut rest = value.get("Fn::Sub").and_then(Value::as_str)?;
+        let mut out = String::new();
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, tail) = after.split_once('}')?;
+            out.push_str(before);
+            match name.strip_prefix('!') {
+                // What is escaped here is for IAM.
+                Some(literal) => out = format!("{out}${{{literal}}}"),
+                None => out.push_str(&self.reference(name.trim())?),
+            }
+            rest = tail;
+        }
+        Some(out + rest)
+    }
+
+    /// What a name of the template stands for.
+    fn reference(&self, name: &str) -> Option<String> {
+        if name == "AWS::Partition" {
+            return Some("aws".to_owned());
+        }
+        if let Some(default) = self.whole.get("Parameters").and_then(|all| all.get(name)?.get("Default")) {
+            return default.as_str().map(str::to_owned);
+        }
+        // A cluster's reference is its name.
+        let cluster = self.resource(name).filter(|one| one["Type"] == "AWS::EKS::Cluster")?;
+        cluster.get("Properties")?.get("Name").and_then(Value::as_str).map(str::to_owned)
+    }
+
+    /// A document with its texts resolved; `None` where one is not known.
+    fn document(&self, value: &Value) -> Option<Value> {
+        Some(match value {
+            Value::Object(fields) if fields.keys().any(|key| key == "Ref" || key.starts_with("Fn::")) => {
+                Value::String(self.resolved(value)?)
+            }
+            Value::Object(fields) => {
+                let fields = fields.iter().map(|(key, value)| Some((key.clone(), self.document(value)?)));
+                Value::Object(fields.collect::<Option<Map<_, _>>>()?)
+            }
+            Value::Array(list) => Value::Array(list.iter().map(|value| self.document(value)).collect::<Option<_>>()?),
+            other => other.clone(),
+        })
     }
 
     fn text(&self, properties: &At<'_>, key: &str) -> Option<String> {
@@ -100,7 +151,7 @@ impl Template<'_> {
         let Some(value) = properties.get("RoleArn") else { return Err(properties.wrong("key `RoleArn` is missing")) };
         let role = match (self.resolved(value.value), Self::arn_of(value.value)) {
             (Some(arn), _) => arn,
-            (None, Some(id)) => match self.role(draft, properties, &id)? {
+            (None, Some(id)) => match self.role(draft, properties, &id) {
                 Some(name) => name,
                 None => return Ok(()),
             },
@@ -110,10 +161,9 @@ impl Template<'_> {
             }
         };
         let policy = properties.policy("Policy")?;
-        for key in ["TargetRoleArn"] {
-            if properties.get(key).is_some() && self.text(properties, key).is_none() {
-                draft.leave(properties, format!("{key} of {subject} is not a literal"));
-            }
+        if let Some(at) = properties.get("TargetRoleArn").filter(|at| self.resolved(at.value).is_none()) {
+            draft.leave(&at, format!("{subject} is left out: its target role is not a literal"));
+            return Ok(());
         }
         draft.associations.push((
             cluster,
@@ -135,14 +185,23 @@ impl Template<'_> {
     }
 
     /// A role of the template; its name.
-    fn role(&self, draft: &mut Draft, user: &At<'_>, id: &str) -> Result<Option<String>, Problem> {
+    fn role(&self, draft: &mut Draft, user: &At<'_>, id: &str) -> Option<String> {
         let Some(resource) = self.resource(id).filter(|one| one["Type"] == "AWS::IAM::Role") else {
             draft.leave(user, format!("`{id}` is no role of this template"));
-            return Ok(None);
+            return None;
         };
         let nothing = Value::Object(Map::new());
         let mut at = At::document(0, resource.get("Properties").unwrap_or(&nothing));
         at.path = ["Resources", id, "Properties"].map(str::to_owned).to_vec();
+        for key in ["RoleName", "Path", "PermissionsBoundary"] {
+            if let Some(value) = at.get(key).filter(|value| self.resolved(value.value).is_none()) {
+                draft.leave(&value, "the role and what uses it are left out: this is not a literal");
+                return None;
+            }
+        }
+        if at.value.get("MaxSessionDuration").is_some_and(|seconds| seconds != 3600) {
+            draft.leave(&at, "MaxSessionDuration is left out: a manifest has none");
+        }
         let name = self.text(&at, "RoleName").unwrap_or_else(|| {
             draft.leave(&at, format!("CloudFormation makes up the name of the role: podid creates role `{id}`"));
             id.to_owned()
@@ -156,31 +215,48 @@ impl Template<'_> {
         }
         let mut inline = Vec::new();
         for item in at.items("Policies") {
-            let document: Option<Document> = item.policy("PolicyDocument")?;
-            match (self.text(&item, "PolicyName"), document) {
-                (Some(name), Some(document)) if !has_function(&document.0) => inline.push((name, document)),
-                _ => draft.leave(&item, "the policy has references: it is left out"),
+            self.inline(draft, &item, &mut inline);
+        }
+        let own = |value: &Value| value.get("Ref").and_then(Value::as_str) == Some(id) || value.as_str() == Some(&name);
+        for (_, other) in At::document(user.document, self.whole).get("Resources").iter().flat_map(At::fields) {
+            let Some(properties) = other.get("Properties") else { continue };
+            let named = properties.items("Roles").iter().any(|role| own(role.value))
+                || properties.get("RoleName").is_some_and(|role| own(role.value));
+            match other.text("Type") {
+                Some("AWS::IAM::Policy" | "AWS::IAM::RolePolicy") if named => {
+                    self.inline(draft, &properties, &mut inline);
+                }
+                Some("AWS::IAM::ManagedPolicy") if named => {
+                    draft.leave(
+                        &properties,
+                        format!("the managed policy is not attached to role `{name}`: its ARN is not known yet"),
+                    );
+                }
+                _ => {}
             }
         }
+        let policies = permissions(&at, managed, inline, draft);
         draft.describe(Role {
             name: name.clone(),
             path: self.text(&at, "Path").or_else(|| Some("/".to_owned())),
             permissions_boundary: Field::from(self.text(&at, "PermissionsBoundary")),
             tags: tags(tag_list(&at, "Tags", ("Key", "Value"))),
-            policies: permissions(managed, inline),
+            policies,
             ..Role::default()
         });
-        Ok(Some(name))
+        Some(name)
     }
-}
 
-/// Whether anything in a document is left to CloudFormation.
-fn has_function(value: &Value) -> bool {
-    match value {
-        Value::Object(fields) => {
-            fields.iter().any(|(key, value)| key == "Ref" || key.starts_with("Fn::") || has_function(value))
+    /// An inline policy, where the template alone tells all of it.
+    fn inline(&self, draft: &mut Draft, at: &At<'_>, inline: &mut Vec<(String, Document)>) {
+        let document = at.get("PolicyDocument").and_then(|at| match self.document(at.value)? {
+            Value::String(text) => serde_json::from_str(&text).ok(),
+            document => Some(document),
+        });
+        match (self.text(at, "PolicyName"), document) {
+            (Some(name), Some(document @ Value::Object(_))) => inline.push((name, Document(document))),
+            _ => draft
+                .leave(at, "the policy is left out: it refers to what is not in this template, or is not known yet"),
         }
-        Value::Array(list) => list.iter().any(has_function),
-        _ => false,
     }
 }

@@ -5,6 +5,7 @@ use crate::model::{
     addon::AGENT,
     document::Document,
     manifest::{Association, Role, Source},
+    permissions::Scope,
     want::Field,
 };
 
@@ -70,12 +71,23 @@ fn service_account(draft: &mut Draft, cluster: &str, item: &At<'_>) -> Result<()
         return Ok(());
     }
     let made = item.at(&["status"]).and_then(|status| status.text("roleARN"));
-    let role = match item.text("attachRoleARN").or(made) {
-        Some(arn) => {
-            draft.leave(item, format!("{subject} uses the role by IRSA: its trust policy needs podid's statement too (`podid migrate plan {subject}`)"));
-            arn.to_owned()
-        }
-        None => described(draft, cluster, &subject, item, &IRSA)?,
+    let role = if let Some(arn) = item.text("attachRoleARN").or(made) {
+        draft.leave(
+            item,
+            format!(
+                "{subject} uses the role by IRSA: its trust policy needs podid's statement too (`podid migrate plan {subject}`)"
+            ),
+        );
+        arn.to_owned()
+    } else {
+        let name = described(draft, cluster, &subject, item, &IRSA)?;
+        draft.leave(
+            item,
+            format!(
+                "eksctl creates the role of {subject} for IRSA: where it exists, name it by its ARN instead of role `{name}`"
+            ),
+        );
+        name
     };
     let association = Association { service_account: subject, role, ..Association::default() };
     draft.associations.push((Some(cluster.to_owned()), association));
@@ -109,6 +121,7 @@ const ADD_ONS: [(&str, &str); 4] = [
 
 /// A role that eksctl would create; its name.
 fn described(draft: &mut Draft, cluster: &str, subject: &str, item: &At<'_>, keys: &Keys) -> Result<String, Problem> {
+    let partition = Scope::partition_of(draft.region.as_deref().unwrap_or_default());
     let mut managed = item.texts(keys.managed);
     let document: Option<Document> = item.policy(keys.document)?;
     let mut policies = usize::from(document.is_some()) + managed.len();
@@ -117,7 +130,7 @@ fn described(draft: &mut Draft, cluster: &str, subject: &str, item: &At<'_>, key
         for (name, at) in known.fields().into_iter().filter(|(_, at)| at.value == true) {
             policies += 1;
             match WELL_KNOWN.iter().find(|(known, _)| *known == name) {
-                Some((_, policy)) => managed.push(format!("arn:aws:iam::aws:policy/{policy}")),
+                Some((_, policy)) => managed.push(format!("arn:{partition}:iam::aws:policy/{policy}")),
                 None => add_ons.push((at, name)),
             }
         }
@@ -146,11 +159,13 @@ fn described(draft: &mut Draft, cluster: &str, subject: &str, item: &At<'_>, key
         draft.leave(&at, format!("a manifest has no policies of add-ons: {how}"));
     }
     let own = item.text("permissionPolicyName").unwrap_or("Policy1").to_owned();
+    let inline = document.map(|document| (own, document)).into_iter().collect();
+    let policies = permissions(item, managed, inline, draft);
     draft.describe(Role {
         name: name.clone(),
         permissions_boundary: Field::from(item.text(keys.boundary).map(str::to_owned)),
         tags: tags(item.map("tags")),
-        policies: permissions(managed, document.map(|document| (own, document)).into_iter().collect()),
+        policies,
         ..Role::default()
     });
     Ok(name)

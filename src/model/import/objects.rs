@@ -41,8 +41,8 @@ struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    fn read(document: usize, value: &'a Value) -> Option<Self> {
-        let (tool, whole) = (of(value)?, At::document(document, value));
+    fn read(whole: &At<'a>) -> Option<Self> {
+        let (tool, whole) = (of(whole.value)?, whole.clone());
         let keys: &[&str] = if tool == Tool::Ack { &["spec"] } else { &["spec", "forProvider"] };
         Some(Self { tool, fields: whole.at(keys)?, whole })
     }
@@ -69,12 +69,9 @@ impl<'a> Object<'a> {
     }
 }
 
-pub(super) fn read(documents: &[Value]) -> Result<Draft, Problem> {
-    let objects: Vec<(&str, Object<'_>)> = documents
-        .iter()
-        .enumerate()
-        .filter_map(|(at, value)| Some((value.get("kind")?.as_str()?, Object::read(at, value)?)))
-        .collect();
+pub(super) fn read(all: &[At<'_>]) -> Result<Draft, Problem> {
+    let objects: Vec<(&str, Object<'_>)> =
+        all.iter().filter_map(|at| Some((at.text("kind")?, Object::read(at)?))).collect();
     let mut draft = Draft::default();
     for (kind, object) in &objects {
         match *kind {
@@ -105,13 +102,24 @@ fn association(draft: &mut Draft, object: &Object<'_>, all: &[(&str, Object<'_>)
                 draft.leave(fields, format!("the role of {subject}, object `{name}`, is not in this file"));
                 return Ok(());
             };
-            role(draft, found, all)?
+            match role(draft, found, all)? {
+                Some(name) => name,
+                None => return Ok(()),
+            }
         }
         (None, None) => {
             draft.leave(fields, format!("the role of {subject} is neither an ARN nor a reference: it is left out"));
             return Ok(());
         }
     };
+    let target = if object.tool == Tool::Ack { "targetRoleRef" } else { "targetRoleArnRef" };
+    if let Some(at) = fields.get(target) {
+        draft.leave(&at, format!("{subject} is left out: its target role is a reference"));
+        return Ok(());
+    }
+    if fields.text("clusterName").is_none() {
+        draft.leave(fields, format!("the cluster of {subject} is a reference: name it with `--cluster`"));
+    }
     let policy = fields.policy("policy")?;
     let region = fields
         .text("region")
@@ -133,13 +141,26 @@ fn association(draft: &mut Draft, object: &Object<'_>, all: &[(&str, Object<'_>)
 }
 
 /// A role of the file: its ARN where that is known, else its name, and it is described.
-fn role(draft: &mut Draft, object: &Object<'_>, all: &[(&str, Object<'_>)]) -> Result<String, Problem> {
+/// `None` where it cannot be described without more permissions than it has.
+fn role(draft: &mut Draft, object: &Object<'_>, all: &[(&str, Object<'_>)]) -> Result<Option<String>, Problem> {
     let known: &[&str] =
         if object.tool == Tool::Ack { &["status", "ackResourceMetadata"] } else { &["status", "atProvider"] };
     if let Some(arn) = object.whole.at(known).and_then(|status| status.text("arn")) {
-        return Ok(arn.to_owned());
+        return Ok(Some(arn.to_owned()));
     }
     let fields = &object.fields;
+    for key in ["permissionsBoundaryRef", "permissionsBoundarySelector"] {
+        if let Some(at) = fields.get(key) {
+            draft.leave(&at, "the role and what uses it are left out: its permissions boundary is a reference");
+            return Ok(None);
+        }
+    }
+    for item in fields.items("policyRefs") {
+        draft.leave(&item, "the policy is left out: it is a reference");
+    }
+    if fields.value.get("maxSessionDuration").is_some_and(|seconds| seconds != 3600) {
+        draft.leave(fields, "maxSessionDuration is left out: a manifest has none");
+    }
     let (name, managed, inline, own) = match object.tool {
         Tool::Ack => {
             let inline = fields.get("inlinePolicies");
@@ -154,15 +175,16 @@ fn role(draft: &mut Draft, object: &Object<'_>, all: &[(&str, Object<'_>)]) -> R
             (name, managed, inline, fields.map("tags"))
         }
     };
+    let policies = permissions(fields, managed, inline, draft);
     draft.describe(Role {
         name: name.clone(),
         path: Some(fields.text("path").unwrap_or("/").to_owned()),
         permissions_boundary: Field::from(fields.text("permissionsBoundary").map(str::to_owned)),
         tags: tags(own),
-        policies: permissions(managed, inline),
+        policies,
         ..Role::default()
     });
-    Ok(name)
+    Ok(Some(name))
 }
 
 type Held = (Vec<String>, Vec<(String, Document)>);

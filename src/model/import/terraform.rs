@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{At, Draft, Problem, agent, tags};
+use super::{At, Draft, Problem, agent, tag_list, tags};
 use crate::model::{
     addon::AGENT,
     manifest::{Association, Source},
@@ -47,17 +47,28 @@ fn of_module(draft: &mut Draft, module: &At<'_>) -> Result<(), Problem> {
 
 fn one(draft: &mut Draft, kind: &str, values: &At<'_>) -> Result<(), Problem> {
     match kind {
-        "aws_eks_pod_identity_association" => {
+        "aws_eks_pod_identity_association" | "awscc_eks_pod_identity_association" => {
             let subject = format!("{}/{}", values.need("namespace")?, values.need("service_account")?);
             let Some(role) = values.text("role_arn") else {
-                draft.leave(values, format!("{subject}: role_arn is known only after `terraform apply`"));
+                draft.leave(values, format!("{subject} is left out: role_arn is known only after `terraform apply`"));
                 return Ok(());
             };
             let policy = values.policy("policy")?;
             let region = values.text("region").or_else(|| values.text("association_arn")?.split(':').nth(3));
             draft.region = draft.region.take().or_else(|| region.map(str::to_owned));
+            let cluster = values.text("cluster_name").map(str::to_owned);
+            if cluster.is_none() {
+                draft.leave(
+                    values,
+                    format!(
+                        "cluster_name of {subject} is known only after `terraform apply`: name it with `--cluster`"
+                    ),
+                );
+            }
+            let mut own = values.map("tags");
+            own.extend(tag_list(values, "tags", ("key", "value")));
             draft.associations.push((
-                Some(values.need("cluster_name")?.to_owned()),
+                cluster,
                 Association {
                     service_account: subject,
                     role: role.to_owned(),
@@ -68,7 +79,7 @@ fn one(draft: &mut Draft, kind: &str, values: &At<'_>) -> Result<(), Problem> {
                         Field::Unmanaged
                     },
                     session_policy: Field::from(policy.map(Source::Document)),
-                    tags: tags(values.map("tags")),
+                    tags: tags(own),
                     create_service_account: None,
                 },
             ));

@@ -165,3 +165,87 @@ fn what_no_tool_wrote_is_not_known() {
         assert_eq!(import(std::slice::from_ref(&document), None), None, "{document}");
     }
 }
+
+/// A role without its boundary would be more than it was: it is left out, and what uses it too.
+#[test]
+fn nothing_is_written_with_more_permissions_than_it_had() {
+    let template = |boundary: Value, target: Value| {
+        json!({"Resources": {
+            "Role": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "carts", "PermissionsBoundary": boundary}},
+            "A": {"Type": "AWS::EKS::PodIdentityAssociation", "Properties": {"ClusterName": "c", "Namespace": "carts",
+                "ServiceAccount": "carts", "RoleArn": {"Fn::GetAtt": "Role.Arn"}, "TargetRoleArn": target}},
+        }})
+    };
+    let unknown = json!({"Fn::Sub": "arn:aws:iam::${AWS::AccountId}:policy/pb"});
+    let (boundary, target) = ("arn:aws:iam::111122223333:policy/pb", "arn:aws:iam::444455556666:role/t");
+    for (document, written) in [
+        (template(json!(boundary), json!(target)), 1),
+        (template(unknown.clone(), json!(target)), 0),
+        (template(json!(boundary), unknown), 0),
+    ] {
+        let found = imported(document);
+        assert_eq!(found.manifest.associations.len(), written);
+        assert_eq!(found.left.len(), 1 - written, "{:?}", found.left);
+    }
+    let role = |key: &str| {
+        json!({"apiVersion": "iam.services.k8s.aws/v1alpha1", "kind": "Role", "metadata": {"name": "r"},
+            "spec": {"name": "r", "assumeRolePolicyDocument": "{}", key: {"from": {"name": "pb"}}}})
+    };
+    let user = json!({"apiVersion": "eks.services.k8s.aws/v1alpha1", "kind": "PodIdentityAssociation",
+        "spec": {"clusterName": "c", "namespace": "a", "serviceAccount": "b", "roleRef": {"from": {"name": "r"}}}});
+    for (key, written) in [("someOther", 1), ("permissionsBoundaryRef", 0)] {
+        let found = import(&[role(key), user.clone()], None).unwrap().unwrap();
+        assert_eq!(found.manifest.associations.len(), written, "{key}");
+    }
+}
+
+#[test]
+fn policies_beside_the_role_are_its_own() {
+    let policy = |document: Value| {
+        json!({"Type": "AWS::IAM::Policy", "Properties": {"PolicyName": "grant",
+        "Roles": [{"Ref": "Role"}], "PolicyDocument": document}})
+    };
+    let template = |document: Value| {
+        json!({"Resources": {
+            "Role": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": "carts", "ManagedPolicyArns": [
+                {"Fn::Join": ["", ["arn:", {"Ref": "AWS::Partition"}, ":iam::aws:policy/ReadOnlyAccess"]]}]}},
+            "Policy": policy(document),
+            "A": {"Type": "AWS::EKS::PodIdentityAssociation", "Properties": {"ClusterName": "c", "Namespace": "carts",
+                "ServiceAccount": "carts", "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]}}},
+        }})
+    };
+    let known = json!({"Statement": [{"Effect": "Allow", "Action": "s3:GetObject",
+        "Resource": {"Fn::Sub": "arn:${AWS::Partition}:s3:::b/${!aws:PrincipalTag/x}"}}]});
+    let found = imported(template(known));
+    let role = &found.manifest.roles[0];
+    assert_eq!(role.policies.managed.set().unwrap(), &["arn:aws:iam::aws:policy/ReadOnlyAccess"]);
+    let document = role.policies.inline.set().unwrap()[0].source.document().unwrap().0.to_string();
+    assert!(document.contains("arn:aws:s3:::b/${aws:PrincipalTag/x}"), "{document}");
+    assert_eq!(found.left, Vec::<String>::new());
+    let found = imported(template(json!({"Statement": [{"Resource": {"Fn::GetAtt": ["Table", "Arn"]}}]})));
+    assert!(found.manifest.roles[0].policies.inline.is_unmanaged());
+    assert!(found.left[0].starts_with("Resources.Policy.Properties: the policy is left out"), "{:?}", found.left);
+}
+
+#[test]
+fn every_document_of_a_file_is_read() {
+    let config = |cluster: &str, account: &str| {
+        json!({"kind": "ClusterConfig", "metadata": {"name": cluster}, "iam": {"podIdentityAssociations": [
+            {"namespace": "a", "serviceAccountName": account, "roleARN": "arn:aws:iam::111122223333:role/r"}]}})
+    };
+    let user = json!({"apiVersion": "eks.services.k8s.aws/v1alpha1", "kind": "PodIdentityAssociation",
+        "spec": {"clusterName": "one", "namespace": "a", "serviceAccount": "ack", "roleARN": "arn:aws:iam::111122223333:role/r"}});
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [user]});
+    let names = |documents: &[Value], cluster: Option<&str>| -> Result<Vec<String>, String> {
+        let found = import(documents, cluster).unwrap().map_err(|problem| problem.message)?;
+        Ok(associations(&found.manifest).into_iter().map(|(name, _, _)| name).collect())
+    };
+    let other = json!({"x-common": 1});
+    assert_eq!(names(&[other.clone(), config("one", "x"), list.clone()], None).unwrap(), ["a/ack", "a/x"]);
+    assert_eq!(names(&[config("one", "x"), config("two", "y")], Some("two")).unwrap(), ["a/y"]);
+    assert!(names(&[config("one", "x"), config("two", "y")], None).unwrap_err().contains("one, two"));
+    // The same twice is taken once.
+    assert_eq!(names(&[config("one", "ack"), list], None).unwrap(), ["a/ack"]);
+    let found = import(&[other, config("one", "x")], None).unwrap().unwrap();
+    assert_eq!(found.left, ["1 document of another kind is ignored"]);
+}

@@ -35,6 +35,22 @@ fn exported_for_other_tools() {
     assert!(both.stderr.contains("`--format` and `-o` conflict"), "{both}");
 }
 
+/// A session policy is a mapping in YAML too.
+#[test]
+fn a_session_policy_comes_back() {
+    let env = Env::new("carts-associated");
+    let policy = env.file(
+        "session.json",
+        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"dynamodb:Query","Resource":"*"}]}"#,
+    );
+    let associate = "associate carts/carts --role eks-workshop-carts-dynamo --disable-session-tags --yes --no-wait";
+    let _ = env.podid(&format!("{associate} --session-policy {policy}")).ok();
+    let exported = env.podid("export").ok().stdout;
+    assert!(exported.contains("sessionPolicy:\n    document:\n"), "{exported}");
+    let file = env.file("again.yaml", &exported);
+    let _ = env.podid(&format!("diff -f {file}")).ok();
+}
+
 #[test]
 fn exported_is_as_applied() {
     let env = Env::new("carts-agent");
