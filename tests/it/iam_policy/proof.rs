@@ -214,6 +214,17 @@ fn suffice(lines: &[Line], granted: &Granted) -> Vec<Tried> {
 const OPTIONAL: &[(&str, &str)] = &[
     ("", "list events"),
     ("migrate plan", "list rollouts"),
+    // The restarts are recycle's, and its lines show what each of these is for.
+    ("migrate run", "delete pods"),
+    ("migrate run", "list controllerrevisions"),
+    ("migrate run", "list replicasets"),
+    ("migrate rollback", "delete pods"),
+    ("migrate rollback", "get pods/log"),
+    ("migrate rollback", "list controllerrevisions"),
+    ("migrate rollback", "list replicasets"),
+    // Only where neither a pod nor a workload is seen.
+    ("migrate finish", "list cronjobs"),
+    ("migrate finish", "list rollouts"),
     ("verify", "list serviceaccounts"),
     ("verify", "list cronjobs"),
     ("wait", "list rollouts"),
