@@ -1,6 +1,9 @@
 //! Writes of roles. IAM has no conditional writes: what is changed is read right before and right after.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use super::{Answer, Run, changed};
 use crate::{
@@ -50,14 +53,20 @@ impl Run<'_> {
     ) -> Result<Answer> {
         let iam = self.ports.iam;
         let what = format!("the trust policy of role `{role}`");
-        let Some(present) = iam.role(role).await? else { return Err(changed(&what, "the role was deleted")) };
-        if present.trust == *after {
+        let due = || async {
+            let Some(present) = iam.role(role).await? else { return Err(changed(&what, "the role was deleted")) };
+            if present.trust == *after {
+                return Ok(false);
+            }
+            if present.trust != *before {
+                return Err(changed(&what, "its trust policy was changed"));
+            }
+            Ok(true)
+        };
+        if !due().await? {
             return Ok(Answer::Skipped);
         }
-        if present.trust != *before {
-            return Err(changed(&what, "its trust policy was changed"));
-        }
-        self.patient_with_iam(flight, || iam.put_trust(role, after)).await?;
+        self.patient_if_due(flight, due, || iam.put_trust(role, after)).await?;
         let read = || async { Ok(iam.role(role).await?.map(|role| role.trust)) };
         self.confirm(&what, Some(before), after, read).await
     }
@@ -84,16 +93,23 @@ impl Run<'_> {
         let what = format!("the inline policy `{name}` of role `{role}`");
         // Nobody else knows of a role that this plan made a moment ago.
         let ours = *holder == RoleOwnership::New;
-        if !ours {
+        let due = || async {
+            if ours {
+                return Ok(true);
+            }
             let present = iam.inline_policy(role, name).await?;
             if present.as_ref().is_some_and(|present| same_meaning(present, after)) {
-                return Ok(Answer::Skipped);
+                return Ok(false);
             }
             if present != *before {
                 return Err(changed(&what, "its document was changed"));
             }
+            Ok(true)
+        };
+        if !due().await? {
+            return Ok(Answer::Skipped);
         }
-        self.patient_with_iam(flight, || iam.put_inline_policy(role, name, after)).await?;
+        self.patient_if_due(flight, due, || iam.put_inline_policy(role, name, after)).await?;
         if ours {
             return Ok(Answer::Done);
         }
@@ -119,6 +135,25 @@ impl Run<'_> {
             }
             self.deadline.pause(&format!("waiting until IAM shows {what}"), backoff.step()).await?;
         }
+    }
+
+    /// [`Self::patient_with_iam`] for a whole document: the change that was in the way may have been one of the same
+    /// document, so what is there is read again before each repetition.
+    async fn patient_if_due<D, DFut, F, Fut>(&self, flight: &SentMarker, due: D, write: F) -> Result<()>
+    where
+        D: Fn() -> DFut,
+        DFut: Future<Output = Result<bool>>,
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<()>>,
+    {
+        let again = AtomicBool::new(false);
+        let checked = || async {
+            if again.swap(true, Ordering::Relaxed) && !due().await? {
+                return Ok(());
+            }
+            write().await
+        };
+        self.patient_with_iam(flight, checked).await
     }
 
     /// Repeats a write that IAM refuses because one of its own servers does not know the new role yet, or because another
