@@ -65,9 +65,13 @@ impl Migrated {
 /// When one of them cannot, after all.
 pub fn migrate(ask: &Migrate<'_>) -> Result<Migrated, Refusal> {
     let mut roles: BTreeMap<(bool, &str), Vec<&Candidate>> = BTreeMap::new();
+    let in_system = |candidate: &&&Candidate| candidate.snapshot.subject.namespace == "kube-system";
+    let systems: Vec<&str> =
+        ask.candidates.iter().filter(in_system).map(|candidate| candidate.annotation.role.as_str()).collect();
     for candidate in ask.candidates {
-        // On what runs in kube-system, others depend: it comes last.
-        let system = candidate.snapshot.subject.namespace == "kube-system";
+        // On what runs in kube-system, others depend: it comes last, with all that share its role, as the trust policy is
+        // written once.
+        let system = systems.contains(&candidate.annotation.role.as_str());
         roles.entry((system, &candidate.annotation.role)).or_default().push(candidate);
     }
     let mut all = Migrated::default();

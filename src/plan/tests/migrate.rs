@@ -88,6 +88,17 @@ fn service_accounts_of_one_role_need_one_write() {
     assert!(migrated.whole().changes());
 }
 
+/// Two writes of one trust policy would both start from the same document.
+#[test]
+fn a_role_that_kube_system_shares_is_written_once_and_last() {
+    let trust = document(irsa(&["kube-system/dns", "carts/carts"]));
+    let (dns, carts) = (candidate("kube-system/dns", "a", &trust), candidate("carts/carts", "a", &trust));
+    let orders = candidate("orders/orders", "z", &document(irsa(&["orders/orders"])));
+    let migrated = run(&[&dns, &carts, &orders], None);
+    let groups: Vec<(&str, usize)> = migrated.groups.iter().map(|it| (it.role.name(), it.subjects.len())).collect();
+    assert_eq!(groups, [("z", 1), ("a", 2)]);
+}
+
 #[test]
 fn what_is_done_is_not_done_again() {
     let account = subject("carts/carts");
