@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use self::catalog::{ADD_ON, OTHER_ASSOCIATION, READY, UNREAD};
+use self::catalog::{ADD_ON, OTHER_ASSOCIATION, READY, SESSION_POLICY, UNREAD};
 pub use self::{
     catalog::CHECKS,
     going::{acceptable, lacks_agent},
@@ -25,6 +25,7 @@ use super::{Finding, Status};
 use crate::{
     model::{
         arn::last,
+        association::Association,
         have::Observed,
         irsa::Keeper,
         migration::{Candidate, Migration},
@@ -280,6 +281,19 @@ fn association(candidate: &Candidate, stage: Stage) -> Vec<Finding> {
                     .change(correct),
             ]
         }
+        // By IRSA the pods had all that the role allows.
+        Observed::Known(Some(Association { policy: Some(policy), .. })) => vec![
+            SESSION_POLICY
+                .fails(
+                    format!("service account {subject}"),
+                    "its association has a session policy, which IRSA does not",
+                )
+                .evidence("DescribePodIdentityAssociation", policy)
+                .command(format!(
+                    "podid associate {subject} --role {} --no-session-policy --replace",
+                    last(&candidate.annotation.role)
+                )),
+        ],
         Observed::Known(_) | Observed::NotRequested => Vec::new(),
     }
 }

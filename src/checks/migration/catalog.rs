@@ -10,6 +10,7 @@ pub static CHECKS: &[&Check] = &[
     &NO_ROLE,
     &OTHER_ACCOUNT,
     &OTHER_ASSOCIATION,
+    &SESSION_POLICY,
     &ADD_ON,
     &NOT_TRUSTED,
     &TRUST_UNCLEAR,
@@ -75,6 +76,9 @@ checks! {
     OTHER_ASSOCIATION = "migrate.other-association": "the service account has an association for another role",
         "An association takes precedence over the annotation: pods that start now get its role, and those that started before it keep the role of the annotation.",
         [WEBHOOK];
+    SESSION_POLICY = "migrate.session-policy": "the association has a session policy",
+        "The session policy limits what pods may do by the association. Sessions of IRSA have none: pods that start now have fewer permissions than those that use IRSA.",
+        [ROLE_PAGE];
     ADD_ON = "migrate.add-on": "the service account belongs to an EKS add-on",
         "EKS add-ons have a setting of their own for Pod Identity. An update of the add-on creates the association, and restarts the add-on's pods.",
         ["https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html"];
