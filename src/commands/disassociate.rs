@@ -353,6 +353,7 @@ pub(super) async fn carry_out(
             }
         }
     }
+    let mut left = restarts.clone();
     for target in targets {
         let Some(workloads) = target.workloads.known() else { continue };
         let own = |id: &crate::model::workload::WorkloadRef| workloads.iter().any(|w| w.id == *id);
@@ -366,8 +367,11 @@ pub(super) async fn carry_out(
             continue;
         }
         // No write of podid's explains a crash now: no time is given for it to spread.
-        let (reports, rollouts) =
-            recycle::carry_out(ctx, &target.subject, workloads, due, None, None, how.pace).await?;
+        let carried = recycle::carry_out(ctx, &target.subject, workloads, due, None, None, how.pace).await;
+        let (reports, rollouts) = carried.inspect_err(|_| {
+            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(left.clone()));
+        })?;
+        left.retain(|step| !reports.iter().any(|report| report.step == *step));
         ending.outcome.reports.extend(reports);
         ending.rollouts.extend(rollouts);
     }

@@ -1,16 +1,17 @@
 //! Whether a service account can go back to IRSA, and whether it can do without IRSA for good. What was not seen is no yes.
 
-use super::{Assessment, Stage, by_pod_identity};
+use super::{Assessment, Stage, by_pod_identity, catalog::BY_HAND};
 use crate::{
     model::{
         arn::last,
         have::Observed,
         migration::{Candidate, Migration},
+        pod_spec::VolumeSource,
         text::listed,
-        trust::{self, Verdict},
+        trust::{self, Verdict, irsa},
         workload::{Injection, Pod},
     },
-    plan::{acts_as, request},
+    plan::{self, acts_as, request},
 };
 
 /// Names that are shown of many.
@@ -50,7 +51,8 @@ pub fn uses_irsa_alone(candidate: &Candidate) -> bool {
 }
 
 /// What keeps a service account from going back to IRSA: its pods would lose their access.
-pub fn back_hindered(account: &Assessment, candidate: &Candidate) -> Vec<Hindrance> {
+/// `by_hand`: the user recreates the pods that podid does not restart.
+pub fn back_hindered(account: &Assessment, candidate: &Candidate, by_hand: bool) -> Vec<Hindrance> {
     let snapshot = &candidate.snapshot;
     let (subject, name) = (&snapshot.subject, last(&candidate.annotation.role));
     let mut found = unread(candidate);
@@ -66,6 +68,7 @@ pub fn back_hindered(account: &Assessment, candidate: &Candidate) -> Vec<Hindran
         );
         return found;
     }
+    found.extend(left(candidate).filter(|_| !by_hand));
     match account.trust.as_ref().map(|trust| &trust.verdict) {
         Some(Verdict::Admits) => {}
         Some(Verdict::Refuses(reasons)) => found.push(
@@ -89,6 +92,22 @@ pub fn back_hindered(account: &Assessment, candidate: &Candidate) -> Vec<Hindran
         }),
     }
     found
+}
+
+/// Pods that use Pod Identity and that podid does not restart: nothing renews their credentials any more.
+fn left(candidate: &Candidate) -> Option<Hindrance> {
+    let snapshot = &candidate.snapshot;
+    let (pods, workloads) = (snapshot.pods.known()?, snapshot.workloads.known()?);
+    let (skipped, _) = plan::skipped(workloads, pods, &|pod| pod.injection() != Injection::No);
+    let needed: Vec<_> = skipped.into_iter().filter(|it| it.needed).collect();
+    let what: Vec<&str> = needed.iter().map(|it| it.resource.as_str()).collect();
+    (!what.is_empty()).then(|| {
+        Hindrance::new(format!(
+            "podid does not restart all pods that use Pod Identity: {}; without the association their credentials end within 6 hours",
+            listed(&what, SHOWN)
+        ))
+        .hint(format!("if you recreate these pods yourself right after it, pass `--accept {}`", BY_HAND.id))
+    })
 }
 
 fn unread(candidate: &Candidate) -> Vec<Hindrance> {
@@ -130,6 +149,7 @@ pub fn end_hindered(
     if !by_irsa.is_empty() {
         found.push(Hindrance::new(format!("pods do not use Pod Identity: {}", listed(&by_irsa, SHOWN))).hint(run()));
     }
+    found.extend(own_tokens(candidate));
     let (on, request) = (last(&candidate.annotation.role), request(&migration.cluster, candidate));
     match &candidate.role.role {
         Observed::Known(Some(role)) => match trust::evaluate(&role.trust, &request) {
@@ -154,6 +174,23 @@ pub fn end_hindered(
         found.extend(unused(candidate));
     }
     found
+}
+
+/// A token for STS that a pod has itself, beside Pod Identity, is of use only by IRSA.
+fn own_tokens(candidate: &Candidate) -> Option<Hindrance> {
+    let for_sts = |pod: &&Pod| {
+        let tokens = pod.spec.volumes.iter().filter_map(|volume| match &volume.source {
+            VolumeSource::Tokens(tokens) => Some(tokens),
+            _ => None,
+        });
+        tokens.flatten().any(|token| token.audience == irsa::AUDIENCE)
+    };
+    let injected = candidate.snapshot.live_pods().into_iter().filter(|pod| by_pod_identity(pod));
+    let pods: Vec<&str> = injected.filter(|pod| for_sts(pod)).map(|pod| pod.name.as_str()).collect();
+    (!pods.is_empty()).then(|| {
+        Hindrance::new(format!("pods have a token for {} of their own: {}", irsa::AUDIENCE, listed(&pods, SHOWN)))
+            .hint("find out what uses this token, and remove its volume from the workload first")
+    })
 }
 
 /// Somebody restores the annotation: it has to go where it comes from.

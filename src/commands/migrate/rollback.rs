@@ -22,7 +22,7 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{irsa::ROLE_ARN, migration::Candidate, names::ServiceAccount, text::listed, workload::Pod},
     output::Format,
-    plan::{self, Step, Target},
+    plan::{self, Plan, Target},
 };
 
 /// Names that are shown of many.
@@ -39,6 +39,9 @@ const SHOWN: usize = 3;
 pub struct Rollback {
     #[command(flatten)]
     selection: Selection,
+    /// Go back although podid does not restart some of the pods (migrate.by-hand): recreate them yourself right after it
+    #[arg(long, value_name = "ID", value_parser = ["migrate.by-hand"])]
+    accept: Vec<String>,
     /// Maximum number of rollouts at once; after a failure, podid starts no new one
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     max_parallel: u16,
@@ -74,19 +77,12 @@ impl Rollback {
         if let Some(subject) = accounts.bare.iter().find(|subject| accounts.names(subject)) {
             return Err(gone(subject));
         }
-        let sorted = sorted(&accounts);
+        let sorted = sorted(&accounts, !self.accept.is_empty());
         held::settle(ctx, &accounts, &sorted.held, ("cannot go back to IRSA", "left as it is"))?;
         let targets: Vec<Target> = sorted.going.iter().map(|candidate| target(candidate)).collect();
-        let ask = plan::Disassociate {
-            cluster: accounts.cluster(),
-            targets: &targets,
-            // podid's statements stay.
-            roles: &BTreeMap::new(),
-            delete_role: false,
-            force: false,
-            recycle: true,
-        };
-        let plan = plan::disassociate(&ask).map_err(shared::refused)?;
+        let plan = planned(&accounts, &targets)?;
+        let each: Vec<Plan> =
+            targets.iter().map(|one| planned(&accounts, std::slice::from_ref(one))).collect::<Result<_>>()?;
         for warning in &plan.warnings {
             ctx.term.warn(warning);
         }
@@ -103,24 +99,61 @@ impl Rollback {
         let left = if sorted.held.is_empty() { Code::Ok } else { Code::Difference };
         let mut ending = Ending { outcome: Outcome::planned(&plan.steps), ..Ending::default() };
         if self.changing.dry_run {
-            render(ctx, &sorted, &ending)?;
+            render(ctx, &sorted, &ending, &BTreeMap::new())?;
             let code = shared::dry_run_code(&self.changing, &plan);
             return Ok(if code == Code::Ok { left } else { code });
         }
         shared::consent(ctx, &self.changing, consent).await?;
         ending.outcome = Outcome::default();
+        let mut results = BTreeMap::new();
         let pace = Pace { parallel: usize::from(self.max_parallel), logs: !self.no_logs, spread: plan.spread() };
         let how = Removal { kubernetes: true, irsa: true, pace };
-        let mut done = carry_out(ctx, &targets, plan, how, &mut ending).await;
-        if done.is_ok() {
-            done = check(ctx, &sorted).await;
+        let mut done = Ok(());
+        for ((target, candidate), plan) in targets.iter().zip(&sorted.going).zip(each) {
+            if done.is_err() {
+                ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(plan.steps));
+                continue;
+            }
+            // One after the other: a failure leaves the rest with their associations.
+            let mut one = Ending::default();
+            let carried = carry_out(ctx, std::slice::from_ref(target), plan, how, &mut one).await;
+            ending.outcome = std::mem::take(&mut ending.outcome).then(one.outcome);
+            ending.effective.extend(one.effective);
+            ending.rollouts.extend(one.rollouts);
+            let checked = match carried {
+                Ok(()) => check(ctx, candidate).await,
+                Err(failure) => Err(failure),
+            };
+            results.insert(
+                target.subject.clone(),
+                match &checked {
+                    Ok(true) => "rolled-back",
+                    Ok(false) => "partly",
+                    Err(_) => "failed",
+                },
+            );
+            done = checked.map(|_| ());
         }
-        render(ctx, &sorted, &ending)?;
+        render(ctx, &sorted, &ending, &results)?;
         match done {
+            Ok(()) if results.values().any(|result| *result == "partly") => Ok(Code::Difference),
             Ok(()) => Ok(left),
             Err(failure) => Err(execute::after_write(failure, ending.outcome.wrote())),
         }
     }
+}
+
+fn planned(accounts: &Accounts, targets: &[Target]) -> Result<Plan> {
+    let ask = plan::Disassociate {
+        cluster: accounts.cluster(),
+        targets,
+        // podid's statements stay.
+        roles: &BTreeMap::new(),
+        delete_role: false,
+        force: false,
+        recycle: true,
+    };
+    plan::disassociate(&ask).map_err(shared::refused)
 }
 
 /// After the annotation there is no way back.
@@ -133,14 +166,14 @@ fn gone(subject: &ServiceAccount) -> Failure {
         ))
 }
 
-fn sorted(accounts: &Accounts) -> Sorted<'_> {
+fn sorted(accounts: &Accounts, by_hand: bool) -> Sorted<'_> {
     let mut sorted = Sorted::default();
     for (account, candidate) in accounts.each() {
         if uses_irsa_alone(candidate) {
             sorted.back.push(candidate);
             continue;
         }
-        let hindered = back_hindered(account, candidate);
+        let hindered = back_hindered(account, candidate, by_hand);
         if hindered.is_empty() {
             sorted.going.push(candidate);
         } else {
@@ -171,48 +204,40 @@ fn nothing(ctx: &Context, accounts: &Accounts, sorted: &Sorted<'_>) {
     });
 }
 
-/// That the running pods use IRSA with the role of the annotation, or which do not.
-async fn check(ctx: &Context, sorted: &Sorted<'_>) -> Result<()> {
+/// Whether all running pods use IRSA with the role of the annotation; says which do not.
+async fn check(ctx: &Context, candidate: &Candidate) -> Result<bool> {
     let kube = ctx.kube().await?;
-    for candidate in &sorted.going {
-        let (subject, role) = (&candidate.snapshot.subject, &candidate.annotation.role);
-        let pods = ctx.deadline.within("reading the pods", kube.pods(subject)).await?;
-        let (by_irsa, others): (Vec<&Pod>, Vec<&Pod>) =
-            pods.iter().filter(|pod| pod.live()).partition(|pod| pod.irsa_role().is_some_and(|used| used == *role));
-        if !others.is_empty() {
-            let names: Vec<&str> = others.iter().map(|pod| pod.name.as_str()).collect();
-            ctx.term.warn(format!("pods of {subject} do not use IRSA yet: {}", listed(&names, SHOWN)));
-        }
-        if !by_irsa.is_empty() {
-            ctx.term.success(match by_irsa.len() {
-                1 => format!("{subject}: its pod uses IRSA"),
-                n => format!("{subject}: {n} pods use IRSA"),
-            });
-        }
+    let (subject, role) = (&candidate.snapshot.subject, &candidate.annotation.role);
+    let pods = ctx.deadline.within("reading the pods", kube.pods(subject)).await?;
+    let (by_irsa, others): (Vec<&Pod>, Vec<&Pod>) =
+        pods.iter().filter(|pod| pod.live()).partition(|pod| pod.irsa_role().is_some_and(|used| used == *role));
+    if !others.is_empty() {
+        let names: Vec<&str> = others.iter().map(|pod| pod.name.as_str()).collect();
+        ctx.term.warn(format!("pods of {subject} do not use IRSA yet: {}", listed(&names, SHOWN)));
     }
-    Ok(())
+    match by_irsa.len() {
+        0 => {}
+        1 => ctx.term.success(format!("{subject}: its pod uses IRSA")),
+        n => ctx.term.success(format!("{subject}: {n} pods use IRSA")),
+    }
+    Ok(others.is_empty())
 }
 
-fn render(ctx: &Context, sorted: &Sorted<'_>, ending: &Ending) -> Result<()> {
+fn render(
+    ctx: &Context,
+    sorted: &Sorted<'_>,
+    ending: &Ending,
+    results: &BTreeMap<ServiceAccount, &'static str>,
+) -> Result<()> {
     let mut value = shared::steps_json(&ending.outcome);
     let planned = ending.outcome.reports.iter().all(|report| report.status == Status::Planned);
-    let done = |subject: &ServiceAccount| {
-        let own = ending.outcome.reports.iter().filter(|report| match &report.step {
-            Step::DeleteAssociation { subject: of, .. } => of == subject,
-            Step::Restart { workload, .. } => workload.namespace == subject.namespace,
-            _ => false,
-        });
-        own.into_iter().all(|report| matches!(report.status, Status::Done | Status::Skipped))
+    let of = |subject: &ServiceAccount| {
+        let other = if planned { "planned" } else { "not-started" };
+        results.get(subject).copied().unwrap_or(other)
     };
     let going = sorted.going.iter().map(|candidate| {
         let subject = &candidate.snapshot.subject;
-        let result = if planned && !ending.outcome.reports.is_empty() {
-            "planned"
-        } else if done(subject) && ending.rollouts.iter().all(|rollout| rollout.result.is_ok()) {
-            "rolled-back"
-        } else {
-            "failed"
-        };
+        let result = of(subject);
         let effective = ending.effective.iter().find(|(of, _)| of == subject).map(|(_, effective)| effective);
         let mut one = held::account(subject, &candidate.annotation.role, result);
         one["effective"] = json!(effective.map(|it| it.effect));
@@ -229,7 +254,7 @@ fn render(ctx: &Context, sorted: &Sorted<'_>, ending: &Ending) -> Result<()> {
         Format::Yaml => ctx.term.emit_yaml(&value),
         Format::Name => {
             for candidate in &sorted.going {
-                if planned || done(&candidate.snapshot.subject) {
+                if matches!(of(&candidate.snapshot.subject), "planned" | "rolled-back") {
                     ctx.term.emit_line(&candidate.snapshot.subject)?;
                 }
             }

@@ -153,6 +153,10 @@ fn the_end_goes_on_without_the_annotation() {
             account["metadata"]["annotations"] = json!({});
         }));
     });
+    // Only by its name: nothing else shows that it used IRSA.
+    let written = env.writes().len();
+    let _ = env.podid("migrate finish --all --yes").ok().says("nothing to finish");
+    assert_eq!(env.writes().len(), written);
     let _ = env.podid("migrate finish carts/carts --yes").ok();
     assert_eq!(trust(&env)["Statement"].as_array().unwrap().len(), 1);
     assert_eq!(env.world.journal().count("kubernetes", "patch serviceaccounts"), 0);
@@ -181,4 +185,33 @@ fn the_service_account_keeps_all_else() {
     assert_eq!(account["metadata"]["annotations"], json!({ "example.com/team": "shop" }));
     assert_eq!(account["imagePullSecrets"], json!([{ "name": "registry" }]));
     assert_eq!(account["automountServiceAccountToken"], true);
+}
+
+/// It limits pods that had no limit by IRSA.
+#[test]
+fn a_session_policy_is_not_ready() {
+    let env = moved(&[]);
+    let _ = env.podid("migrate run carts/carts --yes").ok().says("uses Pod Identity already");
+    env.world.with(|state| {
+        for association in state.aws.associations.values_mut() {
+            association.policy = Some("{}".to_owned());
+        }
+    });
+    let _ = env.podid("migrate run carts/carts --yes").code(2).says("migrate.session-policy");
+}
+
+/// Nothing renews the credentials of pods that nobody restarts.
+#[test]
+fn the_way_back_leaves_no_pod_without_a_word() {
+    let solo = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "namespace": "carts", "name": "solo" },
+        "spec": { "serviceAccountName": "carts", "containers": [{ "name": "app", "image": "app" }] } });
+    let there = ("/associations", json!([{ "namespace": "carts", "service_account": "carts", "role": ROLE }]));
+    let env = Env::with("carts-irsa", &[there.clone(), ("/manifests/-", solo)]);
+    let run = env.podid("migrate rollback carts/carts --yes").code(2).says("pod/solo");
+    assert!(run.stderr.contains("pass `--accept migrate.by-hand`"), "{run}");
+    assert_eq!(env.writes(), Vec::<String>::new());
+    let run = env.podid("migrate rollback carts/carts --accept migrate.by-hand --yes -o json").code(3);
+    assert_eq!(run.json()["serviceAccounts"][0]["result"], "partly", "{run}");
+    let run = Env::with("carts-irsa", &[there]).podid("migrate rollback carts/carts --yes -o json").ok();
+    assert_eq!(run.json()["serviceAccounts"][0]["result"], "rolled-back", "{run}");
 }
