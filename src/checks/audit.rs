@@ -9,12 +9,12 @@ use serde_json::Value;
 
 pub use self::catalog::CHECKS;
 use self::catalog::{
-    ADMIN, ALL_ACTIONS, DEFAULT_ACCOUNT, NAMESPACE, NO_PODS, OPEN, PRINCIPAL, SERVICE_ACCOUNT, SHARED, TAGS_OFF,
-    UNREAD, UNUSED_ROLE,
+    ADMIN, ALL_ACTIONS, DEFAULT_ACCOUNT, NAMESPACE, NO_PODS, OPEN, PRINCIPAL, REFUSED, ROLE_MISSING, SERVICE_ACCOUNT,
+    SHARED, TAGS_OFF, UNREAD, UNUSED_ROLE,
 };
 use super::Finding;
 use crate::model::{
-    access::{Holder, Level, reach},
+    access::{Answer, Holder, Level, reach},
     arn::last,
     document::Document,
     have::Observed,
@@ -52,6 +52,7 @@ pub fn audit(estate: &Estate<'_>) -> Vec<Finding> {
     }
     for holder in &estate.holders {
         found.extend(association(estate, holder));
+        found.extend(credentials(holder));
         found.extend(permissions(holder));
         found.extend(session_tags(holder));
     }
@@ -88,7 +89,12 @@ fn association(estate: &Estate<'_>, holder: &Holder<'_>) -> Vec<Finding> {
     } else if !account {
         found.push(gone(SERVICE_ACCOUNT.fails(it.to_string(), "the service account does not exist")));
     } else if estate.used.known().is_some_and(|all| !all.contains(&it)) {
-        found.push(gone(NO_PODS.warns(it.to_string(), "no pod, workload or CronJob runs as it")));
+        let finding = NO_PODS.warns(it.to_string(), "no pod, workload or CronJob runs as it");
+        found.push(match &summary.owner_arn {
+            Some(_) => gone(finding),
+            // A Job that another system creates is not there between two runs.
+            None => told(finding).change(format!("if nothing creates pods as it: `podid disassociate {it}`")),
+        });
     }
     if it.name == "default" {
         let said = "every pod of the namespace that names no service account gets its credentials";
@@ -96,6 +102,41 @@ fn association(estate: &Estate<'_>, holder: &Holder<'_>) -> Vec<Finding> {
         found.push(told(DEFAULT_ACCOUNT.warns(it.to_string(), said)).change(change));
     }
     found
+}
+
+/// Whether its pods can get credentials: the roles exist, and trust it.
+fn credentials(holder: &Holder<'_>) -> Option<Finding> {
+    let (it, association) = (subject(holder), holder.association);
+    let target = association.target_role_arn.as_deref().zip(holder.target);
+    let roles = [(Some((association.role_arn.as_str(), holder.role)), true), (target, false)];
+    let roles = || roles.into_iter().filter_map(|(role, first)| role.map(|(arn, view)| (arn, &view.role, first)));
+    for (arn, role, first) in roles() {
+        let why = match role {
+            Observed::Known(None) => format!("role {} does not exist", last(arn)),
+            Observed::Known(Some(role)) if role.arn.to_string() != arn => {
+                format!("role {arn} does not exist: the role of this name is {}", role.arn)
+            }
+            _ => continue,
+        };
+        let finding = ROLE_MISSING.fails(it.to_string(), why).evidence("DescribePodIdentityAssociation", arn);
+        let others = format!("or delete the association: `podid disassociate {it}`");
+        return Some(match (&association.summary.owner_arn, first) {
+            (Some(owner), _) => finding.change(format!("create the role, or change it at the add-on {owner}")),
+            (None, true) => finding.command(format!("podid associate {it} --create-role")).change(others),
+            (None, false) => finding.change("create the target role, or associate another one").change(others),
+        });
+    }
+    let ruling = holder.without_credentials()?;
+    let why = ruling.reasons.join("; ");
+    if ruling.answer == Answer::Cannot {
+        return Some(REFUSED.fails(it.to_string(), why).command(format!("podid verify {it}")));
+    }
+    // Of the last role, what could not be read is told with its permissions.
+    holder.last_role().1.role.known()?;
+    Some(match holder.role.role.unreadable() {
+        Some(why) => UNREAD.skips(format!("role {}", last(&association.role_arn)), why),
+        None => REFUSED.cannot_tell(it.to_string(), why),
+    })
 }
 
 /// Statements that allow more than most workloads need. What could not be read of a role is said.

@@ -55,7 +55,10 @@ fn each_finding_beside_the_healthy_world() {
         ("/roles/1/inline/carts/Statement".to_owned(), statement)
     };
     let one = |namespace: &str, name: &str| {
-        ("/associations/-".to_owned(), associated(namespace, name, &ROLE.replace("eks-workshop-carts-dynamo", "spare")))
+        (
+            "/associations/-".to_owned(),
+            associated(namespace, name, &ROLE.replace("eks-workshop-carts-dynamo", "podid/spare")),
+        )
     };
     let role = "role eks-workshop-carts-dynamo";
     for (set, code, id, subject) in [
@@ -63,6 +66,7 @@ fn each_finding_beside_the_healthy_world() {
         (vec![("/roles/-".to_owned(), spare()), one("carts", "app")], 3, "audit.service-account-missing", "carts/app"),
         (vec![("/roles/-".to_owned(), spare())], 0, "audit.role-unused", "role spare"),
         (vec![trust("Condition", json!({}))], 0, "audit.role-open", role),
+        (vec![trust("Principal", json!({"Service": "ec2.amazonaws.com"}))], 3, "audit.no-credentials", "carts/carts"),
         (vec![inline("dynamodb:*")], 0, "audit.all-actions", role),
         (vec![inline("*")], 3, "audit.admin", role),
         (
@@ -79,6 +83,13 @@ fn each_finding_beside_the_healthy_world() {
         let strict = env.podid("audit --strict -o name").code(3);
         assert_eq!(strict.stdout.lines().collect::<Vec<_>>(), [id]);
     }
+}
+
+#[test]
+fn an_association_whose_role_was_deleted_is_a_problem() {
+    let gone = json!(ROLE.replace("eks-workshop-carts-dynamo", "deleted"));
+    let run = Env::with("carts-verified", &[("/associations/0/role", gone)]).podid("audit -o json").code(3);
+    assert_eq!(found(&run)[0], pair("audit.role-missing", "carts/carts"));
 }
 
 /// A fix that is a command of podid's makes its finding go.

@@ -9,6 +9,8 @@ pub static CHECKS: &[&Check] = &[
     &SERVICE_ACCOUNT,
     &NO_PODS,
     &DEFAULT_ACCOUNT,
+    &ROLE_MISSING,
+    &REFUSED,
     &UNUSED_ROLE,
     &OPEN,
     &PRINCIPAL,
@@ -60,6 +62,18 @@ pub(super) static DEFAULT_ACCOUNT: Check = check(
     "the default service account of a namespace has an association",
     "Every pod that names no service account runs as `default`, and gets the credentials too.",
     &[ASSOCIATION],
+);
+pub(super) static ROLE_MISSING: Check = check(
+    "audit.role-missing",
+    "the role of an association does not exist",
+    "A role can be deleted while associations use it. Pods then get no credentials. A user who may create a role of this name decides what they get.",
+    &[ROLE],
+);
+pub(super) static REFUSED: Check = check(
+    "audit.no-credentials",
+    "the trust policy of an association's role does not allow the service account",
+    "EKS checks the trust policy when an association is created, and again for each pod. After a change of the trust policy, pods get no credentials.",
+    &[ROLE],
 );
 pub(super) static UNUSED_ROLE: Check = check(
     "audit.role-unused",

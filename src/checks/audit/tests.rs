@@ -126,6 +126,25 @@ fn each_finding_has_a_healthy_twin() {
             "audit.role-shared",
             Status::Warning,
         ),
+        (|it| it.roles.get_mut(ROLE).unwrap().role = Observed::Known(None), "audit.role-missing", Status::Failed),
+        (
+            |it| {
+                let mut other = role("app", trusts(Scope::Cluster));
+                other.arn = "arn:aws:iam::111122223333:role/team/app".parse().unwrap();
+                it.roles.get_mut(ROLE).unwrap().role = Observed::Known(Some(other));
+            },
+            "audit.role-missing",
+            Status::Failed,
+        ),
+        (
+            |it| {
+                let mut closed = trusts(Scope::Cluster);
+                closed.0["Statement"][0]["Principal"] = json!({"Service": "ec2.amazonaws.com"});
+                it.roles.get_mut(ROLE).unwrap().role = Observed::Known(Some(role("app", closed)));
+            },
+            "audit.no-credentials",
+            Status::Failed,
+        ),
         (|it| allow(it, "*"), "audit.admin", Status::Failed),
         (|it| allow(it, "iam:PutRolePolicy"), "audit.admin", Status::Failed),
         (|it| allow(it, "s3:*"), "audit.all-actions", Status::Warning),
@@ -152,7 +171,10 @@ fn session_tags_that_are_off_matter_where_a_policy_asks_for_them() {
         let policy = Document::of([json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*",
             "Condition": {"StringEquals": {key: "carts"}}})]);
         let documents = RoleDocuments { identity: vec![("own".to_owned(), policy)], boundary: None };
-        world.roles.get_mut(ROLE).unwrap().documents = Observed::Known(documents);
+        let view = world.roles.get_mut(ROLE).unwrap();
+        view.documents = Observed::Known(documents);
+        let trust = document(statement(&cluster(), &named("carts/carts"), Scope::Cluster, !off));
+        view.role = Observed::Known(Some(role("app", trust)));
         findings(&world).iter().map(|it| it.check.id).collect::<Vec<_>>()
     };
     assert_eq!(asks("aws:PrincipalTag/kubernetes-namespace", true), ["audit.session-tags-off"]);
@@ -189,4 +211,13 @@ fn usage_of_other_clusters_is_use() {
     let usage = reads.usage(&ROLE.parse().unwrap(), &trusts(Scope::Cluster), |_| false);
     known(&mut world.trusting)[0].unused = Some(usage);
     assert_eq!(findings(&world)[0].check.id, "audit.role-unused");
+}
+
+/// Nobody can tell from here that no Job will run as it: the command stands in a sentence that says when.
+#[test]
+fn an_association_without_pods_is_deleted_only_if_nothing_creates_them() {
+    let mut world = healthy();
+    forget(&mut world.used, &named("carts/carts"));
+    let fix = findings(&world)[0].remedies[0].text();
+    assert_eq!(fix, "if nothing creates pods as it: `podid disassociate carts/carts`");
 }
