@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    commands::holders::{Holders, NOT_READ},
+    commands::holders::{Holders, NOT_IRSA, NOT_READ},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -53,6 +53,7 @@ impl Access {
         let Some(holder) = holders.all(ctx.term.now()).next() else {
             let none =
                 format!("service account {} has no association in cluster {}", self.subject, holders.cluster.name);
+            ctx.term.note(NOT_IRSA);
             return Err(Failure::failed(none).hint("list the associations: `podid list`"));
         };
         let found = reach(&holder);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::{
-        holders::{Holders, NOT_READ},
+        holders::{Holders, NOT_IRSA, NOT_READ},
         shared::count,
     },
     context::Context,
@@ -89,6 +89,13 @@ impl WhoCan {
             QuestionText::parse(&self.action, &self.resource).map_err(|error| Failure::usage(error.to_string()))?;
         let holders = Holders::read(ctx, &AssociationFilter::default()).await?;
         let need = question.at(&holders.cluster.arn);
+        let (home, named) = (&holders.cluster.arn.partition, need.resource.split(':').nth(1));
+        if let Some(other) = named.filter(|partition| partition != home) {
+            return Err(Failure::usage(format!(
+                "`{}` is in partition {other}, and the cluster in {home}: credentials are valid in one partition only",
+                need.resource
+            )));
+        }
         let mut rows: Vec<Row<'_>> = holders.all(ctx.term.now()).map(|holder| Row::of(&holder, &need)).collect();
         let total = rows.len();
         let cannot = rows.iter().filter(|row| row.ruling.answer == Answer::Cannot).count();
@@ -123,11 +130,13 @@ impl WhoCan {
         let unknown = rows.iter().filter(|row| row.ruling.answer == Answer::Unknown).count();
         if total == 0 {
             ctx.term.note(format!("no associations in cluster {cluster}"));
+            ctx.term.note(NOT_IRSA);
             return;
         }
         if cannot == total {
             let all = count(total, "service account");
             ctx.term.note(format!("no service account of cluster {cluster} can {call} ({all} evaluated)"));
+            ctx.term.note(NOT_IRSA);
         } else if cannot > 0 && !self.all {
             ctx.term.note(format!("{} cannot: list them with `--all`", count(cannot, "service account")));
         }

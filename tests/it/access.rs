@@ -129,11 +129,14 @@ fn wrong_questions() {
         ("who-can s3:GetObject images/*", "`images/*` stands for several resources"),
         ("who-can iam:PassRole app", "`app` is not an ARN"),
         ("access carts", "carts"),
+        ("who-can dynamodb:Query arn:aws-cn:dynamodb:cn-north-1:111122223333:table/Items", "is in partition aws-cn"),
     ] {
         let _ = env.podid(line).code(2).says(said);
     }
     let _ = env.podid("who-can dynamodb:Qurey eks-workshop-carts").ok().says("did you mean `dynamodb:Query`");
     let _ = env.podid("access carts/other").code(1).says("has no association in cluster eks-workshop");
+    let _ = env.podid("access carts/other").code(1).says("that use IRSA are not evaluated");
+    let _ = env.podid("who-can sqs:SendMessage orders").ok().says("that use IRSA are not evaluated");
 }
 
 #[test]
