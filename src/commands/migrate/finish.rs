@@ -102,7 +102,13 @@ impl Finish {
         render(ctx, &sorted, &outcome)?;
         match outcome.failure() {
             None => Ok(left),
-            Some(failure) => Err(execute::after_write(failure.clone(), outcome.wrote())),
+            Some(failure) => {
+                let failure = failure.clone();
+                let lacking = failure.from_kubernetes() && failure.denied() && failure.hints.is_empty();
+                let rbac = "print the permissions that it needs: `podid iam-policy migrate finish --rbac`";
+                let failure = if lacking { failure.hint(rbac) } else { failure };
+                Err(execute::after_write(failure, outcome.wrote()))
+            }
         }
     }
 }
