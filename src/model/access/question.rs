@@ -247,7 +247,7 @@ mod tests {
             ("dynamodb:Query", "arn:aws:s3:::images", "is a resource of s3"),
             ("dynamodb:Query", "arn:aws:dynamodb:mars:111122223333:table/Items", "invalid region"),
             ("dynamodb:Query", "arn:aws:dynamodb:eu-west-1:1:table/Items", "invalid account"),
-            ("dynamodb:Query", "arn:amazon:dynamodb:eu-west-1:111122223333:table/Items", "invalid partition"),
+            ("dynamodb:Query", "arn:amazon:dynamodb:eu-west-1:111122223333:table/Items", "is not an ARN"),
             ("kms:Decrypt", "alias/orders", "is an alias"),
             ("kms:Decrypt", "arn:aws:kms:eu-west-1:111122223333:alias/orders", "is an alias"),
             ("sts:GetCallerIdentity", "*", "needs no permission"),
