@@ -19,7 +19,7 @@ pub use self::{
     going::{acceptable, lacks_agent},
     proof::{Complaint, Told},
     steps::{Stepped, steps},
-    turn::{Hindrance, back_hindered, end_hindered, uses_irsa_alone},
+    turn::{Hindrance, back_hindered, end_hindered, unseen, uses_irsa_alone},
 };
 use super::{Finding, Status};
 use crate::{

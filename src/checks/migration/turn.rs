@@ -68,6 +68,9 @@ pub fn back_hindered(account: &Assessment, candidate: &Candidate, by_hand: bool)
         );
         return found;
     }
+    if let (Some(pods), Some(workloads)) = (snapshot.pods.known(), snapshot.workloads.known()) {
+        found.extend(plan::unread_rollouts(pods, workloads).filter(|_| !by_hand).map(Hindrance::new));
+    }
     found.extend(left(candidate).filter(|_| !by_hand));
     match account.trust.as_ref().map(|trust| &trust.verdict) {
         Some(Verdict::Admits) => {}
@@ -203,13 +206,25 @@ fn kept(candidate: &Candidate) -> Option<Hindrance> {
     })
 }
 
-/// Nothing shows who uses it: a controller may ask for tokens by its annotation.
-fn unused(candidate: &Candidate) -> Option<Hindrance> {
+/// Nothing runs as it.
+fn has_no_users(candidate: &Candidate) -> bool {
     let snapshot = &candidate.snapshot;
     let none = snapshot.live_pods().is_empty() && snapshot.own_workloads().is_empty();
-    let jobs = snapshot.cron_jobs.known().is_some_and(Vec::is_empty);
-    let subject = &snapshot.subject;
-    (none && jobs).then(|| {
+    none && snapshot.cron_jobs.known().is_some_and(Vec::is_empty)
+}
+
+/// Neither an annotation nor a user: its name in the trust policy may be there for something outside of the cluster.
+pub fn unseen(candidate: &Candidate) -> Option<Hindrance> {
+    has_no_users(candidate).then(|| {
+        Hindrance::new("it has no annotation, and no pod, workload or CronJob uses it")
+            .hint(format!("if it has used IRSA: `podid migrate finish {}`", candidate.snapshot.subject))
+    })
+}
+
+/// Nothing shows who uses it: a controller may ask for tokens by its annotation.
+fn unused(candidate: &Candidate) -> Option<Hindrance> {
+    let subject = &candidate.snapshot.subject;
+    has_no_users(candidate).then(|| {
         Hindrance::new("no pod, workload or CronJob uses it; a controller may use its annotation").hint(format!(
             "if none does: `kubectl annotate serviceaccount {} -n {} eks.amazonaws.com/role-arn-`, then run the same command again",
             subject.name, subject.namespace

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     args::Changing,
-    checks::migration::{Assessment, end_hindered},
+    checks::migration::{Assessment, end_hindered, unseen},
     commands::shared::{self, Confirmation},
     context::Context,
     execute::{self, Outcome, Ports, Status},
@@ -126,7 +126,11 @@ fn sorted<'a>(accounts: &'a Accounts, issuer: &str) -> Sorted<'a> {
             }
             continue;
         }
-        let hindered = end_hindered(&accounts.migration, account, candidate, annotated);
+        let mut hindered = end_hindered(&accounts.migration, account, candidate, annotated);
+        // Without the annotation nothing shows that it ever used IRSA in this cluster.
+        if !annotated && !accounts.names(&account.subject) {
+            hindered.extend(unseen(candidate));
+        }
         if hindered.is_empty() {
             sorted.going.push((account, finished));
         } else {

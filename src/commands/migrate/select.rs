@@ -117,8 +117,8 @@ impl Selection {
         each.collect()
     }
 
-    /// Reads the service accounts and what the command needs of them. For `migrate finish` those that are named, and have no
-    /// annotation and an association, are as if they were annotated with its role.
+    /// Reads the service accounts and what the command needs of them. For `migrate finish` those that have no annotation and an
+    /// association are as if they were annotated with its role.
     ///
     /// # Errors
     /// What could not be read at all, and a name that does not exist.
@@ -145,9 +145,6 @@ impl Selection {
         let (mut chosen, mut bare) = chosen(ctx, accounts, &patterns, command)?;
         let mut without = BTreeSet::new();
         if matches!(command, Of::Finish) {
-            // Without the annotation nothing shows that it ever used IRSA: only one that was named is meant.
-            let named = |it: &ServiceAccount| patterns.iter().any(|pattern| pattern.literal().as_ref() == Some(it));
-            bare.retain(named);
             let read = asking.associated(cluster, &around, std::mem::take(&mut bare));
             let (associated, others) = deadline.within("reading the associations", read).await?;
             without = associated.iter().map(|(subject, _)| subject.clone()).collect();

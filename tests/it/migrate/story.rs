@@ -181,6 +181,21 @@ fn one_write_for_those_that_share_a_role() {
     let left: Vec<&Value> = named.as_object().unwrap().values().collect();
     assert!(left.contains(&&json!(["system:serviceaccount:carts:worker"])), "{named}");
     all_act(&env.world, "one finished");
+    // Without annotation and without users, its name may be there for something outside: only who names it means it.
+    env.world.with(|state| {
+        assert!(state.kube.edit("serviceaccounts", "carts", "worker", |account| {
+            account["metadata"]["annotations"] = json!({});
+        }));
+    });
+    let written = || env.world.journal().count("iam", "UpdateAssumeRolePolicy");
+    let before = written();
+    let _ = env
+        .podid("migrate finish --all --yes")
+        .code(3)
+        .says("it has no annotation, and no pod, workload or CronJob uses it");
+    assert_eq!(written(), before);
+    let _ = env.podid("migrate finish carts/worker --yes").ok();
+    assert_eq!(written(), before + 1);
 }
 
 /// The role is that of the annotation, and nothing else is touched.
