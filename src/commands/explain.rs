@@ -66,7 +66,7 @@ impl Explain {
             [_] => cluster::look_up(ctx, &mut told).await?,
             _ => return Err(Failure::usage("`podid explain` looks in one cluster").hint("pass --cluster once")),
         };
-        let holders = |at: usize| found.get(at).and_then(Option::as_ref);
+        let holders = |at: usize| found.get(at).and_then(Option::as_deref);
         let all = || told.iter().enumerate().map(|(at, told)| (told, holders(at)));
         match ctx.term.format() {
             Format::Json => ctx.term.emit_json(&document(all()))?,

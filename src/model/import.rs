@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::{
     document::Document,
-    manifest::{Agent, Association, Inline, Manifest, Policies, Role, Source, Tags},
+    manifest::{self, Agent, Association, Inline, Manifest, Policies, Role, Source},
     policy::is_podids,
     want::Field,
 };
@@ -268,25 +268,10 @@ impl Draft {
     }
 }
 
-/// Tags of a manifest; those of AWS cannot be set.
-fn tags(all: BTreeMap<String, String>) -> Field<Tags> {
-    let own: Tags = all.into_iter().filter(|(key, _)| settable(key)).map(|(key, value)| (key, Some(value))).collect();
-    if own.is_empty() { Field::Unmanaged } else { Field::Set(own) }
-}
-
-/// podid's own tags follow from what it creates.
-fn settable(key: &str) -> bool {
-    !key.starts_with("aws:") && !key.starts_with(super::tags::PREFIX)
-}
-
 /// Tags from a list of keys and values.
 fn tag_list(at: &At<'_>, key: &str, (name, value): (&str, &str)) -> BTreeMap<String, String> {
     let items = at.items(key);
     items.iter().filter_map(|item| Some((item.text(name)?.to_owned(), item.text(value)?.to_owned()))).collect()
-}
-
-fn listed<T>(list: Vec<T>) -> Field<Vec<T>> {
-    if list.is_empty() { Field::Unmanaged } else { Field::Set(list) }
 }
 
 fn permissions(at: &At<'_>, managed: Vec<String>, inline: Vec<(String, Document)>, draft: &mut Draft) -> Policies {
@@ -298,19 +283,14 @@ fn permissions(at: &At<'_>, managed: Vec<String>, inline: Vec<(String, Document)
         );
     }
     let inline = inline.into_iter().map(|(name, document)| Inline { name, source: Source::Document(document) });
-    Policies { managed: listed(managed), inline: listed(inline.collect()), ..Policies::default() }
+    Policies { managed: Field::listed(managed), inline: Field::listed(inline.collect()), ..Policies::default() }
 }
 
 /// The agent add-on.
 fn agent(version: Option<&str>, configuration: Option<&str>, at: &At<'_>, draft: &mut Draft) -> Agent {
-    let configuration = match configuration.map(serde_json::from_str::<Value>) {
-        Some(Ok(Value::Object(fields))) if fields.is_empty() => Field::Unmanaged,
-        Some(Ok(value @ Value::Object(_))) => Field::Set(value),
-        Some(_) => {
-            draft.leave(at, "the agent's configuration is not JSON: write it into the manifest as a mapping");
-            Field::Unmanaged
-        }
-        None => Field::Unmanaged,
-    };
+    let configuration = manifest::configuration(configuration).unwrap_or_else(|| {
+        draft.leave(at, "the agent's configuration is not JSON: write it into the manifest as a mapping");
+        Field::Unmanaged
+    });
     Agent { version: version.filter(|version| *version != "latest").map(str::to_owned), configuration }
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use self::{
     entries::{Entries, Entry, Place, Places, Problem, entries, pattern},
-    export::{export, made_for},
+    export::{configuration, custom_tags, export, made_for},
     grants::Grants,
     holdings::{ClusterState, KubernetesState, Prunable, RoleState},
     schema::json_schema,
@@ -290,6 +290,20 @@ impl<T> Field<T> {
     /// Not asked for.
     pub fn is_unmanaged(&self) -> bool {
         matches!(self, Self::Unmanaged)
+    }
+}
+
+impl Field<bool> {
+    /// On; what is off is not asked for.
+    pub fn switch(on: bool) -> Self {
+        if on { Self::Set(true) } else { Self::Unmanaged }
+    }
+}
+
+impl<T> Field<Vec<T>> {
+    /// The whole list; one without anything in it is not asked for.
+    pub fn listed(list: Vec<T>) -> Self {
+        if list.is_empty() { Self::Unmanaged } else { Self::Set(list) }
     }
 }
 

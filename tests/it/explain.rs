@@ -118,6 +118,21 @@ fn a_cluster_tells_whose_session_it_is() {
     assert!(table.stdout.contains("none: no association in cluster eks-workshop names role other"), "{table}");
 }
 
+/// A log has many refusals of few sessions: each session is looked up once.
+#[test]
+fn one_session_is_looked_up_once() {
+    let env = Env::new("carts-associated");
+    let one = refused(ROLE, "eks-eks-worksh-carts");
+    let text = format!("{one}\n{}", one.replace("s3:GetObject", "s3:PutObject"));
+    let run = env.run(&["explain", "--cluster", "eks-workshop", &text, "-o", "json"]).ok();
+    let told = run.json()["explanations"].clone();
+    assert_eq!(told.as_array().unwrap().len(), 2, "{run}");
+    assert_eq!(told[0]["serviceAccounts"], told[1]["serviceAccounts"]);
+    assert_eq!(told[1]["serviceAccounts"][0]["serviceAccount"], "carts");
+    assert_eq!(env.world.journal().count("eks", "ListPodIdentityAssociations"), 1);
+    assert_eq!(env.world.journal().count("kubernetes", "list pods"), 1);
+}
+
 /// PODID_CLUSTER is for other commands: without the flag nobody is asked.
 #[test]
 fn only_the_flag_asks_a_cluster() {

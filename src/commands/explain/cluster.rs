@@ -1,5 +1,7 @@
 //! What a cluster tells of a pasted text: the service accounts and pods whose session it names.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use serde_json::{Value, json};
 
 use crate::{
@@ -27,13 +29,17 @@ pub(super) struct Found {
 
 /// Looks each session's role up, once for each session; the remedies then name the service account, where there is but one, and
 /// the cluster.
-pub(super) async fn look_up(ctx: &Context, told: &mut [Told]) -> Result<Vec<Option<Found>>> {
-    let mut all: Vec<Option<Found>> = Vec::new();
+pub(super) async fn look_up(ctx: &Context, told: &mut [Told]) -> Result<Vec<Option<Arc<Found>>>> {
+    let mut known: BTreeMap<String, Option<Arc<Found>>> = BTreeMap::new();
+    let mut all = Vec::with_capacity(told.len());
     for one in told.iter_mut() {
-        let found = match &one.caller {
-            Some((caller, arn)) => Box::pin(of_caller(ctx, caller, arn)).await?,
-            None => None,
-        };
+        if let Some((caller, arn)) = &one.caller
+            && !known.contains_key(arn)
+        {
+            let found = Box::pin(of_caller(ctx, caller, arn)).await?;
+            known.insert(arn.clone(), found.map(Arc::new));
+        }
+        let found = one.caller.as_ref().and_then(|(_, arn)| known[arn].clone());
         let only = found.as_ref().and_then(|found| match &found.holders[..] {
             [holder] => Some(holder.account.to_string()),
             _ => None,

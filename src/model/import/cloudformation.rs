@@ -3,11 +3,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{At, Draft, Problem, agent, permissions, tag_list, tags};
+use super::{At, Draft, Problem, agent, permissions, tag_list};
 use crate::model::{
     addon::AGENT,
     document::Document,
-    manifest::{Association, Role, Source},
+    manifest::{Association, Role, Source, custom_tags},
     want::Field,
 };
 
@@ -171,13 +171,9 @@ impl Template<'_> {
                 service_account: subject,
                 role,
                 target_role: Field::from(self.text(properties, "TargetRoleArn")),
-                disable_session_tags: if properties.flag("DisableSessionTags") {
-                    Field::Set(true)
-                } else {
-                    Field::Unmanaged
-                },
+                disable_session_tags: Field::switch(properties.flag("DisableSessionTags")),
                 session_policy: Field::from(policy.map(Source::Document)),
-                tags: tags(tag_list(properties, "Tags", ("Key", "Value"))),
+                tags: custom_tags(&tag_list(properties, "Tags", ("Key", "Value"))),
                 create_service_account: None,
             },
         ));
@@ -240,7 +236,7 @@ impl Template<'_> {
             name: name.clone(),
             path: self.text(&at, "Path").or_else(|| Some("/".to_owned())),
             permissions_boundary: Field::from(self.text(&at, "PermissionsBoundary")),
-            tags: tags(tag_list(&at, "Tags", ("Key", "Value"))),
+            tags: custom_tags(&tag_list(&at, "Tags", ("Key", "Value"))),
             policies,
             ..Role::default()
         });

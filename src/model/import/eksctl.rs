@@ -1,10 +1,10 @@
 //! eksctl's ClusterConfig: associations, service accounts with IRSA, and the agent's add-on.
 
-use super::{At, Draft, Problem, agent, permissions, tags};
+use super::{At, Draft, Problem, agent, permissions};
 use crate::model::{
     addon::AGENT,
     document::Document,
-    manifest::{Association, Role, Source},
+    manifest::{Association, Role, Source, custom_tags},
     permissions::Scope,
     want::Field,
 };
@@ -31,13 +31,9 @@ pub(super) fn read(config: &At<'_>) -> Result<Draft, Problem> {
                     service_account: subject,
                     role,
                     target_role: Field::from(item.text("targetRoleARN").map(str::to_owned)),
-                    disable_session_tags: if item.flag("disableSessionTags") {
-                        Field::Set(true)
-                    } else {
-                        Field::Unmanaged
-                    },
+                    disable_session_tags: Field::switch(item.flag("disableSessionTags")),
                     session_policy: Field::from(policy.map(Source::Document)),
-                    tags: tags(item.map("tags")),
+                    tags: custom_tags(&item.map("tags")),
                     create_service_account: item.flag("createServiceAccount").then_some(true),
                 },
             ));
@@ -164,7 +160,7 @@ fn described(draft: &mut Draft, cluster: &str, subject: &str, item: &At<'_>, key
     draft.describe(Role {
         name: name.clone(),
         permissions_boundary: Field::from(item.text(keys.boundary).map(str::to_owned)),
-        tags: tags(item.map("tags")),
+        tags: custom_tags(&item.map("tags")),
         policies,
         ..Role::default()
     });

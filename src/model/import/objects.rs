@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{At, Draft, Problem, agent, permissions, tag_list, tags};
+use super::{At, Draft, Problem, agent, permissions, tag_list};
 use crate::model::{
     addon::AGENT,
     document::Document,
-    manifest::{Association, Role, Source},
+    manifest::{Association, Role, Source, custom_tags},
     want::Field,
 };
 
@@ -131,9 +131,9 @@ fn association(draft: &mut Draft, object: &Object<'_>, all: &[(&str, Object<'_>)
             service_account: subject,
             role,
             target_role: Field::from(object.arn("targetRoleARN", "targetRoleArn")),
-            disable_session_tags: if fields.flag("disableSessionTags") { Field::Set(true) } else { Field::Unmanaged },
+            disable_session_tags: Field::switch(fields.flag("disableSessionTags")),
             session_policy: Field::from(policy.map(Source::Document)),
-            tags: tags(fields.map("tags")),
+            tags: custom_tags(&fields.map("tags")),
             create_service_account: None,
         },
     ));
@@ -180,7 +180,7 @@ fn role(draft: &mut Draft, object: &Object<'_>, all: &[(&str, Object<'_>)]) -> R
         name: name.clone(),
         path: Some(fields.text("path").unwrap_or("/").to_owned()),
         permissions_boundary: Field::from(fields.text("permissionsBoundary").map(str::to_owned)),
-        tags: tags(own),
+        tags: custom_tags(&own),
         policies,
         ..Role::default()
     });

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::{At, Draft, Problem, agent, tag_list, tags};
+use super::{At, Draft, Problem, agent, tag_list};
 use crate::model::{
     addon::AGENT,
-    manifest::{Association, Source},
+    manifest::{Association, Source, custom_tags},
     want::Field,
 };
 
@@ -73,13 +73,9 @@ fn one(draft: &mut Draft, kind: &str, values: &At<'_>) -> Result<(), Problem> {
                     service_account: subject,
                     role: role.to_owned(),
                     target_role: Field::from(values.text("target_role_arn").map(str::to_owned)),
-                    disable_session_tags: if values.flag("disable_session_tags") {
-                        Field::Set(true)
-                    } else {
-                        Field::Unmanaged
-                    },
+                    disable_session_tags: Field::switch(values.flag("disable_session_tags")),
                     session_policy: Field::from(policy.map(Source::Document)),
-                    tags: tags(own),
+                    tags: custom_tags(&own),
                     create_service_account: None,
                 },
             ));

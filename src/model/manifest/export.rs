@@ -92,21 +92,26 @@ pub fn export(cluster: &Cluster, have: &ClusterState) -> (Manifest, Vec<String>)
 }
 
 fn agent(addon: &Addon, notes: &mut Vec<String>) -> Agent {
-    let text = addon.configuration.as_deref().map(str::trim).filter(|text| !text.is_empty());
-    let configuration = match text.map(serde_json::from_str::<Value>) {
-        Some(Ok(Value::Object(fields))) if fields.is_empty() => Field::Unmanaged,
-        Some(Ok(value @ Value::Object(_))) => Field::Set(value),
-        Some(_) => {
-            notes.push("the agent's configuration is omitted: it is not JSON".to_owned());
-            Field::Unmanaged
-        }
-        None => Field::Unmanaged,
-    };
+    let configuration = configuration(addon.configuration.as_deref()).unwrap_or_else(|| {
+        notes.push("the agent's configuration is omitted: it is not JSON".to_owned());
+        Field::Unmanaged
+    });
     Agent { version: Some(addon.version.clone()), configuration }
 }
 
+/// A configuration of the agent that is given as text; `None` where it is not JSON. None and an empty one are not asked for.
+pub fn configuration(text: Option<&str>) -> Option<Field<Value>> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    match text.map(serde_json::from_str::<Value>) {
+        Some(Ok(Value::Object(fields))) if fields.is_empty() => Some(Field::Unmanaged),
+        Some(Ok(value @ Value::Object(_))) => Some(Field::Set(value)),
+        Some(_) => None,
+        None => Some(Field::Unmanaged),
+    }
+}
+
 /// The user's own tags.
-fn custom_tags(tags: &BTreeMap<String, String>) -> Field<Tags> {
+pub fn custom_tags(tags: &BTreeMap<String, String>) -> Field<Tags> {
     let theirs = tags.iter().filter(|(key, _)| !key.starts_with(tags::PREFIX) && !key.starts_with("aws:"));
     let found: Tags = theirs.map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     if found.is_empty() { Field::Unmanaged } else { Field::Set(found) }
@@ -118,7 +123,7 @@ fn wanted(association: &Association, defined: bool) -> Wanted {
         service_account: association.summary.subject.to_string(),
         role: if defined { last(&association.role_arn).to_owned() } else { association.role_arn.clone() },
         target_role: Field::from(association.target_role_arn.clone()),
-        disable_session_tags: if association.disable_session_tags { Field::Set(true) } else { Field::Unmanaged },
+        disable_session_tags: Field::switch(association.disable_session_tags),
         session_policy: Field::from(policy.map(|value| Source::Document(Document(value)))),
         tags: custom_tags(&association.tags),
         create_service_account: None,
@@ -146,7 +151,6 @@ fn scope(cluster: &Cluster, role: &Role, users: &[&Association]) -> Option<Scope
 }
 
 fn role_of(cluster: &Cluster, role: &Role, held: &RoleState, scope: Option<Scope>) -> WantedRole {
-    let listed = |list: Vec<_>| if list.is_empty() { Field::Unmanaged } else { Field::Set(list) };
     let inline = held.inline.known();
     let grants = inline.and_then(|all| all.get(DYNAMODB)).and_then(policy::granted);
     let dynamodb = grants.unwrap_or_default().into_iter().map(|grant| table(cluster, grant)).collect::<Vec<_>>();
@@ -163,10 +167,10 @@ fn role_of(cluster: &Cluster, role: &Role, held: &RoleState, scope: Option<Scope
         permissions_boundary: Field::from(role.permissions_boundary.clone()),
         tags: custom_tags(&role.tags),
         policies: Policies {
-            dynamodb: if dynamodb.is_empty() { Field::Unmanaged } else { Field::Set(dynamodb) },
+            dynamodb: Field::listed(dynamodb),
             grants: Grants::of(&granted.unwrap_or_default(), &cluster.arn),
-            managed: listed(held.attached.known().cloned().unwrap_or_default()),
-            inline: if others.is_empty() { Field::Unmanaged } else { Field::Set(others) },
+            managed: Field::listed(held.attached.known().cloned().unwrap_or_default()),
+            inline: Field::listed(others),
         },
     }
 }

@@ -103,7 +103,7 @@ fn listed<T: Clone + std::fmt::Debug + 'static>(
     prop::collection::vec(one, 0..3).prop_map(move |list| {
         let unique: BTreeMap<String, T> = list.into_iter().map(|one| (key(&one), one)).collect();
         let list: Vec<T> = unique.into_values().collect();
-        if list.is_empty() { Field::Unmanaged } else { Field::Set(list) }
+        Field::listed(list)
     })
 }
 
@@ -172,7 +172,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
                 Association {
                     service_account,
                     role: role.name.clone(),
-                    disable_session_tags: if off { Field::Set(true) } else { Field::Unmanaged },
+                    disable_session_tags: Field::switch(off),
                     tags,
                     ..Association::default()
                 }
@@ -347,7 +347,7 @@ proptest! {
 
         let mut want = fixtures::want("app");
         (want.role.tables, want.role.policy_arns) = (grants(true), arns(true));
-        want.disable_session_tags = if off { Field::Set(true) } else { Field::Unmanaged };
+        want.disable_session_tags = Field::switch(off);
         let have = crate::model::have::Have {
             role: role.role.clone(),
             attached: role.attached.clone(),
