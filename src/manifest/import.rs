@@ -56,8 +56,8 @@ pub fn import(path: &Path, cluster: Option<&str>, stdin: &mut dyn io::Read) -> R
         None if documents.iter().any(|document| document.get("apiVersion").and_then(Value::as_str) == Some(API_VERSION)) => {
             Err(Failure::usage(format!("{source}: this is podid's own manifest")).hint("apply it: `podid apply -f FILE`"))
         }
-        None => Err(Failure::usage(format!("{source}: podid does not know this kind of file"))
-            .hint("it reads ClusterConfigs of eksctl, Terraform state and plans (`terraform show -json`), CloudFormation templates, and custom resources of ACK and Crossplane")),
+        None => Err(Failure::usage(format!("{source}: unsupported kind of file"))
+            .hint("supported are ClusterConfigs of eksctl, Terraform state and plans (`terraform show -json`), CloudFormation templates, and custom resources of ACK and Crossplane")),
     }
 }
 

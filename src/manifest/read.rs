@@ -15,7 +15,7 @@ use crate::{
     failure::{Failure, Result},
     files::{self, Unread},
     model::exception::Exception,
-    model::manifest::{API_VERSION, Entries, KIND, Manifest, Place, Places, Problem, entries},
+    model::manifest::{API_VERSION, Entries, KIND, Manifest, Place, Places, Problem, entries, ignored},
 };
 
 /// Bytes of one file: ten times what 5,000 associations take.
@@ -115,7 +115,7 @@ pub fn read(paths: &[PathBuf], stdin: &mut dyn io::Read) -> Result<Read> {
         let together: Vec<(Manifest, Places<'_>)> =
             manifests.zip(closures.iter().map(|closure| closure as Places<'_>)).collect();
         match entries(together) {
-            Ok(entries) => return Ok(Read { entries, notes: notes(passed) }),
+            Ok(entries) => return Ok(Read { entries, notes: ignored(passed).into_iter().collect() }),
             Err(found) => problems = found,
         }
     }
@@ -143,14 +143,6 @@ pub fn exceptions(path: &Path, known: &dyn Fn(&str) -> std::result::Result<(), S
     let lines: Vec<String> = problems.iter().take(SHOWN).map(ToString::to_string).collect();
     let at = Position { line: first.at.line, column: first.at.column };
     Err(Failure::usage(format!("{}{}", lines.join("\n"), snippet(&text.whole, at))))
-}
-
-fn notes(passed: usize) -> Vec<String> {
-    match passed {
-        0 => Vec::new(),
-        1 => vec!["1 document of another kind ignored".to_owned()],
-        n => vec![format!("{n} documents of other kinds ignored")],
-    }
 }
 
 fn example() -> String {

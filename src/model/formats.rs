@@ -24,6 +24,7 @@ use super::{
     document::Document,
     manifest::{ClusterState, made_for},
     role::Role,
+    tags,
     text::short_hash,
 };
 
@@ -114,7 +115,7 @@ impl State<'_> {
 
 /// Tags that users can set.
 fn own_tags(tags: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
-    let own = tags.iter().filter(|(key, _)| !key.starts_with("aws:"));
+    let own = tags.iter().filter(|(key, _)| tags::is_settable(key));
     own.map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 

@@ -79,12 +79,7 @@ pub fn import(documents: &[Value], cluster: Option<&str>) -> Option<Result<Impor
     }
     let from = from?;
     let mut together = Draft::default();
-    if others > 0 {
-        together.left.push(match others {
-            1 => "1 document of another kind is ignored".to_owned(),
-            n => format!("{n} documents of other kinds are ignored"),
-        });
-    }
+    together.left.extend(manifest::ignored(others));
     for draft in drafts {
         if let (Some(wanted), Some(own)) = (cluster, &draft.cluster)
             && own != wanted
@@ -241,7 +236,7 @@ impl Draft {
             (None, 2..) => {
                 let names: Vec<&str> = clusters.into_iter().collect();
                 let message =
-                    format!("associations of several clusters: {}; name one with `--cluster`", names.join(", "));
+                    format!("the file has associations of several clusters ({}): pass `--cluster`", names.join(", "));
                 return Err(Problem { document: 0, path: Vec::new(), message });
             }
             (None, _) => clusters.into_iter().next().map(str::to_owned).or(self.cluster),
@@ -250,7 +245,10 @@ impl Draft {
         let mut associations: Vec<Association> = Vec::new();
         for association in self.associations.into_iter().filter(|(named, _)| of_cluster(named)).map(|(_, it)| it) {
             if associations.iter().any(|other| other.service_account == association.service_account) {
-                self.left.push(format!("{} is there twice: the first is taken", association.service_account));
+                self.left.push(format!(
+                    "{} is defined twice: only the first definition is used",
+                    association.service_account
+                ));
             } else {
                 associations.push(association);
             }
@@ -279,7 +277,7 @@ fn permissions(at: &At<'_>, managed: Vec<String>, inline: Vec<(String, Document)
     for (name, _) in own {
         draft.leave(
             at,
-            format!("podid's own policy `{name}` is left out: write the resources that it grants into the manifest"),
+            format!("podid's own policy `{name}` is omitted: add the resources that it grants to the manifest"),
         );
     }
     let inline = inline.into_iter().map(|(name, document)| Inline { name, source: Source::Document(document) });
@@ -289,7 +287,7 @@ fn permissions(at: &At<'_>, managed: Vec<String>, inline: Vec<(String, Document)
 /// The agent add-on.
 fn agent(version: Option<&str>, configuration: Option<&str>, at: &At<'_>, draft: &mut Draft) -> Agent {
     let configuration = manifest::configuration(configuration).unwrap_or_else(|| {
-        draft.leave(at, "the agent's configuration is not JSON: write it into the manifest as a mapping");
+        draft.leave(at, "the agent's configuration is omitted: it is not JSON; add it to the manifest as a mapping");
         Field::Unmanaged
     });
     Agent { version: version.filter(|version| *version != "latest").map(str::to_owned), configuration }

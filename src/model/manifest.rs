@@ -293,6 +293,15 @@ impl<T> Field<T> {
     }
 }
 
+/// What is said of documents of others in a file.
+pub fn ignored(documents: usize) -> Option<String> {
+    match documents {
+        0 => None,
+        1 => Some("1 document of another kind ignored".to_owned()),
+        n => Some(format!("{n} documents of other kinds ignored")),
+    }
+}
+
 impl Field<bool> {
     /// On; what is off is not asked for.
     pub fn switch(on: bool) -> Self {

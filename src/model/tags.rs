@@ -58,6 +58,16 @@ pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<St
     Ok(found)
 }
 
+/// Whether a tag can be set: those of AWS cannot.
+pub fn is_settable(key: &str) -> bool {
+    !key.starts_with("aws:")
+}
+
+/// Whether a tag is the user's own: neither AWS's nor podid's.
+pub fn is_custom(key: &str) -> bool {
+    is_settable(key) && !key.starts_with(PREFIX)
+}
+
 /// Checks a key alone, whoever's it is.
 ///
 /// # Errors

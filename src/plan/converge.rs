@@ -170,10 +170,9 @@ fn tag_changes(
     wanted: &Field<crate::model::manifest::Tags>,
     have: &BTreeMap<String, String>,
 ) -> (BTreeMap<String, String>, Vec<String>) {
-    let theirs = |key: &str| !key.starts_with(tags::PREFIX) && !key.starts_with("aws:");
     match wanted {
         Field::Unmanaged => Default::default(),
-        Field::Cleared => (BTreeMap::new(), have.keys().filter(|key| theirs(key)).cloned().collect()),
+        Field::Cleared => (BTreeMap::new(), have.keys().filter(|key| tags::is_custom(key)).cloned().collect()),
         Field::Set(wanted) => {
             let set = wanted.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
             let gone = wanted.iter().filter(|(key, value)| value.is_none() && have.contains_key(*key));

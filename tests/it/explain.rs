@@ -115,7 +115,7 @@ fn a_cluster_tells_whose_session_it_is() {
     assert_eq!(nobody["serviceAccounts"], json!([]));
     assert!(nobody["remedies"].to_string().contains("NS/SA"));
     let table = env.run(&["explain", "--cluster", "eks-workshop", &refused("other", &session)]).ok();
-    assert!(table.stdout.contains("none: no association in cluster eks-workshop names role other"), "{table}");
+    assert!(table.stdout.contains("none: no association in cluster eks-workshop uses role other"), "{table}");
 }
 
 /// A log has many refusals of few sessions: each session is looked up once.
@@ -149,7 +149,7 @@ fn a_session_of_irsa_leads_to_the_annotation() {
     let run = env.run(&["explain", "--cluster", "eks-workshop", &text]).ok();
     assert!(run.stdout.contains("carts/carts (IRSA annotation)"), "{run}");
     let other = env.run(&["explain", "--cluster", "eks-workshop", &text.replace(ROLE, "other")]).ok();
-    assert!(other.stdout.contains("none: no IRSA annotation in cluster eks-workshop names role other"), "{other}");
+    assert!(other.stdout.contains("none: no IRSA annotation in cluster eks-workshop uses role other"), "{other}");
 }
 
 /// Pods that may not be read are said, and the role still leads to the service account.

@@ -90,7 +90,7 @@ async fn of_caller(ctx: &Context, caller: &Caller, arn: &str) -> Result<Option<F
 impl Found {
     pub(super) fn lines(&self, block: Block) -> Block {
         let block = if self.holders.is_empty() {
-            let none = format!("none: no {} in cluster {} names role {}", self.by, self.cluster, self.role);
+            let none = format!("none: no {} in cluster {} uses role {}", self.by, self.cluster, self.role);
             block.field("Service account", none)
         } else {
             block.list("Service account", self.holders.iter().map(line))

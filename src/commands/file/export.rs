@@ -43,7 +43,7 @@ pub struct Export {
     /// Write a file for this tool
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = FileFormat::Podid)]
     format: FileFormat,
-    /// Fail (exit 3) if the format cannot express something that exists
+    /// Exit with 3 if the format cannot express everything that exists
     #[arg(long)]
     strict: bool,
 }
@@ -99,7 +99,7 @@ impl Export {
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let foreign = self.format.foreign();
         if foreign.is_some() && !matches!(ctx.term.format(), Format::Table) {
-            return Err(Failure::usage("`--format` and `-o` conflict: the format says how the file is written")
+            return Err(Failure::usage("`--format` conflicts with `-o`: the format determines the output")
                 .hint("pass one of them"));
         }
         let cluster = ctx.cluster().await?;

@@ -24,7 +24,7 @@ pub struct Import {
     /// Files in YAML or JSON; - reads one from stdin
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Fail (exit 3) if something of a file cannot be written to its manifest
+    /// Exit with 3 if a part of a file cannot be converted
     #[arg(long)]
     strict: bool,
 }

@@ -61,9 +61,8 @@ pub(super) fn resources(state: &State<'_>, notes: &mut Vec<String>) -> Vec<Value
     for association in &state.associations {
         let subject = &association.summary.subject;
         if association.policy.is_some() {
-            notes.push(format!(
-                "the session policy of {subject} is left out: Crossplane's resource has no field for it"
-            ));
+            notes
+                .push(format!("the session policy of {subject} is omitted: Crossplane's resource has no field for it"));
         }
         let mut fields = Map::new();
         put(&mut fields, "region", region.as_str());

@@ -39,7 +39,7 @@ pub(super) fn config(state: &State<'_>, notes: &mut Vec<String>) -> Value {
     if !state.roles.is_empty() {
         let names: Vec<&str> = state.roles.iter().map(|held| held.role.name.as_str()).collect();
         notes.push(format!(
-            "trust policies and policies of roles are left out, because eksctl refers to roles by ARN: {}",
+            "trust policies and permissions of roles are omitted, because eksctl references roles by ARN: {}",
             text::listed(&names, 5)
         ));
     }

@@ -14,7 +14,7 @@ use crate::model::{arn::last, document::Document};
 pub(super) fn file(state: &State<'_>) -> String {
     let cluster = state.cluster;
     let mut out = format!(
-        "# Cluster {} in {}, account {}, as `podid export --format terraform` found it.\n\
+        "# Exported by `podid export --format terraform`: cluster {} in {}, account {}.\n\
          # Needs Terraform 1.5 or OpenTofu 1.6, and version 6 of the AWS provider, set to this region and account.\n\
          # `terraform plan` should show imports only.\n",
         cluster.name, cluster.arn.region, cluster.arn.account

@@ -149,8 +149,8 @@ fn ack_adopts_and_retains_everything() {
 #[test]
 fn what_a_format_cannot_express_is_said() {
     let notes = |format| written(format).1.join("\n");
-    assert!(notes(ForeignFormat::Crossplane).contains("the session policy of a/b-c is left out"));
-    assert!(notes(ForeignFormat::Eksctl).contains("eksctl refers to roles by ARN: carts"));
+    assert!(notes(ForeignFormat::Crossplane).contains("the session policy of a/b-c is omitted"));
+    assert!(notes(ForeignFormat::Eksctl).contains("eksctl references roles by ARN: carts"));
     for format in [ForeignFormat::Terraform, ForeignFormat::CloudFormation, ForeignFormat::Ack] {
         assert_eq!(notes(format), "");
     }

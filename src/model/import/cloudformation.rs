@@ -22,17 +22,17 @@ pub(super) fn read(template: &At<'_>) -> Result<Draft, Problem> {
     let file = Template { whole: template.value };
     for (name, resource) in resources.fields() {
         if name.starts_with("Fn::") {
-            draft.leave(&resource, "not evaluated: what it creates is left out");
+            draft.leave(&resource, "not evaluated: the resources that it creates are omitted");
             continue;
         }
         if resource.text("Type") == Some("AWS::CloudFormation::Stack") {
-            draft.leave(&resource, "the nested stack is not read: convert its template by itself");
+            draft.leave(&resource, "nested stacks are not read: convert this template separately");
         }
         let Some(properties) = resource.get("Properties") else { continue };
         if let (Some(condition), Some("AWS::EKS::PodIdentityAssociation")) =
             (resource.text("Condition"), resource.text("Type"))
         {
-            draft.leave(&resource, format!("written as if condition `{condition}` holds"));
+            draft.leave(&resource, format!("condition `{condition}` is not evaluated: the association is included"));
         }
         match resource.text("Type") {
             Some("AWS::EKS::PodIdentityAssociation") => file.association(&mut draft, &properties)?,
@@ -43,7 +43,7 @@ pub(super) fn read(template: &At<'_>) -> Result<Draft, Problem> {
                 draft.agent = Some(found);
             }
             Some("AWS::EKS::Addon") if !properties.items("PodIdentityAssociations").is_empty() => {
-                draft.leave(&properties, "the associations of an add-on belong to the add-on: change them there");
+                draft.leave(&properties, "the associations of the add-on are omitted: change them through the add-on");
             }
             _ => {}
         }
@@ -137,16 +137,13 @@ impl Template<'_> {
         let (Some(namespace), Some(account)) =
             (self.text(properties, "Namespace"), self.text(properties, "ServiceAccount"))
         else {
-            draft.leave(properties, "Namespace or ServiceAccount is not a literal: it is left out");
+            draft.leave(properties, "the association is omitted: its Namespace or ServiceAccount is not a literal");
             return Ok(());
         };
         let subject = format!("{namespace}/{account}");
         let cluster = self.text(properties, "ClusterName");
         if cluster.is_none() {
-            draft.leave(
-                properties,
-                format!("ClusterName of {subject} is not a literal: name the cluster with `--cluster`"),
-            );
+            draft.leave(properties, format!("ClusterName of {subject} is not a literal: pass `--cluster`"));
         }
         let Some(value) = properties.get("RoleArn") else { return Err(properties.wrong("key `RoleArn` is missing")) };
         let role = match (self.resolved(value.value), Self::arn_of(value.value)) {
@@ -156,13 +153,13 @@ impl Template<'_> {
                 None => return Ok(()),
             },
             (None, None) => {
-                draft.leave(&value, format!("the role of {subject} is not a literal: it is left out"));
+                draft.leave(&value, format!("{subject} is omitted: its role is not a literal"));
                 return Ok(());
             }
         };
         let policy = properties.policy("Policy")?;
         if let Some(at) = properties.get("TargetRoleArn").filter(|at| self.resolved(at.value).is_none()) {
-            draft.leave(&at, format!("{subject} is left out: its target role is not a literal"));
+            draft.leave(&at, format!("{subject} is omitted: its target role is not a literal"));
             return Ok(());
         }
         draft.associations.push((
@@ -183,7 +180,7 @@ impl Template<'_> {
     /// A role of the template; its name.
     fn role(&self, draft: &mut Draft, user: &At<'_>, id: &str) -> Option<String> {
         let Some(resource) = self.resource(id).filter(|one| one["Type"] == "AWS::IAM::Role") else {
-            draft.leave(user, format!("`{id}` is no role of this template"));
+            draft.leave(user, format!("the association is omitted: `{id}` is not a role in this template"));
             return None;
         };
         let nothing = Value::Object(Map::new());
@@ -191,22 +188,22 @@ impl Template<'_> {
         at.path = ["Resources", id, "Properties"].map(str::to_owned).to_vec();
         for key in ["RoleName", "Path", "PermissionsBoundary"] {
             if let Some(value) = at.get(key).filter(|value| self.resolved(value.value).is_none()) {
-                draft.leave(&value, "the role and what uses it are left out: this is not a literal");
+                draft.leave(&value, "the role and its associations are omitted: the value is not a literal");
                 return None;
             }
         }
         if at.value.get("MaxSessionDuration").is_some_and(|seconds| seconds != 3600) {
-            draft.leave(&at, "MaxSessionDuration is left out: a manifest has none");
+            draft.leave(&at, "MaxSessionDuration is omitted: manifests do not support it");
         }
         let name = self.text(&at, "RoleName").unwrap_or_else(|| {
-            draft.leave(&at, format!("CloudFormation makes up the name of the role: podid creates role `{id}`"));
+            draft.leave(&at, format!("CloudFormation generates the name of the role: podid uses `{id}`"));
             id.to_owned()
         });
         let mut managed = Vec::new();
         for item in at.items("ManagedPolicyArns") {
             match self.resolved(item.value) {
                 Some(arn) => managed.push(arn),
-                None => draft.leave(&item, "not a literal: the policy is left out"),
+                None => draft.leave(&item, "the policy is omitted: its ARN is not a literal"),
             }
         }
         let mut inline = Vec::new();
@@ -225,7 +222,7 @@ impl Template<'_> {
                 Some("AWS::IAM::ManagedPolicy") if named => {
                     draft.leave(
                         &properties,
-                        format!("the managed policy is not attached to role `{name}`: its ARN is not known yet"),
+                        format!("the managed policy of role `{name}` is omitted: its ARN is not known"),
                     );
                 }
                 _ => {}
@@ -251,8 +248,7 @@ impl Template<'_> {
         });
         match (self.text(at, "PolicyName"), document) {
             (Some(name), Some(document @ Value::Object(_))) => inline.push((name, Document(document))),
-            _ => draft
-                .leave(at, "the policy is left out: it refers to what is not in this template, or is not known yet"),
+            _ => draft.leave(at, "the policy is omitted: it has references that podid cannot resolve"),
         }
     }
 }

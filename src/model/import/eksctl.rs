@@ -47,12 +47,15 @@ pub(super) fn read(config: &At<'_>) -> Result<Draft, Problem> {
         if name == AGENT {
             draft.agent = Some(agent(item.text("version"), item.text("configurationValues"), &item, &mut draft));
         } else if item.get("podIdentityAssociations").is_some() || item.flag("useDefaultPodIdentityAssociations") {
-            draft.leave(&item, format!("the associations of add-on `{name}` belong to the add-on: change them there"));
+            draft.leave(
+                &item,
+                format!("the associations of add-on `{name}` are omitted: change them through the add-on"),
+            );
         } else if ["serviceAccountRoleARN", "attachPolicyARNs", "attachPolicy", "wellKnownPolicies"]
             .iter()
             .any(|key| item.get(key).is_some())
         {
-            draft.leave(&item, format!("the IRSA role of add-on `{name}` belongs to the add-on: change it there"));
+            draft.leave(&item, format!("the IRSA role of add-on `{name}` is omitted: change it through the add-on"));
         }
     }
     Ok(draft)
@@ -63,7 +66,7 @@ fn service_account(draft: &mut Draft, cluster: &str, item: &At<'_>) -> Result<()
     let metadata = item.get("metadata").ok_or_else(|| item.wrong("key `metadata` is missing"))?;
     let subject = format!("{}/{}", metadata.text("namespace").unwrap_or("default"), metadata.need("name")?);
     if item.text("subjectPattern").is_some() {
-        draft.leave(item, "subjectPattern: name each service account that may have the role");
+        draft.leave(item, "subjectPattern is not supported: add an association for each service account");
         return Ok(());
     }
     let made = item.at(&["status"]).and_then(|status| status.text("roleARN"));
@@ -71,7 +74,7 @@ fn service_account(draft: &mut Draft, cluster: &str, item: &At<'_>) -> Result<()
         draft.leave(
             item,
             format!(
-                "{subject} uses the role by IRSA: its trust policy needs podid's statement too (`podid migrate plan {subject}`)"
+                "{subject} uses the role through IRSA: its trust policy must also allow Pod Identity (`podid migrate plan {subject}`)"
             ),
         );
         arn.to_owned()
@@ -80,7 +83,7 @@ fn service_account(draft: &mut Draft, cluster: &str, item: &At<'_>) -> Result<()
         draft.leave(
             item,
             format!(
-                "eksctl creates the role of {subject} for IRSA: where it exists, name it by its ARN instead of role `{name}`"
+                "eksctl creates the role of {subject} for IRSA: if it exists, reference it by its ARN instead of `{name}`"
             ),
         );
         name
@@ -132,7 +135,7 @@ fn described(draft: &mut Draft, cluster: &str, subject: &str, item: &At<'_>, key
         }
     }
     if policies == 0 {
-        return Err(item.wrong("neither a role nor a policy is given"));
+        return Err(item.wrong("neither a role nor a policy is set"));
     }
     let name = item.text("roleName").map_or_else(
         || {
@@ -144,15 +147,15 @@ fn described(draft: &mut Draft, cluster: &str, subject: &str, item: &At<'_>, key
         str::to_owned,
     );
     if item.text("roleName").is_none() {
-        draft.leave(item, format!("eksctl made up the name of the role: podid creates role `{name}`"));
+        draft.leave(item, format!("eksctl generates the name of the role: podid uses `{name}`"));
     }
     for (at, known) in add_ons {
         let ours = ADD_ONS.iter().find(|(theirs, _)| *theirs == known);
         let how = ours.map_or_else(
-            || "take the policy from the controller's own documentation".to_owned(),
-            |(_, add_on)| format!("attach it to role `{name}` afterwards, as add-on `{add_on}` of `podid policy show`"),
+            || "use the policy from the controller's documentation".to_owned(),
+            |(_, add_on)| format!("attach it to role `{name}` afterward with `--add-on {add_on}`"),
         );
-        draft.leave(&at, format!("a manifest has no policies of add-ons: {how}"));
+        draft.leave(&at, format!("manifests do not support policies of add-ons: {how}"));
     }
     let own = item.text("permissionPolicyName").unwrap_or("Policy1").to_owned();
     let inline = document.map(|document| (own, document)).into_iter().collect();

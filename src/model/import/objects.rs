@@ -99,7 +99,7 @@ fn association(draft: &mut Draft, object: &Object<'_>, all: &[(&str, Object<'_>)
         (None, Some(name)) => {
             let found = all.iter().find(|(kind, other)| *kind == "Role" && other.name() == Some(name));
             let Some((_, found)) = found else {
-                draft.leave(fields, format!("the role of {subject}, object `{name}`, is not in this file"));
+                draft.leave(fields, format!("{subject} is omitted: its role, object `{name}`, is not in this file"));
                 return Ok(());
             };
             match role(draft, found, all)? {
@@ -108,17 +108,17 @@ fn association(draft: &mut Draft, object: &Object<'_>, all: &[(&str, Object<'_>)
             }
         }
         (None, None) => {
-            draft.leave(fields, format!("the role of {subject} is neither an ARN nor a reference: it is left out"));
+            draft.leave(fields, format!("{subject} is omitted: its role is neither an ARN nor a reference"));
             return Ok(());
         }
     };
     let target = if object.tool == Tool::Ack { "targetRoleRef" } else { "targetRoleArnRef" };
     if let Some(at) = fields.get(target) {
-        draft.leave(&at, format!("{subject} is left out: its target role is a reference"));
+        draft.leave(&at, format!("{subject} is omitted: its target role is a reference"));
         return Ok(());
     }
     if fields.text("clusterName").is_none() {
-        draft.leave(fields, format!("the cluster of {subject} is a reference: name it with `--cluster`"));
+        draft.leave(fields, format!("the cluster of {subject} is a reference: pass `--cluster`"));
     }
     let policy = fields.policy("policy")?;
     let region = fields
@@ -151,15 +151,15 @@ fn role(draft: &mut Draft, object: &Object<'_>, all: &[(&str, Object<'_>)]) -> R
     let fields = &object.fields;
     for key in ["permissionsBoundaryRef", "permissionsBoundarySelector"] {
         if let Some(at) = fields.get(key) {
-            draft.leave(&at, "the role and what uses it are left out: its permissions boundary is a reference");
+            draft.leave(&at, "the role and its associations are omitted: its permissions boundary is a reference");
             return Ok(None);
         }
     }
     for item in fields.items("policyRefs") {
-        draft.leave(&item, "the policy is left out: it is a reference");
+        draft.leave(&item, "the policy is omitted: it is a reference");
     }
     if fields.value.get("maxSessionDuration").is_some_and(|seconds| seconds != 3600) {
-        draft.leave(fields, "maxSessionDuration is left out: a manifest has none");
+        draft.leave(fields, "maxSessionDuration is omitted: manifests do not support it");
     }
     let (name, managed, inline, own) = match object.tool {
         Tool::Ack => {

@@ -50,7 +50,7 @@ fn one(draft: &mut Draft, kind: &str, values: &At<'_>) -> Result<(), Problem> {
         "aws_eks_pod_identity_association" | "awscc_eks_pod_identity_association" => {
             let subject = format!("{}/{}", values.need("namespace")?, values.need("service_account")?);
             let Some(role) = values.text("role_arn") else {
-                draft.leave(values, format!("{subject} is left out: role_arn is known only after `terraform apply`"));
+                draft.leave(values, format!("{subject} is omitted: role_arn is known only after `terraform apply`"));
                 return Ok(());
             };
             let policy = values.policy("policy")?;
@@ -60,9 +60,7 @@ fn one(draft: &mut Draft, kind: &str, values: &At<'_>) -> Result<(), Problem> {
             if cluster.is_none() {
                 draft.leave(
                     values,
-                    format!(
-                        "cluster_name of {subject} is known only after `terraform apply`: name it with `--cluster`"
-                    ),
+                    format!("cluster_name of {subject} is known only after `terraform apply`: pass `--cluster`"),
                 );
             }
             let mut own = values.map("tags");
@@ -86,7 +84,10 @@ fn one(draft: &mut Draft, kind: &str, values: &At<'_>) -> Result<(), Problem> {
         }
         "aws_eks_addon" if !values.items("pod_identity_association").is_empty() => {
             let name = values.text("addon_name").unwrap_or_default();
-            draft.leave(values, format!("the associations of add-on `{name}` belong to the add-on: change them there"));
+            draft.leave(
+                values,
+                format!("the associations of add-on `{name}` are omitted: change them through the add-on"),
+            );
         }
         _ => {}
     }

@@ -152,7 +152,8 @@ fn references_within_a_template_are_resolved() {
     assert_eq!(found.manifest.cluster.as_deref(), Some("eks-workshop"));
     assert_eq!(associations(&found.manifest), [("carts/carts".into(), "Role".into(), false)]);
     assert_eq!(found.manifest.roles[0].policies.managed.set().map(Vec::len), Some(1));
-    for wanted in ["ManagedPolicyArns[1]: ", "Policies[0]: ", "Resources.B.Properties.RoleArn: ", "makes up the name"] {
+    for wanted in ["ManagedPolicyArns[1]: ", "Policies[0]: ", "Resources.B.Properties.RoleArn: ", "generates the name"]
+    {
         assert!(found.left.iter().any(|one| one.contains(wanted)), "{wanted}: {:?}", found.left);
     }
 }
@@ -224,7 +225,7 @@ fn policies_beside_the_role_are_its_own() {
     assert_eq!(found.left, Vec::<String>::new());
     let found = imported(template(json!({"Statement": [{"Resource": {"Fn::GetAtt": ["Table", "Arn"]}}]})));
     assert!(found.manifest.roles[0].policies.inline.is_unmanaged());
-    assert!(found.left[0].starts_with("Resources.Policy.Properties: the policy is left out"), "{:?}", found.left);
+    assert!(found.left[0].starts_with("Resources.Policy.Properties: the policy is omitted"), "{:?}", found.left);
 }
 
 #[test]
@@ -247,5 +248,5 @@ fn every_document_of_a_file_is_read() {
     // The same twice is taken once.
     assert_eq!(names(&[config("one", "ack"), list], None).unwrap(), ["a/ack"]);
     let found = import(&[other, config("one", "x")], None).unwrap().unwrap();
-    assert_eq!(found.left, ["1 document of another kind is ignored"]);
+    assert_eq!(found.left, ["1 document of another kind ignored"]);
 }

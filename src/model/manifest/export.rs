@@ -112,7 +112,7 @@ pub fn configuration(text: Option<&str>) -> Option<Field<Value>> {
 
 /// The user's own tags.
 pub fn custom_tags(tags: &BTreeMap<String, String>) -> Field<Tags> {
-    let theirs = tags.iter().filter(|(key, _)| !key.starts_with(tags::PREFIX) && !key.starts_with("aws:"));
+    let theirs = tags.iter().filter(|(key, _)| tags::is_custom(key));
     let found: Tags = theirs.map(|(key, value)| (key.clone(), Some(value.clone()))).collect();
     if found.is_empty() { Field::Unmanaged } else { Field::Set(found) }
 }

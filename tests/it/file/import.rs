@@ -66,7 +66,7 @@ fn what_is_left_out_is_said_with_its_place() {
     let file = env.file("template.yaml", TEMPLATE);
     let run = env.podid(&format!("import {file}")).ok();
     assert!(
-        run.stderr.contains("template.yaml: Resources.Role.Properties.ManagedPolicyArns[0]: not a literal"),
+        run.stderr.contains("template.yaml: Resources.Role.Properties.ManagedPolicyArns[0]: the policy is omitted: its ARN is not a literal"),
         "{run}"
     );
     assert!(run.stdout.contains("role: carts-cfn"), "{run}");
@@ -101,6 +101,6 @@ fn what_is_wrong_is_told_with_its_line() {
             .contains("the manifest of this eksctl ClusterConfig is not valid")
     );
     let other = env.file("other.yaml", "apiVersion: v1\nkind: Pod\n");
-    assert!(env.podid(&format!("import {other}")).code(2).stderr.contains("podid does not know this kind of file"));
+    assert!(env.podid(&format!("import {other}")).code(2).stderr.contains("unsupported kind of file"));
     assert!(env.podid("import /nowhere.yaml").code(2).stderr.contains("cannot read `/nowhere.yaml`"));
 }

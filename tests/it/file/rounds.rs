@@ -29,10 +29,10 @@ fn exported_for_other_tools() {
     }
     let run = env.podid("export --format eksctl").ok();
     assert!(run.stdout.contains("roleARN: arn:aws:iam::111122223333:role/podid/carts-role"), "{run}");
-    assert!(run.stderr.contains("because eksctl refers to roles by ARN: carts-role"), "{run}");
+    assert!(run.stderr.contains("because eksctl references roles by ARN: carts-role"), "{run}");
     assert!(env.podid("export --format eksctl --strict").code(3).stdout.contains("ClusterConfig"));
     let both = env.podid("export --format eksctl -o json").code(2);
-    assert!(both.stderr.contains("`--format` and `-o` conflict"), "{both}");
+    assert!(both.stderr.contains("`--format` conflicts with `-o`"), "{both}");
 }
 
 /// A session policy is a mapping in YAML too.
