@@ -52,14 +52,7 @@ pub(super) fn pods_table(pods: &[Pod], association: Option<&Association>, identi
 
 /// `injected`, `not injected`, `partly (without: a, b)`, `stale (…)`; and what it uses instead of Pod Identity.
 fn credentials(pod: &Pod, association: Option<&Association>, identities: &[Identity]) -> String {
-    let mut others: Vec<String> = Vec::new();
-    for identity in of_pod(pod, identities).filter(|it| it.source != Source::PodIdentity) {
-        let left_out = pod.containers.iter().any(|it| it.name == identity.container && (it.skipped || it.init));
-        let text = identity.text();
-        if !left_out && !others.contains(&text) {
-            others.push(text);
-        }
-    }
+    let others = others(pod, identities);
     if association.is_none() && !others.is_empty() {
         return others.join(" and ");
     }
@@ -68,12 +61,24 @@ fn credentials(pod: &Pod, association: Option<&Association>, identities: &[Ident
 }
 
 /// Whether a pod's containers have the association's credentials, and no others.
-pub(super) fn uses_only(pod: &Pod, association: Option<&Association>, identities: &[Identity]) -> bool {
-    credentials(pod, association, identities) == INJECTED
+pub(super) fn uses_only(pod: &Pod, association: &Association, identities: &[Identity]) -> bool {
+    pod.injection() == Injection::Injected
+        && staleness::stale(pod, association).is_none()
+        && others(pod, identities).is_empty()
 }
 
-/// What the table says of a pod that has the association's credentials.
-const INJECTED: &str = "injected";
+/// What its containers use instead of Pod Identity.
+fn others(pod: &Pod, identities: &[Identity]) -> Vec<String> {
+    let mut others: Vec<String> = Vec::new();
+    for identity in of_pod(pod, identities).filter(|it| it.source != Source::PodIdentity) {
+        let left_out = pod.containers.iter().any(|it| it.name == identity.container && (it.skipped || it.init));
+        let text = identity.text();
+        if !left_out && !others.contains(&text) {
+            others.push(text);
+        }
+    }
+    others
+}
 
 fn of_pod<'a>(pod: &Pod, identities: &'a [Identity]) -> impl Iterator<Item = &'a Identity> {
     let name = pod.full_name();
@@ -86,7 +91,7 @@ fn injected(pod: &Pod, association: Option<&Association>) -> String {
         Injection::Partly(missing) => format!("partly (without: {})", missing.join(", ")),
         Injection::Injected => match association.and_then(|association| staleness::stale(pod, association)) {
             Some(why) => format!("needs restart ({why})"),
-            None => INJECTED.to_owned(),
+            None => "injected".to_owned(),
         },
     }
 }

@@ -13,17 +13,20 @@ pub(super) fn picture(view: &View, association: &Association, unicode: bool, loo
     let account = format!("service account {}", view.account);
     let role = format!("role {}", last(&association.role_arn));
     let target = association.target_role_arn.as_ref().map(|arn| format!("target role {}", last(arn)));
-    let mut steps =
-        vec![(of_pods(view), account.as_str()), (Some(Status::Ok), "association"), (of_role(view), role.as_str())];
+    let mut steps = vec![
+        (of_pods(view, association), account.as_str()),
+        (Some(Status::Ok), "association"),
+        (of_role(view), role.as_str()),
+    ];
     steps.extend(target.as_deref().map(|target| (None, target)));
     way::drawn(&steps, unicode, look)
 }
 
 /// Whether the pods that run use the association.
-fn of_pods(view: &View) -> Option<Status> {
+fn of_pods(view: &View, association: &Association) -> Option<Status> {
     let identities = view.identities();
     let live = view.subject.pods.known()?.iter().filter(|pod| pod.live());
-    let uses: Vec<bool> = live.map(|pod| pods::uses_only(pod, view.association.as_ref(), &identities)).collect();
+    let uses: Vec<bool> = live.map(|pod| pods::uses_only(pod, association, &identities)).collect();
     match (uses.contains(&true), uses.contains(&false)) {
         (true, false) => Some(Status::Ok),
         (true, true) => Some(Status::Warning),
