@@ -146,9 +146,7 @@ fn of_container(snapshot: &Snapshot, pod: &Pod, spec: &ContainerSpec, state: &Co
     let environment = Environment::of(snapshot, spec);
     let (source, origin) = source(&environment, spec.java_keys, state.injected);
     let role = match source {
-        Source::PodIdentity => {
-            snapshot.associated().map(|it| it.target_role_arn.as_ref().unwrap_or(&it.role_arn).clone())
-        }
+        Source::PodIdentity => snapshot.associated().map(|it| it.acts_as().to_owned()),
         Source::Irsa => environment.get("AWS_ROLE_ARN").and_then(|it| it.value.clone()),
         Source::NodeRole => node_role(snapshot, pod),
         Source::StaticKeys | Source::EcsUri | Source::None => None,

@@ -22,18 +22,15 @@ pub use self::{
     turn::{Hindrance, back_hindered, end_hindered, unseen, uses_irsa_alone},
 };
 use super::{Finding, Status};
-use crate::{
-    model::{
-        arn::last,
-        association::Association,
-        have::Observed,
-        irsa::Keeper,
-        migration::{Candidate, Migration},
-        names::ServiceAccount,
-        trust::{Verdict, irsa::IrsaTrust},
-        workload::{Injection, Pod},
-    },
-    plan::acts_as,
+use crate::model::{
+    arn::last,
+    association::Association,
+    have::Observed,
+    irsa::Keeper,
+    migration::{Candidate, Migration},
+    names::ServiceAccount,
+    trust::{Verdict, irsa::IrsaTrust},
+    workload::{Injection, Pod},
 };
 
 /// How ready a service account is.
@@ -104,7 +101,7 @@ impl Stage {
     fn of(candidate: &Candidate) -> Self {
         match &candidate.snapshot.association {
             Observed::Known(None) => Self::Irsa,
-            Observed::Known(Some(association)) if acts_as(association) != candidate.annotation.role => Self::OtherRole,
+            Observed::Known(Some(association)) if association.acts_as() != candidate.annotation.role => Self::OtherRole,
             Observed::Known(Some(_)) => match candidate.snapshot.pods.known() {
                 // Without pods nothing shows that the association works.
                 Some(_) if candidate.snapshot.live_pods().is_empty() => Self::Both,
@@ -259,7 +256,7 @@ fn association(candidate: &Candidate, stage: Stage) -> Vec<Finding> {
     match &candidate.snapshot.association {
         Observed::Unreadable(why) => vec![UNREAD.skips("the association", why)],
         Observed::Known(Some(association)) if stage == Stage::OtherRole => {
-            let (role, annotated) = (acts_as(association), last(&candidate.annotation.role));
+            let (role, annotated) = (association.acts_as(), last(&candidate.annotation.role));
             let alike = last(role) == annotated;
             let message = if alike {
                 format!("its association gives new pods {role}, not {}", candidate.annotation.role)

@@ -56,6 +56,11 @@ pub struct Association {
 }
 
 impl Association {
+    /// The role whose credentials its pods get.
+    pub fn acts_as(&self) -> &str {
+        self.target_role_arn.as_ref().unwrap_or(&self.role_arn)
+    }
+
     /// What it says.
     pub fn spec(&self) -> AssociationSpec {
         AssociationSpec {

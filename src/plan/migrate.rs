@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use super::{Plan, Refusal, Step, associate};
 use crate::model::{
     arn::{Arn, RoleRef, last},
-    association::Association,
     cluster::Cluster,
     document::Document,
     have::{Have, Observed, ServiceAccountState},
@@ -213,9 +212,4 @@ fn have(candidate: &Candidate, role: &Role) -> Have {
         workloads: snapshot.workloads.clone(),
         ..Have::default()
     }
-}
-
-/// The role whose credentials the pods of an association get.
-pub fn acts_as(association: &Association) -> &str {
-    association.target_role_arn.as_ref().unwrap_or(&association.role_arn)
 }

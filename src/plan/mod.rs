@@ -31,7 +31,7 @@ pub use self::{
     converge::{Converge, Expanded, converge, simulate},
     disassociate::{Disassociate, RoleUse, Target, disassociate},
     finish::{Finished, finish},
-    migrate::{Group, Migrate, Migrated, acts_as, beside, migrate, request},
+    migrate::{Group, Migrate, Migrated, beside, migrate, request},
     policies::{Policies, policies},
     recycle::{Recycle, recycle},
     refusal::Refusal,

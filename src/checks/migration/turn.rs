@@ -11,7 +11,7 @@ use crate::{
         trust::{self, Verdict, irsa},
         workload::{Injection, Pod},
     },
-    plan::{self, acts_as, request},
+    plan::{self, request},
 };
 
 /// Names that are shown of many.
@@ -57,12 +57,12 @@ pub fn back_hindered(account: &Assessment, candidate: &Candidate, by_hand: bool)
     let (subject, name) = (&snapshot.subject, last(&candidate.annotation.role));
     let mut found = unread(candidate);
     if let Some(association) = snapshot.associated()
-        && acts_as(association) != candidate.annotation.role
+        && association.acts_as() != candidate.annotation.role
     {
         found.push(
             Hindrance::new(format!(
                 "its association is for role {}, and its annotation names role {name}: pods would change their role",
-                last(acts_as(association))
+                last(association.acts_as())
             ))
             .hint(format!("if that is meant: `podid disassociate {subject} --recycle`")),
         );
@@ -140,7 +140,7 @@ pub fn end_hindered(
             return found;
         }
         Observed::Known(Some(association)) if account.stage == Stage::OtherRole => {
-            let (role, name) = (last(acts_as(association)), last(&candidate.annotation.role));
+            let (role, name) = (last(association.acts_as()), last(&candidate.annotation.role));
             let reason = format!("its association is for role {role}, and its annotation names role {name}");
             found.push(Hindrance::new(reason).hint(format!("compare the two: `podid migrate plan {subject}`")));
             return found;

@@ -62,7 +62,7 @@ impl Session {
             tags.retain(|key, _| !SESSION_TAGS.iter().any(|tag| tag.eq_ignore_ascii_case(key)));
             tags.extend(SESSION_TAGS.iter().map(|tag| (*tag).to_owned()).zip(values));
         }
-        let arn = association.target_role_arn.as_ref().unwrap_or(&association.role_arn).clone();
+        let arn = association.acts_as().to_owned();
         Self { role: arn, tags, tagged, complete: role.is_some() }
     }
 

@@ -168,7 +168,7 @@ impl Asking<'_> {
         for (subject, association) in subjects.into_iter().zip(associations) {
             match association {
                 Observed::Known(Some(it)) => {
-                    let role = it.target_role_arn.unwrap_or(it.role_arn);
+                    let role = it.acts_as().to_owned();
                     associated.push((subject, Annotation { role, ..Annotation::default() }));
                 }
                 Observed::Unreadable(why) => {
