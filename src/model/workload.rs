@@ -327,6 +327,11 @@ impl Pod {
         }
     }
 
+    /// Whether it was injected, wholly or in part.
+    pub fn has_credentials(&self) -> bool {
+        self.injection() != Injection::No
+    }
+
     /// The role by IRSA: a container of it has the two variables of a web identity (EKS User Guide, pod-configuration).
     pub fn irsa_role(&self) -> Option<String> {
         self.spec.containers.iter().find_map(|container| {

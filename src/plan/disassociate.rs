@@ -14,7 +14,7 @@ use crate::model::{
     role::{Role, RoleContents},
     role_users::Usage,
     trust,
-    workload::{Injection, Pod, Workload},
+    workload::{Pod, Workload},
 };
 
 /// One service account that is to lose its association.
@@ -102,18 +102,13 @@ fn owned(cluster: &Cluster, subject: &ServiceAccount, owner: &str) -> Refusal {
     ))
 }
 
-/// Whether a pod was injected, wholly or in part.
-fn has_credentials(pod: &Pod) -> bool {
-    pod.injection() != Injection::No
-}
-
 fn using(target: &Target, recycle: bool, plan: &mut Plan) {
     match &target.pods {
         Observed::NotRequested => {}
         Observed::Unreadable(why) => plan.warn(format!("pods of {} not checked: {why}", target.subject)),
         Observed::Known(pods) => {
             let using: Vec<&str> =
-                pods.iter().filter(|pod| pod.live() && has_credentials(pod)).map(|pod| pod.name.as_str()).collect();
+                pods.iter().filter(|pod| pod.live() && pod.has_credentials()).map(|pod| pod.name.as_str()).collect();
             if using.is_empty() || recycle {
                 return;
             }
@@ -218,5 +213,5 @@ fn restarts(target: &Target, plan: &mut Plan) {
         plan.warn(format!("nothing restarted for {}: {why}", target.subject));
         return;
     };
-    restart::restarts(workloads, pods, &has_credentials, false, plan);
+    restart::restarts(workloads, pods, &Pod::has_credentials, false, plan);
 }

@@ -9,7 +9,7 @@ use crate::{
         pod_spec::VolumeSource,
         text::listed,
         trust::{self, Verdict, irsa},
-        workload::{Injection, Pod},
+        workload::Pod,
     },
     plan::{self, request},
 };
@@ -46,8 +46,7 @@ impl Hindrance {
 pub fn uses_irsa_alone(candidate: &Candidate) -> bool {
     let snapshot = &candidate.snapshot;
     let none = matches!(snapshot.association, Observed::Known(None));
-    let injected = |pod: &&Pod| pod.injection() != Injection::No;
-    none && snapshot.pods.known().is_some() && !snapshot.live_pods().iter().any(injected)
+    none && snapshot.pods.known().is_some() && !snapshot.live_pods().into_iter().any(Pod::has_credentials)
 }
 
 /// What keeps a service account from going back to IRSA: its pods would lose their access.
@@ -101,7 +100,7 @@ pub fn back_hindered(account: &Assessment, candidate: &Candidate, by_hand: bool)
 fn left(candidate: &Candidate) -> Option<Hindrance> {
     let snapshot = &candidate.snapshot;
     let (pods, workloads) = (snapshot.pods.known()?, snapshot.workloads.known()?);
-    let (skipped, _) = plan::skipped(workloads, pods, &|pod| pod.injection() != Injection::No);
+    let (skipped, _) = plan::skipped(workloads, pods, &Pod::has_credentials);
     let needed: Vec<_> = skipped.into_iter().filter(|it| it.needed).collect();
     let what: Vec<&str> = needed.iter().map(|it| it.resource.as_str()).collect();
     (!what.is_empty()).then(|| {

@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     execute::{self, Outcome, Ports, Status},
     failure::{Code, Failure, Result},
-    model::{irsa::ROLE_ARN, names::ServiceAccount},
+    model::{arn::last, irsa::ROLE_ARN, names::ServiceAccount},
     observe,
     output::Format,
     plan::{self, Finished, Step},
@@ -191,7 +191,7 @@ fn render(ctx: &Context, sorted: &Sorted<'_>, outcome: &Outcome) -> Result<()> {
     let of = |subject: &ServiceAccount, role: &str| {
         let own = outcome.reports.iter().filter(|report| match &report.step {
             Step::RemoveAnnotation { subject: of, .. } => of == subject,
-            Step::PutTrust { role: of, .. } => role.ends_with(&format!("/{of}")),
+            Step::PutTrust { role: of, .. } => last(role) == of,
             _ => false,
         });
         let all: Vec<Status> = own.map(|report| report.status).collect();

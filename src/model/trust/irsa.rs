@@ -95,6 +95,16 @@ impl fmt::Display for IrsaForm {
     }
 }
 
+/// A cluster's issuer as ARNs and condition keys have it.
+fn host(issuer: &str) -> &str {
+    issuer.strip_prefix("https://").unwrap_or(issuer)
+}
+
+/// What the tokens of a service account name it by, in their claim `sub`.
+fn sub(subject: &ServiceAccount) -> String {
+    format!("system:serviceaccount:{}:{}", subject.namespace, subject.name)
+}
+
 /// Whom STS is asked to assume a role for, by a token of the cluster.
 #[derive(Debug, Clone, Copy)]
 pub struct WebIdentity<'a> {
@@ -109,9 +119,8 @@ pub struct WebIdentity<'a> {
 }
 
 impl<'a> WebIdentity<'a> {
-    /// The issuer as ARNs and condition keys have it.
     fn host(&self) -> &'a str {
-        self.issuer.strip_prefix("https://").unwrap_or(self.issuer)
+        host(self.issuer)
     }
 }
 
@@ -120,7 +129,7 @@ impl Keys for WebIdentity<'_> {
         let (key, issuer) = (key.to_ascii_lowercase(), self.host().to_ascii_lowercase());
         match key.strip_prefix(&issuer) {
             Some(":sub") => {
-                return Context::One(format!("system:serviceaccount:{}:{}", self.subject.namespace, self.subject.name));
+                return Context::One(sub(self.subject));
             }
             Some(":aud") => return Context::One(self.audience.to_owned()),
             _ => {}

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{ACTION, issuers};
+use super::{ACTION, host, issuers, sub};
 use crate::model::{
     arn::Arn,
     document::{Document, strings},
@@ -28,9 +28,8 @@ pub struct Kept {
 /// The document without the statements of the issuer for `finished` service accounts, and the statements that may go on to allow
 /// them: podid takes out names, and never narrows what names nobody.
 pub fn without(role: &Arn, document: &Document, issuer: &str, finished: &[&ServiceAccount]) -> (Document, Vec<Kept>) {
-    let host = issuer.strip_prefix("https://").unwrap_or(issuer);
-    let names: Vec<String> =
-        finished.iter().map(|it| format!("system:serviceaccount:{}:{}", it.namespace, it.name)).collect();
+    let host = host(issuer);
+    let names: Vec<String> = finished.iter().map(|it| sub(it)).collect();
     let mut after = document.clone();
     let mut kept = Vec::new();
     let mut at = 0;
