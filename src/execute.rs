@@ -86,18 +86,13 @@ impl Outcome {
         self.reports.iter().any(|r| matches!(r.status, Status::Done | Status::Unknown))
     }
 
-    /// This, and what came after it.
-    #[must_use]
-    pub fn then(mut self, later: Self) -> Self {
+    /// Adds what came after it.
+    pub fn add(&mut self, later: Self) {
         self.reports.extend(later.reports);
         self.associations.extend(later.associations);
-        Self {
-            reports: self.reports,
-            associations: self.associations,
-            association: later.association.or(self.association),
-            last_write: later.last_write.max(self.last_write),
-            addon_update: later.addon_update.or(self.addon_update),
-        }
+        self.association = later.association.or(self.association.take());
+        self.last_write = later.last_write.max(self.last_write);
+        self.addon_update = later.addon_update.or(self.addon_update.take());
     }
 
     /// Reports for steps that something before them kept from being begun.

@@ -315,7 +315,7 @@ pub(super) async fn carry_out(
     ending.outcome = execute::run(&ports, &ctx.deadline, writes, |report| shared::report_step(ctx, report)).await;
     let failed = ending.outcome.failure().cloned();
     let Some(kube) = kube.filter(|_| failed.is_none()) else {
-        ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+        ending.outcome.add(Outcome::not_started(restarts));
         return failed.map_or(Ok(()), Err);
     };
     let deleted: Vec<&ServiceAccount> = ending
@@ -348,7 +348,7 @@ pub(super) async fn carry_out(
         match proved {
             Ok(effective) => ending.effective.push((subject, effective)),
             Err(failure) => {
-                ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+                ending.outcome.add(Outcome::not_started(restarts));
                 return Err(failure);
             }
         }
@@ -369,7 +369,7 @@ pub(super) async fn carry_out(
         // No write of podid's explains a crash now: no time is given for it to spread.
         let carried = recycle::carry_out(ctx, &target.subject, workloads, due, None, None, how.pace).await;
         let (reports, rollouts) = carried.inspect_err(|_| {
-            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(left.clone()));
+            ending.outcome.add(Outcome::not_started(left.clone()));
         })?;
         left.retain(|step| !reports.iter().any(|report| report.step == *step));
         ending.outcome.reports.extend(reports);

@@ -118,7 +118,7 @@ async fn carry_out(
     let kube = if proof.wait { Some(ctx.kube().await?) } else { None };
     let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube };
     let change = change(&plan.steps);
-    // The agent first, and proved: a new pods get credentials (pod that was injected) where no agent answers gets no credentials at all.
+    // The agent first, and proved: a pod that was injected where no agent answers gets no credentials at all.
     let (agent_first, rest): (Vec<Step>, Vec<Step>) =
         plan.steps.into_iter().partition(|step| matches!(step, Step::InstallAgent { .. }));
     ending.association = present;
@@ -134,11 +134,11 @@ async fn carry_out(
         (None, _) => Ok(()),
     };
     if let Err(failure) = installed {
-        ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(rest));
+        ending.outcome.add(Outcome::not_started(rest));
         return Err(failure);
     }
     let outcome = execute::run(&ports, &ctx.deadline, rest, |report| shared::report_step(ctx, report)).await;
-    ending.outcome = std::mem::take(&mut ending.outcome).then(outcome);
+    ending.outcome.add(outcome);
     ending.association = ending.outcome.association.clone().or(ending.association.take());
     if let Some(failure) = ending.outcome.failure() {
         return Err(addressed(failure.clone(), want));
@@ -259,7 +259,7 @@ async fn freshen(
     let pace = Pace::usual(proof.logs);
     let carried = recycle::carry_out(ctx, &want.subject, workloads, due, last_write, Some(association), pace).await;
     let (reports, rollouts) = carried.inspect_err(|_| {
-        ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(begun));
+        ending.outcome.add(Outcome::not_started(begun));
     })?;
     let restarted = !reports.is_empty() || !rollouts.is_empty();
     ending.outcome.reports.extend(reports);

@@ -208,7 +208,7 @@ impl Apply {
             steps.into_iter().partition(|step| matches!(step, Step::InstallAgent { .. } | Step::UpdateAgent { .. }));
         let (restarts, rest): (Vec<Step>, Vec<Step>) =
             rest.into_iter().partition(|step| matches!(step, Step::Restart { .. }));
-        // The agent first, and proved: a new pods get credentials (pod that was injected) where no agent answers gets no credentials at all.
+        // The agent first, and proved: a pod that was injected where no agent answers gets no credentials at all.
         if planned.entries.agent.is_some() {
             let changed = !first.is_empty();
             ending.outcome =
@@ -219,19 +219,19 @@ impl Apply {
             };
             if let Err(failure) = settled {
                 let left = Outcome::not_started([rest, restarts].concat());
-                ending.outcome = std::mem::take(&mut ending.outcome).then(left);
+                ending.outcome.add(left);
                 return Err(failure);
             }
         }
         let outcome = execute::run(&ports, &ctx.deadline, rest, |report| shared::report_step(ctx, report)).await;
-        ending.outcome = std::mem::take(&mut ending.outcome).then(outcome);
+        ending.outcome.add(outcome);
         let failed = ending.outcome.failure().cloned();
         let Some(kube) = kube.filter(|_| failed.is_none()) else {
-            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+            ending.outcome.add(Outcome::not_started(restarts));
             return failed.map_or(Ok(()), Err);
         };
         if let Err(failure) = self.prove(ctx, kube, planned, &restarts, ending).await {
-            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+            ending.outcome.add(Outcome::not_started(restarts));
             return Err(failure);
         }
         if restarts.is_empty() && planned.plan.watch.is_empty() {
@@ -242,7 +242,7 @@ impl Apply {
         let pace = Pace { spread: true, ..Pace::usual(!self.no_logs) };
         let carried = recycle::carry_out_all(ctx, &associations, &restarts, last_write, pace).await;
         let (reports, rollouts) = carried.inspect_err(|_| {
-            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts.clone()));
+            ending.outcome.add(Outcome::not_started(restarts.clone()));
         })?;
         ending.outcome.reports.extend(reports);
         ending.rollouts = rollouts;

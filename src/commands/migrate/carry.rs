@@ -102,7 +102,7 @@ pub(super) async fn carry_out(
         done = carried;
     }
     let left: Vec<Step> = groups.flat_map(|group| group.plan.steps.iter().cloned()).collect();
-    ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(left));
+    ending.outcome.add(Outcome::not_started(left));
     done
 }
 
@@ -131,7 +131,7 @@ async fn one(ctx: &Context, candidates: &[&Candidate], group: &Group, pace: Pace
     let made = outcome.associations.clone();
     let failed = outcome.failure().map(|failure| addressed(failure.clone(), &outcome, &group.role));
     let last_write = outcome.last_write;
-    ending.outcome = std::mem::take(&mut ending.outcome).then(outcome);
+    ending.outcome.add(outcome);
     let proved = match failed {
         Some(failure) => Err(failure),
         None => ready(ctx, kube, (candidates, group), &made, pace.logs, ending).await,
@@ -139,7 +139,7 @@ async fn one(ctx: &Context, candidates: &[&Candidate], group: &Group, pace: Pace
     let members = match proved {
         Ok(members) => members,
         Err(failure) => {
-            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts));
+            ending.outcome.add(Outcome::not_started(restarts));
             return Err(failure);
         }
     };
@@ -147,11 +147,11 @@ async fn one(ctx: &Context, candidates: &[&Candidate], group: &Group, pace: Pace
         let associations: Vec<Association> = members.iter().map(|it| it.association.clone()).collect();
         let carried = recycle::carry_out_all(ctx, &associations, &restarts, last_write, pace).await;
         let (reports, rollouts) = carried.inspect_err(|_| {
-            ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(restarts.clone()));
+            ending.outcome.add(Outcome::not_started(restarts.clone()));
         })?;
         let restarted = Outcome { reports, ..Outcome::default() };
         let verdict = recycle::verdict(&rollouts, &restarted).map_err(|failure| without_undo(failure, &rollouts));
-        ending.outcome = std::mem::take(&mut ending.outcome).then(restarted);
+        ending.outcome.add(restarted);
         ending.rollouts.extend(rollouts);
         verdict?;
     }

@@ -52,9 +52,7 @@ impl<'a> Held<'a> {
         let failed = findings.iter().any(|it| matches!(it.status, Status::Failed | Status::Warning));
         Self { account, reasons: findings.iter().map(reason).collect(), hints, denied: denied && !failed }
     }
-}
 
-impl<'a> Held<'a> {
     /// By what keeps it from turning back, or from going on without IRSA.
     pub(super) fn because(account: &'a Assessment, hindered: Vec<Hindrance>) -> Self {
         let denied = hindered.iter().all(|it| it.denied);
@@ -114,11 +112,5 @@ fn refused(held: &[&Held<'_>], what: &str) -> Failure {
             });
         }
     }
-    let mut hints: Vec<&String> = Vec::new();
-    for hint in held.iter().flat_map(|it| &it.hints) {
-        if !hints.contains(&hint) {
-            hints.push(hint);
-        }
-    }
-    hints.into_iter().fold(failure, Failure::hint)
+    held.iter().flat_map(|it| &it.hints).fold(failure, Failure::hint)
 }

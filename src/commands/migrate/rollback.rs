@@ -111,13 +111,13 @@ impl Rollback {
         let mut done = Ok(());
         for ((target, candidate), plan) in targets.iter().zip(&sorted.going).zip(each) {
             if done.is_err() {
-                ending.outcome = std::mem::take(&mut ending.outcome).then(Outcome::not_started(plan.steps));
+                ending.outcome.add(Outcome::not_started(plan.steps));
                 continue;
             }
             // One after the other: a failure leaves the rest with their associations.
             let mut one = Ending::default();
             let carried = carry_out(ctx, std::slice::from_ref(target), plan, how, &mut one).await;
-            ending.outcome = std::mem::take(&mut ending.outcome).then(one.outcome);
+            ending.outcome.add(one.outcome);
             ending.effective.extend(one.effective);
             ending.rollouts.extend(one.rollouts);
             let checked = match carried {
