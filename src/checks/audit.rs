@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-pub use self::catalog::CHECKS;
 use self::catalog::{
     ADMIN, ALL_ACTIONS, DEFAULT_ACCOUNT, NAMESPACE, NO_PODS, OPEN, PRINCIPAL, REFUSED, ROLE_MISSING, SERVICE_ACCOUNT,
-    SHARED, TAGS_OFF, UNREAD, UNUSED_ROLE,
+    SHARED, TAGS_OFF, UNUSED_ROLE,
 };
+pub use self::catalog::{CHECKS, UNREAD};
 use super::Finding;
 use crate::model::{
     access::{Answer, Holder, Level, reach},

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use crate::{
     checks::{
         Finding, Status,
-        audit::{self, Estate},
+        audit::{self, Estate, UNREAD},
     },
-    commands::{holders::Holders, verify::sarif},
+    commands::{holders::Holders, shared, verify::sarif},
     context::Context,
     failure::{Code, Failure, Result},
     manifest,
@@ -117,17 +117,15 @@ impl Audit {
     /// What one cannot see is never called clean.
     fn complete(&self, found: &Found) -> Result<Code> {
         let failed = |it: &&Finding| it.status == Status::Skipped || it.message.contains(UNREADABLE);
-        let unread: Vec<&Finding> = found.findings.iter().filter(|it| it.check.id == UNREAD).filter(failed).collect();
+        let unread: Vec<&Finding> =
+            found.findings.iter().filter(|it| it.check.id == UNREAD.id).filter(failed).collect();
         if unread.is_empty() || self.allow_incomplete {
             return Ok(Code::Ok);
         }
         let reasons: Vec<String> = unread.iter().map(|it| format!("{}: {}", it.subject, it.message)).collect();
         let denied = reasons.iter().any(|reason| reason.contains(NOT_ALLOWED));
         let code = if denied { Code::Denied } else { Code::Difference };
-        let failure = Failure::new(code, "incomplete: not everything could be checked").because(reasons.join("; "));
-        let lacking =
-            "print the permissions that it needs: `podid iam-policy audit` and `podid iam-policy audit --rbac`";
-        let failure = if denied { failure.hint(lacking) } else { failure };
+        let failure = shared::incomplete("audit", "not everything could be checked", &reasons, code);
         Err(failure.hint("to exit with 0 anyway, pass `--allow-incomplete`"))
     }
 
@@ -146,9 +144,6 @@ impl Audit {
     }
 }
 
-/// The check that says what could not be read.
-const UNREAD: &str = "audit.unread";
-
 async fn kubernetes(ctx: &Context) -> Result<InKubernetes> {
     let read = async {
         let kube = ctx.kube().await?;
@@ -156,14 +151,8 @@ async fn kubernetes(ctx: &Context) -> Result<InKubernetes> {
     };
     match read.await {
         Ok(read) => Ok(read),
-        Err(failure) if failure.code.signalled() || matches!(failure.code, Code::TimedOut | Code::Usage) => {
-            Err(failure)
-        }
         Err(failure) => {
-            let failure = ctx.explain_kube(failure, false).await;
-            for hint in &failure.hints {
-                ctx.term.hint(hint);
-            }
+            let failure = shared::without_kubernetes(ctx, failure, true).await?;
             Ok(InKubernetes::unread(&format!("Kubernetes: {failure}")))
         }
     }
@@ -185,7 +174,7 @@ fn sorted((cluster, all): (Arn, Vec<Finding>), exceptions: Vec<Exception>, ctx: 
     for finding in all {
         // What could not be read may hide anything: nobody can accept that here.
         let own = standing.iter().find(|it| it.is_of(finding.check.id, &finding.subject));
-        match own.filter(|_| finding.check.id != UNREAD) {
+        match own.filter(|_| finding.check.id != UNREAD.id) {
             Some(exception) => accepted.push((finding, exception.clone())),
             None => findings.push(finding),
         }

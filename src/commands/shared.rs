@@ -232,6 +232,32 @@ pub fn steps_json(outcome: &Outcome) -> Value {
     json!({ "steps": steps })
 }
 
+/// What kept a command that only reads from asking Kubernetes: the rest is reported without it. `hints`: whether to print them.
+///
+/// # Errors
+/// The same failure, where it ends the command: a signal, the time limit, a wrong usage.
+pub async fn without_kubernetes(ctx: &Context, failure: Failure, hints: bool) -> Result<Failure> {
+    if failure.code.signalled() || matches!(failure.code, Code::TimedOut | Code::Usage) {
+        return Err(failure);
+    }
+    let failure = ctx.explain_kube(failure, false).await;
+    for hint in failure.hints.iter().filter(|_| hints) {
+        ctx.term.hint(hint);
+    }
+    Ok(failure)
+}
+
+/// A report that lacks something it needs. Where that was denied, the hint tells what permissions `command` requires.
+pub fn incomplete(command: &str, what: &str, reasons: &[String], code: Code) -> Failure {
+    let failure = Failure::new(code, format!("incomplete: {what}")).because(reasons.join("; "));
+    if code != Code::Denied {
+        return failure;
+    }
+    failure.hint(format!(
+        "print the permissions that it needs: `podid iam-policy {command}` and `podid iam-policy {command} --rbac`"
+    ))
+}
+
 /// A refusal of the plan, as a failure.
 pub fn refused(refusal: Refusal) -> Failure {
     let code = if refusal.denied { Code::Denied } else { Code::Usage };

@@ -22,6 +22,7 @@ use crate::{
     checks::{self, Outcome, Report},
     commands::{
         select::select,
+        shared,
         subject::{self, Named},
     },
     context::Context,
@@ -295,16 +296,7 @@ impl Verify {
         };
         match reached.await {
             Ok(kube) => Ok(Ok(kube)),
-            Err(failure) if failure.code.signalled() || matches!(failure.code, Code::TimedOut | Code::Usage) => {
-                Err(failure)
-            }
-            Err(failure) => {
-                let failure = ctx.explain_kube(failure, false).await;
-                for hint in failure.hints.iter().filter(|_| first) {
-                    ctx.term.hint(hint);
-                }
-                Ok(Err(failure))
-            }
+            Err(failure) => Ok(Err(shared::without_kubernetes(ctx, failure, first).await?)),
         }
     }
 
@@ -407,14 +399,7 @@ impl Verify {
             None if incomplete.clone().any(Report::lacks_permission) => Code::Denied,
             None => Code::Difference,
         };
-        let failure =
-            Failure::new(code, "incomplete: could not check whether the credentials work").because(reasons.join("; "));
-        let failure = match code {
-            Code::Denied => failure.hint(
-                "print the permissions that it needs: `podid iam-policy verify` and `podid iam-policy verify --rbac`",
-            ),
-            _ => failure,
-        };
+        let failure = shared::incomplete("verify", "could not check whether the credentials work", &reasons, code);
         Err(failure.hint("to exit with 0 anyway, pass `--allow-incomplete`"))
     }
 }

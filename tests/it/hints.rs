@@ -13,6 +13,7 @@ const STANDS_FOR: &[(&str, &str)] = &[
     ("NS/SA", "carts/carts"),
     ("NAMESPACE/SERVICE_ACCOUNT", "carts/carts"),
     ("SHELL", "bash"),
+    ("{command}", "verify"),
     ("TABLE[=ACCESS]", "carts=read"),
     ("FILE", "podid.yaml"),
     ("ARN", "arn:aws:iam::111122223333:policy/carts"),

@@ -33,7 +33,8 @@ const fn check(
     Check { id, link: Link::Audit, title, background, sources, symptom: false }
 }
 
-pub(super) static UNREAD: Check = check(
+/// Something could not be read; nobody can accept that.
+pub static UNREAD: Check = check(
     "audit.unread",
     "something that the audit needs could not be read",
     "What could not be read may hide findings: the audit is incomplete, and does not exit with 0 unless --allow-incomplete is set.",

@@ -14,6 +14,7 @@ use crate::{
         Status,
         migration::{self, Assessment, Readiness, Stepped},
     },
+    commands::shared,
     context::Context,
     failure::{Code, Failure, Result},
     model::{arn::Arn, have::NOT_ALLOWED, irsa::ROLE_ARN, migration::Migration},
@@ -166,13 +167,7 @@ fn verdict(found: &Found) -> Result<Code> {
     let reasons: Vec<String> = unknown.iter().map(of).collect();
     let denied = reasons.iter().any(|reason| reason.contains(NOT_ALLOWED));
     let code = if denied { Code::Denied } else { Code::Difference };
-    let failure = Failure::new(code, "incomplete: could not check whether every service account is ready")
-        .because(reasons.join("; "));
-    Err(if denied {
-        failure.hint(
-            "print the permissions that it needs: `podid iam-policy migrate plan` and `podid iam-policy migrate plan --rbac`",
-        )
-    } else {
-        failure.hint("run `podid migrate plan` again for these service accounts")
-    })
+    let what = "could not check whether every service account is ready";
+    let failure = shared::incomplete("migrate plan", what, &reasons, code);
+    Err(if denied { failure } else { failure.hint("run `podid migrate plan` again for these service accounts") })
 }
