@@ -22,7 +22,12 @@ pub struct Cause<'a> {
     accounts: Vec<String>,
 }
 
-impl Cause<'_> {
+impl<'a> Cause<'a> {
+    /// A finding that speaks of no service account.
+    pub fn alone(finding: &'a Finding) -> Self {
+        Self { finding, accounts: Vec::new() }
+    }
+
     /// `affects carts/carts, orders/orders and 4 more`.
     pub fn affects(&self) -> String {
         format!("affects {}", listed(&self.accounts, SHOWN))

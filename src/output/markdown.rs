@@ -1,6 +1,13 @@
 //! Text in Markdown: what is foreign in it stays text.
 
+use jiff::Timestamp;
+
 use super::mask;
+
+/// When a report was made, and by what: `2026-03-01 12:00:00 UTC, podid 1.0.0`.
+pub fn stamp(at: Timestamp) -> String {
+    format!("{}, podid {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"), env!("CARGO_PKG_VERSION"))
+}
 
 /// One line of text in which nothing is markup, and nobody is mentioned (CommonMark 2.4: a backslash before any ASCII punctuation).
 pub fn text(words: &str) -> String {

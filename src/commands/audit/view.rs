@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::Found;
 use crate::{
     checks::{Finding, Status},
-    commands::causes::{number, remedy},
+    commands::causes::{Cause, Look, number, points, remedy, tell},
     model::text::count,
     output::{Term, block::hanging, markdown as md, styles::Tone},
 };
@@ -37,7 +37,7 @@ fn summary(found: &Found) -> String {
 
 /// For the terminal.
 pub(super) fn text(found: &Found, term: &Term) -> String {
-    let (paint, width) = (term.out_paint(), term.streams().width);
+    let look @ Look { paint, width } = Look { paint: term.out_paint(), width: term.streams().width };
     let mut out = format!("cluster {}: {}\n", found.cluster.name(), summary(found));
     for (title, statuses, tone) in SECTIONS {
         let all = of(found, statuses);
@@ -49,11 +49,7 @@ pub(super) fn text(found: &Found, term: &Term) -> String {
         let gap = " ".repeat(indent);
         for (at, finding) in all.iter().enumerate() {
             let words = format!("{}: {} ({})", finding.subject, finding.message, finding.check.id);
-            let _ = writeln!(out, "{:>indent$}{}", number(at + 1), hanging(&words, indent, width));
-            for evidence in &finding.evidence {
-                let text = format!("{}: {}", evidence.source, evidence.text);
-                let _ = writeln!(out, "{gap}{}{}", paint.paint(Tone::Dim, "seen: "), hanging(&text, indent + 6, width));
-            }
+            tell(&mut out, (at + 1, all.len()), &words, &Cause::alone(finding), false, look);
             for fix in &finding.remedies {
                 let _ = writeln!(out, "{gap}fix: {}", hanging(&fix.text(), indent + 5, width));
             }
@@ -65,7 +61,7 @@ pub(super) fn text(found: &Found, term: &Term) -> String {
 /// For a ticket.
 pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
     let mut out = format!("# podid audit\n\n- Cluster: {}\n", md::code(&found.cluster.to_string()));
-    let _ = writeln!(out, "- Checked: {}, podid {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"), env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(out, "- Checked: {}", md::stamp(at));
     let _ = writeln!(out, "- Found: {}", summary(found));
     for (title, statuses, _) in SECTIONS {
         let all = of(found, statuses);
@@ -75,9 +71,7 @@ pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
         for (at, finding) in all.iter().enumerate() {
             let (subject, message) = (md::text(&finding.subject), md::text(&finding.message));
             let _ = writeln!(out, "{}. **{subject}**: {message} (`{}`)", at + 1, finding.check.id);
-            for evidence in &finding.evidence {
-                let _ = writeln!(out, "   - seen: {}: {}", md::text(&evidence.source), md::code(&evidence.text));
-            }
+            points(&mut out, &Cause::alone(finding), false);
             for fix in &finding.remedies {
                 let _ = writeln!(out, "   - fix: {}", remedy(fix));
             }

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     commands::causes::{points, remedies, remedy},
     model::arn::last,
-    output::markdown::{code, sentence, text},
+    output::markdown::{code, sentence, stamp, text},
 };
 
 /// Around lines of code (CommonMark 4.5).
@@ -21,7 +21,7 @@ const FENCE: &str = "~~~";
 pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
     let mut out = String::from("# podid migrate plan\n\n");
     let _ = writeln!(out, "- Cluster: {}", code(&found.cluster.to_string()));
-    let _ = writeln!(out, "- Read: {}, podid {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"), env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(out, "- Read: {}", stamp(at));
     let _ = writeln!(out, "- Found: {}", text(&summary(found)));
     if !found.all.is_empty() {
         out.push_str("\n| Service account | Role | Now | Readiness | Trust policy | Also used by | Owner of the annotation |\n|---|---|---|---|---|---|---|\n");

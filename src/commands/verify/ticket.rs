@@ -10,7 +10,7 @@ use crate::{
     checks::{Outcome, Report, Status},
     commands::causes::{points, remedy},
     model::text::count,
-    output::markdown::{code, text},
+    output::markdown::{code, stamp, text},
 };
 
 /// Names that are shown of many.
@@ -32,8 +32,7 @@ pub(super) fn markdown(head: &Head, reports: &[Report], without_aws: &[String]) 
     for cluster in &head.clusters {
         let _ = writeln!(out, "- Cluster: {}", code(cluster));
     }
-    let _ =
-        writeln!(out, "- Checked: {}, podid {}", head.at.strftime("%Y-%m-%d %H:%M:%S UTC"), env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(out, "- Checked: {}", stamp(head.at));
     let found = [count(problems.len(), "problem"), count(warnings.len(), "warning")];
     let _ = writeln!(out, "- Found: {}", found.join(", "));
     if !reports.is_empty() {
