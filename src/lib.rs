@@ -45,7 +45,7 @@ use crate::{
     cli::{Cli, Command},
     context::Context,
     failure::{Code, Failure, Result},
-    output::{Format, Term, TermSettings},
+    output::{Ci, Format, Term, TermSettings},
     wait::{Deadline, Signal, Yielded},
 };
 
@@ -151,14 +151,7 @@ fn drive(
         return Err(Failure::usage(format!("--cluster is set more than once: `{first}`, `{second}`"))
             .hint("only `podid list` and `podid verify` accept several clusters: run the command once for each"));
     }
-    if let (Some(_), false) =
-        (cli.global.output.ci(), matches!(cli.command, Command::Verify(_) | Command::Migrate(_) | Command::Audit(_)))
-    {
-        return Err(Failure::usage(
-            "--output: `junit`, `github`, `markdown` and `sarif` are reports of `podid verify`",
-        )
-        .hint("other commands print table, wide, json, yaml or name"));
-    }
+    check_report(cli.global.output.ci(), &cli.command)?;
     let deadline = Deadline::new(cli.global.timeout, signal).yielding_through(yielded);
     let ctx = Context::new(cli.global, cluster_flag, term.clone(), deadline.clone());
     let result = runtime.block_on(async {
@@ -204,6 +197,36 @@ fn drive(
     // A prompt that still waits for a line must not hold the process.
     runtime.shutdown_background();
     result.map_err(|failure| if term.out_failed() && deadline.wrote() { unread(failure, term) } else { failure })
+}
+
+/// The commands that make reports, and which.
+const REPORTS: [(&str, &[Ci]); 3] = [
+    ("`podid verify`", commands::verify::REPORTS),
+    ("`podid audit`", commands::audit::REPORTS),
+    ("`podid migrate plan`", commands::migrate::plan::REPORTS),
+];
+
+/// Refuses a report that the command does not make.
+fn check_report(asked: Option<Ci>, command: &Command) -> Result<()> {
+    let own = match command {
+        Command::Verify(_) => commands::verify::REPORTS,
+        Command::Audit(_) => commands::audit::REPORTS,
+        Command::Migrate(command) => command.reports(),
+        _ => &[],
+    };
+    let Some(asked) = asked.filter(|asked| !own.contains(asked)) else { return Ok(()) };
+    let makers: Vec<&str> = REPORTS.iter().filter(|(_, all)| all.contains(&asked)).map(|(name, _)| *name).collect();
+    let formats = ["table", "wide", "json", "yaml", "name"].into_iter().chain(own.iter().map(|report| report.word()));
+    let failure = Failure::usage(format!("--output: `{}` is a report of {}", asked.word(), series(&makers, "and")));
+    Err(failure.hint(format!("this command prints {}", series(&formats.collect::<Vec<_>>(), "or"))))
+}
+
+/// `a, b and c`.
+fn series(words: &[&str], and: &str) -> String {
+    match words {
+        [most @ .., last] if !most.is_empty() => format!("{} {and} {last}", most.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 /// Tells which service is being waited for, once that takes longer than people expect.

@@ -364,6 +364,11 @@ fn not_allowed<T>(permission: &str) -> Observed<T> {
     Observed::Unreadable(format!("{NOT_ALLOWED}{permission}"))
 }
 
+/// What is in another account.
+fn elsewhere<T>(account: &str) -> Observed<T> {
+    Observed::Unreadable(format!("it is in account {account}, which these credentials cannot read"))
+}
+
 /// The same for a report that tells the rest all the same: a read that failed for whatever reason becomes unread, with that. A
 /// caller that no service knows, a signal, and time that is up stay failures.
 ///

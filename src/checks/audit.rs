@@ -15,10 +15,11 @@ pub use self::catalog::{CHECKS, UNREAD};
 use super::Finding;
 use crate::model::{
     access::{Answer, Holder, Level, reach},
-    arn::last,
+    arn::{account, last},
     document::Document,
     have::Observed,
     names::ServiceAccount,
+    role,
     role_users::Trusting,
     text::listed,
     trust,
@@ -111,13 +112,7 @@ fn credentials(holder: &Holder<'_>) -> Option<Finding> {
     let roles = [(Some((association.role_arn.as_str(), holder.role)), true), (target, false)];
     let roles = || roles.into_iter().filter_map(|(role, first)| role.map(|(arn, view)| (arn, &view.role, first)));
     for (arn, role, first) in roles() {
-        let why = match role {
-            Observed::Known(None) => format!("role {} does not exist", last(arn)),
-            Observed::Known(Some(role)) if role.arn.to_string() != arn => {
-                format!("role {arn} does not exist: the role of this name is {}", role.arn)
-            }
-            _ => continue,
-        };
+        let Some(why) = role::missing(arn, role) else { continue };
         let finding = ROLE_MISSING.fails(it.to_string(), why).evidence("DescribePodIdentityAssociation", arn);
         let others = format!("or delete the association: `podid disassociate {it}`");
         return Some(match (&association.summary.owner_arn, first) {
@@ -146,7 +141,7 @@ fn permissions(holder: &Holder<'_>) -> Vec<Finding> {
     let role = format!("role {}", last(arn));
     let reach = reach(holder);
     // Nobody can read a role of another account from here: that is no lack of the caller's.
-    let foreign = arn.split(':').nth(4) != Some(&holder.cluster.arn.account);
+    let foreign = account(arn) != Some(&holder.cluster.arn.account);
     let unread = |why: &String| if foreign { UNREAD.cannot_tell(&role, why) } else { UNREAD.skips(&role, why) };
     let mut found: Vec<Finding> = reach.unknown.iter().map(unread).collect();
     for row in reach.allowed.iter().filter(|row| row.counts()) {

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::{
-    commands::holders::{Holders, NOT_IRSA, NOT_READ},
+    commands::holders::{Holders, NOT_IRSA, NOT_READ, NOT_READ_KINDS},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -100,7 +100,7 @@ fn document(holder: &Holder<'_>, found: &Reach) -> Value {
         "allowed": found.allowed,
         "denied": found.denied,
         "unknown": found.unknown,
-        "notRead": ["resource policies", "service control policies", "VPC endpoint policies"],
+        "notRead": NOT_READ_KINDS,
     })
 }
 

@@ -14,7 +14,7 @@ use crate::{
     },
     commands::{holders::Holders, shared, verify::sarif},
     context::Context,
-    failure::{Code, Failure, Result},
+    failure::{Code, Result},
     manifest,
     model::{
         arn::Arn,
@@ -54,6 +54,9 @@ Examples:
   podid audit -o sarif
   podid audit -o markdown";
 
+/// Its reports.
+pub const REPORTS: &[Ci] = &[Ci::Markdown, Ci::Sarif];
+
 /// What was found, sorted by what it comes to.
 struct Found {
     cluster: Arn,
@@ -73,10 +76,6 @@ impl Audit {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        if !matches!(ctx.term.ci(), None | Some(Ci::Markdown | Ci::Sarif)) {
-            return Err(Failure::usage("--output: `junit` and `github` are reports of `podid verify`")
-                .hint("`podid audit` prints table, wide, json, yaml, name, markdown or sarif"));
-        }
         let exceptions = match &self.exceptions {
             Some(path) => manifest::exceptions(path, &known)?,
             None => Vec::new(),

@@ -55,8 +55,7 @@ impl Credentials {
         let source = Source::find(ctx, &self.subject.0).await?;
         let session = source.session().await?;
         if ctx.term.verbosity() > 0 {
-            ctx.term.status(format!("acting as {} (pod {})", source.subject, session.pod));
-            ctx.term.status(format!("CloudTrail records {}", session.arn));
+            source.announce(&session);
         }
         let credentials = &session.credentials;
         let document = json!({

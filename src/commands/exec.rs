@@ -63,7 +63,7 @@ impl Exec {
         let source = Source::find(ctx, &self.subject.0).await?;
         self.confirm(ctx, &source).await?;
         let session = source.session().await?;
-        announce(ctx, &source, &session);
+        source.announce(&session);
         if self.env {
             return self.hand_over(ctx, &source, &file, &session).await;
         }
@@ -101,9 +101,7 @@ impl Exec {
                 .warn(format!("cannot renew the credentials, trying again; they last until {}: {failure}", time(end)));
         };
         let supply = Supply::new(session.credentials, renew, failed);
-        // The terminal and its signals are the command's from here.
-        ctx.term.hand_over();
-        ctx.deadline.yield_signals()?;
+        hand_over_terminal(ctx)?;
         let running = process::start(file, &self.command, &environment)?;
         local::until_it_ends(running, &endpoint, &supply).await
     }
@@ -113,8 +111,7 @@ impl Exec {
         ctx.term
             .status(format!("the credentials last until {} and are not renewed", time(session.credentials.expires)));
         let environment = of_command(Handover::Static(&session.credentials), source);
-        ctx.term.hand_over();
-        ctx.deadline.yield_signals()?;
+        hand_over_terminal(ctx)?;
         process::replaced_by(file, &self.command, &environment).await
     }
 }
@@ -123,9 +120,10 @@ fn of_command(handover: Handover<'_>, source: &Source<'_>) -> Environment {
     environment(handover, &source.subject.to_string(), source.region, &|name| std::env::var_os(name))
 }
 
-fn announce(ctx: &Context, source: &Source<'_>, session: &Session) {
-    ctx.term.status(format!("acting as {} (pod {})", source.subject, session.pod));
-    ctx.term.status(format!("CloudTrail records {}", session.arn));
+/// The terminal and its signals are the command's from here.
+fn hand_over_terminal(ctx: &Context) -> Result<()> {
+    ctx.term.hand_over();
+    ctx.deadline.yield_signals()
 }
 
 /// Each renewal is a session of its own; what else differs is told even while the command has the terminal.

@@ -31,6 +31,9 @@ pub struct Holders<'a> {
 pub const NOT_READ: &str = "resource policies, service control policies and VPC endpoint policies were not read: they may allow or \
                             deny more";
 
+/// The same in a document.
+pub const NOT_READ_KINDS: [&str; 3] = ["resource policies", "service control policies", "VPC endpoint policies"];
+
 /// Whom these commands do not look at.
 pub const NOT_IRSA: &str = "service accounts that use IRSA are not evaluated";
 

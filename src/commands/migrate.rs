@@ -15,6 +15,7 @@ use clap::{Args, Subcommand};
 use crate::{
     context::Context,
     failure::{Code, Result},
+    output::Ci,
 };
 
 /// Move service accounts from IRSA to Pod Identity
@@ -34,6 +35,14 @@ enum MigrateCommand {
 }
 
 impl Migrate {
+    /// The reports that it makes.
+    pub fn reports(&self) -> &'static [Ci] {
+        match self.command {
+            MigrateCommand::Plan(_) => plan::REPORTS,
+            MigrateCommand::Run(_) | MigrateCommand::Rollback(_) | MigrateCommand::Finish(_) => &[],
+        }
+    }
+
     /// Runs the command.
     ///
     /// # Errors

@@ -96,6 +96,12 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Prints whose credentials a session has, and under which name its calls are recorded.
+    pub fn announce(&self, session: &Session) {
+        self.ctx.term.status(format!("acting as {} (pod {})", self.subject, session.pod));
+        self.ctx.term.status(format!("CloudTrail records {}", session.arn));
+    }
+
     /// Name of the pod.
     pub fn pod(&self) -> String {
         self.pod.borrow().name.clone()

@@ -115,6 +115,9 @@ Examples:
   podid verify --explain trust.missing-tag-session
   podid verify --list-checks";
 
+/// Its reports.
+pub const REPORTS: &[Ci] = &[Ci::Junit, Ci::Github, Ci::Markdown, Ci::Sarif];
+
 /// So many service accounts take a while to read.
 const MANY: usize = 20;
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::{
-        holders::{Holders, NOT_IRSA, NOT_READ},
+        holders::{Holders, NOT_IRSA, NOT_READ, NOT_READ_KINDS},
         shared::count,
     },
     context::Context,
@@ -120,12 +120,11 @@ impl WhoCan {
         if let Some(doubt) = question.doubt() {
             ctx.term.warn(doubt);
         }
-        self.notes(ctx, &need, &rows, (total, cannot));
+        self.notes(ctx, &holders.cluster.name, &need, &rows, (total, cannot));
         Ok(Code::Ok)
     }
 
-    fn notes(&self, ctx: &Context, need: &Need, rows: &[Row<'_>], (total, cannot): (usize, usize)) {
-        let cluster = ctx.target().map(|target| target.cluster.value.clone()).unwrap_or_default();
+    fn notes(&self, ctx: &Context, cluster: &str, need: &Need, rows: &[Row<'_>], (total, cannot): (usize, usize)) {
         let call = format!("{} on {}", need.action, need.resource);
         let unknown = rows.iter().filter(|row| row.ruling.answer == Answer::Unknown).count();
         if total == 0 {
@@ -153,7 +152,7 @@ fn document(holders: &Holders<'_>, need: &Need, rows: &[Row<'_>]) -> Value {
         "action": need.action,
         "resource": need.resource,
         "serviceAccounts": rows,
-        "notRead": ["resource policies", "service control policies", "VPC endpoint policies"],
+        "notRead": NOT_READ_KINDS,
     })
 }
 

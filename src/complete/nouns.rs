@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{cache::Name, line::Line, reader, typed::Typed};
 use crate::model::{
-    access::known_actions,
     add_on_policy::{ADD_ONS, AddOnPolicy},
     glob::{Glob, Pattern},
+    policy::known_actions,
     regions,
     subject::ObjectKind,
 };

@@ -3,6 +3,7 @@
 
 use super::Explanation;
 use crate::model::{
+    arn::account,
     message::{self, Row},
     refusal::{self, Caller, Layer, Refusal},
 };
@@ -158,7 +159,7 @@ fn grant(refusal: &Refusal) -> Option<String> {
     let parts: Vec<&str> = refusal.resource.as_deref()?.splitn(6, ':').collect();
     let ["arn", _, "dynamodb", region, owner, rest] = parts[..] else { return None };
     let table = rest.strip_prefix("table/")?.split('/').next()?;
-    let own = refusal.arn.as_deref().and_then(|arn| arn.split(':').nth(4));
+    let own = refusal.arn.as_deref().and_then(account);
     if own == Some(owner) {
         return Some(format!("{region}:{table}={access}"));
     }

@@ -19,7 +19,7 @@ pub use self::{
     evaluate::{Place, Verdict, predict, resources_for, session_allows, table_says},
     needs::{NeedError, NeedText, from_log, of_grant},
     onward::{policies_naming, web_identity_keys},
-    question::{QuestionError, QuestionText, known_actions},
+    question::{QuestionError, QuestionText},
     reach::{Left, Level, Reach, Reached, level, reach},
     session::Session,
     who::{Answer, Holder, Ruling},

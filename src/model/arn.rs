@@ -82,6 +82,11 @@ pub fn last(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
+/// The account of an ARN; empty where it has none.
+pub fn account(arn: &str) -> Option<&str> {
+    arn.split(':').nth(4)
+}
+
 impl Arn {
     /// The name at the end of the resource: `role/a/b/name` gives `name`.
     pub fn name(&self) -> &str {

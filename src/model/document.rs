@@ -42,6 +42,11 @@ impl Document {
         (!self.statements().is_empty()).then_some(self)
     }
 
+    /// Whether it has policy variables: before this version they are plain text (IAM reference, Version element).
+    pub fn takes_variables(&self) -> bool {
+        self.0.get("Version").and_then(Value::as_str) == Some("2012-10-17")
+    }
+
     /// The statements; a single object counts as a list of one, anything else as none.
     pub fn statements(&self) -> Vec<&Value> {
         match self.0.get("Statement") {

@@ -320,7 +320,7 @@ impl Refusal {
     /// The role that it was to assume, when it is the caller's own.
     pub fn assumes_itself(&self) -> bool {
         let own = self.caller.role().zip(self.resource.as_deref());
-        let account = |arn: &str| arn.split(':').nth(4).map(str::to_owned);
+        let account = |arn: &str| arn::account(arn).map(str::to_owned);
         self.is_assumption()
             && own.is_some_and(|(role, resource)| {
                 arn::last(resource) == role && self.arn.as_deref().and_then(account) == account(resource)
@@ -396,7 +396,7 @@ impl Refusal {
             Some(text) if text.parse::<Arn>().is_ok() => text.to_owned(),
             Some(name) if self.action.starts_with("secretsmanager:") => {
                 let at = cluster?;
-                let account = self.arn.as_deref().and_then(|arn| arn.split(':').nth(4)).unwrap_or(&at.account);
+                let account = self.arn.as_deref().and_then(arn::account).unwrap_or(&at.account);
                 // The name's end is chosen by the service.
                 format!("arn:{}:secretsmanager:{}:{account}:secret:{name}-??????", at.partition, at.region)
             }

@@ -5,7 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{arn::Arn, cluster::Cluster, document::Document, names::ServiceAccount, text};
+use super::{
+    arn::{Arn, last},
+    cluster::Cluster,
+    document::Document,
+    have::Observed,
+    names::ServiceAccount,
+    text,
+};
 
 /// A role as GetRole gives it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,6 +56,17 @@ pub struct ListedRole {
     pub trust: Document,
     /// When it was made.
     pub created_at: Option<Timestamp>,
+}
+
+/// Why there is no role of this ARN; `None` where it is there, or was not read.
+pub fn missing(arn: &str, read: &Observed<Option<Role>>) -> Option<String> {
+    match read {
+        Observed::Known(None) => Some(format!("role {} does not exist", last(arn))),
+        Observed::Known(Some(role)) if role.arn.to_string() != arn => {
+            Some(format!("role {arn} does not exist: the role of this name is {}", role.arn))
+        }
+        _ => None,
+    }
 }
 
 /// What CreateRole is given.

@@ -1,6 +1,6 @@
 //! Trust policies: whom a role trusts, read and edited as untyped JSON. What a permission policy grants is not here.
 
-mod admits;
+pub(in crate::model) mod admits;
 mod allowed;
 pub(in crate::model) mod conditions;
 mod deleted;

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 
-use super::{CONCURRENCY, inline_policies, seen_or_why};
+use super::{CONCURRENCY, elsewhere, inline_policies, seen_or_why};
 use crate::{
     failure::Result,
     model::{
         access::RoleDocuments,
-        arn::{Arn, last},
+        arn::{Arn, account, last},
         association::Association,
         document::Document,
         have::{Observed, UNREAD},
@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// What was read of one role, without the documents of its managed policies.
+#[derive(Default)]
 struct Bare {
     role: Observed<Option<Role>>,
     inline: Observed<BTreeMap<String, Document>>,
@@ -40,8 +41,12 @@ pub async fn of_associations(
     let arns = associations.iter().flat_map(|it| std::iter::once(&it.role_arn).chain(&it.target_role_arn));
     let wanted: BTreeSet<&str> = arns.map(String::as_str).collect();
     let reads = wanted.into_iter().map(|arn| async move {
-        let account = arn.split(':').nth(4).unwrap_or_default();
-        let read = if account == cluster.account { bare(iam, last(arn)).await? } else { elsewhere(account) };
+        let account = account(arn).unwrap_or_default();
+        let read = if account == cluster.account {
+            bare(iam, last(arn)).await?
+        } else {
+            Bare { role: elsewhere(account), ..Bare::default() }
+        };
         Ok::<_, crate::failure::Failure>((arn.to_owned(), read))
     });
     let roles: Vec<(String, Bare)> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
@@ -65,15 +70,6 @@ async fn bare(iam: &dyn Iam, name: &str) -> Result<Bare> {
     let attached = async { seen_or_why(iam.attached_policies(name).await, "iam:ListAttachedRolePolicies") };
     let (role, inline, attached) = futures::try_join!(role, inline, attached)?;
     Ok(Bare { role, inline, attached })
-}
-
-fn elsewhere(account: &str) -> Bare {
-    let why = format!("it is in account {account}, which these credentials cannot read");
-    Bare {
-        role: Observed::Unreadable(why.clone()),
-        inline: Observed::Unreadable(why.clone()),
-        attached: Observed::Unreadable(why),
-    }
 }
 
 impl Bare {

@@ -21,14 +21,14 @@ use futures::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{CONCURRENCY, agent_and_network, association, names, seen_or_why as seen};
+use super::{CONCURRENCY, agent_and_network, association, elsewhere, names, seen_or_why as seen};
 use crate::{
     failure::Result,
     model::{
         access::Need,
         addon::Addon,
         agent::AgentState,
-        arn::last,
+        arn::{account, last},
         association::{Association, AssociationFilter, AssociationSummary},
         cluster::Cluster,
         have::{Observed, ServiceAccountState},
@@ -301,11 +301,11 @@ impl Asking<'_> {
             associations.flat_map(|it| std::iter::once(&it.role_arn).chain(&it.target_role_arn)).collect();
         let home = snapshots.first().and_then(|it| it.cluster.cluster.known()).map(|cluster| &cluster.arn.account);
         let reads = wanted.into_iter().map(|arn| async move {
-            let account = arn.split(':').nth(4).unwrap_or_default();
+            let account = account(arn).unwrap_or_default();
             let role = if home.is_some_and(|home| home == account) {
                 seen(self.iam.role(last(arn)).await, "iam:GetRole")?
             } else {
-                Observed::Unreadable(format!("it is in account {account}, which these credentials cannot read"))
+                elsewhere(account)
             };
             let documents = match &role {
                 Observed::Known(Some(role)) if on.contains(arn) => self.policies_of(role).await?,

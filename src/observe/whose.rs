@@ -6,7 +6,7 @@ use super::{describe_all, seen_or_why};
 use crate::{
     failure::Result,
     model::{
-        arn::last,
+        arn::{account, last},
         association::{Association, AssociationFilter, AssociationSummary},
         have::Observed,
         names::ServiceAccount,
@@ -35,7 +35,7 @@ impl Session {
 
     /// Whether a role is its role. People black out accounts in what they paste, so that only a whole one counts.
     fn is_of(&self, role_arn: &str) -> bool {
-        let account = role_arn.split(':').nth(4).unwrap_or_default();
+        let account = account(role_arn).unwrap_or_default();
         let whole = self.account.len() == 12 && self.account.bytes().all(|b| b.is_ascii_digit());
         last(role_arn) == self.role && (!whole || account == self.account)
     }

@@ -18,7 +18,7 @@ pub enum Format {
     Name,
 }
 
-/// A report of `podid verify` for CI systems and tickets.
+/// A report for CI systems and tickets: each command tells which ones it makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ci {
     /// JUnit's XML.
@@ -29,6 +29,18 @@ pub enum Ci {
     Markdown,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
+}
+
+impl Ci {
+    /// The value of `--output` that asks for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Junit => "junit",
+            Self::Github => "github",
+            Self::Markdown => "markdown",
+            Self::Sarif => "sarif",
+        }
+    }
 }
 
 /// `--output`.
@@ -51,10 +63,10 @@ pub enum Output {
     /// Annotations of GitHub Actions; `podid verify` only
     #[value(hide = true)]
     Github,
-    /// Markdown for tickets and job summaries; `podid verify` and `podid migrate plan` only
+    /// Markdown for tickets and job summaries; `podid verify`, `podid audit` and `podid migrate plan` only
     #[value(hide = true)]
     Markdown,
-    /// SARIF for code scanning; `podid verify` only
+    /// SARIF for code scanning; `podid verify` and `podid audit` only
     #[value(hide = true)]
     Sarif,
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::model::{
     access::{self, Decision, Effect, Need, RoleDocuments, Session, Verdict},
-    arn::Arn,
+    arn::{self, Arn},
     refusal::{Layer, refusals},
     snapshot::Snapshot,
     text::nearest,
@@ -112,7 +112,7 @@ fn weigh(
 ) -> Outcome {
     let table = access::table_of(&need.resource);
     let policy = table.as_ref().and_then(|arn| snapshot.access.table_policies.get(&arn.to_string())?.known()?.as_ref());
-    let home = session.role.split(':').nth(4);
+    let home = arn::account(&session.role);
     let foreign = table.as_ref().is_some_and(|arn| Some(arn.account.as_str()) != home);
     let by_table = policy.map(|policy| access::table_says(policy, session, need, foreign));
     if matches!(by_table, Some(Verdict::Is(Effect::Explicit, _))) {

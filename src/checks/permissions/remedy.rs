@@ -9,7 +9,7 @@ use super::{
 };
 use crate::model::{
     access::{self, Need},
-    arn::{Arn, last},
+    arn::{self, Arn, last},
     document::strings,
     grant,
     have::Observed,
@@ -82,7 +82,7 @@ fn granted(mut finding: Finding, needs: &[&Need], session: &Session, snapshot: &
         finding = grant(finding, table, &own, session, snapshot);
     }
     let rest: Vec<&Need> = needs.iter().copied().filter(|need| access::table_of(&need.resource).is_none()).collect();
-    let here = session.role.split(':').nth(4) == snapshot.cluster.cluster.known().map(|c| c.arn.account.as_str());
+    let here = arn::account(&session.role) == snapshot.cluster.cluster.known().map(|c| c.arn.account.as_str());
     // What was named as a grant is granted so.
     let (named, others): (Vec<&Need>, Vec<&Need>) = rest.iter().copied().partition(|need| is_grant(&need.from));
     let mut flags: Vec<String> = named.iter().map(|need| need.from.clone()).collect();
@@ -126,7 +126,7 @@ pub(super) fn grant(finding: Finding, table: &Arn, needs: &[&Need], session: &Se
     let tenant = tenant(table, snapshot);
     // Held to partition keys, podid grants no Scan: adding it would give away what that policy keeps apart.
     let scans = wanted.iter().any(|(action, _)| *action == "dynamodb:Scan");
-    let here = session.role.split(':').nth(4) == snapshot.cluster.cluster.known().map(|c| c.arn.account.as_str());
+    let here = arn::account(&session.role) == snapshot.cluster.cluster.known().map(|c| c.arn.account.as_str());
     match access::covering(table, &wanted) {
         Some(access) if here && !(scans && tenant.is_some()) => {
             let held = tenant.map(|tag| format!(" --leading-keys {tag}")).unwrap_or_default();

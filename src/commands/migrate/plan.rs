@@ -16,7 +16,7 @@ use crate::{
     },
     commands::shared,
     context::Context,
-    failure::{Code, Failure, Result},
+    failure::{Code, Result},
     model::{arn::Arn, have::NOT_ALLOWED, irsa::ROLE_ARN, migration::Migration},
     output::{Ci, Format},
 };
@@ -46,6 +46,9 @@ Examples:
   podid migrate plan carts/carts
   podid migrate plan -n carts -o markdown
   podid migrate plan 'team-*/*' -o json";
+
+/// Its reports.
+pub const REPORTS: &[Ci] = &[Ci::Markdown];
 
 /// What was found.
 pub(super) struct Found {
@@ -124,10 +127,6 @@ impl Plan {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        if !matches!(ctx.term.ci(), None | Some(Ci::Markdown)) {
-            return Err(Failure::usage("--output: `junit`, `github` and `sarif` are reports of `podid verify`")
-                .hint("`podid migrate plan` prints table, wide, json, yaml, name or markdown"));
-        }
         let accounts = self.selection.read(ctx, Of::Plan(self.read_secrets)).await?;
         select::warn_of_bare(ctx, &accounts);
         let found = Found::of(accounts);

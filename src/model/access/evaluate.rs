@@ -14,7 +14,10 @@ use crate::model::{
     arn::last,
     document::{Document, strings},
     text::wildcard,
-    trust::conditions::{self, Context, Keys, Truth},
+    trust::{
+        admits::allows,
+        conditions::{self, Context, Keys, Truth},
+    },
 };
 
 /// What documents together come to.
@@ -52,7 +55,7 @@ impl fmt::Display for Place {
 }
 
 /// What stands for the name of an association's own policy.
-pub(super) const SESSION_POLICY: &str = "the session policy";
+const SESSION_POLICY: &str = "the session policy";
 
 /// What documents come to, and by which statements.
 pub(super) struct Weighed {
@@ -92,10 +95,19 @@ pub fn predict(documents: &RoleDocuments, session: &Session, need: &Need) -> Res
 
 /// What a session policy, given as its text, comes to.
 pub fn session_allows(policy: &str, session: &Session, need: &Need) -> Verdict {
-    match serde_json::from_str(policy) {
-        Ok(value) => weigh(&[(SESSION_POLICY.to_owned(), Document(value))], &call(session, need), Whom::Caller).verdict,
-        Err(error) => Verdict::Unknown(vec![format!("the session policy is not JSON: {error}")]),
+    match session_policy(policy) {
+        Ok(policy) => weigh(&[policy], &call(session, need), Whom::Caller).verdict,
+        Err(why) => Verdict::Unknown(vec![why]),
     }
+}
+
+/// A session policy, given as its text, with what stands for its name.
+///
+/// # Errors
+/// Why it cannot be read.
+pub(super) fn session_policy(text: &str) -> Result<(String, Document), String> {
+    let read = serde_json::from_str(text).map(|value| (SESSION_POLICY.to_owned(), Document(value)));
+    read.map_err(|error| format!("the session policy is not JSON: {error}"))
 }
 
 /// What a table's own policy comes to. To its own account it gives nothing by naming that: the role's policies decide then.
@@ -117,7 +129,7 @@ pub fn resources_for(documents: &RoleDocuments, action: &str) -> Vec<(String, St
     let mut found = Vec::new();
     for (name, document) in &documents.identity {
         for statement in document.statements() {
-            if statement.get("Effect").and_then(Value::as_str) == Some("Allow") && covers_action(statement, action) {
+            if allows(statement) && covers_action(statement, action) {
                 found.extend(strings(statement.get("Resource")).into_iter().map(|r| (name.clone(), r.to_owned())));
                 // All but what it names.
                 if statement.get("NotResource").is_some() {
@@ -173,8 +185,7 @@ pub(super) fn weigh(documents: &[(String, Document)], call: &Call<'_>, whom: Who
     let (mut denied, mut allowed) = (Vec::new(), Vec::new());
     let (mut may_deny, mut may_allow) = (Doubt::default(), Doubt::default());
     for (name, document) in documents {
-        // Before this version variables are plain text (IAM reference, Version element).
-        let variables = document.0.get("Version").and_then(Value::as_str) == Some("2012-10-17");
+        let variables = document.takes_variables();
         for (at, statement) in document.statements().into_iter().enumerate() {
             let deny = statement.get("Effect").and_then(Value::as_str) == Some("Deny");
             let place = place(name, at, statement);
@@ -267,10 +278,9 @@ fn applies(statement: &Value, call: &Call<'_>, variables: bool, who: &str) -> Tr
 pub(super) fn allows_but_for_conditions(documents: &[(String, Document)], call: &Call<'_>) -> Vec<Place> {
     let mut found = Vec::new();
     for (name, document) in documents {
-        let variables = document.0.get("Version").and_then(Value::as_str) == Some("2012-10-17");
+        let variables = document.takes_variables();
         for (at, statement) in document.statements().into_iter().enumerate() {
-            let allows = statement.get("Effect").and_then(Value::as_str) == Some("Allow");
-            if allows
+            if allows(statement)
                 && covers_action(statement, call.action)
                 && !matches!(covers_resource(statement, call, variables, ""), Truth::No(_))
             {

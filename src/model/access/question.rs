@@ -191,11 +191,6 @@ fn bucket(call: &str, name: &str) -> Result<(), QuestionError> {
     }
 }
 
-/// The actions that podid knows by name, whole: `dynamodb:Query`. Of other services none is known.
-pub fn known_actions() -> Vec<String> {
-    policy::known_actions()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,6 +252,6 @@ mod tests {
             assert!(said.ends_with(wanted) || said.contains(wanted), "{action} {resource}: {said}");
         }
         assert!(QuestionText::parse("dynamodb:Qurey", "Items").unwrap().doubt().unwrap().contains("dynamodb:Query"));
-        assert!(known_actions().iter().any(|action| action == "dynamodb:Query"));
+        assert!(policy::known_actions().iter().any(|action| action == "dynamodb:Query"));
     }
 }

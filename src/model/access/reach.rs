@@ -13,7 +13,10 @@ use super::{
 use crate::model::{
     document::{Document, strings},
     text::{covers, overlap, wildcard},
-    trust::conditions::{self, Truth},
+    trust::{
+        admits,
+        conditions::{self, Truth},
+    },
 };
 
 /// How much harm can be done with it, from most to least.
@@ -215,7 +218,7 @@ pub fn reach(holder: &Holder<'_>) -> Reach {
 }
 
 fn rows(name: &str, document: &Document, session: &Session, effect: &str) -> Vec<Reached> {
-    let variables = document.0.get("Version").and_then(Value::as_str) == Some("2012-10-17");
+    let variables = document.takes_variables();
     let statements = document.statements().into_iter().enumerate();
     let own = statements.filter(|(_, one)| one.get("Effect").and_then(Value::as_str) == Some(effect));
     own.map(|(at, statement)| row(place(name, at, statement), statement, session, variables)).collect()
@@ -253,7 +256,7 @@ fn row(place: Place, statement: &Value, session: &Session, variables: bool) -> R
         level = Level::AllActions;
     }
     let mut undecided = Vec::new();
-    for (operator, key, value) in tests(statement) {
+    for (operator, key, value) in admits::conditions(statement) {
         let one = json!({ operator: { key: value } });
         let text = format!("{key} {operator} {}", strings(Some(value)).join(" or ")).trim_end().to_owned();
         match conditions::holds(Some(&one), &call, "", variables) {
@@ -279,15 +282,6 @@ fn row(place: Place, statement: &Value, session: &Session, variables: bool) -> R
 /// Whether a resource may be one of IAM.
 fn may_be_of_iam(resource: &str) -> bool {
     resource.split(':').nth(2).is_none_or(|service| service == "iam" || service.contains(['*', '?']))
-}
-
-/// The tests of a statement: operator, key and values.
-fn tests(statement: &Value) -> Vec<(&str, &str, &Value)> {
-    let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
-    let each = operators.flat_map(|(operator, keys)| {
-        keys.as_object().into_iter().flatten().map(move |(key, value)| (operator.as_str(), key.as_str(), value))
-    });
-    each.collect()
 }
 
 /// What a document leaves of an allowing statement.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::CallContext;
 use crate::model::{
-    arn::Arn,
+    arn::{self, Arn},
     association::Association,
     cluster::Cluster,
     role::Role,
@@ -91,7 +91,7 @@ impl Session {
     /// A global condition key's value, by its name in lower case.
     fn global(&self, key: &str, action: &str, resource: &str) -> Option<String> {
         let arn: Option<Arn> = resource.parse().ok();
-        let account = || self.role.split(':').nth(4).map(str::to_owned);
+        let account = || arn::account(&self.role).map(str::to_owned);
         let kms = action.starts_with("kms:");
         match key {
             "aws:principalarn" => Some(self.role.clone()),

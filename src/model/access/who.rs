@@ -8,17 +8,17 @@ use serde::Serialize;
 
 use super::{
     Effect, Need, RoleDocuments, Session,
-    evaluate::{Place, SESSION_POLICY, Verdict, Weighed, Whom, allows_but_for_conditions, weigh},
+    evaluate::{self, Place, Verdict, Weighed, Whom, allows_but_for_conditions, weigh},
     session::Call,
 };
 use crate::model::{
-    arn::{Arn, last},
+    arn::{self, Arn, last},
     association::Association,
     cluster::Cluster,
     document::Document,
     have::Observed,
     policy,
-    role::Role,
+    role::{self, Role},
     snapshot::RoleView,
     trust::{self, Request, Verdict as Trusted, hop::Hop, target::Link},
 };
@@ -195,7 +195,7 @@ impl<'a> Holder<'a> {
         // Whatever denies wins, and each has to allow it.
         let strictest = ruled.iter().max_by_key(|ruling| (ruling.answer, !ruling.decided_by.is_empty()));
         let ruling = strictest.cloned().unwrap_or_else(|| Ruling::new(Answer::Unknown, Vec::new(), Vec::new()));
-        let foreign = account(&need.resource).filter(|account| Some(*account) != arn.split(':').nth(4));
+        let foreign = account(&need.resource).filter(|account| Some(*account) != arn::account(arn));
         match foreign {
             Some(account) if ruling.answer == Answer::Can => {
                 let why =
@@ -210,9 +210,7 @@ impl<'a> Holder<'a> {
 
     /// The association's session policy.
     pub(super) fn session_policy(&self) -> Option<Result<(String, Document), String>> {
-        let text = self.association.policy.as_deref()?;
-        let read = serde_json::from_str(text).map(|value| (SESSION_POLICY.to_owned(), Document(value)));
-        Some(read.map_err(|error| format!("the session policy is not JSON: {error}")))
+        self.association.policy.as_deref().map(evaluate::session_policy)
     }
 }
 
@@ -292,14 +290,13 @@ pub(super) fn malformed(name: &str, document: &Document) -> Option<String> {
 fn there<'a>(arn: &str, view: &'a Observed<Option<Role>>) -> Result<&'a Role, Ruling> {
     let name = last(arn);
     let ruling = |answer, why: String| Err(Ruling::new(answer, Vec::new(), vec![why]));
+    if let Some(why) = role::missing(arn, view) {
+        return ruling(Answer::Cannot, why);
+    }
     match view {
-        Observed::Known(Some(role)) if role.arn.to_string() == arn => Ok(role),
-        Observed::Known(Some(role)) => {
-            ruling(Answer::Cannot, format!("role {arn} does not exist: the role of this name is {}", role.arn))
-        }
-        Observed::Known(None) => ruling(Answer::Cannot, format!("role {name} does not exist")),
+        Observed::Known(Some(role)) => Ok(role),
         Observed::Unreadable(why) => ruling(Answer::Unknown, format!("role {name}: {why}")),
-        Observed::NotRequested => ruling(Answer::Unknown, format!("role {name} was not read")),
+        Observed::Known(None) | Observed::NotRequested => ruling(Answer::Unknown, format!("role {name} was not read")),
     }
 }
 
@@ -323,7 +320,7 @@ fn not_trusted(verdict: Trusted, who: &str) -> Option<Ruling> {
 
 /// The account of a resource whose ARN tells one.
 fn account(resource: &str) -> Option<&str> {
-    let account = resource.split(':').nth(4)?;
+    let account = arn::account(resource)?;
     (account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit())).then_some(account)
 }
 

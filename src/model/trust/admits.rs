@@ -96,7 +96,8 @@ pub fn others(document: &Document) -> Vec<String> {
     found
 }
 
-pub(super) fn allows(statement: &Value) -> bool {
+/// Whether it is an Allow statement.
+pub(in crate::model) fn allows(statement: &Value) -> bool {
     statement.get("Effect").and_then(Value::as_str) == Some("Allow")
 }
 
@@ -105,7 +106,7 @@ pub(super) fn services(statement: &Value) -> Vec<&str> {
 }
 
 /// A condition taken apart: operator, key and values.
-pub(super) fn conditions(statement: &Value) -> Vec<(&String, &String, &Value)> {
+pub(in crate::model) fn conditions(statement: &Value) -> Vec<(&String, &String, &Value)> {
     let operators = statement.get("Condition").and_then(Value::as_object).into_iter().flatten();
     operators
         .flat_map(|(operator, keys)| {

@@ -131,8 +131,7 @@ pub(super) fn ask(document: &Document, question: &Question<'_>, stranger: &dyn F
 }
 
 fn readings<'a>(document: &'a Document, question: &Question<'_>) -> Vec<Reading<'a>> {
-    // Before this version variables are plain text (IAM reference, Version element).
-    let variables = document.0.get("Version").and_then(Value::as_str) == Some("2012-10-17");
+    let variables = document.takes_variables();
     document.statements().into_iter().enumerate().map(|(at, value)| read(value, at, variables, question)).collect()
 }
 

@@ -156,7 +156,7 @@ impl Call<'_> {
     fn allowed(&self, policies: &[(String, Document)], target: &str) -> Truth {
         let (mut denied, mut maybe, mut allowed) = (Vec::new(), Vec::new(), false);
         for (name, document) in policies {
-            let variables = document.0.get("Version").and_then(Value::as_str) == Some("2012-10-17");
+            let variables = document.takes_variables();
             for (at, statement) in document.statements().into_iter().enumerate() {
                 let who = format!("{} of policy {}", evaluate::who(statement, at), last(name));
                 let deny = !super::admits::allows(statement);

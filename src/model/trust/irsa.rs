@@ -272,7 +272,7 @@ fn forms(statement: &Value, issuer: &str, role: &Arn) -> BTreeSet<IrsaForm> {
 
 /// Whether the service account may assume the role by its token.
 fn verdict(role: &Arn, document: &Document, identity: &WebIdentity<'_>) -> Verdict {
-    let variables = document.0.get("Version").and_then(Value::as_str) == Some("2012-10-17");
+    let variables = document.takes_variables();
     let (mut admits, mut no, mut denied) = (false, Vec::new(), Vec::new());
     let (mut may_allow, mut may_deny) = (Vec::new(), Vec::new());
     let (mut named, mut near) = (false, None);

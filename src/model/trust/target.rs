@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::own::{self, SidTaken, is_hash, statements_match};
+use super::{
+    admits::allows,
+    own::{self, SidTaken, is_hash, statements_match},
+};
 use crate::model::{
     arn::Arn,
     cluster::Cluster,
@@ -157,7 +160,7 @@ pub fn grants(document: &Document, target: &str) -> bool {
                     }
                 })
             };
-            statement.get("Effect").and_then(Value::as_str) == Some("Allow")
+            allows(statement)
                 && statement.get("Condition").is_none()
                 && matches("Action", action)
                 && matches("Resource", target)

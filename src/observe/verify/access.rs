@@ -13,7 +13,7 @@ use crate::{
             self, AccessView, CallContext, Decision, EKS_AUTH, Effect, Need, NodeRole, RoleDocuments, Session,
             Simulation,
         },
-        arn::{Arn, last},
+        arn::{Arn, account, last},
         have::Observed,
         said::{self, Standing},
         snapshot::{PodLog, RoleView, Snapshot},
@@ -294,7 +294,7 @@ fn groups_of(it: &Snapshot) -> BTreeSet<String> {
 
 fn same_account(it: &Snapshot, role: &str) -> bool {
     let home = it.cluster.cluster.known().map(|cluster| cluster.arn.account.as_str());
-    home == role.split(':').nth(4)
+    home == account(role)
 }
 
 /// IAM refuses the question itself.
