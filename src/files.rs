@@ -33,11 +33,39 @@ pub enum Unread {
 /// # Errors
 /// When it cannot be read, is a directory or device, too large, or no UTF-8.
 pub fn text(path: &Path, most: u64) -> Result<String, Unread> {
+    stream(&mut open(path)?, most)
+}
+
+/// What a program printed, at most `most` bytes of it: bytes that are no text are replaced, since programs print what they were
+/// given. PowerShell redirects as UTF-16.
+///
+/// # Errors
+/// When it cannot be read, is a directory or device, or too large.
+pub fn log(path: &Path, most: u64) -> Result<String, Unread> {
+    let bytes = bytes(&mut open(path)?, most)?;
+    let units = |of: fn([u8; 2]) -> u16| {
+        let pairs: Vec<u16> = bytes[2..].chunks_exact(2).map(|pair| of([pair[0], pair[1]])).collect();
+        String::from_utf16_lossy(&pairs)
+    };
+    Ok(match bytes {
+        _ if bytes.starts_with(&[0xff, 0xfe]) => units(u16::from_le_bytes),
+        _ if bytes.starts_with(&[0xfe, 0xff]) => units(u16::from_be_bytes),
+        _ => String::from_utf8_lossy(&bytes).into_owned(),
+    })
+}
+
+fn open(path: &Path) -> Result<File, Unread> {
     // Opening a device can already do something: it is not opened to find out.
     refuse_other_kinds(&std::fs::metadata(path)?)?;
-    let mut file = File::open(path)?;
+    let file = File::open(path)?;
     refuse_other_kinds(&file.metadata()?)?;
-    stream(&mut file, most)
+    Ok(file)
+}
+
+fn bytes(stream: &mut dyn Read, most: u64) -> Result<Vec<u8>, Unread> {
+    let mut bytes = Vec::new();
+    stream.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(Unread::TooLarge(most)) } else { Ok(bytes) }
 }
 
 /// The text of a stream, at most `most` bytes of it, without a byte order mark.
@@ -45,12 +73,7 @@ pub fn text(path: &Path, most: u64) -> Result<String, Unread> {
 /// # Errors
 /// When it cannot be read, is too large, or no UTF-8.
 pub fn stream(stream: &mut dyn Read, most: u64) -> Result<String, Unread> {
-    let mut bytes = Vec::new();
-    stream.take(most + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most {
-        return Err(Unread::TooLarge(most));
-    }
-    let text = String::from_utf8(bytes).map_err(|error| {
+    let text = String::from_utf8(bytes(stream, most)?).map_err(|error| {
         let (valid, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
         if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
             return Unread::Utf16;
@@ -126,5 +149,15 @@ mod tests {
     fn encodings() {
         assert!(matches!(stream(&mut &[0xff, 0xfe, b'a', 0][..], 9), Err(Unread::Utf16)));
         assert!(matches!(stream(&mut &b"a\nb\xff"[..], 9), Err(Unread::Encoding(2))));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (printed, read) in [
+            (&b"a\nb\xffc"[..], "a\nb\u{fffd}c"),
+            (&[0xff, 0xfe, b'a', 0, b'\n', 0][..], "a\n"),
+            (&[0xfe, 0xff, 0, b'a', 0, b'\n'][..], "a\n"),
+        ] {
+            std::fs::write(file.path(), printed).unwrap();
+            assert_eq!(log(file.path(), 9).unwrap(), read);
+        }
+        assert!(matches!(log(file.path(), 2), Err(Unread::TooLarge(2))));
     }
 }

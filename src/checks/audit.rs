@@ -36,6 +36,8 @@ pub struct Estate<'a> {
     pub accounts: Observed<BTreeSet<ServiceAccount>>,
     /// Service accounts that pods, workloads or CronJobs run as.
     pub used: Observed<BTreeSet<ServiceAccount>>,
+    /// Service accounts of the templates of Argo Rollouts.
+    pub by_rollouts: Observed<BTreeSet<ServiceAccount>>,
     /// Roles of the account that trust Pod Identity.
     pub roles: Observed<Vec<Trusting>>,
 }
@@ -54,8 +56,12 @@ pub fn audit(estate: &Estate<'_>) -> Vec<Finding> {
     for holder in &estate.holders {
         found.extend(association(estate, holder));
         found.extend(credentials(holder));
-        found.extend(permissions(holder));
         found.extend(session_tags(holder));
+    }
+    found.extend(all_permissions(&estate.holders));
+    // Who is used anyway needs no Rollout.
+    if estate.holders.iter().any(|holder| estate.in_use(&subject(holder)).is_none()) {
+        found.extend(estate.by_rollouts.unreadable().map(|why| UNREAD.skips("Rollouts", why)));
     }
     found.extend(shared(&estate.holders));
     for role in estate.roles.known().into_iter().flatten() {
@@ -64,6 +70,18 @@ pub fn audit(estate: &Estate<'_>) -> Vec<Finding> {
     found.sort_by(|a, b| (b.status, a.check.id, &a.subject).cmp(&(a.status, b.check.id, &b.subject)));
     found.dedup();
     found
+}
+
+impl Estate<'_> {
+    /// Whether anything runs as a service account; `None` where only Rollouts that could not be read might.
+    fn in_use(&self, account: &ServiceAccount) -> Option<bool> {
+        let has = |read: &Observed<BTreeSet<ServiceAccount>>| read.known().map(|all| all.contains(account));
+        match (has(&self.used), has(&self.by_rollouts)) {
+            (Some(false), None) if self.by_rollouts.unreadable().is_some() => None,
+            (Some(false), Some(true)) => Some(true),
+            (used, _) => Some(used.unwrap_or(true)),
+        }
+    }
 }
 
 fn subject(holder: &Holder<'_>) -> ServiceAccount {
@@ -89,7 +107,7 @@ fn association(estate: &Estate<'_>, holder: &Holder<'_>) -> Vec<Finding> {
         found.push(gone(NAMESPACE.fails(it.to_string(), format!("namespace {} does not exist", it.namespace))));
     } else if !account {
         found.push(gone(SERVICE_ACCOUNT.fails(it.to_string(), "the service account does not exist")));
-    } else if estate.used.known().is_some_and(|all| !all.contains(&it)) {
+    } else if estate.in_use(&it) == Some(false) {
         let finding = NO_PODS.warns(it.to_string(), "no pod, workload or CronJob runs as it");
         found.push(match &summary.owner_arn {
             Some(_) => gone(finding),
@@ -150,7 +168,7 @@ fn permissions(holder: &Holder<'_>) -> Vec<Finding> {
             Level::AllActions => &ALL_ACTIONS,
             _ => continue,
         };
-        let but = |all: bool| if all { "all but " } else { "" };
+        let but = |all: bool| if all { "all except " } else { "" };
         let what = format!(
             "{} allows {}{} on {}{}",
             row.place,
@@ -166,9 +184,28 @@ fn permissions(holder: &Holder<'_>) -> Vec<Finding> {
                 .change(format!("allow only what the workload needs: `podid access {subject}` shows what it has")),
         );
     }
-    // The same statement of a role that several use is one finding.
+    // A statement may be told in several documents.
     let mut seen = BTreeSet::new();
     found.retain(|finding| seen.insert((finding.check.id, finding.message.clone())));
+    found
+}
+
+/// The same statement of a role that several use is one finding.
+fn all_permissions(holders: &[Holder<'_>]) -> Vec<Finding> {
+    let mut found: Vec<Finding> = Vec::new();
+    let mut places: BTreeMap<(&str, String, String), usize> = BTreeMap::new();
+    for finding in holders.iter().flat_map(permissions) {
+        let key = (finding.check.id, finding.subject.clone(), finding.message.clone());
+        if let Some(at) = places.get(&key) {
+            found[*at].evidence.extend(finding.evidence);
+        } else {
+            places.insert(key, found.len());
+            found.push(finding);
+        }
+    }
+    for finding in &mut found {
+        finding.evidence.dedup();
+    }
     found
 }
 

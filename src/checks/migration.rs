@@ -29,6 +29,7 @@ use crate::model::{
     irsa::Keeper,
     migration::{Candidate, Migration},
     names::ServiceAccount,
+    snapshot::Snapshot,
     trust::{Verdict, irsa::IrsaTrust},
     workload::{Injection, Pod},
 };
@@ -117,6 +118,11 @@ impl Stage {
 /// A web identity comes first in every SDK: a pod that has both still uses IRSA.
 fn by_pod_identity(pod: &Pod) -> bool {
     pod.injection() == Injection::Injected && pod.irsa_role().is_none()
+}
+
+/// Whether podid restarts a pod, by its workload.
+fn restarted(snapshot: &Snapshot, pod: &Pod) -> bool {
+    pod.argo_rollout().is_some() || snapshot.own_workloads().iter().any(|workload| workload.owns(pod))
 }
 
 /// Live pods, by what they use.

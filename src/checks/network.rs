@@ -128,10 +128,10 @@ fn address(pod: &Pod) -> IpAddr {
     if told.any(|variable| six(&variable.value)) { ADDRESS_V6 } else { ADDRESS }
 }
 
-pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
-    let pods = snapshot.live_pods();
+/// What is between the pods and the agent, by how they run.
+pub(super) fn in_the_way(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found = Vec::new();
-    for pod in &pods {
+    for pod in &snapshot.live_pods() {
         for finding in [policies(snapshot, pod), proxy(snapshot, pod), groups(snapshot, pod)].into_iter().flatten() {
             // Of what several pods have, the worst is told.
             match found.iter_mut().find(|other: &&mut Finding| other.check == finding.check) {
@@ -142,8 +142,13 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
         }
     }
     found.extend(cilium(snapshot));
+    found
+}
+
+pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
+    let mut found = in_the_way(snapshot);
     found.extend(snapshot.agent_logs.iter().filter_map(agents_log::words));
-    if found.is_empty() && !pods.is_empty() {
+    if found.is_empty() && !snapshot.live_pods().is_empty() {
         found.push(match &snapshot.network_policies {
             Observed::Unreadable(why) => PASSED.skips("network policies", why),
             _ => PASSED

@@ -160,7 +160,7 @@ fn table(rows: &[&Reached], home: Option<&Arn>) -> Table {
         let most = if home.is_none() { usize::MAX } else { SHOWN };
         let texts = |all: &[String], but: bool| {
             let text = listed(all, most);
-            if but { format!("all but {text}") } else { text }
+            if but { format!("all except {text}") } else { text }
         };
         let resources: Vec<String> = row.resources.iter().map(|one| short(one, home)).collect();
         let statement = row.place.sid.clone().unwrap_or_else(|| row.place.statement.to_string());

@@ -86,7 +86,14 @@ impl Audit {
         match (ctx.term.ci(), ctx.term.format()) {
             (Some(Ci::Sarif), _) => {
                 let title = format!("cluster {}", found.cluster.name());
-                let all = found.findings.iter().map(|finding| (title.clone(), title.replace(' ', "/"), finding));
+                let findings = found.findings.iter().map(|finding| (finding, None));
+                let accepted = found.accepted.iter().map(|(finding, by)| (finding, Some(by.reason.as_str())));
+                let all = findings.chain(accepted).map(|(finding, accepted)| sarif::Told {
+                    title: title.clone(),
+                    uri: title.replace(' ', "/"),
+                    finding,
+                    accepted,
+                });
                 ctx.term.emit_json(&sarif::of(all, self.strict))?;
             }
             (Some(_), _) => ctx.term.emit(&view::markdown(&found, ctx.term.now()))?,
@@ -110,18 +117,22 @@ impl Audit {
         if found.findings.iter().any(|finding| counts(&finding)) {
             return Ok(Code::Difference);
         }
-        self.complete(&found)
+        self.complete(ctx, &found)
     }
 
     /// What one cannot see is never called clean.
-    fn complete(&self, found: &Found) -> Result<Code> {
+    fn complete(&self, ctx: &Context, found: &Found) -> Result<Code> {
         let failed = |it: &&Finding| it.status == Status::Skipped || it.message.contains(UNREADABLE);
         let unread: Vec<&Finding> =
             found.findings.iter().filter(|it| it.check.id == UNREAD.id).filter(failed).collect();
-        if unread.is_empty() || self.allow_incomplete {
+        if unread.is_empty() {
             return Ok(Code::Ok);
         }
         let reasons: Vec<String> = unread.iter().map(|it| format!("{}: {}", it.subject, it.message)).collect();
+        if self.allow_incomplete {
+            shared::warn_incomplete(ctx, &reasons);
+            return Ok(Code::Ok);
+        }
         let denied = reasons.iter().any(|reason| reason.contains(NOT_ALLOWED));
         let code = if denied { Code::Denied } else { Code::Difference };
         let failure = shared::incomplete("audit", "not everything could be checked", &reasons, code);
@@ -136,9 +147,9 @@ impl Audit {
             .deadline
             .within("reading the roles that trust Pod Identity", trusting(eks, iam, arn, &holders.associations));
         let (roles, kubernetes) = futures::join!(roles, kubernetes(ctx));
-        let InKubernetes { namespaces, accounts, used } = kubernetes?;
-        let estate =
-            Estate { holders: holders.all(ctx.term.now()).collect(), namespaces, accounts, used, roles: roles? };
+        let InKubernetes { namespaces, accounts, used, by_rollouts } = kubernetes?;
+        let holders = holders.all(ctx.term.now()).collect();
+        let estate = Estate { holders, namespaces, accounts, used, by_rollouts, roles: roles? };
         Ok((arn.clone(), audit::audit(&estate)))
     }
 }

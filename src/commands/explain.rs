@@ -2,8 +2,6 @@
 
 mod cluster;
 
-use std::path::Path;
-
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -46,7 +44,7 @@ impl Explain {
     /// Usage, a text in which nothing is known, and when stdout cannot be written.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
         let text = match &self.text[..] {
-            [only] if only == "-" => input::read(ctx, "TEXT", Path::new("/dev/stdin")).await?,
+            [only] if only == "-" => input::read_log(ctx, "TEXT").await?,
             words => words.join(" "),
         };
         if text.trim().is_empty() {

@@ -122,11 +122,34 @@ const LARGEST: u64 = 1 << 20;
 /// # Errors
 /// Usage, naming the flag; the interruption, or the deadline.
 pub async fn read(ctx: &Context, flag: &str, path: &Path) -> Result<String> {
+    read_by(ctx, flag, path, |path| files::text(path, LARGEST)).await
+}
+
+/// Bytes of a log that is piped in.
+const LARGEST_LOG: u64 = 64 << 20;
+
+/// Reads what a program printed, from stdin, for as long as the command may wait.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_log(ctx: &Context, flag: &str) -> Result<String> {
+    read_by(ctx, flag, Path::new("/dev/stdin"), |path| files::log(path, LARGEST_LOG)).await
+}
+
+async fn read_by(
+    ctx: &Context,
+    flag: &str,
+    path: &Path,
+    read: fn(&Path) -> std::result::Result<String, files::Unread>,
+) -> Result<String> {
     let what = format!("reading `{}`", path.display());
     let (flag, path) = (flag.to_owned(), path.to_owned());
     let read = move || {
-        files::text(&path, LARGEST)
-            .map_err(|e| Failure::usage(format!("{flag}: cannot read `{}`", path.display())).because(e.to_string()))
+        read(&path).map_err(|e| {
+            let failure = Failure::usage(format!("{flag}: cannot read `{}`", path.display())).because(e.to_string());
+            let log = matches!(e, files::Unread::TooLarge(LARGEST_LOG));
+            if log { failure.hint("pass its end: `kubectl logs POD --tail 10000 | podid explain -`") } else { failure }
+        })
     };
     ctx.deadline.blocking(&what, read).await
 }

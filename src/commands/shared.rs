@@ -254,8 +254,13 @@ pub fn incomplete(command: &str, what: &str, reasons: &[String], code: Code) -> 
         return failure;
     }
     failure.hint(format!(
-        "print the permissions that it needs: `podid iam-policy {command}` and `podid iam-policy {command} --rbac`"
+        "list the required permissions: `podid iam-policy {command}` and `podid iam-policy {command} --rbac`"
     ))
+}
+
+/// What an accepted incomplete report lacks.
+pub fn warn_incomplete(ctx: &Context, reasons: &[String]) {
+    ctx.term.warn(format!("incomplete, but --allow-incomplete is set: {}", reasons.join("; ")));
 }
 
 /// A refusal of the plan, as a failure.

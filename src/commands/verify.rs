@@ -394,7 +394,7 @@ impl Verify {
         let incomplete = reports.iter().filter(|report| report.outcome == Outcome::Incomplete);
         let reasons: Vec<String> = incomplete.clone().map(|it| format!("{}: {}", it.subject, it.reasons())).collect();
         if self.allow_incomplete {
-            ctx.term.warn(format!("incomplete, but --allow-incomplete is set: {}", reasons.join("; ")));
+            shared::warn_incomplete(ctx, &reasons);
             return Ok(Code::Ok);
         }
         let code = match unreached {

@@ -134,9 +134,11 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
                 .map(|(grant, role)| format!("grant it: `podid associate NS/SA --role {role} --dynamodb {grant}`"));
             let or = if by_table.is_some() { "or " } else { "" };
             let allow = format!("{or}{}", refusal.remedy());
-            let need = format!("{action}@{}", refusal.resource.as_deref().unwrap_or("*"));
-            let check = "then check it: `podid verify NS/SA --needs dynamodb:Query@carts`";
-            let check = check.replace("dynamodb:Query@carts", &need);
+            let check = match &refusal.resource {
+                Some(resource) => "then check it: `podid verify NS/SA --needs dynamodb:Query@carts`"
+                    .replace("dynamodb:Query@carts", &format!("{action}@{resource}")),
+                None => "then check it: `podid verify NS/SA`".to_owned(),
+            };
             (cause, by_table.into_iter().chain([allow, check]).collect())
         }
         caller => {

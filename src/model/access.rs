@@ -13,16 +13,19 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub(crate) use self::evaluate::{but_for_tags, resource_like, tags_asked};
 pub use self::{
     dynamodb::{covering, table_of, uses_key},
-    evaluate::{Place, Verdict, predict, resources_for, session_allows, table_says},
+    evaluate::{Place, Verdict, predict, session_allows, table_says},
     needs::{NeedError, NeedText, from_log, of_grant},
-    onward::{policies_naming, web_identity_keys},
+    onward::{policies_naming, resources_for, web_identity_keys},
     question::{QuestionError, QuestionText},
     reach::{Left, Level, Reach, Reached, level, reach},
     session::Session,
     who::{Answer, Holder, Ruling},
+};
+pub(crate) use self::{
+    evaluate::{but_for_tags, resource_like},
+    onward::tags_asked,
 };
 use super::{document::Document, have::Observed, table::Table};
 

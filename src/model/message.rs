@@ -16,6 +16,10 @@ mod services;
 mod tests;
 mod tools;
 
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 pub use self::meaning::{Meaning, RECYCLE, VERIFY};
 
 /// One known message.
@@ -66,10 +70,6 @@ impl Row {
     const fn rank(mut self, rank: i8) -> Self {
         self.rank = rank;
         self
-    }
-
-    fn fits(&self, lower: &str) -> bool {
-        self.words.iter().all(|word| lower.contains(word))
     }
 
     fn weight(&self) -> (i8, usize) {
@@ -140,8 +140,36 @@ fn in_words(lower: &str) -> String {
     std::iter::once(lower).chain(said).collect::<Vec<_>>().join(" ")
 }
 
+/// The words of all rows, found in one pass over a line: logs have many lines, and few of them are known messages.
+struct Words {
+    automaton: Option<AhoCorasick>,
+    /// Each row with the places of its words among the automaton's.
+    rows: Vec<(&'static Row, Vec<usize>)>,
+}
+
+static WORDS: LazyLock<Words> = LazyLock::new(|| {
+    let mut all: Vec<&str> = rows().flat_map(|row| row.words.iter().copied()).collect();
+    all.sort_unstable();
+    all.dedup();
+    let place = |word: &&str| all.partition_point(|other| other < word);
+    let rows = rows().map(|row| (row, row.words.iter().map(place).collect())).collect();
+    // It fails with more words than fit into memory.
+    Words { automaton: AhoCorasick::new(&all).ok(), rows }
+});
+
 /// The known message that a line is.
 pub fn find(line: &str) -> Option<&'static Row> {
     let lower = in_words(&line.to_lowercase().replace("\\\"", "\""));
-    rows().filter(|row| row.fits(&lower)).max_by_key(|row| row.weight())
+    let automaton = WORDS.automaton.as_ref()?;
+    let mut found = vec![false; automaton.patterns_len()];
+    let mut any = false;
+    for word in automaton.find_overlapping_iter(&lower) {
+        found[word.pattern().as_usize()] = true;
+        any = true;
+    }
+    if !any {
+        return None;
+    }
+    let fits = WORDS.rows.iter().filter(|(_, words)| words.iter().all(|word| found[*word]));
+    fits.map(|(row, _)| *row).max_by_key(|row| row.weight())
 }

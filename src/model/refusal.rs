@@ -379,7 +379,12 @@ impl Refusal {
                 "find the Deny on `{action}` in the policies of the role and of {on}: an added permission does not overrule it"
             ),
             (Layer::Identity | Layer::Unknown, false) => {
-                format!("allow `{action}` on `{}` in a policy of the role", self.resource.as_deref().unwrap_or("*"))
+                // A text that names no resource does not say that all are meant.
+                let on = self.resource.as_ref().map_or_else(
+                    || "the resource that the program uses".to_owned(),
+                    |resource| format!("`{resource}`"),
+                );
+                format!("allow `{action}` on {on} in a policy of the role")
             }
         }
     }

@@ -29,13 +29,15 @@ pub struct InKubernetes {
     pub accounts: Observed<BTreeSet<ServiceAccount>>,
     /// Service accounts that pods, workloads or CronJobs run as.
     pub used: Observed<BTreeSet<ServiceAccount>>,
+    /// Service accounts of the templates of Argo Rollouts.
+    pub by_rollouts: Observed<BTreeSet<ServiceAccount>>,
 }
 
 impl InKubernetes {
     /// Nothing could be read.
     pub fn unread(why: &str) -> Self {
         let why = || Observed::Unreadable(why.to_owned());
-        Self { namespaces: why(), accounts: Observed::NotRequested, used: Observed::NotRequested }
+        Self { namespaces: why(), ..Self::default() }
     }
 }
 
@@ -56,17 +58,18 @@ pub async fn in_kubernetes(kube: &dyn Kubernetes) -> Result<InKubernetes> {
     let by_pod = |all: &Vec<Pod>| all.iter().map(|pod| of(&pod.namespace, &pod.service_account)).collect();
     let by_workload = |all: &Vec<Workload>| all.iter().map(|it| of(&it.id.namespace, &it.service_account)).collect();
     let by_job = |all: &Vec<CronJob>| all.iter().map(|job| of(&job.namespace, &job.service_account)).collect();
-    let each: [Observed<BTreeSet<ServiceAccount>>; 4] =
-        [pods.map(by_pod), workloads.map(by_workload), rollouts.map(by_workload), cron_jobs.map(by_job)];
+    let each: [Observed<BTreeSet<ServiceAccount>>; 3] =
+        [pods.map(by_pod), workloads.map(by_workload), cron_jobs.map(by_job)];
     Ok(InKubernetes {
         namespaces: namespaces.map(|all| all.iter().cloned().collect()),
         accounts: accounts.map(|all| all.iter().map(|(subject, _)| subject.clone()).collect()),
         used: together(each),
+        by_rollouts: rollouts.map(by_workload),
     })
 }
 
 /// All of them; unread where one is.
-fn together(each: [Observed<BTreeSet<ServiceAccount>>; 4]) -> Observed<BTreeSet<ServiceAccount>> {
+fn together(each: [Observed<BTreeSet<ServiceAccount>>; 3]) -> Observed<BTreeSet<ServiceAccount>> {
     let mut all = BTreeSet::new();
     for one in each {
         match one {

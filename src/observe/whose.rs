@@ -19,6 +19,7 @@ use crate::{
 /// The role of a session, by the ARN of the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Session {
+    partition: String,
     account: String,
     role: String,
     name: String,
@@ -29,15 +30,21 @@ impl Session {
     pub fn of(arn: &str) -> Option<Self> {
         let (head, resource) = arn.split_once(":assumed-role/")?;
         let (role, name) = resource.split_once('/')?;
-        let account = head.rsplit(':').next()?;
-        Some(Self { account: account.to_owned(), role: role.to_owned(), name: name.to_owned() })
+        let [_, partition, _, _, account] = head.split(':').collect::<Vec<_>>()[..] else { return None };
+        Some(Self {
+            partition: partition.to_owned(),
+            account: account.to_owned(),
+            role: role.to_owned(),
+            name: name.to_owned(),
+        })
     }
 
     /// Whether a role is its role. People black out accounts in what they paste, so that only a whole one counts.
     fn is_of(&self, role_arn: &str) -> bool {
         let account = account(role_arn).unwrap_or_default();
         let whole = self.account.len() == 12 && self.account.bytes().all(|b| b.is_ascii_digit());
-        last(role_arn) == self.role && (!whole || account == self.account)
+        let same_partition = role_arn.split(':').nth(1) == Some(&self.partition);
+        last(role_arn) == self.role && same_partition && (!whole || account == self.account)
     }
 }
 
@@ -90,6 +97,15 @@ pub async fn by_association(
     Ok((holders, pods.map(|_| ())))
 }
 
+/// Who has the role of a session by an association, whatever the session is called.
+///
+/// # Errors
+/// When the associations cannot be read.
+pub async fn by_role(eks: &dyn Eks, cluster: &str, session: &Session) -> Result<Vec<Holder>> {
+    let summaries = eks.associations(cluster, &AssociationFilter::default()).await?;
+    holders(eks, cluster, summaries, session).await
+}
+
 /// Those of some associations that name the session's role, as role or as target role.
 async fn holders(
     eks: &dyn Eks,
@@ -136,6 +152,7 @@ mod tests {
         assert!(!session("111122223333").is_of("arn:aws:iam::444455556666:role/carts"));
         assert!(!session("111122223333").is_of("arn:aws:iam::111122223333:role/other"));
         assert!(session("ACCOUNT_ID").is_of("arn:aws:iam::444455556666:role/carts"));
+        assert!(!session("111122223333").is_of("arn:aws-cn:iam::111122223333:role/carts"));
         assert_eq!(Session::of("arn:aws:iam::111122223333:user/dev"), None);
     }
 }

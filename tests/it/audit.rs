@@ -114,6 +114,10 @@ fn exceptions_accept_what_is_known() {
     let run = env.podid(&format!("audit -o json --exceptions {}", file(admin))).ok();
     assert_eq!(run.json()["accepted"][0]["reason"], "known");
     assert_eq!(run.stderr, "");
+    let sarif = env.podid(&format!("audit -o sarif --exceptions {}", file(admin))).ok().json();
+    let results = &sarif["runs"][0]["results"];
+    assert_eq!(results.as_array().map(Vec::len), Some(1), "{sarif}");
+    assert_eq!(results[0]["suppressions"], json!([{ "kind": "external", "justification": "known" }]));
     let over = format!("{admin}  expires: 2020-01-01\n");
     let _ = env.podid(&format!("audit --exceptions {}", file(&over))).code(3).says("has expired");
     let other = "- { id: audit.admin, subject: role other, reason: known }\n";
@@ -136,7 +140,7 @@ fn blind_is_not_clean() {
     for action in ["iam:ListRoles", "iam:GetRole"] {
         let env = Env::with("carts-verified", &[denying(action)]);
         let _ = env.podid("audit").code(4).says("incomplete: not everything could be checked").says(action);
-        let _ = env.podid("audit --allow-incomplete").ok();
+        let _ = env.podid("audit --allow-incomplete").ok().says("--allow-incomplete is set").says(action);
     }
     let kube = Env::with("carts-verified", &[("/callers/0/rbac_denies", json!(["list namespaces"]))]);
     let _ = kube.podid("audit").code(4).says("list namespaces");
@@ -148,7 +152,7 @@ fn reports() {
     let sarif = env.podid("audit -o sarif").code(3).json();
     let result = &sarif["runs"][0]["results"][0];
     assert_eq!((&result["ruleId"], &result["level"]), (&json!("audit.admin"), &json!("error")));
-    let _ = env.podid("audit -o junit").code(2).says("`podid audit` prints");
+    let _ = env.podid("audit -o junit").code(2).says("this command prints");
     let markdown = env.podid("audit -o markdown").code(3);
     for part in ["# podid audit", "- Found: 1 problem, 0 warnings", "(`audit.admin`)", "   - fix: allow only what"] {
         assert!(markdown.stdout.contains(part), "{markdown}");

@@ -1,8 +1,10 @@
 //! `podid explain`: pasted texts, without asking anyone.
 
+use std::{fs, process::Stdio};
+
 use serde_json::json;
 
-use crate::support::{Env, forbidding};
+use crate::support::{Env, finish, forbidding};
 
 const REFUSED: &str = "An error occurred (AccessDenied) when calling the ListBucket operation: User: \
                        arn:aws:sts::111122223333:assumed-role/carts/eks-c-carts-1 is not authorized to perform: s3:ListBucket on \
@@ -149,7 +151,46 @@ fn a_session_of_irsa_leads_to_the_annotation() {
     let run = env.run(&["explain", "--cluster", "eks-workshop", &text]).ok();
     assert!(run.stdout.contains("carts/carts (IRSA annotation)"), "{run}");
     let other = env.run(&["explain", "--cluster", "eks-workshop", &text.replace(ROLE, "other")]).ok();
-    assert!(other.stdout.contains("none: no IRSA annotation in cluster eks-workshop uses role other"), "{other}");
+    assert!(
+        other.stdout.contains("none: no IRSA annotation or association in cluster eks-workshop uses role other"),
+        "{other}"
+    );
+}
+
+/// A program on Pod Identity that assumes a role by itself names the session as its SDK does.
+#[test]
+fn a_session_of_an_sdk_leads_to_the_association_too() {
+    let env = Env::new("carts-associated");
+    let text = refused(ROLE, "botocore-session-1700000000");
+    let run = env.run(&["explain", "--cluster", "eks-workshop", &text]).ok();
+    assert!(run.stdout.contains("carts/carts (association a-"), "{run}");
+}
+
+/// Logs are piped in as they are: large, and with bytes that are no text.
+#[test]
+fn a_log_is_read_whole() {
+    let env = Env::new("carts-before");
+    let mut log = "2026-01-01T00:00:00Z GET /carts/7 200 in 3 ms\n".repeat(40_000).into_bytes();
+    log.extend(b"\xff\xfe\n");
+    log.extend(refused(ROLE, "eks-eks-worksh-carts").as_bytes());
+    let path = env.file("app.log", "");
+    fs::write(&path, &log).unwrap();
+    let mut command = env.command(&["explain", "-"]);
+    command.stdin(fs::File::open(&path).unwrap()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let run = finish(command.spawn().unwrap()).ok();
+    assert!(run.stdout.contains("Pod Identity session of role"), "{run}");
+}
+
+/// What a text does not name is not proposed as everything.
+#[test]
+fn no_resource_is_not_every_resource() {
+    let env = Env::new("carts-before");
+    let text =
+        "User: arn:aws:sts::111122223333:assumed-role/carts/eks-c-carts-1 is not authorized to perform: s3:ListBucket";
+    let run = env.run(&["explain", text]).ok();
+    assert!(!run.stdout.contains('*') && !run.stdout.contains("--needs"), "{run}");
+    let named = env.run(&["explain", &format!("{text} on resource: arn:aws:s3:::orders")]).ok();
+    assert!(named.stdout.contains("--needs s3:ListBucket@arn:aws:s3:::orders"), "{named}");
 }
 
 /// Pods that may not be read are said, and the role still leads to the service account.

@@ -201,6 +201,7 @@ fn other_programs_are_called_as_they_can_be() {
                 "delete",
                 "describe",
                 "get",
+                "logs",
                 "oidc-login",
                 "rollout",
                 "scale",

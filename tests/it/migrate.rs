@@ -175,7 +175,7 @@ fn as_markdown() {
 
     To go back, for example: `podid migrate rollback carts/carts --cluster eks-workshop`. This is possible until `podid migrate finish`, which removes the annotation and the trust policy's statement for IRSA.
     ");
-    let _ = env.podid("migrate plan --all -o junit").code(2).says("reports of `podid verify`");
+    let _ = env.podid("migrate plan --all -o junit").code(2).says("a report of `podid verify`");
 }
 
 #[test]

@@ -27,6 +27,7 @@ struct World {
     namespaces: Observed<BTreeSet<String>>,
     accounts: Observed<BTreeSet<ServiceAccount>>,
     used: Observed<BTreeSet<ServiceAccount>>,
+    by_rollouts: Observed<BTreeSet<ServiceAccount>>,
     trusting: Observed<Vec<Trusting>>,
 }
 
@@ -57,6 +58,7 @@ fn healthy() -> World {
         namespaces: Observed::Known(BTreeSet::from(["carts".to_owned(), "orders".to_owned()])),
         accounts: Observed::Known(BTreeSet::from([it.clone(), named("carts/default"), named("orders/orders")])),
         used: Observed::Known(BTreeSet::from([it, named("carts/default"), named("orders/orders")])),
+        by_rollouts: Observed::Known(BTreeSet::new()),
         trusting: Observed::Known(vec![trusting_role(trusts(Scope::Cluster), None)]),
     }
 }
@@ -74,6 +76,7 @@ fn findings(world: &World) -> Vec<Finding> {
         namespaces: world.namespaces.clone(),
         accounts: world.accounts.clone(),
         used: world.used.clone(),
+        by_rollouts: world.by_rollouts.clone(),
         roles: world.trusting.clone(),
     })
 }
@@ -211,6 +214,33 @@ fn usage_of_other_clusters_is_use() {
     let usage = reads.usage(&ROLE.parse().unwrap(), &trusts(Scope::Cluster), |_| false);
     known(&mut world.trusting)[0].unused = Some(usage);
     assert_eq!(findings(&world)[0].check.id, "audit.role-unused");
+}
+
+/// Refused Rollouts matter only where they might be what runs as it.
+#[test]
+fn rollouts_that_could_not_be_read() {
+    let mut world = healthy();
+    world.by_rollouts = Observed::Unreadable("not allowed: list rollouts".to_owned());
+    assert_eq!(findings(&world), []);
+    forget(&mut world.used, &named("carts/carts"));
+    let found: Vec<_> = findings(&world).iter().map(|it| (it.check.id, it.status)).collect();
+    assert_eq!(found, [("audit.unread", Status::Skipped)]);
+    world.by_rollouts = Observed::Known(BTreeSet::from([named("carts/carts")]));
+    assert_eq!(findings(&world), []);
+}
+
+/// A role is told once, with everyone who uses it.
+#[test]
+fn a_wide_statement_of_a_shared_role_is_one_finding() {
+    let mut world = healthy();
+    allow(&mut world, "*");
+    let mut other = world.associations[0].clone();
+    other.summary.subject = named("orders/orders");
+    world.associations.push(other);
+    let found = findings(&world);
+    let admin: Vec<&Finding> = found.iter().filter(|it| it.check.id == "audit.admin").collect();
+    let users: Vec<&str> = admin[0].evidence.iter().map(|it| it.text.as_str()).collect();
+    assert_eq!((admin.len(), users), (1, vec!["carts/carts", "orders/orders"]));
 }
 
 /// Nobody can tell from here that no Job will run as it: the command stands in a sentence that says when.

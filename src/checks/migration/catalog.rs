@@ -24,6 +24,7 @@ pub static CHECKS: &[&Check] = &[
     &AGENT,
     &NODES,
     &UNSUPPORTED_NODES,
+    &NETWORK,
     &OWN_VARIABLES,
     &UNREAD_SECRETS,
     &AUDIENCE,
@@ -118,6 +119,9 @@ checks! {
     UNSUPPORTED_NODES = "migrate.unsupported-nodes": "pods run where Pod Identity does not work",
         "Pod Identity works on Linux nodes of EC2 and EKS Auto Mode, and on hybrid nodes with their own DaemonSet; not on Fargate, Windows or AWS Outposts. IRSA does.",
         [RESTRICTIONS];
+    NETWORK = "migrate.network": "something may block the pods from the agent",
+        "IRSA calls STS over the network, and Pod Identity calls the agent on the node at 169.254.170.23 (or [fd00:ec2::23]), port 80. A NetworkPolicy for egress, a proxy without these addresses in NO_PROXY, or security groups for pods in strict mode block that, and IRSA works beside them.",
+        ["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"];
     OWN_VARIABLES = "migrate.own-variables": "the pods set the variables of a web identity themselves",
         "AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE comes before the credentials of Pod Identity in every SDK, and the webhook removes nothing that a pod sets itself: such pods stay on IRSA without an error, until its token or trust is removed.",
         [ORDER];

@@ -22,6 +22,11 @@ impl Assessment {
         warnings.map(|it| it.check.id).collect()
     }
 
+    /// Whether a finding with this id is one that cannot be accepted here.
+    pub fn rules_out_accepting(&self, id: &str) -> bool {
+        self.findings.iter().any(|it| it.check.id == id && it.status == Status::Failed)
+    }
+
     /// What keeps it from moving now: all that is wrong or unread, and the changes that nobody makes or accepted.
     pub fn held_by(&self, accepted: &[String], install_agent: bool) -> Vec<&Finding> {
         let holds = |finding: &&Finding| match finding.status {

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use super::{
     PodCounts, Stage, by_pod_identity,
     catalog::{
-        AGENT, AUDIENCE, BY_HAND, NO_CREDENTIALS, NO_PODS, NODES, OTHER_POD_ROLE, OWN_VARIABLES, UNREAD,
+        AGENT, AUDIENCE, BY_HAND, NETWORK, NO_CREDENTIALS, NO_PODS, NODES, OTHER_POD_ROLE, OWN_VARIABLES, UNREAD,
         UNREAD_SECRETS, UNSUPPORTED_NODES,
     },
+    restarted,
 };
 use crate::{
-    checks::{Finding, nodes},
+    checks::{Finding, network, nodes},
     model::{
         migration::{Candidate, Migration},
         pod_spec::{ContainerSpec, EnvValue, WEB_IDENTITY},
@@ -63,12 +64,17 @@ pub(super) fn findings(migration: &Migration, candidate: &Candidate, stage: Stag
         ("the workloads", snapshot.workloads.unreadable()),
         ("the CronJobs", snapshot.cron_jobs.unreadable()),
         ("the agent and the nodes", snapshot.cluster.agent.unreadable()),
+        ("the network policies", snapshot.network_policies.unreadable()),
     ] {
         found.extend(why.map(|why| UNREAD.skips(what, why)));
     }
     found.extend(agent(migration, candidate));
     if stage != Stage::PodIdentity {
         found.extend(own_variables(candidate));
+        found.extend(network::in_the_way(snapshot).into_iter().map(|mut finding| {
+            finding.check = &NETWORK;
+            finding
+        }));
         let maps = snapshot.config_maps.iter().map(|(name, read)| (format!("ConfigMap {name}"), read.unreadable()));
         let keys = snapshot.secrets.iter().map(|(name, read)| (format!("Secret {name}"), read.unreadable()));
         found.extend(maps.chain(keys).filter_map(|(what, why)| Some(UNREAD.skips(what, why?))));
@@ -115,12 +121,10 @@ fn running(candidate: &Candidate) -> Vec<Finding> {
                 .command(format!("podid verify {subject}")),
         );
     }
-    let workloads = snapshot.own_workloads();
     let alone: Vec<&Pod> = live
         .iter()
         .copied()
-        .filter(|pod| pod.argo_rollout().is_none() && !workloads.iter().any(|workload| workload.owns(pod)))
-        .filter(|pod| pod.group().0 != "Job" && !by_pod_identity(pod))
+        .filter(|pod| !restarted(snapshot, pod) && pod.group().0 != "Job" && !by_pod_identity(pod))
         .collect();
     if !alone.is_empty() && snapshot.workloads.known().is_some() {
         found.push(

@@ -1,6 +1,6 @@
 //! Whether a service account can go back to IRSA, and whether it can do without IRSA for good. What was not seen is no yes.
 
-use super::{Assessment, Stage, by_pod_identity, catalog::BY_HAND};
+use super::{Assessment, Stage, by_pod_identity, catalog::BY_HAND, restarted};
 use crate::{
     model::{
         arn::last,
@@ -146,10 +146,15 @@ pub fn end_hindered(
         }
         _ => {}
     }
-    let by_irsa: Vec<String> =
-        snapshot.live_pods().into_iter().filter(|pod| !by_pod_identity(pod)).map(|pod| pod.name.clone()).collect();
+    let by_irsa: Vec<&Pod> = snapshot.live_pods().into_iter().filter(|pod| !by_pod_identity(pod)).collect();
     if !by_irsa.is_empty() {
-        found.push(Hindrance::new(format!("pods do not use Pod Identity: {}", listed(&by_irsa, SHOWN))).hint(run()));
+        let names: Vec<&str> = by_irsa.iter().map(|pod| pod.name.as_str()).collect();
+        let hint = if by_irsa.iter().any(|pod| restarted(snapshot, pod)) {
+            run()
+        } else {
+            "podid does not restart these pods: recreate them yourself, or by what controls them".to_owned()
+        };
+        found.push(Hindrance::new(format!("pods do not use Pod Identity: {}", listed(&names, SHOWN))).hint(hint));
     }
     found.extend(own_tokens(candidate));
     let (on, request) = (last(&candidate.annotation.role), request(&migration.cluster, candidate));

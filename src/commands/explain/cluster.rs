@@ -76,12 +76,18 @@ async fn of_caller(ctx: &Context, caller: &Caller, arn: &str) -> Result<Option<F
         }
         Caller::Sdk { .. } | Caller::Session { .. } => {
             let read = async { observe::whose::by_annotation(ctx.kube().await?, &session).await };
-            let holders = ctx.deadline.within(found, Box::pin(read)).await;
-            let holders = match holders {
+            let holders = match ctx.deadline.within(found, Box::pin(read)).await {
                 Ok(holders) => holders,
                 Err(failure) => return Err(ctx.explain_kube(failure, false).await),
             };
-            Some(Found { holders, by: "IRSA annotation", role, cluster, unread: None })
+            if !holders.is_empty() {
+                return Ok(Some(Found { holders, by: "IRSA annotation", role, cluster, unread: None }));
+            }
+            // A program on Pod Identity that assumes a role by itself names the session as its SDK does.
+            ctx.cluster().await?;
+            let read = observe::whose::by_role(ctx.eks()?, &cluster, &session);
+            let holders = ctx.deadline.within(found, read).await?;
+            Some(Found { holders, by: "IRSA annotation or association", role, cluster, unread: None })
         }
         _ => None,
     })

@@ -1,7 +1,7 @@
 //! Carries a migration out, role by role: the writes, the proof that new pods get credentials, the restarts, and what the logs of
 //! the new pods tell.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::stream::{self, StreamExt};
 
@@ -51,6 +51,8 @@ pub(super) struct Ending {
     pub(super) rollouts: Vec<Rollout>,
     /// Running pods that still use IRSA, `NAMESPACE/NAME`.
     pub(super) stale: Vec<String>,
+    /// Those that have such pods.
+    pub(super) partly: BTreeSet<ServiceAccount>,
     /// How it is known that the pods act as their role.
     pub(super) proofs: BTreeMap<ServiceAccount, String>,
     /// Service accounts whose role's turn came.
@@ -85,10 +87,13 @@ pub(super) async fn carry_out(
     pace: Pace,
     ending: &mut Ending,
 ) -> Result<()> {
-    if migrated.groups.is_empty() {
-        for candidate in candidates {
-            ending.ended.insert(candidate.snapshot.subject.clone(), Ok(()));
+    // Of those without a group nothing is left to do.
+    for subject in candidates.iter().map(|candidate| &candidate.snapshot.subject) {
+        if !migrated.groups.iter().any(|group| group.subjects.contains(subject)) {
+            ending.ended.insert(subject.clone(), Ok(()));
         }
+    }
+    if migrated.groups.is_empty() {
         return Ok(());
     }
     let mut groups = migrated.groups.iter();
@@ -257,6 +262,7 @@ async fn check(
     if !stale.is_empty() {
         ctx.term.warn(shared::stale_pods(&stale, Some(subject)));
         ending.stale.extend(stale.iter().map(|pod| pod.full_name()));
+        ending.partly.insert(subject.clone());
     }
     let both: Vec<String> = live
         .iter()
@@ -271,9 +277,11 @@ async fn check(
         .because("they set the variables of a web identity themselves, which an SDK uses first")
         .hint("remove AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE from the workload"));
     }
-    let injected = live.len() - stale.len();
+    let injected = live.iter().filter(|pod| pod.injection() == Injection::Injected).count();
+    let seen = ending.effective.get(subject).is_some_and(|it| it.effect == Effect::Observed);
     let mut proof = match injected {
-        0 => "new pods get credentials; none runs yet".to_owned(),
+        0 if seen => "new pods get credentials; none runs yet".to_owned(),
+        0 => "the association is in place, and none of its pods uses it yet".to_owned(),
         1 => format!("its pod uses Pod Identity with role {}", role.name()),
         n => format!("its {n} pods use Pod Identity with role {}", role.name()),
     };

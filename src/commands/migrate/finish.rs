@@ -105,7 +105,7 @@ impl Finish {
             Some(failure) => {
                 let failure = failure.clone();
                 let lacking = failure.from_kubernetes() && failure.denied() && failure.hints.is_empty();
-                let rbac = "print the permissions that it needs: `podid iam-policy migrate finish --rbac`";
+                let rbac = "list the required permissions: `podid iam-policy migrate finish --rbac`";
                 let failure = if lacking { failure.hint(rbac) } else { failure };
                 Err(execute::after_write(failure, outcome.wrote()))
             }

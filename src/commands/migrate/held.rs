@@ -40,7 +40,7 @@ impl<'a> Held<'a> {
             hints.push("or have it installed before: pass `--install-agent`".to_owned());
         }
         if !accepted.is_empty() && findings.iter().all(|it| it.status == Status::Warning) {
-            hints.push(format!("if that is no problem, pass `{}`", accepted.join(" ")));
+            hints.push(format!("to migrate it anyway, pass `{}`", accepted.join(" ")));
         }
         hints.push(format!(
             "see everything that was checked: `podid migrate plan {} --cluster {}`",

@@ -85,6 +85,11 @@ impl Run {
         let accounts = self.selection.read(ctx, Of::Run(self.read_secrets)).await?;
         select::warn_of_bare(ctx, &accounts);
         let sorted = self.sorted(&accounts);
+        for id in &self.accept {
+            if let Some(account) = sorted.held.iter().map(|it| it.account).find(|it| it.rules_out_accepting(id)) {
+                ctx.term.warn(format!("--accept {id} does not apply to {}: it would lose access", account.subject));
+            }
+        }
         held::settle(ctx, &accounts, &sorted.held, ("cannot be migrated", "not migrated"))?;
         let migrated = self.plan(ctx, &accounts, &sorted).await?;
         let whole = migrated.whole();
@@ -208,6 +213,7 @@ fn render(ctx: &Context, sorted: &Sorted<'_>, ending: &Ending) -> Result<()> {
     let going = sorted.going.iter().map(|candidate| {
         let subject = &candidate.snapshot.subject;
         let result = match ending.ended.get(subject) {
+            Some(Ok(())) if ending.partly.contains(subject) => "partly",
             Some(Ok(())) => "moved",
             Some(Err(())) => "failed",
             None if ending.outcome.reports.iter().all(|report| report.status == Status::Planned) => "planned",

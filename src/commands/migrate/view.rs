@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use super::plan::Found;
 use crate::{
     checks::{
-        Finding, Remedy, Status,
+        Remedy, Status,
         migration::{Assessment, Readiness},
     },
     commands::causes::{self, Cause, Look, number, remedies, tell},
@@ -32,20 +32,11 @@ pub(super) const SECTIONS: [(Readiness, &str); 3] = [
     (Readiness::ReadyWithChanges, "Ready with changes"),
 ];
 
-/// Whether a finding belongs in a section.
-pub(super) fn is_of(readiness: Readiness, finding: &Finding) -> bool {
-    match finding.status {
-        Status::Failed => readiness == Readiness::NotReady,
-        Status::Skipped | Status::Unknown => readiness == Readiness::Unknown,
-        Status::Warning => readiness == Readiness::ReadyWithChanges,
-        Status::Ok => false,
-    }
-}
-
-/// The causes of a section.
+/// The causes of a section: all that was found for the service accounts that are so ready.
 pub(super) fn causes(found: &Found, readiness: Readiness) -> Vec<Cause<'_>> {
-    let all = found.all.iter().map(|it| (it.subject.to_string(), &it.findings[..]));
-    causes::of(all, |finding| is_of(readiness, finding))
+    let own = found.all.iter().filter(|it| it.readiness == readiness);
+    let all = own.map(|it| (it.subject.to_string(), &it.findings[..]));
+    causes::of(all, |finding| finding.status != Status::Ok)
 }
 
 /// The plan as text.

@@ -12,23 +12,40 @@ use crate::{
 
 /// The log, with one run.
 pub(super) fn log(reports: &[Report], strict: bool) -> Value {
-    let of = |report: &Report| (report.title(), report.subject.to_string());
     let all = reports.iter().flat_map(|report| {
-        report.findings.iter().map(move |finding| {
-            let (title, uri) = of(report);
-            (title, uri, finding)
+        report.findings.iter().map(|finding| Told {
+            title: report.title(),
+            uri: report.subject.to_string(),
+            finding,
+            accepted: None,
         })
     });
     self::of(all, strict)
 }
 
-/// The log of findings, each with what it is about, and with what stands for a file.
-pub(in crate::commands) fn of<'a>(all: impl Iterator<Item = (String, String, &'a Finding)>, strict: bool) -> Value {
+/// A finding, as it is told.
+pub(in crate::commands) struct Told<'a> {
+    /// What it is about.
+    pub(in crate::commands) title: String,
+    /// What stands for a file.
+    pub(in crate::commands) uri: String,
+    /// What was found.
+    pub(in crate::commands) finding: &'a Finding,
+    /// Why it is accepted, where it is.
+    pub(in crate::commands) accepted: Option<&'a str>,
+}
+
+/// The log of findings.
+pub(in crate::commands) fn of<'a>(all: impl Iterator<Item = Told<'a>>, strict: bool) -> Value {
     let mut rules: BTreeMap<&str, Value> = BTreeMap::new();
     let mut results = Vec::new();
-    for (title, uri, finding) in all.filter(|(_, _, finding)| finding.status != Status::Ok) {
-        rules.entry(finding.check.id).or_insert_with(|| rule(finding.check));
-        results.push(result(&title, &uri, finding, strict));
+    for told in all.filter(|told| told.finding.status != Status::Ok) {
+        rules.entry(told.finding.check.id).or_insert_with(|| rule(told.finding.check));
+        let mut one = result(&told.title, &told.uri, told.finding, strict);
+        if let Some(reason) = told.accepted {
+            one["suppressions"] = json!([{ "kind": "external", "justification": reason }]);
+        }
+        results.push(one);
     }
     let driver = json!({
         "name": "podid",

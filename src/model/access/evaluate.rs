@@ -124,40 +124,6 @@ pub(crate) fn but_for_tags(documents: &RoleDocuments, session: &Session, need: &
     !matches!(verdict, Verdict::Is(Effect::Implicit | Effect::Explicit, _))
 }
 
-/// What the statements that allow an action name as its resources, each with its policy.
-pub fn resources_for(documents: &RoleDocuments, action: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for (name, document) in &documents.identity {
-        for statement in document.statements() {
-            if allows(statement) && covers_action(statement, action) {
-                found.extend(strings(statement.get("Resource")).into_iter().map(|r| (name.clone(), r.to_owned())));
-                // All but what it names.
-                if statement.get("NotResource").is_some() {
-                    found.push((name.clone(), "*".to_owned()));
-                }
-            }
-        }
-    }
-    found
-}
-
-/// The keys of the caller's tags that policies ask for, as far as they speak of an action.
-pub(crate) fn tags_asked(documents: &RoleDocuments, action: &str) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for (_, document) in &documents.identity {
-        for statement in document.statements().into_iter().filter(|statement| covers_action(statement, action)) {
-            let text = statement.to_string();
-            for part in text.split("aws:PrincipalTag/").skip(1) {
-                let key = part.split(['"', '}', ',', ' ']).next().unwrap_or_default().to_owned();
-                if !key.is_empty() && !found.contains(&key) {
-                    found.push(key);
-                }
-            }
-        }
-    }
-    found
-}
-
 fn call<'a>(session: &'a Session, need: &'a Need) -> Call<'a> {
     Call {
         session,
@@ -292,7 +258,7 @@ pub(super) fn allows_but_for_conditions(documents: &[(String, Document)], call: 
 }
 
 /// Actions know no case (IAM reference, Action element).
-fn covers_action(statement: &Value, action: &str) -> bool {
+pub(super) fn covers_action(statement: &Value, action: &str) -> bool {
     let action = action.to_ascii_lowercase();
     let hits = |key: &str| strings(statement.get(key)).iter().any(|one| wildcard(&one.to_ascii_lowercase(), &action));
     if statement.get("NotAction").is_some() { !hits("NotAction") } else { hits("Action") }

@@ -1,10 +1,10 @@
-//! What policies say that hangs on how the credentials were obtained: other roles that are assumed with them, and conditions on
-//! the claims of a web identity.
+//! What policies say without a call: the resources and tags that they name, other roles that are assumed with the credentials, and
+//! conditions on the claims of a web identity.
 
 use serde_json::Value;
 
-use super::RoleDocuments;
-use crate::model::document::strings;
+use super::{RoleDocuments, evaluate::covers_action};
+use crate::model::{document::strings, trust::admits::allows};
 
 /// The condition keys of a web identity in these policies, each with its policy: `oidc.eks.…:sub`, `aws:FederatedProvider`.
 pub fn web_identity_keys(documents: &RoleDocuments) -> Vec<(String, String)> {
@@ -20,6 +20,40 @@ pub fn web_identity_keys(documents: &RoleDocuments) -> Vec<(String, String)> {
                 let one = (name.clone(), key);
                 if !found.contains(&one) {
                     found.push(one);
+                }
+            }
+        }
+    }
+    found
+}
+
+/// What the statements that allow an action name as its resources, each with its policy.
+pub fn resources_for(documents: &RoleDocuments, action: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (name, document) in &documents.identity {
+        for statement in document.statements() {
+            if allows(statement) && covers_action(statement, action) {
+                found.extend(strings(statement.get("Resource")).into_iter().map(|r| (name.clone(), r.to_owned())));
+                // All but what it names.
+                if statement.get("NotResource").is_some() {
+                    found.push((name.clone(), "*".to_owned()));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The keys of the caller's tags that policies ask for, as far as they speak of an action.
+pub(crate) fn tags_asked(documents: &RoleDocuments, action: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (_, document) in &documents.identity {
+        for statement in document.statements().into_iter().filter(|statement| covers_action(statement, action)) {
+            let text = statement.to_string();
+            for part in text.split("aws:PrincipalTag/").skip(1) {
+                let key = part.split(['"', '}', ',', ' ']).next().unwrap_or_default().to_owned();
+                if !key.is_empty() && !found.contains(&key) {
+                    found.push(key);
                 }
             }
         }

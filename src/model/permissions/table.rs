@@ -51,6 +51,7 @@ const MIGRATE: &[&str] = &[
     "Iam::inline_policy",
     "Iam::managed_policy",
     "Kubernetes::config_map",
+    "Kubernetes::network_policies",
     "Kubernetes::secret_keys",
 ];
 

@@ -18,7 +18,7 @@ use crate::{
         said::{self, Standing},
         snapshot::{PodLog, RoleView, Snapshot},
     },
-    observe::{inline_policies, seen_or_why as seen},
+    observe::seen_or_why as seen,
     output::mask,
 };
 
@@ -200,36 +200,16 @@ impl Asking<'_> {
 
     /// The policies of a role, and its boundary.
     async fn documents(&self, arn: &str, view: &RoleView) -> Result<Observed<RoleDocuments>> {
-        let name = last(arn);
         let role = match &view.role {
             Observed::Known(role) => Observed::Known(role.clone()),
-            Observed::NotRequested => seen(self.iam.role(name).await, "iam:GetRole")?,
+            Observed::NotRequested => seen(self.iam.role(last(arn)).await, "iam:GetRole")?,
             Observed::Unreadable(why) => return Ok(Observed::Unreadable(why.clone())),
         };
-        let boundary = match role {
-            Observed::Known(Some(role)) => role.permissions_boundary,
-            Observed::Known(None) | Observed::NotRequested => return Ok(Observed::NotRequested),
-            Observed::Unreadable(why) => return Ok(Observed::Unreadable(why)),
-        };
-        let read = async {
-            let (inline, attached) =
-                futures::try_join!(inline_policies(self.iam, name), self.iam.attached_policies(name))?;
-            let managed = attached.into_iter().map(|arn| async move {
-                let document = self.iam.managed_policy(&arn).await?;
-                Ok::<_, Failure>(document.map(|document| (arn, document)))
-            });
-            let managed: Vec<_> = stream::iter(managed).buffered(CONCURRENCY).try_collect().await?;
-            let boundary = match boundary {
-                Some(arn) => self.iam.managed_policy(&arn).await?.map(|document| (arn, document)),
-                None => None,
-            };
-            let identity = inline.into_iter().chain(managed.into_iter().flatten()).collect();
-            Ok(RoleDocuments { identity, boundary })
-        };
-        seen(
-            read.await,
-            "iam:ListRolePolicies, iam:GetRolePolicy, iam:ListAttachedRolePolicies, iam:GetPolicy and iam:GetPolicyVersion",
-        )
+        match role {
+            Observed::Known(Some(role)) => self.policies_of(&role).await,
+            Observed::Known(None) | Observed::NotRequested => Ok(Observed::NotRequested),
+            Observed::Unreadable(why) => Ok(Observed::Unreadable(why)),
+        }
     }
 
     /// A node's role is looked at only where its lack could be what is wrong, or what the workload needs was named.

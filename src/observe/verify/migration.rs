@@ -20,6 +20,7 @@ use crate::{
         irsa::{Annotation, Keeper},
         migration::{Candidate, Migration},
         names::ServiceAccount,
+        network::NetworkPolicy,
         snapshot::{ClusterView, RoleView, Snapshot},
         workload::{CronJob, Pod, Workload},
     },
@@ -62,12 +63,12 @@ impl Asking<'_> {
         let view = async {
             let (Ok(kube), Depth::Move) = (&self.kube, depth) else { return Ok(ClusterView::default()) };
             let read = agent_and_network(self.eks, *kube, cluster).await;
-            let agent = match seen(read, "eks:DescribeAddon and list daemonsets and nodes")? {
-                Observed::Known((agent, _)) => agent,
-                Observed::Unreadable(why) => Observed::Unreadable(why),
-                Observed::NotRequested => Observed::NotRequested,
+            let (agent, network) = match seen(read, "eks:DescribeAddon and list daemonsets and nodes")? {
+                Observed::Known(both) => both,
+                Observed::Unreadable(why) => (Observed::Unreadable(why.clone()), Observed::Unreadable(why)),
+                Observed::NotRequested => (Observed::NotRequested, Observed::NotRequested),
             };
-            Ok(ClusterView { cluster: Observed::Known(cluster.clone()), agent, ..ClusterView::default() })
+            Ok(ClusterView { cluster: Observed::Known(cluster.clone()), agent, network, ..ClusterView::default() })
         };
         let running = async {
             let reads = places.iter().map(|place| self.running(*place));
@@ -77,6 +78,17 @@ impl Asking<'_> {
                 .into_iter()
                 .fold(none, |all, one| (joined(all.0, one.0), joined(all.1, one.1), joined(all.2, one.2))))
         };
+        let policies = async {
+            if depth != Depth::Move {
+                return Ok(Observed::NotRequested);
+            }
+            let reads = places.iter().map(|place| async move {
+                self.kube("list networkpolicies", |kube| kube.network_policies(*place)).await
+            });
+            let each: Vec<Observed<Vec<NetworkPolicy>>> =
+                stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+            Ok(each.into_iter().fold(Observed::Known(Vec::new()), joined))
+        };
         // One namespace is filtered for by EKS; of several it gives all.
         let namespace = match places {
             [Some(one)] => Some((*one).to_owned()),
@@ -85,8 +97,9 @@ impl Asking<'_> {
         let filter = AssociationFilter { namespace, service_account: None };
         let associations =
             async { seen(self.eks.associations(&cluster.name, &filter).await, "eks:ListPodIdentityAssociations") };
-        let (view, (pods, workloads, cron_jobs), associations) = futures::try_join!(view, running, associations)?;
-        Ok(Surroundings { view: Arc::new(view), pods, workloads, cron_jobs, associations })
+        let (view, (pods, workloads, cron_jobs), policies, associations) =
+            futures::try_join!(view, running, policies, associations)?;
+        Ok(Surroundings { view: Arc::new(view), pods, workloads, cron_jobs, policies, associations })
     }
 
     async fn running(&self, place: Option<&str>) -> Result<Running> {
@@ -224,6 +237,7 @@ pub struct Surroundings {
     pods: Observed<Vec<Pod>>,
     workloads: Observed<Vec<Workload>>,
     cron_jobs: Observed<Vec<CronJob>>,
+    policies: Observed<Vec<NetworkPolicy>>,
     associations: Observed<Vec<AssociationSummary>>,
 }
 
@@ -250,6 +264,8 @@ impl Surroundings {
             let own = |one: &&CronJob| one.namespace == namespace && one.service_account == name;
             all.iter().filter(own).cloned().collect()
         });
+        it.network_policies =
+            self.policies.map(|all| all.iter().filter(|policy| policy.namespace == namespace).cloned().collect());
         it
     }
 }

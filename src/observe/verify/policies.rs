@@ -4,7 +4,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::Asking;
 use crate::{
-    failure::{Failure, Result},
+    failure::Result,
     model::{access::RoleDocuments, document::Document, have::Observed, role::Role},
     observe::{CONCURRENCY, inline_policies, seen_or_why as seen},
 };
@@ -28,9 +28,20 @@ impl Asking<'_> {
                 Some(arn) => Some(self.managed(arn.clone()).await?),
                 None => None,
             };
-            Ok(RoleDocuments { identity: inline.into_iter().chain(managed).collect(), boundary })
+            Ok((inline, managed, boundary))
         };
-        seen(read.await, PERMISSIONS)
+        let (inline, managed, boundary) = match seen(read.await, PERMISSIONS)? {
+            Observed::Known(read) => read,
+            Observed::Unreadable(why) => return Ok(Observed::Unreadable(why)),
+            Observed::NotRequested => return Ok(Observed::NotRequested),
+        };
+        // What is left of the role's policies is not what they were.
+        if let Some((gone, _)) = managed.iter().chain(&boundary).find(|(_, document)| document.is_none()) {
+            return Ok(Observed::Unreadable(format!("policy {gone} was deleted while it was read")));
+        }
+        let there = |(arn, document): (String, Option<Document>)| Some((arn, document?));
+        let identity = inline.into_iter().chain(managed.into_iter().filter_map(there)).collect();
+        Ok(Observed::Known(RoleDocuments { identity, boundary: boundary.and_then(there) }))
     }
 
     /// How many policies a role has, inline and managed.
@@ -46,10 +57,9 @@ impl Asking<'_> {
         seen(read.await, "iam:ListRolePolicies and iam:ListAttachedRolePolicies")
     }
 
-    async fn managed(&self, arn: String) -> Result<(String, Document)> {
-        match self.iam.managed_policy(&arn).await? {
-            Some(document) => Ok((arn, document)),
-            None => Err(Failure::failed(format!("policy {arn} was deleted while it was read"))),
-        }
+    /// A managed policy by its ARN; `None` for its document where it is no longer there.
+    async fn managed(&self, arn: String) -> Result<(String, Option<Document>)> {
+        let document = self.iam.managed_policy(&arn).await?;
+        Ok((arn, document))
     }
 }

@@ -55,6 +55,17 @@ fn each_reason() {
     let map = json!({ "RETAIL_CART_PERSISTENCE_PROVIDER": "dynamodb", "AWS_ROLE_ARN": ROLE });
     let other =
         json!([{ "namespace": "carts", "service_account": "carts", "role": "arn:aws:iam::111122223333:role/other" }]);
+    let proxy = |without: &str| json!([{ "name": "HTTP_PROXY", "value": "http://proxy:3128" }, { "name": "NO_PROXY", "value": without }]);
+    let closed = |cidr: &str| {
+        let to = json!([{ "ipBlock": { "cidr": cidr } }]);
+        json!({ "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "metadata": { "name": "closed", "namespace": "carts" },
+            "spec": { "podSelector": {}, "policyTypes": ["Egress"], "egress": [{ "to": to }] } })
+    };
+    for healthy in [(ENV, proxy(".svc,169.254.170.23")), ("/manifests/-", closed("169.254.0.0/16"))] {
+        let run = Env::with("carts-irsa", &[healthy]).podid("migrate plan carts/carts -o json").ok();
+        assert!(reasons(&account(&run, "carts")).is_empty(), "{run}");
+    }
     let secret = json!([{ "secretRef": { "name": "keys", "optional": true } }]);
     let rows: Vec<Row> = vec![
         (("/addons", json!([])), "migrate.agent", "ready-with-changes"),
@@ -64,6 +75,8 @@ fn each_reason() {
             "not-ready",
         ),
         (("/clusters/0/outpost", json!(true)), "migrate.unsupported-nodes", "not-ready"),
+        ((ENV, proxy(".svc")), "migrate.network", "ready-with-changes"),
+        (("/manifests/-", closed("10.0.0.0/8")), "migrate.network", "not-ready"),
         ((ENV, own), "migrate.own-variables", "not-ready"),
         (("/manifests/7/data", map), "migrate.own-variables", "not-ready"),
         (

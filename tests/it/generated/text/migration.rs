@@ -49,7 +49,7 @@ pub(super) const MIGRATED: Rows = &[
     ("serviceAccounts[].namespace, serviceAccount, roleArn", "whose, and its role"),
     (
         "serviceAccounts[].result",
-        "planned (with --dry-run), failed, not-started, or refused; of run moved or already-moved, of rollback rolled-back or already-irsa, of finish finished or already-finished",
+        "planned (with --dry-run), failed, not-started, refused, or partly (some of its pods are left as they were); of run moved or already-moved, of rollback rolled-back or already-irsa, of finish finished or already-finished",
     ),
     ("serviceAccounts[].reasons[]", "why it was refused; absent otherwise"),
 ];
