@@ -26,7 +26,7 @@ pub struct Context {
     /// Deadline and interruption.
     pub deadline: Deadline,
     global: Global,
-    cluster_flag: bool,
+    cluster_flag: Option<&'static str>,
     file: std::sync::OnceLock<(Option<String>, Option<String>)>,
     target: std::sync::OnceLock<Target>,
     found: std::sync::OnceLock<EksContext>,
@@ -43,7 +43,7 @@ impl Context {
             term,
             deadline,
             global,
-            cluster_flag,
+            cluster_flag: cluster_flag.then_some("--cluster"),
             file: std::sync::OnceLock::new(),
             target: std::sync::OnceLock::new(),
             found: std::sync::OnceLock::new(),
@@ -68,8 +68,8 @@ impl Context {
             return Ok(target);
         }
         let given = Given {
-            cluster_flag: self.global.cluster.first().cloned().filter(|_| self.cluster_flag),
-            cluster_env: self.global.cluster.first().cloned().filter(|_| !self.cluster_flag),
+            cluster_flag: self.cluster_flag.zip(self.global.cluster.first().cloned()),
+            cluster_env: self.global.cluster.first().cloned().filter(|_| self.cluster_flag.is_none()),
             region_flag: self.global.region.clone(),
             context_flag: self.global.context.is_some(),
             file: self.file.get().cloned().unwrap_or_default(),
@@ -171,6 +171,16 @@ impl Context {
         Self::new(global, true, self.term.clone(), self.deadline.clone())
     }
 
+    /// For another cluster than that of the command, named by this flag, of which only AWS is asked. It is in the same region, unless
+    /// an ARN names another one.
+    #[must_use]
+    pub fn of_other_cluster(&self, cluster: &str, flag: &'static str, region: &str) -> Self {
+        let region = (!cluster.starts_with("arn:")).then(|| region.to_owned());
+        let it = self.of_cluster(cluster);
+        let global = Global { region, kubeconfig: None, context: None, in_cluster: false, ..it.global.clone() };
+        Self { global, cluster_flag: Some(flag), ..it }
+    }
+
     /// Kubernetes is reached by a kubeconfig or as this pod, which leads to one cluster.
     pub fn reaches_one_cluster(&self) -> bool {
         self.global.in_cluster || self.global.kubeconfig.is_some() || self.global.context.is_some()
@@ -178,7 +188,7 @@ impl Context {
 
     /// The clusters that were named by flag, in order.
     pub fn clusters_by_flag(&self) -> &[String] {
-        if self.cluster_flag { &self.global.cluster } else { &[] }
+        if self.cluster_flag.is_some() { &self.global.cluster } else { &[] }
     }
 
     /// What was given by flag besides a cluster, and so contradicts a search for clusters elsewhere: region and context.
@@ -280,7 +290,10 @@ impl Context {
                 failure.hint("this account has no clusters in this region: check `--region` and `--profile`")
             }
             Ok(names) => match text::nearest(&target.cluster.value, names.iter().map(String::as_str)).first() {
-                Some(near) => failure.hint(format!("did you mean `--cluster {near}`?")),
+                Some(near) => {
+                    let flag = self.cluster_flag.unwrap_or("--cluster");
+                    failure.hint(format!("did you mean `{flag} {near}`?"))
+                }
                 None => failure.hint(format!("existing clusters: {}", names.join(", "))),
             },
             // The list only helps; without it the failure stands as it is.

@@ -60,8 +60,8 @@ pub struct ContextUnit {
 /// What the user gave.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
-    /// `--cluster`.
-    pub cluster_flag: Option<String>,
+    /// The flag, `--cluster`, and its value.
+    pub cluster_flag: Option<(&'static str, String)>,
     /// `PODID_CLUSTER`.
     pub cluster_env: Option<String>,
     /// `--region`.
@@ -96,7 +96,7 @@ impl Target {
 /// When no cluster is named, or two sources contradict each other.
 pub fn resolve(given: &Given, unit: Option<&ContextUnit>) -> Result<Target> {
     let named = match (&given.cluster_flag, &given.cluster_env) {
-        (Some(flag), _) => Some(Sourced { value: flag.clone(), from: Origin::Flag("--cluster") }),
+        (Some((flag, value)), _) => Some(Sourced { value: value.clone(), from: Origin::Flag(flag) }),
         (None, Some(env)) => Some(Sourced { value: env.clone(), from: Origin::Env("PODID_CLUSTER") }),
         (None, None) => given.file.0.clone().map(|value| Sourced { value, from: Origin::File }),
     };
@@ -221,7 +221,7 @@ mod tests {
 
     fn given(flag: Option<&str>, env: Option<&str>, region: Option<&str>) -> Given {
         Given {
-            cluster_flag: flag.map(str::to_owned),
+            cluster_flag: flag.map(|value| ("--cluster", value.to_owned())),
             cluster_env: env.map(str::to_owned),
             region_flag: region.map(str::to_owned),
             context_flag: false,
@@ -300,7 +300,7 @@ mod tests {
     fn a_context_flag_and_another_cluster_contradict() {
         let given = Given { context_flag: true, ..given(Some("other"), None, None) };
         assert!(resolve(&given, Some(&unit())).unwrap_err().message.contains("is not the cluster `shop`"));
-        let same = Given { cluster_flag: Some("shop".into()), ..given };
+        let same = Given { cluster_flag: Some(("--cluster", "shop".into())), ..given };
         assert_eq!(resolve(&same, Some(&unit())).unwrap().region.unwrap().value, "eu-west-1");
     }
 }

@@ -82,7 +82,7 @@ static OWNED: Check = Check {
 static ADDON_IRSA: Check = Check {
     id: "association.addon-irsa",
     link: Link::Association,
-    title: "the add-on has both a role by IRSA and an association",
+    title: "the add-on has both an IRSA role and an association",
     background: "If an add-on has both, its association takes precedence as soon as the agent is installed, and the IRSA role is ignored. Changes of the IRSA role have no effect.",
     sources: &[ADDONS],
     symptom: false,

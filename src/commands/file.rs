@@ -1,6 +1,7 @@
 //! Files: `podid apply`, `diff`, `export` and `schema`. What they share is here: the file read, its service accounts looked
 //! up, what is there read, and the plan.
 
+mod against;
 pub mod apply;
 pub mod diff;
 pub mod export;

@@ -99,7 +99,7 @@ impl<'a> Source<'a> {
     /// Prints whose credentials a session has, and under which name its calls are recorded.
     pub fn announce(&self, session: &Session) {
         self.ctx.term.status(format!("acting as {} (pod {})", self.subject, session.pod));
-        self.ctx.term.status(format!("CloudTrail records {}", session.arn));
+        self.ctx.term.status(format!("CloudTrail shows the calls as {}", session.arn));
     }
 
     /// Name of the pod.

@@ -65,7 +65,7 @@ enum State {
 
 fn state(file: &Path) -> State {
     match file.metadata() {
-        Ok(found) if found.is_dir() => State::Refused("it is a folder"),
+        Ok(found) if found.is_dir() => State::Refused("it is a directory"),
         Ok(found) if !may_run(file, &found) => State::Refused("it is not executable"),
         Ok(_) => State::Runs,
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => State::Refused("permission denied"),

@@ -113,7 +113,7 @@ fn still(
     }
     for Kept { statement, why } in kept {
         plan.warn(format!(
-            "the trust policy of role `{}` may still allow {} by IRSA: {statement} stays, because {why}",
+            "the trust policy of role `{}` may still allow {} through IRSA: {statement} stays, because {why}",
             role.name,
             one.subject()
         ));

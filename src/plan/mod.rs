@@ -1,5 +1,6 @@
 //! The plan: Want × Have → steps. Pure; each step is a write and nothing but a write. Waiting and proving are not here.
 
+mod against;
 mod agent;
 mod associate;
 mod association;
@@ -27,6 +28,7 @@ use serde::Serialize;
 
 use self::refusal::sid_taken;
 pub use self::{
+    against::{Side, against},
     associate::associate,
     converge::{Converge, Expanded, converge, simulate},
     disassociate::{Disassociate, RoleUse, Target, disassociate},

@@ -1,5 +1,6 @@
 //! `podid apply`, `diff`, `export` and `schema`.
 
+mod against;
 mod bad;
 mod drift;
 mod import;

@@ -83,14 +83,14 @@ checks! {
     ADD_ON = "migrate.add-on": "the service account belongs to an EKS add-on",
         "EKS add-ons have a setting of their own for Pod Identity. An update of the add-on creates the association, and restarts the add-on's pods.",
         ["https://docs.aws.amazon.com/eks/latest/userguide/add-ons-iam.html"];
-    NOT_TRUSTED = "migrate.not-trusted": "the role's trust policy does not allow the service account by IRSA",
+    NOT_TRUSTED = "migrate.not-trusted": "the role's trust policy does not allow the service account through IRSA",
         "The service account has no access to this role today, because a statement is for another cluster or another service account, or has a typo. Moving it to Pod Identity would give it access that it does not have.",
         ["https://docs.aws.amazon.com/eks/latest/userguide/associate-service-account-role.html"];
-    TRUST_UNCLEAR = "migrate.trust-unclear": "whether the trust policy allows the service account by IRSA cannot be determined",
+    TRUST_UNCLEAR = "migrate.trust-unclear": "whether the trust policy allows the service account through IRSA cannot be determined",
         "A condition asks for something that only the request itself has, for example its network. Such a condition does not hold for Pod Identity: EKS makes the call, not the pod.",
         [KEYS_PAGE];
     OPEN_SUBJECT = "migrate.open-subject": "the trust policy allows service accounts that it does not name",
-        "An association is for one service account, without wildcards. The service accounts of this plan get one each; a service account that is created later gets none by itself, although the trust policy would allow it by IRSA.",
+        "An association is for one service account, without wildcards. The service accounts of this plan get one each; a service account that is created later gets none by itself, although the trust policy would allow it through IRSA.",
         ["https://github.com/aws/amazon-eks-pod-identity-webhook/issues/193"];
     TRUST_FULL = "migrate.trust-full": "podid's statements do not fit into the trust policy",
         "Statements for IRSA and for Pod Identity stand beside each other until the migration is finished. IAM limits a trust policy to 2,048 characters, or up to 4,096 after a quota increase.",
@@ -141,7 +141,7 @@ checks! {
         "With a target role, EKS assumes the role of the association first. The plan reads only the role of the annotation, so it cannot tell whether the chain of both works; `podid verify` can.",
         [TARGET_PAGE];
     OTHER_POD_ROLE = "migrate.other-pod-role": "pods run with another role than that of the annotation",
-        "The annotation was changed after these pods started: they keep the role that they started with. A restart gives them the role of the annotation, by IRSA or by Pod Identity.",
+        "The annotation was changed after these pods started: they keep the role that they started with. A restart gives them the role of the annotation, through IRSA or Pod Identity.",
         [WEBHOOK];
     NO_CREDENTIALS = "migrate.no-credentials": "pods use neither IRSA nor Pod Identity",
         "They started before the annotation was there, or their annotations or labels keep the webhook away, which then applies to Pod Identity too.",

@@ -202,7 +202,7 @@ fn by_trust(candidate: &Candidate, role: &Role, trust: &IrsaTrust, stage: Stage)
         Verdict::Refuses(_) if stage == Stage::Both => {}
         Verdict::Refuses(reasons) => {
             let finding = NOT_TRUSTED
-                .fails(&*on, format!("{subject} may not assume it by IRSA today"))
+                .fails(&*on, format!("{subject} may not assume it through IRSA today"))
                 .evidence("GetRole, its trust policy", trust::in_words(reasons));
             // A token for something else than AWS is kept: its own finding says so.
             let other = candidate.annotation.audience.as_ref().is_some_and(|audience| audience != AUDIENCE);

@@ -75,13 +75,13 @@ pub fn back_hindered(account: &Assessment, candidate: &Candidate, by_hand: bool)
         Some(Verdict::Admits) => {}
         Some(Verdict::Refuses(reasons)) => found.push(
             Hindrance::new(format!(
-                "the trust policy of role {name} does not allow it by IRSA: {}",
+                "the trust policy of role {name} does not allow it through IRSA: {}",
                 trust::in_words(reasons)
             ))
             .hint("add the statement for the cluster's OIDC issuer to the trust policy again"),
         ),
         Some(Verdict::Unknown(reasons)) => found.push(Hindrance::new(format!(
-            "cannot determine whether the trust policy of role {name} allows it by IRSA: {}",
+            "cannot determine whether the trust policy of role {name} allows it through IRSA: {}",
             reasons.join("; ")
         ))),
         None => found.push(match &candidate.role.role {

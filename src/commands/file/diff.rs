@@ -1,17 +1,20 @@
-//! `podid diff`: what `apply` would change, and nothing written.
+//! `podid diff`: what `apply` would change, or how another cluster differs, and nothing written.
+
+use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::json;
 
-use super::{Files, Missing, PlanOptions, plan, view};
+use super::{Files, Missing, PlanOptions, against, plan, view};
 use crate::{
     context::Context,
     failure::{Code, Result},
     observe::file::KubernetesReads,
-    output::Format,
 };
 
-/// Show what a manifest would change
+/// Show what a manifest would change, or how two clusters differ
+///
+/// With --against, shows what would make the cluster equal to another one: the version and configuration of the agent's
+/// add-on, and the associations with their roles, session policies and custom tags. Roles and their policies are not compared.
 ///
 /// Exits with 0 if nothing would change, with 3 if anything would. Objects are compared by meaning: the order of actions, a string or a list of one, and the encoding of documents
 /// make no difference. Makes one List call per 100 associations, one Describe call for each association in the
@@ -19,8 +22,16 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Diff {
-    #[command(flatten)]
-    files: Files,
+    /// Manifest, or a folder of them (its *.yaml, *.yml and *.json); - for stdin (can be repeated)
+    #[arg(long, short, visible_alias = "filename", value_name = "PATH", required_unless_present = "against")]
+    file: Vec<PathBuf>,
+    /// Compare the cluster with this one instead, by name or ARN
+    #[arg(
+        long,
+        value_name = "CLUSTER",
+        conflicts_with_all = ["file", "prune", "adopt", "allow_missing_service_account", "allow_missing_resources"]
+    )]
+    against: Option<String>,
     /// Also show what `apply --prune` would delete
     #[arg(long)]
     prune: bool,
@@ -36,7 +47,8 @@ pub const EXAMPLES: &str = "\
 Examples:
   podid diff -f podid.yaml
   podid diff -f podid.yaml --prune -o json
-  podid diff -f clusters/prod/";
+  podid diff -f clusters/prod/
+  podid diff --cluster green --against blue";
 
 impl Diff {
     /// Runs the command.
@@ -44,7 +56,10 @@ impl Diff {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let entries = self.files.read(ctx).await?;
+        if let Some(other) = &self.against {
+            return Box::pin(against::run(ctx, other)).await;
+        }
+        let entries = Files { file: self.file }.read(ctx).await?;
         let how = PlanOptions {
             around: KubernetesReads::Nothing,
             kube: true,
@@ -60,22 +75,9 @@ impl Diff {
             ctx.term.warn(warning);
         }
         let changes = view::changes(&planned.plan.steps);
-        match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&json!({ "changes": view::json(&changes) }))?,
-            Format::Yaml => ctx.term.emit_yaml(&json!({ "changes": view::json(&changes) }))?,
-            Format::Name => {
-                for change in &changes {
-                    ctx.term.emit_line(format!("{}/{}", change.kind, change.name))?;
-                }
-            }
-            Format::Table | Format::Wide if changes.is_empty() => {}
-            Format::Table | Format::Wide => {
-                let cluster = ctx.cluster().await?;
-                let title = format!("Cluster {} ({}, {})", cluster.name, cluster.arn.account, cluster.arn.region);
-                let lines = view::lines(&changes, &planned.have)?;
-                ctx.term.emit_plan(&title, &lines)?;
-            }
-        }
+        let arn = &ctx.cluster().await?.arn;
+        let title = format!("Cluster {} ({}, {})", arn.name(), arn.account, arn.region);
+        view::show(ctx, &title, &changes, &planned.have)?;
         if changes.is_empty() {
             let size = view::size(planned.entries.roles.len(), planned.subjects.len());
             ctx.term.status(format!("no differences: {size} match the manifest"));

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::shared::count,
+    context::Context,
     failure::Result,
     model::{addon::AGENT, document::Document, manifest::ClusterState},
-    output::{PlanLine, Sign, diff},
+    output::{Format, PlanLine, Sign, diff},
     plan::Step,
 };
 
@@ -72,8 +73,21 @@ pub(super) fn changes(steps: &[Step]) -> Vec<Change<'_>> {
     changes
 }
 
+/// Prints them in the format that was asked for.
+pub(super) fn show(ctx: &Context, title: &str, changes: &[Change<'_>], have: &ClusterState) -> Result<()> {
+    match ctx.term.format() {
+        Format::Json => ctx.term.emit_json(&json!({ "changes": json(changes) })),
+        Format::Yaml => ctx.term.emit_yaml(&json!({ "changes": json(changes) })),
+        Format::Name => {
+            changes.iter().try_for_each(|change| ctx.term.emit_line(format!("{}/{}", change.kind, change.name)))
+        }
+        Format::Table | Format::Wide if changes.is_empty() => Ok(()),
+        Format::Table | Format::Wide => ctx.term.emit_plan(title, &lines(changes, have)?),
+    }
+}
+
 /// Each object with its steps under it, documents as diffs.
-pub(super) fn lines(changes: &[Change<'_>], have: &ClusterState) -> Result<Vec<PlanLine>> {
+fn lines(changes: &[Change<'_>], have: &ClusterState) -> Result<Vec<PlanLine>> {
     let line = |change: &Change<'_>| {
         let mut line = PlanLine::new(change.sign, format!("{} {}", change.kind, change.name));
         for step in &change.steps {
@@ -111,7 +125,7 @@ fn session_policy(step: &Step, have: &ClusterState) -> Result<Vec<String>> {
 }
 
 /// `[{"kind","name","change","steps"}]`.
-pub(super) fn json(changes: &[Change<'_>]) -> Value {
+fn json(changes: &[Change<'_>]) -> Value {
     let one = |change: &Change<'_>| json!({"kind": change.kind, "name": change.name, "change": change.word(), "steps": change.steps});
     changes.iter().map(one).collect()
 }

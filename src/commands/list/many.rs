@@ -131,8 +131,11 @@ async fn named(ctx: &Context) -> Result<Places> {
     let mut regions: BTreeMap<String, Aws> = BTreeMap::new();
     let mut clusters: Vec<Place> = Vec::new();
     for name in ctx.clusters_by_flag() {
-        let given =
-            Given { cluster_flag: Some(name.clone()), region_flag: region_flag.map(str::to_owned), ..Given::default() };
+        let given = Given {
+            cluster_flag: Some(("--cluster", name.clone())),
+            region_flag: region_flag.map(str::to_owned),
+            ..Given::default()
+        };
         let target = settings::resolve(&given, None)?;
         let region = match target.region {
             Some(region) => region.value,

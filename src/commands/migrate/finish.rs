@@ -71,7 +71,7 @@ impl Finish {
             return Err(Failure::failed("the OIDC issuer of the cluster is unknown: DescribeCluster returned none"));
         };
         let sorted = sorted(&accounts, issuer);
-        held::settle(ctx, &accounts, &sorted.held, ("cannot do without IRSA yet", "not finished"))?;
+        held::settle(ctx, &accounts, &sorted.held, ("cannot be finished yet", "not finished"))?;
         let finished: Vec<Finished<'_>> = sorted.going.iter().map(|(_, finished)| *finished).collect();
         let plan = plan::finish(accounts.cluster(), issuer, &finished).map_err(shared::refused)?;
         for warning in &plan.warnings {

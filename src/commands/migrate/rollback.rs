@@ -78,7 +78,7 @@ impl Rollback {
             return Err(gone(subject));
         }
         let sorted = sorted(&accounts, !self.accept.is_empty());
-        held::settle(ctx, &accounts, &sorted.held, ("cannot go back to IRSA", "left as it is"))?;
+        held::settle(ctx, &accounts, &sorted.held, ("cannot go back to IRSA", "not rolled back"))?;
         let targets: Vec<Target> = sorted.going.iter().map(|candidate| target(candidate)).collect();
         let plan = planned(&accounts, &targets)?;
         let each: Vec<Plan> =

@@ -16,7 +16,7 @@ fn as_credential_process_has_them() {
     assert_eq!(found["Version"], 1);
     assert!(found["AccessKeyId"].as_str().unwrap().starts_with("ASIA"), "{found}");
     assert!(found["Expiration"].as_str().unwrap().parse::<Timestamp>().unwrap() > Timestamp::now(), "{found}");
-    let run = env.podid("credentials carts/carts -vvv").ok().says(&format!("CloudTrail records {SESSION}"));
+    let run = env.podid("credentials carts/carts -vvv").ok().says(&format!("CloudTrail shows the calls as {SESSION}"));
     let found = run.json();
     for field in ["SecretAccessKey", "SessionToken"] {
         assert!(!run.stderr.contains(found[field].as_str().unwrap()), "{run}");

@@ -93,7 +93,7 @@ fn renewed_for_as_long_as_the_command_runs() {
         assert!(expires(&next) > expires(&body), "{next}");
         body = next;
     }
-    let run = running.end().code(0).says(&format!("renewed the credentials: CloudTrail records {SESSION}"));
+    let run = running.end().code(0).says(&format!("renewed the credentials: CloudTrail shows the calls as {SESSION}"));
     assert!(!run.stderr.contains("cannot renew"), "{run}");
 }
 

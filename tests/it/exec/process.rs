@@ -33,7 +33,7 @@ fn what_cannot_be_run() {
         ("no-such-command", 127, "error: command not found: `no-such-command`"),
         ("/no/such/command", 127, "error: command not found: `/no/such/command`"),
         (file.as_str(), 126, "it is not executable"),
-        ("/", 126, "it is a folder"),
+        ("/", 126, "it is a directory"),
     ] {
         let run = env.run(&["exec", "carts/carts", "--", command]).code(code).says(text);
         assert_eq!(run.stdout, "", "{run}");

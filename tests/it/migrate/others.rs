@@ -110,8 +110,8 @@ fn the_way_back_is_refused_where_pods_would_lose_their_access() {
     });
     let written = env.writes().len();
     let run = env.podid("migrate rollback carts/carts --yes").code(2);
-    assert!(run.stderr.contains("does not allow it by IRSA"), "{run}");
-    let _ = env.podid("migrate rollback --all --yes").code(3).says("carts/carts left as it is: ");
+    assert!(run.stderr.contains("does not allow it through IRSA"), "{run}");
+    let _ = env.podid("migrate rollback --all --yes").code(3).says("carts/carts not rolled back: ");
     assert_eq!(env.writes().len(), written);
     let _ = moved(&[]).podid("migrate rollback carts/carts --yes").ok();
 }

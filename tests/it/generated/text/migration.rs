@@ -19,7 +19,7 @@ pub(super) const MIGRATION: Rows = &[
     ),
     (
         "serviceAccounts[].trust.allowsServiceAccount",
-        "whether it may assume the role by IRSA; null if that cannot be determined",
+        "whether it may assume the role through IRSA; null if that cannot be determined",
     ),
     ("serviceAccounts[].trust.otherIssuers[], otherPrincipals[]", "who else may assume the role"),
     ("serviceAccounts[].roleSharedWith[]", "other service accounts of the plan that use the role"),
