@@ -133,7 +133,10 @@ fn tell_of_change(ctx: &Context, last: &RefCell<(String, String)>, session: &Ses
     if before.0 != now.0 {
         ctx.term.warn(format!("the credentials were renewed with another role: {}", session.arn));
     } else if before.1 != now.1 {
-        ctx.term.status(format!("renewed the credentials with pod {}: CloudTrail shows the calls as {}", now.1, session.arn));
+        ctx.term.status(format!(
+            "renewed the credentials with pod {}: CloudTrail shows the calls as {}",
+            now.1, session.arn
+        ));
     } else if ctx.term.verbosity() > 0 {
         ctx.term.status(format!("renewed the credentials: CloudTrail shows the calls as {}", session.arn));
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     Term,
-    block::hanging,
+    block::{hanging, hanging_after},
     diff, lock,
     mask::visible,
     styles::{Paint, Tone},
@@ -125,8 +125,14 @@ fn render_plan(title: &str, lines: &[PlanLine], view: PlanView) -> String {
         let sign = paint.paint(line.sign.tone(), line.sign.text(unicode));
         let _ = writeln!(out, "  {sign} {}", hanging(&flat(&line.text, unicode), INDENT, width));
         for detail in line.detail.iter().flat_map(|d| d.lines()) {
-            let detail = paint.paint(diff_tone(detail), flat(detail, unicode));
-            out.push_str(format!("      {detail}").trim_end());
+            let text = flat(detail, unicode);
+            // A line of a diff begins with its sign; sentences are wrapped.
+            let text = if detail.starts_with(['+', '-', '@', ' ']) {
+                text
+            } else {
+                hanging_after(&text, INDENT + 2, INDENT + 4, width)
+            };
+            out.push_str(format!("      {}", paint.paint(diff_tone(detail), text)).trim_end());
             out.push('\n');
         }
     }
@@ -220,6 +226,16 @@ mod tests {
           ↻ restart deployment/carts (2
             replicas, RollingUpdate)
         ");
+        let diff = "+  \"a line of a diff keeps its length, whatever it is\"".to_owned();
+        let line = PlanLine::new(Sign::Update, "association carts/carts");
+        let line = line.detail(["update the association (role old -> new)".to_owned(), diff]);
+        insta::assert_snapshot!(render_plan("Plan", &[line], PlanView { width: Some(40), ..view(true) }), @r#"
+        Plan:
+          ~ association carts/carts
+              update the association (role old
+                -> new)
+              +  "a line of a diff keeps its length, whatever it is"
+        "#);
     }
 
     fn lines() -> Vec<PlanLine> {

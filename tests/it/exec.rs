@@ -153,8 +153,11 @@ fn the_environment_of_the_command() {
     PODID_EXEC=carts/carts
     no_proxy=localhost,127.0.0.1,::1
     ");
-    let run =
-        running.end().code(0).says("acting as carts/carts (pod carts-").says(&format!("CloudTrail shows the calls as {SESSION}"));
+    let run = running
+        .end()
+        .code(0)
+        .says("acting as carts/carts (pod carts-")
+        .says(&format!("CloudTrail shows the calls as {SESSION}"));
     assert_eq!(run.stdout, "");
 }
 
