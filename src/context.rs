@@ -191,6 +191,20 @@ impl Context {
         if self.cluster_flag.is_some() { &self.global.cluster } else { &[] }
     }
 
+    /// The first flag that names what is called, or as whom: where nothing is called, it would be ignored.
+    pub fn service_flag(&self) -> Option<&'static str> {
+        let global = &self.global;
+        let given = [
+            ("--cluster", !self.clusters_by_flag().is_empty()),
+            ("--region", global.region.is_some()),
+            ("--profile", global.profile.is_some()),
+            ("--kubeconfig", global.kubeconfig.is_some()),
+            ("--context", global.context.is_some()),
+            ("--in-cluster", global.in_cluster),
+        ];
+        given.into_iter().find_map(|(flag, given)| given.then_some(flag))
+    }
+
     /// What was given by flag besides a cluster, and so contradicts a search for clusters elsewhere: region and context.
     pub fn place_by_flag(&self) -> (Option<&str>, Option<&str>) {
         (self.global.region.as_deref(), self.global.context.as_deref())

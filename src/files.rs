@@ -1,11 +1,12 @@
-//! Reading what users name: files, pipes and stdin, never more than a limit. The only place that opens a user's file.
+//! Reading what users name: files, pipes and stdin, never more than a limit. And writing a file, whole or not at all. The only place
+//! that opens a user's file.
 //!
 //! All of it blocks: a pipe may have no writer. Commands read on a thread of its own, see [`crate::wait::Deadline::blocking`].
 
 use std::{
     fs::{File, Metadata},
-    io::{self, Read},
-    path::Path,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
 };
 
 /// Why a file was not read.
@@ -83,6 +84,37 @@ pub fn stream(stream: &mut dyn Read, most: u64) -> Result<String, Unread> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
+/// Writes a file that its owner alone may read: all of it, or none. One that exists is only replaced when asked to.
+///
+/// # Errors
+/// The system's; `AlreadyExists` where there is one.
+pub fn create(path: &Path, text: &str, replace: bool) -> io::Result<()> {
+    // Beside it: only within one file system is it put there at once.
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    let part: PathBuf = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&part)?;
+    let done = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).and_then(|()| {
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if replace && !found.is_file() => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"))
+            }
+            Ok(_) if replace => std::fs::rename(&part, path),
+            // Unlike a rename, a link takes no other file's place. Some file systems have none.
+            Ok(_) | Err(_) => match std::fs::hard_link(&part, path) {
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => std::fs::rename(&part, path),
+                linked => linked,
+            },
+        }
+    });
+    // After a rename it is not there any more.
+    let _ = std::fs::remove_file(&part);
+    done
+}
+
 /// Refuses what is neither a file nor a pipe, and a file that is larger than `most`, for readers that open it themselves.
 ///
 /// # Errors
@@ -133,6 +165,26 @@ mod tests {
         assert!(matches!(check(&path, 5), Err(Unread::TooLarge(5))));
         assert!(matches!(text(folder.path(), 5), Err(Unread::Kind("a directory"))));
         assert!(matches!(text(&folder.path().join("none"), 5), Err(Unread::System(_))));
+    }
+
+    #[test]
+    fn a_file_is_written_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        create(&path, "one", false).unwrap();
+        assert_eq!(create(&path, "two", false).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one");
+        create(&path, "three", true).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "three");
+        assert!(create(&folder.path().join("none/file"), "x", false).is_err());
+        assert!(create(folder.path(), "x", true).is_err(), "a folder stays");
+        let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["file"]);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
     }
 
     #[cfg(unix)]

@@ -113,10 +113,12 @@ fn refusal(snapshot: &Snapshot, pod: &FindingSubject, call: &str, answer: &Answe
 /// What was done with the credentials.
 fn calls(snapshot: &Snapshot, live: &Live) -> Vec<Finding> {
     let findings = live.calls.iter().map(|(action, resource, answer)| match answer {
-        Answer::Ok(said) => PASSED.ok(resource.to_string(), format!("{action}: {said}")).evidence(*action, said),
+        Answer::Ok(said) => {
+            PASSED.ok(resource.to_string(), format!("{action}: {said}")).evidence(action.as_str(), said)
+        }
         Answer::Refused(code, words) => DENIED
             .fails(resource.to_string(), format!("{action} is denied"))
-            .evidence(*action, format!("{code}: {words}"))
+            .evidence(action.as_str(), format!("{code}: {words}"))
             .command(format!("podid verify {} --needs {action}@{resource}", snapshot.subject)),
         Answer::NotAllowed(why) | Answer::Failed(why) => {
             PASSED.cannot_tell(resource.to_string(), format!("{action}: {why}"))

@@ -27,7 +27,7 @@ use crate::{
         subject::{ObjectRef, Subject},
         text,
         trust::{self, Verdict},
-        workload::Pod,
+        workload::{Pod, Workload},
     },
     observe::{self, SubjectView},
     output::{Format, block::Block},
@@ -329,7 +329,7 @@ impl View {
     }
 
     fn json(&self) -> Value {
-        let role = self.role.known().and_then(Option::as_ref);
+        let role = self.role.known().and_then(Option::as_ref).map(Role::shown);
         let identities = self.identities();
         let pods = self.subject.pods.known().map(|pods| {
             pods.iter().map(|pod| pods::pod_json(pod, self.association.as_ref(), &identities)).collect::<Vec<_>>()
@@ -361,7 +361,7 @@ impl View {
             "trust": { "verdict": verdict, "reasons": reasons },
             "attachedPolicies": self.attached.known(),
             "inlinePolicies": self.inline.known(),
-            "workloads": self.subject.workloads.known(),
+            "workloads": self.subject.workloads.known().map(|all| all.iter().map(Workload::shown).collect::<Vec<_>>()),
             "pods": pods,
             "unread": unread,
         });

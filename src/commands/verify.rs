@@ -1,5 +1,6 @@
 //! `podid verify`: checks everything between service accounts and their credentials, and reports each problem with its fix.
 
+mod bundle;
 mod catalog;
 mod ci;
 mod logs;
@@ -14,6 +15,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use clap::Args;
 use futures::stream::{self, StreamExt};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use self::needs::Needs;
@@ -31,7 +33,7 @@ use crate::{
         cluster::Cluster,
         glob::{self, Glob, Pattern},
         live::Live,
-        snapshot::Snapshot,
+        snapshot::{ClusterView, Snapshot},
         subject::{Subject, SubjectText},
         text::count,
     },
@@ -39,7 +41,7 @@ use crate::{
         self, live,
         verify::{Asked, Asking, Listed, Spaces},
     },
-    output::{Ci, Format},
+    output::{Ci, Format, markdown::time, mask},
     ports::Kubernetes,
 };
 
@@ -56,7 +58,7 @@ use crate::{
 pub struct Verify {
     /// Service accounts, by name or pattern (`'team-*/*'`; those that have an association); or pods and workloads
     /// that use them: KIND/NAME with -n, or NAMESPACE/KIND/NAME
-    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required_unless_present_any = ["namespace", "all", "explain", "list_checks"])]
+    #[arg(value_name = "NAMESPACE/SERVICE_ACCOUNT", required_unless_present_any = ["namespace", "all", "from", "explain", "list_checks"])]
     subjects: Vec<SubjectText>,
     /// All service accounts of this namespace (or pattern) that are in use or have an association. With names: their
     /// namespace
@@ -81,6 +83,8 @@ pub struct Verify {
     /// With --live: also query one item of the tables and indexes that --needs names for dynamodb:Query
     #[arg(long, requires = "live")]
     live_query: bool,
+    #[command(flatten)]
+    bundle: bundle::BundleArgs,
     /// Repeat the checks until all of them pass or --timeout expires: in place on a terminal, one line for each change in a pipe
     #[arg(long, short)]
     watch: bool,
@@ -112,6 +116,8 @@ Examples:
   podid verify carts/carts --dynamodb eks-workshop-carts=read-write
   podid verify carts/carts --s3 carts-images=read --sqs orders=consume
   podid verify carts/carts --needs 'dynamodb:Query@eks-workshop-carts/index/*'
+  podid verify --all --save podid.json
+  podid verify --from podid.json
   podid verify --explain trust.missing-tag-session
   podid verify --list-checks";
 
@@ -124,9 +130,22 @@ const MANY: usize = 20;
 /// Names that are shown of many.
 const SHOWN: usize = 5;
 
+/// All that was read.
+struct Read {
+    cluster: Cluster,
+    view: Arc<ClusterView>,
+    snapshots: Vec<Snapshot>,
+    /// The code of what kept podid from asking Kubernetes.
+    unreached: Option<Code>,
+    /// When and by which podid, where it was read before.
+    before: Option<(Timestamp, String)>,
+}
+
 /// What came of it.
 struct Checked {
     cluster: Cluster,
+    /// When and by which podid it was read, where that was before.
+    before: Option<(Timestamp, String)>,
     reports: Vec<Report>,
     /// Service accounts that show no use of AWS.
     without_aws: Vec<String>,
@@ -136,7 +155,28 @@ struct Checked {
 
 impl Checked {
     fn document(&self) -> Value {
-        json!({"cluster": self.cluster.arn, "reports": self.reports, "withoutAws": self.without_aws})
+        let mut document =
+            json!({"cluster": self.cluster.arn, "reports": self.reports, "withoutAws": self.without_aws});
+        if let Some((at, podid)) = &self.before {
+            document["readFrom"] = json!({"readAt": at, "podid": podid});
+        }
+        document
+    }
+}
+
+impl Read {
+    fn check(&self) -> Checked {
+        let (mut reports, mut without_aws) = (Vec::new(), Vec::new());
+        for snapshot in &self.snapshots {
+            let report = checks::check(snapshot);
+            if checks::uses_aws(snapshot, &report) {
+                reports.push(report);
+            } else {
+                without_aws.push(report.title());
+            }
+        }
+        let (cluster, before) = (self.cluster.clone(), self.before.clone());
+        Checked { cluster, before, reports, without_aws, unreached: self.unreached }
     }
 }
 
@@ -152,6 +192,13 @@ impl Verify {
         if self.list_checks {
             return catalog::list(ctx);
         }
+        if let Some(path) = &self.bundle.from {
+            let checked = [self.read_bundle(ctx, path).await?.check()];
+            return self.emit(ctx, &checked, || checked[0].document())?;
+        }
+        if let Some(path) = &self.bundle.save {
+            self.check_saves(ctx, path)?;
+        }
         if self.is_of_many(ctx) {
             let (checked, unread) = self.read_many(ctx).await?;
             let documents = || json!({ "clusters": checked.iter().map(Checked::document).collect::<Vec<_>>() });
@@ -166,8 +213,13 @@ impl Verify {
             }
             return self.watch(ctx).await;
         }
-        let checked = [self.read_and_check(ctx, true).await?];
-        self.emit(ctx, &checked, || checked[0].document())?
+        let read = self.read(ctx, true).await?;
+        let checked = [read.check()];
+        let verdict = self.emit(ctx, &checked, || checked[0].document())?;
+        if let Some(path) = &self.bundle.save {
+            self.save(ctx, path, read, &checked[0]).await?;
+        }
+        verdict
     }
 
     /// Prints what was found, and judges it.
@@ -182,7 +234,8 @@ impl Verify {
             (Some(Ci::Github), _) => ctx.term.emit_report(&ci::github(&reports, self.strict))?,
             (Some(Ci::Markdown), _) => {
                 let clusters = checked.iter().map(|one| one.cluster.arn.to_string()).collect();
-                let head = ticket::Head { clusters, at: ctx.term.now() };
+                let before = checked.iter().find_map(|one| one.before.clone());
+                let head = ticket::Head { clusters, at: ctx.term.now(), before };
                 ctx.term.emit(&ticket::markdown(&head, &reports, &without_aws))?;
             }
             (Some(Ci::Sarif), _) => ctx.term.emit_json(&sarif::log(&reports, self.strict))?,
@@ -198,6 +251,12 @@ impl Verify {
             }
             (None, Format::Table | Format::Wide) => {
                 let cluster = checked.first().map_or("", |one| &one.cluster.name);
+                for Checked { cluster, before, .. } in checked {
+                    if let Some((at, podid)) = before {
+                        let arn = mask::visible(&cluster.arn.to_string()).replace('\n', " ");
+                        ctx.term.emit(&format!("Read from {arn} at {} by podid {podid}\n\n", time(*at)))?;
+                    }
+                }
                 ctx.term.emit(&view::text(&reports, cluster, &ctx.term))?;
             }
         }
@@ -220,6 +279,10 @@ impl Verify {
 
     /// `first`: the first round of a watch, or the only one, which alone says what cannot be read.
     async fn read_and_check(&self, ctx: &Context, first: bool) -> Result<Checked> {
+        Ok(self.read(ctx, first).await?.check())
+    }
+
+    async fn read(&self, ctx: &Context, first: bool) -> Result<Read> {
         let cluster = ctx.cluster().await?;
         let (kube, unreached) = match self.kube(ctx, first).await? {
             Ok(kube) => (Ok(kube), None),
@@ -250,16 +313,7 @@ impl Verify {
             self.walk(ctx, cluster, &asking, &mut snapshots).await?;
         }
         progress.clear();
-        let (mut reports, mut without_aws) = (Vec::new(), Vec::new());
-        for snapshot in &snapshots {
-            let report = checks::check(snapshot);
-            if checks::uses_aws(snapshot, &report) {
-                reports.push(report);
-            } else {
-                without_aws.push(report.title());
-            }
-        }
-        Ok(Checked { cluster: cluster.clone(), reports, without_aws, unreached })
+        Ok(Read { cluster: cluster.clone(), view, snapshots, unreached, before: None })
     }
 
     /// Walks the way to the credentials for each that has an association.

@@ -11,7 +11,7 @@ mod who;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     dynamodb::{covering, table_of, uses_key},
@@ -30,7 +30,7 @@ pub(crate) use self::{
 use super::{document::Document, have::Observed, table::Table};
 
 /// An action that a workload makes.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Need {
     /// `dynamodb:Query`.
@@ -40,7 +40,6 @@ pub struct Need {
     /// How podid knows: `--needs`, `--s3 BUCKET=read`, or `the log of pod carts/carts-abc`.
     pub from: String,
     /// What the call is known to bring along.
-    #[serde(skip)]
     pub context: CallContext,
 }
 
@@ -60,7 +59,8 @@ impl Need {
 }
 
 /// The policies that speak about a role.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RoleDocuments {
     /// Attached managed policies by ARN, and inline ones by name, each with its document.
     pub identity: Vec<(String, Document)>,
@@ -69,7 +69,8 @@ pub struct RoleDocuments {
 }
 
 /// What a policy, or all of them, come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Effect {
     /// Allowed, and nothing denies it.
     Allowed,
@@ -112,7 +113,8 @@ impl Effect {
 }
 
 /// What IAM answers of one action on one resource (IAM API reference, EvaluationResult).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// `dynamodb:Query`.
     pub action: String,
@@ -146,7 +148,8 @@ pub struct Simulation {
 }
 
 /// What was asked about the needs of one service account.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AccessView {
     /// IAM's answers.
     pub simulated: Observed<Vec<Decision>>,
@@ -157,7 +160,8 @@ pub struct AccessView {
 }
 
 /// The role that nodes run as, and whether it may ask EKS Auth for credentials.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NodeRole {
     /// ARN.
     pub arn: String,

@@ -1,13 +1,13 @@
 //! EKS add-ons, of which podid knows one: the agent.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Name of the agent's add-on and of its DaemonSet.
 pub const AGENT: &str = "eks-pod-identity-agent";
 
 /// An installed add-on as DescribeAddon gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Addon {
     /// Name.
@@ -91,7 +91,7 @@ pub struct AddonUpdate {
 }
 
 /// A health issue of an add-on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Issue {
     /// `InsufficientNumberOfReplicas`, `ConfigurationConflict`, …
@@ -101,7 +101,7 @@ pub struct Issue {
 }
 
 /// A version of an add-on for one Kubernetes version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AddonVersion {
     /// `v1.3.10-eksbuild.1`.

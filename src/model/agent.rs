@@ -6,18 +6,21 @@ mod served;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use self::pod::{AgentPod, Trouble};
 
 use super::{
     addon::Addon,
+    json,
     text::listed,
     workload::{Placement, Pod, Taint, Workload, WorkloadKind},
 };
 
 /// A node, as far as the agent and scheduling go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Name.
     pub name: String,
@@ -32,7 +35,7 @@ pub struct Node {
 }
 
 /// A DaemonSet of the agent (the add-on's, a chart's, a hybrid one).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentDaemonSet {
     /// Namespace.
@@ -46,21 +49,25 @@ pub struct AgentDaemonSet {
     /// `metadata.generation` was observed.
     pub observed: bool,
     /// Where its pods may run.
-    #[serde(skip)]
     pub placement: Placement,
     /// Nodes with a ready pod of it: the pod's name and that of its main container.
-    #[serde(skip)]
     pub ready_nodes: BTreeMap<String, (String, String)>,
     /// Nodes whose agent pod never failed: from when to when it started, as pods that asked in between got no answer.
-    #[serde(skip)]
     pub startups: BTreeMap<String, (Timestamp, Timestamp)>,
     /// Its pods that are not ready, by the node that they run on or are meant for.
-    #[serde(skip)]
     pub unready: BTreeMap<String, AgentPod>,
 }
 
+impl AgentDaemonSet {
+    /// As `-o json` shows it: without what is there for podid's own checks.
+    pub fn shown(&self) -> Value {
+        json::without(self, &["placement", "readyNodes", "startups", "unready"])
+    }
+}
+
 /// What is known of the agent in a cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AgentState {
     /// EKS Auto Mode is on: its own nodes have the agent built in.
     pub auto_mode: bool,

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{document::Document, names::ServiceAccount, policy::same_meaning};
 
 /// An association as ListPodIdentityAssociations gives it: no role, no times.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AssociationSummary {
     /// Cluster.
@@ -26,7 +26,7 @@ pub struct AssociationSummary {
 }
 
 /// An association as DescribePodIdentityAssociation gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Association {
     /// What List gives too.

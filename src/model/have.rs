@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     agent::AgentState,
     association::Association,
@@ -18,7 +20,8 @@ pub const UNREAD: &str = "could not be read: ";
 pub const NOT_ALLOWED: &str = "not allowed: ";
 
 /// Something that was read, could not be read, or was not asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Observed<T> {
     /// Nobody asked.
     #[default]
@@ -57,7 +60,8 @@ impl<T> Observed<T> {
 }
 
 /// A service account in Kubernetes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum ServiceAccountState {
     /// It is there.
     Exists {

@@ -6,8 +6,11 @@ mod lines;
 use std::fmt;
 
 pub use lines::Lines;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde::{
+    Serialize,
+    de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Number, Value, json};
 
 /// Why a text is not JSON, or not clear, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,30 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
 /// The JSON pointer (RFC 6901) of what is below another.
 pub fn below(pointer: &str, keys: &[&str]) -> String {
     keys.iter().fold(pointer.to_owned(), |path, key| format!("{path}/{}", key.replace('~', "~0").replace('/', "~1")))
+}
+
+/// A document without what stands at these paths, such as `owner/uid` and `containers/*/startedAt`.
+pub fn without(document: &impl Serialize, paths: &[&str]) -> Value {
+    let mut value = json!(document);
+    for path in paths {
+        remove(&mut value, &path.split('/').collect::<Vec<_>>());
+    }
+    value
+}
+
+fn remove(value: &mut Value, path: &[&str]) {
+    match (value, path) {
+        (Value::Object(map), [key]) => {
+            map.shift_remove(*key);
+        }
+        (Value::Object(map), [key, rest @ ..]) => {
+            if let Some(inner) = map.get_mut(*key) {
+                remove(inner, rest);
+            }
+        }
+        (Value::Array(all), ["*", rest @ ..]) => all.iter_mut().for_each(|one| remove(one, rest)),
+        _ => {}
+    }
 }
 
 struct Strict;

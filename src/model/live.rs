@@ -1,9 +1,12 @@
 //! What became of a pod's way to its credentials when podid walked it itself. The credentials are not in here.
 
+use serde::{Deserialize, Serialize};
+
 use super::arn::Arn;
 
 /// The answer to one call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Answer {
     /// It was answered; with what, in a few words.
     Ok(String),
@@ -16,7 +19,8 @@ pub enum Answer {
 }
 
 /// The calls that were made, in order: each only when the one before was answered.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Live {
     /// The pod whose token was asked for, as `NAMESPACE/NAME`; `None` when none runs.
     pub pod: Option<String>,
@@ -27,7 +31,7 @@ pub struct Live {
     /// GetCallerIdentity with these credentials.
     pub caller: Option<Answer>,
     /// What was asked of DynamoDB with them: the action, the table or index, the answer.
-    pub calls: Vec<(&'static str, Arn, Answer)>,
+    pub calls: Vec<(String, Arn, Answer)>,
 }
 
 impl Live {

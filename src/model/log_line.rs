@@ -3,9 +3,11 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 /// One line. Masking may take away the very words by which a message is known, and what was written may hold secrets.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Shown", into = "Shown")]
 pub struct LogLine {
     raw: String,
     shown: String,
@@ -101,6 +103,26 @@ impl LogLine {
     /// As it may be shown.
     pub fn shown(&self) -> &str {
         self.shown.trim()
+    }
+}
+
+/// A line as it may leave this process: what may be secret in it does not.
+#[derive(Serialize, Deserialize)]
+struct Shown {
+    text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
+}
+
+impl From<LogLine> for Shown {
+    fn from(line: LogLine) -> Self {
+        Self { text: line.shown, at: line.at }
+    }
+}
+
+impl From<Shown> for LogLine {
+    fn from(Shown { text, at }: Shown) -> Self {
+        Self { at, ..Self::from(text.as_str()) }
     }
 }
 

@@ -9,6 +9,7 @@ pub mod adoption;
 pub mod agent;
 pub mod arn;
 pub mod association;
+pub mod bundle;
 pub mod cluster;
 pub mod document;
 pub mod exception;

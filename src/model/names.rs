@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::text::nearest;
 
 /// A service account, written `NAMESPACE/SERVICE_ACCOUNT` everywhere.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAccount {
     /// Namespace: a DNS label, at most 63 characters.

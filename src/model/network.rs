@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::workload::Expression;
 
 /// A NetworkPolicy (networking.k8s.io/v1), as far as it concerns what pods may reach.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NetworkPolicy {
     /// Namespace.
     pub namespace: String,
@@ -20,7 +23,8 @@ pub struct NetworkPolicy {
 }
 
 /// An egress rule: any of the peers, at any of the ports.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EgressRule {
     /// Where to; empty: anywhere.
     pub to: Vec<Peer>,
@@ -29,7 +33,8 @@ pub struct EgressRule {
 }
 
 /// Where an egress rule leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Peer {
     /// Addresses.
     IpBlock {
@@ -43,7 +48,8 @@ pub enum Peer {
 }
 
 /// A port of an egress rule.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Port {
     /// `TCP`, `UDP`, `SCTP`.
     pub protocol: String,
@@ -54,7 +60,8 @@ pub struct Port {
 }
 
 /// A DaemonSet of kube-system that moves packets: its images, and the settings that podid knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NetworkDaemon {
     /// `aws-node`, `cilium`.
     pub name: String,

@@ -3,8 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// A pod's spec, as far as it decides which credentials its containers find.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PodSpec {
     /// It shares the node's network.
     pub host_network: bool,
@@ -29,7 +32,8 @@ impl PodSpec {
 }
 
 /// A container's spec.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ContainerSpec {
     /// Name.
     pub name: String,
@@ -48,7 +52,8 @@ pub struct ContainerSpec {
 }
 
 /// An entry of `env`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Variable {
     /// Name.
     pub name: String,
@@ -57,7 +62,8 @@ pub struct Variable {
 }
 
 /// Where a variable's value comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum EnvValue {
     /// It stands in the spec; kept only as far as [`may_keep`] allows.
     Text(Option<String>),
@@ -70,7 +76,8 @@ pub enum EnvValue {
 }
 
 /// A key of a ConfigMap or Secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct KeyRef {
     /// Name of the object.
     pub name: String,
@@ -81,7 +88,8 @@ pub struct KeyRef {
 }
 
 /// An entry of `envFrom`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct EnvFrom {
     /// Put before every key.
     pub prefix: String,
@@ -94,7 +102,8 @@ pub struct EnvFrom {
 }
 
 /// A volume mount.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Mount {
     /// The volume's name.
     pub volume: String,
@@ -103,7 +112,8 @@ pub struct Mount {
 }
 
 /// A volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Volume {
     /// Name.
     pub name: String,
@@ -112,7 +122,8 @@ pub struct Volume {
 }
 
 /// What is in a volume.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum VolumeSource {
     /// A Secret of this name.
     Secret(String),
@@ -129,7 +140,8 @@ pub enum VolumeSource {
 }
 
 /// A projected service account token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ProjectedToken {
     /// Audience; empty for the API server's own.
     pub audience: String,

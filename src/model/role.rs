@@ -3,19 +3,21 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{
     arn::{Arn, last},
     cluster::Cluster,
     document::Document,
     have::Observed,
+    json,
     names::ServiceAccount,
     text,
 };
 
 /// A role as GetRole gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Role {
     /// Name without path.
@@ -32,10 +34,8 @@ pub struct Role {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<String>,
     /// Description.
-    #[serde(skip)]
     pub description: Option<String>,
     /// Longest session in seconds.
-    #[serde(skip)]
     pub max_session: Option<i32>,
     /// When it was made.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +43,13 @@ pub struct Role {
     /// The service-managed template that it was created from: the service may write its trust policy again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
+}
+
+impl Role {
+    /// As `-o json` shows it: without what is there for podid's own checks.
+    pub fn shown(&self) -> Value {
+        json::without(self, &["description", "maxSession"])
+    }
 }
 
 /// A role as ListRoles gives it: without tags and boundary, which cost a call each.

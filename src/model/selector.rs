@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::workload::Expression;
 
@@ -10,13 +10,13 @@ use super::workload::Expression;
 pub type Labels = BTreeMap<String, String>;
 
 /// A label selector: all of its labels and expressions must match.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Selector {
     /// `matchLabels`.
     #[serde(rename = "selector")]
     pub labels: Labels,
     /// `matchExpressions`.
-    #[serde(rename = "selectorExpressions", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "selectorExpressions", default, skip_serializing_if = "Vec::is_empty")]
     pub expressions: Vec<Expression>,
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     access::{AccessView, Need, NodeRole, RoleDocuments},
@@ -20,13 +21,14 @@ use super::{
     network::{NetworkDaemon, NetworkPolicy},
     pod_spec::Settings,
     role::Role,
-    subject::ObjectRef,
+    subject::{ObjectRef, typed},
     webhook::Webhook,
     workload::{Container, CronJob, Owner, Pod, Workload},
 };
 
 /// What is the same for every service account of a cluster.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ClusterView {
     /// DescribeCluster.
     pub cluster: Observed<Cluster>,
@@ -41,7 +43,8 @@ pub struct ClusterView {
 }
 
 /// The log lines of one container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PodLog {
     /// The pod; one of the agent's, or of the service account.
     pub pod: String,
@@ -52,7 +55,8 @@ pub struct PodLog {
 }
 
 /// The role and what speaks about it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct RoleView {
     /// GetRole.
     pub role: Observed<Option<Role>>,
@@ -66,17 +70,21 @@ pub struct RoleView {
 const TROUBLED: usize = 3;
 
 /// One service account, with all that its credentials hang on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Snapshot {
     /// Whose.
     pub subject: ServiceAccount,
     /// The pod or workload that was named: of its pods only those of that one were read.
+    #[serde(with = "typed")]
     pub only: Option<ObjectRef>,
     /// Nobody named it: it was found among what runs, and has no association. It may have nothing to do with AWS.
     pub found: bool,
     /// When it was read.
+    #[serde(skip)]
     pub now: Timestamp,
     /// The cluster.
+    #[serde(skip)]
     pub cluster: Arc<ClusterView>,
     /// Its association.
     pub association: Observed<Option<Association>>,

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
     glob::{Pattern, PatternError},
@@ -76,6 +76,32 @@ impl fmt::Display for ObjectRef {
 impl Serialize for ObjectRef {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// An object with its namespace, as it is typed: for what is read again.
+pub mod typed {
+    use super::{Deserialize, Deserializer, ObjectRef, Serialize, Serializer, Subject, SubjectText, de};
+
+    /// `NAMESPACE/KIND/NAME`.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(object: &Option<ObjectRef>, serializer: S) -> Result<S::Ok, S::Error> {
+        object.as_ref().map(|it| format!("{}/{it}", it.namespace)).serialize(serializer)
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ObjectRef>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        match text.parse::<SubjectText>().and_then(|it| it.within(None)) {
+            Ok(Subject::Object(object)) => Ok(Some(object)),
+            Ok(Subject::Accounts(_)) => Err(de::Error::custom(format!("`{text}` is not NAMESPACE/KIND/NAME"))),
+            Err(error) => Err(de::Error::custom(error)),
+        }
     }
 }
 

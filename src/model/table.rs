@@ -1,9 +1,12 @@
 //! DynamoDB tables, as far as granting access to one needs to know them.
 
+use serde::{Deserialize, Serialize};
+
 use super::arn::Arn;
 
 /// A table as DescribeTable gives it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Table {
     /// ARN.
     pub arn: Arn,

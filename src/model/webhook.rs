@@ -1,5 +1,7 @@
 //! The webhook that injects pods, as its MutatingWebhookConfiguration registers it.
 
+use serde::{Deserialize, Serialize};
+
 use super::selector::{Labels, Selector};
 
 /// The name of the configuration that EKS keeps (and that the webhook's own manifest uses).
@@ -12,7 +14,8 @@ pub const NAME: &str = "iam-for-pods.amazonaws.com";
 pub const URL: &str = "https://127.0.0.1:23443/mutate";
 
 /// A webhook of a MutatingWebhookConfiguration that injects pods.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Webhook {
     /// The configuration's name.
     pub configuration: String,
@@ -33,7 +36,8 @@ pub struct Webhook {
 }
 
 /// Where a webhook is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Target {
     /// A URL.
     Url(String),

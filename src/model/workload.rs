@@ -5,16 +5,18 @@ mod name;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 pub use self::name::{WorkloadKind, WorkloadName, WorkloadRef};
 use super::{
+    json,
     pod_spec::{EnvValue, PodSpec},
     selector::Selector,
 };
 
 /// How a workload replaces its pods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Strategy {
     /// Some at a time.
     RollingUpdate,
@@ -27,7 +29,8 @@ pub enum Strategy {
 }
 
 /// What an Argo Rollout has beside the others.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Argo {
     /// `status.phase` (`Healthy`, `Progressing`, `Paused`, `Degraded`) and `status.message`; empty before its controller saw it.
     pub phase: (String, String),
@@ -40,7 +43,7 @@ pub struct Argo {
 }
 
 /// A workload with its rollout counts; counts that the API leaves out are 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Workload {
     /// Which.
@@ -59,7 +62,6 @@ pub struct Workload {
     /// StatefulSet: pods with a lower ordinal are not replaced.
     pub partition: u64,
     /// StatefulSet: a pod is touched only when those before it are ready (`podManagementPolicy` is not `Parallel`).
-    #[serde(skip)]
     pub ordered: bool,
     /// `metadata.generation`.
     pub generation: u64,
@@ -69,23 +71,19 @@ pub struct Workload {
     #[serde(flatten)]
     pub selector: Selector,
     /// Fingerprint of its pod template, but for the restart annotation.
-    #[serde(skip)]
     pub template: u64,
     /// Rollout counts.
     pub status: RolloutStatus,
     /// The template's tolerations, node selector and required node affinity: where its pods may run.
-    #[serde(skip)]
     pub placement: Placement,
     /// Variables of a web identity that its template sets itself: `AWS_ROLE_ARN of container app`.
-    #[serde(skip)]
     pub web_identity: Vec<String>,
     /// Argo Rollout: the rest.
-    #[serde(skip)]
     pub argo: Option<Argo>,
 }
 
 /// What the workload's status says of its rollout.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RolloutStatus {
     /// `observedGeneration`: counts speak of this generation.
@@ -109,7 +107,7 @@ pub struct RolloutStatus {
 }
 
 /// A progress deadline that passed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exceeded {
     /// The controller's words, which name the ReplicaSet.
@@ -119,7 +117,8 @@ pub struct Exceeded {
 }
 
 /// A CronJob: it cannot be restarted, its next run gets the new settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CronJob {
     /// Namespace.
     pub namespace: String,
@@ -134,7 +133,8 @@ pub struct CronJob {
 }
 
 /// Where pods may run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Placement {
     /// `nodeSelector`.
     pub node_selector: BTreeMap<String, String>,
@@ -145,7 +145,7 @@ pub struct Placement {
 }
 
 /// An expression of a label selector or a node affinity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expression {
     /// Label key.
     pub key: String,
@@ -156,7 +156,8 @@ pub struct Expression {
 }
 
 /// A toleration; `None` means any.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Toleration {
     /// Taint key.
     pub key: Option<String>,
@@ -169,7 +170,8 @@ pub struct Toleration {
 }
 
 /// A taint of a node.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Taint {
     /// Key.
     pub key: String,
@@ -180,14 +182,13 @@ pub struct Taint {
 }
 
 /// Who controls a pod.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
     /// `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, …
     pub kind: String,
     /// Name.
     pub name: String,
     /// UID.
-    #[serde(skip)]
     pub uid: String,
 }
 
@@ -198,7 +199,7 @@ const STARTING: SignedDuration = SignedDuration::from_mins(1);
 const CREATING: SignedDuration = SignedDuration::from_mins(3);
 
 /// A pod.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Pod {
     /// Namespace.
@@ -206,7 +207,6 @@ pub struct Pod {
     /// Name.
     pub name: String,
     /// UID.
-    #[serde(skip)]
     pub uid: String,
     /// Service account.
     pub service_account: String,
@@ -221,32 +221,28 @@ pub struct Pod {
     /// Condition Ready.
     pub ready: bool,
     /// Condition Ready=True: since when.
-    #[serde(skip)]
     pub ready_since: Option<Timestamp>,
     /// Condition PodScheduled=False: its message.
     pub unschedulable: Option<String>,
     /// Condition Ready=False: its reason and message.
-    #[serde(skip)]
     pub unready: Option<Waiting>,
     /// Controller.
     pub owner: Option<Owner>,
     /// `pod-template-hash` or `controller-revision-hash`.
     pub revision: Option<String>,
     /// Labels.
-    #[serde(skip)]
     pub labels: BTreeMap<String, String>,
     /// Its spec has the volume `eks-pod-identity-token`.
     pub token_volume: bool,
     /// Containers, init containers first.
     pub containers: Vec<Container>,
     /// What its spec says of credentials.
-    #[serde(skip)]
     pub spec: PodSpec,
 }
 
 /// A container of a pod.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one container, not a state")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
     /// Name.
@@ -264,14 +260,13 @@ pub struct Container {
     /// Running.
     pub running: bool,
     /// When its run began, or its last one where it ended and waits.
-    #[serde(skip)]
     pub started_at: Option<Timestamp>,
     /// How it ended last.
     pub terminated: Option<Terminated>,
 }
 
 /// Why a container waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiting {
     /// `CrashLoopBackOff`, `ImagePullBackOff`, …
     pub reason: String,
@@ -287,7 +282,7 @@ impl Waiting {
 }
 
 /// How a container ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Terminated {
     /// Exit code.
@@ -309,6 +304,12 @@ pub enum Injection {
 }
 
 impl Pod {
+    /// As `-o json` shows it: without what is there for podid's own checks.
+    pub fn shown(&self) -> Value {
+        let own = ["uid", "readySince", "unready", "owner/uid", "labels", "containers/*/startedAt", "spec"];
+        json::without(self, &own)
+    }
+
     /// `NAMESPACE/NAME`.
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.namespace, self.name)
@@ -409,6 +410,11 @@ impl Pod {
 }
 
 impl Workload {
+    /// As `-o json` shows it: without what is there for podid's own checks.
+    pub fn shown(&self) -> Value {
+        json::without(self, &["ordered", "template", "placement", "webIdentity", "argo"])
+    }
+
     /// Whether a pod is one of its own: controlled by it, or, for a Deployment, by one of its ReplicaSets, which are named
     /// after it and the hash of their template. The labels alone do not tell: selectors of two Deployments may overlap.
     pub fn owns(&self, pod: &Pod) -> bool {

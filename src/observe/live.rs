@@ -44,11 +44,15 @@ pub async fn walk(auth: &dyn EksAuth, kube: &dyn Kubernetes, cluster: &Cluster, 
             Some(table) => format!("the table is {}", table.status),
             None => "the table does not exist".to_owned(),
         });
-        live.calls.push(("dynamodb:DescribeTable", table, answer.map_or_else(|refused| refused, Answer::Ok)));
+        live.calls.push((
+            "dynamodb:DescribeTable".to_owned(),
+            table,
+            answer.map_or_else(|refused| refused, Answer::Ok),
+        ));
     }
     if query {
         for resource in queried(it) {
-            live.calls.push(("dynamodb:Query", resource.clone(), ask(&*session, &resource).await));
+            live.calls.push(("dynamodb:Query".to_owned(), resource.clone(), ask(&*session, &resource).await));
         }
     }
     live

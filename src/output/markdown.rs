@@ -6,7 +6,12 @@ use super::mask;
 
 /// When a report was made, and by what: `2026-03-01 12:00:00 UTC, podid 1.0.0`.
 pub fn stamp(at: Timestamp) -> String {
-    format!("{}, podid {}", at.strftime("%Y-%m-%d %H:%M:%S UTC"), env!("CARGO_PKG_VERSION"))
+    format!("{}, podid {}", time(at), env!("CARGO_PKG_VERSION"))
+}
+
+/// `2026-03-01 12:00:00 UTC`.
+pub fn time(at: Timestamp) -> impl std::fmt::Display {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC")
 }
 
 /// One line of text in which nothing is markup, and nobody is mentioned (CommonMark 2.4: a backslash before any ASCII punctuation).

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     commands::shared::count,
-    model::agent::{AgentState, Coverage},
+    model::agent::{AgentDaemonSet, AgentState, Coverage},
     output::table::{Cell, Column, Table},
 };
 
@@ -71,7 +71,7 @@ pub(super) fn json(state: &AgentState) -> Value {
     json!({
         "autoMode": state.auto_mode,
         "addon": state.addon,
-        "daemonSets": state.daemon_sets,
+        "daemonSets": state.daemon_sets.iter().map(AgentDaemonSet::shown).collect::<Vec<_>>(),
         "nodes": nodes,
         "unread": unread,
     })

@@ -105,7 +105,7 @@ impl View {
         unread
             .extend(clusters.map(|(cluster, why)| json!({ "what": format!("associations of {cluster}"), "why": why })));
         json!({
-            "role": self.role,
+            "role": self.role.shown(),
             "trust": {
                 "mayAssume": trust::admits(&self.role.trust),
                 "others": trust::others(&self.role.trust),

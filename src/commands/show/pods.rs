@@ -108,7 +108,7 @@ fn pod_status(pod: &Pod) -> String {
 }
 
 pub(super) fn pod_json(pod: &Pod, association: Option<&Association>, identities: &[Identity]) -> Value {
-    let mut value = json!(pod);
+    let mut value = pod.shown();
     if let Value::Object(map) = &mut value {
         let (word, without) = match pod.injection() {
             Injection::Injected => ("injected", Vec::new()),

@@ -10,7 +10,7 @@ use crate::{
     checks::{Outcome, Report, Status},
     commands::causes::{points, remedy},
     model::text::count,
-    output::markdown::{code, stamp, text},
+    output::markdown::{code, stamp, text, time},
 };
 
 /// Names that are shown of many.
@@ -22,6 +22,8 @@ pub(super) struct Head {
     pub(super) clusters: Vec<String>,
     /// When.
     pub(super) at: Timestamp,
+    /// When and by which podid it was read, where that was before.
+    pub(super) before: Option<(Timestamp, String)>,
 }
 
 /// The report.
@@ -31,6 +33,9 @@ pub(super) fn markdown(head: &Head, reports: &[Report], without_aws: &[String]) 
     let mut out = String::from("# podid verify\n\n");
     for cluster in &head.clusters {
         let _ = writeln!(out, "- Cluster: {}", code(cluster));
+    }
+    if let Some((at, podid)) = &head.before {
+        let _ = writeln!(out, "- Read: {} by podid {podid}", time(*at));
     }
     let _ = writeln!(out, "- Checked: {}", stamp(head.at));
     let found = [count(problems.len(), "problem"), count(warnings.len(), "warning")];

@@ -1,5 +1,6 @@
 //! An agent's pod that is not ready, and why.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{
@@ -8,7 +9,8 @@ use crate::model::{
 };
 
 /// A pod of the agent that is not ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct AgentPod {
     /// Namespace.
     pub namespace: String,
@@ -21,7 +23,8 @@ pub struct AgentPod {
 }
 
 /// What keeps an agent's pod from being ready.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Trouble {
     /// Nothing but time.
     Starting,

@@ -2,10 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Kinds that podid restarts: those of `kubectl rollout restart`, and those of `kubectl argo rollouts restart`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum WorkloadKind {
     /// apps/v1 Deployment.
     Deployment,
@@ -55,7 +55,7 @@ impl WorkloadKind {
 }
 
 /// Names a workload; shown as `deployment/carts`, as kubectl does.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadRef {
     /// Kind.

@@ -139,6 +139,7 @@ const WAIT: Rows = &[
 
 const VERIFY: Rows = &[
     ("cluster", "ARN of the cluster"),
+    ("readFrom.readAt, podid", "with --from: when the file was written, and by which version; absent without"),
     ("reports[]", "one for each service account"),
     ("reports[].namespace, serviceAccount", "whose"),
     ("reports[].outcome", "ok, warning, failed or incomplete (a core check could not be read)"),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Row, ids, prove};
+use super::{Row, ids, prove, saved};
 use crate::support::{APP, Env, Run, SOON, denying};
 
 const INDEX: &str = "--needs dynamodb:Query@eks-workshop-carts/index/idx_global_customerId";
@@ -222,7 +222,7 @@ fn what_is_needed_is_found_in_a_pods_log() {
     env.world
         .wait_until(SOON, |state| state.kube.list("pods", "carts").iter().any(|pod| crashed(&json!(pod))))
         .unwrap();
-    let run = env.podid("verify carts/carts -o json");
+    let run = saved(&env, "carts/carts");
     assert_eq!(ids(&run, "failed"), ["permissions.index"], "{run}");
     let found = finding(&run, "permissions.index");
     assert!(found["evidence"].to_string().contains("the log of pod carts/carts-"), "{found}");
@@ -362,7 +362,7 @@ fn what_cannot_be_known_is_unknown() {
 #[test]
 fn without_needs_nothing_is_asked() {
     let env = Env::new("carts-verified");
-    let run = env.podid("verify carts/carts -o json").ok();
+    let run = saved(&env, "carts/carts").ok();
     let skipped = finding(&run, "permissions.ok");
     assert_eq!(skipped["message"], "pass --needs ACTION@RESOURCE, --dynamodb or --s3 to check them", "{run}");
     let asked = env.operations();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Row, healthy, ids, prove};
+use super::{Row, healthy, ids, prove, saved};
 use crate::support::{APP, Env};
 
 const ENV: &str = "/manifests/8/spec/template/spec/containers/0/env";
@@ -88,7 +88,7 @@ fn an_optional_key_of_a_secret_that_is_not_there() {
     let mut empty = keys;
     empty["data"] = json!({ "id": "", "key": "" });
     let env = Env::with("carts-verified", &[("/manifests/-", empty), (ENV, from(false))]);
-    let run = env.podid("verify carts/carts --read-secrets -o json").ok();
+    let run = saved(&env, "carts/carts --read-secrets").ok();
     assert_eq!(ids(&run, "failed"), [""; 0], "{run}");
 }
 
@@ -131,7 +131,7 @@ fn the_right_values_from_a_config_map() {
     let right = map("http://169.254.170.23/v1/credentials");
     let _ = healthy("from a ConfigMap", "carts-verified", &[("/manifests/-", right), (ENV, from.clone())]);
     let env = Env::with("carts-verified", &[("/manifests/-", map("http://127.0.0.1/creds")), (ENV, from)]);
-    let run = env.podid("verify carts/carts -o json").code(3);
+    let run = saved(&env, "carts/carts").code(3);
     assert_eq!(ids(&run, "failed"), ["pod-spec.preset"], "{run}");
 }
 
@@ -213,7 +213,7 @@ fn a_session_in_the_log_is_proof() {
         ))
     };
     let env = Env::with("carts-verified", &[caller("eks-eks-worksh-carts-7d9f-0b1c"), (ENV, proxy.clone())]);
-    let run = env.podid("verify carts/carts -o json").code(3);
+    let run = saved(&env, "carts/carts").code(3);
     assert_eq!(ids(&run, "warning"), ["network.proxy"], "{run}");
     assert!(ids(&run, "failed")[0].starts_with("permissions."), "{run}");
     let run = Env::with("carts-verified", &[trouble(), (ENV, proxy)]).podid("verify carts/carts -o json").code(3);
@@ -326,11 +326,11 @@ fn pods_that_a_pod_of_the_service_account_created_as_another_one() {
     assert!(ids(&run, "warning").is_empty(), "{run}");
     for (label, fix) in [("executor", "spec.executor.serviceAccount"), ("worker", "serviceAccountName: carts")] {
         let env = world(executor(None, label));
-        let run = env.podid("verify carts/carts -o json").ok();
+        let run = saved(&env, "carts/carts").ok();
         assert_eq!(ids(&run, "warning"), ["workload.child-pods"], "{run}");
         assert!(run.stdout.contains("load-driver") && run.stdout.contains(fix), "{run}");
         // Everything of the namespace was listed for several service accounts at once.
-        let run = env.podid("verify --all -o json").ok();
+        let run = saved(&env, "--all").ok();
         assert_eq!(ids(&run, "warning"), ["workload.child-pods"], "{run}");
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::saved;
 use crate::support::{Env, Run, forbidding};
 
 /// A Deployment with a service account of its own.
@@ -42,7 +43,7 @@ fn reported(document: &Value) -> Vec<(String, String)> {
 #[test]
 fn what_has_nothing_to_do_with_aws_is_one_line() {
     let env = with("web", "", &json!([]));
-    let run = env.podid("verify --all -o json").ok();
+    let run = saved(&env, "--all").ok();
     assert_eq!(reported(&run.json()), [("carts".to_owned(), "ok".to_owned())]);
     assert_eq!(run.json()["withoutAws"], json!(["carts/web", "kube-system/default"]));
     let run = env.podid("verify -n carts").ok();
@@ -55,14 +56,14 @@ fn what_has_nothing_to_do_with_aws_is_one_line() {
         .ok();
     assert_eq!(run.json()["withoutAws"], json!(["carts/web"]));
     // Where somebody names it, it is checked.
-    let run = env.podid("verify carts/web -o json").code(3);
+    let run = saved(&env, "carts/web").code(3);
     assert_eq!(ids(&run, "failed"), ["association.missing"]);
 }
 
 #[test]
 fn one_without_an_association_that_lacks_credentials_is_found() {
     let env = with("web", "dynamodb:Query eks-workshop-carts", &json!([]));
-    let run = env.podid("verify --all -o json").code(3);
+    let run = saved(&env, "--all").code(3);
     assert_eq!(reported(&run.json())[1], ("web".to_owned(), "failed".to_owned()), "{run}");
     assert!(ids(&run, "failed").contains(&"association.missing".to_owned()), "{run}");
 }
@@ -81,7 +82,7 @@ fn one_whose_association_was_deleted_is_found() {
 fn one_that_works_with_its_nodes_role_is_no_problem() {
     let region = json!([{ "name": "AWS_REGION", "value": "us-west-2" }]);
     let env = with("web", "", &region);
-    let run = env.podid("verify --all -o json").ok();
+    let run = saved(&env, "--all").ok();
     assert_eq!(reported(&run.json()).len(), 2, "{run}");
     assert_eq!(ids(&run, "failed"), [""; 0], "{run}");
 }
@@ -142,9 +143,9 @@ fn an_association_of_the_default_account_is_worth_a_look() {
     let default = json!({ "namespace": "carts", "service_account": "default",
         "role": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo", "disable_session_tags": true });
     let env = Env::with("carts-verified", &[("/associations/-", default)]);
-    let run = env.podid("verify carts/default -o json");
+    let run = saved(&env, "carts/default");
     assert!(ids(&run, "warning").contains(&"association.default-account".to_owned()), "{run}");
-    let run = env.podid("verify carts/carts -o json").ok();
+    let run = saved(&env, "carts/carts").ok();
     assert!(!ids(&run, "warning").contains(&"association.default-account".to_owned()), "{run}");
     let warning = "every pod in namespace carts without a service account of its own gets the role";
     let env = Env::new("carts-verified");

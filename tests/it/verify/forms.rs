@@ -3,7 +3,7 @@
 use podid_sandbox::faults::{Action, Fault};
 use serde_json::{Value, json};
 
-use super::ids;
+use super::{ids, saved};
 use crate::support::{Env, denying, forbidding};
 
 /// The trust policy lacks sts:TagSession.
@@ -54,7 +54,7 @@ fn the_tree() {
     let remedy = run.stdout.lines().last().unwrap();
     assert_eq!(remedy, "fix: `podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix`");
     let _ = env.podid("role trust eks-workshop-carts-dynamo --service-account carts/carts --fix --yes").ok();
-    let report = env.podid("verify carts/carts -o json").json();
+    let report = saved(&env, "carts/carts").json();
     let trust = report["reports"][0]["findings"].as_array().unwrap().iter().find(|f| f["link"] == "trust").cloned();
     assert_eq!(trust.unwrap()["status"], "ok");
     let sound = Env::new("carts-verified");
@@ -201,7 +201,7 @@ fn what_was_not_seen_is_not_fine() {
 #[test]
 fn without_kubernetes() {
     let env = Env::with("carts-verified", &[("/callers/0/access_entry", json!(false))]);
-    let run = env.podid("verify carts/carts -o json").code(4);
+    let run = saved(&env, "carts/carts").code(4);
     assert!(ids(&run, "ok").contains(&"trust.ok".to_owned()), "{run}");
     assert!(run.stdout.contains("has no access entry for"), "{run}");
 }
@@ -212,7 +212,7 @@ fn the_catalog() {
     let list = env.podid("verify --list-checks").ok();
     assert!(list.stdout.contains("trust.missing-tag-session"), "{list}");
     assert!(list.stderr.contains("no check can detect that the node's firewall drops the agent's address"), "{list}");
-    let failures = env.podid("verify --list-checks -o json").ok().json()["failures"].as_array().unwrap().len();
+    let failures = saved(&env, "--list-checks").ok().json()["failures"].as_array().unwrap().len();
     assert_eq!(failures, 70);
     insta::assert_snapshot!(env.podid("verify --explain association.missing").ok(), @"
     exit 0

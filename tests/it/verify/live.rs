@@ -3,7 +3,7 @@
 use podid_sandbox::faults::{Action, Fault};
 use serde_json::json;
 
-use super::ids;
+use super::{ids, saved};
 use crate::{
     secrets::assert_silent,
     support::{Env, denying, forbidding},
@@ -30,7 +30,7 @@ fn a_pods_own_way() {
 fn a_refusal_after_a_broken_link_is_no_second_one() {
     let trust = json!(["sts:AssumeRole"]);
     let env = Env::with("carts-verified", &[("/roles/1/trust/Statement/0/Action", trust)]);
-    let run = env.podid("verify carts/carts --live -o json").code(3);
+    let run = saved(&env, "carts/carts --live").code(3);
     assert_eq!(ids(&run, "failed").len(), 1, "{run}");
     assert!(ids(&run, "failed")[0].starts_with("trust."), "{run}");
     assert!(ids(&run, "skipped").contains(&"live.refused".to_owned()), "{run}");
@@ -42,7 +42,7 @@ fn a_refusal_that_nothing_else_shows() {
     let words = "Unauthorized Exception! EKS does not have permissions to assume the associated role.";
     let refuse = Action::error(400, "AccessDeniedException", words);
     env.world.faults().add(Fault::always("eks-auth", "AssumeRoleForPodIdentity", refuse));
-    let run = env.podid("verify carts/carts --live -o json").code(3);
+    let run = saved(&env, "carts/carts --live").code(3);
     assert_eq!(ids(&run, "failed"), ["live.refused"], "{run}");
     env.world.faults().clear();
     let _ = env.podid("verify carts/carts --live").ok();

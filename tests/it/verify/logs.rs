@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::ids;
+use super::{ids, saved};
 use crate::support::{APP, Env, Run};
 
 const SESSION: &str = "User: arn:aws:sts::111122223333:assumed-role/eks-workshop-carts-dynamo/eks-eks-worksh-carts-7d9f-0b1c is not \
@@ -10,7 +10,7 @@ const SESSION: &str = "User: arn:aws:sts::111122223333:assumed-role/eks-workshop
 
 fn verify(text: &str, fields: &[(&'static str, serde_json::Value)]) -> Run {
     let fields = [&[(APP, json!(format!("crash {text}")))][..], fields].concat();
-    Env::with("carts-verified", &fields).podid("verify carts/carts -o json").code(3)
+    saved(&Env::with("carts-verified", &fields), "carts/carts").code(3)
 }
 
 /// The check that finds it, first, and all remedies of its finding.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Row, healthy, ids, prove};
+use super::{Row, healthy, ids, prove, saved};
 use crate::{
     secrets::assert_silent,
     support::{APP, Env},
@@ -268,7 +268,7 @@ fn secrets_are_left_alone() {
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "keys", "namespace": "carts" }, "data": { "PASSWORD": "c2VudGluZWwtc2VjcmV0" } });
     let from = ("/manifests/8/spec/template/spec/containers/0/envFrom", json!([{ "secretRef": { "name": "keys" } }]));
     let env = Env::with("carts-verified", &[("/manifests/-", secret), from]);
-    let run = env.podid("verify carts/carts -o json").ok();
+    let run = saved(&env, "carts/carts").ok();
     assert!(ids(&run, "skipped").contains(&"override.ok".to_owned()), "{run}");
     assert_eq!(env.world.journal().count("kubernetes", "get secrets"), 0);
     let run = env.podid("verify carts/carts --read-secrets -o json -vvv").ok();
@@ -296,9 +296,9 @@ fn the_webhooks_own_web_identity_shadows_nothing() {
 #[test]
 fn logs_that_were_not_read_say_nothing() {
     let env = Env::with("carts-verified", &[trouble()]);
-    let run = env.podid("verify carts/carts -o json").ok();
+    let run = saved(&env, "carts/carts").ok();
     assert_eq!(ids(&run, "warning"), ["app.failing"], "{run}");
-    let run = env.podid("verify carts/carts --no-logs -o json").code(3);
+    let run = saved(&env, "carts/carts --no-logs").code(3);
     assert_eq!(ids(&run, "unknown"), ["app.failing"], "{run}");
     assert!(run.stderr.contains("it is failing, and its log was not read"), "{run}");
     let _ = env.podid("verify carts/carts --no-logs --allow-incomplete").ok();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Row, ids, prove};
+use super::{Row, ids, prove, saved};
 use crate::support::Env;
 
 /// The registration of EKS, with one field of its webhook replaced.
@@ -48,10 +48,10 @@ fn a_registration_that_is_as_it_should_be() {
 #[test]
 fn one_that_was_deleted_is_found_before_the_next_restart() {
     let env = Env::with("carts-verified", &[]);
-    let before = env.podid("verify carts/carts -o json").ok();
+    let before = saved(&env, "carts/carts").ok();
     assert_eq!(ids(&before, "failed"), [""; 0], "{before}");
     let name = "pod-identity-webhook";
     env.world.with(|state| assert!(state.kube.remove("mutatingwebhookconfigurations", "", name)));
-    let run = env.podid("verify carts/carts -o json").code(3);
+    let run = saved(&env, "carts/carts").code(3);
     assert_eq!(ids(&run, "failed"), ["webhook.missing"], "{run}");
 }

@@ -1,0 +1,211 @@
+//! `--save` and `--from`: what was read, as a file for others, and the same verdict from that file.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::{Checked, Read, Verify};
+use crate::{
+    args::need_flags,
+    checks::{self, Report},
+    commands::subject,
+    context::Context,
+    failure::{Code, Failure, Result},
+    files,
+    model::{
+        bundle::{Bundle, BundleError},
+        glob::Pattern,
+        have::Observed,
+        log_line::LogLine,
+        snapshot::{PodLog, Snapshot},
+        subject::SubjectText,
+        text::{count, listed},
+    },
+    output::{json, mask},
+};
+
+/// Bytes of a bundle: thousands of service accounts.
+const LARGEST: u64 = 64 << 20;
+
+/// Names that a warning shows of many.
+const NAMED: usize = 5;
+
+/// Flags of what only a live read can do.
+fn live_flags() -> impl Iterator<Item = &'static str> {
+    let own = ["all_clusters", "needs", "dynamodb", "read_secrets", "no_logs", "tail", "since", "live", "watch"];
+    own.into_iter().chain(["explain", "list_checks"]).chain(need_flags())
+}
+
+/// Which file.
+#[derive(Debug, Args)]
+pub(super) struct BundleArgs {
+    /// Also write everything that was read to this file, without secrets, for --from
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all_clusters", "watch", "explain", "list_checks"])]
+    pub(super) save: Option<PathBuf>,
+    /// Replace the file of --save if it exists
+    #[arg(long, requires = "save")]
+    force: bool,
+    /// Check what this file of --save contains (- for stdin), without calling any service
+    #[arg(long, value_name = "FILE", conflicts_with_all = live_flags().chain(["save"]))]
+    pub(super) from: Option<PathBuf>,
+}
+
+impl Verify {
+    /// Refuses what cannot be saved, before anything is read.
+    pub(super) fn check_saves(&self, ctx: &Context, path: &Path) -> Result<()> {
+        if path.as_os_str() == "-" {
+            return Err(Failure::usage("`--save` writes a file, and `-` is none").hint("name a file"));
+        }
+        if ctx.clusters_by_flag().len() > 1 {
+            return Err(Failure::usage("`--save` writes what was read of one cluster")
+                .hint("run it once for each cluster, with a file of its own"));
+        }
+        if !self.bundle.force && path.symlink_metadata().is_ok() {
+            return Err(exists(path));
+        }
+        Ok(())
+    }
+
+    /// Writes what was read, and says so. Only what the verdict rests on is kept of logs, and the verdict of what is written is
+    /// compared with that of what was read.
+    pub(super) async fn save(&self, ctx: &Context, path: &Path, read: Read, checked: &Checked) -> Result<()> {
+        let Read { view, mut snapshots, unreached, .. } = read;
+        let mut lines = 0;
+        for it in &mut snapshots {
+            trim_logs(it);
+            lines +=
+                it.logs.iter().chain(&it.agent_logs).filter_map(|log| log.lines.known()).map(Vec::len).sum::<usize>();
+        }
+        let number = snapshots.len();
+        let read_at = snapshots.first().map_or_else(|| ctx.term.now(), |it| it.now);
+        let bundle = Bundle::new(unreached.map(Code::number), read_at, &view, snapshots);
+        let text = json::pretty(&bundle.redacted(&mask::credentials))?;
+        if text.len() as u64 > LARGEST {
+            return Err(Failure::failed(format!("the file of `--save` would be larger than {LARGEST} bytes"))
+                .hint("name fewer service accounts, or a namespace with `-n`"));
+        }
+        let again = Bundle::parse(&text).and_then(Read::of);
+        let again =
+            again.map_err(|e| Failure::failed("cannot read what `--save` would write").because(e.to_string()))?;
+        let other = differing(&checked.reports, &again.check().reports);
+        let (to, force) = (path.to_owned(), self.bundle.force);
+        let write = move || {
+            files::create(&to, &text, force).map_err(|error| {
+                if error.kind() == std::io::ErrorKind::AlreadyExists {
+                    return exists(&to);
+                }
+                Failure::failed(format!("cannot write `{}`", to.display())).because(error.to_string())
+            })
+        };
+        ctx.deadline.blocking(&format!("writing `{}`", path.display()), write).await?;
+        let shown = path.display();
+        ctx.term.success(format!("saved `{shown}`: what podid read of {}", count(number, "service account")));
+        ctx.term.note(format!(
+            "the file contains names, ARNs, policies, tags, settings and {}; values of Secrets are not in it, and text that looks like a credential is masked; look through it before you send it to others",
+            count(lines, "log line"),
+        ));
+        if !other.is_empty() {
+            ctx.term.warn(format!("masking changed the verdict in the file: {}", listed(&other, NAMED)));
+        }
+        ctx.term.hint(format!("check it without a cluster: `podid verify --from {shown}`"));
+        Ok(())
+    }
+
+    /// Reads a bundle, and of it what was named.
+    pub(super) async fn read_bundle(&self, ctx: &Context, path: &Path) -> Result<Read> {
+        if let Some(flag) = ctx.service_flag() {
+            return Err(Failure::usage(format!("`{flag}` conflicts with `--from`, which calls no service"))
+                .hint("omit it: the file names the cluster"));
+        }
+        let (from, shown) = (path.to_owned(), path.display().to_string());
+        let read = move || {
+            let text = if from.as_os_str() == "-" {
+                files::stream(&mut std::io::stdin(), LARGEST)
+            } else {
+                files::text(&from, LARGEST)
+            };
+            let refused =
+                |why: String| Failure::usage(format!("--from: cannot read `{}`", from.display())).because(why);
+            let bundle = Bundle::parse(&text.map_err(|e| refused(e.to_string()))?).and_then(Read::of);
+            bundle.map_err(|error| {
+                let hint = match error {
+                    BundleError::Version(..) => "install the latest podid",
+                    BundleError::Form(_) | BundleError::Kind => "write it again: `podid verify NS/SA --save FILE`",
+                };
+                refused(error.to_string()).hint(hint)
+            })
+        };
+        let mut read = ctx.deadline.blocking(&format!("reading `{shown}`"), read).await?;
+        let within = self.namespace.clone().filter(|_| self.subjects.is_empty()).map(Pattern::of);
+        let named = if within.is_some() { Vec::new() } else { self.patterns()? };
+        let patterns: Vec<Pattern> = within.into_iter().chain(named).collect();
+        for pattern in &patterns {
+            if !read.snapshots.iter().any(|it| pattern.matches(&it.subject)) {
+                let there: Vec<String> = read.snapshots.iter().map(|it| it.subject.to_string()).collect();
+                return Err(Failure::usage(format!("`{pattern}` is not in `{shown}`"))
+                    .hint(format!("the file contains {}", listed(&there, NAMED))));
+            }
+        }
+        if !patterns.is_empty() {
+            read.snapshots.retain(|it| patterns.iter().any(|pattern| pattern.matches(&it.subject)));
+        }
+        Ok(read)
+    }
+
+    /// The service accounts that were named. Which pods are whose is not asked again.
+    fn patterns(&self) -> Result<Vec<Pattern>> {
+        let namespace = subject::namespace_of_names(self.namespace.as_ref())?;
+        let pattern = |text: &SubjectText| text.pattern(namespace);
+        self.subjects.iter().map(|text| pattern(text).map_err(|e| Failure::usage(e.to_string()))).collect()
+    }
+}
+
+impl Read {
+    fn of(bundle: Bundle) -> std::result::Result<Self, BundleError> {
+        let denied = |code| if code == Code::Denied.number() { Code::Denied } else { Code::Failed };
+        let unreached = bundle.unreached.map(denied);
+        let before = Some((bundle.read_at, bundle.podid.clone()));
+        let (cluster, view, snapshots) = bundle.restored()?;
+        Ok(Self { cluster, view, snapshots, unreached, before })
+    }
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::usage(format!("`{}` exists", path.display())).hint("pass `--force` to replace it, or name another file")
+}
+
+/// Service accounts whose report is not the same in both.
+fn differing(live: &[Report], saved: &[Report]) -> Vec<String> {
+    let same = |report: &&Report| saved.iter().any(|other| other == *report);
+    live.iter().filter(|report| !same(report)).map(Report::title).collect()
+}
+
+/// Leaves in each log only the lines without which the report would be another.
+fn trim_logs(it: &mut Snapshot) {
+    let report = checks::check(it);
+    let lists: [fn(&mut Snapshot) -> &mut Vec<PodLog>; 2] = [|it| &mut it.logs, |it| &mut it.agent_logs];
+    for list in lists {
+        for at in 0..list(it).len() {
+            let Observed::Known(mut lines) = list(it)[at].lines.clone() else { continue };
+            let mut suffices = |lines: &[LogLine]| {
+                list(it)[at].lines = Observed::Known(lines.to_vec());
+                checks::check(it) == report
+            };
+            let mut chunk = lines.len();
+            while chunk > 0 {
+                let mut from = 0;
+                while from < lines.len() {
+                    let to = lines.len().min(from + chunk);
+                    let without = [&lines[..from], &lines[to..]].concat();
+                    if suffices(&without) {
+                        lines = without;
+                    } else {
+                        from = to;
+                    }
+                }
+                chunk /= 2;
+            }
+            list(it)[at].lines = Observed::Known(lines);
+        }
+    }
+}
