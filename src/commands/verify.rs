@@ -2,6 +2,7 @@
 
 mod bundle;
 mod catalog;
+mod checked;
 mod ci;
 mod logs;
 mod many;
@@ -15,13 +16,15 @@ use std::{borrow::Cow, sync::Arc};
 
 use clap::Args;
 use futures::stream::{self, StreamExt};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use self::needs::Needs;
+use self::{
+    checked::{Checked, Read},
+    needs::Needs,
+};
 use crate::{
     args::need_flags,
-    checks::{self, Outcome, Report},
+    checks::{Outcome, Report},
     commands::{
         select::select,
         shared,
@@ -33,7 +36,7 @@ use crate::{
         cluster::Cluster,
         glob::{self, Glob, Pattern},
         live::Live,
-        snapshot::{ClusterView, Snapshot},
+        snapshot::Snapshot,
         subject::{Subject, SubjectText},
         text::count,
     },
@@ -129,56 +132,6 @@ const MANY: usize = 20;
 
 /// Names that are shown of many.
 const SHOWN: usize = 5;
-
-/// All that was read.
-struct Read {
-    cluster: Cluster,
-    view: Arc<ClusterView>,
-    snapshots: Vec<Snapshot>,
-    /// The code of what kept podid from asking Kubernetes.
-    unreached: Option<Code>,
-    /// When and by which podid, where it was read before.
-    before: Option<(Timestamp, String)>,
-}
-
-/// What came of it.
-struct Checked {
-    cluster: Cluster,
-    /// When and by which podid it was read, where that was before.
-    before: Option<(Timestamp, String)>,
-    reports: Vec<Report>,
-    /// Service accounts that show no use of AWS.
-    without_aws: Vec<String>,
-    /// The code of what kept podid from asking Kubernetes.
-    unreached: Option<Code>,
-}
-
-impl Checked {
-    fn document(&self) -> Value {
-        let mut document =
-            json!({"cluster": self.cluster.arn, "reports": self.reports, "withoutAws": self.without_aws});
-        if let Some((at, podid)) = &self.before {
-            document["readFrom"] = json!({"readAt": at, "podid": podid});
-        }
-        document
-    }
-}
-
-impl Read {
-    fn check(&self) -> Checked {
-        let (mut reports, mut without_aws) = (Vec::new(), Vec::new());
-        for snapshot in &self.snapshots {
-            let report = checks::check(snapshot);
-            if checks::uses_aws(snapshot, &report) {
-                reports.push(report);
-            } else {
-                without_aws.push(report.title());
-            }
-        }
-        let (cluster, before) = (self.cluster.clone(), self.before.clone());
-        Checked { cluster, before, reports, without_aws, unreached: self.unreached }
-    }
-}
 
 impl Verify {
     /// Runs the command.

@@ -12,6 +12,8 @@ pub struct LogLine {
     raw: String,
     shown: String,
     at: Option<Timestamp>,
+    /// What was written was cut to the words that it is known by.
+    released: bool,
 }
 
 /// Words (lower case) of a line that reports an error.
@@ -55,7 +57,9 @@ impl LogLine {
         let both = || raw.lines().zip(masked.lines());
         let alike = raw.lines().count() == masked.lines().count();
         if alike {
-            both().map(|(raw, shown)| Self { raw: raw.to_owned(), shown: shown.to_owned(), at: None }).collect()
+            both()
+                .map(|(raw, shown)| Self { raw: raw.to_owned(), shown: shown.to_owned(), at: None, released: false })
+                .collect()
         } else {
             masked.lines().map(Self::from).collect()
         }
@@ -95,6 +99,18 @@ impl LogLine {
         line.starts_with("at ") || line.starts_with("File \"")
     }
 
+    /// The same, matched by what is shown.
+    #[must_use]
+    pub fn masked(&self) -> Self {
+        Self { raw: self.shown.clone(), released: false, ..self.clone() }
+    }
+
+    /// The same, matched by these words of what was written. They may leave this process.
+    #[must_use]
+    pub fn known_by(&self, words: &[&str]) -> Self {
+        Self { raw: words.join(" "), released: true, ..self.clone() }
+    }
+
     /// As it was written: to be matched, and never to be shown.
     pub fn raw(&self) -> &str {
         &self.raw
@@ -106,29 +122,33 @@ impl LogLine {
     }
 }
 
-/// A line as it may leave this process: what may be secret in it does not.
+/// A line as it may leave this process: masked, and of what was written only the words that it is known by.
 #[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Shown {
     text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    known_by: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
 }
 
 impl From<LogLine> for Shown {
-    fn from(line: LogLine) -> Self {
-        Self { text: line.shown, at: line.at }
+    fn from(LogLine { raw, shown, at, released }: LogLine) -> Self {
+        Self { text: shown, known_by: released.then_some(raw), at }
     }
 }
 
 impl From<Shown> for LogLine {
-    fn from(Shown { text, at }: Shown) -> Self {
-        Self { at, ..Self::from(text.as_str()) }
+    fn from(Shown { text, known_by, at }: Shown) -> Self {
+        let released = known_by.is_some();
+        Self { raw: known_by.unwrap_or_else(|| text.clone()), shown: text, at, released }
     }
 }
 
 impl From<&str> for LogLine {
     fn from(text: &str) -> Self {
-        Self { raw: text.to_owned(), shown: text.to_owned(), at: None }
+        Self { raw: text.to_owned(), shown: text.to_owned(), at: None, released: false }
     }
 }
 

@@ -180,32 +180,63 @@ fn differing(live: &[Report], saved: &[Report]) -> Vec<String> {
     live.iter().filter(|report| !same(report)).map(Report::title).collect()
 }
 
-/// Leaves in each log only the lines without which the report would be another.
+/// Leaves in each log only the lines without which the report would be another, and of those that masking makes unknown the words.
 fn trim_logs(it: &mut Snapshot) {
     let report = checks::check(it);
     let lists: [fn(&mut Snapshot) -> &mut Vec<PodLog>; 2] = [|it| &mut it.logs, |it| &mut it.agent_logs];
     for list in lists {
-        for at in 0..list(it).len() {
-            let Observed::Known(mut lines) = list(it)[at].lines.clone() else { continue };
-            let mut suffices = |lines: &[LogLine]| {
-                list(it)[at].lines = Observed::Known(lines.to_vec());
+        for log in 0..list(it).len() {
+            let Observed::Known(lines) = list(it)[log].lines.clone() else { continue };
+            let mut suffice = |lines: &[LogLine]| {
+                list(it)[log].lines = Observed::Known(lines.to_vec());
                 checks::check(it) == report
             };
-            let mut chunk = lines.len();
-            while chunk > 0 {
-                let mut from = 0;
-                while from < lines.len() {
-                    let to = lines.len().min(from + chunk);
-                    let without = [&lines[..from], &lines[to..]].concat();
-                    if suffices(&without) {
-                        lines = without;
-                    } else {
-                        from = to;
-                    }
+            let mut lines = least(lines, &mut suffice);
+            for at in 0..lines.len() {
+                let whole = lines[at].clone();
+                lines[at] = whole.masked();
+                if whole.raw() != whole.shown() && !suffice(&lines) {
+                    let words = least(whole.raw().split(' ').collect(), &mut |words: &[&str]| {
+                        lines[at] = whole.known_by(words);
+                        suffice(&lines)
+                    });
+                    lines[at] = whole.known_by(&words);
                 }
-                chunk /= 2;
             }
-            list(it)[at].lines = Observed::Known(lines);
+            list(it)[log].lines = Observed::Known(lines);
+        }
+    }
+}
+
+/// What is left when as much is taken away as can be, larger parts first.
+fn least<T: Clone>(mut all: Vec<T>, suffices: &mut dyn FnMut(&[T]) -> bool) -> Vec<T> {
+    let mut size = all.len();
+    while size > 0 {
+        let mut from = 0;
+        while from < all.len() {
+            let to = all.len().min(from + size);
+            let without = [&all[..from], &all[to..]].concat();
+            if suffices(&without) {
+                all = without;
+            } else {
+                from = to;
+            }
+        }
+        size /= 2;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_kept_than_suffices() {
+        let all: Vec<u32> = (0..100).collect();
+        for wanted in [vec![], vec![0], vec![99], vec![3, 50, 51], (0..100).collect()] {
+            let kept = least(all.clone(), &mut |some| wanted.iter().all(|one| some.contains(one)));
+            assert_eq!(kept, wanted);
         }
     }
 }

@@ -212,7 +212,7 @@ fn the_catalog() {
     let list = env.podid("verify --list-checks").ok();
     assert!(list.stdout.contains("trust.missing-tag-session"), "{list}");
     assert!(list.stderr.contains("no check can detect that the node's firewall drops the agent's address"), "{list}");
-    let failures = saved(&env, "--list-checks").ok().json()["failures"].as_array().unwrap().len();
+    let failures = env.podid("verify --list-checks -o json").ok().json()["failures"].as_array().unwrap().len();
     assert_eq!(failures, 70);
     insta::assert_snapshot!(env.podid("verify --explain association.missing").ok(), @"
     exit 0
