@@ -81,7 +81,9 @@ fn no_secret_is_in_the_file() {
         "is not authorized to perform: dynamodb:Query on resource: arn:aws:dynamodb:us-west-2:111122223333:table/x";
     for log in [
         format!("crash the word of today is {SECRET}\nAccessDenied: {denied}"),
-        format!("crash CredentialsProviderError: 169.254.170.23 is not a valid container metadata service hostname, token: {SECRET}"),
+        format!(
+            "crash CredentialsProviderError: 169.254.170.23 is not a valid container metadata service hostname, token: {SECRET}"
+        ),
         format!("crash the word of today is {SECRET}"),
         format!(
             "crash AccessDenied: AWS_SECRET_ACCESS_KEY={SECRET} AKIAIOSFODNN7EXAMPLE password={SECRET} {jwt} {denied}"

@@ -114,7 +114,7 @@ fn reports_for_ci() {
     let rules = driver["rules"].as_array().unwrap();
     let known = |id: &serde_json::Value| rules.iter().any(|rule| rule["id"] == *id);
     assert!(results.iter().all(|result| known(&result["ruleId"])), "{sarif}");
-    let _ = env.podid("list -o junit").code(2).says("reports of `podid verify`");
+    let _ = env.podid("list -o junit").code(2).says("is a report of `podid verify`");
 }
 
 #[test]
