@@ -223,9 +223,9 @@ fn what_is_no_such_file_is_refused() {
     };
     refused("", "line 1 column 0");
     refused(&text[..text.len() / 2], "line ");
-    refused("{}", "not a file that `podid verify --save` wrote");
-    refused("[1]", "not a file that `podid verify --save` wrote");
-    refused(&text.replace("podid-bundle", "other"), "not a file that `podid verify --save` wrote");
+    refused("{}", "not written by `podid verify --save FILE`");
+    refused("[1]", "not written by `podid verify --save FILE`");
+    refused(&text.replace("podid-bundle", "other"), "not written by `podid verify --save FILE`");
     refused(&text.replacen("\"version\": 1", "\"version\": 2", 1), "it has format 2 (written by podid ");
     refused(&text.replacen("\"version\": 1", "\"version\": 2", 1), "install the latest podid");
     refused(
@@ -233,7 +233,7 @@ fn what_is_no_such_file_is_refused() {
         "invalid type: integer `1`, expected a string at line ",
     );
     refused(&text.replacen("\"snapshots\"", "\"snap\"", 1), "missing field `snapshots`");
-    refused(&text.replacen("\"podid\": \"", "\"podid\": \"\\u001b[2J", 1), "not a file that");
+    refused(&text.replacen("\"podid\": \"", "\"podid\": \"\\u001b[2J", 1), "not written by");
     refused(&format!("{}{}", "[".repeat(1000), "]".repeat(1000)), "");
     let _ = offline(&["verify", "--from", "/none"]).code(2).says("cannot read `/none`");
     let _ = offline(&["verify", "--from", "/dev/zero"]).code(2).says("a device");
