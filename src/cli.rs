@@ -8,7 +8,7 @@ use crate::{
     args::Global,
     commands::{
         access, agent, associate, audit, completions, credentials, disassociate, exec, explain, file, iam_policy, list,
-        migrate, policy, recycle, role, show, verify, version, wait, who_can,
+        map, migrate, policy, recycle, role, show, verify, version, wait, who_can,
     },
 };
 
@@ -83,6 +83,7 @@ pub enum Command {
     WhoCan(who_can::WhoCan),
     Access(access::Access),
     Audit(audit::Audit),
+    Map(map::Map),
     Apply(file::apply::Apply),
     Diff(file::diff::Diff),
     Export(file::export::Export),
@@ -102,7 +103,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         "Everyday commands",
         &["associate", "disassociate", "list", "show", "recycle", "role", "policy", "exec", "credentials"],
     ),
-    ("Diagnose", &["verify", "explain", "who-can", "access", "audit", "wait"]),
+    ("Diagnose", &["verify", "explain", "who-can", "access", "audit", "map", "wait"]),
     ("Manifests", &["apply", "diff", "export", "import", "schema"]),
     ("Setup", &["agent", "migrate", "iam-policy", "completions", "version", "help"]),
 ];

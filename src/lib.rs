@@ -171,6 +171,7 @@ fn drive(
                 Command::WhoCan(command) => command.run(&ctx).await,
                 Command::Access(command) => command.run(&ctx).await,
                 Command::Audit(command) => Box::pin(command.run(&ctx)).await,
+                Command::Map(command) => Box::pin(command.run(&ctx)).await,
                 Command::Apply(command) => Box::pin(command.run(&ctx)).await,
                 Command::Diff(command) => Box::pin(command.run(&ctx)).await,
                 Command::Import(command) => Box::pin(command.run(&ctx)).await,

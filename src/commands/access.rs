@@ -8,9 +8,10 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     model::{
-        access::{Answer, Holder, Left, Reach, Reached, reach},
+        access::{Answer, Holder, Reach, Reached, reach},
         arn::{Arn, last},
         association::AssociationFilter,
+        map,
         names::ServiceAccount,
         text::listed,
     },
@@ -137,12 +138,8 @@ fn block(holder: &Holder<'_>, found: &Reach, wide: bool) -> Block {
 
 /// The resource as a table has it: what is the same as in `home` is left out.
 fn short(resource: &str, home: Option<&Arn>) -> String {
-    let same = |arn: &Arn, home: &Arn| {
-        let own = |text: &str, ours: &str| text.is_empty() || text == ours;
-        arn.partition == home.partition && own(&arn.region, &home.region) && own(&arn.account, &home.account)
-    };
     match (resource.parse::<Arn>(), home) {
-        (Ok(arn), Some(home)) if same(&arn, home) => arn.resource,
+        (Ok(arn), Some(home)) if map::is_of(&arn, home) => arn.resource,
         _ => resource.to_owned(),
     }
 }
@@ -182,12 +179,5 @@ fn limits(row: &Reached) -> String {
     if !row.never.is_empty() {
         return format!("never applies: {}", row.never.join(", "));
     }
-    let by = |left: Option<Left>, what: &str| match left {
-        Some(Left::Nothing) => Some(format!("{what} does not allow it")),
-        Some(Left::Part) => Some(what.to_owned()),
-        Some(Left::All) | None => None,
-    };
-    let own = [by(row.boundary, "permissions boundary"), by(row.session_policy, "session policy")];
-    let all: Vec<String> = row.conditions.iter().cloned().chain(own.into_iter().flatten()).collect();
-    all.join(", ")
+    row.limits().join(", ")
 }

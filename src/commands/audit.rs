@@ -23,7 +23,7 @@ use crate::{
         have::{NOT_ALLOWED, UNREAD as UNREADABLE},
         text,
     },
-    observe::audit::{InKubernetes, in_kubernetes, trusting},
+    observe::audit::{InKubernetes, accounts_of, in_kubernetes, trusting},
     output::{Ci, Format},
 };
 
@@ -147,14 +147,19 @@ impl Audit {
             .deadline
             .within("reading the roles that trust Pod Identity", trusting(eks, iam, arn, &holders.associations));
         let (roles, kubernetes) = futures::join!(roles, kubernetes(ctx));
-        let InKubernetes { namespaces, accounts, used, by_rollouts } = kubernetes?;
+        let InKubernetes { namespaces, accounts, runners, by_rollouts } = kubernetes?;
+        let (used, by_rollouts) = (accounts_of(&runners), accounts_of(&by_rollouts));
         let holders = holders.all(ctx.term.now()).collect();
         let estate = Estate { holders, namespaces, accounts, used, by_rollouts, roles: roles? };
         Ok((arn.clone(), audit::audit(&estate)))
     }
 }
 
-async fn kubernetes(ctx: &Context) -> Result<InKubernetes> {
+/// What Kubernetes has; unread, with the reason, where it cannot be asked.
+///
+/// # Errors
+/// When podid was interrupted or time is up.
+pub async fn kubernetes(ctx: &Context) -> Result<InKubernetes> {
     let read = async {
         let kube = ctx.kube().await?;
         ctx.deadline.within("reading namespaces, service accounts and workloads", in_kubernetes(kube)).await

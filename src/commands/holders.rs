@@ -1,4 +1,4 @@
-//! What `who-can`, `access` and `audit` read alike: associations in full, and their roles with all policies.
+//! What `who-can`, `access`, `audit` and `map` read alike: associations in full, and their roles with all policies.
 
 use std::{collections::BTreeMap, pin::pin};
 

@@ -16,6 +16,7 @@ pub mod holders;
 pub mod iam_policy;
 pub mod input;
 pub mod list;
+pub mod map;
 pub mod migrate;
 pub mod policy;
 pub mod recycle;

@@ -78,7 +78,8 @@ impl ValueKind {
             ("NAMESPACE/SERVICE_ACCOUNT", _) => Self::Association,
             (
                 "NAMESPACE",
-                "credentials" | "exec" | "list" | "verify" | "show" | "wait" | "recycle" | "disassociate" | "export",
+                "credentials" | "exec" | "list" | "verify" | "show" | "wait" | "recycle" | "disassociate" | "export"
+                | "map",
             ) => Self::AssociatedNamespace,
             ("NAMESPACE", _) => Self::Namespace,
             ("ROLE" | "NAME|ARN", _) => Self::Role,
@@ -286,7 +287,10 @@ mod tests {
             all.sort_unstable();
             all
         };
-        assert_eq!(of("Association"), ["access subject", "disassociate subjects", "export subjects", "list subjects"]);
+        assert_eq!(
+            of("Association"),
+            ["access subject", "disassociate subjects", "export subjects", "list subjects", "map subjects"]
+        );
         assert_eq!(of("Action"), ["who-can action"]);
         assert_eq!(
             of("Subject"),
@@ -317,6 +321,7 @@ mod tests {
                 "associate role",
                 "iam-policy role",
                 "list role",
+                "map role",
                 "policy attach role",
                 "policy detach role",
                 "role delete role",
@@ -332,6 +337,7 @@ mod tests {
                 "exec namespace",
                 "export namespace",
                 "list namespace",
+                "map namespace",
                 "recycle namespace",
                 "show namespace",
                 "verify namespace",

@@ -25,6 +25,7 @@ pub mod json;
 pub mod live;
 pub mod log_line;
 pub mod manifest;
+pub mod map;
 pub mod message;
 pub mod migration;
 pub mod names;

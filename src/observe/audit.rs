@@ -12,6 +12,7 @@ use crate::{
         arn::Arn,
         association::Association,
         have::Observed,
+        map::{self, Runners},
         names::ServiceAccount,
         role_users::Trusting,
         trust,
@@ -27,10 +28,10 @@ pub struct InKubernetes {
     pub namespaces: Observed<BTreeSet<String>>,
     /// Service accounts.
     pub accounts: Observed<BTreeSet<ServiceAccount>>,
-    /// Service accounts that pods, workloads or CronJobs run as.
-    pub used: Observed<BTreeSet<ServiceAccount>>,
-    /// Service accounts of the templates of Argo Rollouts.
-    pub by_rollouts: Observed<BTreeSet<ServiceAccount>>,
+    /// What runs as each service account: pods, workloads and CronJobs.
+    pub runners: Observed<Runners>,
+    /// Argo Rollouts by the service accounts of their templates.
+    pub by_rollouts: Observed<Runners>,
 }
 
 impl InKubernetes {
@@ -54,29 +55,51 @@ pub async fn in_kubernetes(kube: &dyn Kubernetes) -> Result<InKubernetes> {
     let cron_jobs = async { seen(kube.cron_jobs(None).await, "list cronjobs") };
     let (namespaces, accounts, pods, workloads, rollouts, cron_jobs) =
         futures::try_join!(namespaces, accounts, pods, workloads, rollouts, cron_jobs)?;
-    let of = |namespace: &String, name: &String| ServiceAccount { namespace: namespace.clone(), name: name.clone() };
-    let by_pod = |all: &Vec<Pod>| all.iter().map(|pod| of(&pod.namespace, &pod.service_account)).collect();
-    let by_workload = |all: &Vec<Workload>| all.iter().map(|it| of(&it.id.namespace, &it.service_account)).collect();
-    let by_job = |all: &Vec<CronJob>| all.iter().map(|job| of(&job.namespace, &job.service_account)).collect();
-    let each: [Observed<BTreeSet<ServiceAccount>>; 3] =
-        [pods.map(by_pod), workloads.map(by_workload), cron_jobs.map(by_job)];
+    let by_pod =
+        |all: &Vec<Pod>| by_account(all.iter().map(|pod| (&pod.namespace, &pod.service_account, map::runner(pod))));
+    let by_workload = |all: &Vec<Workload>| {
+        by_account(all.iter().map(|it| (&it.id.namespace, &it.service_account, it.id.to_string())))
+    };
+    let by_job = |all: &Vec<CronJob>| {
+        by_account(all.iter().map(|job| (&job.namespace, &job.service_account, format!("cronjob/{}", job.name))))
+    };
+    let each = [pods.map(by_pod), workloads.map(by_workload), cron_jobs.map(by_job)];
     Ok(InKubernetes {
         namespaces: namespaces.map(|all| all.iter().cloned().collect()),
         accounts: accounts.map(|all| all.iter().map(|(subject, _)| subject.clone()).collect()),
-        used: together(each),
+        runners: together(each),
         by_rollouts: rollouts.map(by_workload),
     })
 }
 
+/// The service accounts that something runs as.
+pub fn accounts_of(runners: &Observed<Runners>) -> Observed<BTreeSet<ServiceAccount>> {
+    runners.map(|all| all.keys().cloned().collect())
+}
+
+fn by_account<'a>(all: impl Iterator<Item = (&'a String, &'a String, String)>) -> Runners {
+    let mut found = Runners::new();
+    for (namespace, name, runner) in all {
+        let account = ServiceAccount { namespace: namespace.clone(), name: name.clone() };
+        found.entry(account).or_default().insert(runner);
+    }
+    found
+}
+
 /// All of them; unread where one is.
-fn together(each: [Observed<BTreeSet<ServiceAccount>>; 3]) -> Observed<BTreeSet<ServiceAccount>> {
-    let mut all = BTreeSet::new();
+fn together(each: [Observed<Runners>; 3]) -> Observed<Runners> {
+    let mut all = Runners::new();
     for one in each {
         match one {
-            Observed::Known(some) => all.extend(some),
+            Observed::Known(some) => {
+                for (account, runners) in some {
+                    all.entry(account).or_default().extend(runners);
+                }
+            }
             other => return other,
         }
     }
+    all.values_mut().for_each(map::without_runs);
     Observed::Known(all)
 }
 

@@ -76,6 +76,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["output"]),
     ("tokio", &["aws", "complete", "context", "k8s", "lib", "local", "output", "wait"]),
     ("granit_parser", &["manifest"]),
+    ("layout", &["commands"]),
+    ("minijinja", &["commands"]),
     ("rustix", &["complete", "k8s", "lib", "local"]),
     ("podid_sandbox", &[]),
 ];

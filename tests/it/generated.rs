@@ -296,6 +296,7 @@ fn man_pages_explain_every_field() {
         "who-can dynamodb:Query eks-workshop-carts",
         "access carts/carts",
         "audit",
+        "map",
         "show carts/carts",
         "recycle carts/carts",
         "disassociate carts/carts --yes",

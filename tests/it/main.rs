@@ -26,6 +26,7 @@ mod kill;
 mod language;
 mod list;
 mod manners;
+mod map;
 mod messages;
 mod migrate;
 mod plugin;

@@ -40,6 +40,7 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-verified", "who-can dynamodb:Query eks-workshop-carts"),
     ("carts-verified", "access carts/carts"),
     ("carts-verified", "audit"),
+    ("carts-verified", "map"),
     ("carts-associated", "apply -f examples/carts.yaml --dry-run"),
     ("carts-associated", "diff -f tests/it/file/associated.yaml"),
     ("carts-associated", "export"),
@@ -177,6 +178,7 @@ fn out_of_time() {
     who-can dynamodb:Query eks-workshop-carts: 5 error: timed out after 1s while reading the cluster
     access carts/carts: 5 error: timed out after 1s while reading the cluster
     audit: 5 error: timed out after 1s while reading the cluster
+    map: 5 error: timed out after 1s while reading the cluster
     apply -f examples/carts.yaml: 5 error: timed out after 1s while reading the cluster
     diff -f tests/it/file/associated.yaml: 5 error: timed out after 1s while reading the cluster
     export: 5 error: timed out after 1s while reading the cluster

@@ -55,6 +55,11 @@ impl Level {
             Self::Read => "read",
         }
     }
+
+    /// Whether a review looks at it first: it leads to more than it names.
+    pub fn is_wide(self) -> bool {
+        self <= Self::Secrets
+    }
 }
 
 /// Actions of IAM by which a caller can give itself more (IAM User Guide, and the published lists of privilege escalation).
@@ -163,6 +168,17 @@ impl Reached {
     /// It allows something.
     pub fn counts(&self) -> bool {
         self.never.is_empty() && self.boundary != Some(Left::Nothing) && self.session_policy != Some(Left::Nothing)
+    }
+
+    /// What limits it: the conditions that depend on the call, and the policies that leave only a part of it.
+    pub fn limits(&self) -> Vec<String> {
+        let by = |left: Option<Left>, what: &str| match left {
+            Some(Left::Nothing) => Some(format!("{what} does not allow it")),
+            Some(Left::Part) => Some(what.to_owned()),
+            Some(Left::All) | None => None,
+        };
+        let own = [by(self.boundary, "permissions boundary"), by(self.session_policy, "session policy")];
+        self.conditions.iter().cloned().chain(own.into_iter().flatten()).collect()
     }
 }
 

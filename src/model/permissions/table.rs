@@ -182,6 +182,16 @@ pub const COMMANDS: &[Row] = &[
         ],
     ),
     (
+        "map",
+        &[
+            FIND,
+            READ_ROLE,
+            &["Iam::managed_policy"],
+            &["Kubernetes::namespaces", "Kubernetes::all_service_accounts", "Kubernetes::all_pods"],
+            &["Kubernetes::every_workload", "Kubernetes::rollouts", "Kubernetes::cron_jobs"],
+        ],
+    ),
+    (
         "apply",
         &[
             FIND,

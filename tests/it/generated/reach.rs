@@ -1,4 +1,4 @@
-//! What the man pages say of the JSON of `who-can`, `access` and `audit`.
+//! What the man pages say of the JSON of `who-can`, `access`, `audit` and `map`.
 
 use super::text::Rows;
 
@@ -54,4 +54,20 @@ pub(super) const AUDITED: Rows = &[
         "expiredExceptions[], unmatchedExceptions[]",
         "exceptions of the file that accept nothing: id, subject, reason and expires",
     ),
+];
+
+pub(super) const MAPPED: Rows = &[
+    ("cluster", "ARN of the cluster"),
+    ("nodes[]", "what the map shows, each once"),
+    ("nodes[].id, nodes[].name", "unique and the same each time, and the name that is shown"),
+    ("nodes[].kind", "workload, service-account, association, role, target-role, resource or not-read"),
+    ("nodes[].namespace, nodes[].service, nodes[].arn", "where it belongs, as far as it has one; arn may be a pattern"),
+    ("nodes[].level", "the most sensitive that is allowed on a resource; the levels are on podid-access(1)"),
+    ("nodes[].details[]", "what else is known: that it does not exist, why it was not read"),
+    ("edges[].from, edges[].to", "ids of two nodes"),
+    ("edges[].label", "what is known about the step, as the level or that there are no credentials"),
+    ("edges[].only[]", "the service accounts that take the step, where others that come to its first node do not"),
+    ("findings[]", "what podid-audit(1) finds about these, with the fields that it explains"),
+    ("unread[]", "what could not be read"),
+    ("notRead[]", "kinds of policies that are never read"),
 ];

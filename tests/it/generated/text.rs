@@ -1,7 +1,7 @@
 //! What the man pages say beyond the help: the JSON that each command prints, the environment, related pages.
 //! `generated.rs` compares the field names with what the commands print.
 
-use super::reach::{AUDITED, REACHED, RULED};
+use super::reach::{AUDITED, MAPPED, REACHED, RULED};
 
 mod migration;
 
@@ -325,6 +325,7 @@ pub(super) fn output(command: &str) -> Option<Output> {
         "podid who-can" => ("One object:", &[RULED]),
         "podid access" => ("One object:", &[REACHED]),
         "podid audit" => ("One object:", &[AUDITED]),
+        "podid map" => ("One object, with every node even where the tree is collapsed:", &[MAPPED]),
         "podid apply" => (
             "One object, also when the command failed after the plan. Ids of steps begin with the object, as in role/NAME/put-trust.",
             &[STEPS, APPLIED, ROLLOUTS],

@@ -326,6 +326,7 @@ proved! {
     who_can: "who-can",
     access: "access",
     audit: "audit",
+    map: "map",
     apply: "apply",
     diff: "diff",
     export: "export",

@@ -271,6 +271,10 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             line("carts-associated", &[other_role()], "audit -o json"),
             line("carts-associated", &instead("Rollout", QUERY), "audit -o json"),
         ],
+        "map" => vec![
+            line("carts-verified", &managed_policy(), "map -o json"),
+            line("carts-associated", &instead("Rollout", QUERY), "map -o json"),
+        ],
         "apply" => vec![
             line("carts-before", &[], format!("apply -f {} --recycle --yes", file("new.yaml", NEW))),
             line("carts-before", &[], format!("apply -f {} --yes", file("created.yaml", CREATED))),

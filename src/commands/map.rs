@@ -1,0 +1,252 @@
+//! `podid map`: the way from workloads to AWS resources, as a tree, as a picture, and as a page for a review.
+
+mod page;
+mod svg;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::{
+    args::AccountsArg,
+    checks::{
+        Finding,
+        audit::{self, Estate, UNREAD},
+    },
+    commands::{
+        audit::kubernetes,
+        holders::{Holders, NOT_IRSA, NOT_READ, NOT_READ_KINDS},
+    },
+    context::Context,
+    failure::{Code, Failure, Result},
+    model::{
+        access::Holder,
+        arn::{Arn, RoleRef, last},
+        glob,
+        have::Observed,
+        map::{Chain, Graph, MappedRole, Selection},
+        role_users::Trusting,
+    },
+    observe::audit::{InKubernetes, accounts_of},
+    output::Format,
+};
+
+/// Draw which workloads reach which AWS resources
+///
+/// Shows workloads, service accounts, associations, roles, target roles and the resources that their policies allow, with the
+/// findings of `podid audit` for them. The text tree is the default; --format html is one file for a security review: it
+/// needs no network, and has search and filters. Pictures of more than 60 nodes are collapsed by namespace. What could not
+/// be read is shown as not read, with the reason. Resource policies, service control policies and VPC endpoint policies are
+/// not read: they may allow or deny more. Only reads.
+#[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Map {
+    #[command(flatten)]
+    subjects: AccountsArg,
+    /// Only service accounts that get the credentials of this role, directly or as their target role
+    #[arg(long, value_name = "ROLE")]
+    role: Option<RoleRef>,
+    /// Only service accounts whose policies name this resource or a pattern that matches it
+    #[arg(long, value_name = "ARN")]
+    resource: Option<Arn>,
+    /// What is printed
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Drawing::Tree)]
+    format: Drawing,
+    /// Show every node, however many there are
+    #[arg(long)]
+    expand: bool,
+}
+
+/// What is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Drawing {
+    /// Text
+    Tree,
+    /// A Mermaid flowchart, for Markdown
+    Mermaid,
+    /// A digraph for Graphviz
+    Dot,
+    /// A picture
+    Svg,
+    /// One page with the picture, search, filters and findings
+    Html,
+}
+
+/// Examples of this command.
+pub const EXAMPLES: &str = "\
+Examples:
+  podid map
+  podid map carts/carts -o wide
+  podid map 'team-a/*' --format mermaid
+  podid map --role eks-workshop-carts-dynamo
+  podid map --resource \\
+      arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts
+  podid map --format html > map.html
+  podid map -o json";
+
+/// What was read and selected.
+struct Read {
+    /// The cluster.
+    cluster: Arn,
+    /// By service account.
+    chains: Vec<Chain>,
+    /// Of the audit, about these chains.
+    findings: Vec<Finding>,
+    /// What could not be read, one line each.
+    unread: Vec<String>,
+    /// Only some service accounts were asked for.
+    some: bool,
+}
+
+impl Map {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// What failed, with its exit code.
+    pub async fn run(self, ctx: &Context) -> Result<Code> {
+        if self.format != Drawing::Tree && ctx.term.format() != Format::Table {
+            return Err(Failure::usage("`--format` conflicts with `-o`: the format determines the output")
+                .hint("pass one of them"));
+        }
+        let read = Box::pin(self.read(ctx)).await?;
+        let whole = Graph::of(&read.chains, &read.cluster);
+        let collapsed = whole.is_large() && !self.expand;
+        let nodes = whole.nodes.len();
+        let drawn = if collapsed { Graph::by_namespace(&read.chains) } else { whole };
+        let term = &ctx.term;
+        let mut told = false;
+        match (self.format, term.format()) {
+            (Drawing::Mermaid, _) => term.emit(&drawn.mermaid())?,
+            (Drawing::Dot, _) => term.emit(&drawn.dot())?,
+            (Drawing::Svg, _) => term.emit(&svg::file(&drawn, read.cluster.name())?)?,
+            (Drawing::Html, _) => term.emit(&page::html(&read, &drawn, collapsed, term.now())?)?,
+            (Drawing::Tree, Format::Json) => term.emit_json(&read.document())?,
+            (Drawing::Tree, Format::Yaml) => term.emit_yaml(&read.document())?,
+            (Drawing::Tree, Format::Name) => {
+                for chain in &read.chains {
+                    term.emit_line(&chain.subject)?;
+                }
+            }
+            (Drawing::Tree, Format::Table | Format::Wide) => {
+                told = true;
+                term.emit(&tree::text(&read, collapsed.then_some(&drawn), &term.table_view()))?;
+            }
+        }
+        if collapsed && (told || self.format != Drawing::Tree) {
+            let space = read.chains.first().map_or("default", |chain| &chain.subject.namespace);
+            term.note(format!(
+                "{nodes} nodes are collapsed by namespace: show one with `podid map '{space}/*'`, or all with `--expand`"
+            ));
+        }
+        for why in &read.unread {
+            term.warn(format!("incomplete: {why}"));
+        }
+        if read.chains.is_empty() {
+            term.note(self.none(&read));
+        }
+        term.note(if read.chains.is_empty() { NOT_IRSA } else { NOT_READ });
+        Ok(Code::Ok)
+    }
+
+    fn none(&self, read: &Read) -> String {
+        let cluster = read.cluster.name();
+        match (&self.role, &self.resource) {
+            (_, Some(resource)) => {
+                format!("no policy that was read allows a service account of cluster {cluster} anything on {resource}")
+            }
+            (Some(role), None) => format!("no association of cluster {cluster} uses role {}", role.name()),
+            (None, None) => format!("no associations in cluster {cluster}"),
+        }
+    }
+
+    async fn read(&self, ctx: &Context) -> Result<Read> {
+        let patterns = &self.subjects.0;
+        let holders = Holders::read(ctx, &glob::filter(patterns)).await?;
+        let InKubernetes { namespaces, accounts, runners, by_rollouts } = kubernetes(ctx).await?;
+        let asked = |holder: &Holder<'_>| {
+            patterns.is_empty() || patterns.iter().any(|it| it.matches(&holder.association.summary.subject))
+        };
+        let all: Vec<Holder<'_>> = holders.all(ctx.term.now()).filter(asked).collect();
+        for pattern in patterns {
+            if all.iter().any(|holder| pattern.matches(&holder.association.summary.subject)) {
+                continue;
+            }
+            let cluster = &holders.cluster.name;
+            if pattern.literal().is_none() {
+                ctx.term.warn(format!("no association in cluster {cluster} matches {pattern}"));
+                continue;
+            }
+            let none = format!("service account {pattern} has no association in cluster {cluster}");
+            return Err(Failure::failed(none).hint("list the associations: `podid list`"));
+        }
+        let unread = runners.unreadable().or(namespaces.unreadable()).map(str::to_owned);
+        let seen = match (&runners, unread) {
+            (Observed::NotRequested, Some(why)) => Observed::Unreadable(why),
+            (read, _) => read.clone(),
+        };
+        let wanted = Selection { role: self.role.clone(), resource: self.resource.clone() };
+        let (mut chains, mut kept) = (Vec::new(), Vec::new());
+        for holder in all {
+            let mut chain = Chain::of(&holder, &accounts, &seen, &by_rollouts);
+            if chain.select(&wanted) {
+                chains.push(chain);
+                kept.push(holder);
+            }
+        }
+        let (used, by_rollouts) = (accounts_of(&runners), accounts_of(&by_rollouts));
+        let rollouts = by_rollouts.unreadable().map(|why| format!("Rollouts: {why}"));
+        let roles = Observed::Known(trusting(&kept));
+        let findings = audit::audit(&Estate { holders: kept, namespaces, accounts, used, by_rollouts, roles });
+        let (unread, findings): (Vec<Finding>, _) = findings.into_iter().partition(|it| it.check.id == UNREAD.id);
+        let mut unread: BTreeSet<String> = unread.iter().map(|it| format!("{}: {}", it.subject, it.message)).collect();
+        unread.extend(rollouts);
+        Ok(Read {
+            cluster: holders.cluster.arn.clone(),
+            chains,
+            findings,
+            unread: unread.into_iter().collect(),
+            some: !patterns.is_empty() || self.role.is_some() || self.resource.is_some(),
+        })
+    }
+}
+
+/// The roles on the map: whether others use them is not asked.
+fn trusting(holders: &[Holder<'_>]) -> Vec<Trusting> {
+    let views = holders.iter().flat_map(|holder| [Some(holder.role), holder.target]).flatten();
+    let roles = views.filter_map(|view| view.role.known()?.as_ref());
+    let by_arn: BTreeMap<String, Trusting> = roles
+        .map(|role| {
+            let trusting = Trusting { arn: role.arn.clone(), trust: role.trust.clone(), unused: None };
+            (role.arn.to_string(), trusting)
+        })
+        .collect();
+    by_arn.into_values().collect()
+}
+
+impl Read {
+    /// The findings about a service account.
+    fn of_account<'a>(&'a self, chain: &'a Chain) -> impl Iterator<Item = &'a Finding> {
+        let subject = chain.subject.to_string();
+        self.findings.iter().filter(move |it| it.subject == subject)
+    }
+
+    /// The findings about a role.
+    fn of_role<'a>(&'a self, role: &'a MappedRole) -> impl Iterator<Item = &'a Finding> {
+        let subject = format!("role {}", last(&role.arn));
+        self.findings.iter().filter(move |it| it.subject == subject)
+    }
+
+    fn document(&self) -> Value {
+        let graph = Graph::of(&self.chains, &self.cluster);
+        json!({
+            "cluster": self.cluster,
+            "nodes": graph.nodes,
+            "edges": graph.edges,
+            "findings": self.findings,
+            "unread": self.unread,
+            "notRead": NOT_READ_KINDS,
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! `podid map`: what is drawn, what was not read, hostile names, and maps that are too large to draw whole.
+
+use serde_json::{Value, json};
+
+use crate::support::{Env, denying};
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
+const HOSTILE: &str = "arn:aws:sqs:us-west-2:111122223333:<img src=x onerror=alert(1)>\"'&`]-->";
+
+/// The role's only statement speaks of this resource.
+fn naming(resource: &str) -> (&'static str, Value) {
+    let statement = json!([{"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": resource}]);
+    ("/roles/1/inline/carts/Statement", statement)
+}
+
+/// So many more associations with the same role.
+fn many(n: usize) -> Env {
+    let one = |at: usize| json!({"namespace": format!("team-{}", at % 3), "service_account": format!("app-{at}"), "role": ROLE});
+    let all: Vec<Value> = (0..n).map(one).collect();
+    Env::with("carts-verified", &[("/associations", json!(all))])
+}
+
+#[test]
+fn the_way_of_a_workload() {
+    insta::assert_snapshot!(Env::new("carts-verified").podid("map").ok().steady(), @r"
+    exit 0
+    --- stdout
+    cluster eks-workshop (111122223333, us-west-2)
+    └─ namespace carts
+       └─ service account carts/carts, used by deployment/carts
+          └─ association a-[id]
+             └─ role eks-workshop-carts-dynamo
+                ├─ dynamodb table/eks-workshop-carts
+                │  ├─ write: dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem and 2 more
+                │  └─ read: dynamodb:Query, dynamodb:Scan
+                └─ dynamodb table/eks-workshop-carts/index/* (read): dynamodb:Query, dynamodb:Scan
+    --- stderr
+    note: resource policies, service control policies and VPC endpoint policies were not read: they may allow or deny more
+    ");
+}
+
+#[test]
+fn nodes_and_edges() {
+    let map = Env::new("carts-verified").podid("map -o json").ok().json();
+    let kinds: Vec<&str> = map["nodes"].as_array().unwrap().iter().map(|node| node["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["workload", "service-account", "association", "role", "resource", "resource"]);
+    assert_eq!(map["edges"].as_array().unwrap().len(), 5);
+    assert_eq!(map["unread"], json!([]));
+}
+
+/// The same cluster with one permission less: what is missing is on the map.
+#[test]
+fn what_was_not_read_is_a_node() {
+    for (action, said) in [("iam:GetRolePolicy", "permissions not read"), ("iam:GetRole", "permissions not read")] {
+        let run =
+            Env::with("carts-verified", &[denying(action)]).podid("map -o json").ok().says("incomplete: ").says(action);
+        let nodes = run.json()["nodes"].to_string();
+        assert!(nodes.contains(said) && nodes.contains("\"not-read\""), "{nodes}");
+    }
+    let denied = Env::with("carts-verified", &[("/callers/0/rbac_denies", json!(["list pods"]))]);
+    let run = denied.podid("map").ok().says("incomplete: ");
+    assert!(run.stdout.contains("workloads not read: not allowed: list pods"), "{run}");
+    for format in ["mermaid", "dot", "svg", "html"] {
+        let run = denied.podid(&format!("map --format {format}")).ok();
+        assert!(run.stdout.contains("not read"), "{run}");
+    }
+}
+
+#[test]
+fn names_are_text_in_every_format() {
+    let env = Env::with("carts-verified", &[naming(HOSTILE)]);
+    for format in ["mermaid", "dot", "svg", "html"] {
+        let run = env.podid(&format!("map --format {format}")).ok();
+        assert!(!run.stdout.contains("<img") && !run.stdout.contains("]-->"), "{run}");
+        assert!(run.stdout.contains("onerror"), "{run}");
+    }
+}
+
+/// Nothing is loaded, and no script runs but the one whose hash the page names.
+#[test]
+fn the_page_needs_nothing_else() {
+    let page = Env::new("carts-verified").podid("map --format html").ok().stdout;
+    assert!(page.contains("default-src &#x27;none&#x27;; style-src &#x27;sha256-"), "{page}");
+    for tag in ["<link", "<img", "<iframe", "src=", "@import", "url(http", "style=\"", "onclick"] {
+        assert!(!page.contains(tag), "{tag}");
+    }
+    assert_eq!(page.matches("<script").count(), 1);
+    assert_eq!(page.matches("<style").count(), 1);
+}
+
+#[test]
+fn large_maps_are_collapsed() {
+    let (small, large) = (many(20), many(30));
+    let run = large.podid("map").ok().says("nodes are collapsed by namespace");
+    assert!(
+        run.stdout.contains("namespace team-0: 10 service accounts, 1 role") && !run.stdout.contains("app-0"),
+        "{run}"
+    );
+    for whole in [small.podid("map").ok(), large.podid("map --expand").ok(), large.podid("map team-0/*").ok()] {
+        assert!(
+            whole.stdout.contains("service account team-0/app-0") && !whole.stderr.contains("collapsed"),
+            "{whole}"
+        );
+    }
+    let mermaid = large.podid("map --format mermaid").ok();
+    assert!(mermaid.stdout.contains("10 service accounts") && mermaid.stderr.contains("collapsed"), "{mermaid}");
+}
+
+#[test]
+fn selections() {
+    let env = Env::new("carts-verified");
+    for line in [
+        "map carts/carts",
+        "map 'car*/*'",
+        "map --role eks-workshop-carts-dynamo",
+        "map --resource arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts",
+    ] {
+        assert_eq!(env.podid(&format!("{} -o name", line.replace('\'', ""))).ok().stdout, "carts/carts\n", "{line}");
+    }
+    let _ = env.podid("map --role other").ok().says("no association of cluster eks-workshop uses role other");
+    let _ = env.podid("map --resource arn:aws:s3:::other").ok().says("no policy that was read allows");
+    let _ = env.podid("map carts/other").code(1).says("service account carts/other has no association");
+    let _ = env.podid("map none/*").ok().says("no association in cluster eks-workshop matches none/*");
+    let _ = env.podid("map --resource images").code(2).says("--resource");
+    let _ = env.podid("map --format svg -o json").code(2).says("`--format` conflicts with `-o`");
+}
