@@ -52,7 +52,7 @@ pub enum BundleError {
     #[error("{0}")]
     Form(String),
     /// Something else.
-    #[error("it was not written by `podid verify --save FILE`")]
+    #[error("it was not written by `podid verify NS/SA --save FILE`")]
     Kind,
     /// Of a later podid.
     #[error("it has format {0}{1}, and this podid reads format {VERSION}")]
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn what_it_is_comes_before_what_it_holds() {
         let refused = |text: &str| Bundle::parse(text).unwrap_err().to_string();
-        assert_eq!(refused("{}"), "it was not written by `podid verify --save FILE`");
+        assert_eq!(refused("{}"), "it was not written by `podid verify NS/SA --save FILE`");
         let newer = r#"{"kind": "podid-bundle", "version": 2, "podid": "9.0.0"}"#;
         assert_eq!(refused(newer), "it has format 2 (written by podid 9.0.0), and this podid reads format 1");
         assert!(refused(r#"{"kind": "podid-bundle", "version": 1, "podid": "1.0.0"}"#).starts_with("missing field"));

@@ -223,9 +223,9 @@ fn what_is_no_such_file_is_refused() {
     };
     refused("", "line 1 column 0");
     refused(&text[..text.len() / 2], "line ");
-    refused("{}", "not written by `podid verify --save FILE`");
-    refused("[1]", "not written by `podid verify --save FILE`");
-    refused(&text.replace("podid-bundle", "other"), "not written by `podid verify --save FILE`");
+    refused("{}", "not written by `podid verify NS/SA --save FILE`");
+    refused("[1]", "not written by `podid verify NS/SA --save FILE`");
+    refused(&text.replace("podid-bundle", "other"), "not written by `podid verify NS/SA --save FILE`");
     refused(&text.replacen("\"version\": 1", "\"version\": 2", 1), "it has format 2 (written by podid ");
     refused(&text.replacen("\"version\": 1", "\"version\": 2", 1), "install the latest podid");
     refused(
