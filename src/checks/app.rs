@@ -45,6 +45,7 @@ pub(super) static CHECKS: &[&Check] = &[
     &catalog::NOT_FOUND,
     &catalog::UNREACHABLE,
     &catalog::NOT_ENABLED,
+    &catalog::REJECTED,
     &catalog::DATABASE,
     &failing::DENIED,
     &failing::NOT_STARTED,

@@ -22,7 +22,7 @@ use crate::model::{
 };
 
 pub(super) static CHECKS: &[&Check] =
-    &[&PASSED, &POLICY, &CILIUM, &PROXY, &GROUPS, &UNREACHABLE, &SLOW, &IMDS, &THROTTLED];
+    &[&PASSED, &POLICY, &CILIUM, &PROXY, &GROUPS, &UNREACHABLE, &SLOW, &IMDS, &THROTTLED, &NODE_REFUSED, &AGENT_FAILS];
 
 static PASSED: Check = Check {
     id: "network.ok",
@@ -110,6 +110,24 @@ static THROTTLED: Check = Check {
     link: Link::Network,
     title: "the agent or EKS Auth throttles",
     background: "Each new pod causes one call of EKS Auth. Many short-lived pods at once get status 429, and work after a retry.",
+    sources: &[AGENT],
+    symptom: false,
+};
+
+static NODE_REFUSED: Check = Check {
+    id: "network.node-refused",
+    link: Link::Network,
+    title: "EKS Auth refuses the node's role",
+    background: "The agent calls EKS Auth with the role of its node, which needs eks-auth:AssumeRoleForPodIdentity. A Deny in a policy of the organization or of a VPC endpoint shows in no simulation, but in the log of the agent.",
+    sources: &[AGENT, "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
+    symptom: false,
+};
+
+static AGENT_FAILS: Check = Check {
+    id: "network.agent-fails",
+    link: Link::Network,
+    title: "the agent's calls of EKS Auth fail",
+    background: "The agent exchanges the token of a pod for credentials with a signed call of EKS Auth. A wrong clock, expired credentials of the node or a wrong cluster name make it fail for every pod of the node, and pods see only that there are no credentials.",
     sources: &[AGENT],
     symptom: false,
 };

@@ -171,9 +171,9 @@ impl Report {
     /// a reason that nobody knows.
     pub fn unknown(&self) -> Vec<(Link, Vec<&Finding>)> {
         let blind = |finding: &&Finding| matches!(finding.status, Status::Skipped | Status::Unknown);
+        let stops = |finding: &Finding| finding.check.id == FAILING || finding.status == Status::Unknown;
         let unseen = self.required.iter().filter(|link| !self.of(**link).any(|finding| !blind(&finding)));
-        let failing: Vec<&Finding> =
-            self.of(Link::App).filter(|finding| finding.check.id == FAILING && blind(finding)).collect();
+        let failing: Vec<&Finding> = self.of(Link::App).filter(|finding| stops(finding) && blind(finding)).collect();
         let failing = (!failing.is_empty()).then_some((Link::App, failing));
         unseen.map(|link| (*link, self.of(*link).collect())).chain(failing).collect()
     }

@@ -4,7 +4,9 @@
 use super::{Check, Finding, Link, proof};
 use crate::model::{
     have::Observed,
+    message::Meaning,
     role::Role,
+    said::{self, Said},
     snapshot::Snapshot,
     trust::{self, Cause, Lint, Reason, Request, Unfixable, Verdict},
 };
@@ -124,6 +126,16 @@ fn refused_pods(snapshot: &Snapshot, role: &Role, request: &Request<'_>) -> Opti
     Some((names.join(", "), refused.into_iter().next()?))
 }
 
+/// A pod in trouble whose log says that EKS may not assume the role, with the line.
+fn refused_now(snapshot: &Snapshot) -> Option<(&str, &str)> {
+    snapshot.logs.iter().find_map(|log| {
+        let (pod, container) = snapshot.container_of(log)?;
+        let saying = said::last(log.lines.known()?, snapshot.now).filter(|_| pod.troubled(container))?;
+        let trust = matches!(saying.said, Said::Message(row) if row.meaning == Meaning::Trust);
+        trust.then(|| (log.pod.as_str(), saying.line.shown()))
+    })
+}
+
 /// What the policy alone does not tell: the names of the pods may, and credentials that EKS Auth gave do.
 fn undecided(snapshot: &Snapshot, subject: &str, role: &Role, request: &Request<'_>, reasons: &[String]) -> Finding {
     if proof::live(snapshot) {
@@ -140,6 +152,16 @@ fn undecided(snapshot: &Snapshot, subject: &str, role: &Role, request: &Request<
         return PASSED
             .ok(subject, format!("it allows the pods of {} by their names", request.subject))
             .evidence("GetRole", "AssumeRolePolicyDocument");
+    }
+    if let Some((pod, line)) = refused_now(snapshot) {
+        // Nothing else of the policy keeps EKS out.
+        return CONDITION
+            .fails(subject, format!("{}; EKS is refused, and nothing else of the policy is in its way", reasons.join("; ")))
+            .evidence(format!("log of pod {pod}"), line)
+            .evidence("GetRole", "AssumeRolePolicyDocument")
+            .change(
+                "remove the condition from the trust policy; if EKS is refused still, ask the owner of the organization's policies (SCPs, RCPs)",
+            );
     }
     let finding = PASSED.cannot_tell(subject, reasons.join("; ")).evidence("GetRole", "AssumeRolePolicyDocument");
     finding.command(format!("podid verify {} --live", request.subject))

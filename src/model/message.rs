@@ -3,6 +3,7 @@
 //! The rows are data, in files by who prints them. A text is matched as it was printed; what is shown of it is masked elsewhere.
 
 mod agent;
+mod answer;
 mod go;
 mod java;
 mod meaning;
@@ -41,6 +42,8 @@ pub struct Row {
     pub fixed: Option<&'static str>,
     /// What helps against this message more than against others of its meaning.
     pub own_remedy: Option<&'static str>,
+    /// Its words are codes of errors, any of which AWS may have answered.
+    by_code: bool,
     /// Of several that a line may be, the one with the highest rank counts, and of those the one with most words.
     rank: i8,
 }
@@ -53,7 +56,7 @@ const fn row(
     example: &'static str,
     source: &'static str,
 ) -> Row {
-    Row { id, printed_by, meaning, words, example, source, fixed: None, own_remedy: None, rank: 0 }
+    Row { id, printed_by, meaning, words, example, source, fixed: None, own_remedy: None, by_code: false, rank: 0 }
 }
 
 impl Row {
@@ -117,6 +120,7 @@ static ROWS: &[&[Row]] = &[
     tools::ROWS,
     services::ROWS,
     requests::ROWS,
+    answer::ROWS,
 ];
 
 /// Every known message.
@@ -147,19 +151,24 @@ struct Words {
     rows: Vec<(&'static Row, Vec<usize>)>,
 }
 
+/// The rows that are known by their words.
+fn by_words() -> impl Iterator<Item = &'static Row> {
+    rows().filter(|row| !row.by_code)
+}
+
 static WORDS: LazyLock<Words> = LazyLock::new(|| {
-    let mut all: Vec<&str> = rows().flat_map(|row| row.words.iter().copied()).collect();
+    let mut all: Vec<&str> = by_words().flat_map(|row| row.words.iter().copied()).collect();
     all.sort_unstable();
     all.dedup();
     let place = |word: &&str| all.partition_point(|other| other < word);
-    let rows = rows().map(|row| (row, row.words.iter().map(place).collect())).collect();
+    let rows = by_words().map(|row| (row, row.words.iter().map(place).collect())).collect();
     // It fails with more words than fit into memory.
     Words { automaton: AhoCorasick::new(&all).ok(), rows }
 });
 
-/// The known message that a line is.
-pub fn find(line: &str) -> Option<&'static Row> {
-    let lower = in_words(&line.to_lowercase().replace("\\\"", "\""));
+/// The row whose words are in a line (lower case).
+fn find_words(lower: &str) -> Option<&'static Row> {
+    let lower = in_words(lower);
     let automaton = WORDS.automaton.as_ref()?;
     let mut found = vec![false; automaton.patterns_len()];
     let mut any = false;
@@ -172,4 +181,20 @@ pub fn find(line: &str) -> Option<&'static Row> {
     }
     let fits = WORDS.rows.iter().filter(|(_, words)| words.iter().all(|word| found[*word]));
     fits.map(|(row, _)| *row).max_by_key(|row| row.weight())
+}
+
+/// The known message that a line is: its words, or the code that AWS answered.
+pub fn find(line: &str) -> Option<&'static Row> {
+    let plain = line.replace("\\\"", "\"");
+    let lower = plain.to_lowercase();
+    let by_words = find_words(&lower);
+    let by_code = || answer::find(&plain, &lower);
+    match by_words {
+        // Whom AWS answered had credentials: such words then only wrap the answer.
+        Some(row) if row.meaning == Meaning::NoCredentials => {
+            by_code().filter(|answered| answered.meaning != Meaning::Answered).or(by_words)
+        }
+        Some(row) => Some(row),
+        None => by_code(),
+    }
 }

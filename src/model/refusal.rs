@@ -257,6 +257,15 @@ fn parse_one(before: &str, after: &str) -> Option<Refusal> {
     Some(Refusal { caller, arn, resource: resource(rest), policy: policy(rest), layer, explicit, action })
 }
 
+/// How IAM names what is its own, and the ARN's word for it.
+const KINDS: [(&str, &str); 5] = [
+    ("instance profile", "instance-profile"),
+    ("role", "role"),
+    ("user", "user"),
+    ("group", "group"),
+    ("policy", "policy"),
+];
+
 const QUOTES: [char; 2] = ['"', '\''];
 /// What may stand behind a word and is none of it.
 const ENDS: [char; 8] = ['.', ',', ')', ';', '"', '\'', '}', ']'];
@@ -276,7 +285,11 @@ fn resource(rest: &str) -> Option<String> {
     let value = rest[at + "on resource".len()..].trim_start_matches(['(', 's', ')']).trim_start_matches([':', ' ']);
     let value = match value.chars().next() {
         Some(quote @ ('"' | '\'')) => value[1..].split(quote).next().unwrap_or_default(),
-        _ => value.split([' ', ',']).next().unwrap_or_default(),
+        // IAM names some by kind and name: `instance profile NAME`, `role NAME`.
+        _ => match KINDS.iter().find_map(|(kind, _)| value.strip_prefix(kind)?.strip_prefix(' ')) {
+            Some(name) => &value[..value.len() - name.len() + name.find([' ', ',']).unwrap_or(name.len())],
+            None => value.split([' ', ',']).next().unwrap_or_default(),
+        },
     };
     let value = value.trim_matches(QUOTES).trim_end_matches(ENDS);
     let none = value.is_empty() || matches!(value, "because" | "with" | "null" | "undefined");
@@ -404,6 +417,12 @@ impl Refusal {
                 let account = self.arn.as_deref().and_then(arn::account).unwrap_or(&at.account);
                 // The name's end is chosen by the service.
                 format!("arn:{}:secretsmanager:{}:{account}:secret:{name}-??????", at.partition, at.region)
+            }
+            Some(name) if self.action.starts_with("iam:") => {
+                let at = cluster?;
+                let account = self.arn.as_deref().and_then(arn::account).unwrap_or(&at.account);
+                let (kind, name) = KINDS.iter().find_map(|(kind, of)| Some((of, name.strip_prefix(kind)?.trim())))?;
+                format!("arn:{}:iam::{account}:{kind}/{name}", at.partition)
             }
             Some(_) => return None,
         };

@@ -3,6 +3,7 @@
 
 mod access;
 mod alarms;
+mod answers;
 mod bundle;
 mod chain;
 mod clusters;

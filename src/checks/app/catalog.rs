@@ -318,6 +318,15 @@ pub(super) static NOT_ENABLED: Check = Check {
     symptom: true,
 };
 
+pub(super) static REJECTED: Check = Check {
+    id: "app.rejected",
+    link: Link::App,
+    title: "AWS rejects a request for a reason that podid does not know",
+    background: "An answer to HEAD has a status and no text: 400 stands for an invalid token, another region or a missing key of the customer. Errors with a code of their own are listed in the API reference of the service; they seldom concern credentials.",
+    sources: &["https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"],
+    symptom: true,
+};
+
 pub(super) static DATABASE: Check = Check {
     id: "app.database",
     link: Link::App,
@@ -360,6 +369,7 @@ pub fn check_for(meaning: Meaning) -> &'static Check {
         Meaning::NotFound => &NOT_FOUND,
         Meaning::Unreachable => &UNREACHABLE,
         Meaning::NotEnabled => &NOT_ENABLED,
+        Meaning::BadRequest | Meaning::Answered => &REJECTED,
         Meaning::Database => &DATABASE,
     }
 }

@@ -131,6 +131,46 @@ const OTHER: &[&[&str]] = &[
     &["read-only file system"],
 ];
 
+/// Words (lower case), all of which are in a line about access to something that is not of AWS.
+const FOREIGN: &[&[&str]] = &[
+    &["system:serviceaccount:", "cannot "],
+    &["is forbidden", "api group"],
+    &["access denied for user"],
+    &["google.auth"],
+    &["googleapis.com"],
+    &["application default credentials"],
+    &["azure.core"],
+    &["authorizationfailed"],
+    &["invalid_grant"],
+    &["invalid_client"],
+    &["invalid user credentials"],
+    &["could not read username for"],
+    &["not authorized to access topics"],
+    &["not authorized to access group"],
+    &["authorizationexception", "kafka"],
+    &["springframework.security"],
+    &["security_exception"],
+    &["error_description"],
+    &["x-vault"],
+    &["vault", "permission denied"],
+];
+
+/// Words (lower case) that any server over HTTP may answer.
+const OF_ANY_SERVER: &[&str] = &["forbidden", "unauthorized", "not authorized", "status code: 403", "access denied"];
+
+/// Whether a line (lower case) is about access to something else than AWS: by its words, or as it names another host's address and
+/// says only what any server may answer.
+fn is_foreign(lower: &str) -> bool {
+    const OWN: [&str; 5] = ["amazonaws.com", ".api.aws", "169.254.", "fd00:ec2", "s3."];
+    let own = || OWN.iter().any(|host| lower.contains(host));
+    let addressed = lower.contains("http://") || lower.contains("https://") || lower.contains("http/1.1\"");
+    let only_general = || {
+        let told = REFUSALS.iter().chain(SUBJECTS).filter(|word| lower.contains(**word));
+        told.into_iter().all(|word| OF_ANY_SERVER.iter().any(|general| word.contains(general)))
+    };
+    FOREIGN.iter().any(|words| words.iter().all(|word| lower.contains(word))) || addressed && !own() && only_general()
+}
+
 /// A finding on a container that fails now, and whose log holds no known text of a broken check.
 pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log: Option<&PodLog>) -> Finding {
     let name = pod.full_name();
@@ -219,9 +259,11 @@ fn topic(lines: &[LogLine]) -> Option<(Topic, &str)> {
     let speaks = |line: &&LogLine| !line.shown().is_empty() && !line.is_frame();
     let lines: Vec<(&str, String)> =
         lines.iter().filter(speaks).map(|line| (line.shown(), line.raw().to_lowercase())).collect();
-    let other = |lower: &str| OTHER.iter().any(|words| words.iter().all(|word| lower.contains(word)));
+    let other =
+        |lower: &str| is_foreign(lower) || OTHER.iter().any(|words| words.iter().all(|word| lower.contains(word)));
     let refused = |lower: &str| REFUSALS.iter().any(|word| lower.contains(word)) && !other(lower);
-    let about = |lower: &str| reports_an_error(lower) && SUBJECTS.iter().any(|word| lower.contains(word));
+    let about =
+        |lower: &str| reports_an_error(lower) && !is_foreign(lower) && SUBJECTS.iter().any(|word| lower.contains(word));
     let last = |is: &dyn Fn(&str) -> bool| lines.iter().rev().find(|(_, lower)| is(lower)).map(|(line, _)| *line);
     if let Some(line) = last(&|lower| refused(lower) || about(lower)) {
         return Some((Topic::Credentials, line));
@@ -248,6 +290,19 @@ mod tests {
         for (text, wanted) in [
             ("FATAL: password authentication failed for user orders", Topic::Other),
             ("Access denied for user 'shop'@'10.0.0.1' (using password: YES)", Topic::Other),
+            (
+                "pods is forbidden: User \"system:serviceaccount:carts:carts\" cannot list resource \"pods\"",
+                Topic::Other,
+            ),
+            (
+                "DefaultCredentialsError: set up Application Default Credentials, see https://cloud.google.com",
+                Topic::Other,
+            ),
+            ("ERROR https://api.partner.example/v1/orders returned 403 Forbidden", Topic::Other),
+            ("ERROR https://b.s3.us-west-2.amazonaws.com/x returned 403 Forbidden", Topic::Credentials),
+            ("TopicAuthorizationException: Not authorized to access topics: [orders]", Topic::Other),
+            ("invalid_grant: Invalid user credentials", Topic::Other),
+            ("403 Forbidden", Topic::Credentials),
             ("java.lang.NullPointerException\n\tat com.shop.Carts.main(Carts.java:12)", Topic::Other),
             ("dial tcp 10.0.0.1:5432: connect: connection refused", Topic::Other),
             ("Connection refused: http://169.254.170.23/v1/credentials", Topic::Credentials),

@@ -112,7 +112,8 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
     };
     if meaning.is_beyond_credentials() {
         // It is worth a look, and no fault of what is verified here.
-        finding.status = Status::Warning;
+        finding.status =
+            if meaning == Meaning::Answered && logged.failing() { Status::Unknown } else { Status::Warning };
     }
     // These checks run already, and an injected pod started after the association.
     let injected = logged.pod.injection() == Injection::Injected;

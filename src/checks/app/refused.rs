@@ -45,6 +45,11 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine, stands:
         Caller::Anonymous => Some(with(
             catalog::SETTINGS.fails(logged.subject(), "it sent an unsigned request").change(refusal.remedy()),
         )),
+        Caller::Unknown if stands => {
+            let message = format!("AWS denies {}, and the message does not name the caller", refusal.action);
+            let finding = catalog::UNNAMED.fails(logged.subject(), message).change(logged.named(&refusal.remedy()));
+            Some(with(finding.command(format!("podid verify {} --live", logged.snapshot.subject))))
+        }
         other => Some(with(another(logged, other, refusal, stands))),
     }
 }

@@ -75,7 +75,7 @@ pub(super) static ROWS: &[Row] = &[
         "failed to refresh cached credentials, failed to load credentials, exceeded maximum number of attempts, 3",
         "https://github.com/aws/eks-pod-identity-agent/issues/139",
     )
-    .rank(-1),
+    .rank(-2),
     row(
         "go2-assume-role",
         "AWS SDK for Go v2",

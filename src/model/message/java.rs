@@ -177,8 +177,8 @@ pub(super) static ROWS: &[Row] = &[
         "msk-denied",
         "Apache Kafka",
         Meaning::UnnamedRefusal,
-        &["saslauthenticationexception: access denied"],
-        "JikkouRuntimeException: SaslAuthenticationException: Access denied",
+        &["saslauthenticationexception: ", "access denied"],
+        "org.apache.kafka.common.errors.SaslAuthenticationException: [8e3f0c1d]: Access denied",
         "https://github.com/streamthoughts/jikkou/issues/731",
     )
     .remedy("allow `kafka-cluster:Connect` on the cluster to the role, and use a client whose AWS SDK supports Pod Identity"),

@@ -73,6 +73,10 @@ pub enum Meaning {
     Packed,
     /// A refusal that names nobody.
     UnnamedRefusal,
+    /// An answer with a status and no reason.
+    BadRequest,
+    /// An error of a service that says nothing of who calls it.
+    Answered,
     /// A refusal whose details EC2 encodes.
     Encoded,
     /// Kafka takes no other session for a connection.
@@ -100,7 +104,7 @@ const AGENT: &str = "check where the agent is ready: `podid agent status`";
 
 impl Meaning {
     /// Every meaning.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
         Self::NoCredentials,
         Self::NoVariables,
         Self::OldSdk,
@@ -136,6 +140,8 @@ impl Meaning {
         Self::SecondRole,
         Self::Packed,
         Self::UnnamedRefusal,
+        Self::BadRequest,
+        Self::Answered,
         Self::Encoded,
         Self::MskSession,
         Self::IrsaLeftover,
@@ -198,6 +204,8 @@ impl Meaning {
             Self::SecondRole => "it fails to assume another role with the credentials of the pod",
             Self::Packed => "session tags and policies together are too large",
             Self::UnnamedRefusal => "AWS denied a call, and the message does not name the caller",
+            Self::BadRequest => "AWS rejects a request, and its answer has no reason",
+            Self::Answered => "AWS answers with an error that podid does not know",
             Self::Encoded => "EC2 denied a call, and only the encoded message names the policy",
             Self::MskSession => {
                 "Kafka accepts only the same session for one connection, and each renewal of Pod Identity is a new session"
@@ -215,7 +223,7 @@ impl Meaning {
 
     /// Neither the credentials nor a permission failed, as far as the message tells.
     pub fn is_beyond_credentials(self) -> bool {
-        matches!(self, Self::WrongRegion | Self::NotFound | Self::Unreachable)
+        matches!(self, Self::WrongRegion | Self::NotFound | Self::Unreachable | Self::Answered)
     }
 
     /// What helps, best first.
@@ -312,6 +320,11 @@ impl Meaning {
                 "check whose credentials they are: `podid verify NS/SA --live`",
                 "check the permission: `podid verify NS/SA --needs s3:ListBucket@arn:aws:s3:::BUCKET`",
             ],
+            Self::BadRequest => &[
+                "set AWS_REGION to the region of the bucket, and check that nothing gives the program other keys: `podid verify NS/SA --read-secrets`",
+                "check whose credentials they are: `podid verify NS/SA --live`",
+            ],
+            Self::Answered => &["look up the code in the API reference of the service"],
             Self::Encoded => &["decode it: `aws sts decode-authorization-message --encoded-message TEXT`", VERIFY],
             Self::MskSession => &["make the client open a new connection after this error, or use IRSA for it"],
             Self::IrsaLeftover => &[

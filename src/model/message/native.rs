@@ -4,6 +4,14 @@ use super::{Meaning, Row, row};
 
 pub(super) static ROWS: &[Row] = &[
     row(
+        "rust-not-loaded",
+        "AWS SDK for Rust",
+        Meaning::NoCredentials,
+        &["dispatchfailure", "credentialsnotloaded"],
+        "DispatchFailure(DispatchFailure { source: ConnectorError { kind: Other(None), source: CredentialsNotLoaded(CredentialsNotLoaded { source: Some(\"no providers in chain provided credentials\") }) } })",
+        "https://docs.rs/aws-credential-types/latest/aws_credential_types/provider/error/enum.CredentialsError.html",
+    ),
+    row(
         "rust-400",
         "AWS SDK for Rust",
         Meaning::TokenMissing,

@@ -9,8 +9,11 @@ fn each_example_is_found_as_its_own_row_and_no_other() {
     for row in rows() {
         let found = find(row.example).map(|found| found.id);
         assert_eq!(found, Some(row.id), "{}", row.example);
+        if row.by_code {
+            continue;
+        }
         let lower = row.example.to_lowercase();
-        let ties = rows()
+        let ties = by_words()
             .filter(|other| other.words.iter().all(|word| lower.contains(word)) && other.weight() == row.weight())
             .count();
         assert_eq!(ties, 1, "{}: another row has the same weight", row.id);

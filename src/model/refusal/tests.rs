@@ -52,6 +52,11 @@ fn action_and_resource_are_read_in_every_form() {
             "secretsmanager:GetSecretValue",
             Some("shop/db"),
         ),
+        (
+            ": iam:GetInstanceProfile on resource: instance profile shop_1 because no identity-based policy allows it",
+            "iam:GetInstanceProfile",
+            Some("instance profile shop_1"),
+        ),
     ] {
         let found = only(&format!("AccessDenied: User: {SESSION} is not authorized to perform{rest}"));
         assert_eq!((found.action.as_str(), found.resource.as_deref()), (action, resource), "{rest}");

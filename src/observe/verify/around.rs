@@ -70,8 +70,11 @@ impl Asking<'_> {
 
 /// The association of a service account of the same namespace whose name is like this one's, in other letters perhaps.
 fn near<'a>(subject: &ServiceAccount, others: &'a [AssociationSummary]) -> Option<&'a AssociationSummary> {
-    // Its role is proposed: one of another namespace may be another team's.
-    let same = others.iter().map(|other| &other.subject).filter(|other| other.namespace == subject.namespace);
+    // Its role is proposed: one of another namespace may be another team's. No namespace has capitals: one that differs only in them was meant.
+    let same = others
+        .iter()
+        .map(|other| &other.subject)
+        .filter(|other| other.namespace.eq_ignore_ascii_case(&subject.namespace));
     let best = names::near(subject, &same.cloned().collect::<Vec<_>>()).into_iter().next()?;
     others.iter().find(|other| other.subject == best)
 }

@@ -24,7 +24,7 @@ fn a_failing_container_never_passes_unless_its_output_is_understood() {
         // In no known text, but about credentials: a failure.
         ("could not obtain AWS credentials for the bucket", "failed", 3),
         ("SHOP_S3_ACCESS_KEY must be set", "failed", 3),
-        ("Access Denied.", "failed", 3),
+        ("request rejected: 403 Forbidden", "failed", 3),
         // Nobody knows.
         ("the flux capacitor is empty", "unknown", 3),
     ] {

@@ -253,7 +253,7 @@ fn what_cannot_be_known_or_read_is_never_ok() {
         assert!(found.map(|f| f["message"].as_str().unwrap()).any(|said| said.contains(words)), "{id} {status}\n{run}");
     };
     // The application's log tells then that EKS was refused.
-    told(&[organization], "trust.ok", "unknown", 3, "aws:SourceOrgID");
+    told(&[organization], "trust.condition", "failed", 3, "aws:SourceOrgID");
     told(&[but("iam:GetRole")], "trust.ok", "skipped", 4, "iam:GetRole");
     told(&[but("iam:GetRole")], "role.ok", "skipped", 4, "iam:GetRole");
     let unread = [tagged(), vec![but("iam:ListRolePolicies")]].concat();

@@ -1,0 +1,97 @@
+//! Each form, each code, and what only looks like one.
+
+use super::*;
+
+fn id(line: &str) -> Option<&'static str> {
+    super::super::find(line).map(|row| row.id)
+}
+
+#[test]
+fn each_sdk_has_its_form() {
+    for line in [
+        "botocore.exceptions.ClientError: An error occurred (403) when calling the HeadObject operation: Forbidden",
+        "An error occurred (AuthorizationError) when calling the Publish operation: User is not authorized",
+        "operation error S3: HeadObject, https response error StatusCode: 403, RequestID: A1, HostID: x/y=, api error Forbidden: Forbidden",
+        "\tstatus code: 403, request id: ABCDEF, host id: xyz=",
+        "software.amazon.awssdk.services.s3.model.S3Exception: null (Service: S3, Status Code: 403, Request ID: ABC)",
+        "S3Exception: Access Denied (Service: S3, Status Code: 403, Request ID: 1)",
+        "AmazonS3Exception: Forbidden (Service: Amazon S3; Status Code: 403; Error Code: 403 Forbidden; Request ID: ABC)",
+        "AccessDenied: Access Denied",
+        "    httpStatusCode: 403,",
+        r#"{"name":"S3ServiceException","$fault":"client","$metadata":{"httpStatusCode":403},"msg":"upload failed"}"#,
+        r#"error=ServiceError { source: ErrorMetadata { code: Some("AccessDenied"), message: None } }"#,
+        "Amazon.S3.AmazonS3Exception: Access Denied",
+        "aws.sdk.kotlin.services.s3.model.S3Exception: Access Denied, Request ID: A",
+        "Generic S3 error: Client error with status 403 Forbidden: No Body",
+        "executor error: failed to put file: Access Denied.",
+        "Amazon.S3.AmazonS3Exception: Error making request with Error Code Forbidden and Http Status Code Forbidden.",
+        "AWS HTTP error: Client error: `HEAD https://b.s3.us-west-2.amazonaws.com/x` resulted in a `403 Forbidden` response",
+        "Aws::S3::Errors::Forbidden ( ):",
+        "error = #<Aws::S3::Errors::Forbidden: >",
+        "`call': Access Denied (Aws::S3::Errors::AccessDenied)",
+        "OSError: AWS Error ACCESS_DENIED during HeadObject operation: No response body.",
+        "[ERROR] AWSXmlClient [140] HTTP response code: 403",
+        "[error] [output:s3:s3.0] PutObject API responded with error='AccessDenied', message='Access Denied'",
+        "HTTP Error: HTTP GET error on 'https://b.s3.amazonaws.com/x' (HTTP 403)",
+        "request to https://aps-workspaces.us-west-2.amazonaws.com/w responded with HTTP Status Code 403",
+    ] {
+        let row = super::super::find(line);
+        assert_eq!(row.map(|row| row.meaning), Some(Meaning::UnnamedRefusal), "{line}");
+    }
+}
+
+#[test]
+fn the_code_tells_what_it_is() {
+    for (line, wanted) in [
+        ("api error AuthFailure: no, https response error StatusCode: 401, RequestID: 1", Some("code-keys")),
+        (
+            "Token expired: ExpiredTokenException: x (Service: Sts, Status Code: 400, Request ID: 1)",
+            Some("code-expired"),
+        ),
+        ("AWS::SQS::Errors::InvalidClientTokenId ... retrying", Some("code-keys")),
+        ("An error occurred (400) when calling the HeadBucket operation: Bad Request", Some("code-bad-request")),
+        (
+            "AWS Error UNKNOWN (HTTP status 400) during HeadObject operation: No response body.",
+            Some("code-bad-request"),
+        ),
+        ("S3Exception: null (Service: S3, Status Code: 400, Request ID: A)", Some("code-bad-request")),
+        // AWS answered a caller whom it knows.
+        (
+            "a.b.model.ConditionalCheckFailedException: failed (Service: DynamoDb, Status Code: 400, Request ID: 1)",
+            None,
+        ),
+        ("An error occurred (KMSInvalidStateException) when calling the Decrypt operation: x", Some("code-other")),
+        ("a.b.model.LockedException: locked (Service: Ec2, Status Code: 400, Request ID: 1)", Some("code-other")),
+        // Whom AWS answered had credentials.
+        (
+            "error getting backup store for this: operation error S3: GetObject, https response error StatusCode: 403, RequestID: A, api error Forbidden: x",
+            Some("code-denied"),
+        ),
+        ("An error occurred (NoSuchKey) when calling the GetObject operation: no key", None),
+        ("An error occurred (404) when calling the HeadObject operation: Not Found", None),
+        ("api error SlowDown: reduce, https response error StatusCode: 503, RequestID: A", None),
+    ] {
+        assert_eq!(id(line), wanted, "{line}");
+    }
+}
+
+/// Others have such words too.
+#[test]
+fn what_other_programs_refuse_is_not_of_aws() {
+    for line in [
+        "java.nio.file.AccessDeniedException: /data/orders",
+        "AccessDeniedException: /data/orders",
+        "org.springframework.security.access.AccessDeniedException: Access is denied",
+        "AccessDeniedException: Access is denied",
+        "psutil.AccessDenied: (pid=1)",
+        "page /admin: Access Denied.",
+        "java.sql.SQLException: Access denied for user 'shop'@'10.0.0.1' (using password: YES)",
+        "WARN upstream https://api.partner.example/v1/orders returned 403 Forbidden",
+        "10.0.0.1 - - \"GET /admin HTTP/1.1\" 403 153",
+        "pods is forbidden: User \"system:serviceaccount:carts:carts\" cannot list resource \"pods\"",
+        "Code: 403. Errors: * permission denied",
+        "upload https://b.s3.us-west-2.amazonaws.com/x finished with status: 200",
+    ] {
+        assert_eq!(id(line), None, "{line}");
+    }
+}

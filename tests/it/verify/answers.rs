@@ -1,0 +1,144 @@
+//! What AWS answers, in the form of each SDK, and what the agent says of itself: worlds that are healthy but for one line of a log.
+
+use serde_json::{Value, json};
+
+use super::ids;
+use crate::support::{APP, Env, Run};
+
+fn verify(fields: &[(&'static str, Value)], code: i32) -> Run {
+    Env::with("carts-verified", fields).podid("verify carts/carts -o json").code(code)
+}
+
+/// What runs on and is refused by AWS is not sound, whatever program says it.
+#[test]
+fn a_refusal_is_known_by_its_code_in_every_form() {
+    for (text, id) in [
+        (
+            "ClientError: An error occurred (403) when calling the HeadObject operation: Forbidden",
+            "app.unnamed-refusal",
+        ),
+        (
+            "operation error S3: HeadObject, https response error StatusCode: 403, RequestID: A, api error Forbidden: Forbidden",
+            "app.unnamed-refusal",
+        ),
+        (
+            "AmazonS3Exception: Forbidden (Service: Amazon S3; Status Code: 403; Error Code: 403 Forbidden; Request ID: A)",
+            "app.unnamed-refusal",
+        ),
+        (
+            "AccessDenied: Access Denied\n    at throwDefaultError (/app/index.js:8:1) {\n  '$metadata': { httpStatusCode: 403 }",
+            "app.unnamed-refusal",
+        ),
+        ("PutObject API responded with error='AccessDenied', message='Access Denied'", "app.unnamed-refusal"),
+        ("Aws::SQS::Errors::InvalidClientTokenId (no)", "app.unknown-keys"),
+        (
+            "api error ExpiredToken: x, operation error S3: GetObject, https response error StatusCode: 400, RequestID: A",
+            "app.expired",
+        ),
+        ("An error occurred (400) when calling the HeadBucket operation: Bad Request", "app.rejected"),
+    ] {
+        let run = verify(&[(APP, json!(format!("log {text}")))], 3);
+        assert_eq!(ids(&run, "failed"), [id], "{text}: {run}");
+    }
+    // The same forms, of callers whom AWS lets in, and the same words, of others.
+    for text in [
+        "ClientError: An error occurred (404) when calling the HeadObject operation: Not Found",
+        "operation error S3: PutObject, https response error StatusCode: 503, RequestID: A, api error SlowDown: reduce",
+        "ConditionalCheckFailedException: failed (Service: DynamoDb, Status Code: 400, Request ID: 1)",
+        "java.nio.file.AccessDeniedException: /data/orders",
+        "WARN upstream https://api.partner.example/v1/orders returned 403 Forbidden",
+    ] {
+        let run = verify(&[(APP, json!(format!("log {text}")))], 0);
+        assert_eq!((ids(&run, "failed"), ids(&run, "warning")), (vec![], vec![]), "{text}: {run}");
+    }
+}
+
+/// A code that podid does not know is a remark in what runs, and leaves open what is the matter with what does not.
+#[test]
+fn a_code_that_is_not_known_is_told() {
+    let text = "An error occurred (KMSInvalidStateException) when calling the Decrypt operation: pending deletion";
+    let runs = verify(&[(APP, json!(format!("log {text}")))], 0);
+    assert_eq!(ids(&runs, "warning"), ["app.rejected"], "{runs}");
+    let crashes = verify(&[(APP, json!(format!("crash {text}")))], 3);
+    assert_eq!(
+        (ids(&crashes, "failed"), ids(&crashes, "unknown")),
+        (vec![], vec!["app.rejected".to_owned()]),
+        "{crashes}"
+    );
+}
+
+/// What crashes for want of access to something else.
+#[test]
+fn what_others_refuse_is_no_fault_of_the_credentials() {
+    for (text, failed) in [
+        (
+            "pods is forbidden: User \"system:serviceaccount:carts:carts\" cannot list resource \"pods\" in API group \"\"",
+            false,
+        ),
+        ("invalid_grant: Invalid user credentials", false),
+        ("ERROR https://api.partner.example/v1/orders returned 403 Forbidden", false),
+        ("ERROR https://orders.s3.us-west-2.amazonaws.com/x returned status: 403 Forbidden", true),
+    ] {
+        let run = verify(&[(APP, json!(format!("crash {text}")))], if failed { 3 } else { 0 });
+        assert_eq!(ids(&run, "failed").is_empty(), !failed, "{text}: {run}");
+    }
+}
+
+/// The application only lacks credentials; the log of the agent says why.
+#[test]
+fn what_keeps_the_agent_from_eks_auth_is_told_from_its_log() {
+    let call =
+        "operation error EKS Auth: AssumeRoleForPodIdentity, https response error StatusCode: 400, RequestID: 1, ";
+    let nodes = "User: arn:aws:sts::111122223333:assumed-role/eks-workshop-nodes/i-0a11b22c33d44e551 is not authorized to perform: \
+                 eks-auth:AssumeRoleForPodIdentity on resource: arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop with an explicit deny in a service control policy";
+    for (line, id) in [
+        (String::new(), "app.no-credentials"),
+        (format!("{call}AccessDeniedException: {nodes}"), "network.node-refused"),
+        (
+            format!("{call}api error InvalidSignatureException: Signature expired: 1 is now earlier than 2"),
+            "network.agent-fails",
+        ),
+        (
+            "dial tcp: lookup eks-auth.us-west-2.api.aws on 10.0.0.2:53: no such host".to_owned(),
+            "network.eks-auth-unreachable",
+        ),
+        (format!("{call}ResourceNotFoundException: Cluster does not exist"), "network.agent-fails"),
+    ] {
+        let log = || json!({ "sandbox.podid.dev/agent-log": line });
+        let run = verify(
+            &[
+                ("/manifests/3/metadata/annotations", log()),
+                ("/manifests/4/metadata/annotations", log()),
+                ("/manifests/5/metadata/annotations", log()),
+                (APP, json!("crash Unable to load credentials from any of the providers in the chain")),
+            ],
+            3,
+        );
+        assert_eq!(ids(&run, "failed").first().map(String::as_str), Some(id), "{line}: {run}");
+    }
+}
+
+/// What podid cannot evaluate is the cause where EKS is refused and nothing else of the policy is in its way.
+#[test]
+fn a_condition_that_nobody_can_evaluate_is_the_cause_where_eks_is_refused() {
+    let trust = |condition: Value| {
+        json!({ "Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow",
+            "Principal": { "Service": "pods.eks.amazonaws.com" },
+            "Action": ["sts:AssumeRole", "sts:TagSession"],
+            "Condition": condition,
+        }] })
+    };
+    let healthy = trust(json!({ "StringEquals": { "aws:SourceAccount": "111122223333" } }));
+    assert_eq!(ids(&verify(&[("/roles/1/trust", healthy)], 0), "failed"), [""; 0]);
+    let run = verify(&[("/roles/1/trust", trust(json!({ "StringEquals": { "aws:ResourceTag/team": "carts" } })))], 3);
+    assert_eq!(ids(&run, "failed"), ["trust.condition"], "{run}");
+}
+
+/// A namespace has no capitals: who wrote them meant this one.
+#[test]
+fn an_association_of_a_namespace_in_capitals_is_the_one_that_was_meant() {
+    let run = verify(&[("/associations/0/namespace", json!("Carts"))], 3);
+    assert_eq!(ids(&run, "failed").first().map(String::as_str), Some("association.missing"), "{run}");
+    assert!(run.stdout.contains("podid associate carts/carts --role eks-workshop-carts-dynamo"), "{run}");
+}
