@@ -147,6 +147,7 @@ impl Verify {
         }
         if let Some(path) = &self.bundle.from {
             let checked = [self.read_bundle(ctx, path).await?.check()];
+            bundle::refuse_operators(&checked[0].reports, path)?;
             return self.emit(ctx, &checked, || checked[0].document())?;
         }
         if let Some(path) = &self.bundle.save {

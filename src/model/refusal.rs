@@ -236,7 +236,12 @@ fn plain(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// Bytes in which a refusal says all that it says: an ARN has at most 2,048, and what follows in a log is something else.
+const REACH: usize = 4096;
+
 fn parse_one(before: &str, after: &str) -> Option<Refusal> {
+    let end = (0..=after.len().min(REACH)).rev().find(|at| after.is_char_boundary(*at)).unwrap_or(0);
+    let after = &after[..end];
     let after = after.trim_start_matches([':', ' ', '"', '\'']);
     let after = after.strip_prefix("action ").or_else(|| after.strip_prefix("the action ")).unwrap_or(after);
     let (action, rest) = after.split_once(' ').unwrap_or((after, ""));

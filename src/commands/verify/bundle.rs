@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Checked, Read, Verify};
 use crate::{
     args::need_flags,
-    checks::{self, Report},
+    checks::{self, Remedy, Report},
     commands::subject,
     context::Context,
     failure::{Code, Failure, Result},
@@ -170,6 +170,32 @@ impl Read {
     }
 }
 
+/// Somebody may copy what a file from others leads to: a command in which a name ends it and begins another one is not shown.
+///
+/// # Errors
+/// Usage, naming the file and the command.
+pub(super) fn refuse_operators(reports: &[Report], path: &Path) -> Result<()> {
+    let remedies = reports.iter().flat_map(|report| &report.findings).flat_map(|finding| &finding.remedies);
+    match remedies.map(Remedy::text).find(|text| has_operators(text)) {
+        None => Ok(()),
+        Some(text) => {
+            Err(Failure::usage(format!("--from: `{}` leads to a command that no shell should run", path.display()))
+                .because(text)
+                .hint("a name in the file has characters that no service accepts: do not trust who sent it"))
+        }
+    }
+}
+
+/// Whether a command in a sentence has what ends a command, outside of single quotes.
+fn has_operators(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('`').collect();
+    let commands = parts.iter().skip(1).step_by(2);
+    let of_a_program =
+        |command: &&&str| ["podid ", "kubectl ", "aws ", "helm "].iter().any(|it| command.starts_with(it));
+    let mut bare = commands.filter(of_a_program).flat_map(|command| command.split('\'').step_by(2));
+    parts.len().is_multiple_of(2) || bare.any(|outside| outside.contains([';', '|', '&', '<', '>', '$', '\n', '\r']))
+}
+
 fn exists(path: &Path) -> Failure {
     Failure::usage(format!("`{}` exists", path.display())).hint("pass `--force` to replace it, or name another file")
 }
@@ -230,6 +256,26 @@ fn least<T: Clone>(mut all: Vec<T>, suffices: &mut dyn FnMut(&[T]) -> bool) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn operators_of_a_shell() {
+        for good in [
+            "`podid agent install --configuration-values '{\"a\":{\"b\":true}}'`",
+            "set it: `kubectl set env deployment/carts A-`, then restart; or not",
+            "use `$A & B`",
+        ] {
+            assert!(!has_operators(good), "{good}");
+        }
+        for bad in [
+            "`podid disassociate a/b;reboot`",
+            "`podid role trust x --fix\nreboot`",
+            "set it: `kubectl -n a$(reboot) get pods`",
+            "`podid agent install --configuration-values 'a'; reboot 'b'`",
+            "`podid verify a`b`",
+        ] {
+            assert!(has_operators(bad), "{bad}");
+        }
+    }
 
     #[test]
     fn no_more_is_kept_than_suffices() {

@@ -122,6 +122,16 @@ fn the_caller_is_told_by_its_session() {
 }
 
 #[test]
+fn what_follows_far_below_is_no_reason() {
+    let refused = "User: arn:aws:sts::111122223333:assumed-role/a/eks-c-p-1 is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b/x";
+    let reason = "retried because no permissions boundary allows it";
+    let near = refusals(&format!("{refused} {reason}"));
+    assert_eq!(near[0].layer, Layer::Boundary);
+    let far = refusals(&format!("{refused} {} {reason}", "ä GET /carts 200 ".repeat(400)));
+    assert_eq!(far[0].layer, Layer::Unknown);
+}
+
+#[test]
 fn each_of_several_has_its_own_reason() {
     let text = format!(
         "User: {SESSION} is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::a/x\" because no identity-based policy allows the s3:GetObject action\n\

@@ -243,6 +243,14 @@ fn what_is_no_such_file_is_refused() {
     let hostile = text.replace("\"carts-", "\"\\u001b[2Jcarts\\n::error::x\\u202e-");
     let run = offline(&["verify", "--from", &env.file("hostile.json", &hostile), "-vv"]);
     assert!(!run.to_string().contains(['\u{1b}', '\u{202e}']) && !run.stdout.contains("\n::error"), "{run}");
+    // A name that ends a command leads to none.
+    let bare = Env::with("carts-verified", &[("/associations", json!([]))]);
+    let (_, text) = file_of(&bare, "carts/carts");
+    let ends =
+        text.replace("\"eks-workshop\"", "\"eks;reboot\"").replace("\"name\": \"carts\"", "\"name\": \"carts;reboot\"");
+    assert_ne!(ends, text);
+    let run = offline(&["verify", "--from", &env.file("ends.json", &ends)]).code(2);
+    assert!(run.stderr.contains("do not trust who sent it") && run.stdout.is_empty(), "{run}");
     let _ = file;
 }
 
