@@ -4,7 +4,7 @@ mod log;
 #[cfg(test)]
 mod tests;
 
-pub use log::{Told, identity, layer, log_line, told};
+pub use log::{MOST, Told, identity, layer, log_line, told};
 
 use crate::failure::{Failure, KUBERNETES, ServiceError};
 

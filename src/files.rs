@@ -91,7 +91,9 @@ pub fn stream(stream: &mut dyn Read, most: u64) -> Result<String, Unread> {
 pub fn create(path: &Path, text: &str, replace: bool) -> io::Result<()> {
     // Beside it: only within one file system is it put there at once.
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-    let part: PathBuf = path.with_file_name(format!(".{}.{}.part", name.to_string_lossy(), std::process::id()));
+    // In containers every process has the same number: the name is random, so that what a killed one left is in nobody's way.
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), std::process::id());
+    let part: PathBuf = path.with_file_name(format!(".{}.{random:016x}.part", name.to_string_lossy()));
     let mut options = File::options();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -105,7 +107,12 @@ pub fn create(path: &Path, text: &str, replace: bool) -> io::Result<()> {
             Ok(_) if replace => std::fs::rename(&part, path),
             // Unlike a rename, a link takes no other file's place. Some file systems have none.
             Ok(_) | Err(_) => match std::fs::hard_link(&part, path) {
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => std::fs::rename(&part, path),
+                Err(error) if matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied) => {
+                    match std::fs::symlink_metadata(path) {
+                        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+                        Err(_) => std::fs::rename(&part, path),
+                    }
+                }
                 linked => linked,
             },
         }

@@ -54,8 +54,11 @@ pub fn audit(estate: &Estate<'_>) -> Vec<Finding> {
         found.extend(unread.map(|why| UNREAD.skips(what, why)));
     }
     for holder in &estate.holders {
-        found.extend(association(estate, holder));
-        found.extend(credentials(holder));
+        let own = association(estate, holder);
+        // Where nothing can use it, it is to be deleted, whatever its role.
+        let gone = own.iter().any(|it| [NAMESPACE.id, SERVICE_ACCOUNT.id].contains(&it.check.id));
+        found.extend(own);
+        found.extend(credentials(holder).filter(|_| !gone));
         found.extend(session_tags(holder));
     }
     found.extend(all_permissions(&estate.holders));
@@ -250,7 +253,7 @@ fn shared(holders: &[Holder<'_>]) -> Vec<Finding> {
                 format!("{} service accounts get its credentials: {}", users.len(), listed(&users, 3)),
             )
             .evidence("DescribePodIdentityAssociation", arn)
-            .change("give each service account a role of its own: `podid associate NS/SA --create-role`")
+            .change("if they need different permissions, give each a role of its own with what it needs (`podid access NS/SA` shows what it has)")
     };
     several.map(finding).collect()
 }

@@ -305,6 +305,8 @@ pub struct Finding {
     pub evidence: Vec<Evidence>,
     /// What to do.
     pub remedies: Vec<Remedy>,
+    /// A policy that is not the role's denied something: that follows from no permission that the role lacks.
+    pub beyond_role: bool,
 }
 
 impl Check {
@@ -324,6 +326,7 @@ impl Check {
             message: message.into(),
             evidence: Vec::new(),
             remedies: Vec::new(),
+            beyond_role: false,
         }
     }
 

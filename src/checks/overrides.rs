@@ -167,9 +167,9 @@ fn of_container(
     let mut shadow = |check: &'static Check, variable: &str, from: &str, what: &str| {
         // What is in a profile is not known: it may have no credentials, or lead to the container's.
         let (status, wins) = if [&PROFILE, &FILES].iter().any(|profile| std::ptr::eq(*profile, check)) {
-            (at_worst(pod), "may override")
+            (at_worst(pod), "may win")
         } else if beside(pod, container, state) {
-            (Status::Warning, "overrides there")
+            (Status::Warning, "wins there")
         } else {
             (Status::Failed, "wins")
         };
@@ -242,6 +242,13 @@ fn at_worst(pod: &Pod) -> Status {
     if pod.ready { Status::Warning } else { Status::Failed }
 }
 
+/// A variable as `kubectl set env` takes it away, with those that are of no use without it.
+fn parts(variable: &str) -> Vec<String> {
+    let all: &[&str] =
+        if variable == keys::ID { &[keys::ID, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] } else { &[variable] };
+    all.iter().map(|name| format!("{name}-")).collect()
+}
+
 /// How to take a variable away, where it comes from.
 fn removal(snapshot: &Snapshot, variable: &str, from: &str) -> String {
     let namespace = &snapshot.subject.namespace;
@@ -254,7 +261,9 @@ fn removal(snapshot: &Snapshot, variable: &str, from: &str) -> String {
                 snapshot.subject
             )
         }
-        (_, Some(workload)) => format!("remove it: `kubectl -n {namespace} set env {} {variable}-`", workload.id),
+        (_, Some(workload)) => {
+            format!("remove it: `kubectl -n {namespace} set env {} {}`", workload.id, parts(variable).join(" "))
+        }
         (_, None) => format!("remove {variable} from the pod's manifest"),
     }
 }

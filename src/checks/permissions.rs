@@ -42,7 +42,7 @@ static PASSED: Check = Check {
     symptom: false,
 };
 
-static MISSING: Check = Check {
+pub(super) static MISSING: Check = Check {
     id: "permissions.missing",
     link: Link::Permissions,
     title: "no policy of the role allows an action that the workload needs",

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{
     finding::{Finding, Link, Status},
     identity::Identity,
+    permissions::MISSING,
 };
 use crate::model::{have::NOT_ALLOWED, names::ServiceAccount, subject::ObjectRef};
 
@@ -75,8 +76,10 @@ impl Report {
         findings.sort_by_key(|finding| finding.check.link);
         let mut causes: Vec<(&'static str, Link, Option<String>)> = Vec::new();
         for finding in &mut findings {
-            let cause = causes.iter().find(|(_, link, pod)| {
-                finding.check.symptom && finding.check.link > *link && explains(pod.as_deref(), finding.pod.as_deref())
+            let cause = causes.iter().find(|(id, link, pod)| {
+                let after = finding.check.symptom && finding.check.link > *link;
+                let lacked = finding.beyond_role && *id == MISSING.id;
+                after && !lacked && explains(pod.as_deref(), finding.pod.as_deref())
             });
             match cause {
                 Some((id, ..)) if matches!(finding.status, Status::Failed | Status::Warning) => {

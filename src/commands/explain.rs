@@ -83,6 +83,9 @@ impl Explain {
                 }
             }
         }
+        if told.len() == explain::MOST {
+            ctx.term.note(format!("only the first {} different errors are explained", told.len()));
+        }
         Ok(Code::Ok)
     }
 }

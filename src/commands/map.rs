@@ -116,6 +116,11 @@ impl Map {
         let nodes = whole.nodes.len();
         let drawn = if collapsed { Graph::by_namespace(&read.chains) } else { whole };
         let term = &ctx.term;
+        let pictured = matches!(self.format, Drawing::Svg | Drawing::Html);
+        if pictured && drawn.nodes.len() > svg::MOST {
+            return Err(Failure::usage(format!("{} nodes are too many for a picture", drawn.nodes.len()))
+                .hint("name a namespace (`podid map 'team-a/*'`), or pass `--format dot` and draw it with Graphviz"));
+        }
         let mut told = false;
         match (self.format, term.format()) {
             (Drawing::Mermaid, _) => term.emit(&drawn.mermaid())?,
@@ -157,7 +162,8 @@ impl Map {
                 format!("no policy that was read allows a service account of cluster {cluster} anything on {resource}")
             }
             (Some(role), None) => format!("no association of cluster {cluster} uses role {}", role.name()),
-            (None, None) => format!("no associations in cluster {cluster}"),
+            (None, None) if self.subjects.0.is_empty() => format!("no associations in cluster {cluster}"),
+            (None, None) => format!("none of the associations in cluster {cluster} was selected"),
         }
     }
 

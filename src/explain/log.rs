@@ -29,11 +29,17 @@ pub fn log_line(line: &str) -> Option<Explanation> {
     Some(Explanation { cause: told.cause, hints: told.hints })
 }
 
-/// What a text tells: each refusal, and the known messages of lines without any.
+/// So many different things are told of one text: nobody reads more.
+pub const MOST: usize = 50;
+
+/// What a text tells: each refusal, and the known messages of lines without any; the first [`MOST`] of them.
 pub fn told(text: &str) -> Vec<Told> {
     let refused = refusal::refusals(text);
     let mut all: Vec<Told> = Vec::new();
     for told in refused.into_iter().map(of_refusal) {
+        if all.len() == MOST {
+            break;
+        }
         if !all.contains(&told) {
             all.push(told);
         }
@@ -43,7 +49,7 @@ pub fn told(text: &str) -> Vec<Told> {
             told.row.is_some_and(|other| other.meaning == row.meaning)
                 || told.refusal.is_some() && row.follows_from_a_refusal()
         });
-        if !known {
+        if !known && all.len() < MOST {
             all.push(of_row(row));
         }
     }

@@ -88,7 +88,7 @@ impl Bundle {
         let form = |error: serde_json::Error| BundleError::Form(error.to_string());
         let head: Head = match serde_json::from_str(text) {
             Ok(head) => head,
-            Err(error) if error.is_data() => return Err(BundleError::Kind),
+            Err(error) if error.is_data() || !text.trim_start().starts_with('{') => return Err(BundleError::Kind),
             Err(error) => return Err(form(error)),
         };
         if head.kind != KIND {

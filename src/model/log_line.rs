@@ -93,6 +93,30 @@ impl LogLine {
         !self.raw.trim().is_empty() && !indented && !self.is_frame() && !reports_an_error(&self.raw.to_lowercase())
     }
 
+    /// Whether its logger calls it information or less: `INFO`, `"level":"debug"`, klog's `I1130`.
+    pub fn is_informative(&self) -> bool {
+        const LOW: [&str; 4] = ["info", "debug", "trace", "notice"];
+        const HIGH: [&str; 8] = ["warn", "warning", "error", "err", "fatal", "critical", "severe", "panic"];
+        let lower = self.raw.to_lowercase();
+        let keyed = |level: &str| {
+            ["\"level\":\"", "\"level\": \"", "\"severity\":\"", "\"severity\": \"", "level=", "lvl="]
+                .iter()
+                .any(|key| lower.contains(&format!("{key}{level}")))
+        };
+        if HIGH.iter().any(|level| keyed(level)) {
+            return false;
+        }
+        if LOW.iter().any(|level| keyed(level)) {
+            return true;
+        }
+        // Behind a time, and perhaps the name of a thread.
+        let words = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).take(12);
+        let mut levels = words.filter(|word| LOW.contains(word) || HIGH.contains(word));
+        let klog = self.raw.starts_with('I')
+            && self.raw.as_bytes().get(1..5).is_some_and(|it| it.iter().all(u8::is_ascii_digit));
+        klog || levels.next().is_some_and(|level| LOW.contains(&level))
+    }
+
     /// Whether it is a frame of a stack, which has names of code in it.
     pub fn is_frame(&self) -> bool {
         let line = self.raw.trim_start();
@@ -105,10 +129,10 @@ impl LogLine {
         Self { raw: self.shown.clone(), released: false, ..self.clone() }
     }
 
-    /// The same, matched by these words of what was written. They may leave this process.
+    /// The same, matched by these words of what was written, and what stands between them. They may leave this process.
     #[must_use]
     pub fn known_by(&self, words: &[&str]) -> Self {
-        Self { raw: words.join(" "), released: true, ..self.clone() }
+        Self { raw: words.concat(), released: true, ..self.clone() }
     }
 
     /// As it was written: to be matched, and never to be shown.
@@ -162,6 +186,24 @@ impl fmt::Debug for LogLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_logger_calls_information() {
+        for (line, wanted) in [
+            ("INFO Feature help: \"Unable to locate credentials\" means you must run aws configure", true),
+            ("2026-07-01T10:00:00.123Z DEBUG 1 --- [main] c.s.Carts : failed to fetch region from IMDS", true),
+            ("{\"time\":\"x\",\"msg\":\"no credentials\",\"level\":\"info\"}", true),
+            ("I1130 10:00:00.1 1 aws.go:1] no credentials", true),
+            ("time=x level=info msg=\"an error occurred\"", true),
+            ("WARN retrying: AccessDenied info", false),
+            ("{\"level\":\"error\",\"msg\":\"info: no credentials\"}", false),
+            ("E1130 10:00:00.1 1 aws.go:1] no credentials", false),
+            ("NoCredentialProviders: no valid providers in chain", false),
+            ("Item I1 is not found", false),
+        ] {
+            assert_eq!(LogLine::from(line).is_informative(), wanted, "{line}");
+        }
+    }
 
     #[test]
     fn the_nodes_time_is_no_part_of_a_line() {

@@ -101,6 +101,9 @@ pub struct Resource {
     pub grants: Vec<Grant>,
 }
 
+/// Between the names of a resource that is all except these; in no ARN.
+const EXCEPTIONS: &str = ", ";
+
 impl Resource {
     /// The most sensitive level.
     pub fn level(&self) -> Level {
@@ -109,19 +112,22 @@ impl Resource {
 
     /// As it is shown: without the parts of its ARN that every resource of this cluster has.
     pub fn short(&self, home: &Arn) -> String {
+        if self.all_but {
+            return format!("all except {}", self.name);
+        }
         let name = match self.name.parse::<Arn>() {
             Ok(arn) if is_of(&arn, home) => arn.resource,
             _ => self.name.clone(),
         };
-        let name = if name == "*" { "every resource".to_owned() } else { name };
-        if self.all_but { format!("all but {name}") } else { name }
+        if name == "*" { "every resource".to_owned() } else { name }
     }
 
     fn may_be(&self, wanted: &Arn) -> bool {
         let text = wanted.to_string();
         let service = wildcard(&self.service, &wanted.service) || self.service == wanted.service;
         let meets = resource_like(&self.name, &text) || resource_like(&text, &self.name) || overlap(&self.name, &text);
-        service && (if self.all_but { !wildcard(&self.name, &text) } else { meets })
+        let excepted = || self.name.split(EXCEPTIONS).any(|name| wildcard(name, &text));
+        service && (if self.all_but { !excepted() } else { meets })
     }
 }
 
@@ -252,7 +258,7 @@ fn add_on(arn: &str) -> &str {
 }
 
 fn denial(row: &Reached) -> String {
-    let but = |all: bool| if all { "all but " } else { "" };
+    let but = |all: bool| if all { "all except " } else { "" };
     let limits = row.limits();
     let when = if limits.is_empty() { String::new() } else { format!(", if {}", limits.join(" and ")) };
     let (actions, resources) = (listed(&row.actions, 3), listed(&row.resources, 3));
@@ -267,8 +273,10 @@ fn service_of(action: &str) -> &str {
 /// Adds a statement to each resource that it names. One that names `*` allows its actions on every resource of their services.
 fn put(found: &mut BTreeMap<(String, String, bool), Resource>, row: &Reached) {
     let statement = row.place.sid.clone().unwrap_or_else(|| row.place.statement.to_string());
-    for name in &row.resources {
-        let named = name.parse::<Arn>().ok().map(|arn| arn.service);
+    // What a statement excepts, it excepts together, and it says nothing of the service of the rest.
+    let told = if row.all_but_resources { vec![row.resources.join(EXCEPTIONS)] } else { row.resources.clone() };
+    for name in &told {
+        let named = (!row.all_but_resources).then(|| name.parse::<Arn>().ok().map(|arn| arn.service)).flatten();
         let services: BTreeSet<String> = match named {
             Some(service) => BTreeSet::from([service]),
             None if row.all_but_actions => BTreeSet::from(["*".to_owned()]),

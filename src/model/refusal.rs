@@ -297,6 +297,8 @@ fn resource(rest: &str) -> Option<String> {
         },
     };
     let value = value.trim_matches(QUOTES).trim_end_matches(ENDS);
+    // A presigned URL's query is no part of the object's name, and has the access key in it.
+    let value = value.split("?X-Amz-").next().unwrap_or(value);
     let none = value.is_empty() || matches!(value, "because" | "with" | "null" | "undefined");
     (!none).then(|| value.to_owned())
 }

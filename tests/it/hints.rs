@@ -16,6 +16,7 @@ const STANDS_FOR: &[(&str, &str)] = &[
     ("{command}", "verify"),
     ("TABLE[=ACCESS]", "carts=read"),
     ("FILE", "podid.yaml"),
+    ("ACTION@RESOURCE", "s3:ListBucket@arn:aws:s3:::orders"),
     ("ARN", "arn:aws:iam::111122223333:policy/carts"),
 ];
 

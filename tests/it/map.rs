@@ -124,3 +124,17 @@ fn selections() {
     let _ = env.podid("map --resource images").code(2).says("--resource");
     let _ = env.podid("map --format svg -o json").code(2).says("`--format` conflicts with `-o`");
 }
+
+/// A statement that excepts resources reaches all others, of whatever service its actions are.
+#[test]
+fn what_a_statement_does_not_except_is_on_the_map() {
+    let (private, other) = ("arn:aws:s3:::private", "arn:aws:s3:::other");
+    let statement = json!([{"Effect": "Allow", "Action": "*", "NotResource": [private, other]}]);
+    let env = Env::with("carts-verified", &[("/roles/1/inline/carts/Statement", statement)]);
+    let on = |resource: &str| env.podid(&format!("map --resource {resource} -o name")).ok().stdout;
+    for reached in ["arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts", "arn:aws:s3:::images"] {
+        assert_eq!(on(reached), "carts/carts\n", "{reached}");
+    }
+    assert_eq!((on(private), on(other)), (String::new(), String::new()));
+    let _ = env.podid("map").ok().says(&format!("all except {private}, {other}"));
+}

@@ -60,7 +60,9 @@ pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &
         Observed::NotRequested => return None,
     };
     let Saying { said, line, standing } = said::last(lines, snapshot.now)?;
-    let over = standing.why_over().filter(|_| !logged.failing());
+    let over = standing.why_over().map(|why| format!("it may be resolved: {why}"));
+    let informative = || line.is_informative().then(|| "its logger does not call it an error".to_owned());
+    let over = over.or_else(informative).filter(|_| !logged.failing());
     match said {
         Said::Refusal(refusal) => refused::explain(logged, &refusal, line, over.is_none()).map(|it| eased(it, over)),
         Said::Message(row) => Some(eased(explain(logged, row, line), over)),
@@ -78,7 +80,7 @@ pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &
 fn eased(mut finding: Finding, over: Option<String>) -> Finding {
     if let Some(why) = over.filter(|_| finding.status == Status::Failed) {
         finding.status = Status::Warning;
-        finding.message = format!("{}; it may be resolved: {why}", finding.message);
+        finding.message = format!("{}; {why}", finding.message);
     }
     finding
 }

@@ -104,7 +104,9 @@ fn denied(logged: Logged, refusal: &Refusal) -> Finding {
         (layer, false) => format!(": {} does not allow it", layer.name()),
     };
     let message = format!("the Pod Identity credentials work, but AWS denies {}{on}{by}", refusal.action);
-    failing::DENIED.fails(logged.subject(), message).change(logged.named(&refusal.remedy()))
+    let mut finding = failing::DENIED.fails(logged.subject(), message).change(logged.named(&refusal.remedy()));
+    finding.beyond_role = matches!(refusal.layer, Layer::Scp | Layer::Rcp | Layer::Endpoint | Layer::Resource);
+    finding
 }
 
 /// Someone else than the role of the pod or its node.

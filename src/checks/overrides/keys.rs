@@ -10,7 +10,7 @@ use crate::{
     model::{pod_spec::ContainerSpec, snapshot::Snapshot, workload::Pod},
 };
 
-const ID: &str = "AWS_ACCESS_KEY_ID";
+pub(super) const ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 /// Older names of the two, which Java v1, Go, and Ruby read as well.
 const OLD_ID: &str = "AWS_ACCESS_KEY";

@@ -157,10 +157,18 @@ fn rows(graph: &Graph) -> Vec<Vec<(&'static str, String)>> {
     rows.collect()
 }
 
+/// Up to so many nodes, their order is chosen so that few edges cross: that takes the square of their number and more.
+const ORDERED: usize = 300;
+
+/// Nodes that a picture can show; nobody finds their way through more.
+pub(super) const MOST: usize = 1000;
+
 /// Where the library puts nodes of these rows.
 #[expect(clippy::cast_precision_loss, reason = "lengths of a few lines")]
 fn place(graph: &Graph, rows: &[Vec<(&'static str, String)>]) -> Canvas {
     let mut placed = VisualGraph::new(Orientation::LeftToRight);
+    // It would look for cycles after each edge; this graph has none.
+    placed.dag.set_validate(false);
     let handles: Vec<_> = rows
         .iter()
         .enumerate()
@@ -188,7 +196,8 @@ fn place(graph: &Graph, rows: &[Vec<(&'static str, String)>]) -> Canvas {
     let mut canvas = Canvas::default();
     // There is nothing to place in an empty one.
     if !handles.is_empty() {
-        placed.do_it(false, false, false, &mut canvas);
+        let many = handles.len() > ORDERED;
+        placed.do_it(false, many, false, &mut canvas);
     }
     canvas
 }
@@ -227,7 +236,8 @@ fn picture(graph: &Graph, cluster: &str, alone: bool) -> Result<String> {
         .filter_map(|(at, path)| {
             let edge = graph.edges.get(*at)?;
             let text = edge.text().unwrap_or_default();
-            Some(Drawn { path: path.clone(), bad: text.contains("credentials"), title: text })
+            let bad = edge.label.as_ref().is_some_and(|label| label.contains("credentials"));
+            Some(Drawn { path: path.clone(), bad, title: text })
         })
         .collect();
     let (width, height) = (canvas.size.0.max(200.0) + 20.0, canvas.size.1.max(40.0) + 20.0);

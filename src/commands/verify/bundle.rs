@@ -202,8 +202,8 @@ fn exists(path: &Path) -> Failure {
 
 /// Service accounts whose report is not the same in both.
 fn differing(live: &[Report], saved: &[Report]) -> Vec<String> {
-    let same = |report: &&Report| saved.iter().any(|other| other == *report);
-    live.iter().filter(|report| !same(report)).map(Report::title).collect()
+    debug_assert_eq!(live.len(), saved.len(), "of the same service accounts, in the same order");
+    live.iter().zip(saved).filter(|(live, saved)| live != saved).map(|(live, _)| live.title()).collect()
 }
 
 /// Leaves in each log only the lines without which the report would be another, and of those that masking makes unknown the words.
@@ -222,16 +222,38 @@ fn trim_logs(it: &mut Snapshot) {
                 let whole = lines[at].clone();
                 lines[at] = whole.masked();
                 if whole.raw() != whole.shown() && !suffice(&lines) {
-                    let words = least(whole.raw().split(' ').collect(), &mut |words: &[&str]| {
+                    let mut known_by = |words: &[&str]| {
                         lines[at] = whole.known_by(words);
                         suffice(&lines)
-                    });
-                    lines[at] = whole.known_by(&words);
+                    };
+                    let words = least(harmless(whole.raw(), whole.shown()), &mut known_by);
+                    // The warning about another verdict says so then.
+                    if !known_by(&words) {
+                        lines[at] = whole.masked();
+                    }
                 }
             }
             list(it)[log].lines = Observed::Known(lines);
         }
     }
+}
+
+/// The words of a line and what stands between them, without those that masking took out and that may be a secret: only what is
+/// shown anyway, plain words and codes of three digits are left.
+fn harmless<'a>(raw: &'a str, shown: &str) -> Vec<&'a str> {
+    let between = |c: char| !c.is_alphanumeric();
+    let mut all = Vec::new();
+    let mut rest = raw;
+    while let Some(first) = rest.chars().next() {
+        let end = if between(first) { first.len_utf8() } else { rest.find(between).unwrap_or(rest.len()) };
+        let (word, after) = rest.split_at(end);
+        let plain = word.chars().all(char::is_alphabetic) || word.len() <= 3;
+        if between(first) || plain || shown.contains(word) {
+            all.push(word);
+        }
+        rest = after;
+    }
+    all
 }
 
 /// What is left when as much is taken away as can be, larger parts first.
@@ -258,6 +280,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_masking_took_out_is_left_out_unless_it_is_a_plain_word() {
+        let raw = r#"{"authorization":"Bearer s3cr3tOpaque","err":"AccessDenied: 403"}"#;
+        let kept = harmless(raw, r#"{"authorization":***"#).concat();
+        assert_eq!(kept, r#"{"authorization":"Bearer ","err":"AccessDenied: 403"}"#);
+    }
+
+    #[test]
     fn operators_of_a_shell() {
         for good in [
             "`podid agent install --configuration-values '{\"a\":{\"b\":true}}'`",
@@ -266,14 +295,14 @@ mod tests {
         ] {
             assert!(!has_operators(good), "{good}");
         }
-        for bad in [
-            "`podid disassociate a/b;reboot`",
-            "`podid role trust x --fix\nreboot`",
-            "set it: `kubectl -n a$(reboot) get pods`",
-            "`podid agent install --configuration-values 'a'; reboot 'b'`",
-            "`podid verify a`b`",
+        for (program, bad) in [
+            ("podid", "disassociate a/b;reboot"),
+            ("podid", "role trust x --fix\nreboot"),
+            ("kubectl", "-n a$(reboot) get pods"),
+            ("podid", "agent install --configuration-values 'a'; reboot 'b'"),
+            ("podid", "verify a`b"),
         ] {
-            assert!(has_operators(bad), "{bad}");
+            assert!(has_operators(&format!("fix: `{program} {bad}`")), "{bad}");
         }
     }
 

@@ -163,9 +163,13 @@ impl Builder {
     fn node(&mut self, node: Node, subject: &str) -> String {
         let id = node.id.clone();
         self.through.entry(id.clone()).or_default().insert(subject.to_owned());
-        let level = node.level;
-        let own = self.nodes.entry(id.clone()).or_insert(node);
-        own.level = [own.level, level].into_iter().flatten().min();
+        let own = self.nodes.entry(id.clone()).or_insert_with(|| node.clone());
+        own.level = [own.level, node.level].into_iter().flatten().min();
+        for detail in node.details {
+            if !own.details.contains(&detail) {
+                own.details.push(detail);
+            }
+        }
         id
     }
 

@@ -318,7 +318,7 @@ impl Meaning {
             ],
             Self::UnnamedRefusal => &[
                 "check whose credentials they are: `podid verify NS/SA --live`",
-                "check the permission: `podid verify NS/SA --needs s3:ListBucket@arn:aws:s3:::BUCKET`",
+                "check the permission of that call: `podid verify NS/SA --needs ACTION@RESOURCE`",
             ],
             Self::BadRequest => &[
                 "set AWS_REGION to the region of the bucket, and check that nothing gives the program other keys: `podid verify NS/SA --read-secrets`",
@@ -333,7 +333,7 @@ impl Meaning {
             Self::WrongRegion => &["set AWS_REGION in the pod template to the region of the resource"],
             Self::NotFound => &[
                 "check the name, the region (AWS_REGION) and the account of the resource",
-                "check the permission: `podid verify NS/SA --needs s3:ListBucket@arn:aws:s3:::BUCKET`",
+                "check the permission of that call: `podid verify NS/SA --needs ACTION@RESOURCE`",
             ],
             Self::Unreachable => &[
                 "check the region of the endpoint (AWS_REGION); allow the subnets of the nodes to reach it, by a NAT gateway or an interface endpoint with private DNS, also in network policies and security groups",

@@ -75,6 +75,22 @@ pub(super) static ROWS: &[Row] = &[
     )
     .rank(-1),
     row(
+        "php-refused",
+        "AWS SDK for PHP",
+        Meaning::NoAgent,
+        &["error retrieving credentials from container metadata", "curl error 7"],
+        "Error retrieving credentials from container metadata after attempt 3/3 (cURL error 7: Failed to connect to 169.254.170.23 port 80 after 0 ms: Connection refused)",
+        "https://curl.se/libcurl/c/libcurl-errors.html",
+    ),
+    row(
+        "php-timeout",
+        "AWS SDK for PHP",
+        Meaning::NoAgent,
+        &["error retrieving credentials from container metadata", "curl error 28"],
+        "Error retrieving credentials from container metadata after attempt 3/3 (cURL error 28: Connection timed out after 1001 milliseconds)",
+        "https://curl.se/libcurl/c/libcurl-errors.html",
+    ),
+    row(
         "php-ecs",
         "AWS SDK for PHP",
         Meaning::AgentError,
@@ -159,6 +175,14 @@ pub(super) static ROWS: &[Row] = &[
         Meaning::Region,
         &["missing region; use :region option"],
         "Aws::Errors::MissingRegionError: missing region; use :region option or export region name to ENV['AWS_REGION']",
+        "https://github.com/aws/aws-sdk-ruby/blob/version-3/gems/aws-sdk-core/lib/aws-sdk-core/errors.rb",
+    ),
+    row(
+        "ruby-no-region",
+        "AWS SDK for Ruby",
+        Meaning::Region,
+        &["no region was provided. configure the `:region` option"],
+        "Aws::Errors::MissingRegionError: No region was provided. Configure the `:region` option or export the region name to ENV['AWS_REGION']",
         "https://github.com/aws/aws-sdk-ruby/blob/version-3/gems/aws-sdk-core/lib/aws-sdk-core/errors.rb",
     ),
 ];

@@ -152,6 +152,14 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/fluent/fluent-bit/blob/master/src/aws/flb_aws_credentials_profile.c",
     ),
     row(
+        "fluent-bit-none",
+        "Fluent Bit",
+        Meaning::NoCredentials,
+        &["[signv4] provider returned no credentials"],
+        "[2026/01/01 00:00:00] [error] [signv4] Provider returned no credentials, service=logs",
+        "https://github.com/fluent/fluent-bit/blob/master/src/flb_signv4.c",
+    ),
+    row(
         "fluent-bit-sts",
         "Fluent Bit",
         Meaning::SecondRole,

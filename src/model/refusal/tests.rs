@@ -122,6 +122,12 @@ fn the_caller_is_told_by_its_session() {
 }
 
 #[test]
+fn a_presigned_url_has_no_key_in_its_name() {
+    let text = "User: arn:aws:sts::111122223333:assumed-role/a/eks-c-p-1 is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::b/k?X-Amz-Credential=AKIAIOSFODNN7EXAMPLE\" because";
+    assert_eq!(refusals(text)[0].resource.as_deref(), Some("arn:aws:s3:::b/k"));
+}
+
+#[test]
 fn what_follows_far_below_is_no_reason() {
     let refused = "User: arn:aws:sts::111122223333:assumed-role/a/eks-c-p-1 is not authorized to perform: s3:GetObject on resource: arn:aws:s3:::b/x";
     let reason = "retried because no permissions boundary allows it";

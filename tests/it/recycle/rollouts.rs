@@ -36,7 +36,10 @@ fn a_crash_loop_ends_it_with_its_last_words() {
         org.springframework.beans.factory.BeanCreationException: Error creating bean with name 'dynamoDBCartService': Invocation of init method failed
         Caused by: software.amazon.awssdk.services.dynamodb.model.DynamoDbException: AccessDenied: key AKIA***, DB_SECRET=*** not authorized
         	at software.amazon.awssdk.core.internal.http.CombinedResponseHandler.handleErrorResponse(CombinedResponseHandler.java:125)
+      caused by: AWS denied a call, and the message does not name the caller
 
+    hint: check whose credentials they are: `podid verify carts/carts --live`
+    hint: check the permission of that call: `podid verify carts/carts --needs ACTION@RESOURCE`
     hint: see its credentials with `podid show carts/carts`
     hint: roll back with `kubectl -n carts rollout undo deployment/carts`
     hint: run the same command again: finished steps are skipped
@@ -194,7 +197,10 @@ fn a_deadline_shows_the_trouble_behind_it() {
         org.springframework.beans.factory.BeanCreationException: Error creating bean with name 'dynamoDBCartService': Invocation of init method failed
         Caused by: software.amazon.awssdk.services.dynamodb.model.DynamoDbException: AccessDenied: not authorized
         	at software.amazon.awssdk.core.internal.http.CombinedResponseHandler.handleErrorResponse(CombinedResponseHandler.java:125)
+      caused by: AWS denied a call, and the message does not name the caller
 
+    hint: check whose credentials they are: `podid verify carts/carts --live`
+    hint: check the permission of that call: `podid verify carts/carts --needs ACTION@RESOURCE`
     hint: see its credentials with `podid show carts/carts`
     hint: roll back with `kubectl -n carts rollout undo deployment/carts`
     hint: run the same command again: finished steps are skipped

@@ -142,3 +142,36 @@ fn an_association_of_a_namespace_in_capitals_is_the_one_that_was_meant() {
     assert_eq!(ids(&run, "failed").first().map(String::as_str), Some("association.missing"), "{run}");
     assert!(run.stdout.contains("podid associate carts/carts --role eks-workshop-carts-dynamo"), "{run}");
 }
+
+/// No permission of the role overrules an explicit Deny: it follows from nothing that the role lacks.
+#[test]
+fn a_deny_of_the_organization_is_a_problem_of_its_own() {
+    let refused = |end: &str| {
+        format!(
+            "crash User: arn:aws:sts::111122223333:assumed-role/eks-workshop-carts-dynamo/eks-eks-worksh-carts-7d9f-0b1c is not authorized to perform: s3:GetObject on resource: \"arn:aws:s3:::b/k\" {end}"
+        )
+    };
+    let run = verify(&[(APP, json!(refused("with an explicit deny in a service control policy")))], 3);
+    assert!(ids(&run, "failed").contains(&"app.access-denied".to_owned()), "{run}");
+    let run = verify(&[(APP, json!(refused("because no identity-based policy allows the s3:GetObject action")))], 3);
+    assert_eq!(ids(&run, "failed"), ["permissions.missing"], "{run}");
+}
+
+/// A pod that runs on and logs a text as information has no problem with it.
+#[test]
+fn what_is_logged_as_information_is_no_failure() {
+    let text = "Unable to locate credentials. You can configure credentials by running \"aws configure\".";
+    let run = verify(&[(APP, json!(format!("log ERROR {text}")))], 3);
+    assert_eq!(ids(&run, "failed"), ["app.no-credentials"], "{run}");
+    let run = verify(&[(APP, json!(format!("log INFO {text}")))], 0);
+    assert_eq!(ids(&run, "warning"), ["app.no-credentials"], "{run}");
+}
+
+/// One of the keys alone is an error in some SDKs: they are removed together.
+#[test]
+fn static_keys_are_removed_together() {
+    let env = json!([{ "name": "AWS_ACCESS_KEY_ID", "value": "k" }, { "name": "AWS_SECRET_ACCESS_KEY", "value": "s" }]);
+    let run = verify(&[("/manifests/8/spec/template/spec/containers/0/env", env)], 3);
+    let keys = "set env deployment/carts AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY- AWS_SESSION_TOKEN-";
+    assert!(run.stdout.contains(keys), "{run}");
+}

@@ -84,6 +84,10 @@ fn no_secret_is_in_the_file() {
         format!(
             "crash CredentialsProviderError: 169.254.170.23 is not a valid container metadata service hostname, token: {SECRET}"
         ),
+        // What a mask takes to the end of the line has the message behind it.
+        format!(
+            "crash {{\"headers\":{{\"authorization\":\"Bearer {SECRET}\"}},\"err\":\"AccessDenied: Access Denied\"}}"
+        ),
         format!("crash the word of today is {SECRET}"),
         format!(
             "crash AccessDenied: AWS_SECRET_ACCESS_KEY={SECRET} AKIAIOSFODNN7EXAMPLE password={SECRET} {jwt} {denied}"
@@ -221,7 +225,8 @@ fn what_is_no_such_file_is_refused() {
         let run = offline(&["verify", "--from", &bad]).code(2);
         assert!(run.stderr.contains("bad.json`") && run.stderr.contains(why), "{why}\n{run}");
     };
-    refused("", "line 1 column 0");
+    refused("", "not written by");
+    refused("a: 1", "not written by");
     refused(&text[..text.len() / 2], "line ");
     refused("{}", "not written by `podid verify NS/SA --save FILE`");
     refused("[1]", "not written by `podid verify NS/SA --save FILE`");
