@@ -165,7 +165,7 @@ pub(super) fn in_the_way(snapshot: &Snapshot) -> Vec<Finding> {
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found = in_the_way(snapshot);
-    found.extend(snapshot.agent_logs.iter().filter_map(agents_log::words));
+    found.extend(snapshot.agent_logs.iter().filter_map(|log| agents_log::words(log, snapshot.now)));
     if found.is_empty() && !snapshot.live_pods().is_empty() {
         found.push(match &snapshot.network_policies {
             Observed::Unreadable(why) => PASSED.skips("network policies", why),

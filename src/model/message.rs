@@ -22,6 +22,7 @@ use std::sync::LazyLock;
 use aho_corasick::AhoCorasick;
 
 pub use self::meaning::{Meaning, RECYCLE, VERIFY};
+use super::foreign::{is_foreign, names_iam};
 
 /// One known message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,6 +195,8 @@ pub fn find(line: &str) -> Option<&'static Row> {
         Some(row) if row.meaning == Meaning::NoCredentials => {
             by_code().filter(|answered| answered.meaning != Meaning::Answered).or(by_words)
         }
+        // Stores of others answer in the same form.
+        Some(row) if row.meaning == Meaning::UnnamedRefusal && is_foreign(&lower, names_iam(&lower)) => None,
         Some(row) => Some(row),
         None => by_code(),
     }

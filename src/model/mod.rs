@@ -15,6 +15,7 @@ pub mod document;
 pub mod exception;
 #[cfg(test)]
 pub(crate) mod fixtures;
+pub mod foreign;
 pub mod formats;
 pub mod glob;
 pub mod grant;

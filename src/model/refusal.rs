@@ -271,6 +271,11 @@ const KINDS: [(&str, &str); 5] = [
     ("policy", "policy"),
 ];
 
+/// The ARN's word for the kind that a text names first, and what follows it.
+fn of_kind(text: &str) -> Option<(&'static str, &str)> {
+    KINDS.iter().find_map(|(kind, of)| Some((*of, text.strip_prefix(kind)?.strip_prefix(' ')?)))
+}
+
 const QUOTES: [char; 2] = ['"', '\''];
 /// What may stand behind a word and is none of it.
 const ENDS: [char; 8] = ['.', ',', ')', ';', '"', '\'', '}', ']'];
@@ -291,8 +296,8 @@ fn resource(rest: &str) -> Option<String> {
     let value = match value.chars().next() {
         Some(quote @ ('"' | '\'')) => value[1..].split(quote).next().unwrap_or_default(),
         // IAM names some by kind and name: `instance profile NAME`, `role NAME`.
-        _ => match KINDS.iter().find_map(|(kind, _)| value.strip_prefix(kind)?.strip_prefix(' ')) {
-            Some(name) => &value[..value.len() - name.len() + name.find([' ', ',']).unwrap_or(name.len())],
+        _ => match of_kind(value) {
+            Some((_, name)) => &value[..value.len() - name.len() + name.find([' ', ',']).unwrap_or(name.len())],
             None => value.split([' ', ',']).next().unwrap_or_default(),
         },
     };
@@ -428,7 +433,7 @@ impl Refusal {
             Some(name) if self.action.starts_with("iam:") => {
                 let at = cluster?;
                 let account = self.arn.as_deref().and_then(arn::account).unwrap_or(&at.account);
-                let (kind, name) = KINDS.iter().find_map(|(kind, of)| Some((of, name.strip_prefix(kind)?.trim())))?;
+                let (kind, name) = of_kind(name)?;
                 format!("arn:{}:iam::{account}:{kind}/{name}", at.partition)
             }
             Some(_) => return None,

@@ -104,9 +104,14 @@ fn refusal_at(lines: &[LogLine], at: usize) -> Option<Refusal> {
     refusals.pop()
 }
 
+/// Of a line that is older than any credentials that are in use.
+pub fn old(line: &LogLine, now: Timestamp) -> Option<Standing> {
+    line.at().map(|at| now.duration_since(at)).filter(|age| *age > SESSION).map(Standing::Old)
+}
+
 fn standing(lines: &[LogLine], at: usize, said: &Said, now: Timestamp) -> Standing {
-    if let Some(age) = lines[at].at().map(|at| now.duration_since(at)).filter(|age| *age > SESSION) {
-        return Standing::Old(age);
+    if let Some(old) = old(&lines[at], now) {
+        return old;
     }
     let same = |other: usize| match said {
         Said::Refusal(refusal) => refusal_at(lines, other).is_some_and(|it| it.action == refusal.action),

@@ -3,6 +3,7 @@
 
 use super::super::{Check, Finding, FindingSubject, Link};
 use crate::model::{
+    foreign::{REFUSALS, SUBJECTS, is_foreign, names_iam},
     have::Observed,
     log_line::{LogLine, reports_an_error},
     snapshot::{PodLog, Snapshot},
@@ -44,62 +45,6 @@ enum Topic {
     Unknown,
 }
 
-/// Words (lower case) of refusals, of credentials and of where they come from, each of which is bad news by itself.
-const REFUSALS: &[&str] = &[
-    "accessdenied",
-    "access denied",
-    "access is denied",
-    "accessdeniedexception",
-    "not authorized to perform",
-    "unauthorizedoperation",
-    "unrecognizedclient",
-    "invalidclienttokenid",
-    "invalidaccesskeyid",
-    "invalidsignatureexception",
-    "signaturedoesnotmatch",
-    "expiredtoken",
-    "security token included in the request",
-    "nocredentialproviders",
-    "nocredentialserror",
-    "credentialsprovidererror",
-    "credentialsnotloaded",
-    "unable to locate credentials",
-    "unable to load credentials",
-    "unable to load aws credentials",
-    "missing credentials",
-    "missingauthenticationtoken",
-    "status code: 403",
-    "403 forbidden",
-];
-
-/// Words (lower case) about credentials that occur in good news too: they count in a line that reports an error.
-const SUBJECTS: &[&str] = &[
-    "credential",
-    "assumerole",
-    "assume role",
-    "assumed-role",
-    "access key",
-    "access_key",
-    "accesskey",
-    "secret key",
-    "security token",
-    "session token",
-    "web identity",
-    "webidentity",
-    "169.254.",
-    "fd00:ec2",
-    "imds",
-    "instance metadata",
-    "instance-metadata",
-    "pod identity",
-    "pod-identity",
-    "aws_",
-    "amazonaws.com",
-    "not authorized",
-    "unauthorized",
-    "forbidden",
-];
-
 /// Words (lower case), all of which are in a line about something that is no concern of AWS credentials.
 const OTHER: &[&[&str]] = &[
     &["password authentication failed"],
@@ -130,46 +75,6 @@ const OTHER: &[&[&str]] = &[
     &["database ", "does not exist"],
     &["read-only file system"],
 ];
-
-/// Words (lower case), all of which are in a line about access to something that is not of AWS.
-const FOREIGN: &[&[&str]] = &[
-    &["system:serviceaccount:", "cannot "],
-    &["is forbidden", "api group"],
-    &["access denied for user"],
-    &["google.auth"],
-    &["googleapis.com"],
-    &["application default credentials"],
-    &["azure.core"],
-    &["authorizationfailed"],
-    &["invalid_grant"],
-    &["invalid_client"],
-    &["invalid user credentials"],
-    &["could not read username for"],
-    &["not authorized to access topics"],
-    &["not authorized to access group"],
-    &["authorizationexception", "kafka"],
-    &["springframework.security"],
-    &["security_exception"],
-    &["error_description"],
-    &["x-vault"],
-    &["vault", "permission denied"],
-];
-
-/// Words (lower case) that any server over HTTP may answer.
-const OF_ANY_SERVER: &[&str] = &["forbidden", "unauthorized", "not authorized", "status code: 403", "access denied"];
-
-/// Whether a line (lower case) is about access to something else than AWS: by its words, or as it names another host's address and
-/// says only what any server may answer.
-fn is_foreign(lower: &str) -> bool {
-    const OWN: [&str; 5] = ["amazonaws.com", ".api.aws", "169.254.", "fd00:ec2", "s3."];
-    let own = || OWN.iter().any(|host| lower.contains(host));
-    let addressed = lower.contains("http://") || lower.contains("https://") || lower.contains("http/1.1\"");
-    let only_general = || {
-        let told = REFUSALS.iter().chain(SUBJECTS).filter(|word| lower.contains(**word));
-        told.into_iter().all(|word| OF_ANY_SERVER.iter().any(|general| word.contains(general)))
-    };
-    FOREIGN.iter().any(|words| words.iter().all(|word| lower.contains(word))) || addressed && !own() && only_general()
-}
 
 /// A finding on a container that fails now, and whose log holds no known text of a broken check.
 pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log: Option<&PodLog>) -> Finding {
@@ -259,6 +164,9 @@ fn topic(lines: &[LogLine]) -> Option<(Topic, &str)> {
     let speaks = |line: &&LogLine| !line.shown().is_empty() && !line.is_frame();
     let lines: Vec<(&str, String)> =
         lines.iter().filter(speaks).map(|line| (line.shown(), line.raw().to_lowercase())).collect();
+    // With IAM for Kafka and OpenSearch, their refusals mean a missing permission.
+    let with_iam = lines.iter().any(|(_, lower)| names_iam(lower));
+    let is_foreign = |lower: &str| is_foreign(lower, with_iam);
     let other =
         |lower: &str| is_foreign(lower) || OTHER.iter().any(|words| words.iter().all(|word| lower.contains(word)));
     let refused = |lower: &str| REFUSALS.iter().any(|word| lower.contains(word)) && !other(lower);
@@ -301,6 +209,20 @@ mod tests {
             ("ERROR https://api.partner.example/v1/orders returned 403 Forbidden", Topic::Other),
             ("ERROR https://b.s3.us-west-2.amazonaws.com/x returned 403 Forbidden", Topic::Credentials),
             ("TopicAuthorizationException: Not authorized to access topics: [orders]", Topic::Other),
+            (
+                "sasl.mechanism = AWS_MSK_IAM\nTopicAuthorizationException: Not authorized to access topics: [orders]",
+                Topic::Credentials,
+            ),
+            ("ERROR GroupAuthorizationException: Not authorized to access group: shop", Topic::Other),
+            (
+                "sasl.jaas.config = software.amazon.msk.auth.iam.IAMLoginModule required;\nERROR GroupAuthorizationException: Not authorized to access group: shop",
+                Topic::Credentials,
+            ),
+            ("ERROR security_exception: unauthorized for index orders", Topic::Other),
+            (
+                "connecting to https://orders.us-west-2.es.amazonaws.com\nERROR security_exception: unauthorized for index orders",
+                Topic::Credentials,
+            ),
             ("invalid_grant: Invalid user credentials", Topic::Other),
             ("403 Forbidden", Topic::Credentials),
             ("java.lang.NullPointerException\n\tat com.shop.Carts.main(Carts.java:12)", Topic::Other),

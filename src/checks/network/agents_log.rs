@@ -1,11 +1,14 @@
 //! The agent's own log, where a pod on its node has trouble.
 
 use super::{AGENT_FAILS, IMDS, NODE_REFUSED, SLOW, THROTTLED, UNREACHABLE};
+use jiff::Timestamp;
+
 use crate::{
     checks::{Check, Finding, Status},
     model::{
         log_line::{LogLine, reports_an_error},
         refusal,
+        said::{self, Standing},
         snapshot::PodLog,
     },
 };
@@ -118,7 +121,8 @@ static WORDS: &[Words] = &[
         any: &[&["internalserverexception"], &["serviceunavailableexception"]],
         alone: true,
         check: &AGENT_FAILS,
-        status: Status::Failed,
+        // It is retried.
+        status: Status::Warning,
         message: "EKS Auth fails by itself",
         remedy: "wait, and check the AWS Health Dashboard of the region",
     },
@@ -135,29 +139,40 @@ const PASSED_ON: &[&str] = &[
     "deadline exceeded",
 ];
 
+/// How the agent says that a caller did not wait, or that it waited itself too long.
+const SLOWLY: &[&str] = &["context canceled", "deadline exceeded"];
+
 /// What the agent's log says when it cannot do its work.
-pub(super) fn words(log: &PodLog) -> Option<Finding> {
+pub(super) fn words(log: &PodLog, now: Timestamp) -> Option<Finding> {
     let lines = log.lines.known()?;
     let lower: Vec<String> = lines.iter().map(|line| line.raw().to_lowercase()).collect();
     let with = |is: &dyn Fn(&str) -> bool| lower.iter().rposition(|line| is(line)).map(|at| &lines[at]);
     let about = |line: &str| [CALL, "eks auth", "eks-auth", "ec2imds", "imds role"].iter().any(|it| line.contains(it));
     let subject = format!("agent pod {}", log.pod);
+    // What is older than any credentials may be over.
+    let over = |line: &LogLine| said::old(line, now).and_then(Standing::why_over);
+    let finding = |check: &'static Check, status: Status, message: &str, line: &LogLine| match over(line) {
+        Some(why) => check.finds(status.min(Status::Warning), subject.clone(), format!("{message}; {why}")),
+        None => check.finds(status, subject.clone(), message.to_owned()),
+    };
     let told = |finding: Finding, line: &LogLine| finding.evidence(format!("log of pod {}", log.pod), line.shown());
     let refused = with(&|line| refusal::begins(line) && line.contains("eks-auth:"));
     if let Some((line, refusal)) = refused.and_then(|line| Some((line, refusal::refusals(line.raw()).pop()?))) {
-        let finding = NODE_REFUSED.fails(subject, "EKS Auth refuses the role of its node");
+        let finding = finding(&NODE_REFUSED, Status::Failed, "EKS Auth refuses the role of its node", line);
         let attach = "attach AmazonEKSWorkerNodePolicy to the role in the line";
         let remedy = if refusal.may_be_granted() { attach.to_owned() } else { refusal.remedy() };
         return Some(told(finding, line).change(remedy));
     }
-    let found = WORDS.iter().find_map(|row| {
-        let fits = |line: &str| row.any.iter().any(|words| words.iter().all(|word| line.contains(word)));
-        Some((row, with(&|line| fits(line) && (about(line) || row.alone))?))
-    });
+    let fits = |row: &Words, line: &str| {
+        row.any.iter().any(|words| words.iter().all(|word| line.contains(word))) && (about(line) || row.alone)
+    };
+    let of_row = |row: &'static Words| Some((row, with(&|line| fits(row, line))?));
+    let found = || WORDS.iter().filter_map(of_row);
+    let found = found().find(|(_, line)| over(line).is_none()).or_else(|| found().next());
     if let Some((row, line)) = found {
-        return Some(told(row.check.finds(row.status, subject, row.message), line).change(row.remedy));
+        return Some(told(finding(row.check, row.status, row.message, line), line).change(row.remedy));
     }
-    if let Some(line) = with(&|line| line.contains(CALL) && line.contains("context canceled")) {
+    if let Some(line) = with(&|line| line.contains(CALL) && SLOWLY.iter().any(|words| line.contains(words))) {
         return Some(
             told(SLOW.warns(subject, "SDKs timed out before EKS Auth answered"), line)
                 .command("podid agent upgrade")
@@ -179,10 +194,33 @@ mod tests {
     use super::*;
     use crate::model::have::Observed;
 
-    fn said(line: &str) -> Option<(&'static str, Status)> {
-        let lines = Observed::Known(vec!["started".into(), line.into(), "more".into()]);
+    fn of(lines: Vec<LogLine>) -> Option<(&'static str, Status)> {
+        let lines = Observed::Known(lines);
         let log = PodLog { pod: "kube-system/agent-x".to_owned(), container: "agent".to_owned(), lines };
-        words(&log).map(|finding| (finding.check.id, finding.status))
+        let now = "2026-07-01T12:00:00Z".parse().unwrap();
+        words(&log, now).map(|finding| (finding.check.id, finding.status))
+    }
+
+    fn said(line: &str) -> Option<(&'static str, Status)> {
+        of(vec!["started".into(), line.into(), "more".into()])
+    }
+
+    #[test]
+    fn what_is_older_than_any_session_only_warns() {
+        let lost = "dial tcp: lookup eks-auth.us-west-2.api.aws on 10.0.0.2:53: no such host";
+        let imds = "operation error ec2imds: GetMetadata, request canceled, context deadline exceeded";
+        let refused = "operation error EKS Auth: AssumeRoleForPodIdentity, api error AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/nodes/i-0a is not authorized to perform: eks-auth:AssumeRoleForPodIdentity on resource: arn:aws:eks:us-west-2:111122223333:cluster/c because no identity-based policy allows it";
+        for (log, wanted) in [
+            (vec![("05:59:59", lost)], ("network.eks-auth-unreachable", Status::Warning)),
+            (vec![("06:00:00", lost)], ("network.eks-auth-unreachable", Status::Failed)),
+            (vec![("05:00:00", refused)], ("network.node-refused", Status::Warning)),
+            (vec![("11:00:00", refused)], ("network.node-refused", Status::Failed)),
+            // What is old hides nothing that is new.
+            (vec![("05:00:00", imds), ("11:00:00", lost)], ("network.eks-auth-unreachable", Status::Failed)),
+        ] {
+            let text: String = log.iter().map(|(at, line)| format!("2026-07-01T{at}Z {line}\n")).collect();
+            assert_eq!(of(LogLine::of_stamped_log(&text, str::to_owned)), Some(wanted), "{text}");
+        }
     }
 
     #[test]
@@ -225,7 +263,9 @@ mod tests {
                 call("https response error StatusCode: 404, ResourceNotFoundException: Cluster does not exist"),
                 Some(("network.agent-fails", Status::Failed)),
             ),
-            (call("api error InternalServerException: x"), Some(("network.agent-fails", Status::Failed))),
+            (call("api error InternalServerException: x"), Some(("network.agent-fails", Status::Warning))),
+            (call("api error ServiceUnavailableException: x"), Some(("network.agent-fails", Status::Warning))),
+            (call("context deadline exceeded"), Some(("network.eks-auth-slow", Status::Warning))),
             (
                 call(
                     "api error AccessDeniedException: User: arn:aws:sts::111122223333:assumed-role/nodes/i-0a is not authorized to perform: eks-auth:AssumeRoleForPodIdentity on resource: arn:aws:eks:us-west-2:111122223333:cluster/c with an explicit deny in a service control policy",

@@ -4,11 +4,17 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::LazyLock;
+use std::{cell::LazyCell, sync::LazyLock};
 
 use aho_corasick::AhoCorasick;
 
-use super::{Meaning, Row, row};
+use super::{
+    super::{
+        foreign::{is_foreign, names_iam},
+        log_line::reports_an_error,
+    },
+    Meaning, Row, row,
+};
 
 /// An error of a service.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,12 +27,16 @@ struct Answer {
 
 /// How an SDK prints an error.
 struct Form {
-    /// All of these are in the line (lower case).
+    /// All of these are in the line (lower case). `^` stands for the line's beginning, `=` for a line with nothing else but a value.
     marks: &'static [&'static str],
     /// Each stands before the code.
     codes: &'static [&'static str],
     /// Each stands before the HTTP status.
     statuses: &'static [&'static str],
+    /// None of these is in the line.
+    unless: &'static [&'static str],
+    /// Others have such a form too: only codes that are known count, and exceptions.
+    shared: bool,
 }
 
 const fn form(
@@ -34,7 +44,30 @@ const fn form(
     codes: &'static [&'static str],
     statuses: &'static [&'static str],
 ) -> Form {
-    Form { marks, codes, statuses }
+    Form { marks, codes, statuses, unless: &[], shared: false }
+}
+
+impl Form {
+    const fn unless(mut self, words: &'static [&'static str]) -> Self {
+        self.unless = words;
+        self
+    }
+
+    const fn shared(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    fn is_of(&self, lower: &str) -> bool {
+        let has = |mark: &&str| match mark.split_at(1) {
+            ("^", start) => lower.trim_start().starts_with(start),
+            ("=", only) => {
+                lower.trim_matches(|c: char| c.is_whitespace() || c.is_ascii_digit() || "\"',:".contains(c)) == only
+            }
+            _ => lower.contains(*mark),
+        };
+        self.marks.iter().all(has) && !self.unless.iter().any(|word| lower.contains(word))
+    }
 }
 
 static FORMS: &[Form] = &[
@@ -43,11 +76,19 @@ static FORMS: &[Form] = &[
     // Go v2: a modeled error stands behind the request's ID.
     form(&["https response error statuscode: "], &["api error ", "requestid: ", "hostid: "], &["statuscode: "]),
     // Go v1 writes the code in the line before.
-    form(&["status code: ", "request id: "], &["error code: "], &["status code: "]),
+    form(&["request id: ", "^status code: "], &[], GO_STATUS),
+    form(&["request id: ", "\tstatus code: "], &[], GO_STATUS),
+    form(&["request id: ", "\\tstatus code: "], &[], GO_STATUS),
+    form(&["request id: ", "status code: ", "host id: "], &[], GO_STATUS),
+    form(&["request id: ", "status code: ", "awserr"], &[], GO_STATUS),
     // Java v2 and v1.
     form(&["(service: ", "status code: "], &["error code: "], &["status code: "]),
     // JavaScript v3, also as JSON.
-    form(&["httpstatuscode"], &["\"code\":\"", "\"code\": \"", "code: '"], &["httpstatuscode: ", "httpstatuscode\":"]),
+    form(&["httpstatuscode", "$metadata"], JS_CODES, JS_STATUS),
+    form(&["httpstatuscode", "$fault"], JS_CODES, JS_STATUS),
+    form(&["httpstatuscode", "requestid", "attempts"], JS_CODES, JS_STATUS),
+    // A block has a line for each key.
+    form(&["httpstatuscode", "=httpstatuscode"], &[], JS_STATUS),
     form(&["$fault"], &["\"code\":\"", "code: '"], &[]),
     form(&["amazon.", "http status code "], &["error code "], &["http status code "]),
     form(&["aws http error: "], &["<code>"], &["resulted in a `"]),
@@ -65,12 +106,19 @@ static FORMS: &[Form] = &[
     // Fluent Bit.
     form(&["api responded with error="], &["responded with error='"], &[]),
     // What the services send.
-    form(&["\"__type\""], &["\"__type\":\"", "\"__type\": \""], &[]),
-    form(&["<error>", "<code>"], &["<code>"], &[]),
+    form(&["\"__type\""], &["\"__type\":\"", "\"__type\": \""], &[]).shared(),
+    form(&["<error>", "<code>"], &["<code>"], &[]).shared(),
     // Any client that tells where its request went.
-    form(&["amazonaws.com"], &[], URL_STATUSES),
-    form(&[".api.aws"], &[], URL_STATUSES),
+    form(&["amazonaws.com"], &[], URL_STATUSES).unless(OF_USERS),
+    form(&[".api.aws"], &[], URL_STATUSES).unless(OF_USERS),
 ];
+
+const GO_STATUS: &[&str] = &["status code: "];
+const JS_CODES: &[&str] = &["\"code\":\"", "\"code\": \"", "code: '"];
+const JS_STATUS: &[&str] = &["httpstatuscode: ", "httpstatuscode\":"];
+
+/// Hosts of AWS behind which programs of users answer, or that answer to others than the role: a registry asks everybody first.
+const OF_USERS: &[&str] = &[".elb.amazonaws.com", ".dkr.ecr.", "cognito-idp.", ".execute-api."];
 
 const URL_STATUSES: &[&str] = &[
     "http status code ",
@@ -103,6 +151,9 @@ const ALONE: &[&str] = &[
     "AuthorizationHeaderMalformed",
     "PermanentRedirect",
 ];
+
+/// Those (lower case) that are names of other things too: a colon follows them, or the line reports an error besides.
+const WEAK: &[&str] = &["expiredtoken", "authfailure", "requestexpired"];
 
 /// A row that is known by its codes, of which `words` are all that mean it.
 const fn by_code(
@@ -222,26 +273,19 @@ const OTHER: &str = "another code";
 /// How the codes begin by which AWS answers a caller whom it knows and lets in, or that say nothing of either.
 const ORDINARY: &[&str] = &[
     "nosuch",
-    "notfound",
-    "resourcenotfound",
     "nonexistent",
     "conditional",
     "precondition",
     "validation",
     "invalidparameter",
-    "throttl",
     "slowdown",
     "toomany",
     "requestlimit",
     "provisionedthroughput",
-    "limitexceeded",
     "transaction",
     "internal",
     "serviceunavailable",
     "resourceinuse",
-    "resourcealreadyexists",
-    "entityalreadyexists",
-    "alreadyexists",
     "conflict",
     "queue",
     "bucket",
@@ -251,17 +295,24 @@ const ORDINARY: &[&str] = &[
     "requesttimeout",
     "malformed",
     "dryrun",
+    "insufficient",
+    "priorrequest",
+    "dataalready",
+    "invalidsequencetoken",
 ];
+
+/// What is anywhere in other such codes.
+const ORDINARY_PARTS: &[&str] = &["notfound", "alreadyexists", "throttl", "limitexceeded"];
 
 /// What AWS answered, where a line tells an error of a service.
 fn answer(line: &str, lower: &str) -> Option<Answer> {
-    let told = FORMS.iter().filter(|form| form.marks.iter().all(|mark| lower.contains(mark)));
+    let told = FORMS.iter().filter(|form| form.is_of(lower));
     let mut found = told.filter_map(|form| form.read(lower)).reduce(|first, second| Answer {
         code: if first.code.is_empty() { second.code } else { first.code },
         status: first.status.or(second.status),
     });
     if found.as_ref().is_none_or(|answer| answer.code.is_empty())
-        && let Some(code) = exception(line, lower).or_else(|| alone(line)).or_else(|| of_storage(line, lower))
+        && let Some(code) = exception(line, lower).or_else(|| alone(line, lower)).or_else(|| of_storage(line, lower))
     {
         found.get_or_insert_default().code = normal(&code.to_lowercase());
     }
@@ -281,10 +332,14 @@ pub(super) fn find(line: &str, lower: &str) -> Option<&'static Row> {
     if !ANY.as_ref()?.is_match(lower) {
         return None;
     }
+    if is_foreign(lower, names_iam(lower)) {
+        return None;
+    }
     let answer = answer(line, lower)?;
     let of = |code: &str| ROWS.iter().find(|row| row.words.contains(&code));
     let status = answer.status.map(|status| status.to_string()).unwrap_or_default();
-    let ordinary = ORDINARY.iter().any(|start| answer.code.starts_with(start));
+    let ordinary = ORDINARY.iter().any(|start| answer.code.starts_with(start))
+        || ORDINARY_PARTS.iter().any(|part| answer.code.contains(part));
     of(&answer.code).or_else(|| match status.as_str() {
         _ if ordinary => None,
         // It has a code of its own, which says more than `400`.
@@ -300,11 +355,16 @@ impl Form {
         for rest in self.statuses.iter().filter_map(behind) {
             answer.status = answer.status.or_else(|| status(rest));
         }
-        for rest in self.codes.iter().filter_map(behind) {
+        for mark in self.codes {
+            let Some(rest) = behind(mark) else { continue };
+            // Behind an ID stands another, a modeled error with its message, or other words.
+            let of_id = mark.ends_with("id: ");
+            let rest = if of_id { rest.split_once(", ").map_or("", |(_, rest)| rest) } else { rest };
             let word = rest.split(|c: char| c.is_whitespace() || ",;:()'\"<>`".contains(c)).next().unwrap_or_default();
             match word.parse::<u16>() {
                 Ok(number) if (300..600).contains(&number) => answer.status = Some(number),
-                // Request IDs stand where Go has no code.
+                _ if of_id && (word == "hostid" || !rest[word.len()..].starts_with(':')) => {}
+                _ if self.shared && !word.ends_with("exception") && !is_known(&normal(word)) => {}
                 _ if answer.code.is_empty() && is_code(word) => answer.code = normal(word),
                 _ => {}
             }
@@ -333,13 +393,18 @@ fn is_code(word: &str) -> bool {
         && !["unknown", "unknownerror"].contains(&word)
 }
 
+/// Whether a code is in a row.
+fn is_known(code: &str) -> bool {
+    ROWS.iter().any(|row| row.words.contains(&code))
+}
+
 /// A code (lower case) without the names around it and what SDKs add.
 fn normal(code: &str) -> String {
     let code = code.rsplit('#').next().unwrap_or_default().replace('_', "");
     let code = code.strip_prefix("client.").unwrap_or(&code);
     ["exception", "error"]
         .iter()
-        .find_map(|end| code.strip_suffix(end).filter(|rest| ROWS.iter().any(|row| row.words.contains(rest))))
+        .find_map(|end| code.strip_suffix(end).filter(|rest| is_known(rest)))
         .unwrap_or(code)
         .to_owned()
 }
@@ -347,6 +412,9 @@ fn normal(code: &str) -> String {
 /// The class of an exception of a service in Java and .NET, which is named as its code, unless it is the one for the whole service.
 fn exception<'a>(line: &'a str, lower: &str) -> Option<&'a str> {
     const OF_AMAZON: [&str; 4] = ["software.amazon.awssdk.", "com.amazonaws.", "aws.sdk.kotlin.", "Amazon."];
+    if !line.contains("Exception") {
+        return None;
+    }
     let service = lower.split_once("(service: ").map(|(_, rest)| rest.split([',', ';']).next().unwrap_or_default());
     // Behind it, Java v1 names other classes.
     let head = lower.find("(service: ").and_then(|at| line.get(..at)).unwrap_or(line);
@@ -378,16 +446,26 @@ fn of_storage(line: &str, lower: &str) -> Option<&'static str> {
 
 /// A code that stands alone before a colon, a bracket or the line's end. A class of another package is none: that of a file system, or
 /// of a framework that guards its own pages.
-fn alone(line: &str) -> Option<&str> {
-    let mut from = 0;
-    line.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "._$/".contains(c))).find_map(|word| {
-        let rest = &line[from + word.len()..];
-        from += word.len();
-        let name = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-        let ends = word.len() == name.len() || word[name.len()..].starts_with([':', ')', '\'', '"', ',']);
-        let rest = rest.trim_start().to_lowercase();
-        // Java's for files, and those of Spring.
-        let other = rest.starts_with('/') || rest.starts_with("access is denied");
-        ALONE.iter().copied().find(|code| *code == name && ends && !other)
-    })
+fn alone(line: &str, lower: &str) -> Option<&'static str> {
+    const OF_SPRING: &str = "access is denied";
+    let besides =
+        LazyCell::new(|| reports_an_error(&WEAK.iter().fold(lower.to_owned(), |text, code| text.replace(code, ""))));
+    // Java's for files, and those of Spring.
+    let of_others = |rest: &str| {
+        rest.starts_with('/') || rest.get(..OF_SPRING.len()).is_some_and(|start| start.eq_ignore_ascii_case(OF_SPRING))
+    };
+    let in_word = |c: char| c.is_ascii_alphanumeric() || "._$/".contains(c);
+    let first = |code: &'static str| {
+        let certain =
+            |tail: &str| tail.starts_with(':') || !WEAK.iter().any(|it| it.eq_ignore_ascii_case(code)) || *besides;
+        let is_alone = |at: usize| {
+            let tail = &line[at + code.len()..];
+            (tail.is_empty() || tail.starts_with([':', ')', '\'', '"', ',']))
+                && !line[..at].ends_with(in_word)
+                && !of_others(tail.get(1..).unwrap_or_default().trim_start())
+                && certain(tail)
+        };
+        line.match_indices(code).map(|(at, _)| at).find(|at| is_alone(*at)).map(|at| (at, code))
+    };
+    ALONE.iter().copied().filter_map(first).min().map(|(_, code)| code)
 }

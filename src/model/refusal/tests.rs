@@ -178,6 +178,14 @@ fn a_need_is_an_arn() {
         need("secretsmanager:GetSecretValue on resource: shop/db because").as_deref(),
         Some("arn:aws:secretsmanager:us-west-2:111122223333:secret:shop/db-??????")
     );
+    for (thing, wanted) in [
+        ("group shop", Some("arn:aws:iam::111122223333:group/shop")),
+        ("instance profile shop_1", Some("arn:aws:iam::111122223333:instance-profile/shop_1")),
+        // A name that only begins as a kind.
+        ("group-x", None),
+    ] {
+        assert_eq!(need(&format!("iam:Get on resource: {thing} because")).as_deref(), wanted, "{thing}");
+    }
     assert_eq!(need("foo:Bar on resource: thing because"), None);
     assert_eq!(need("kms:Decrypt on this resource because no resource-based policies allow access"), None);
     assert_eq!(need("eks-auth:AssumeRoleForPodIdentity on resource: arn:aws:eks:us-west-2:1:cluster/c"), None);
