@@ -218,7 +218,8 @@ mod tests {
             // What is old hides nothing that is new.
             (vec![("05:00:00", imds), ("11:00:00", lost)], ("network.eks-auth-unreachable", Status::Failed)),
         ] {
-            let text: String = log.iter().map(|(at, line)| format!("2026-07-01T{at}Z {line}\n")).collect();
+            let text: Vec<String> = log.iter().map(|(at, line)| format!("2026-07-01T{at}Z {line}")).collect();
+            let text = text.join("\n");
             assert_eq!(of(LogLine::of_stamped_log(&text, str::to_owned)), Some(wanted), "{text}");
         }
     }

@@ -1,18 +1,17 @@
 //! What AWS answered, by the form in which each SDK prints an error of a service: its code and its HTTP status. The texts of the
 //! services are many and change; the codes are few.
 
+mod alone;
 #[cfg(test)]
 mod tests;
 
-use std::{cell::LazyCell, sync::LazyLock};
+use std::sync::LazyLock;
 
 use aho_corasick::AhoCorasick;
 
+use self::alone::{ALONE, alone};
 use super::{
-    super::{
-        foreign::{is_foreign, names_iam},
-        log_line::reports_an_error,
-    },
+    super::foreign::{is_foreign, names_iam},
     Meaning, Row, row,
 };
 
@@ -130,30 +129,6 @@ const URL_STATUSES: &[&str] = &[
     "(http ",
     "resulted in a `",
 ];
-
-/// Codes that are no other program's when they stand alone, as JavaScript and Java print them: `ExpiredToken: …`.
-const ALONE: &[&str] = &[
-    "AccessDenied",
-    "AccessDeniedException",
-    "UnauthorizedOperation",
-    "AuthFailure",
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "InvalidAccessKeyId",
-    "IncompleteSignature",
-    "SignatureDoesNotMatch",
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "RequestExpired",
-    "RequestTimeTooSkewed",
-    "MissingAuthenticationToken",
-    "MissingAuthenticationTokenException",
-    "AuthorizationHeaderMalformed",
-    "PermanentRedirect",
-];
-
-/// Those (lower case) that are names of other things too: a colon follows them, or the line reports an error besides.
-const WEAK: &[&str] = &["expiredtoken", "authfailure", "requestexpired"];
 
 /// A row that is known by its codes, of which `words` are all that mean it.
 const fn by_code(
@@ -442,30 +417,4 @@ fn of_storage(line: &str, lower: &str) -> Option<&'static str> {
     const THINGS: [&str; 7] = ["s3", "bucket", "object", "upload", "download", "put file", "get file"];
     let said = line.contains(": Access Denied.") || line.trim_end().ends_with(": Access Denied");
     (said && THINGS.iter().any(|thing| lower.contains(thing))).then_some("AccessDenied")
-}
-
-/// A code that stands alone before a colon, a bracket or the line's end. A class of another package is none: that of a file system, or
-/// of a framework that guards its own pages.
-fn alone(line: &str, lower: &str) -> Option<&'static str> {
-    const OF_SPRING: &str = "access is denied";
-    let besides =
-        LazyCell::new(|| reports_an_error(&WEAK.iter().fold(lower.to_owned(), |text, code| text.replace(code, ""))));
-    // Java's for files, and those of Spring.
-    let of_others = |rest: &str| {
-        rest.starts_with('/') || rest.get(..OF_SPRING.len()).is_some_and(|start| start.eq_ignore_ascii_case(OF_SPRING))
-    };
-    let in_word = |c: char| c.is_ascii_alphanumeric() || "._$/".contains(c);
-    let first = |code: &'static str| {
-        let certain =
-            |tail: &str| tail.starts_with(':') || !WEAK.iter().any(|it| it.eq_ignore_ascii_case(code)) || *besides;
-        let is_alone = |at: usize| {
-            let tail = &line[at + code.len()..];
-            (tail.is_empty() || tail.starts_with([':', ')', '\'', '"', ',']))
-                && !line[..at].ends_with(in_word)
-                && !of_others(tail.get(1..).unwrap_or_default().trim_start())
-                && certain(tail)
-        };
-        line.match_indices(code).map(|(at, _)| at).find(|at| is_alone(*at)).map(|at| (at, code))
-    };
-    ALONE.iter().copied().filter_map(first).min().map(|(_, code)| code)
 }
