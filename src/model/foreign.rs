@@ -99,8 +99,6 @@ const OWN: &[&str] = &[
     "(service: ",
     "$metadata",
     "$fault",
-    "software.amazon.awssdk.",
-    "com.amazonaws.",
 ];
 
 /// Whether a line (lower case) tells that Kafka or OpenSearch checks IAM in this log: Amazon MSK with IAM, Amazon OpenSearch.
