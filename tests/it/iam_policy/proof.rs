@@ -223,6 +223,7 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("migrate rollback", "list controllerrevisions"),
     ("migrate rollback", "list replicasets"),
     // Only where neither a pod nor a workload is seen.
+    ("audit", "list rollouts"),
     ("migrate finish", "list cronjobs"),
     ("migrate finish", "list rollouts"),
     ("verify", "list serviceaccounts"),

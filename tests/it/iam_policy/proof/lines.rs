@@ -347,7 +347,6 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
                 line("carts-agent", &kept(), format!("diff -f {} --prune --adopt", file("changed.yaml", CHANGED))),
             ),
             fails(3, line("carts-agent", &[], format!("diff -f {}", file("pattern.yaml", PATTERN)))),
-            fails(3, line("carts-verified", &[], "diff --against blue")),
         ],
         "export" => vec![line("carts-associated", &made_and_used(), "export")],
         "wait" => vec![
