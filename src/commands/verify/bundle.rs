@@ -60,6 +60,15 @@ impl Verify {
             return Err(Failure::usage("`--save` writes what was read of one cluster")
                 .hint("run it once for each cluster, with a file of its own"));
         }
+        if path.is_dir() {
+            return Err(
+                Failure::usage(format!("`--save`: `{}` is a directory", path.display())).hint("name a file in it")
+            );
+        }
+        // Reading may take minutes: what cannot be written is told before.
+        if let Some(folder) = path.parent().filter(|it| !it.as_os_str().is_empty() && !it.is_dir()) {
+            return Err(Failure::usage(format!("`--save`: the directory `{}` does not exist", folder.display())));
+        }
         if !self.bundle.force && path.symlink_metadata().is_ok() {
             return Err(exists(path));
         }

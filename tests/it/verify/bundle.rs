@@ -133,6 +133,9 @@ fn the_file_is_the_callers_own_and_replaces_none() {
     let calls = env.operations().len();
     let again = format!("verify carts/carts --save {file}");
     let _ = env.podid(&again).code(2).says("exists").says("--force");
+    let folder = env.home.path().display();
+    let _ = env.podid(&format!("verify carts/carts --save {folder}")).code(2).says("is a directory");
+    let _ = env.podid(&format!("verify carts/carts --save {folder}/none/x")).code(2).says("does not exist");
     assert_eq!(env.operations().len(), calls, "refused before anything is read");
     let run = env.podid(&format!("{again} --force")).ok();
     for words in [
