@@ -3,7 +3,7 @@
 use super::{Check, Finding, Link, service_account};
 use crate::model::{
     arn::last,
-    association::{Association, AssociationSummary},
+    association::{Association, AssociationSummary, add_on},
     have::Observed,
     snapshot::Snapshot,
     text::nearest,
@@ -125,7 +125,7 @@ fn there(snapshot: &Snapshot, association: &Association) -> Vec<Finding> {
         );
     }
     let Some(owner) = &association.summary.owner_arn else { return found };
-    let name = owner.split('/').nth(2).unwrap_or(owner);
+    let name = add_on(owner).unwrap_or(owner);
     found.push(
         OWNED
             .warns(&subject, format!("it belongs to add-on {name}, whose updates overwrite it"))

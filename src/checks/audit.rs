@@ -171,15 +171,7 @@ fn permissions(holder: &Holder<'_>) -> Vec<Finding> {
             Level::AllActions => &ALL_ACTIONS,
             _ => continue,
         };
-        let but = |all: bool| if all { "all except " } else { "" };
-        let what = format!(
-            "{} allows {}{} on {}{}",
-            row.place,
-            but(row.all_but_actions),
-            listed(&row.actions, 3),
-            but(row.all_but_resources),
-            listed(&row.resources, 3)
-        );
+        let what = format!("{} allows {} on {}", row.place, row.actions_in_words(3), row.resources_in_words(3));
         let finding = if row.level == Level::Admin { check.fails(&role, what) } else { check.warns(&role, what) };
         found.push(
             finding
@@ -187,9 +179,6 @@ fn permissions(holder: &Holder<'_>) -> Vec<Finding> {
                 .change(format!("allow only what the workload needs: `podid access {subject}` shows what it has")),
         );
     }
-    // A statement may be told in several documents.
-    let mut seen = BTreeSet::new();
-    found.retain(|finding| seen.insert((finding.check.id, finding.message.clone())));
     found
 }
 

@@ -243,10 +243,9 @@ fn at_worst(pod: &Pod) -> Status {
 }
 
 /// A variable as `kubectl set env` takes it away, with those that are of no use without it.
-fn parts(variable: &str) -> Vec<String> {
-    let all: &[&str] =
-        if variable == keys::ID { &[keys::ID, "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] } else { &[variable] };
-    all.iter().map(|name| format!("{name}-")).collect()
+fn unset(variable: &str) -> String {
+    let rest = if variable == keys::ID { format!(" {}- AWS_SESSION_TOKEN-", keys::SECRET) } else { String::new() };
+    format!("{variable}-{rest}")
 }
 
 /// How to take a variable away, where it comes from.
@@ -262,7 +261,7 @@ fn removal(snapshot: &Snapshot, variable: &str, from: &str) -> String {
             )
         }
         (_, Some(workload)) => {
-            format!("remove it: `kubectl -n {namespace} set env {} {}`", workload.id, parts(variable).join(" "))
+            format!("remove it: `kubectl -n {namespace} set env {} {}`", workload.id, unset(variable))
         }
         (_, None) => format!("remove {variable} from the pod's manifest"),
     }

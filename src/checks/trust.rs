@@ -156,7 +156,7 @@ fn undecided(snapshot: &Snapshot, subject: &str, role: &Role, request: &Request<
     if let Some((pod, line)) = refused_now(snapshot) {
         // Nothing else of the policy keeps EKS out.
         return CONDITION
-            .fails(subject, format!("{}; EKS is refused, and nothing else of the policy is in its way", reasons.join("; ")))
+            .fails(subject, format!("{}; EKS was refused, and no other part of the policy denies it", reasons.join("; ")))
             .evidence(format!("log of pod {pod}"), line)
             .evidence("GetRole", "AssumeRolePolicyDocument")
             .change(

@@ -8,12 +8,10 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     model::{
-        access::{Answer, Holder, Reach, Reached, reach},
+        access::{Answer, Holder, Reach, Reached, in_words, reach},
         arn::{Arn, last},
         association::AssociationFilter,
-        map,
         names::ServiceAccount,
-        text::listed,
     },
     output::{
         Format,
@@ -139,7 +137,7 @@ fn block(holder: &Holder<'_>, found: &Reach, wide: bool) -> Block {
 /// The resource as a table has it: what is the same as in `home` is left out.
 fn short(resource: &str, home: Option<&Arn>) -> String {
     match (resource.parse::<Arn>(), home) {
-        (Ok(arn), Some(home)) if map::is_of(&arn, home) => arn.resource,
+        (Ok(arn), Some(home)) if arn.is_of(home) => arn.resource,
         _ => resource.to_owned(),
     }
 }
@@ -155,18 +153,13 @@ fn table(rows: &[&Reached], home: Option<&Arn>) -> Table {
     ]);
     for row in rows {
         let most = if home.is_none() { usize::MAX } else { SHOWN };
-        let texts = |all: &[String], but: bool| {
-            let text = listed(all, most);
-            if but { format!("all except {text}") } else { text }
-        };
         let resources: Vec<String> = row.resources.iter().map(|one| short(one, home)).collect();
-        let statement = row.place.sid.clone().unwrap_or_else(|| row.place.statement.to_string());
         table.row([
             Cell::new(row.level.word()),
-            Cell::new(texts(&row.actions, row.all_but_actions)),
-            Cell::new(texts(&resources, row.all_but_resources)),
+            Cell::new(row.actions_in_words(most)),
+            Cell::new(in_words(&resources, row.all_but_resources, most)),
             Cell::new(limits(row)),
-            Cell::new(format!("{}/{statement}", last(&row.place.policy))),
+            Cell::new(row.place.short()),
         ]);
     }
     table

@@ -58,6 +58,8 @@ impl Explain {
             return Err(Failure::failed("no known message about AWS credentials in this text")
                 .hint("check everything between a service account and its credentials: `podid verify NS/SA`"));
         }
+        let more = told.len() > explain::MOST;
+        told.truncate(explain::MOST);
         // PODID_CLUSTER and the kube context are there for other commands: only a flag asks for calls.
         let found = match ctx.clusters_by_flag() {
             [] => Vec::new(),
@@ -83,7 +85,7 @@ impl Explain {
                 }
             }
         }
-        if told.len() == explain::MOST {
+        if more {
             ctx.term.note(format!("only the first {} different errors are explained", told.len()));
         }
         Ok(Code::Ok)

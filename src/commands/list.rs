@@ -15,8 +15,8 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     model::{
-        arn::{Arn, RoleRef, last},
-        association::{Association, AssociationFilter, AssociationSummary},
+        arn::{RoleRef, last},
+        association::{Association, AssociationFilter, AssociationSummary, add_on},
         glob::{self, Glob, Pattern},
         names::ServiceAccount,
         subject::SubjectText,
@@ -248,8 +248,6 @@ fn cells(a: &Association, wide: bool) -> Vec<Cell> {
     ]
 }
 
-/// `arn:…:addon/CLUSTER/NAME/UUID` gives `NAME`.
 fn owner(arn: &str) -> String {
-    let named = arn.parse::<Arn>().ok().and_then(|arn| arn.resource.split('/').nth(2).map(str::to_owned));
-    named.unwrap_or_else(|| arn.to_owned())
+    add_on(arn).unwrap_or(arn).to_owned()
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     args::AccountsArg,
     checks::{
-        Finding,
+        Finding, Status,
         audit::{self, Estate, UNREAD},
     },
     commands::{
@@ -112,9 +112,8 @@ impl Map {
         }
         let read = Box::pin(self.read(ctx)).await?;
         let whole = Graph::of(&read.chains, &read.cluster);
-        let collapsed = whole.is_large() && !self.expand;
-        let nodes = whole.nodes.len();
-        let drawn = if collapsed { Graph::by_namespace(&read.chains) } else { whole };
+        let collapsed = (whole.is_large() && !self.expand).then(|| Graph::by_namespace(&read.chains));
+        let drawn = collapsed.as_ref().unwrap_or(&whole);
         let term = &ctx.term;
         let pictured = matches!(self.format, Drawing::Svg | Drawing::Html);
         if pictured && drawn.nodes.len() > svg::MOST {
@@ -125,10 +124,10 @@ impl Map {
         match (self.format, term.format()) {
             (Drawing::Mermaid, _) => term.emit(&drawn.mermaid())?,
             (Drawing::Dot, _) => term.emit(&drawn.dot())?,
-            (Drawing::Svg, _) => term.emit(&svg::file(&drawn, read.cluster.name())?)?,
-            (Drawing::Html, _) => term.emit(&page::html(&read, &drawn, collapsed, term.now())?)?,
-            (Drawing::Tree, Format::Json) => term.emit_json(&read.document())?,
-            (Drawing::Tree, Format::Yaml) => term.emit_yaml(&read.document())?,
+            (Drawing::Svg, _) => term.emit(&svg::file(drawn, read.cluster.name())?)?,
+            (Drawing::Html, _) => term.emit(&page::html(&read, drawn, collapsed.is_some(), term.now())?)?,
+            (Drawing::Tree, Format::Json) => term.emit_json(&read.document(&whole))?,
+            (Drawing::Tree, Format::Yaml) => term.emit_yaml(&read.document(&whole))?,
             (Drawing::Tree, Format::Name) => {
                 for chain in &read.chains {
                     term.emit_line(&chain.subject)?;
@@ -136,10 +135,11 @@ impl Map {
             }
             (Drawing::Tree, Format::Table | Format::Wide) => {
                 told = true;
-                term.emit(&tree::text(&read, collapsed.then_some(&drawn), &term.table_view()))?;
+                term.emit(&tree::text(&read, collapsed.as_ref(), &term.table_view()))?;
             }
         }
-        if collapsed && (told || self.format != Drawing::Tree) {
+        if collapsed.is_some() && (told || self.format != Drawing::Tree) {
+            let nodes = whole.nodes.len();
             let space = read.chains.first().map_or("default", |chain| &chain.subject.namespace);
             term.note(format!(
                 "{nodes} nodes are collapsed by namespace: show one with `podid map '{space}/*'`, or all with `--expand`"
@@ -218,6 +218,15 @@ impl Map {
     }
 }
 
+/// How bad a finding is, in a word.
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Failed => "problem",
+        Status::Warning => "warning",
+        _ => "unknown",
+    }
+}
+
 /// The roles on the map: whether others use them is not asked.
 fn trusting(holders: &[Holder<'_>]) -> Vec<Trusting> {
     let views = holders.iter().flat_map(|holder| [Some(holder.role), holder.target]).flatten();
@@ -244,8 +253,7 @@ impl Read {
         self.findings.iter().filter(move |it| it.subject == subject)
     }
 
-    fn document(&self) -> Value {
-        let graph = Graph::of(&self.chains, &self.cluster);
+    fn document(&self, graph: &Graph) -> Value {
         json!({
             "cluster": self.cluster,
             "nodes": graph.nodes,

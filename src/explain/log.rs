@@ -32,12 +32,12 @@ pub fn log_line(line: &str) -> Option<Explanation> {
 /// So many different things are told of one text: nobody reads more.
 pub const MOST: usize = 50;
 
-/// What a text tells: each refusal, and the known messages of lines without any; the first [`MOST`] of them.
+/// What a text tells: each refusal, and the known messages of lines without any. One more than [`MOST`] tells that there are more.
 pub fn told(text: &str) -> Vec<Told> {
     let refused = refusal::refusals(text);
     let mut all: Vec<Told> = Vec::new();
     for told in refused.into_iter().map(of_refusal) {
-        if all.len() == MOST {
+        if all.len() > MOST {
             break;
         }
         if !all.contains(&told) {
@@ -49,7 +49,7 @@ pub fn told(text: &str) -> Vec<Told> {
             told.row.is_some_and(|other| other.meaning == row.meaning)
                 || told.refusal.is_some() && row.follows_from_a_refusal()
         });
-        if !known && all.len() < MOST {
+        if !known && all.len() <= MOST {
             all.push(of_row(row));
         }
     }

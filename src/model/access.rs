@@ -19,7 +19,7 @@ pub use self::{
     needs::{NeedError, NeedText, from_log, of_grant},
     onward::{policies_naming, resources_for, web_identity_keys},
     question::{QuestionError, QuestionText},
-    reach::{Left, Level, Reach, Reached, level, reach},
+    reach::{Left, Level, Reach, Reached, in_words, level, reach},
     session::Session,
     who::{Answer, Holder, Ruling},
 };

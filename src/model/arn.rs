@@ -88,6 +88,12 @@ pub fn account(arn: &str) -> Option<&str> {
 }
 
 impl Arn {
+    /// Whether it is of the partition, region and account of another one, as far as it names them.
+    pub fn is_of(&self, home: &Self) -> bool {
+        let own = |text: &str, ours: &str| text.is_empty() || text == ours;
+        self.partition == home.partition && own(&self.region, &home.region) && own(&self.account, &home.account)
+    }
+
     /// The name at the end of the resource: `role/a/b/name` gives `name`.
     pub fn name(&self) -> &str {
         last(&self.resource)

@@ -55,6 +55,11 @@ pub struct Association {
     pub modified_at: Option<Timestamp>,
 }
 
+/// The name of the add-on that owns an association, from its ARN: `…:addon/CLUSTER/NAME/UUID`.
+pub fn add_on(owner_arn: &str) -> Option<&str> {
+    owner_arn.split('/').nth(2)
+}
+
 impl Association {
     /// The role whose credentials its pods get.
     pub fn acts_as(&self) -> &str {

@@ -13,26 +13,17 @@ use serde::Serialize;
 
 pub use self::graph::{Edge, Graph, Kind, MOST_NODES, Node};
 use super::{
-    access::{Answer, Holder, Level, Reached, Ruling, reach, resource_like},
+    access::{Answer, Holder, Level, Reached, Ruling, in_words, reach, resource_like},
     arn::{Arn, RoleRef, last},
+    association::add_on,
     have::Observed,
     names::ServiceAccount,
     role,
-    text::{listed, overlap, wildcard},
-    workload::Pod,
+    text::{overlap, wildcard},
 };
 
 /// Everything that runs as each service account: `deployment/carts`, `cronjob/report`, `pod/shell`.
 pub type Runners = BTreeMap<ServiceAccount, BTreeSet<String>>;
-
-/// What runs as a service account, by what controls it; a pod that nothing controls by its own name.
-pub fn runner(pod: &Pod) -> String {
-    match (pod.argo_rollout(), pod.group()) {
-        (Some(rollout), _) => format!("rollout/{rollout}"),
-        (None, (kind, name)) if !kind.is_empty() => format!("{}/{name}", kind.to_ascii_lowercase()),
-        _ => format!("pod/{}", pod.name),
-    }
-}
 
 /// Without the Jobs of CronJobs that are there too: `cronjob/report` stands for `job/report-29312`.
 pub fn without_runs(names: &mut BTreeSet<String>) {
@@ -80,11 +71,18 @@ pub struct Grant {
     pub statement: String,
 }
 
+impl MappedRole {
+    /// What is wrong with it, in words.
+    pub fn state(&self) -> Option<String> {
+        let unread = self.unread.as_ref().map(|why| format!("not read: {why}"));
+        self.missing.as_ref().map(|_| "does not exist".to_owned()).or(unread)
+    }
+}
+
 impl Grant {
     /// Its actions in words, so many of them at most.
     pub fn words(&self, most: usize) -> String {
-        let but = if self.all_but_actions { "all but " } else { "" };
-        format!("{but}{}", listed(&self.actions, most))
+        in_words(&self.actions, self.all_but_actions, most)
     }
 }
 
@@ -116,7 +114,7 @@ impl Resource {
             return format!("all except {}", self.name);
         }
         let name = match self.name.parse::<Arn>() {
-            Ok(arn) if is_of(&arn, home) => arn.resource,
+            Ok(arn) if arn.is_of(home) => arn.resource,
             _ => self.name.clone(),
         };
         if name == "*" { "every resource".to_owned() } else { name }
@@ -129,12 +127,6 @@ impl Resource {
         let excepted = || self.name.split(EXCEPTIONS).any(|name| wildcard(name, &text));
         service && (if self.all_but { !excepted() } else { meets })
     }
-}
-
-/// Whether an ARN is of the partition, region and account of another one, as far as it names them.
-pub fn is_of(arn: &Arn, home: &Arn) -> bool {
-    let own = |text: &str, ours: &str| text.is_empty() || text == ours;
-    arn.partition == home.partition && own(&arn.region, &home.region) && own(&arn.account, &home.account)
 }
 
 /// One association with the way before and behind it.
@@ -187,7 +179,9 @@ impl Chain {
         let mut traits = Vec::new();
         traits.extend(association.policy.as_ref().map(|_| "session policy".to_owned()));
         traits.extend(association.disable_session_tags.then(|| "no session tags".to_owned()));
-        traits.extend(association.summary.owner_arn.as_ref().map(|owner| format!("of add-on {}", add_on(owner))));
+        traits.extend(
+            association.summary.owner_arn.as_ref().map(|owner| format!("of add-on {}", add_on(owner).unwrap_or(owner))),
+        );
         let role = |arn: &str, read: &Observed<Option<role::Role>>| MappedRole {
             arn: arn.to_owned(),
             missing: role::missing(arn, read),
@@ -252,17 +246,10 @@ fn workloads(it: &ServiceAccount, runners: &Observed<Runners>, rollouts: &Observ
     }
 }
 
-/// The name of an add-on from its ARN: `…:addon/CLUSTER/NAME/UUID`.
-fn add_on(arn: &str) -> &str {
-    arn.split('/').nth(2).unwrap_or(arn)
-}
-
 fn denial(row: &Reached) -> String {
-    let but = |all: bool| if all { "all except " } else { "" };
     let limits = row.limits();
     let when = if limits.is_empty() { String::new() } else { format!(", if {}", limits.join(" and ")) };
-    let (actions, resources) = (listed(&row.actions, 3), listed(&row.resources, 3));
-    format!("{}{actions} on {}{resources}{when}", but(row.all_but_actions), but(row.all_but_resources))
+    format!("{} on {}{when}", row.actions_in_words(3), row.resources_in_words(3))
 }
 
 /// The service of an action: `dynamodb:Query`, `*`.
@@ -272,7 +259,6 @@ fn service_of(action: &str) -> &str {
 
 /// Adds a statement to each resource that it names. One that names `*` allows its actions on every resource of their services.
 fn put(found: &mut BTreeMap<(String, String, bool), Resource>, row: &Reached) {
-    let statement = row.place.sid.clone().unwrap_or_else(|| row.place.statement.to_string());
     // What a statement excepts, it excepts together, and it says nothing of the service of the rest.
     let told = if row.all_but_resources { vec![row.resources.join(EXCEPTIONS)] } else { row.resources.clone() };
     for name in &told {
@@ -290,7 +276,7 @@ fn put(found: &mut BTreeMap<(String, String, bool), Resource>, row: &Reached) {
                 actions: row.actions.iter().filter(of).cloned().collect(),
                 all_but_actions: row.all_but_actions,
                 limited_by: row.limits(),
-                statement: format!("{}/{statement}", last(&row.place.policy)),
+                statement: row.place.short(),
             };
             let key = (service.clone(), name.clone(), row.all_but_resources);
             let empty = || Resource { service, name: name.clone(), all_but: row.all_but_resources, grants: Vec::new() };

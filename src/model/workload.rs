@@ -386,6 +386,15 @@ impl Pod {
         }
     }
 
+    /// What runs it, as it is named: `deployment/carts`, `rollout/carts`, `job/report-1`; without a controller its own name.
+    pub fn runner(&self) -> String {
+        match (self.argo_rollout(), self.group()) {
+            (Some(rollout), _) => format!("rollout/{rollout}"),
+            (None, (kind, name)) if !kind.is_empty() => format!("{}/{name}", kind.to_ascii_lowercase()),
+            _ => format!("pod/{}", self.name),
+        }
+    }
+
     /// The Deployment behind it.
     pub fn deployment(&self) -> Option<&str> {
         self.behind_its_replica_set("pod-template-hash")

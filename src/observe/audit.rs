@@ -56,7 +56,7 @@ pub async fn in_kubernetes(kube: &dyn Kubernetes) -> Result<InKubernetes> {
     let (namespaces, accounts, pods, workloads, rollouts, cron_jobs) =
         futures::try_join!(namespaces, accounts, pods, workloads, rollouts, cron_jobs)?;
     let by_pod =
-        |all: &Vec<Pod>| by_account(all.iter().map(|pod| (&pod.namespace, &pod.service_account, map::runner(pod))));
+        |all: &Vec<Pod>| by_account(all.iter().map(|pod| (&pod.namespace, &pod.service_account, pod.runner())));
     let by_workload = |all: &Vec<Workload>| {
         by_account(all.iter().map(|it| (&it.id.namespace, &it.service_account, it.id.to_string())))
     };

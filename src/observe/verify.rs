@@ -29,7 +29,7 @@ use crate::{
         addon::Addon,
         agent::AgentState,
         arn::{account, last},
-        association::{Association, AssociationFilter, AssociationSummary},
+        association::{Association, AssociationFilter, AssociationSummary, add_on},
         cluster::Cluster,
         have::{Observed, ServiceAccountState},
         log_line::LogLine,
@@ -434,10 +434,10 @@ impl Asking<'_> {
         PodLog { pod: format!("{namespace}/{pod}"), container: container.to_owned(), lines }
     }
 
-    /// The add-on that owns the association: `…:addon/CLUSTER/NAME/ID`.
+    /// The add-on that owns the association.
     async fn owner(&self, it: &Snapshot, cluster: &str) -> Result<Observed<Option<Addon>>> {
         let owner = it.associated().and_then(|association| association.summary.owner_arn.as_ref());
-        match owner.and_then(|arn| arn.split('/').nth(2)) {
+        match owner.and_then(|arn| add_on(arn.as_str())) {
             Some(name) => seen(self.eks.addon(cluster, name).await, "eks:DescribeAddon"),
             None => Ok(Observed::NotRequested),
         }

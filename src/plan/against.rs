@@ -21,19 +21,22 @@ pub struct Side<'a> {
     pub associations: &'a [Association],
 }
 
+impl<'a> Side<'a> {
+    fn by_subject(self) -> BTreeMap<&'a ServiceAccount, &'a Association> {
+        self.associations.iter().map(|it| (&it.summary.subject, it)).collect()
+    }
+}
+
 /// The steps from one cluster to another, which nobody carries out: they tell the differences. Tags that podid or AWS set belong to
 /// one cluster, and are no difference.
 pub fn against(own: Side<'_>, other: Side<'_>) -> Vec<Step> {
     let cluster = own.cluster.to_owned();
     let mut steps: Vec<Step> = agent(own, other).into_iter().collect();
-    let by_subject = |side: Side<'_>| -> BTreeMap<ServiceAccount, Association> {
-        side.associations.iter().map(|it| (it.summary.subject.clone(), it.clone())).collect()
-    };
-    let (mine, theirs) = (by_subject(own), by_subject(other));
-    for (subject, theirs) in &theirs {
-        let spec = compared(theirs);
-        let Some(mine) = mine.get(subject) else {
-            let association = NewAssociation { subject: subject.clone(), spec };
+    let (mine, theirs) = (own.by_subject(), other.by_subject());
+    for (&subject, theirs) in &theirs {
+        let (subject, spec) = (subject.clone(), compared(theirs));
+        let Some(mine) = mine.get(&subject) else {
+            let association = NewAssociation { subject, spec };
             steps.push(Step::CreateAssociation { cluster: cluster.clone(), association });
             continue;
         };
@@ -48,18 +51,18 @@ pub fn against(own: Side<'_>, other: Side<'_>) -> Vec<Step> {
                 change,
             });
         }
-        let association_arn = mine.summary.association_arn.clone();
-        let missing = present.missing_tags(&spec);
-        if !missing.is_empty() {
+        let association_arn = &mine.summary.association_arn;
+        let tags = present.missing_tags(&spec);
+        if !tags.is_empty() {
             let (association_arn, subject) = (association_arn.clone(), subject.clone());
-            steps.push(Step::TagAssociation { association_arn, subject, tags: missing });
+            steps.push(Step::TagAssociation { association_arn, subject, tags });
         }
         let keys: Vec<String> = present.tags.keys().filter(|key| !spec.tags.contains_key(*key)).cloned().collect();
         if !keys.is_empty() {
-            steps.push(Step::UntagAssociation { association_arn, subject: subject.clone(), keys });
+            steps.push(Step::UntagAssociation { association_arn: association_arn.clone(), subject, keys });
         }
     }
-    for (subject, mine) in mine.iter().filter(|(subject, _)| !theirs.contains_key(*subject)) {
+    for (&subject, mine) in mine.iter().filter(|(subject, _)| !theirs.contains_key(*subject)) {
         steps.push(Step::DeleteAssociation {
             cluster: cluster.clone(),
             association_id: mine.summary.association_id.clone(),

@@ -2,7 +2,7 @@
 
 use super::{Plan, Refusal, Step, role::Planned};
 use crate::model::{
-    association::{Association, AssociationChange, AssociationSpec, NewAssociation},
+    association::{Association, AssociationChange, AssociationSpec, NewAssociation, add_on},
     have::{Have, Observed},
     policy::placeholders,
     tags,
@@ -124,8 +124,7 @@ fn wanted(want: &Want, role: &Planned, present: &AssociationSpec) -> Association
 
 /// What an EKS add-on owns is changed through the add-on (EKS User Guide, add-ons-iam).
 fn owned(want: &Want, owner: &str, role: &Planned) -> Refusal {
-    // arn:…:addon/CLUSTER/ADDON/UUID
-    let addon = owner.split('/').nth(2).unwrap_or("ADDON");
+    let addon = add_on(owner).unwrap_or("ADDON");
     Refusal::new(format!("the association of {} belongs to the EKS add-on `{addon}` ({owner})", want.subject)).hint(format!(
         "change it there: `aws eks update-addon --cluster-name {} --addon-name {addon} \
          --pod-identity-associations serviceAccount={},roleArn={}` (the list replaces all of the add-on's associations)",

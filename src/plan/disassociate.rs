@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Plan, Refusal, Step, restart, role_delete};
 use crate::model::{
     arn::Arn,
-    association::Association,
+    association::{Association, add_on},
     cluster::Cluster,
     document::Document,
     have::Observed,
@@ -93,8 +93,7 @@ pub fn disassociate(ask: &Disassociate<'_>) -> Result<Plan, Refusal> {
 
 /// What an EKS add-on owns is changed through the add-on (EKS User Guide, add-ons-iam).
 fn owned(cluster: &Cluster, subject: &ServiceAccount, owner: &str) -> Refusal {
-    // arn:…:addon/CLUSTER/ADDON/UUID
-    let addon = owner.split('/').nth(2).unwrap_or("ADDON");
+    let addon = add_on(owner).unwrap_or("ADDON");
     Refusal::new(format!("the association of {subject} belongs to the EKS add-on `{addon}` ({owner})")).hint(format!(
         "delete it there: `aws eks update-addon --cluster-name {} --addon-name {addon} \
          --pod-identity-associations '[]'` (the list replaces all of the add-on's associations)",

@@ -61,7 +61,7 @@ pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &
     };
     let Saying { said, line, standing } = said::last(lines, snapshot.now)?;
     let over = standing.why_over().map(|why| format!("it may be resolved: {why}"));
-    let informative = || line.is_informative().then(|| "its logger does not call it an error".to_owned());
+    let informative = || line.is_informative().then(|| "it is logged as information only".to_owned());
     let over = over.or_else(informative).filter(|_| !logged.failing());
     match said {
         Said::Refusal(refusal) => refused::explain(logged, &refusal, line, over.is_none()).map(|it| eased(it, over)),

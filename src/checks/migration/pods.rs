@@ -34,11 +34,7 @@ pub(super) fn workloads(candidate: &Candidate) -> Option<Vec<String>> {
     let own = snapshot.own_workloads();
     let mut all: BTreeSet<String> = own.iter().map(|workload| workload.id.to_string()).collect();
     for pod in pods.iter().filter(|pod| pod.live() && !own.iter().any(|workload| workload.owns(pod))) {
-        all.insert(match (pod.argo_rollout(), pod.group()) {
-            (Some(rollout), _) => format!("rollout/{rollout}"),
-            (None, (kind, _)) if kind.is_empty() => format!("pod/{}", pod.name),
-            (None, (kind, name)) => format!("{}/{name}", kind.to_lowercase()),
-        });
+        all.insert(pod.runner());
     }
     let jobs = snapshot.cron_jobs.known().into_iter().flatten();
     all.extend(jobs.map(|job| format!("cronjob/{}", job.name)));

@@ -123,7 +123,7 @@ static WORDS: &[Words] = &[
         check: &AGENT_FAILS,
         // It is retried.
         status: Status::Warning,
-        message: "EKS Auth fails by itself",
+        message: "EKS Auth returned a server error",
         remedy: "wait, and check the AWS Health Dashboard of the region",
     },
 ];
@@ -135,8 +135,6 @@ const PASSED_ON: &[&str] = &[
     "service account token",
     "invalidtokenexception",
     "expiredtokenexception): token",
-    "context canceled",
-    "deadline exceeded",
 ];
 
 /// How the agent says that a caller did not wait, or that it waited itself too long.
@@ -179,8 +177,9 @@ pub(super) fn words(log: &PodLog, now: Timestamp) -> Option<Finding> {
                 .change("raise the SDK's timeout: AWS_METADATA_SERVICE_TIMEOUT=5 and AWS_METADATA_SERVICE_NUM_ATTEMPTS=3, or its own setting"),
         );
     }
-    let unknown =
-        |line: &str| about(line) && reports_an_error(line) && !PASSED_ON.iter().any(|words| line.contains(words));
+    let unknown = |line: &str| {
+        about(line) && reports_an_error(line) && !PASSED_ON.iter().chain(SLOWLY).any(|words| line.contains(words))
+    };
     let line = with(&unknown)?;
     let finding = AGENT_FAILS.warns(subject, "it reports an error that podid does not know");
     Some(

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{Read, svg};
+use super::{Read, svg, word};
 use crate::{
     checks::{Finding, Status},
     commands::holders::{NOT_IRSA, NOT_READ},
@@ -196,23 +196,18 @@ fn account(read: &Read, chain: &Chain) -> Account {
 }
 
 fn role(role: &MappedRole) -> Role {
-    let unread = role.unread.as_ref().map(|why| format!("not read: {why}"));
-    Role {
-        name: last(&role.arn).to_owned(),
-        arn: role.arn.clone(),
-        state: role.missing.as_ref().map(|_| "does not exist".to_owned()).or(unread),
-    }
+    Role { name: last(&role.arn).to_owned(), arn: role.arn.clone(), state: role.state() }
 }
 
 fn told(finding: &Finding) -> Told {
-    let (status, word) = match finding.status {
-        Status::Failed => ("failed", "problem"),
-        Status::Warning => ("warning", "warning"),
-        _ => ("unknown", "unknown"),
+    let status = match finding.status {
+        Status::Failed => "failed",
+        Status::Warning => "warning",
+        _ => "unknown",
     };
     Told {
         status,
-        word,
+        word: word(finding.status),
         id: finding.check.id,
         title: finding.check.title,
         subject: finding.subject.clone(),

@@ -186,12 +186,8 @@ fn place(graph: &Graph, rows: &[Vec<(&'static str, String)>]) -> Canvas {
             placed.add_node(own)
         })
         .collect();
-    let known = graph.places();
-    for (at, edge) in graph.edges.iter().enumerate() {
-        let of = |id: &str| known.get(id).and_then(|at| handles.get(*at)).copied();
-        if let (Some(from), Some(to)) = (of(&edge.from), of(&edge.to)) {
-            placed.add_edge(Arrow::simple_with_properties("", at.to_string()), from, to);
-        }
+    for (at, (from, to, _)) in graph.steps().enumerate() {
+        placed.add_edge(Arrow::simple_with_properties("", at.to_string()), handles[from], handles[to]);
     }
     let mut canvas = Canvas::default();
     // There is nothing to place in an empty one.

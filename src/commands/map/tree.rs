@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Read;
+use super::{Read, word};
 use crate::{
     checks::{Finding, Status},
     model::{
@@ -71,11 +71,9 @@ pub(super) fn text(read: &Read, collapsed: Option<&Graph>, view: &TableView) -> 
 }
 
 fn spaces(graph: &Graph) -> Vec<Branch> {
-    let places = graph.places();
     let mut all: BTreeMap<&str, Branch> = BTreeMap::new();
-    for edge in &graph.edges {
-        let node = |id: &str| places.get(id).and_then(|at| graph.nodes.get(*at));
-        let (Some(from), Some(to)) = (node(&edge.from), node(&edge.to)) else { continue };
+    for (from, to, edge) in graph.steps() {
+        let (from, to) = (&graph.nodes[from], &graph.nodes[to]);
         let own = all
             .entry(&edge.from)
             .or_insert_with(|| Branch::new(with_notes(&format!("namespace {}", from.name), &from.notes())));
@@ -172,10 +170,10 @@ fn resource(read: &Read, resource: &Resource, wide: bool) -> Branch {
 }
 
 fn finding(finding: &Finding) -> Branch {
-    let (word, tone) = match finding.status {
-        Status::Failed => ("problem", Tone::Bad),
-        Status::Warning => ("warning", Tone::Warn),
-        _ => ("unknown", Tone::Dim),
+    let tone = match finding.status {
+        Status::Failed => Tone::Bad,
+        Status::Warning => Tone::Warn,
+        _ => Tone::Dim,
     };
-    Branch::toned(tone, format!("{word}: {} ({})", finding.message, finding.check.id))
+    Branch::toned(tone, format!("{}: {} ({})", word(finding.status), finding.message, finding.check.id))
 }

@@ -54,7 +54,7 @@ impl Verify {
     /// Refuses what cannot be saved, before anything is read.
     pub(super) fn check_saves(&self, ctx: &Context, path: &Path) -> Result<()> {
         if path.as_os_str() == "-" {
-            return Err(Failure::usage("`--save` writes a file, and `-` is none").hint("name a file"));
+            return Err(Failure::usage("`--save` writes a file, not stdout").hint("name a file"));
         }
         if ctx.clusters_by_flag().len() > 1 {
             return Err(Failure::usage("`--save` writes what was read of one cluster")
@@ -187,11 +187,9 @@ pub(super) fn refuse_operators(reports: &[Report], path: &Path) -> Result<()> {
     let remedies = reports.iter().flat_map(|report| &report.findings).flat_map(|finding| &finding.remedies);
     match remedies.map(Remedy::text).find(|text| has_operators(text)) {
         None => Ok(()),
-        Some(text) => {
-            Err(Failure::usage(format!("--from: `{}` leads to a command that no shell should run", path.display()))
-                .because(text)
-                .hint("a name in the file has characters that no service accepts: do not trust who sent it"))
-        }
+        Some(text) => Err(Failure::usage(format!("--from: `{}` contains names with shell operators", path.display()))
+            .because(text)
+            .hint("a name in the file has characters that no service accepts: do not trust who sent it")),
     }
 }
 

@@ -42,6 +42,14 @@ pub struct Place {
     pub sid: Option<String>,
 }
 
+impl Place {
+    /// `AmazonDynamoDBFullAccess/1`, `carts/Table`.
+    pub fn short(&self) -> String {
+        let statement = self.sid.clone().unwrap_or_else(|| self.statement.to_string());
+        format!("{}/{statement}", last(&self.policy))
+    }
+}
+
 /// `statement `Table` of policy carts`, `statement 2 of policy AmazonS3FullAccess`.
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::model::{
     document::{Document, strings},
-    text::{covers, overlap, wildcard},
+    text::{covers, listed, overlap, wildcard},
     trust::{
         admits,
         conditions::{self, Truth},
@@ -164,7 +164,22 @@ pub struct Reached {
     pub session_policy: Option<Left>,
 }
 
+/// So many names at most; `left_out`: those that a statement leaves out, with NotAction or NotResource.
+pub fn in_words(names: &[String], left_out: bool, most: usize) -> String {
+    format!("{}{}", if left_out { "all except " } else { "" }, listed(names, most))
+}
+
 impl Reached {
+    /// Its actions in words, so many of them at most.
+    pub fn actions_in_words(&self, most: usize) -> String {
+        in_words(&self.actions, self.all_but_actions, most)
+    }
+
+    /// Its resources in words, so many of them at most.
+    pub fn resources_in_words(&self, most: usize) -> String {
+        in_words(&self.resources, self.all_but_resources, most)
+    }
+
     /// It allows something.
     pub fn counts(&self) -> bool {
         self.never.is_empty() && self.boundary != Some(Left::Nothing) && self.session_policy != Some(Left::Nothing)

@@ -36,8 +36,7 @@ impl Graph {
                 "    "
             };
             for (at, node) in nodes {
-                let lines = [node.kind.word().to_owned(), node.name.clone()].into_iter().chain(node.notes());
-                let label = lines.map(|line| text(&line)).collect::<Vec<_>>().join("\\n");
+                let label = node.lines().map(|line| text(&line)).collect::<Vec<_>>().join("\\n");
                 let style = if node.kind == Kind::NotRead { ", style=\"rounded,dashed\"" } else { "" };
                 let _ = writeln!(out, "{indent}n{at} [label=\"{label}\"{style}];");
             }
@@ -45,11 +44,7 @@ impl Graph {
                 out.push_str("    }\n");
             }
         }
-        let places = self.places();
-        for edge in &self.edges {
-            let (Some(from), Some(to)) = (places.get(edge.from.as_str()), places.get(edge.to.as_str())) else {
-                continue;
-            };
+        for (from, to, edge) in self.steps() {
             let label = edge.text().map_or_else(String::new, |words| format!(" [label=\"{}\"]", text(&words)));
             let _ = writeln!(out, "    n{from} -> n{to}{label};");
         }

@@ -111,6 +111,11 @@ impl Node {
         }
     }
 
+    /// What is drawn of it, line by line.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> {
+        [self.kind.word().to_owned(), self.name.clone()].into_iter().chain(self.notes())
+    }
+
     /// What is drawn under its name.
     pub fn notes(&self) -> Vec<String> {
         self.level.map(|level| level.word().to_owned()).into_iter().chain(self.details.iter().cloned()).collect()
@@ -260,8 +265,7 @@ fn role(kind: Kind, role: &MappedRole) -> Node {
     let mut node = Node::new(kind, &role.arn, last(&role.arn));
     node.service = Some("iam".to_owned());
     node.arn = Some(role.arn.clone());
-    node.details.extend(role.missing.as_ref().map(|_| "does not exist".to_owned()));
-    node.details.extend(role.unread.as_ref().map(|why| format!("not read: {why}")));
+    node.details.extend(role.state());
     node
 }
 
@@ -324,9 +328,13 @@ impl Graph {
         self.nodes.len() > MOST_NODES
     }
 
-    /// The place of each node by its id.
-    pub fn places(&self) -> BTreeMap<&str, usize> {
-        self.nodes.iter().enumerate().map(|(at, node)| (node.id.as_str(), at)).collect()
+    /// Each edge, with the places of its nodes.
+    pub fn steps(&self) -> impl Iterator<Item = (usize, usize, &Edge)> {
+        let places: BTreeMap<&str, usize> =
+            self.nodes.iter().enumerate().map(|(at, node)| (node.id.as_str(), at)).collect();
+        self.edges
+            .iter()
+            .filter_map(move |edge| Some((*places.get(edge.from.as_str())?, *places.get(edge.to.as_str())?, edge)))
     }
 
     /// The nodes by namespace; those of none first.

@@ -20,8 +20,8 @@ fn text(words: &str) -> String {
     out
 }
 
-fn lines(words: impl IntoIterator<Item = String>) -> String {
-    words.into_iter().map(|line| text(&line)).collect::<Vec<_>>().join("<br/>")
+fn lines(words: impl Iterator<Item = String>) -> String {
+    words.map(|line| text(&line)).collect::<Vec<_>>().join("<br/>")
 }
 
 impl Graph {
@@ -37,18 +37,14 @@ impl Graph {
                 "    "
             };
             for (at, node) in nodes {
-                let label = lines([node.kind.word().to_owned(), node.name.clone()].into_iter().chain(node.notes()));
+                let label = lines(node.lines());
                 let _ = writeln!(out, "{indent}n{at}[\"{label}\"]:::{}", class(node.kind));
             }
             if space.is_some() {
                 out.push_str("    end\n");
             }
         }
-        let places = self.places();
-        for edge in &self.edges {
-            let (Some(from), Some(to)) = (places.get(edge.from.as_str()), places.get(edge.to.as_str())) else {
-                continue;
-            };
+        for (from, to, edge) in self.steps() {
             let label = edge.text().map_or_else(String::new, |words| format!("|\"{}\"|", text(&words)));
             let _ = writeln!(out, "    n{from} -->{label} n{to}");
         }

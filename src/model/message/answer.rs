@@ -130,7 +130,7 @@ const URL_STATUSES: &[&str] = &[
     "resulted in a `",
 ];
 
-/// A row that is known by its codes, of which `words` are all that mean it.
+/// A row that is known by a code: any one of its `words` is enough.
 const fn by_code(
     id: &'static str,
     meaning: Meaning,

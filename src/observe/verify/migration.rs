@@ -8,7 +8,7 @@ use std::{
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
-use super::{Asking, CONCURRENCY, agent_and_network, seen};
+use super::{Asking, CONCURRENCY, agent_and_network, seen, spaces::some};
 use crate::{
     failure::{Code, Failure, Result},
     model::{
@@ -253,19 +253,10 @@ impl Surroundings {
         let ServiceAccount { namespace, name } = it.subject.clone();
         it.association = association;
         it.service_account = Observed::Known(ServiceAccountState::Exists { irsa_role: Some(annotation.role.clone()) });
-        it.pods = self.pods.map(|all| {
-            all.iter().filter(|pod| pod.namespace == namespace && pod.service_account == name).cloned().collect()
-        });
-        it.workloads = self.workloads.map(|all| {
-            let own = |one: &&Workload| one.id.namespace == namespace && one.service_account == name;
-            all.iter().filter(own).cloned().collect()
-        });
-        it.cron_jobs = self.cron_jobs.map(|all| {
-            let own = |one: &&CronJob| one.namespace == namespace && one.service_account == name;
-            all.iter().filter(own).cloned().collect()
-        });
-        it.network_policies =
-            self.policies.map(|all| all.iter().filter(|policy| policy.namespace == namespace).cloned().collect());
+        it.pods = some(&self.pods, |pod| pod.namespace == namespace && pod.service_account == name);
+        it.workloads = some(&self.workloads, |one| one.id.namespace == namespace && one.service_account == name);
+        it.cron_jobs = some(&self.cron_jobs, |one| one.namespace == namespace && one.service_account == name);
+        it.network_policies = some(&self.policies, |policy| policy.namespace == namespace);
         it
     }
 }

@@ -190,6 +190,7 @@ pub struct Space {
     policies: Observed<Vec<NetworkPolicy>>,
 }
 
-fn some<T: Clone>(read: &Observed<Vec<T>>, of_it: impl Fn(&T) -> bool) -> Observed<Vec<T>> {
+/// Those of a list that was read of which something holds.
+pub(super) fn some<T: Clone>(read: &Observed<Vec<T>>, of_it: impl Fn(&T) -> bool) -> Observed<Vec<T>> {
     read.map(|all| all.iter().filter(|one| of_it(one)).cloned().collect())
 }
