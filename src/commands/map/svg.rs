@@ -226,11 +226,12 @@ fn picture(graph: &Graph, cluster: &str, alone: bool) -> Result<String> {
             })
         })
         .collect();
+    let steps: Vec<_> = graph.steps().map(|(.., edge)| edge).collect();
     let edges: Vec<Drawn> = canvas
         .lines
         .iter()
         .filter_map(|(at, path)| {
-            let edge = graph.edges.get(*at)?;
+            let edge = steps.get(*at)?;
             let text = edge.text().unwrap_or_default();
             let bad = edge.label.as_ref().is_some_and(|label| label.contains("credentials"));
             Some(Drawn { path: path.clone(), bad, title: text })
