@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 import pydot
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from cli import Client, check, done
 
@@ -18,6 +18,16 @@ HOSTILE = "<img src=x onerror=\"document.title='hacked'\">"
 chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 if not chromium:
     sys.exit("map_check.py: Chromium is needed (on Debian: chromium)")
+
+
+def counts(number):
+    """Whether that many service accounts are shown, or soon will be: the page answers a click in its own time."""
+    try:
+        expect(shown).to_have_count(number)
+    except AssertionError:
+        return False
+    return True
+
 
 with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
     home = pathlib.Path(name)
@@ -38,29 +48,29 @@ with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
     check("a hostile name is shown as it is", page.locator("article code").filter(has_text=HOSTILE).first.is_visible())
 
     shown = page.locator("article:visible")
-    check("every service account is there", shown.count() == 3, shown.count())
+    check("every service account is there", counts(3), shown.count())
     check("the way of one of them", page.get_by_role("article", name="service account carts/carts").locator(".way > li").count() == 6)
 
     page.get_by_role("combobox", name="Namespace").select_option("orders")
-    check("one namespace", shown.count() == 2 and page.locator("output").inner_text() == "2 of 3 service accounts", page.locator("output").inner_text())
+    check("one namespace", counts(2) and page.locator("output").inner_text() == "2 of 3 service accounts", page.locator("output").inner_text())
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("document.querySelectorAll('article:not([hidden])').length === 3")
+    counts(3)
     page.get_by_role("combobox", name="Service").select_option("sqs")
-    check("one service", shown.count() == 2, shown.count())
+    check("one service", counts(2), shown.count())
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("document.querySelectorAll('article:not([hidden])').length === 3")
+    counts(3)
     page.get_by_role("searchbox", name="Search").fill("updateitem CARTS/carts")
-    check("search finds all words, in any case", shown.count() == 1 and "carts/carts" in shown.inner_text(), shown.count())
+    check("search finds all words, in any case", counts(1) and "carts/carts" in shown.inner_text(), shown.count())
     page.get_by_role("searchbox", name="Search").fill("no such thing")
-    check("nothing is said to match nothing", shown.count() == 0 and page.get_by_text("No service account matches.").is_visible())
+    check("nothing is said to match nothing", counts(0) and page.get_by_text("No service account matches.").is_visible())
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("document.querySelectorAll('article:not([hidden])').length === 3")
+    counts(3)
     page.get_by_role("checkbox", name="with findings only").check()
-    check("those with findings", shown.count() == 2 and page.locator("article").get_by_text("audit.role-shared").first.is_visible(), shown.count())
+    check("those with findings", counts(2) and page.locator("article").get_by_text("audit.role-shared").first.is_visible(), shown.count())
 
     space = page.locator("details.space").filter(has_text="Namespace orders")
     space.locator("summary").click()
-    check("a namespace closes", shown.count() == 0, shown.count())
+    check("a namespace closes", counts(0), shown.count())
 
     for width, scheme in ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark")):
         page.set_viewport_size({"width": width, "height": 900})
