@@ -45,7 +45,7 @@ pub const EXIT_CODES: &[(&str, &str)] = &[
     ("2", "invalid usage, or refused before any change"),
     (
         "3",
-        "found a difference or a problem (--dry-run --exit-code, audit, diff, migrate, policy lint, role trust, verify)",
+        "found a difference or a problem (--dry-run --exit-code, audit, copy, diff, migrate, policy lint, role trust, verify)",
     ),
     ("4", "invalid or missing credentials, or a missing permission"),
     ("5", "timed out, or all steps are done but new pods get no credentials yet (no agent, or a pod quota of 0)"),
@@ -86,6 +86,7 @@ pub enum Command {
     Map(map::Map),
     Apply(file::apply::Apply),
     Diff(file::diff::Diff),
+    Copy(Box<file::copy::Copy>),
     Export(file::export::Export),
     Import(file::import::Import),
     Schema(file::schema::Schema),
@@ -104,7 +105,7 @@ const GROUPS: &[(&str, &[&str])] = &[
         &["associate", "disassociate", "list", "show", "recycle", "role", "policy", "exec", "credentials"],
     ),
     ("Diagnose", &["verify", "explain", "who-can", "access", "audit", "map", "wait"]),
-    ("Manifests", &["apply", "diff", "export", "import", "schema"]),
+    ("Manifests", &["apply", "diff", "copy", "export", "import", "schema"]),
     ("Setup", &["agent", "migrate", "iam-policy", "completions", "version", "help"]),
 ];
 

@@ -164,21 +164,23 @@ impl Context {
         Aws::new(Settings { profile, region, ..Settings::default() })
     }
 
-    /// The same for one of several clusters.
+    /// The same for a cluster that this flag names, of one or of several.
     #[must_use]
-    pub fn of_cluster(&self, cluster: &str) -> Self {
+    pub fn of_cluster(&self, cluster: &str, flag: &'static str) -> Self {
         let global = Global { cluster: vec![cluster.to_owned()], ..self.global.clone() };
-        Self::new(global, true, self.term.clone(), self.deadline.clone())
+        Self { cluster_flag: Some(flag), ..Self::new(global, true, self.term.clone(), self.deadline.clone()) }
     }
 
-    /// For another cluster than that of the command, named by this flag, of which only AWS is asked. It is in the same region, unless
-    /// an ARN names another one.
+    /// For another cluster than that of the command, named by this flag, of which only AWS is asked, by this profile if one is
+    /// given. It is in the same region, unless an ARN names another one.
     #[must_use]
-    pub fn of_other_cluster(&self, cluster: &str, flag: &'static str, region: &str) -> Self {
-        let region = (!cluster.starts_with("arn:")).then(|| region.to_owned());
-        let it = self.of_cluster(cluster);
-        let global = Global { region, kubeconfig: None, context: None, in_cluster: false, ..it.global.clone() };
-        Self { global, cluster_flag: Some(flag), ..it }
+    pub fn of_other_cluster(&self, name: &str, flag: &'static str, region: &str, profile: Option<&str>) -> Self {
+        let region = (!name.starts_with("arn:")).then(|| region.to_owned());
+        let it = self.of_cluster(name, flag);
+        let profile = profile.map(str::to_owned).or_else(|| it.global.profile.clone());
+        let global =
+            Global { region, profile, kubeconfig: None, context: None, in_cluster: false, ..it.global.clone() };
+        Self { global, ..it }
     }
 
     /// Kubernetes is reached by a kubeconfig or as this pod, which leads to one cluster.

@@ -174,6 +174,7 @@ fn drive(
                 Command::Map(command) => Box::pin(command.run(&ctx)).await,
                 Command::Apply(command) => Box::pin(command.run(&ctx)).await,
                 Command::Diff(command) => Box::pin(command.run(&ctx)).await,
+                Command::Copy(command) => Box::pin(command.run(&ctx)).await,
                 Command::Import(command) => Box::pin(command.run(&ctx)).await,
                 Command::Export(command) => Box::pin(command.run(&ctx)).await,
                 Command::Schema(command) => command.run(&ctx),

@@ -55,6 +55,7 @@ impl<'e> Wanted<'e> {
     pub(crate) fn plan(&self, have: &ClusterState) -> Plan {
         let ask = Converge {
             adopt: false,
+            copied_from: None,
             cluster: &self.cluster,
             entries: self.entries,
             associations: &self.associations,

@@ -1,8 +1,10 @@
-//! Files: `podid apply`, `diff`, `export` and `schema`. What they share is here: the file read, its service accounts looked
-//! up, what is there read, and the plan.
+//! Files: `podid apply`, `diff`, `export` and `schema`, and `copy`, which applies what another cluster has. What they share is here:
+//! the file read, its service accounts looked up, what is there read, and the plan.
 
 mod against;
 pub mod apply;
+mod carry;
+pub mod copy;
 pub mod diff;
 pub mod export;
 pub mod import;
@@ -20,6 +22,7 @@ use crate::{
     failure::{Code, Failure, Result},
     manifest,
     model::{
+        cluster::Cluster,
         glob::Pattern,
         have::Observed,
         manifest::{Association, ClusterState, Entries, Entry, KubernetesState},
@@ -84,7 +87,7 @@ impl Missing {
 /// How a file is planned.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
-struct PlanOptions {
+struct PlanOptions<'a> {
     /// What is read of Kubernetes.
     around: KubernetesReads,
     /// Ask Kubernetes at all.
@@ -98,6 +101,15 @@ struct PlanOptions {
     recycle: bool,
     /// Accept roles of podid's that others changed.
     adopt: bool,
+    /// The entries are those of this cluster, and no file's.
+    copied_from: Option<&'a Cluster>,
+}
+
+/// What was read for a file.
+struct Read {
+    entries: Entries,
+    subjects: BTreeMap<ServiceAccount, usize>,
+    have: ClusterState,
 }
 
 /// A file's plan, and what it rests on.
@@ -106,10 +118,18 @@ struct Planned {
     subjects: BTreeMap<ServiceAccount, usize>,
     have: ClusterState,
     plan: Plan,
+    /// The command takes `--recycle`.
+    recycles: bool,
 }
 
 /// Reads what is there for a file, and plans.
-async fn plan(ctx: &Context, entries: Entries, how: PlanOptions) -> Result<Planned> {
+async fn plan(ctx: &Context, entries: Entries, how: PlanOptions<'_>) -> Result<Planned> {
+    let read = read(ctx, entries, how).await?;
+    planned(ctx, read, how).await
+}
+
+/// Reads what is there for a file.
+async fn read(ctx: &Context, entries: Entries, how: PlanOptions<'_>) -> Result<Read> {
     if how.prune {
         prunable(&entries)?;
     }
@@ -151,6 +171,13 @@ async fn plan(ctx: &Context, entries: Entries, how: PlanOptions) -> Result<Plann
         Err(failure) => return Err(ctx.explain_kube(failure, true).await),
     };
     let have = if how.look_up { looked_up(ctx, &entries, &subjects, have).await? } else { have };
+    Ok(Read { entries, subjects, have })
+}
+
+/// Plans what was read.
+async fn planned(ctx: &Context, read: Read, how: PlanOptions<'_>) -> Result<Planned> {
+    let Read { entries, subjects, have } = read;
+    let cluster = ctx.cluster().await?;
     let version = agent_version(ctx, &entries, &have).await?;
     let associations: Vec<plan::Expanded<'_>> =
         subjects.iter().map(|(subject, index)| (subject.clone(), &entries.associations[*index])).collect();
@@ -164,9 +191,11 @@ async fn plan(ctx: &Context, entries: Entries, how: PlanOptions) -> Result<Plann
         allow: how.allow,
         recycle: how.recycle,
         adopt: how.adopt,
+        copied_from: how.copied_from,
     };
-    let plan = plan::converge(&ask).map_err(|refusals| refused(&refusals))?;
-    Ok(Planned { entries, subjects, have, plan })
+    let what = if how.copied_from.is_some() { "associations cannot be copied" } else { "problems in the manifest" };
+    let plan = plan::converge(&ask).map_err(|refusals| refused(&refusals, what))?;
+    Ok(Planned { entries, subjects, have, plan, recycles: how.copied_from.is_none() })
 }
 
 /// What is there, with the service accounts of what is to be associated. Where Kubernetes cannot be asked, that is said.
@@ -221,7 +250,7 @@ async fn agent_version(ctx: &Context, entries: &Entries, have: &ClusterState) ->
 }
 
 /// The service accounts of the entries, each with its entry: names as they are, patterns by what exists.
-async fn subjects(ctx: &Context, entries: &Entries, how: PlanOptions) -> Result<BTreeMap<ServiceAccount, usize>> {
+async fn subjects(ctx: &Context, entries: &Entries, how: PlanOptions<'_>) -> Result<BTreeMap<ServiceAccount, usize>> {
     let parsed: Vec<(usize, Pattern, &Entry<Association>)> = entries
         .associations
         .iter()
@@ -276,7 +305,7 @@ async fn subjects(ctx: &Context, entries: &Entries, how: PlanOptions) -> Result<
 }
 
 /// All that keeps the plan from being made, as one failure.
-fn refused(refusals: &[Refusal]) -> Failure {
+fn refused(refusals: &[Refusal], what: &str) -> Failure {
     let denied = refusals.iter().all(|refusal| refusal.denied);
     let mut hints: Vec<String> = Vec::new();
     for hint in refusals.iter().flat_map(|refusal| &refusal.hints) {
@@ -288,7 +317,7 @@ fn refused(refusals: &[Refusal]) -> Failure {
         [one] => one.message.clone(),
         several => {
             let lines: Vec<&str> = several.iter().map(|refusal| refusal.message.as_str()).collect();
-            format!("{} problems in the manifest:\n{}", several.len(), lines.join("\n"))
+            format!("{} {what}:\n{}", several.len(), lines.join("\n"))
         }
     };
     let code = if denied { Code::Denied } else { Code::Usage };

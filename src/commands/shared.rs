@@ -209,6 +209,13 @@ pub fn stale_pods(stale: &[&Pod], of: Option<&ServiceAccount>) -> String {
     format!("{}{of} {how}: {}", count(stale.len(), "running pod"), listed(&names, 3))
 }
 
+/// What a target role has to trust, for the owner of its trust policy.
+pub fn tell_target_trust(ctx: &Context, target_arn: &str, statements: &[Value]) {
+    let statements: Vec<String> =
+        statements.iter().map(|statement| serde_json::to_string_pretty(statement).unwrap_or_default()).collect();
+    ctx.term.note(format!("add these statements to the trust policy of {target_arn}:\n{}", statements.join(",\n")));
+}
+
 /// Exit code of a dry run.
 pub fn dry_run_code(changing: &Changing, plan: &Plan) -> Code {
     if changing.exit_code && !plan.steps.is_empty() { Code::Difference } else { Code::Ok }

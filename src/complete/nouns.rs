@@ -69,8 +69,8 @@ impl ValueKind {
             // These come before the association.
             (
                 "NAMESPACE/SERVICE_ACCOUNT",
-                "associate" | "role create" | "role trust" | "migrate plan" | "migrate run" | "migrate rollback"
-                | "migrate finish",
+                "associate" | "copy" | "role create" | "role trust" | "migrate plan" | "migrate run"
+                | "migrate rollback" | "migrate finish",
             ) => Self::ServiceAccount,
             ("NAMESPACE/SERVICE_ACCOUNT", "credentials" | "exec" | "show" | "verify" | "wait" | "recycle") => {
                 Self::Subject
@@ -307,6 +307,7 @@ mod tests {
             of("ServiceAccount"),
             [
                 "associate subject",
+                "copy subjects",
                 "migrate finish subjects",
                 "migrate plan subjects",
                 "migrate rollback subjects",
@@ -348,6 +349,7 @@ mod tests {
             of("Namespace"),
             [
                 "associate namespace",
+                "copy namespace",
                 "iam-policy namespace",
                 "migrate finish namespace",
                 "migrate plan namespace",
@@ -356,6 +358,7 @@ mod tests {
             ]
         );
         assert_eq!(of("Workload"), ["recycle workload"]);
+        assert!(["copy from", "copy to", "diff against"].iter().all(|it| of("Cluster").contains(it)), "{found:?}");
         for global in ["Cluster", "Region", "Profile", "Context"] {
             assert!(of(global).contains(&global.to_lowercase().as_str()), "{found:?}");
             assert!(of(global).contains(&format!("role trust {}", global.to_lowercase()).as_str()), "{found:?}");

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 pub use self::{
     entries::{Entries, Entry, Place, Places, Problem, entries, pattern},
-    export::{configuration, custom_tags, export, made_for},
+    export::{configuration, custom_tags, export, made_for, referenced},
     grants::Grants,
     holdings::{ClusterState, KubernetesState, Prunable, RoleState},
     schema::json_schema,

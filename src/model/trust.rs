@@ -2,6 +2,7 @@
 
 pub(in crate::model) mod admits;
 mod allowed;
+mod cluster_names;
 pub(in crate::model) mod conditions;
 mod deleted;
 mod evaluate;
@@ -24,14 +25,15 @@ use serde_json::{Value, json};
 pub use self::{
     admits::{admits, everyone, lets_itself, others, trusts_pods},
     allowed::{Allowed, allowed, other_clusters},
+    cluster_names::cluster_names,
     conditions::TAGS as SESSION_TAGS,
     deleted::without_deleted,
     evaluate::{at_run_time, evaluate},
     fix::{Unfixable, corrected, correction, no_room},
     lint::{Finding, Lint, lint},
     own::{
-        SidTaken, admits_only, has_podid_statement, is_podid, is_podid_sid, narrows, podid_statement, sid, statement,
-        taken, with_statement, without_statement,
+        SidTaken, admits_only, has_podid_statement, is_podid, is_podid_sid, narrows, own_scope, podid_statement, sid,
+        statement, taken, with_statement, without_statement,
     },
     reach::{Reach, opens, opens_warning, reach},
     size::{SHORTEN, TooLong, may_be_too_long, too_long},

@@ -38,7 +38,7 @@ fn names(want: &Want, have: &Have, plan: &mut Plan) -> Result<(), Refusal> {
         associated: have.association.known().is_some_and(Option::is_some),
         create: want.create_service_account,
         allow: want.allow.service_account,
-        creating: "pass `--create-service-account`",
+        creating: "pass `--create-service-account`".to_owned(),
     };
     let before = have.inline.known().and_then(|inline| inline.get(policy::DYNAMODB));
     missing::all([

@@ -47,6 +47,9 @@ pub struct Converge<'a> {
     pub recycle: bool,
     /// Accept roles of podid's that others changed before an association used them.
     pub adopt: bool,
+    /// The entries are those of this cluster: roles that they name by their ARN get podid's statement beside those that they have,
+    /// whoever created them, and go on serving it.
+    pub copied_from: Option<&'a Cluster>,
 }
 
 impl<'a> Converge<'a> {
@@ -134,8 +137,13 @@ pub fn converge(ask: &Converge<'_>) -> Result<Plan, Vec<Refusal>> {
         }
     }
     for expanded in ask.associations {
-        if let Err(refusal) = work.association(expanded, installing) {
-            work.refuse(expanded.1, refusal);
+        match work.association(expanded, installing) {
+            Ok(()) => {}
+            Err(refusal) if ask.copied_from.is_some() => {
+                let message = format!("{}: {}", expanded.0, refusal.message);
+                work.refusals.push(Refusal { message, ..refusal });
+            }
+            Err(refusal) => work.refuse(expanded.1, refusal),
         }
     }
     work.prune();

@@ -13,7 +13,7 @@ use crate::model::{
     names::ServiceAccount,
     role::Role,
     trust::{self, Request, Unfixable, Verdict},
-    want::{Allowed, Field, Want, WantRole},
+    want::{Allowed, Field, Scope, Want, WantRole},
 };
 
 /// What `migrate run` is asked, and what is there.
@@ -156,10 +156,19 @@ pub fn request<'a>(cluster: &'a Cluster, candidate: &'a Candidate) -> Request<'a
 
 /// A trust policy with podid's statement for one service account beside what it has `so_far`; `None` where it needs none.
 pub fn beside(role: &Role, so_far: &Document, request: &Request<'_>) -> Option<Result<Document, Unfixable>> {
+    beside_in(role, so_far, request, trust::default_scope(request.session_tags))
+}
+
+/// The same with a statement of this scope.
+pub(super) fn beside_in(
+    role: &Role,
+    so_far: &Document,
+    request: &Request<'_>,
+    scope: Scope,
+) -> Option<Result<Document, Unfixable>> {
     if !matches!(trust::evaluate(so_far, request), Verdict::Refuses(_)) {
         return None;
     }
-    let scope = trust::default_scope(request.session_tags);
     Some(trust::correction(so_far, request, scope).and_then(|after| match trust::too_long(Some(&role.trust), &after) {
         Some(long) => Err(Unfixable::TooLong(long)),
         None => Ok(after),

@@ -10,7 +10,7 @@ use crate::model::{
 };
 
 /// The service account of an association.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Account<'a> {
     pub subject: &'a ServiceAccount,
     pub state: &'a Observed<ServiceAccountState>,
@@ -21,7 +21,7 @@ pub(super) struct Account<'a> {
     /// Go on where it is missing.
     pub allow: bool,
     /// How to have it created, for a hint.
-    pub creating: &'a str,
+    pub creating: String,
 }
 
 /// The service account itself: created, refused, or warned of.

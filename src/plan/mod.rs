@@ -5,6 +5,7 @@ mod agent;
 mod associate;
 mod association;
 mod converge;
+mod copy;
 mod deleted;
 mod disassociate;
 mod finish;
@@ -31,6 +32,7 @@ pub use self::{
     against::{Side, against},
     associate::associate,
     converge::{Converge, Expanded, converge, simulate},
+    copy::{Uncopied, copied, copyable, different, without_more_tags},
     disassociate::{Disassociate, RoleUse, Target, disassociate},
     finish::{Finished, finish},
     migrate::{Group, Migrate, Migrated, beside, migrate, request},

@@ -221,7 +221,7 @@ fn attempt(healthy: &Healthy, (service, operation): &Operation, way: Way) -> Cel
 
 /// The lines that end soon, the quicker commands first: each operation is tried with the first line that asks for it.
 pub(crate) fn ending() -> Vec<Line> {
-    const LAST: [&str; 9] = [
+    const LAST: [&str; 10] = [
         "verify",
         "disassociate",
         "associate",
@@ -231,6 +231,7 @@ pub(crate) fn ending() -> Vec<Line> {
         "migrate run",
         "migrate rollback",
         "migrate finish",
+        "copy",
     ];
     let names = COMMANDS.iter().map(|(name, _)| *name);
     let first = names.filter(|name| !LAST.contains(name)).chain(LAST);

@@ -286,6 +286,7 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
 #[test]
 fn man_pages_explain_every_field() {
     let (before, irsa) = (Env::new("carts-before"), Env::new("carts-irsa"));
+    let blue = Env::with("carts-verified", &crate::copy::blue());
     for line in [
         "migrate plan --all",
         "agent install --dry-run",
@@ -301,8 +302,13 @@ fn man_pages_explain_every_field() {
         "recycle carts/carts",
         "disassociate carts/carts --yes",
         "apply -f examples/carts.yaml",
+        "copy --from blue --dry-run",
     ] {
-        let env = if line.starts_with("migrate") { &irsa } else { &before };
+        let env = match line.split(' ').next() {
+            Some("migrate") => &irsa,
+            Some("copy") => &blue,
+            _ => &before,
+        };
         let json = env.podid(&format!("{line} -o json")).ok().json();
         let command = commands()
             .into_iter()

@@ -11,6 +11,7 @@ mod audit;
 mod calls;
 mod completion;
 mod connect;
+mod copy;
 mod disassociate;
 mod exec;
 mod explain;

@@ -43,6 +43,7 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-verified", "map"),
     ("carts-associated", "apply -f examples/carts.yaml --dry-run"),
     ("carts-associated", "diff -f tests/it/file/associated.yaml"),
+    ("carts-blue", "copy --from blue --dry-run"),
     ("carts-associated", "export"),
     ("carts-associated", "wait carts/carts --for agent"),
     (
@@ -64,6 +65,7 @@ fn has_output_of_its_own(line: &str) -> bool {
 pub(crate) fn changed(scenario: &'static str) -> (&'static str, Vec<(&'static str, Value)>) {
     match scenario {
         "carts-old-agent" => ("carts-agent", vec![("/addons/0/version", json!("v1.3.9-eksbuild.3"))]),
+        "carts-blue" => ("carts-verified", crate::copy::blue()),
         "carts-moved" => ("carts-irsa", migrated()),
         _ => (scenario, Vec::new()),
     }
@@ -181,6 +183,7 @@ fn out_of_time() {
     map: 5 error: timed out after 1s while reading the cluster
     apply -f examples/carts.yaml: 5 error: timed out after 1s while reading the cluster
     diff -f tests/it/file/associated.yaml: 5 error: timed out after 1s while reading the cluster
+    copy: 5 error: timed out after 1s while reading the cluster
     export: 5 error: timed out after 1s while reading the cluster
     wait carts/carts: 5 error: timed out after 1s while reading the cluster
     explain: 5 error: timed out after 1s while reading the cluster

@@ -318,12 +318,7 @@ fn target_trust(ctx: &Context, want: &Want, have: &Have, ending: &mut Ending) {
     });
     let written = ending.outcome.reports.iter().any(|report| matches!(report.step, Step::PutTargetTrust { .. }));
     if !trusted && !written {
-        let statements: Vec<String> = ending
-            .target_trust
-            .iter()
-            .map(|statement| serde_json::to_string_pretty(statement).unwrap_or_default())
-            .collect();
-        ctx.term.note(format!("add these statements to the trust policy of {target_arn}:\n{}", statements.join(",\n")));
+        shared::tell_target_trust(ctx, &target_arn.to_string(), &ending.target_trust);
     }
 }
 

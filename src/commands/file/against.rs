@@ -12,7 +12,8 @@ use crate::{
     model::{
         addon::{AGENT, Addon},
         arn::Arn,
-        association::{Association, AssociationFilter},
+        association::{Association, AssociationSummary},
+        glob::{self, Pattern},
         manifest::ClusterState,
     },
     observe,
@@ -20,10 +21,10 @@ use crate::{
 };
 
 /// What is compared of a cluster.
-struct Read {
-    arn: Arn,
-    agent: Option<Addon>,
-    associations: Vec<Association>,
+pub(super) struct Read {
+    pub(super) arn: Arn,
+    pub(super) agent: Option<Addon>,
+    pub(super) associations: Vec<Association>,
 }
 
 impl Read {
@@ -37,12 +38,9 @@ impl Read {
 /// # Errors
 /// What failed, with its exit code.
 pub(super) async fn run(ctx: &Context, name: &str) -> Result<Code> {
-    let other = ctx.of_other_cluster(name, "--against", &ctx.cluster().await?.arn.region);
-    let (own, other) = futures::try_join!(read(ctx), read(&other))?;
-    if own.arn == other.arn {
-        return Err(Failure::usage(format!("--against: {} is the cluster itself", other.arn.name()))
-            .hint("name the other cluster with `--cluster`"));
-    }
+    let other = ctx.of_other_cluster(name, "--against", &ctx.cluster().await?.arn.region, None);
+    let (own, other) = futures::try_join!(read(ctx, &[]), read(&other, &[]))?;
+    is_another(&own.arn, &other.arn, "--against")?;
     let steps = against(own.side(), other.side());
     let changes = view::changes(&steps);
     let associations: BTreeMap<_, _> =
@@ -64,11 +62,29 @@ fn told(arn: &Arn, other: &Arn) -> String {
     if arn.name() == other.name() { arn.to_string() } else { arn.name().to_owned() }
 }
 
-async fn read(ctx: &Context) -> Result<Read> {
+/// Two flags may name one cluster.
+///
+/// # Errors
+/// Usage, when they do.
+pub(super) fn is_another(own: &Arn, other: &Arn, flag: &str) -> Result<()> {
+    if own != other {
+        return Ok(());
+    }
+    Err(Failure::usage(format!("{flag}: {} is the cluster itself", other.name()))
+        .hint("name the other cluster with `--cluster`"))
+}
+
+/// Reads a cluster; of its associations only those that one of the patterns stands for, where there are any.
+///
+/// # Errors
+/// When a read failed.
+pub(super) async fn read(ctx: &Context, patterns: &[Pattern]) -> Result<Read> {
     let (cluster, eks) = (ctx.cluster().await?, ctx.eks()?);
     let agent = ctx.deadline.within("reading the agent", eks.addon(&cluster.name, AGENT));
-    let filter = AssociationFilter::default();
+    let filter = glob::filter(patterns);
+    let meant = |it: &AssociationSummary| patterns.is_empty() || patterns.iter().any(|p| p.matches(&it.subject));
     let pages = eks.association_pages(&cluster.name, &filter);
+    let pages = pages.map_ok(|page| page.into_iter().filter(meant).collect());
     let described = observe::describe_listed(eks, &cluster.name, pages);
     let all = async { described.try_filter_map(|it| async { Ok(it) }).try_collect::<Vec<Association>>().await };
     let associations = ctx.deadline.within("reading the associations", Box::pin(all));

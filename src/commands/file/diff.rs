@@ -69,6 +69,7 @@ impl Diff {
             allow: self.missing.allowed(),
             recycle: false,
             adopt: self.adopt,
+            copied_from: None,
         };
         let planned = plan(ctx, entries, how).await?;
         for warning in &planned.plan.warnings {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Planned, apply::Ending};
+use super::{Planned, carry::Ending};
 use crate::{
     commands::shared,
     context::Context,
@@ -52,7 +52,7 @@ pub(super) async fn find(ctx: &Context, planned: &Planned, ending: &mut Ending) 
     }
     if !lacking.is_empty() {
         let named: Vec<String> = lacking.iter().map(ToString::to_string).collect();
-        ctx.term.hint(if named.len() > NAMED {
+        ctx.term.hint(if named.len() > NAMED && planned.recycles {
             "restart them: run the same command with `--recycle`".to_owned()
         } else {
             format!("restart them with `podid recycle {}`", named.join(" "))

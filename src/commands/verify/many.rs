@@ -28,7 +28,7 @@ impl Verify {
             ctx.term.note("this account has no clusters in this region");
         }
         let reads = clusters.into_iter().map(|cluster| async move {
-            let read = self.read_and_check(&ctx.of_cluster(&cluster), true).await;
+            let read = self.read_and_check(&ctx.of_cluster(&cluster, "--cluster"), true).await;
             (cluster, read)
         });
         let reads: Vec<_> = stream::iter(reads).buffered(AT_ONCE).collect().await;

@@ -117,6 +117,11 @@ pub fn custom_tags(tags: &BTreeMap<String, String>) -> Field<Tags> {
     if found.is_empty() { Field::Unmanaged } else { Field::Set(found) }
 }
 
+/// An association whose role is named by its ARN.
+pub fn referenced(association: &Association) -> Wanted {
+    wanted(association, false)
+}
+
 fn wanted(association: &Association, defined: bool) -> Wanted {
     let policy = association.policy.as_deref().and_then(|text| serde_json::from_str(text).ok());
     Wanted {
@@ -134,10 +139,7 @@ fn wanted(association: &Association, defined: bool) -> Wanted {
 /// where they differ.
 fn scope(cluster: &Cluster, role: &Role, users: &[&Association]) -> Option<Scope> {
     let nobody = crate::model::names::ServiceAccount { namespace: String::new(), name: String::new() };
-    let of = |subject, tags: bool| {
-        let own = trust::podid_statement(&role.trust, cluster, subject)?;
-        Scope::ALL.into_iter().find(|scope| trust::statement(cluster, subject, *scope, tags) == *own)
-    };
+    let of = |subject, tags: bool| trust::own_scope(&role.trust, cluster, subject, tags);
     if users.is_empty() {
         return of(&nobody, true);
     }

@@ -137,6 +137,17 @@ pub fn podid_statement<'a>(document: &'a Document, cluster: &Cluster, subject: &
     document.statements().into_iter().find(|statement| is_podid_for(statement, cluster, subject))
 }
 
+/// The scope of podid's statement for one service account, where there is one.
+pub fn own_scope(
+    document: &Document,
+    cluster: &Cluster,
+    subject: &ServiceAccount,
+    session_tags: bool,
+) -> Option<Scope> {
+    let own = podid_statement(document, cluster, subject)?;
+    Scope::ALL.into_iter().find(|scope| statements_match(own, &statement(cluster, subject, *scope, session_tags)))
+}
+
 /// Whether the document has podid's own statement for a service account.
 pub fn has_podid_statement(document: &Document, cluster: &Cluster, subject: &ServiceAccount) -> bool {
     podid_statement(document, cluster, subject).is_some()

@@ -10,12 +10,13 @@ use crate::{
         manifest::{self, Source},
         names::ServiceAccount,
         ownership,
-        role::tags as keys,
+        role::{Role, tags as keys},
+        trust::{self, Request},
         want::{Field, Want, WantRole},
     },
     plan::{
-        Plan, Refusal, RoleOwnership, Step, agent, associate, association, missing, restart, role, role::Planned,
-        target,
+        Plan, Refusal, RoleOwnership, Step, agent, associate, association, migrate::beside_in, missing, restart, role,
+        role::Planned, target,
     },
 };
 
@@ -143,7 +144,10 @@ impl Work<'_> {
             associated: have.association.known().is_some_and(Option::is_some),
             create: entry.value.create_service_account == Some(true),
             allow: self.ask.allow.service_account,
-            creating: "set `createServiceAccount: true` in its entry",
+            creating: match self.ask.copied_from {
+                None => "set `createServiceAccount: true` in its entry".to_owned(),
+                Some(_) => format!("run `kubectl create serviceaccount {} -n {}`", subject.name, subject.namespace),
+            },
         };
         missing::service_account(&ask, plan)
     }
@@ -162,6 +166,8 @@ impl Work<'_> {
         agent::reach(state, pods, workloads, installing, want.allow_missing_agent, plan).map_err(|refusal| {
             let refusal = if state.installed() {
                 refusal.hint("find out why: `podid agent status`")
+            } else if self.ask.copied_from.is_some() {
+                refusal.hint("to install it, pass `--install-agent`")
             } else {
                 refusal.hint("to install it, add `agent: {}` to the manifest, or run `podid agent install`")
             };
@@ -181,13 +187,15 @@ impl Work<'_> {
             return Err(Refusal::new(format!("role `{}` is not defined in the manifest", want.role.role.name())));
         };
         let name = arn.name().to_owned();
-        if present.is_some_and(|a| a.role_arn == arn.to_string() && !tags_change(want, a)) {
+        let settled = present.is_some_and(|a| a.role_arn == arn.to_string() && !tags_change(want, a));
+        if settled && self.ask.copied_from.is_none() {
             return Ok(Planned { name, arn: arn.clone(), holder: RoleOwnership::Shared });
         }
         let mut have = have.clone();
         if let (Observed::Known(Some(role)), Some((_, after))) = (&mut have.role, self.outside.get(&name)) {
             role.trust = after.clone();
         }
+        self.beside(want, &mut have)?;
         let planned = role::plan(want, &have, plan)?;
         // One write for all of them: the second would find the first's instead of what it was planned from.
         plan.steps.retain(|step| match step {
@@ -202,6 +210,29 @@ impl Work<'_> {
     }
 }
 
+impl Work<'_> {
+    /// Lets the role of a copied association trust the service account in this cluster too, as widely as podid's statement for
+    /// the other cluster does. No statement that is there changes, so that its pods keep the role at every moment.
+    fn beside(&mut self, want: &Want, have: &mut Have) -> Result<(), Refusal> {
+        let (Some(other), session_tags) = (self.ask.copied_from, role::session_tags(want, have)) else { return Ok(()) };
+        let Observed::Known(Some(role)) = &mut have.role else { return Ok(()) };
+        let (cluster, subject, name) = (self.ask.cluster, &want.subject, role.name.clone());
+        let request = Request { cluster, subject, session_tags, now: None, pod: None };
+        let before = self.outside.get(&role.name).map_or_else(|| role.trust.clone(), |(before, _)| before.clone());
+        let scope = trust::own_scope(&before, other, subject, session_tags);
+        let scope = scope.unwrap_or_else(|| trust::default_scope(session_tags));
+        let now = Role { trust: before.clone(), ..role.clone() };
+        let Some(with) = beside_in(&now, &role.trust, &request, scope) else { return Ok(()) };
+        let after = with.map_err(|why| {
+            Refusal::new(format!("cannot add podid's statement to the trust policy of role `{}`: {why}", role.name))
+                .hint(format!("see its statements: `podid role trust {name} --service-account {subject}`"))
+        })?;
+        self.outside.insert(role.name.clone(), (before, after.clone()));
+        role.trust = after;
+        Ok(())
+    }
+}
+
 /// Session tags decide what a trust policy sees.
 fn tags_change(want: &Want, present: &Association) -> bool {
     matches!(want.disable_session_tags, Field::Set(off) if off != present.disable_session_tags)
@@ -213,5 +244,5 @@ pub(super) fn without(
     cluster: &crate::model::cluster::Cluster,
     leaving: &ServiceAccount,
 ) -> Document {
-    crate::model::trust::without_statement(document, cluster, leaving)
+    trust::without_statement(document, cluster, leaving)
 }

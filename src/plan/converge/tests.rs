@@ -35,6 +35,7 @@ fn plan(manifest: &Manifest, have: &ClusterState) -> Result<Plan, Vec<Refusal>> 
         entries.associations.iter().map(|entry| (entry.value.service_account.parse().unwrap(), entry)).collect();
     converge(&Converge {
         adopt: false,
+        copied_from: None,
         cluster: &cluster,
         entries: &entries,
         associations: &associations,

@@ -92,6 +92,22 @@ const APPLIED: Rows = &[
     ("stalePods[]", "running pods, NAMESPACE/NAME, that still lack their association and were not restarted"),
 ];
 
+const COPIED: Rows = &[
+    ("notCopied[].namespace, serviceAccount, roleArn", "an association of the other cluster that is not copied"),
+    ("notCopied[].reason", "addon, account, session-policy, different or addon-there"),
+    ("notCopied[].message, notCopied[].hint", "why, and what to do about it"),
+    (
+        "clusterNames[].subject",
+        "the role whose policy names the other cluster; of a session policy the service account",
+    ),
+    ("clusterNames[].policy, clusterNames[].place", "which policy, and where in it"),
+    (
+        "targetTrust[].namespace, serviceAccount, targetRoleArn",
+        "an association whose target role was not seen to trust it",
+    ),
+    ("targetTrust[].statements[]", "the statements to add to the trust policy of the target role"),
+];
+
 const CHANGES: Rows = &[
     ("changes[].kind", "role, association or agent"),
     ("changes[].name", "its name, as carts/carts"),
@@ -333,6 +349,10 @@ pub(super) fn output(command: &str) -> Option<Output> {
         "podid diff" => (
             "One object with one list, empty when there is no difference: {\"changes\": [...]}. A table shows each object with its steps, documents as diffs. Each has:",
             &[CHANGES],
+        ),
+        "podid copy" => (
+            "One object, also when the command failed after the plan. Ids of steps begin with the object, as in role/NAME/put-trust.",
+            &[STEPS, APPLIED, ROLLOUTS, COPIED],
         ),
         "podid export" => ("The manifest itself; a table is YAML too. Its keys are on podid-apply(1).", &[]),
         "podid explain" => {

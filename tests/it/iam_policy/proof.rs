@@ -1,6 +1,7 @@
 //! The permissions that `podid iam-policy` prints, proved: a caller with exactly these gets everything done, and one with any of
 //! them less is told which. What each command is tried with is in `lines`.
 
+mod copied;
 mod files;
 pub(crate) mod lines;
 mod worlds;
@@ -233,7 +234,9 @@ const OPTIONAL: &[(&str, &str)] = &[
 
 /// With what is printed every line of the command goes through; with anything less, one of them tells what is lacking.
 fn prove(command: &str) {
-    let granted = Granted::printed(command, &format!("--cluster {CLUSTER}"), "");
+    // Two clusters are read.
+    let cluster = if command == "copy" { String::new() } else { format!("--cluster {CLUSTER}") };
+    let granted = Granted::printed(command, &cluster, "");
     let lines = lines(command);
     let whole = suffice(&lines, &granted);
     // Statements have the same resources in every policy; these commands have one of each kind.
@@ -330,6 +333,7 @@ proved! {
     map: "map",
     apply: "apply",
     diff: "diff",
+    copy: "copy",
     export: "export",
     wait: "wait",
     explain: "explain",

@@ -348,6 +348,7 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             ),
             fails(3, line("carts-agent", &[], format!("diff -f {}", file("pattern.yaml", PATTERN)))),
         ],
+        "copy" => super::copied::lines(),
         "export" => vec![line("carts-associated", &made_and_used(), "export")],
         "wait" => vec![
             line("carts-associated", &[unused()], "wait carts/carts --for ready"),
@@ -422,7 +423,7 @@ fn from_a_secret() -> Vec<(&'static str, Value)> {
 }
 
 /// The role has a managed policy too.
-fn managed_policy() -> Vec<(&'static str, Value)> {
+pub(super) fn managed_policy() -> Vec<(&'static str, Value)> {
     vec![("/roles/1/attached", json!([FULL]))]
 }
 
