@@ -75,7 +75,7 @@ impl Carry {
             return Ok(());
         }
         // Reached before any write.
-        let kube = if !self.wait { None } else { Some(ctx.kube().await?) };
+        let kube = if self.wait { Some(ctx.kube().await?) } else { None };
         let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube };
         let (first, rest): (Vec<Step>, Vec<Step>) =
             steps.into_iter().partition(|step| matches!(step, Step::InstallAgent { .. } | Step::UpdateAgent { .. }));

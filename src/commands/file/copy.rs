@@ -123,7 +123,7 @@ impl Copy {
         let from = Cluster::named(theirs.arn.clone());
         let how = self.options(&from);
         let (going, staying) = plan::copyable(cluster, &theirs.associations);
-        let wanted = entries_of(&from, &going, self.install_agent.then_some(theirs.agent.as_ref()));
+        let wanted = entries_of(&from, &going, self.install_agent.then(|| agent_of(theirs.agent.as_ref())));
         // What is in another account says nothing here.
         let owned: Vec<Association> = going.iter().map(|it| (*it).clone()).collect();
         let roles = observe::roles::of_associations(ctx.iam()?, &cluster.arn, &owned);
@@ -269,12 +269,14 @@ impl Copy {
     }
 }
 
+/// The agent as the other cluster has it, of the version that EKS takes by default for this one.
+fn agent_of(theirs: Option<&Addon>) -> Agent {
+    let configuration = theirs.and_then(|addon| configuration(addon.configuration.as_deref())).unwrap_or_default();
+    Agent { version: None, configuration }
+}
+
 /// The associations as the entries of a manifest; with the agent, where it is to be installed.
-fn entries_of(from: &Cluster, going: &[&Association], agent: Option<Option<&Addon>>) -> Entries {
-    let agent = agent.map(|theirs| Agent {
-        version: None,
-        configuration: theirs.and_then(|addon| configuration(addon.configuration.as_deref())).unwrap_or_default(),
-    });
+fn entries_of(from: &Cluster, going: &[&Association], agent: Option<Agent>) -> Entries {
     let associations = going.iter().map(|it| plan::copied(it)).collect();
     let manifest = Manifest { agent, associations, ..Manifest::default() };
     let place = |_: &str| Place { source: from.name.clone(), ..Place::default() };
