@@ -244,7 +244,7 @@ pub const COMMANDS: &[Row] = &[
             &["Iam::managed_policy", "Iam::put_trust"],
             &["Eks::create_association", "Eks::update_association", "Eks::tag", "Eks::untag"],
             &["Kubernetes::service_account", "Kubernetes::all_pods", "Kubernetes::all_workloads"],
-            &["Kubernetes::rollouts", "Kubernetes::all_service_accounts", "Kubernetes::namespaces"],
+            &["Kubernetes::rollouts", "Kubernetes::all_service_accounts"],
         ],
     ),
     ("export", &[FIND, READ_ROLE, &["Eks::addon", "Iam::roles"]]),

@@ -89,10 +89,20 @@ mod tests {
             let document = super::super::document(statement.clone());
             assert_eq!(!cluster_names(&document, &blue, &green, |_| false).is_empty(), found, "{statement}");
             assert!(cluster_names(&document, &blue, &green, |_| true).is_empty());
-            // A cluster of the same name elsewhere is the same by its name, and another by its ARN.
-            let moved = arn("arn:aws:eks:eu-west-1:111122223333:cluster/blue");
-            let by_arn = found && statement.to_string().contains("us-west-2");
-            assert_eq!(!cluster_names(&document, &blue, &moved, |_| false).is_empty(), by_arn, "{statement}");
+        }
+    }
+
+    /// It is the same by its name, and another one by its ARN.
+    #[test]
+    fn a_cluster_of_the_same_name_elsewhere() {
+        let blue = arn("arn:aws:eks:us-west-2:111122223333:cluster/blue");
+        let moved = arn("arn:aws:eks:eu-west-1:111122223333:cluster/blue");
+        for (key, value, found) in [
+            ("aws:PrincipalTag/eks-cluster-name", "blue".to_owned(), 0),
+            ("aws:PrincipalTag/eks-cluster-arn", blue.to_string(), 1),
+        ] {
+            let document = super::super::document(json!({"Condition": {"StringEquals": {key: value}}}));
+            assert_eq!(cluster_names(&document, &blue, &moved, |_| false).len(), found, "{key}");
         }
     }
 
