@@ -360,6 +360,11 @@ impl Check {
 }
 
 impl Finding {
+    /// The container that it is about, where it is about one.
+    pub fn container(&self) -> Option<&str> {
+        self.subject.split_once(", container ").map(|(_, container)| container)
+    }
+
     /// Adds what it rests on.
     #[must_use]
     pub fn evidence(mut self, source: impl Into<String>, text: impl Into<String>) -> Self {

@@ -283,10 +283,41 @@ fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
                     format!("{name} is set, and NO_PROXY does not include the agent"),
                 )
                 .evidence(&proxy.source, name)
-                .change("add 169.254.170.23 and [fd00:ec2::23] to NO_PROXY of the container")
+                .change(spared(snapshot, &container.name, &environment, name))
         })
     })
 }
+
+/// How to spare the agent the proxy: by the list that the container has, in the case of its proxy where it has none.
+fn spared(snapshot: &Snapshot, container: &str, environment: &Environment, proxy: &str) -> String {
+    let upper = proxy.bytes().any(|b| b.is_ascii_uppercase());
+    let new = if upper { "NO_PROXY" } else { "no_proxy" };
+    let list = ["NO_PROXY", "no_proxy"].into_iter().find(|name| environment.get(name).is_some()).unwrap_or(new);
+    let (old, source) =
+        environment.get(list).map_or(("", "env"), |it| (it.value.as_deref().unwrap_or_default(), it.source.as_str()));
+    if source != "env" {
+        return format!(
+            "add {AGENT_HOSTS} to {list} in {source}, then restart the pods: `podid recycle {}`",
+            snapshot.subject
+        );
+    }
+    // What a shell reads otherwise is no command.
+    let plain = old.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_,:/[]".contains(&b));
+    match snapshot.own_workloads().first().filter(|_| plain) {
+        Some(workload) => {
+            let all = if old.is_empty() { AGENT_HOSTS.to_owned() } else { format!("{old},{AGENT_HOSTS}") };
+            let namespace = &snapshot.subject.namespace;
+            format!(
+                "spare the agent the proxy: `kubectl -n {namespace} set env {} -c {container} '{list}={all}'`",
+                workload.id
+            )
+        }
+        None => format!("add {AGENT_HOSTS} to {list} of the container"),
+    }
+}
+
+/// The agent's addresses as an entry of NO_PROXY each.
+const AGENT_HOSTS: &str = "169.254.170.23,[fd00:ec2::23]";
 
 /// Whether an entry of NO_PROXY covers the agent: an address or a block of them, with the agent's port or none.
 fn spares(entry: &str, address: IpAddr) -> bool {

@@ -145,7 +145,9 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
 
 /// The pods of a workload are alike: what several of them have is said once, for the one that it hurts most.
 fn keep_worst(found: &mut Vec<Finding>, finding: Finding) {
-    let same = |other: &&mut Finding| other.check == finding.check && other.message == finding.message;
+    let same = |other: &&mut Finding| {
+        other.check == finding.check && other.message == finding.message && other.container() == finding.container()
+    };
     match found.iter_mut().find(same) {
         Some(other) if other.status == Status::Warning && finding.status == Status::Failed => *other = finding,
         Some(_) => {}
@@ -159,8 +161,7 @@ fn of_container(
     (container, state): (&ContainerSpec, &Container),
     environment: &Environment,
 ) -> Vec<Finding> {
-    let name = &container.name;
-    let subject = FindingSubject::container(&pod.full_name(), name);
+    let subject = FindingSubject::container(&pod.full_name(), &container.name);
     let source = |variable: &str| environment.get(variable).map(|it| it.source.clone());
     let value = |variable: &str| environment.get(variable).and_then(|it| it.value.clone()).unwrap_or_default();
     let mut found = Vec::new();
@@ -175,7 +176,7 @@ fn of_container(
         };
         found.push(
             check
-                .finds(status, &subject, format!("container {name}: {what} from {from} {wins} over Pod Identity"))
+                .finds(status, &subject, format!("{what} from {from} {wins} over Pod Identity"))
                 .evidence(from, variable)
                 .change(removal(snapshot, variable, from)),
         );
@@ -215,10 +216,10 @@ fn of_container(
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
         );
     }
-    found.extend(keys::findings(snapshot, pod, container, environment, &subject));
+    found.extend(keys::findings(snapshot, pod, environment, &subject));
     found.extend(files(pod, container, &subject));
-    found.extend(endpoint(environment, &snapshot.needs, &subject, name));
-    found.extend(region(snapshot, environment, &subject, name));
+    found.extend(endpoint(environment, &snapshot.needs, &subject));
+    found.extend(region(snapshot, environment, &subject));
     found
 }
 
@@ -284,10 +285,7 @@ fn files(pod: &Pod, container: &ContainerSpec, subject: &FindingSubject) -> Opti
             .finds(
                 at_worst(pod),
                 subject,
-                format!(
-                    "container {}: files of {source} are mounted at {}, which the SDKs read first",
-                    container.name, mount.path
-                ),
+                format!("files of {source} are mounted at {}, which the SDKs read first", mount.path),
             )
             .evidence(format!("mount {}", mount.path), source)
             .change(format!("remove the mount {} from the pod template", mount.path)),
@@ -308,7 +306,6 @@ fn endpoint(
     environment: &Environment,
     needs: &[crate::model::access::Need],
     subject: &FindingSubject,
-    container: &str,
 ) -> Option<Finding> {
     let ignored = environment
         .get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
@@ -331,18 +328,13 @@ fn endpoint(
     let calls = only_of(name).map_or_else(|| "the calls".to_owned(), |service| format!("the calls of {service}"));
     Some(
         ENDPOINT
-            .warns(subject, format!("container {container}: {name} from {} redirects {calls}", it.source))
+            .warns(subject, format!("{name} from {} redirects {calls}", it.source))
             .evidence(&it.source, name)
             .change(format!("if it is the address of an emulator, remove {name}")),
     )
 }
 
-fn region(
-    snapshot: &Snapshot,
-    environment: &Environment,
-    subject: &FindingSubject,
-    container: &str,
-) -> Option<Finding> {
+fn region(snapshot: &Snapshot, environment: &Environment, subject: &FindingSubject) -> Option<Finding> {
     let home = &snapshot.cluster.cluster.known()?.arn.region;
     let named = ["AWS_REGION", "AWS_DEFAULT_REGION"].iter().find_map(|name| {
         let it = environment.get(name)?;
@@ -351,7 +343,7 @@ fn region(
     let (name, value, source) = named.filter(|(_, value, _)| value != home)?;
     Some(
         REGION
-            .warns(subject, format!("container {container}: {name} is {value}, the cluster is in {home}"))
+            .warns(subject, format!("{name} is {value}, the cluster is in {home}"))
             .evidence(source, format!("{name}={value}"))
             .change(format!("if its resources are in {home}, set {name} to {home}")),
     )

@@ -9,7 +9,7 @@ mod tests;
 use self::judge::{Cause, Judged, Outcome};
 use super::{Check, Finding, Link};
 use crate::model::{
-    access::{Need, Session},
+    access::{self, Need, Session},
     arn::last,
     have::Observed,
     snapshot::{RoleView, Snapshot},
@@ -184,6 +184,14 @@ pub(super) fn allowed(snapshot: &Snapshot, action: &str, resource: &str) -> bool
     needs.any(|need| judge::judge(need, &session, snapshot).outcome == Outcome::Allowed)
 }
 
+/// The conditions of the role's policies on which it depends whether a call that a log tells of is allowed.
+pub(super) fn conditions(snapshot: &Snapshot, action: &str, resource: &str) -> Option<Vec<String>> {
+    let session = Session::of(snapshot)?;
+    let need = snapshot.needs.iter().find(|need| need.action == action && need.resource == resource)?;
+    let documents = role(snapshot).documents.known().filter(|_| !need.names_no_resource())?;
+    access::predict(documents, &session, need).err()
+}
+
 /// The role whose credentials the pods get.
 fn role(snapshot: &Snapshot) -> &RoleView {
     let through_target = snapshot.associated().is_some_and(|association| association.target_role_arn.is_some());
@@ -232,7 +240,7 @@ fn broken(
             message = format!("{message} ({PREDICTED})");
         }
         // Whether a key's own policy allows what the role's do not, only a refusal in a log tells.
-        let told = own.iter().any(|one| one.need.from.starts_with("the log"));
+        let told = own.iter().any(|one| one.need.is_told());
         let may_work = match cause {
             Cause::Key => !told,
             Cause::Organization { maybe } => *maybe,

@@ -27,7 +27,7 @@ pub(crate) use self::{
     evaluate::{but_for_tags, resource_like},
     onward::tags_asked,
 };
-use super::{document::Document, have::Observed, table::Table};
+use super::{document::Document, have::Observed, policy, table::Table};
 
 /// An action that a workload makes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -43,6 +43,9 @@ pub struct Need {
     pub context: CallContext,
 }
 
+/// With this begins where a need comes from that a log tells of.
+const FROM_LOG: &str = "the log of";
+
 /// Condition keys of a call with their values; `None` for a key that the call does not have.
 pub type CallContext = Vec<(String, Option<String>)>;
 
@@ -50,6 +53,16 @@ impl Need {
     /// A need of which nothing more is known.
     pub fn new(action: impl Into<String>, resource: impl Into<String>, from: impl Into<String>) -> Self {
         Self { action: action.into(), resource: resource.into(), from: from.into(), context: Vec::new() }
+    }
+
+    /// Whether a log tells of it.
+    pub fn is_told(&self) -> bool {
+        self.from.starts_with(FROM_LOG)
+    }
+
+    /// Whether it does not say on what, although the action is made on a resource.
+    pub fn names_no_resource(&self) -> bool {
+        self.resource == "*" && policy::works_on_resources(&self.action)
     }
 
     /// Whether both ask the same.

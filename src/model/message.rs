@@ -4,6 +4,7 @@
 
 mod agent;
 mod answer;
+mod endpoints;
 mod go;
 mod java;
 mod meaning;
@@ -121,6 +122,7 @@ static ROWS: &[&[Row]] = &[
     tools::ROWS,
     services::ROWS,
     requests::ROWS,
+    endpoints::ROWS,
     answer::ROWS,
 ];
 

@@ -304,7 +304,7 @@ pub(super) static UNREACHABLE: Check = Check {
     id: "app.unreachable",
     link: Link::App,
     title: "the pod cannot reach the endpoint of an AWS service",
-    background: "Nothing is known of the credentials yet: no request arrived. Private subnets need a NAT gateway or an interface endpoint of the service, and network policies and security groups have to allow it.",
+    background: "Nothing is known of the credentials yet: no request arrived. Private subnets need a NAT gateway or an interface endpoint of the service, and network policies and security groups have to allow it. The same shows when the name does not resolve, or when the program does not trust the certificate, as behind a proxy that inspects TLS.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html"],
     symptom: true,
 };
@@ -367,7 +367,7 @@ pub fn check_for(meaning: Meaning) -> &'static Check {
         Meaning::IrsaLeftover => &IRSA_LEFTOVER,
         Meaning::WrongRegion => &WRONG_REGION,
         Meaning::NotFound => &NOT_FOUND,
-        Meaning::Unreachable => &UNREACHABLE,
+        Meaning::Unreachable | Meaning::Unresolved | Meaning::Certificate => &UNREACHABLE,
         Meaning::NotEnabled => &NOT_ENABLED,
         Meaning::BadRequest | Meaning::Answered => &REJECTED,
         Meaning::Database => &DATABASE,

@@ -95,6 +95,14 @@ fn allowed_now(snapshot: &Snapshot, refusal: &Refusal) -> bool {
     permissions::allowed(snapshot, &action, &resource)
 }
 
+/// The conditions that a call did not meet, where the role's policies allow it on conditions.
+fn conditional(snapshot: &Snapshot, refusal: &Refusal) -> Option<Vec<String>> {
+    let of_the_role = refusal.layer == Layer::Identity && !refusal.explicit;
+    let cluster = snapshot.cluster.cluster.known().map(|cluster| &cluster.arn);
+    let (action, resource) = refusal.need(cluster).filter(|_| of_the_role)?;
+    permissions::conditions(snapshot, &action, &resource)
+}
+
 /// Refused for other reasons than its credentials.
 fn denied(logged: Logged, refusal: &Refusal) -> Finding {
     let on = refusal.resource.as_deref().map_or_else(String::new, |resource| format!(" on {resource}"));
@@ -104,7 +112,15 @@ fn denied(logged: Logged, refusal: &Refusal) -> Finding {
         (layer, false) => format!(": {} does not allow it", layer.name()),
     };
     let message = format!("the Pod Identity credentials work, but AWS denies {}{on}{by}", refusal.action);
-    let mut finding = failing::DENIED.fails(logged.subject(), message).change(logged.named(&refusal.remedy()));
+    let finding = failing::DENIED.fails(logged.subject(), message);
+    let mut finding = match conditional(logged.snapshot, refusal) {
+        // Another statement would give what these conditions withhold.
+        Some(reasons) => finding.change(format!(
+            "make the call so that it meets the conditions of the role's policies, or change them: {}",
+            reasons.join(", ")
+        )),
+        None => finding.change(logged.named(&refusal.remedy())),
+    };
     finding.beyond_role = matches!(refusal.layer, Layer::Scp | Layer::Rcp | Layer::Endpoint | Layer::Resource);
     finding
 }

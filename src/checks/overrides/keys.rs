@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     checks::environment::Environment,
-    model::{pod_spec::ContainerSpec, snapshot::Snapshot, workload::Pod},
+    model::{snapshot::Snapshot, workload::Pod},
 };
 
 pub(super) const ID: &str = "AWS_ACCESS_KEY_ID";
@@ -19,18 +19,13 @@ const OLD_SECRET: &str = "AWS_SECRET_KEY";
 pub(super) fn findings(
     snapshot: &Snapshot,
     pod: &Pod,
-    container: &ContainerSpec,
     environment: &Environment,
     subject: &FindingSubject,
 ) -> Vec<Finding> {
-    let name = &container.name;
     let source = |variable: &str| environment.get(variable).map(|it| it.source.clone()).unwrap_or_default();
     let told = |check: &'static Check, status: Status, variable: &str, said: String| {
         let from = source(variable);
-        check
-            .finds(status, subject, format!("container {name}: {said}"))
-            .evidence(&from, variable)
-            .change(removal(snapshot, variable, &from))
+        check.finds(status, subject, said).evidence(&from, variable).change(removal(snapshot, variable, &from))
     };
     let mut found = Vec::new();
     if let Some((variable, said, status)) = odd(environment, pod) {

@@ -151,8 +151,13 @@ fn weigh(
         Some(Verdict::Unknown(reasons)) => return Outcome::Unknown(reasons),
         Some(Verdict::Is(Effect::Allowed, _)) | None => {}
     }
-    match by_table {
-        Some(Verdict::Unknown(reasons)) => Outcome::Unknown(reasons),
+    if let Some(Verdict::Unknown(reasons)) = by_table {
+        return Outcome::Unknown(reasons);
+    }
+    // IAM takes a key that it was not told for one that the call does not have, which some operators let pass.
+    let told = decision.hangs_on(session).is_empty();
+    match documents.filter(|_| !told).map(|documents| access::predict(documents, session, need)) {
+        Some(Err(reasons)) => Outcome::Unknown(reasons),
         _ => Outcome::Allowed,
     }
 }
@@ -200,11 +205,12 @@ fn lacking(
     Outcome::Broken(Cause::Missing)
 }
 
-/// What a policy names where the need is a pattern for one of several: the random end of a secret, or a region.
+/// What a policy names where the need is a pattern for one of several: the random end of a secret, a region, or what a log leaves out.
 fn one_of_several(need: &Need, documents: &RoleDocuments) -> Option<String> {
-    let open = need.resource.contains('?') || need.resource.split(':').nth(3) == Some("*");
+    let unnamed = need.is_told() && need.names_no_resource();
+    let open = unnamed || need.resource.contains('?') || need.resource.split(':').nth(3) == Some("*");
     let named = open.then(|| access::resources_for(documents, &need.action)).into_iter().flatten();
-    named.map(|(_, resource)| resource).find(|resource| access::resource_like(&need.resource, resource))
+    named.map(|(_, resource)| resource).find(|resource| unnamed || access::resource_like(&need.resource, resource))
 }
 
 /// Whether a denial hangs on what IAM was not told since podid does not know it: by the policies where they were read.

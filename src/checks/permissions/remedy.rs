@@ -159,8 +159,21 @@ fn near(table: &Arn, snapshot: &Snapshot) -> Option<String> {
     nearest(table.name(), known.iter().map(Arn::name)).into_iter().next()
 }
 
-fn allowed(finding: Finding, needs: &[&Need], session: &Session) -> Finding {
-    finding.change(format!("allow it in a policy of role {}: {}", last(&session.role), statement(needs)))
+fn allowed(mut finding: Finding, needs: &[&Need], session: &Session) -> Finding {
+    let role = last(&session.role);
+    // A log that names no resource does not ask for all of them.
+    let (unnamed, named): (Vec<&Need>, Vec<&Need>) =
+        needs.iter().partition(|need| need.is_told() && need.names_no_resource());
+    for need in unnamed {
+        finding = finding.change(format!(
+            "allow `{}` in a policy of role {role} on the resource that the program uses: the log does not name it",
+            need.action
+        ));
+    }
+    if named.is_empty() {
+        return finding;
+    }
+    finding.change(format!("allow it in a policy of role {role}: {}", statement(&named)))
 }
 
 /// A table as `--dynamodb` takes it: as short as can be.

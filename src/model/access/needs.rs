@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{Need, dynamodb};
+use super::{FROM_LOG, Need, dynamodb};
 use crate::model::{
     arn::{Arn, ArnError},
     document::strings,
@@ -159,7 +159,7 @@ pub fn from_log<'a>(pod: &str, lines: impl IntoIterator<Item = &'a LogLine>, clu
     for (action, resource) in refusals(&text).iter().filter_map(|refusal| refusal.need(cluster)) {
         let known = needs.iter().any(|need| need.action == action && need.resource == resource);
         if !known && check_action(&action).is_ok() {
-            needs.push(Need::new(action, resource, format!("the log of pod {pod}")));
+            needs.push(Need::new(action, resource, format!("{FROM_LOG} pod {pod}")));
         }
     }
     needs

@@ -89,6 +89,10 @@ pub enum Meaning {
     NotFound,
     /// The service's endpoint cannot be reached.
     Unreachable,
+    /// The name of the service's endpoint does not resolve.
+    Unresolved,
+    /// The program does not trust the endpoint's certificate.
+    Certificate,
     /// The account has to enable something first.
     NotEnabled,
     /// A database did not take the token that IAM signed.
@@ -104,7 +108,7 @@ const AGENT: &str = "check where the agent is ready: `podid agent status`";
 
 impl Meaning {
     /// Every meaning.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 47] = [
         Self::NoCredentials,
         Self::NoVariables,
         Self::OldSdk,
@@ -148,6 +152,8 @@ impl Meaning {
         Self::WrongRegion,
         Self::NotFound,
         Self::Unreachable,
+        Self::Unresolved,
+        Self::Certificate,
         Self::NotEnabled,
         Self::Database,
     ];
@@ -216,6 +222,8 @@ impl Meaning {
                 "the resource does not exist in the account and region of the call, or the role may not see it"
             }
             Self::Unreachable => "the pod cannot reach the endpoint of an AWS service",
+            Self::Unresolved => "the pod cannot resolve the name of an AWS endpoint",
+            Self::Certificate => "the program does not trust the certificate of an AWS endpoint",
             Self::NotEnabled => "the account must enable the service, region or model first",
             Self::Database => "the database rejects the IAM authentication token",
         }
@@ -223,7 +231,15 @@ impl Meaning {
 
     /// Neither the credentials nor a permission failed, as far as the message tells.
     pub fn is_beyond_credentials(self) -> bool {
-        matches!(self, Self::WrongRegion | Self::NotFound | Self::Unreachable | Self::Answered)
+        matches!(
+            self,
+            Self::WrongRegion
+                | Self::NotFound
+                | Self::Unreachable
+                | Self::Unresolved
+                | Self::Certificate
+                | Self::Answered
+        )
     }
 
     /// What helps, best first.
@@ -337,6 +353,12 @@ impl Meaning {
             ],
             Self::Unreachable => &[
                 "check the region of the endpoint (AWS_REGION); allow the subnets of the nodes to reach it, by a NAT gateway or an interface endpoint with private DNS, also in network policies and security groups",
+            ],
+            Self::Unresolved => &[
+                "check the service and the region in the name (AWS_REGION), and the DNS of the pod: CoreDNS, dnsPolicy, and network policies, which must allow port 53",
+            ],
+            Self::Certificate => &[
+                "install the CA certificates in the image (`ca-certificates`); behind a proxy that inspects TLS, give the program its CA (AWS_CA_BUNDLE, NODE_EXTRA_CA_CERTS, a Java truststore)",
             ],
             Self::NotEnabled => &["enable it for the account; the credentials of the pod are not the cause"],
             Self::Database => &[

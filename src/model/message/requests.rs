@@ -73,40 +73,6 @@ pub(super) static ROWS: &[Row] = &[
     )
     .remedy("allow `kms:Decrypt` in a policy of the role (`podid policy attach ROLE --kms KEY=decrypt`) and in the key's policy; check the region"),
     row(
-        "unreachable-botocore",
-        "boto3 and botocore",
-        Meaning::Unreachable,
-        &["could not connect to the endpoint url", "amazonaws.com"],
-        "botocore.exceptions.EndpointConnectionError: Could not connect to the endpoint URL: \"https://dynamodb.us-west-1.amazonaws.com/\"",
-        "https://github.com/boto/botocore/blob/develop/botocore/exceptions.py",
-    ),
-    row(
-        "unreachable-botocore-timeout",
-        "boto3 and botocore",
-        Meaning::Unreachable,
-        &["connect timeout on endpoint url", "amazonaws.com"],
-        "botocore.exceptions.ConnectTimeoutError: Connect timeout on endpoint URL: \"https://sqs.us-west-2.amazonaws.com/\"",
-        "https://github.com/boto/botocore/blob/develop/botocore/exceptions.py",
-    ),
-    row(
-        "unreachable-go",
-        "Go programs",
-        Meaning::Unreachable,
-        &["amazonaws.com", "i/o timeout"],
-        "Post \"https://dynamodb.us-west-2.amazonaws.com/\": dial tcp 52.94.10.1:443: i/o timeout",
-        "https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html",
-    )
-    .rank(-1),
-    row(
-        "unreachable-java",
-        "Java programs",
-        Meaning::Unreachable,
-        &["amazonaws.com", "connect timed out"],
-        "Unable to execute HTTP request: Connect to dynamodb.us-west-2.amazonaws.com:443 failed: connect timed out",
-        "https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html",
-    )
-    .rank(-1),
-    row(
         "not-enabled-model",
         "Amazon Bedrock",
         Meaning::NotEnabled,
@@ -148,5 +114,13 @@ pub(super) static ROWS: &[Row] = &[
         &["pam authentication failed for user"],
         "FATAL: PAM authentication failed for user \"carts\"",
         "https://repost.aws/knowledge-center/rds-postgresql-connect-using-iam",
+    ),
+    row(
+        "database-proxy",
+        "RDS Proxy",
+        Meaning::Database,
+        &["iam authentication failed for the role"],
+        "The IAM authentication failed for the role orders. Check the IAM token for this user and try again.",
+        "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.troubleshooting.html",
     ),
 ];

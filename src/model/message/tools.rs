@@ -287,4 +287,13 @@ pub(super) static ROWS: &[Row] = &[
         "[error][aws] Could not load AWS credentials document from the task role",
         "https://github.com/aws/aws-app-mesh-roadmap/issues/493",
     ),
+    row(
+        "envoy-metadata",
+        "Envoy",
+        Meaning::NoCredentials,
+        &["could not fetch aws metadata"],
+        "[source/extensions/common/aws/utility.cc:350] Could not fetch AWS metadata: HTTP response code said error",
+        "https://github.com/envoyproxy/envoy/issues/37837",
+    )
+    .rank(-1),
 ];

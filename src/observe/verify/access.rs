@@ -143,17 +143,16 @@ impl Asking<'_> {
             .collect();
         asked.extend(keys.map(|key| Question { resource: key, action: "kms:Decrypt", brings: &nothing }));
         view.simulated = self.simulated(&session, &asked).await?;
-        // The policies tell why nothing allows it, and whether a Deny hangs on what IAM was not told.
-        let denied = |decision: &Decision| {
+        // The policies tell why nothing allows it, and whether the answer hangs on what IAM was not told.
+        let open = |decision: &Decision| {
             let plain = decision.boundary != Some(false) && decision.organization != Some(false);
             match decision.effect {
-                Effect::Allowed => false,
-                Effect::Implicit => plain || !decision.hangs_on(&session).is_empty(),
-                Effect::Explicit => !decision.hangs_on(&session).is_empty(),
+                Effect::Implicit if plain => true,
+                Effect::Allowed | Effect::Implicit | Effect::Explicit => !decision.hangs_on(&session).is_empty(),
             }
         };
         let of_use = match &view.simulated {
-            Observed::Known(decisions) => decisions.iter().any(denied),
+            Observed::Known(decisions) => decisions.iter().any(open),
             Observed::Unreadable(_) => true,
             Observed::NotRequested => false,
         };

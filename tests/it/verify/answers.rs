@@ -175,3 +175,67 @@ fn static_keys_are_removed_together() {
     let keys = "set env deployment/carts AWS_ACCESS_KEY_ID- AWS_SECRET_ACCESS_KEY- AWS_SESSION_TOKEN-";
     assert!(run.stdout.contains(keys), "{run}");
 }
+
+/// A policy that allows on conditions is not to be widened: the call has to meet them.
+#[test]
+fn a_refusal_where_the_policy_has_conditions() {
+    let (table, action) = ("arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts", "dynamodb:Query");
+    let who = "arn:aws:sts::111122223333:assumed-role/eks-workshop-carts-dynamo/eks-eks-worksh-carts-7d9f-0b1c";
+    let text = format!(
+        "crash User: {who} is not authorized to perform: {action} on resource: {table} because no identity-based policy allows the {action} action"
+    );
+    let statement = |tenant: &str| {
+        let mut allow = json!({ "Effect": "Allow", "Action": action, "Resource": table });
+        if !tenant.is_empty() {
+            allow["Condition"] = json!({ "ForAllValues:StringEquals": { "dynamodb:LeadingKeys": [tenant] } });
+        }
+        ("/roles/1/inline/carts/Statement", json!([allow]))
+    };
+    let (limited, open) = (statement("tenant-a"), statement(""));
+    let run = verify(&[limited.clone(), (APP, json!(text))], 3);
+    assert_eq!(ids(&run, "failed"), ["app.access-denied"], "{run}");
+    assert!(run.stdout.contains("meets the conditions of the role's policies"), "{run}");
+    assert!(run.stdout.contains("dynamodb:LeadingKeys") && !run.stdout.contains("podid policy attach"), "{run}");
+    // Where no log tells, the condition leaves it open; IAM's simulation lets the call pass.
+    let needs = format!("verify carts/carts -o json --needs {action}@{table}");
+    let run = Env::with("carts-verified", &[limited, (APP, json!(""))]).podid(&needs).ok();
+    assert_eq!((ids(&run, "failed"), ids(&run, "unknown")), (vec![], vec!["permissions.ok".to_owned()]), "{run}");
+    let run = Env::with("carts-verified", &[open, (APP, json!(""))]).podid(&needs).ok();
+    assert_eq!(ids(&run, "unknown"), [""; 0], "{run}");
+}
+
+/// A text that names no resource does not ask for all of them.
+#[test]
+fn a_refusal_without_a_resource() {
+    let who = "arn:aws:sts::111122223333:assumed-role/eks-workshop-carts-dynamo/eks-eks-worksh-carts-7d9f-0b1c";
+    let text = |action: &str| json!(format!("crash User: {who} is not authorized to perform: {action}"));
+    let run = verify(&[(APP, text("sqs:SendMessage"))], 3);
+    assert!(run.stdout.contains("on the resource that the program uses"), "{run}");
+    assert!(!run.stdout.contains("\"Resource\\\":\\\"*"), "{run}");
+    // What is allowed on one table may be refused on another.
+    let run = verify(&[(APP, text("dynamodb:Query"))], 3);
+    assert_eq!(
+        (ids(&run, "failed"), ids(&run, "unknown")),
+        (vec!["app.access-denied".to_owned()], vec!["permissions.ok".to_owned()]),
+        "{run}"
+    );
+    // This action has no resource.
+    let run = verify(&[(APP, text("sqs:ListQueues"))], 3);
+    assert!(run.stdout.contains("sqs:ListQueues") && !run.stdout.contains("on the resource that"), "{run}");
+}
+
+/// The list of what goes without the proxy is extended where it is, with the values that it has.
+#[test]
+fn the_agent_is_spared_the_proxy_by_a_command() {
+    let env = |list: &str, value: &str| {
+        let env = json!([{ "name": "HTTP_PROXY", "value": "http://proxy:3128" }, { "name": list, "value": value }]);
+        let run = verify(&[("/manifests/8/spec/template/spec/containers/0/env", env)], 3);
+        assert_eq!(ids(&run, "failed"), ["network.proxy"], "{run}");
+        run.stdout
+    };
+    let command = "kubectl -n carts set env deployment/carts -c carts";
+    let agent = "169.254.170.23,[fd00:ec2::23]'";
+    assert!(env("NO_PROXY", "10.0.0.0/8,.svc").contains(&format!("{command} 'NO_PROXY=10.0.0.0/8,.svc,{agent}")));
+    assert!(env("no_proxy", "10.0.0.0/8").contains(&format!("{command} 'no_proxy=10.0.0.0/8,{agent}")));
+    assert!(!env("NO_PROXY", "a;id").contains(command), "no command of a value that a shell reads");
+}

@@ -107,12 +107,22 @@ fn what_is_wrong_beyond_the_credentials_is_told_apart() {
             "app.unreachable",
             "NAT gateway",
         ),
+        ("java.net.UnknownHostException: sqs.us-west-1.amazonaws.com", "app.unreachable", "CoreDNS"),
+        (
+            "SdkClientException: Unable to execute HTTP request: PKIX path building failed",
+            "app.unreachable",
+            "AWS_CA_BUNDLE",
+        ),
     ] {
         let crashes = Env::with("carts-verified", &[(APP, json!(format!("crash {text}")))]);
         let run = crashes.podid("verify carts/carts -o json").ok();
         assert_eq!(ids(&run, "warning"), [id], "{run}");
         assert!(run.stdout.contains(remedy), "{run}");
     }
+    // The same words of a host that is not AWS's.
+    let own = json!("log java.net.UnknownHostException: shop-db.carts.svc");
+    let own = Env::with("carts-verified", &[(APP, own)]).podid("verify carts/carts -o json").ok();
+    assert_eq!(ids(&own, "warning"), [""; 0], "{own}");
     for (text, id, remedy) in [
         ("FATAL: PAM authentication failed for user carts", "app.database", "rds-db:connect"),
         (
