@@ -128,6 +128,8 @@ pub fn uses_aws(snapshot: &Snapshot, report: &Report) -> bool {
         // Its checks were run because its log speaks of AWS.
         || report.of(Link::Association).next().is_some()
         || snapshot.live_pods().into_iter().flat_map(|pod| &pod.spec.containers).any(set)
+        || snapshot.own_workloads().iter().any(|workload| workload.sets_aws)
+        || snapshot.cron_jobs.known().into_iter().flatten().any(|job| job.sets_aws)
 }
 
 #[cfg(test)]

@@ -344,6 +344,11 @@ impl Verify {
                 }
                 _ => {}
             }
+            if let Some(why) =
+                spaces.as_ref().and_then(Spaces::cron_jobs_unread).filter(|_| unreached.is_none() && first)
+            {
+                ctx.term.warn(format!("service accounts that only CronJobs run as are not checked: {why}"));
+            }
             return Ok((asked, spaces));
         }
         Ok((self.named_subjects(ctx).await?, None))

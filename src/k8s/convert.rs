@@ -10,8 +10,8 @@ use k8s_openapi::{
         apps::v1::{DaemonSet, Deployment, StatefulSet},
         batch::v1::CronJob as ApiCronJob,
         core::v1::{
-            Container as ApiContainer, ContainerStatus, Node as ApiNode, NodeSelectorTerm, Pod as ApiPod, PodSpec,
-            PodTemplateSpec,
+            Container as ApiContainer, ContainerStatus, EnvVar, Node as ApiNode, NodeSelectorTerm, Pod as ApiPod,
+            PodSpec, PodTemplateSpec,
         },
     },
     apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta},
@@ -156,16 +156,26 @@ pub(super) fn workload(
         status: RolloutStatus::default(),
         placement: spec.map(placement).unwrap_or_default(),
         web_identity: spec.map(web_identity).unwrap_or_default(),
+        sets_aws: spec.is_some_and(sets_aws),
         argo: None,
     }
 }
 
 /// Variables that the template sets, and the webhook of IRSA would set otherwise.
 fn web_identity(spec: &PodSpec) -> Vec<String> {
-    let all = spec.init_containers.iter().flatten().chain(&spec.containers);
-    let own = all.flat_map(|container| container.env.iter().flatten().map(move |variable| (container, variable)));
-    let own = own.filter(|(_, variable)| WEB_IDENTITY.contains(&variable.name.as_str()));
+    let own = variables(spec).filter(|(_, variable)| WEB_IDENTITY.contains(&variable.name.as_str()));
     own.map(|(container, variable)| format!("{} of container {}", variable.name, container.name)).collect()
+}
+
+/// Whether it sets a variable of the AWS SDKs.
+fn sets_aws(spec: &PodSpec) -> bool {
+    variables(spec).any(|(_, variable)| variable.name.starts_with("AWS_"))
+}
+
+/// The variables of every container.
+fn variables(spec: &PodSpec) -> impl Iterator<Item = (&ApiContainer, &EnvVar)> {
+    let all = spec.init_containers.iter().flatten().chain(&spec.containers);
+    all.flat_map(|container| container.env.iter().flatten().map(move |variable| (container, variable)))
 }
 
 /// Tells templates apart within one run; those that differ by a restart or by their ReplicaSet's own label only have the same.
@@ -209,6 +219,7 @@ pub(super) fn cron_job(it: &ApiCronJob) -> CronJob {
         service_account: template.map_or_else(|| "default".to_owned(), service_account),
         suspended: spec.and_then(|s| s.suspend).unwrap_or_default(),
         web_identity: template.map(web_identity).unwrap_or_default(),
+        sets_aws: template.is_some_and(sets_aws),
     }
 }
 

@@ -115,6 +115,7 @@ pub(crate) fn workload(kind: WorkloadKind, name: &str) -> Workload {
         },
         placement: Placement::default(),
         web_identity: Vec::new(),
+        sets_aws: false,
         argo: None,
     }
 }

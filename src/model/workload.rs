@@ -78,6 +78,9 @@ pub struct Workload {
     pub placement: Placement,
     /// Variables of a web identity that its template sets itself: `AWS_ROLE_ARN of container app`.
     pub web_identity: Vec<String>,
+    /// Its template sets a variable of the AWS SDKs.
+    #[serde(default)]
+    pub sets_aws: bool,
     /// Argo Rollout: the rest.
     pub argo: Option<Argo>,
 }
@@ -130,6 +133,9 @@ pub struct CronJob {
     pub suspended: bool,
     /// As of a [`Workload`].
     pub web_identity: Vec<String>,
+    /// As of a [`Workload`].
+    #[serde(default)]
+    pub sets_aws: bool,
 }
 
 /// Where pods may run.

@@ -312,6 +312,7 @@ async fn cron_jobs_where_there_is_such_a_kind() {
         service_account: "carts".to_owned(),
         suspended: false,
         web_identity: Vec::new(),
+        sets_aws: false,
     };
     assert_eq!(found, [named]);
     assert!(log.lock().unwrap()[0].target.starts_with("/apis/batch/v1/namespaces/carts/cronjobs?"));

@@ -48,9 +48,12 @@ impl Asking<'_> {
         namespaces: &Glob,
         associations: Vec<AssociationSummary>,
     ) -> Result<(Vec<Asked>, Option<Spaces>)> {
-        let spaces = match namespaces.literal() {
-            Some(one) => Some(Spaces::Each(BTreeMap::from([(one.to_owned(), self.space(Some(one), None).await?)]))),
-            None => self.everywhere().await?.map(Spaces::Everywhere),
+        let spaces = if let Some(one) = namespaces.literal() {
+            let (space, cron_jobs) = futures::try_join!(self.space(Some(one), None), self.cron_jobs_of(Some(one)))?;
+            Some(Spaces::Each(BTreeMap::from([(one.to_owned(), Space { cron_jobs, ..space })])))
+        } else {
+            let (space, cron_jobs) = futures::try_join!(self.everywhere(), self.cron_jobs_of(None))?;
+            space.map(|space| Spaces::Everywhere(Space { cron_jobs, ..space }))
         };
         let mut found: BTreeMap<ServiceAccount, Listed> = BTreeMap::new();
         for space in spaces.iter().flat_map(Spaces::all) {
@@ -58,7 +61,10 @@ impl Asking<'_> {
             let pods = pods.map(|pod| (&pod.namespace, &pod.service_account));
             let workloads = space.workloads.known().into_iter().flatten();
             let workloads = workloads.map(|workload| (&workload.id.namespace, &workload.service_account));
-            for (namespace, name) in pods.chain(workloads).filter(|(namespace, _)| namespaces.matches(namespace)) {
+            let cron_jobs = space.cron_jobs.known().into_iter().flatten();
+            let cron_jobs = cron_jobs.map(|job| (&job.namespace, &job.service_account));
+            let all = pods.chain(workloads).chain(cron_jobs);
+            for (namespace, name) in all.filter(|(namespace, _)| namespaces.matches(namespace)) {
                 let subject = ServiceAccount { namespace: namespace.clone(), name: name.clone() };
                 found.entry(subject).or_insert(Listed::No);
             }
@@ -91,7 +97,12 @@ impl Asking<'_> {
         let workloads = self.kube(kinds, |kube| kube.all_workloads(namespace));
         let policies = self.kube("list networkpolicies", |kube| kube.network_policies(namespace));
         let (pods, workloads, policies) = futures::try_join!(pods, workloads, policies)?;
-        Ok(Space { pods, whole: own.is_none(), workloads, policies })
+        Ok(Space { pods, whole: own.is_none(), workloads, policies, cron_jobs: Observed::NotRequested })
+    }
+
+    /// The CronJobs of a namespace (`None`: of all).
+    async fn cron_jobs_of(&self, namespace: Option<&str>) -> Result<Observed<Vec<CronJob>>> {
+        self.kube("list cronjobs", |kube| kube.cron_jobs(namespace)).await
     }
 
     /// The pods of other service accounts that the pods of this one created. What a Deployment, StatefulSet or DaemonSet runs
@@ -106,16 +117,18 @@ impl Asking<'_> {
         Ok(some(&all, |pod| it.is_child(pod)))
     }
 
-    /// The CronJobs that run as each of these service accounts; asked for only where neither a pod nor a workload does.
+    /// The CronJobs that run as each of these service accounts; asked for only where neither a pod nor a workload does, and none
+    /// were read yet.
     pub(super) async fn cron_jobs(&self, snapshots: &[Snapshot]) -> Result<Vec<Observed<Vec<CronJob>>>> {
         let unused = |it: &Snapshot| {
             let read = it.pods.known().is_some() && it.workloads.known().is_some();
+            let read = read && it.cron_jobs == Observed::NotRequested;
             read && it.own_workloads().is_empty() && it.live_pods().is_empty()
         };
         let of = |it: &Snapshot| it.subject.namespace.clone();
         let namespaces: BTreeSet<String> = snapshots.iter().filter(|it| unused(it)).map(of).collect();
         let everywhere = if namespaces.len() > names::NAMESPACES {
-            let all = self.kube("list cronjobs", |kube| kube.cron_jobs(None)).await?;
+            let all = self.cron_jobs_of(None).await?;
             // In single namespaces it may be allowed.
             Some(all).filter(|all| all.known().is_some())
         } else {
@@ -123,7 +136,7 @@ impl Asking<'_> {
         };
         let places = if everywhere.is_some() { BTreeSet::new() } else { namespaces };
         let reads = places.into_iter().map(|namespace| async move {
-            let read = self.kube("list cronjobs", |kube| kube.cron_jobs(Some(&namespace))).await?;
+            let read = self.cron_jobs_of(Some(&namespace)).await?;
             Ok((namespace, read))
         });
         let each: BTreeMap<String, Observed<Vec<CronJob>>> =
@@ -133,7 +146,7 @@ impl Asking<'_> {
             let listed = everywhere.as_ref().or_else(|| each.get(namespace)).filter(|_| unused(it));
             listed.map(|all| some(all, |job| job.namespace == *namespace && job.service_account == *name))
         };
-        Ok(snapshots.iter().map(|it| own(it).unwrap_or_default()).collect())
+        Ok(snapshots.iter().map(|it| own(it).unwrap_or_else(|| it.cron_jobs.clone())).collect())
     }
 }
 
@@ -158,6 +171,11 @@ impl Spaces {
         self.all().into_iter().find_map(|space| space.pods.unreadable().or(space.workloads.unreadable()))
     }
 
+    /// Why the CronJobs in them could not be read.
+    pub fn cron_jobs_unread(&self) -> Option<&str> {
+        self.all().into_iter().find_map(|space| space.cron_jobs.unreadable())
+    }
+
     /// Gives a snapshot what is of its service account, or of its namespace.
     pub(super) fn put(&self, it: &mut Snapshot) {
         let space = match self {
@@ -177,6 +195,7 @@ impl Spaces {
         it.workloads = some(&space.workloads, |workload| {
             workload.id.namespace == *namespace && (!it.found || workload.service_account == *name)
         });
+        it.cron_jobs = some(&space.cron_jobs, |job| job.namespace == *namespace && job.service_account == *name);
         it.network_policies = some(&space.policies, |policy| policy.namespace == *namespace);
     }
 }
@@ -188,6 +207,8 @@ pub struct Space {
     whole: bool,
     workloads: Observed<Vec<Workload>>,
     policies: Observed<Vec<NetworkPolicy>>,
+    /// Read only where everything that runs in it is looked for.
+    cron_jobs: Observed<Vec<CronJob>>,
 }
 
 /// Those of a list that was read of which something holds.

@@ -93,6 +93,7 @@ fn cron_jobs_of_the_service_account() {
         service_account: service_account.to_owned(),
         suspended,
         web_identity: Vec::new(),
+        sets_aws: false,
     };
     let found =
         [job("carts", "carts", false), job("carts", "carts", true), job("carts", "x", false), job("x", "carts", false)];

@@ -157,3 +157,38 @@ fn an_association_of_the_default_account_is_worth_a_look() {
     let run = said("carts/carts");
     assert!(!run.stderr.contains("without a service account of its own"), "{run}");
 }
+
+/// Between two runs a CronJob has no pods, and its service account is checked all the same.
+#[test]
+fn what_only_a_cron_job_runs_as() {
+    let job = |env: Value| {
+        json!({
+            "apiVersion": "batch/v1", "kind": "CronJob", "metadata": { "name": "nightly", "namespace": "carts" },
+            "spec": { "schedule": "0 3 * * *", "jobTemplate": { "spec": { "template": { "spec": {
+                "serviceAccountName": "nightly", "restartPolicy": "Never",
+                "containers": [{ "name": "main", "image": "a:1", "env": env }]
+            } } } } }
+        })
+    };
+    let world =
+        |env: Value| Env::with("carts-verified", &[("/manifests/-", account("nightly")), ("/manifests/-", job(env))]);
+    let bucket = json!([{ "name": "AWS_REGION", "value": "us-west-2" }]);
+    let run = saved(&world(bucket.clone()), "--all").ok();
+    assert_eq!(reported(&run.json())[1], ("nightly".to_owned(), "ok".to_owned()), "{run}");
+    let run = saved(&world(json!([])), "--all").ok();
+    assert_eq!(run.json()["withoutAws"], json!(["carts/nightly", "kube-system/default"]), "{run}");
+    // Where CronJobs cannot be listed, that is told.
+    let blind = Env::with("carts-verified", &[forbidding(&["list cronjobs"]), ("/manifests/-", job(bucket))]);
+    let run = blind.podid("verify --all").ok();
+    assert!(run.stderr.contains("service accounts that only CronJobs run as are not checked"), "{run}");
+}
+
+/// What is scaled to zero and sets variables of the SDKs uses AWS when it runs.
+#[test]
+fn what_is_scaled_to_zero_and_uses_aws() {
+    let mut idle = deployment("web", "", &json!([{ "name": "AWS_REGION", "value": "us-west-2" }]));
+    idle["spec"]["replicas"] = json!(0);
+    let env = Env::with("carts-verified", &[("/manifests/-", account("web")), ("/manifests/-", idle)]);
+    let run = saved(&env, "-n carts").ok();
+    assert_eq!(reported(&run.json())[1], ("web".to_owned(), "ok".to_owned()), "{run}");
+}
