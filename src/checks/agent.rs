@@ -1,6 +1,6 @@
 //! The agent as a whole: installed, healthy, and left alone. Where it runs is `nodes`'.
 
-use super::{Check, Finding, Link};
+use super::{Check, Finding, Follows, Link};
 use crate::model::{
     addon::{AGENT, Addon},
     agent::{AgentState, Reach},
@@ -18,7 +18,7 @@ static PASSED: Check = Check {
     title: "the agent is installed and healthy",
     background: "The agent runs on every node and serves credentials to SDKs at 169.254.170.23: it sends a pod's token to EKS Auth and returns the credentials from there. EKS Auto Mode nodes have it built in; elsewhere it is the add-on eks-pod-identity-agent, or a self-managed DaemonSet.",
     sources: &[SETUP],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static MISSING: Check = Check {
@@ -27,7 +27,7 @@ static MISSING: Check = Check {
     title: "no agent is installed",
     background: "Pods with an association request their credentials from the agent. Without an agent, most SDKs fail with a timeout or a refused connection, and do not fall back to the node's role either.",
     sources: &[SETUP],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static UNHEALTHY: Check = Check {
@@ -36,7 +36,7 @@ static UNHEALTHY: Check = Check {
     title: "the add-on failed, or is degraded",
     background: "EKS reports the health of an add-on as issues with codes: too few ready pods, settings that were changed outside EKS, a cluster that it cannot reach. A degraded add-on may still work on some nodes.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_AddonIssue.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static VERSION: Check = Check {
@@ -45,7 +45,7 @@ static VERSION: Check = Check {
     title: "the add-on's version is not one that EKS offers for this cluster",
     background: "An add-on keeps its version when the cluster is upgraded. A version that does not support the cluster's Kubernetes version may fail now or at its next update.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_DescribeAddonVersions.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static OWN: Check = Check {
@@ -54,7 +54,7 @@ static OWN: Check = Check {
     title: "the agent's own service account has an association",
     background: "The agent calls EKS Auth with the node's credentials. With an association for its own service account (kube-system/default), its SDK requests credentials from the agent itself instead.",
     sources: &["https://github.com/aws/eks-pod-identity-agent/pull/83"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {

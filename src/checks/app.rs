@@ -64,6 +64,12 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             found.push(finding);
         }
     };
+    let none_runs = pods.iter().all(|pod| pod.unschedulable.is_some());
+    for pod in &pods {
+        if let Some(finding) = failing::unscheduled(pod, none_runs) {
+            keep(finding);
+        }
+    }
     for (pod, container) in pods.iter().flat_map(|pod| pod.containers.iter().map(move |container| (*pod, container))) {
         let log = snapshot.log_of(pod, container);
         let told = log.and_then(|log| known::told(snapshot, pod, container, log));

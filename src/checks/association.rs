@@ -1,13 +1,14 @@
 //! The association: there is one, and it is the service account's own.
 
-use super::{Check, Finding, Link, service_account};
+use super::{Check, Finding, Follows, Link, proof, service_account};
 use crate::model::{
     arn::last,
     association::{Association, AssociationSummary, add_on},
     have::Observed,
+    names::ServiceAccount,
     snapshot::Snapshot,
     text::nearest,
-    workload::{Injection, Pod, Workload},
+    workload::{Injection, Pod, Workload, WorkloadRef},
 };
 
 pub(super) static CHECKS: &[&Check] =
@@ -22,7 +23,7 @@ static PASSED: Check = Check {
     title: "the service account has an association",
     background: "An association defines which role the pods of a service account get. It is stored in EKS, not in Kubernetes.",
     sources: &[PAGE],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static MISSING: Check = Check {
@@ -31,7 +32,7 @@ static MISSING: Check = Check {
     title: "the service account has no association",
     background: "Without an association, the webhook does not change the pods, and the SDKs use the next credentials in their order: usually the node's role, so an AccessDenied error names `assumed-role/NODE-ROLE/i-…`.",
     sources: &[PAGE],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static IRSA: Check = Check {
@@ -40,7 +41,7 @@ static IRSA: Check = Check {
     title: "the pods use IRSA, not Pod Identity",
     background: "IAM roles for service accounts (IRSA) need no association: an annotation of the service account names the role, and its pods are created with a web identity token. An association takes precedence for new pods, so creating one replaces the access that the pods have.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/iam-roles-for-service-accounts.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static DELETED: Check = Check {
@@ -49,7 +50,7 @@ static DELETED: Check = Check {
     title: "the association was deleted while pods were running",
     background: "Pods keep the settings that they were created with. After the association is deleted, EKS Auth answers their next request with `The token included in the request has no service account role association for it`.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_DeletePodIdentityAssociation.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static ELSEWHERE: Check = Check {
@@ -58,7 +59,7 @@ static ELSEWHERE: Check = Check {
     title: "another cluster of the region has the association",
     background: "An association belongs to one cluster. If it was created with the wrong cluster name, it is missing in this cluster.",
     sources: &[PAGE],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static QUOTA: Check = Check {
@@ -67,7 +68,7 @@ static QUOTA: Check = Check {
     title: "the cluster has as many associations as EKS allows",
     background: "A cluster can have 5,000 associations, and the quota cannot be raised. Creating another one fails with ResourceLimitExceededException.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/service-quotas.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static OWNED: Check = Check {
@@ -76,7 +77,7 @@ static OWNED: Check = Check {
     title: "the association belongs to an EKS add-on",
     background: "Associations of an add-on must be changed through the add-on: its next update overwrites manual changes.",
     sources: &[ADDONS],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static ADDON_IRSA: Check = Check {
@@ -85,7 +86,7 @@ static ADDON_IRSA: Check = Check {
     title: "the add-on has both an IRSA role and an association",
     background: "If an add-on has both, its association takes precedence as soon as the agent is installed, and the IRSA role is ignored. Changes of the IRSA role have no effect.",
     sources: &[ADDONS],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static DEFAULT: Check = Check {
@@ -94,7 +95,7 @@ static DEFAULT: Check = Check {
     title: "the association belongs to the namespace's default service account",
     background: "A pod that names no service account runs as `default` of its namespace. With an association for it, every such pod gets the role, including pods that are deployed later.",
     sources: &["https://kubernetes.io/docs/concepts/security/service-accounts/"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 /// Associations of a cluster (EKS User Guide, service quotas).
@@ -152,7 +153,13 @@ fn there(snapshot: &Snapshot, association: &Association) -> Vec<Finding> {
 fn absent(snapshot: &Snapshot) -> Finding {
     let who = &snapshot.subject;
     let subject = format!("service account {who}");
+    let with = |finding: Finding, role: &str| service_account::associate(finding, snapshot, &format!("--role {role}"));
     let create = |finding: Finding| service_account::associate(finding, snapshot, "--create-role");
+    // The role of the one that may have been meant is there, and lacks only this service account.
+    let associate = |finding: Finding| match snapshot.near.known().and_then(Option::as_ref) {
+        Some(near) => with(finding, last(&near.role_arn)),
+        None => create(finding),
+    };
     let none = |finding: Finding| {
         finding.evidence("ListPodIdentityAssociations", "none with this namespace and service account")
     };
@@ -179,17 +186,28 @@ fn absent(snapshot: &Snapshot) -> Finding {
     }
     let injected = snapshot.live_pods().into_iter().find(|pod| pod.injection() == Injection::Injected);
     if let Some(pod) = injected {
-        return create(
-            none(DELETED.fails(subject, "the association was deleted, but pods still have its settings"))
-                .evidence(format!("pod {}/{}", pod.namespace, pod.name), "the Pod Identity settings"),
-        );
+        let finding = none(DELETED.fails(subject, "the association was deleted, but pods still have its settings"))
+            .evidence(format!("pod {}/{}", pod.namespace, pod.name), "the Pod Identity settings");
+        return match proof::session_role(snapshot) {
+            Some((role, line)) => with(finding.evidence("the last session in a log", line), &role),
+            None => create(finding),
+        };
     }
     if let Some([first, ..]) = snapshot.elsewhere.known().map(Vec::as_slice) {
         let finding = none(ELSEWHERE.fails(subject, format!("it has none here, and one in cluster {first}"))).evidence(
             format!("ListPodIdentityAssociations of cluster {first}"),
             "one for this namespace and service account",
         );
-        return create(finding.command(format!("podid show {who} --cluster {first}")));
+        let finding = finding.command(format!("podid show {who} --cluster {first}"));
+        return associate(finding);
+    }
+    if let Some((workload, other)) = meant(snapshot, others) {
+        return none(MISSING.fails(subject, "it has no association"))
+            .evidence("ListPodIdentityAssociations", format!("one for service account {other}"))
+            .change(format!(
+                "if {workload} is to run as {other}: `kubectl set serviceaccount {workload} {} -n {}`",
+                other.name, who.namespace
+            ));
     }
     let names: Vec<String> = others.iter().map(|other| other.subject.to_string()).collect();
     let near = nearest(&who.to_string(), names.iter().map(String::as_str));
@@ -202,9 +220,17 @@ fn absent(snapshot: &Snapshot) -> Finding {
         Observed::Unreadable(why) => finding.evidence("other clusters", why),
         Observed::Known(_) | Observed::NotRequested => finding,
     };
-    match snapshot.near.known().and_then(Option::as_ref) {
-        // The role is there, and lacks only this service account.
-        Some(near) => service_account::associate(finding, snapshot, &format!("--role {}", last(&near.role_arn))),
-        None => create(finding),
-    }
+    associate(finding)
+}
+
+/// A workload that runs as `default`, and the service account with an association that is called like it.
+fn meant<'a>(snapshot: &Snapshot, others: &'a [AssociationSummary]) -> Option<(WorkloadRef, &'a ServiceAccount)> {
+    let who = &snapshot.subject;
+    let (true, Some(workload)) = (who.name == "default", snapshot.own_workloads().into_iter().next()) else {
+        return None;
+    };
+    let same = others.iter().map(|other| &other.subject).filter(|other| other.namespace == who.namespace);
+    let names: Vec<&str> = same.clone().map(|other| other.name.as_str()).collect();
+    let name = nearest(&workload.id.name, names).into_iter().next()?;
+    same.into_iter().find(|other| other.name == name).map(|other| (workload.id.clone(), other))
 }

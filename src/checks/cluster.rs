@@ -1,6 +1,6 @@
 //! The cluster itself: active, and of a version and in a place that has Pod Identity.
 
-use super::{Check, Finding, Link};
+use super::{Check, Finding, Follows, Link};
 use crate::model::{addon::numbers, cluster::Cluster, have::Observed, snapshot::Snapshot};
 
 pub(super) static CHECKS: &[&Check] = &[&PASSED, &NOT_ACTIVE, &PLATFORM];
@@ -13,7 +13,7 @@ static PASSED: Check = Check {
     title: "the cluster is active and has Pod Identity",
     background: "All other checks apply to this cluster: podid reads roles and tables in its account and region.",
     sources: &[RESTRICTIONS],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static NOT_ACTIVE: Check = Check {
@@ -22,7 +22,7 @@ static NOT_ACTIVE: Check = Check {
     title: "the cluster is being created or deleted, or has failed",
     background: "A cluster that is not ACTIVE may not respond, and its data may be outdated.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_Cluster.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static PLATFORM: Check = Check {
@@ -31,7 +31,7 @@ static PLATFORM: Check = Check {
     title: "the cluster's platform version or location does not support Pod Identity",
     background: "Clusters of Kubernetes 1.28 and older need a platform version that supports Pod Identity; newer ones all do. Clusters on AWS Outposts do not support it.",
     sources: &[RESTRICTIONS],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 /// The first platform version with Pod Identity, by Kubernetes minor version (EKS User Guide, pod-identities). Not listed: all.

@@ -52,6 +52,28 @@ pub enum Link {
     Audit,
 }
 
+/// Which of the checks before it can be the cause of what a check finds. With such a cause it is no problem of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// It stands for itself.
+    Nothing,
+    /// Whatever keeps credentials from the pod. What their role may do with them keeps nothing from it.
+    Credentials,
+    /// Whatever is broken.
+    Anything,
+}
+
+impl Follows {
+    /// Whether what is broken at a link can be the cause.
+    pub(super) fn from(self, link: Link) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::Credentials => link != Link::Permissions,
+            Self::Anything => true,
+        }
+    }
+}
+
 impl Link {
     /// Every link of the chain, in order.
     pub const ALL: [Self; 18] = [
@@ -165,8 +187,8 @@ pub struct Check {
     pub background: &'static str,
     /// Pages and issues that it rests on.
     pub sources: &'static [&'static str],
-    /// It shows what a broken link before it brings about too: after a failure before it, it is no failure of its own.
-    pub symptom: bool,
+    /// What can be its cause.
+    pub follows: Follows,
 }
 
 /// How a check came out.

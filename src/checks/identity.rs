@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{Check, Finding, FindingSubject, Link, environment::Environment, overrides::beside};
+use super::{Check, Finding, FindingSubject, Follows, Link, environment::Environment, overrides::beside};
 use crate::model::{
     arn::last,
     have::Observed,
@@ -22,7 +22,7 @@ static PASSED: Check = Check {
     title: "the containers use the intended credentials",
     background: "An SDK uses the first credentials that it finds: Java system properties, access keys in the environment, a web identity (IRSA), profiles and files, container credentials (Amazon ECS, Pod Identity), and finally the node's role. podid determines from the running pod which of these a container finds; code that selects a specific source may differ.",
     sources: &[ORDER],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static OTHER: Check = Check {
@@ -31,7 +31,7 @@ static OTHER: Check = Check {
     title: "a container uses other credentials than those of Pod Identity",
     background: "The service account has an association, or should have one, but a container finds other credentials first, or none.",
     sources: &[ORDER],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 /// Where a container's credentials come from.

@@ -1,6 +1,6 @@
 //! What happened when podid asked for the credentials itself, in a pod's name.
 
-use super::{Check, Finding, FindingSubject, Link};
+use super::{Check, Finding, FindingSubject, Follows, Link};
 use crate::model::{
     live::{Answer, Live},
     snapshot::Snapshot,
@@ -16,7 +16,7 @@ static PASSED: Check = Check {
     title: "EKS Auth returns working credentials for a running pod",
     background: "With --live, podid requests a token for a running pod from Kubernetes, as the kubelet does, and sends it to EKS Auth, as the agent does. It gets the same credentials as the pod. They stay in podid's memory and are used only for the calls in the findings.",
     sources: &[API],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static NO_ASSOCIATION: Check = Check {
@@ -25,7 +25,7 @@ static NO_ASSOCIATION: Check = Check {
     title: "EKS Auth finds no association for the pod's service account",
     background: "A new or deleted association reaches EKS Auth after some seconds.",
     sources: &[API],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 static REFUSED: Check = Check {
@@ -34,7 +34,7 @@ static REFUSED: Check = Check {
     title: "EKS may not assume the role",
     background: "The message is the same for every reason: the trust policy, a deleted role, a policy of the organization, a target role. If the trust policy allows the service account, check the policies of the organization (SCPs and RCPs), which no API shows to an account.",
     sources: &[API, "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 static TOKEN: Check = Check {
@@ -43,7 +43,7 @@ static TOKEN: Check = Check {
     title: "EKS Auth rejects the cluster's tokens",
     background: "EKS Auth validates the token against the named cluster: signature, audience and time.",
     sources: &[API],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 static DENIED: Check = Check {
@@ -52,7 +52,7 @@ static DENIED: Check = Check {
     title: "the credentials work, but a call with them is denied",
     background: "The pod has credentials of the right role, but a permission is missing.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {

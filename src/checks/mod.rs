@@ -33,7 +33,7 @@ mod workload;
 use self::environment::Environment;
 pub use self::{
     app::check_for,
-    finding::{Check, Evidence, Finding, FindingSubject, Link, Remedy, Status},
+    finding::{Check, Evidence, Finding, FindingSubject, Follows, Link, Remedy, Status},
     identity::{Identity, Source, identities},
     report::{Outcome, Report},
 };
@@ -96,6 +96,7 @@ pub fn check(snapshot: &Snapshot) -> Report {
         found
     });
     let mut findings: Vec<Finding> = findings.collect();
+    proof::bear_out(snapshot, &mut findings);
     proof::weigh(snapshot, &mut findings);
     let nothing_runs = snapshot.nothing_runs();
     let required = |link: &Link| link.is_core() && concerns(*link) && !(nothing_runs && *link == Link::PodSpec);

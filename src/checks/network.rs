@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    Check, Finding, FindingSubject, Link, Status,
+    Check, Finding, FindingSubject, Follows, Link, Status,
     environment::{Environment, meant},
 };
 use crate::model::{
@@ -30,7 +30,7 @@ static PASSED: Check = Check {
     title: "nothing known blocks the pods from their credentials",
     background: "A pod calls the agent at the link-local address 169.254.170.23 (or [fd00:ec2::23]), port 80; the agent calls EKS Auth over the node's network.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static POLICY: Check = Check {
@@ -39,7 +39,7 @@ static POLICY: Check = Check {
     title: "a NetworkPolicy blocks the connection to the agent",
     background: "As soon as one policy of type Egress selects a pod, the pod can reach only what a policy allows. The agent's address does not belong to a pod, so only an ipBlock rule can allow it. The VPC CNI enforces policies only if that is enabled.",
     sources: &["https://kubernetes.io/docs/concepts/services-networking/network-policies/"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static CILIUM: Check = Check {
@@ -52,7 +52,7 @@ static CILIUM: Check = Check {
         "https://github.com/cilium/cilium/issues/35989",
         "https://github.com/cilium/cilium/issues/40273",
     ],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static PROXY: Check = Check {
@@ -61,7 +61,7 @@ static PROXY: Check = Check {
     title: "a proxy receives the pods' requests to the agent",
     background: "With HTTP_PROXY set, SDKs call even the agent through the proxy, which cannot reach a link-local address. NO_PROXY must include 169.254.170.23 and [fd00:ec2::23].",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static GROUPS: Check = Check {
@@ -70,7 +70,7 @@ static GROUPS: Check = Check {
     title: "security groups for pods in strict mode block the connection to the agent",
     background: "In strict mode, traffic of a pod with its own security groups uses only its branch interface and never reaches the node. Pod Identity needs POD_SECURITY_GROUP_ENFORCING_MODE=standard.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 const AGENT: &str = "https://github.com/aws/eks-pod-identity-agent";
@@ -84,7 +84,7 @@ static UNREACHABLE: Check = Check {
         "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html",
         "https://docs.aws.amazon.com/eks/latest/userguide/vpc-interface-endpoints.html",
     ],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static SLOW: Check = Check {
@@ -93,7 +93,7 @@ static SLOW: Check = Check {
     title: "SDKs time out before EKS Auth answers",
     background: "SDKs wait one or two seconds for credentials. If the first response of EKS Auth takes longer, the agent logs `context canceled`, and the application fails at startup but works later. Older agents had an even shorter timeout.",
     sources: &["https://github.com/aws/eks-pod-identity-agent/issues/50"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static IMDS: Check = Check {
@@ -102,7 +102,7 @@ static IMDS: Check = Check {
     title: "the agent cannot get its node's credentials",
     background: "The agent calls EKS Auth with the node's role, whose credentials come from the instance metadata service. If that is disabled, the agent has no credentials.",
     sources: &[AGENT],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static THROTTLED: Check = Check {
@@ -111,7 +111,7 @@ static THROTTLED: Check = Check {
     title: "the agent or EKS Auth throttles",
     background: "Each new pod causes one call of EKS Auth. Many short-lived pods at once get status 429, and work after a retry.",
     sources: &[AGENT],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static NODE_REFUSED: Check = Check {
@@ -120,7 +120,7 @@ static NODE_REFUSED: Check = Check {
     title: "EKS Auth refuses the node's role",
     background: "The agent calls EKS Auth with the role of its node, which needs eks-auth:AssumeRoleForPodIdentity. A Deny in a policy of the organization or of a VPC endpoint shows in no simulation, but in the log of the agent.",
     sources: &[AGENT, "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static AGENT_FAILS: Check = Check {
@@ -129,7 +129,7 @@ static AGENT_FAILS: Check = Check {
     title: "the agent's calls of EKS Auth fail",
     background: "The agent exchanges the token of a pod for credentials with a signed call of EKS Auth. A wrong clock, expired credentials of the node or a wrong cluster name make it fail for every pod of the node, and pods see only that there are no credentials.",
     sources: &[AGENT],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 /// Where the agent listens: in clusters of IPv6, pods are told the second.
@@ -274,13 +274,27 @@ fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
             // What is not known (a value from elsewhere) may well spare it.
             it.value.as_deref().is_none_or(|hosts| hosts.split([',', ' ']).any(|host| spares(host, address)))
         });
-        let status = if pod.ready { Status::Warning } else { Status::Failed };
-        (!goes_without).then(|| {
+        // Go reads blocks of addresses, botocore does not: which it is shows in whether the pod does well.
+        let by_block = || {
+            let lists = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| environment.get(name)?.value.as_deref());
+            let (blocks, exact): (Vec<&str>, Vec<&str>) = lists
+                .flat_map(|hosts| hosts.split([',', ' ']))
+                .filter(|host| spares(host, address))
+                .partition(|host| host.contains('/'));
+            !pod.ready && exact.is_empty() && !blocks.is_empty()
+        };
+        let status = if pod.ready || goes_without { Status::Warning } else { Status::Failed };
+        let said = if goes_without {
+            format!("{name} is set, and NO_PROXY includes the agent only in a block of addresses, which some SDKs do not read")
+        } else {
+            format!("{name} is set, and NO_PROXY does not include the agent")
+        };
+        (!goes_without || by_block()).then(|| {
             PROXY
                 .finds(
                     status,
                     FindingSubject::container(&pod.full_name(), &container.name),
-                    format!("{name} is set, and NO_PROXY does not include the agent"),
+                    said,
                 )
                 .evidence(&proxy.source, name)
                 .change(spared(snapshot, &container.name, &environment, name))

@@ -3,7 +3,7 @@
 mod early;
 mod role;
 
-use super::{Check, Finding, Link};
+use super::{Check, Finding, Follows, Link};
 use crate::model::{
     agent::{Coverage, Reach, grouped},
     have::Observed,
@@ -19,7 +19,7 @@ static PASSED: Check = Check {
     title: "every node that the pods run on has a ready agent",
     background: "A pod can only use the agent of its own node.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) static NO_AGENT: Check = Check {
@@ -32,7 +32,7 @@ pub(super) static NO_AGENT: Check = Check {
         "https://github.com/aws/eks-pod-identity-agent/issues/16",
     ],
     // An agent that is not installed is missing on every node.
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 pub(super) static UNSUPPORTED: Check = Check {
@@ -41,7 +41,7 @@ pub(super) static UNSUPPORTED: Check = Check {
     title: "a pod runs on a node that Pod Identity does not support",
     background: "Pod Identity works on Linux nodes of EC2 and EKS Auto Mode, and on hybrid nodes with their own DaemonSet; not on Fargate or Windows.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {

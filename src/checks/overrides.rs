@@ -4,7 +4,7 @@
 mod keys;
 
 use super::{
-    Check, Finding, FindingSubject, Link, Status,
+    Check, Finding, FindingSubject, Follows, Link, Status,
     environment::{Environment, meant},
 };
 use crate::model::{
@@ -26,7 +26,7 @@ static PASSED: Check = Check {
     title: "no credentials override Pod Identity",
     background: "SDKs search for credentials in a fixed order and use the first that they find. Pod Identity comes late: after keys in the environment, web identities and profiles.",
     sources: &[HOW, ORDER],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static STATIC_KEYS: Check = Check {
@@ -35,7 +35,7 @@ static STATIC_KEYS: Check = Check {
     title: "access keys in the environment override Pod Identity",
     background: "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY come first in every SDK, whether they are set in the manifest or come from a ConfigMap or Secret. A common case is keys for a local DynamoDB, which AWS does not know. One of the two alone is an error in botocore, and Java v1, Go and Ruby also use AWS_ACCESS_KEY with AWS_SECRET_KEY: while the pod is ready, these are a warning.",
     sources: &[ORDER],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static OWN_KEYS: Check = Check {
@@ -44,7 +44,7 @@ static OWN_KEYS: Check = Check {
     title: "the application has its own access keys",
     background: "An application that reads access keys from its own variables (`…_ACCESS_KEY_ID`) or from a connection URI passes them to the SDK, which then does not search further. This is a warning, because the keys may be for a service outside AWS.",
     sources: &[ORDER],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static JAVA_KEYS: Check = Check {
@@ -53,7 +53,7 @@ static JAVA_KEYS: Check = Check {
     title: "access keys in the JVM's properties override Pod Identity",
     background: "The AWS SDK for Java uses the system properties aws.accessKeyId and aws.secretAccessKey first.",
     sources: &["https://docs.aws.amazon.com/sdk-for-java/latest/developer-guide/credentials-chain.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static WEB_IDENTITY: Check = Check {
@@ -62,7 +62,7 @@ static WEB_IDENTITY: Check = Check {
     title: "a web identity (IRSA) overrides Pod Identity",
     background: "AWS_ROLE_ARN with AWS_WEB_IDENTITY_TOKEN_FILE comes before container credentials. The webhook sets them for an annotated service account without an association; variables in a manifest are kept.",
     sources: &[HOW, ORDER],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static PROFILE: Check = Check {
@@ -71,7 +71,7 @@ static PROFILE: Check = Check {
     title: "a profile may override Pod Identity",
     background: "With AWS_PROFILE, the SDKs read configuration files first, and some fail if the profile does not exist. A profile with `credential_source = EcsContainer` uses Pod Identity: while the pod is ready, this is a warning.",
     sources: &[ORDER],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static FILES: Check = Check {
@@ -80,7 +80,7 @@ static FILES: Check = Check {
     title: "a credentials file may override Pod Identity",
     background: "A credentials file at a path that the SDKs read (`.aws` in a home directory, or the value of AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE) comes before container credentials, if its profile has credentials. podid does not read the file: while the pod is ready, this is a warning.",
     sources: &[ORDER],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static RELATIVE_URI: Check = Check {
@@ -89,7 +89,7 @@ static RELATIVE_URI: Check = Check {
     title: "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI overrides Pod Identity's address",
     background: "The relative URI is for Amazon ECS. If it is set, SDKs ignore the full URI that the webhook adds.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static ENDPOINT: Check = Check {
@@ -98,7 +98,7 @@ static ENDPOINT: Check = Check {
     title: "the SDK uses another endpoint",
     background: "AWS_ENDPOINT_URL and its service-specific variants redirect calls: to an emulator for tests, or to a VPC endpoint. An emulator does not have the real tables.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static REGION: Check = Check {
@@ -107,7 +107,7 @@ static REGION: Check = Check {
     title: "the container's region is not the cluster's",
     background: "The webhook sets the region only if the manifest does not. A table of this region does not exist in another one.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/feature-region.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {

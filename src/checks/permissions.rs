@@ -7,7 +7,7 @@ mod remedy;
 mod tests;
 
 use self::judge::{Cause, Judged, Outcome};
-use super::{Check, Finding, Link};
+use super::{Check, Finding, Follows, Link};
 use crate::model::{
     access::{self, Need, Session},
     arn::last,
@@ -39,7 +39,7 @@ static PASSED: Check = Check {
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html",
         "https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html",
     ],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) static MISSING: Check = Check {
@@ -51,7 +51,7 @@ pub(super) static MISSING: Check = Check {
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html",
         "https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html",
     ],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static INDEX: Check = Check {
@@ -60,7 +60,7 @@ static INDEX: Check = Check {
     title: "the role may use the table, but not its indexes",
     background: "An index has an ARN of its own, `table/NAME/index/INDEX`: a policy for the table alone does not cover a Query or Scan of its indexes.",
     sources: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/using-identity-based-policies.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static WRONG_ARN: Check = Check {
@@ -69,7 +69,7 @@ static WRONG_ARN: Check = Check {
     title: "the role's policy names another table, region or account than the workload uses",
     background: "A policy for a table of another region or account, or with a mistyped name, is valid but does not allow the action. The same happens if the action names a table or index that does not exist.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_resource.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static SESSION_TAGS: Check = Check {
@@ -78,7 +78,7 @@ static SESSION_TAGS: Check = Check {
     title: "the role's policy requires session tags that the pods do not have",
     background: "EKS sends six session tags, which policies can use as aws:PrincipalTag. They are compared exactly; if the association disables session tags, the keys are missing.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static EXPLICIT_DENY: Check = Check {
@@ -89,7 +89,7 @@ static EXPLICIT_DENY: Check = Check {
     sources: &[
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic_AccessPolicyLanguage_Interplay.html",
     ],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static BOUNDARY: Check = Check {
@@ -98,7 +98,7 @@ static BOUNDARY: Check = Check {
     title: "the role's permissions boundary does not allow an action that the workload needs",
     background: "A permissions boundary limits what a role may do: both the boundary and a policy of the role have to allow an action.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static SCP: Check = Check {
@@ -107,7 +107,7 @@ static SCP: Check = Check {
     title: "the organization's service control policies do not allow an action that the workload needs",
     background: "Service control policies limit what any role of an account may do. They belong to the organization's management account; IAM uses them in a simulation, but does not name the statement.",
     sources: &["https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static SESSION_POLICY: Check = Check {
@@ -116,7 +116,7 @@ static SESSION_POLICY: Check = Check {
     title: "the association's session policy does not allow an action that the workload needs",
     background: "The session policy of an association limits the sessions of its pods: both the session policy and the role's policies have to allow an action. With a target role, it limits the target role's sessions.",
     sources: &["https://aws.amazon.com/blogs/containers/session-policies-for-amazon-eks-pod-identity/"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static RESOURCE_POLICY: Check = Check {
@@ -125,7 +125,7 @@ static RESOURCE_POLICY: Check = Check {
     title: "the table's resource policy denies an action that the workload needs",
     background: "A table can have a resource policy. A Deny in it overrules the role's policies, and a table of another account can be used only if its policy allows it.",
     sources: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/access-control-resource-based.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static KMS: Check = Check {
@@ -134,7 +134,7 @@ static KMS: Check = Check {
     title: "the KMS key that the table is encrypted with cannot be used",
     background: "DynamoDB decrypts the table's key on behalf of the caller: readers and writers need kms:Decrypt on a customer managed key, from the role's policies or the key policy. If DynamoDB cannot use the key at all, the table becomes inaccessible (INACCESSIBLE_ENCRYPTION_CREDENTIALS).",
     sources: &["https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 /// Says with which words an answer came without IAM.
@@ -241,7 +241,10 @@ fn broken(
         }
         // Whether a key's own policy allows what the role's do not, only a refusal in a log tells.
         let told = own.iter().any(|one| one.need.is_told());
+        let of_node = own.iter().all(|one| one.need.is_told_of_node());
         let may_work = match cause {
+            // It was never asked: that is the failure, and this what comes next.
+            _ if of_node => true,
             Cause::Key => !told,
             Cause::Organization { maybe } => *maybe,
             _ => false,

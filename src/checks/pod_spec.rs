@@ -1,6 +1,6 @@
 //! What the webhook put into the pods: the credentials variables and the token, in every container that should have them.
 
-use super::{Check, Finding, FindingSubject, Link, Status, environment::Environment, restart};
+use super::{Check, Finding, FindingSubject, Follows, Link, Status, environment::Environment, restart};
 use crate::model::{
     association::Association,
     have::Observed,
@@ -23,7 +23,7 @@ static PASSED: Check = Check {
     title: "the pods have the Pod Identity settings",
     background: "When a pod is created, EKS's webhook adds two variables and a token to each of its containers. Only new pods get them: a running pod does not change, even if its containers restart.",
     sources: &[HOW],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static NOT_INJECTED: Check = Check {
@@ -32,7 +32,7 @@ static NOT_INJECTED: Check = Check {
     title: "a pod was created after the association and was not injected",
     background: "The webhook fails open: if it does not answer in time, the pod is created without the settings, and no error is reported. A recreated pod usually gets them.",
     sources: &["https://github.com/aws/eks-pod-identity-agent/issues/153"],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 static SKIP: Check = Check {
@@ -41,7 +41,7 @@ static SKIP: Check = Check {
     title: "a label disables the webhook",
     background: "The webhook skips pods with the label eks.amazonaws.com/skip-pod-identity-webhook, whatever its value.",
     sources: &[WEBHOOK],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static ALL_SKIPPED: Check = Check {
@@ -50,7 +50,7 @@ static ALL_SKIPPED: Check = Check {
     title: "an annotation excludes every container",
     background: "The annotation eks.amazonaws.com/skip-containers names containers that get no settings, such as sidecars with their own credentials. If all containers of a pod are named, none gets credentials.",
     sources: &[WEBHOOK],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static PRESET: Check = Check {
@@ -59,7 +59,7 @@ static PRESET: Check = Check {
     title: "the manifest sets the Pod Identity variables or volume itself",
     background: "If a container already has one of the two variables, the webhook adds neither; if there is a volume or mount with the token's name, it adds none. The values of the manifest are kept, and usually do not work.",
     sources: &[WEBHOOK],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static AUDIENCE: Check = Check {
@@ -68,7 +68,7 @@ static AUDIENCE: Check = Check {
     title: "the token is for another audience",
     background: "EKS Auth accepts only tokens for the audience pods.eks.amazonaws.com. If the manifest defines a volume with the token's name for another audience, it is kept, and every token in it is rejected.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static HOST_NETWORK: Check = Check {
@@ -77,7 +77,7 @@ static HOST_NETWORK: Check = Check {
     title: "the pod shares the network of its node",
     background: "Pod Identity works there, but the pod can also reach the node's metadata service: an SDK that does not use the container credentials falls back to the node's role.",
     sources: &["https://github.com/aws/eks-pod-identity-agent/issues/139"],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 /// The volume and mount that the webhook adds.

@@ -16,6 +16,32 @@ pub(super) fn live(snapshot: &Snapshot) -> bool {
     matches!(caller, Some(Answer::Ok(_)))
 }
 
+/// What may be in the way, by the messages in a log that show that it is.
+const SHOWN_BY: [(&str, &[&str]); 3] = [
+    ("override.region", &["app.not-found", "app.wrong-region"]),
+    ("network.cilium", &["app.no-answer"]),
+    ("network.proxy", &["app.no-answer"]),
+];
+
+/// Makes failures of warnings that the log of a failing pod bears out.
+pub(super) fn bear_out(snapshot: &Snapshot, findings: &mut [Finding]) {
+    let fails = |name: &str| {
+        let pods = snapshot.looked_at_pods();
+        let pod = pods.into_iter().find(|pod| pod.full_name() == name);
+        pod.is_some_and(|pod| pod.containers.iter().any(|container| pod.failing(container, snapshot.now)))
+    };
+    for (cause, shown) in SHOWN_BY {
+        let by = findings.iter().filter(|finding| shown.contains(&finding.check.id));
+        let by = by.filter(|finding| matches!(finding.status, Status::Failed | Status::Warning));
+        let pods: Vec<String> = by.filter_map(|finding| finding.pod.clone()).filter(|pod| fails(pod)).collect();
+        for finding in findings.iter_mut().filter(|it| it.check.id == cause && it.status == Status::Warning) {
+            if finding.pod.as_ref().map_or(!pods.is_empty(), |pod| pods.contains(pod)) {
+                finding.status = Status::Failed;
+            }
+        }
+    }
+}
+
 /// Reduces to warnings what is disproved: by a session in a pod's log, what would have kept that pod from its credentials; by that,
 /// or by credentials that EKS Auth gave, what would have kept EKS from the role.
 pub(super) fn weigh(snapshot: &Snapshot, findings: &mut [Finding]) {
@@ -49,6 +75,17 @@ pub(super) fn weigh(snapshot: &Snapshot, findings: &mut [Finding]) {
 /// Whether a finding is on this pod (`NAMESPACE/NAME`) or a container of it.
 fn concerns(subject: &str, pod: &str) -> bool {
     subject.strip_prefix("pod ").and_then(|rest| rest.split(',').next()) == Some(pod)
+}
+
+/// The role of the last Pod Identity session that a log names, and that line.
+pub(super) fn session_role(snapshot: &Snapshot) -> Option<(String, String)> {
+    let lines = snapshot.logs.iter().filter_map(|log| log.lines.known()).flat_map(|lines| lines.iter().rev());
+    // It goes into a command: what is no name of a role is none of AWS's.
+    let is_name = |role: &str| role.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b));
+    lines.into_iter().find_map(|line| match refusal::caller(line.raw())?.0 {
+        Caller::PodIdentity { role } if is_name(&role) => Some((role, line.shown().to_owned())),
+        _ => None,
+    })
 }
 
 /// Whether the last session of a role that a log names is one of Pod Identity, of the association's role.

@@ -77,7 +77,7 @@ impl Report {
         let mut causes: Vec<(&'static str, Link, Option<String>)> = Vec::new();
         for finding in &mut findings {
             let cause = causes.iter().find(|(id, link, pod)| {
-                let after = finding.check.symptom && finding.check.link > *link;
+                let after = finding.check.follows.from(*link) && finding.check.link > *link;
                 let lacked = finding.beyond_role && *id == MISSING.id;
                 after && !lacked && explains(pod.as_deref(), finding.pod.as_deref())
             });

@@ -1,6 +1,6 @@
 //! Whether running pods have the settings of the association as it is now.
 
-use super::{Check, Finding, Link};
+use super::{Check, Finding, Follows, Link};
 use crate::{
     model::{
         association::Association,
@@ -22,7 +22,7 @@ static PASSED: Check = Check {
     title: "the pods started after the association's last change",
     background: "Pods keep the settings that they were created with, and the agent caches credentials for up to three hours.",
     sources: &[PAGE],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static BEFORE: Check = Check {
@@ -32,7 +32,7 @@ static BEFORE: Check = Check {
     background: "The webhook changes a pod only when it is created. A pod that is older than the association has none of its settings, and a restart of its containers does not change that.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html"],
     // It follows from no other fault: those pods have to be replaced all the same.
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static RACE: Check = Check {
@@ -41,7 +41,7 @@ static RACE: Check = Check {
     title: "pods were created before the association was known everywhere",
     background: "A new association takes some seconds to reach the webhook of every API server. If a Deployment is applied directly after it, some or all of its pods are not injected.",
     sources: &[PAGE, "https://github.com/aws/eks-pod-identity-agent/issues/52"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static STALE: Check = Check {
@@ -50,7 +50,7 @@ static STALE: Check = Check {
     title: "pods are older than the association's last change",
     background: "After a change of the role, pods keep credentials of the old role: for up to six hours, or 59 minutes with a target role.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 /// Seconds after an association was made in which pods were seen to miss it (aws/eks-pod-identity-agent#52).
@@ -128,7 +128,10 @@ pub(super) fn restarted(finding: Finding, snapshot: &Snapshot, pods: &[&Pod]) ->
     let workloads: Vec<Workload> = snapshot.own_workloads().into_iter().cloned().collect();
     let all = snapshot.pods.known().map_or(&[][..], Vec::as_slice);
     let (skipped, restarts) = plan::skipped(&workloads, all, &needs);
+    // Argo Rollouts are read by `recycle` alone.
+    let rollouts = pods.iter().any(|pod| pod.argo_rollout().is_some());
+    let skipped = skipped.into_iter().filter(|skipped| !skipped.resource.starts_with("rollout/"));
     let recycle = format!("podid recycle {}", snapshot.subject);
-    let finding = if restarts { finding.command(recycle) } else { finding };
-    skipped.into_iter().fold(finding, |finding, skipped| finding.change(skipped.reason))
+    let finding = if restarts || rollouts { finding.command(recycle) } else { finding };
+    skipped.fold(finding, |finding, skipped| finding.change(skipped.reason))
 }

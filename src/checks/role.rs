@@ -1,6 +1,6 @@
 //! The role: it exists, in the cluster's account. Whom it trusts is `trust`'s, what it may do `permissions`'.
 
-use super::{Check, Finding, Link, service_account};
+use super::{Check, Finding, Follows, Link, service_account};
 use crate::model::{
     arn::{Arn, last},
     have::Observed,
@@ -16,7 +16,7 @@ static PASSED: Check = Check {
     title: "the association's role exists",
     background: "EKS checks the role only when an association is created.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static MISSING: Check = Check {
@@ -25,7 +25,7 @@ static MISSING: Check = Check {
     title: "the association's role does not exist",
     background: "A role can be deleted while associations use it. Pods then get the same error as with a wrong trust policy.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static OTHER_PATH: Check = Check {
@@ -34,7 +34,7 @@ static OTHER_PATH: Check = Check {
     title: "the role has another path than in the association",
     background: "A role's name is unique in its account, but its ARN includes the path. A role that was deleted and recreated with another path has another ARN, and the association still names the old one.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static OTHER_ACCOUNT: Check = Check {
@@ -46,7 +46,7 @@ static OTHER_ACCOUNT: Check = Check {
         "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-assign-target-role.html",
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_passrole.html",
     ],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) static JUST_CREATED: Check = Check {
@@ -58,7 +58,7 @@ pub(super) static JUST_CREATED: Check = Check {
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html",
         "https://github.com/hashicorp/terraform-provider-aws/issues/34711",
     ],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static NO_POLICIES: Check = Check {
@@ -67,7 +67,7 @@ static NO_POLICIES: Check = Check {
     title: "the role has no policies",
     background: "A role without policies allows nothing: pods get credentials, but AWS denies nearly all of their calls. Only a resource policy that names the role can still allow a call.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_identity-vs-resource.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 /// Seconds in which IAM has told everybody, as a rule.

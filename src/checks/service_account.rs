@@ -1,6 +1,6 @@
 //! The service account in Kubernetes.
 
-use super::{Check, Finding, Link};
+use super::{Check, Finding, Follows, Link};
 use crate::model::{
     have::{Observed, ServiceAccountState},
     snapshot::Snapshot,
@@ -14,7 +14,7 @@ static PASSED: Check = Check {
     title: "the service account exists",
     background: "An association can be created for a service account that does not exist: it takes effect when both the namespace and the service account exist. An IRSA annotation on the service account does no harm: the association takes precedence.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-association.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static MISSING: Check = Check {
@@ -23,7 +23,7 @@ static MISSING: Check = Check {
     title: "the namespace or the service account does not exist",
     background: "EKS does not check whether the names of an association exist. An association with a mistyped name has no effect and cannot be corrected: its namespace and service account cannot be changed.",
     sources: &["https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdatePodIdentityAssociation.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {

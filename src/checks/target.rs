@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Check, Finding, Link as ChainLink, Status};
+use super::{Check, Finding, Follows, Link as ChainLink, Status};
 use crate::model::{
     arn::{Arn, last},
     have::Observed,
@@ -24,7 +24,7 @@ static PASSED: Check = Check {
     title: "the role may assume the target role, and the target role trusts it",
     background: "With a target role, EKS first assumes the association's role, and from there the target role; the pods get the credentials of the target role.",
     sources: &[PAGE],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static MISSING: Check = Check {
@@ -33,7 +33,7 @@ static MISSING: Check = Check {
     title: "the target role does not exist",
     background: "EKS does not check whether the target role of an association exists. Pods get an error when they request credentials, with the same message as for a wrong trust policy.",
     sources: &[PAGE],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static NOT_PERMITTED: Check = Check {
@@ -42,7 +42,7 @@ static NOT_PERMITTED: Check = Check {
     title: "the association's role may not assume the target role",
     background: "The association's role needs sts:AssumeRole and, since session tags are passed on, sts:TagSession on the target's ARN. Within one account, a trust policy that names the role itself is enough for IAM; then this is a warning.",
     sources: &[PAGE, "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static TRUST: Check = Check {
@@ -51,7 +51,7 @@ static TRUST: Check = Check {
     title: "the target role does not trust the association's role",
     background: "The target's trust policy has to allow the association's role, by its account or its ARN, for sts:AssumeRole and sts:TagSession. Its conditions are compared with the session tags, with aws:PrincipalArn, and where there are no tags with the external id.",
     sources: &[PAGE],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static EXTERNAL_ID: Check = Check {
@@ -60,7 +60,7 @@ static EXTERNAL_ID: Check = Check {
     title: "the target role requires another external ID",
     background: "EKS sends the association's external ID, in the form region/account/cluster/namespace/service-account. EKS creates it, and it cannot be chosen: the target's trust policy has to use the one from DescribePodIdentityAssociation.",
     sources: &[PAGE, "https://docs.aws.amazon.com/eks/latest/APIReference/API_PodIdentityAssociation.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 /// What is looked at.

@@ -1,7 +1,7 @@
 //! Whom the role trusts: whether its trust policy lets EKS assume it for this service account. Whether the target role
 //! trusts the role is `target`'s.
 
-use super::{Check, Finding, Link, proof};
+use super::{Check, Finding, Follows, Link, proof};
 use crate::model::{
     have::Observed,
     message::Meaning,
@@ -23,7 +23,7 @@ static PASSED: Check = Check {
     title: "the role's trust policy allows the service account",
     background: "EKS assumes the role as the service pods.eks.amazonaws.com, with six session tags that name cluster, namespace, service account and pod. For every denial by the trust policy, pods get the same message: `EKS does not have permissions to assume the associated role`.",
     sources: &[ROLE_PAGE],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static PRINCIPAL: Check = Check {
@@ -32,7 +32,7 @@ static PRINCIPAL: Check = Check {
     title: "the role does not trust Pod Identity",
     background: "No Allow statement names the service pods.eks.amazonaws.com, which has this name in every partition. A role for IRSA trusts an OIDC provider, and a role for nodes trusts ec2.amazonaws.com: neither allows Pod Identity.",
     sources: &[ROLE_PAGE, "https://github.com/hashicorp/terraform-provider-aws/issues/41483"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static MISSING_ASSUME_ROLE: Check = Check {
@@ -41,7 +41,7 @@ static MISSING_ASSUME_ROLE: Check = Check {
     title: "the trust policy does not allow sts:AssumeRole",
     background: "Pod Identity calls sts:AssumeRole. sts:AssumeRoleWithWebIdentity, which IRSA calls, is another action.",
     sources: &[ROLE_PAGE],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static MISSING_TAG_SESSION: Check = Check {
@@ -50,7 +50,7 @@ static MISSING_TAG_SESSION: Check = Check {
     title: "the trust policy does not allow sts:TagSession",
     background: "EKS passes session tags when it assumes the role, which needs a separate permission. With session tags disabled, STS does not require it, but EKS may when an association is created or changed: this is not documented, so it is a warning then.",
     sources: &[ROLE_PAGE, "https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static CONDITION: Check = Check {
@@ -63,7 +63,7 @@ static CONDITION: Check = Check {
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html",
         "https://github.com/awslabs/mountpoint-s3-csi-driver/issues/781",
     ],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static SESSION_TAGS_OFF: Check = Check {
@@ -72,7 +72,7 @@ static SESSION_TAGS_OFF: Check = Check {
     title: "the trust policy requires session tags, but the association disables them",
     background: "With disableSessionTags EKS sends none of the six tags, so a condition on aws:RequestTag/… cannot match. Only aws:SourceArn, the cluster's ARN, and aws:SourceAccount can distinguish callers then.",
     sources: &[TAGS_PAGE],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static DENIED: Check = Check {
@@ -81,7 +81,7 @@ static DENIED: Check = Check {
     title: "a statement of the trust policy denies it",
     background: "A matching Deny overrules every Allow. A Deny with NotPrincipal, or with a negated condition on a key that EKS does not send, may match more than intended.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {

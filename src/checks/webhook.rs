@@ -1,6 +1,6 @@
 //! The webhook's registration: whether new pods of the service account reach the webhook that injects them.
 
-use super::{Check, Finding, Link, Status, restart};
+use super::{Check, Finding, Follows, Link, Status, restart};
 use crate::model::{
     have::Observed,
     selector::Labels,
@@ -24,7 +24,7 @@ static PASSED: Check = Check {
     title: "new pods reach the webhook that injects them",
     background: "The API server calls the webhook of the MutatingWebhookConfiguration pod-identity-webhook whenever a pod is created. EKS creates it with the cluster, and runs the webhook itself.",
     sources: SOURCES,
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static MISSING: Check = Check {
@@ -33,7 +33,7 @@ static MISSING: Check = Check {
     title: "the webhook that injects pods is not registered",
     background: "The MutatingWebhookConfiguration pod-identity-webhook does not exist. New pods are created without credentials, and no error is reported. Running pods keep their credentials until they are replaced.",
     sources: SOURCES,
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static NOT_CALLED: Check = Check {
@@ -42,7 +42,7 @@ static NOT_CALLED: Check = Check {
     title: "the API server does not call the webhook for these pods",
     background: "The rules, namespaceSelector and objectSelector of a webhook decide for which objects the API server calls it. It is never called for a pod that they exclude.",
     sources: &["https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static TARGET: Check = Check {
@@ -51,7 +51,7 @@ static TARGET: Check = Check {
     title: "the webhook is registered with the wrong address",
     background: "EKS runs the webhook beside its API servers. A registration that was restored from another cluster, or that was left by a manual installation, sends the API server to another address. With failurePolicy Ignore, pods are then created without credentials.",
     sources: &["https://github.com/awsdocs/amazon-eks-user-guide/issues/894"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {

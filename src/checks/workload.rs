@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, Finding, Link};
+use super::{Check, Finding, Follows, Link};
 use crate::model::{
     have::Observed,
     snapshot::Snapshot,
@@ -23,7 +23,7 @@ static PASSED: Check = Check {
     title: "something uses the service account",
     background: "Pods get only the credentials of their own service account's association.",
     sources: &[POD],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 static NONE: Check = Check {
@@ -32,7 +32,7 @@ static NONE: Check = Check {
     title: "nothing uses the service account",
     background: "No pod, Deployment, StatefulSet, DaemonSet or CronJob uses it.",
     sources: &[POD],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 static OTHER: Check = Check {
@@ -41,7 +41,7 @@ static OTHER: Check = Check {
     title: "the intended workload runs as another service account",
     background: "A pod whose spec names no service account runs as `default` of its namespace, and gets no credentials from another service account's association.",
     sources: &[POD],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 static CHILDREN: Check = Check {
@@ -51,7 +51,7 @@ static CHILDREN: Check = Check {
     background: "Spark drivers, runners and workflow engines create pods of their own. Each pod gets the credentials of its own service \
                  account, not those of the pod that created it; one whose spec names none runs as `default`.",
     sources: &[POD, "https://spark.apache.org/docs/latest/running-on-kubernetes.html#rbac"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
@@ -137,6 +137,10 @@ fn unused(snapshot: &Snapshot, subject: &str) -> Finding {
         .filter(|workload| workload.service_account == "default" || alike(&workload.service_account, &who.name))
         .collect();
     let Some(meant) = strays.iter().find(|workload| meant_for(&workload.id.name, &who.name)) else {
+        if let Some(ended) = snapshot.pods.known().into_iter().flatten().find(|pod| !pod.deleting) {
+            let said = format!("no pod runs as it now; {} has ended", ended.runner());
+            return PASSED.ok(subject, said).evidence(format!("pod {}", ended.full_name()), &ended.phase);
+        }
         let finding = NONE.warns(subject, "no pod or workload uses it").evidence(place, "none names it");
         return match &snapshot.cron_jobs {
             Observed::Unreadable(why) => finding.evidence("the CronJobs of its namespace", why),

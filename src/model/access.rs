@@ -46,6 +46,9 @@ pub struct Need {
 /// With this begins where a need comes from that a log tells of.
 const FROM_LOG: &str = "the log of";
 
+/// With this ends where a need comes from that was refused to the role of a node.
+const OF_NODE: &str = ", refused to the node's role";
+
 /// Condition keys of a call with their values; `None` for a key that the call does not have.
 pub type CallContext = Vec<(String, Option<String>)>;
 
@@ -58,6 +61,11 @@ impl Need {
     /// Whether a log tells of it.
     pub fn is_told(&self) -> bool {
         self.from.starts_with(FROM_LOG)
+    }
+
+    /// Whether a log tells of it as refused to the role of a node: the workload's role was never asked.
+    pub fn is_told_of_node(&self) -> bool {
+        self.is_told() && self.from.ends_with(OF_NODE)
     }
 
     /// Whether it does not say on what, although the action is made on a resource.

@@ -79,7 +79,7 @@ pub struct Workload {
     /// Variables of a web identity that its template sets itself: `AWS_ROLE_ARN of container app`.
     pub web_identity: Vec<String>,
     /// Its template sets a variable of the AWS SDKs.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sets_aws: bool,
     /// Argo Rollout: the rest.
     pub argo: Option<Argo>,
@@ -134,7 +134,7 @@ pub struct CronJob {
     /// As of a [`Workload`].
     pub web_identity: Vec<String>,
     /// As of a [`Workload`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sets_aws: bool,
 }
 

@@ -5,6 +5,7 @@ mod access;
 mod alarms;
 mod answers;
 mod bundle;
+mod causes;
 mod chain;
 mod clusters;
 mod everything;

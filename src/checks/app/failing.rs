@@ -1,7 +1,7 @@
 //! Containers that fail now. What their last output means is reported only as far as it is known: a container that fails for a
 //! reason that podid does not know is never taken for one that works.
 
-use super::super::{Check, Finding, FindingSubject, Link};
+use super::super::{Check, Finding, FindingSubject, Follows, Link};
 use crate::model::{
     foreign::{REFUSALS, SUBJECTS, is_foreign, names_iam},
     have::Observed,
@@ -16,7 +16,7 @@ pub(super) static DENIED: Check = Check {
     title: "the credentials work, but AWS denies a call of the application",
     background: "The log names a session of Pod Identity (`assumed-role/ROLE/eks-…`), so the credentials arrived. A denied call in a log is certain, whatever a simulation predicts: the deny may come from a policy that podid cannot read, such as the resource policy, a policy of the organization, or a VPC endpoint policy.",
     sources: &["https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html"],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 pub(super) static NOT_STARTED: Check = Check {
@@ -25,7 +25,7 @@ pub(super) static NOT_STARTED: Check = Check {
     title: "a container cannot start",
     background: "A container that never started has not requested credentials yet. The kubelet reports what is missing: a Secret or ConfigMap that does not exist, an image that cannot be pulled.",
     sources: &["https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#container-states"],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 pub(super) static FAILING: Check = Check {
@@ -34,7 +34,7 @@ pub(super) static FAILING: Check = Check {
     title: "a container is failing with an unknown message",
     background: "podid knows the messages of AWS, of its SDKs and of the agent. Other output about credentials or access fails this check, a failure of another known kind (a database password, a missing file) is a warning, and everything else is unknown: the container does not work, so podid cannot tell whether its credentials do.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-identities.html"],
-    symptom: true,
+    follows: Follows::Anything,
 };
 
 /// What a failing container's last output is about.
@@ -138,6 +138,16 @@ pub(super) fn explain(snapshot: &Snapshot, pod: &Pod, container: &Container, log
             .evidence(source, line)
             .command(read),
     }
+}
+
+/// A pod that no node takes. `none_runs`: all of them are so.
+pub(super) fn unscheduled(pod: &Pod, none_runs: bool) -> Option<Finding> {
+    let message = pod.unschedulable.as_ref()?;
+    let (subject, said) = (FindingSubject::pod(&pod.full_name()), "it has not been scheduled to a node");
+    let finding = if none_runs { NOT_STARTED.fails(subject, said) } else { NOT_STARTED.warns(subject, said) };
+    Some(finding.evidence(format!("status of pod {}", pod.full_name()), message).change(
+        "add a node that fits, or change the node selector, affinity, tolerations or resource requests in the pod template",
+    ))
 }
 
 fn remedy_for(reason: &str) -> &'static str {

@@ -36,6 +36,13 @@ impl Logged<'_> {
         format!("log of {}", self.subject())
     }
 
+    /// Whether a role is none that the association leads to. Without one, its absence is what is broken.
+    pub(super) fn is_another(&self, role: &str) -> bool {
+        let Some(association) = self.snapshot.associated() else { return false };
+        let roles = [Some(&association.role_arn), association.target_role_arn.as_ref()];
+        !roles.into_iter().flatten().any(|arn| arn::last(arn) == role)
+    }
+
     pub(super) fn failing(&self) -> bool {
         self.pod.failing(self.container, self.snapshot.now)
     }
@@ -66,6 +73,9 @@ pub(super) fn told(snapshot: &Snapshot, pod: &Pod, container: &Container, log: &
     match said {
         Said::Refusal(refusal) => refused::explain(logged, &refusal, line, over.is_none()).map(|it| eased(it, over)),
         Said::Message(row) => Some(eased(explain(logged, row, line), over)),
+        Said::Acts(Caller::PodIdentity { role }) if logged.is_another(&role) => {
+            Some(refused::another_role(logged, &role, false).evidence(logged.source(), line.shown()))
+        }
         Said::Acts(Caller::PodIdentity { role }) => Some(
             catalog::PASSED
                 .ok(logged.subject(), format!("it uses role {role}: the Pod Identity credentials work"))
@@ -106,6 +116,14 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
                 .evidence(source, &name)
                 .change(format!("remove `{name}`, the likely source of these keys, from the pod template"));
         }
+    }
+    // Whom the target role trusts, podid sees only in its own account.
+    let target = logged.snapshot.associated().and_then(|association| association.target_role_arn.as_deref());
+    if let (Meaning::Trust, Some(target)) = (meaning, target) {
+        finding = finding.change(format!(
+            "check the trust policy of the target role {target}: it has to allow `sts:AssumeRole` and `sts:TagSession` to role {}",
+            logged.named("ROLE")
+        ));
     }
     let remedies = if meaning == row.meaning {
         row.remedies()

@@ -16,11 +16,14 @@ use crate::model::{
 pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine, stands: bool) -> Option<Finding> {
     let with = |finding: Finding| finding.evidence(logged.source(), line.shown());
     if refusal.is_of_the_agent() {
-        return Some(with(
-            catalog::NODE_REFUSED
-                .fails(logged.subject(), "the node role of its agent may not request its credentials")
-                .change("attach AmazonEKSWorkerNodePolicy to the role in the line, or find the policy that denies it"),
-        ));
+        let finding =
+            catalog::NODE_REFUSED.fails(logged.subject(), "the node role of its agent may not request its credentials");
+        let lacks = refusal.layer.helped_by_the_role() && !refusal.explicit;
+        return Some(with(finding.change(if lacks {
+            "attach AmazonEKSWorkerNodePolicy to the role in the line".to_owned()
+        } else {
+            refusal.remedy()
+        })));
     }
     match &refusal.caller {
         Caller::Node { role } => as_node(logged, role, line),
@@ -29,6 +32,7 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine, stands:
                 .fails(logged.subject(), "it tries to assume the role that it already has")
                 .change(refusal.remedy()),
         )),
+        Caller::PodIdentity { role } if logged.is_another(role) => Some(with(another_role(logged, role, stands))),
         Caller::PodIdentity { role } if refusal.is_assumption() => Some(with(second_role(logged, refusal, role))),
         // The credentials work, and a program that runs on may do without this call.
         Caller::PodIdentity { role } if !stands => Some(with(
@@ -67,6 +71,15 @@ pub(super) fn as_node(logged: Logged, role: &str, line: &LogLine) -> Option<Find
             .change("let the application use the SDK's default credential chain, and upgrade the SDK")
             .change("pass AWS_CONTAINER_* to the processes that it starts (`env` in nginx, `clear_env = no` in php-fpm, `sudo -E`)"),
     )
+}
+
+/// It has a session of Pod Identity, of a role that the association does not name.
+pub(super) fn another_role(logged: Logged, role: &str, stands: bool) -> Finding {
+    let message = format!("its Pod Identity session is of role {role}, which is not the association's role");
+    let finding = &catalog::OTHER_IDENTITY;
+    let finding =
+        if stands { finding.fails(logged.subject(), message) } else { finding.warns(logged.subject(), message) };
+    finding.command(format!("podid recycle {}", logged.snapshot.subject))
 }
 
 /// The role may not assume another.

@@ -1,6 +1,6 @@
 //! What `podid audit` looks for.
 
-use super::super::{Check, Link};
+use super::super::{Check, Follows, Link};
 
 /// Every check of the audit.
 pub static CHECKS: &[&Check] = &[
@@ -30,7 +30,7 @@ const fn check(
     background: &'static str,
     sources: &'static [&'static str],
 ) -> Check {
-    Check { id, link: Link::Audit, title, background, sources, symptom: false }
+    Check { id, link: Link::Audit, title, background, sources, follows: Follows::Nothing }
 }
 
 /// Something could not be read; nobody can accept that.

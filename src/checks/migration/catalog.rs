@@ -1,6 +1,6 @@
 //! What `podid migrate plan` checks.
 
-use crate::checks::{Check, Link};
+use crate::checks::{Check, Follows, Link};
 
 /// Every check of a migration.
 pub static CHECKS: &[&Check] = &[
@@ -53,7 +53,7 @@ macro_rules! checks {
             title: $title,
             background: $background,
             sources: &[$($source),*],
-            symptom: false,
+            follows: Follows::Nothing,
         };
     )+};
 }

@@ -1,6 +1,6 @@
 //! Containers that started on a new node before its agent was ready, and failed.
 
-use super::super::{Check, Finding, FindingSubject, Link, Status, restart::restarted};
+use super::super::{Check, Finding, FindingSubject, Follows, Link, Status, restart::restarted};
 use crate::model::{
     said::{self, Said},
     snapshot::Snapshot,
@@ -16,7 +16,7 @@ pub(super) static EARLY: Check = Check {
                  credentials in these seconds gets no answer; a Job fails for good. A startup taint keeps pods off the node until its \
                  agent is ready.",
     sources: &["https://github.com/aws/eks-pod-identity-agent/issues/159"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 /// Seconds by which a container may start before the agent's own pod was created: on a node that has just joined, both come at once.

@@ -1,6 +1,6 @@
 //! The nodes' role: whether their agents may ask EKS Auth for credentials.
 
-use super::super::{Check, Finding, Link, Status};
+use super::super::{Check, Finding, Follows, Link, Status};
 use crate::model::{
     access::{self, Decision, EKS_AUTH, Effect, Need, NodeRole, Session},
     arn::last,
@@ -14,7 +14,7 @@ pub(super) static PERMISSION: Check = Check {
     title: "the nodes' role may not request credentials from EKS Auth",
     background: "The agent requests the pods' credentials with its node's role, which needs eks-auth:AssumeRoleForPodIdentity. The managed policy AmazonEKSWorkerNodePolicy allows it; a role with a custom policy may lack it.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) static BOUNDARY: Check = Check {
@@ -26,7 +26,7 @@ pub(super) static BOUNDARY: Check = Check {
         "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html",
         "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html",
     ],
-    symptom: false,
+    follows: Follows::Nothing,
 };
 
 pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {

@@ -190,7 +190,9 @@ fn lacking(
     if let Some(one) = one_of_several(need, documents) {
         return Outcome::Unknown(vec![format!("it is allowed on {one}, which may be the intended resource")]);
     }
-    let Some(wanted) = access::table_of(&need.resource) else { return Outcome::Broken(Cause::Missing) };
+    let Some(wanted) = access::table_of(&need.resource) else {
+        return Outcome::Broken(on_bucket_alone(need, documents).unwrap_or(Cause::Missing));
+    };
     let wrong = access::resources_for(documents, &need.action).into_iter().find_map(|(policy, names)| {
         differs(&names, need, &wanted).map(|differs| Cause::WrongArn { policy, names, differs })
     });
@@ -203,6 +205,14 @@ fn lacking(
         return Outcome::Broken(Cause::Index);
     }
     Outcome::Broken(Cause::Missing)
+}
+
+/// A policy that names the bucket where the action is made on its objects.
+fn on_bucket_alone(need: &Need, documents: &RoleDocuments) -> Option<Cause> {
+    let (bucket, _) = need.resource.split_once('/').filter(|(bucket, _)| bucket.contains(":s3:::"))?;
+    let mut named = access::resources_for(documents, &need.action).into_iter();
+    let (policy, names) = named.find(|(_, names)| access::resource_like(names, bucket))?;
+    Some(Cause::WrongArn { policy, names, differs: "its end: objects are `BUCKET/KEY`" })
 }
 
 /// What a policy names where the need is a pattern for one of several: the random end of a secret, a region, or what a log leaves out.

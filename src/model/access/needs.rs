@@ -2,13 +2,13 @@
 
 use std::str::FromStr;
 
-use super::{FROM_LOG, Need, dynamodb};
+use super::{FROM_LOG, Need, OF_NODE, dynamodb};
 use crate::model::{
     arn::{Arn, ArnError},
     document::strings,
     log_line::LogLine,
     policy::{self, TableError, TableText},
-    refusal::refusals,
+    refusal::{Caller, refusals},
     want::TableGrant,
 };
 
@@ -156,10 +156,12 @@ pub fn from_log<'a>(pod: &str, lines: impl IntoIterator<Item = &'a LogLine>, clu
     // As one text: a line may end in the middle of a refusal.
     let text = lines.into_iter().map(LogLine::raw).collect::<Vec<_>>().join("\n");
     let mut needs: Vec<Need> = Vec::new();
-    for (action, resource) in refusals(&text).iter().filter_map(|refusal| refusal.need(cluster)) {
+    for refusal in refusals(&text) {
+        let Some((action, resource)) = refusal.need(cluster) else { continue };
+        let whose = if matches!(refusal.caller, Caller::Node { .. }) { OF_NODE } else { "" };
         let known = needs.iter().any(|need| need.action == action && need.resource == resource);
         if !known && check_action(&action).is_ok() {
-            needs.push(Need::new(action, resource, format!("{FROM_LOG} pod {pod}")));
+            needs.push(Need::new(action, resource, format!("{FROM_LOG} pod {pod}{whose}")));
         }
     }
     needs

@@ -37,8 +37,8 @@ impl Asking<'_> {
         let elsewhere = async {
             let names = match seen(self.eks.clusters().await, "eks:ListClusters")? {
                 Observed::Known(names) => names,
-                Observed::Unreadable(why) => return Ok(Observed::Unreadable(why)),
-                Observed::NotRequested => return Ok(Observed::NotRequested),
+                Observed::Unreadable(why) => return Ok((Observed::Unreadable(why), Observed::NotRequested)),
+                Observed::NotRequested => return Ok((Observed::NotRequested, Observed::NotRequested)),
             };
             let filter = AssociationFilter::from(&it.subject);
             let reads = names.into_iter().filter(|name| name != cluster).map(|name| {
@@ -52,19 +52,27 @@ impl Asking<'_> {
             let (mut found, mut unread) = (Vec::new(), None);
             for (name, read) in read {
                 match read {
-                    Observed::Known(listed) if !listed.is_empty() => found.push(name),
+                    Observed::Known(mut listed) if !listed.is_empty() => {
+                        found.push((name, listed.remove(0).association_id))
+                    }
                     Observed::Unreadable(why) => unread = Some(format!("{why} of cluster {name}")),
                     Observed::Known(_) | Observed::NotRequested => {}
                 }
             }
+            let role = match found.first() {
+                Some((name, id)) => seen(self.eks.association(name, id).await, "eks:DescribePodIdentityAssociation")?,
+                None => Observed::NotRequested,
+            };
             // One that has it says enough; that none has, only all of them can say.
-            Ok(match unread {
+            let found = match unread {
                 Some(why) if found.is_empty() => Observed::Unreadable(why),
-                _ => Observed::Known(found),
-            })
+                _ => Observed::Known(found.into_iter().map(|(name, _)| name).collect()),
+            };
+            Ok((found, role))
         };
-        let ((others, near), elsewhere) = futures::try_join!(others, elsewhere)?;
-        Ok((others, elsewhere, near))
+        let ((others, near), (elsewhere, role)) = futures::try_join!(others, elsewhere)?;
+        // What is called the same was meant rather than what is called alike.
+        Ok((others, elsewhere, if role == Observed::NotRequested { near } else { role }))
     }
 }
 

@@ -9,13 +9,13 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    checks::{Check, Link},
+    checks::{Check, Follows, Link},
     model::names::ServiceAccount,
     output::{Ci, Streams, Term, TermSettings, is_command},
 };
 
 static CHECK: Check =
-    Check { id: "app.test", link: Link::App, title: "", background: "", sources: &[], symptom: false };
+    Check { id: "app.test", link: Link::App, title: "", background: "", sources: &[], follows: Follows::Nothing };
 
 const PIECES: &[&str] = &[
     "::error::x",
