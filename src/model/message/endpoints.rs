@@ -158,7 +158,7 @@ pub(super) static ROWS: &[Row] = &[
         "certificate-python",
         "boto3 and botocore",
         Meaning::Certificate,
-        &["ssl validation failed for", "amazonaws.com"],
+        &["ssl validation failed for", "certificate_verify_failed", "amazonaws.com"],
         "botocore.exceptions.SSLError: SSL validation failed for https://dynamodb.us-west-2.amazonaws.com/ [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: unable to get local issuer certificate (_ssl.c:1129)",
         "https://github.com/boto/botocore/blob/develop/botocore/exceptions.py",
     )
