@@ -36,6 +36,8 @@ pub struct Row {
     pub meaning: Meaning,
     /// All of these are in a line that is this message; lower case.
     pub words: &'static [&'static str],
+    /// None of these is; lower case.
+    unless: &'static [&'static str],
     /// A line as it is printed.
     pub example: &'static str,
     /// Where the message is documented or reported in public.
@@ -58,7 +60,19 @@ const fn row(
     example: &'static str,
     source: &'static str,
 ) -> Row {
-    Row { id, printed_by, meaning, words, example, source, fixed: None, own_remedy: None, by_code: false, rank: 0 }
+    Row {
+        id,
+        printed_by,
+        meaning,
+        words,
+        unless: &[],
+        example,
+        source,
+        fixed: None,
+        own_remedy: None,
+        by_code: false,
+        rank: 0,
+    }
 }
 
 impl Row {
@@ -69,6 +83,11 @@ impl Row {
 
     const fn remedy(mut self, remedy: &'static str) -> Self {
         self.own_remedy = Some(remedy);
+        self
+    }
+
+    const fn unless(mut self, words: &'static [&'static str]) -> Self {
+        self.unless = words;
         self
     }
 
@@ -182,7 +201,8 @@ fn find_words(lower: &str) -> Option<&'static Row> {
     if !any {
         return None;
     }
-    let fits = WORDS.rows.iter().filter(|(_, words)| words.iter().all(|word| found[*word]));
+    let without = |row: &Row| !row.unless.iter().any(|word| lower.contains(word));
+    let fits = WORDS.rows.iter().filter(|(row, words)| words.iter().all(|word| found[*word]) && without(row));
     fits.map(|(row, _)| *row).max_by_key(|row| row.weight())
 }
 

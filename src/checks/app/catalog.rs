@@ -186,8 +186,8 @@ pub(super) static METADATA: Check = Check {
 pub(super) static HALF_KEY: Check = Check {
     id: "app.half-key",
     link: Link::App,
-    title: "only one of the two access key variables is set",
-    background: "An SDK that finds only one of the two variables fails and does not use the agent.",
+    title: "only half of an access key is set",
+    background: "An SDK that finds only one of AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or half of a key in a file, fails and does not use the agent.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html"],
     follows: Follows::Credentials,
 };
@@ -349,9 +349,13 @@ pub fn check_for(meaning: Meaning) -> &'static Check {
         Meaning::NoAssociation => &NO_ASSOCIATION,
         Meaning::Trust => &REFUSED,
         Meaning::Throttled => &THROTTLED,
-        Meaning::AgentError | Meaning::AgentAddress | Meaning::AgentBind | Meaning::AuthUnreachable => &AGENT_ERROR,
+        Meaning::AgentError
+        | Meaning::AgentAddress
+        | Meaning::AgentBind
+        | Meaning::AgentPort
+        | Meaning::AuthUnreachable => &AGENT_ERROR,
         Meaning::Slow => &SLOW,
-        Meaning::NoAgent | Meaning::NoAgentIpv6 | Meaning::Proxy => &NO_ANSWER,
+        Meaning::NoAgent | Meaning::NothingFromAgent | Meaning::NoAgentIpv6 | Meaning::Proxy => &NO_ANSWER,
         Meaning::Mesh => &MESH,
         Meaning::Metadata => &METADATA,
         Meaning::UnknownKeys => &UNKNOWN_KEYS,

@@ -104,6 +104,60 @@ pub(super) static ROWS: &[Row] = &[
         "https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html",
     ),
     row(
+        "auth-token-expired",
+        "EKS Auth",
+        Meaning::TokenExpired,
+        &["the specified kubernetes service account token is expired"],
+        "Error retrieving metadata: Received non 200 response 400 from container metadata: [1-2]: (ExpiredTokenException): The specified Kubernetes service account token is expired., fault: client",
+        "https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html",
+    )
+    .rank(1),
+    row(
+        "auth-expired-code",
+        "EKS Auth",
+        Meaning::TokenExpired,
+        &["(expiredtokenexception)"],
+        "(ExpiredTokenException): Token expired, fault: client",
+        "https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html",
+    ),
+    row(
+        "auth-expired-call",
+        "Pod Identity agent",
+        Meaning::TokenExpired,
+        &["assumeroleforpodidentity", "expiredtokenexception"],
+        "operation error EKS Auth: AssumeRoleForPodIdentity, https response error StatusCode: 400, RequestID: 1, ExpiredTokenException: Token expired",
+        "https://github.com/aws/eks-pod-identity-agent/issues/89",
+    )
+    .rank(1),
+    row(
+        "auth-token-invalid",
+        "EKS Auth",
+        Meaning::TokenRejected,
+        &["the specified kubernetes service account token is invalid"],
+        "InvalidTokenException: The specified Kubernetes service account token is invalid.",
+        "https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html",
+    )
+    .rank(1),
+    row(
+        "auth-audience",
+        "EKS Auth",
+        Meaning::TokenRejected,
+        &["audience in token is not valid"],
+        "https response error StatusCode: 400, InvalidTokenException: Audience in token is not valid",
+        "https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html",
+    )
+    .remedy("send the token of eks-pod-identity-token, which has the audience `pods.eks.amazonaws.com`, and no other token of the service account")
+    .rank(2),
+    row(
+        "auth-invalid-call",
+        "Pod Identity agent",
+        Meaning::TokenRejected,
+        &["assumeroleforpodidentity", "invalidtokenexception"],
+        "operation error EKS Auth: AssumeRoleForPodIdentity, https response error StatusCode: 400, RequestID: 1, InvalidTokenException: no",
+        "https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html",
+    )
+    .rank(1),
+    row(
         "auth-throttled",
         "EKS Auth",
         Meaning::Throttled,
@@ -181,6 +235,24 @@ pub(super) static ROWS: &[Row] = &[
         &["[fd00:ec2::23]:80: bind: cannot assign requested address"],
         "Unable to start server: listen tcp [fd00:ec2::23]:80: bind: cannot assign requested address",
         "https://github.com/aws/eks-pod-identity-agent/issues/16",
+    )
+    .rank(1),
+    row(
+        "agent-port",
+        "Pod Identity agent",
+        Meaning::AgentPort,
+        &["listen tcp 169.254.170.23:80: bind: address already in use"],
+        "Unable to start server: listen tcp 169.254.170.23:80: bind: address already in use",
+        "https://github.com/aws/eks-pod-identity-agent/issues/10",
+    )
+    .rank(1),
+    row(
+        "agent-port-ipv6",
+        "Pod Identity agent",
+        Meaning::AgentPort,
+        &["listen tcp [fd00:ec2::23]:80: bind: address already in use"],
+        "Unable to start server: listen tcp [fd00:ec2::23]:80: bind: address already in use",
+        "https://github.com/aws/eks-pod-identity-agent/issues/10",
     )
     .rank(1),
     row(

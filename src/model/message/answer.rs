@@ -2,6 +2,7 @@
 //! services are many and change; the codes are few.
 
 mod alone;
+mod reason;
 #[cfg(test)]
 mod tests;
 
@@ -73,7 +74,11 @@ static FORMS: &[Form] = &[
     // botocore and the AWS CLI.
     form(&["an error occurred (", " when calling the "], &["an error occurred ("], &[]),
     // Go v2: a modeled error stands behind the request's ID.
-    form(&["https response error statuscode: "], &["api error ", "requestid: ", "hostid: "], &["statuscode: "]),
+    form(
+        &["https response error statuscode: "],
+        &["api error ", "statuscode: ", "requestid: ", "hostid: "],
+        &["statuscode: "],
+    ),
     // Go v1 writes the code in the line before.
     form(&["request id: ", "^status code: "], &[], GO_STATUS),
     form(&["request id: ", "\tstatus code: "], &[], GO_STATUS),
@@ -113,7 +118,7 @@ static FORMS: &[Form] = &[
 ];
 
 const GO_STATUS: &[&str] = &["status code: "];
-const JS_CODES: &[&str] = &["\"code\":\"", "\"code\": \"", "code: '"];
+const JS_CODES: &[&str] = &["\"code\":\"", "\"code\": \"", "code: '", "\"name\":\"", "\"name\": \"", "name: '"];
 const JS_STATUS: &[&str] = &["httpstatuscode: ", "httpstatuscode\":"];
 
 /// Hosts of AWS behind which programs of users answer, or that answer to others than the role: a registry asks everybody first.
@@ -239,7 +244,9 @@ pub(super) static ROWS: &[Row] = &[
         &[OTHER],
         "An error occurred (KMSInvalidStateException) when calling the Decrypt operation: the key is pending deletion",
         "https://docs.aws.amazon.com/kms/latest/developerguide/key-state.html",
-    ),
+    )
+    // The reason may stand in another line.
+    .rank(-2),
 ];
 
 /// Stands for any code that is in no other row, and is not ordinary.
@@ -315,12 +322,13 @@ pub(super) fn find(line: &str, lower: &str) -> Option<&'static Row> {
     let status = answer.status.map(|status| status.to_string()).unwrap_or_default();
     let ordinary = ORDINARY.iter().any(|start| answer.code.starts_with(start))
         || ORDINARY_PARTS.iter().any(|part| answer.code.contains(part));
-    of(&answer.code).or_else(|| match status.as_str() {
+    let row = of(&answer.code).or_else(|| match status.as_str() {
         _ if ordinary => None,
         // It has a code of its own, which says more than `400`.
         "" | "400" if !answer.code.is_empty() => of(OTHER),
         _ => of(&status),
-    })
+    })?;
+    if row.meaning == Meaning::BadRequest && !reason::is_missing(lower) { of(OTHER) } else { Some(row) }
 }
 
 impl Form {
@@ -332,14 +340,17 @@ impl Form {
         }
         for mark in self.codes {
             let Some(rest) = behind(mark) else { continue };
-            // Behind an ID stands another, a modeled error with its message, or other words.
-            let of_id = mark.ends_with("id: ");
+            // Behind the status and an ID stands another ID, a modeled error with its message, or other words.
+            let of_id = mark.ends_with("id: ") || *mark == "statuscode: ";
+            // Programs have names too.
+            let of_name = mark.contains("name");
             let rest = if of_id { rest.split_once(", ").map_or("", |(_, rest)| rest) } else { rest };
             let word = rest.split(|c: char| c.is_whitespace() || ",;:()'\"<>`".contains(c)).next().unwrap_or_default();
             match word.parse::<u16>() {
                 Ok(number) if (300..600).contains(&number) => answer.status = Some(number),
-                _ if of_id && (word == "hostid" || !rest[word.len()..].starts_with(':')) => {}
-                _ if self.shared && !word.ends_with("exception") && !is_known(&normal(word)) => {}
+                _ if of_id && (["requestid", "hostid"].contains(&word) || !rest[word.len()..].starts_with(':')) => {}
+                _ if of_name && word.ends_with("serviceexception") => {}
+                _ if (self.shared || of_name) && !word.ends_with("exception") && !is_known(&normal(word)) => {}
                 _ if answer.code.is_empty() && is_code(word) => answer.code = normal(word),
                 _ => {}
             }

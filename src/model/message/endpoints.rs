@@ -155,6 +155,15 @@ pub(super) static ROWS: &[Row] = &[
     )
     .rank(-1),
     row(
+        "certificate-java-host",
+        "Java programs",
+        Meaning::Certificate,
+        &["pkix path building failed", "amazonaws.com"],
+        "Cannot resolve https://oidc.eks.us-west-2.amazonaws.com/id/0A1B (javax.net.ssl.SSLHandshakeException): PKIX path building failed",
+        "https://github.com/aws/aws-sdk-java/issues/2064",
+    )
+    .rank(-1),
+    row(
         "certificate-python",
         "boto3 and botocore",
         Meaning::Certificate,

@@ -126,6 +126,25 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/aws/amazon-eks-pod-identity-webhook",
     ),
     row(
+        "go-static-empty",
+        "AWS SDKs for Go",
+        Meaning::WantsKeys,
+        &["static credentials are empty"],
+        "operation error S3: ListBuckets, get identity: get credentials: failed to refresh cached credentials, static credentials are empty",
+        "https://github.com/aws/aws-sdk-go-v2/blob/main/credentials/static_provider.go",
+    )
+    .remedy("remove the empty access keys from the settings of the program, so that it uses the default chain of the SDK")
+    .rank(1),
+    row(
+        "irsa-token-denied",
+        "every program",
+        Meaning::TokenUnreadable,
+        &["permission denied", "/var/run/secrets/eks.amazonaws.com/serviceaccount/token"],
+        "WebIdentityErr: unable to read file at /var/run/secrets/eks.amazonaws.com/serviceaccount/token caused by: open /var/run/secrets/eks.amazonaws.com/serviceaccount/token: permission denied",
+        "https://github.com/aws/amazon-eks-pod-identity-webhook/issues/8",
+    )
+    .remedy("set securityContext.fsGroup in the pod template: this is the token of IRSA; to use Pod Identity, remove the annotation eks.amazonaws.com/role-arn and AWS_WEB_IDENTITY_TOKEN_FILE"),
+    row(
         "minio-list",
         "minio-go (Tempo)",
         Meaning::UnnamedRefusal,

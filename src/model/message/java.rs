@@ -2,6 +2,10 @@
 
 use super::{Meaning, Row, row};
 
+/// Providers of Pod Identity's credentials, in a chain that has one.
+const ASKS_THE_AGENT: &[&str] = &["containercredentialsprovider"];
+const PINNED: &str = "remove the provider of IRSA from the program's settings, so that it uses the default chain of the SDK, or name `software.amazon.awssdk.auth.credentials.ContainerCredentialsProvider` there (Hadoop S3A: `fs.s3a.aws.credentials.provider`)";
+
 pub(super) static ROWS: &[Row] = &[
     row(
         "java2-chain",
@@ -12,6 +16,54 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/aws/aws-sdk-java-v2/issues/1470",
     )
     .fixed("2.21.30"),
+    row(
+        "java2-container",
+        "AWS SDK for Java 2.x",
+        Meaning::NothingFromAgent,
+        &["containercredentialsprovider(): failed to load credentials from metadata service"],
+        "Unable to load credentials from any of the providers in the chain AwsCredentialsProviderChain(credentialsProviders=[ContainerCredentialsProvider(), InstanceProfileCredentialsProvider()]) : [ContainerCredentialsProvider(): Failed to load credentials from metadata service., InstanceProfileCredentialsProvider(): Failed to load credentials from IMDS.]",
+        "https://github.com/aws/aws-sdk-java-v2/blob/master/core/auth/src/main/java/software/amazon/awssdk/auth/credentials/internal/HttpCredentialsLoader.java",
+    ),
+    row(
+        "java2-container-connect",
+        "AWS SDK for Java 2.x",
+        Meaning::NoAgent,
+        &["containercredentialsprovider(): failed to load credentials from metadata service. connect"],
+        "Unable to load credentials from any of the providers in the chain AwsCredentialsProviderChain(credentialsProviders=[ContainerCredentialsProvider()]) : [ContainerCredentialsProvider(): Failed to load credentials from metadata service. Connect timed out]",
+        "https://github.com/aws/aws-sdk-java-v2/blob/master/core/auth/src/main/java/software/amazon/awssdk/auth/credentials/internal/HttpCredentialsLoader.java",
+    ),
+    row(
+        "java2-pinned",
+        "AWS SDK for Java 2.x (Trino, Hadoop S3A)",
+        Meaning::WantsIrsa,
+        &[
+            "unable to load credentials from any of the providers in the chain",
+            "(credentialsproviders=[webidentitytoken",
+        ],
+        "software.amazon.awssdk.core.exception.SdkClientException: Unable to load credentials from any of the providers in the chain AwsCredentialsProviderChain(credentialsProviders=[WebIdentityTokenCredentialsProvider(), AnonymousCredentialsProvider()])",
+        "https://github.com/trinodb/trino/issues/15267",
+    )
+    .unless(ASKS_THE_AGENT)
+    .remedy(PINNED),
+    row(
+        "java1-pinned",
+        "AWS SDK for Java 1.x (Trino, Hadoop S3A)",
+        Meaning::WantsIrsa,
+        &["unable to load aws credentials from any provider in the chain: [webidentitytoken"],
+        "com.amazonaws.SdkClientException: Unable to load AWS credentials from any provider in the chain: [WebIdentityTokenCredentialsProvider: You must specify a value for roleArn and roleSessionName]",
+        "https://github.com/trinodb/trino/issues/15267",
+    )
+    .unless(ASKS_THE_AGENT)
+    .remedy(PINNED),
+    row(
+        "hadoop-pinned",
+        "Hadoop S3A",
+        Meaning::WantsIrsa,
+        &["classnotfoundexception", "webidentitytokencredentialsprovider"],
+        "java.lang.ClassNotFoundException: Class com.amazonaws.auth.WebIdentityTokenCredentialsProvider not found",
+        "https://hadoop.apache.org/docs/stable/hadoop-aws/tools/hadoop-aws/aws_sdk_upgrade.html",
+    )
+    .remedy("set `fs.s3a.aws.credentials.provider` to `software.amazon.awssdk.auth.credentials.ContainerCredentialsProvider`: it names a class of another version of the SDK, and of IRSA"),
     row(
         "java2-no-variables",
         "AWS SDKs for Java 2.x and .NET",

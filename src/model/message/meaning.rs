@@ -31,12 +31,16 @@ pub enum Meaning {
     AgentAddress,
     /// The agent cannot bind its IPv6 address.
     AgentBind,
+    /// The agent cannot bind its address: another program has.
+    AgentPort,
     /// The agent does not reach EKS Auth.
     AuthUnreachable,
     /// The caller gave up before there was an answer.
     Slow,
     /// No agent answers.
     NoAgent,
+    /// The agent was asked and gave no credentials; the text does not tell why.
+    NothingFromAgent,
     /// No agent answers at its IPv6 address.
     NoAgentIpv6,
     /// A service mesh answers in place of the agent.
@@ -108,7 +112,7 @@ const AGENT: &str = "check where the agent is ready: `podid agent status`";
 
 impl Meaning {
     /// Every meaning.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 49] = [
         Self::NoCredentials,
         Self::NoVariables,
         Self::OldSdk,
@@ -123,9 +127,11 @@ impl Meaning {
         Self::AgentError,
         Self::AgentAddress,
         Self::AgentBind,
+        Self::AgentPort,
         Self::AuthUnreachable,
         Self::Slow,
         Self::NoAgent,
+        Self::NothingFromAgent,
         Self::NoAgentIpv6,
         Self::Mesh,
         Self::Proxy,
@@ -183,9 +189,13 @@ impl Meaning {
             Self::AgentError => "the agent answered with an error",
             Self::AgentAddress => "the agent was called with another address than its own",
             Self::AgentBind => "the agent cannot start: its node has IPv6 turned off",
+            Self::AgentPort => "the agent cannot start: another program on its node uses port 80 of its address",
             Self::AuthUnreachable => "the agent cannot reach EKS Auth",
             Self::Slow => "the program timed out before the agent and EKS Auth answered",
             Self::NoAgent => "no agent answers at 169.254.170.23",
+            Self::NothingFromAgent => {
+                "its SDK asked the agent and got no credentials: the agent does not answer, or answers with an error"
+            }
             Self::NoAgentIpv6 => "no agent answers at the IPv6 address fd00:ec2::23",
             Self::Mesh => "the sidecar of a service mesh answers in place of the agent",
             Self::Proxy => "an HTTP proxy receives the requests to the agent",
@@ -193,7 +203,7 @@ impl Meaning {
                 "it uses the instance metadata service of its node (169.254.169.254), not the Pod Identity agent"
             }
             Self::UnknownKeys => "it uses access keys that AWS does not know, or a wrong secret for them",
-            Self::HalfKey => "only one of the two access key variables is set, and the SDK fails",
+            Self::HalfKey => "only half of an access key is set, and the SDK fails",
             Self::WantsKeys => {
                 "the program requires static access keys before any SDK runs: Pod Identity is not the cause"
             }
@@ -259,7 +269,11 @@ impl Meaning {
                 SUPPORTED,
             ],
             Self::TokenRejected => &["send only the content of the mounted token file in the Authorization header"],
-            Self::TokenExpired => &["read the token file again for each request: the kubelet renews it", SUPPORTED],
+            Self::TokenExpired => &[
+                "read the token file again for each request: the kubelet renews it",
+                SUPPORTED,
+                "or set the clock of the node (chrony), if it is wrong",
+            ],
             Self::NoAssociation => &[
                 "associate it: `podid associate NS/SA --role ROLE`",
                 "if it was associated seconds ago, wait a few seconds and restart its pods: `podid recycle NS/SA`",
@@ -276,12 +290,20 @@ impl Meaning {
             Self::AgentBind => &[
                 "configure it to use only IPv4: https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-config-ipv6.html",
             ],
+            Self::AgentPort => &[
+                "find what listens on port 80 of the node: a pod with hostNetwork or a hostPort, or a service of the node",
+            ],
             Self::AuthUnreachable => &[
                 "add the interface endpoint com.amazonaws.REGION.eks-auth with private DNS and port 443 to the subnets, or a NAT gateway",
             ],
             Self::Slow => &[
                 "raise the SDK's timeout: AWS_METADATA_SERVICE_TIMEOUT=5 and AWS_METADATA_SERVICE_NUM_ATTEMPTS=3, or its own setting",
                 "upgrade the agent: `podid agent upgrade`",
+            ],
+            Self::NothingFromAgent => &[
+                VERIFY,
+                AGENT,
+                "allow the pod to reach 169.254.170.23 without a proxy (`NO_PROXY`), also in its network policies",
             ],
             Self::NoAgent => &[
                 AGENT,

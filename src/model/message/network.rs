@@ -81,7 +81,44 @@ pub(super) static ROWS: &[Row] = &[
         &["169.254.170.23", "upstream connect error"],
         "http://169.254.170.23/v1/credentials: upstream connect error or disconnect/reset before headers. reset reason: connection failure",
         "https://istio.io/latest/docs/ops/common-problems/network-issues/",
-    ),
+    )
+    .rank(1),
+    row(
+        "agent-upstream-python",
+        "Envoy (Istio, App Mesh)",
+        Meaning::Mesh,
+        &["from container metadata", "upstream connect error"],
+        "Error retrieving metadata: Received non 200 response 503 from container metadata: upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+        "https://istio.io/latest/docs/ops/common-problems/network-issues/",
+    )
+    .rank(1),
+    row(
+        "agent-upstream-go",
+        "Envoy (Istio, App Mesh)",
+        Meaning::Mesh,
+        &["failed to load credentials", "upstream connect error"],
+        "failed to refresh cached credentials, failed to load credentials, : 503: upstream connect error or disconnect/reset before headers. reset reason: connection failure",
+        "https://istio.io/latest/docs/ops/common-problems/network-issues/",
+    )
+    .rank(1),
+    row(
+        "agent-broken",
+        "Fluent Bit",
+        Meaning::NoAgent,
+        &["broken connection to 169.254.170.23"],
+        "[error] [http_client] broken connection to 169.254.170.23:80 ?",
+        "https://github.com/aws/aws-for-fluent-bit/issues/333",
+    )
+    .rank(-1),
+    row(
+        "agent-einval",
+        "Node.js",
+        Meaning::NoAgent,
+        &["connect einval 169.254.170.23"],
+        "Error: connect EINVAL 169.254.170.23:80 - Local (0.0.0.0:0)",
+        "https://nodejs.org/api/errors.html#common-system-errors",
+    )
+    .rank(-1),
     row(
         "agent-refused-ipv6",
         "every HTTP client",
@@ -160,7 +197,8 @@ pub(super) static ROWS: &[Row] = &[
         &["fd00:ec2::23", "upstream connect error"],
         "http://[fd00:ec2::23]/v1/credentials: upstream connect error or disconnect/reset before headers. reset reason: connection failure",
         "https://istio.io/latest/docs/ops/common-problems/network-issues/",
-    ),
+    )
+    .rank(1),
     row(
         "metadata-timed-out",
         "every HTTP client",

@@ -115,6 +115,15 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/boto/botocore/blob/develop/botocore/exceptions.py",
     ),
     row(
+        "botocore-partial-file",
+        "boto3 and botocore",
+        Meaning::HalfKey,
+        &["partial credentials found in", "-file, missing"],
+        "botocore.exceptions.PartialCredentialsError: Partial credentials found in shared-credentials-file, missing: aws_secret_access_key",
+        "https://github.com/boto/botocore/blob/develop/botocore/credentials.py",
+    )
+    .remedy("remove the half of the key from ~/.aws/credentials or ~/.aws/config, or from the file that AWS_SHARED_CREDENTIALS_FILE or AWS_CONFIG_FILE names: it is in the image, a ConfigMap or a Secret"),
+    row(
         "botocore-profile",
         "boto3 and botocore",
         Meaning::Profile,

@@ -46,6 +46,15 @@ pub(super) static ROWS: &[Row] = &[
     )
     .remedy("check the name of the table and its region (AWS_REGION)"),
     row(
+        "not-found-table-operations",
+        "Amazon DynamoDB",
+        Meaning::NotFound,
+        &["cannot do operations on a non-existent table"],
+        "software.amazon.awssdk.services.dynamodb.model.ResourceNotFoundException: Cannot do operations on a non-existent table (Service: DynamoDb, Status Code: 400, Request ID: 1)",
+        "https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html",
+    )
+    .remedy("check the name of the table and its region (AWS_REGION)"),
+    row(
         "not-found-bucket",
         "Amazon S3",
         Meaning::NotFound,
@@ -71,7 +80,7 @@ pub(super) static ROWS: &[Row] = &[
         "AccessDeniedException: The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed to access.",
         "https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html",
     )
-    .remedy("allow `kms:Decrypt` in a policy of the role (`podid policy attach ROLE --kms KEY=decrypt`) and in the key's policy; check the region"),
+    .remedy("allow `kms:Decrypt` in a policy of the role (`podid policy attach ROLE --kms KEY=decrypt`) and in the key's policy; check that the key is in the region of the call (AWS_REGION)"),
     row(
         "not-enabled-model",
         "Amazon Bedrock",

@@ -130,8 +130,8 @@ pub(super) static ROWS: &[Row] = &[
         "web-identity-audience",
         "AWS STS",
         Meaning::WebIdentity,
-        &["invalididentitytoken: incorrect token audience"],
-        "InvalidIdentityToken: Incorrect token audience",
+        &["invalididentitytoken", "incorrect token audience"],
+        "An error occurred (InvalidIdentityToken) when calling the AssumeRoleWithWebIdentity operation: Incorrect token audience",
         "https://repost.aws/knowledge-center/eks-troubleshoot-oidc-and-irsa",
     ),
     row(

@@ -74,6 +74,45 @@ fn case_escapes_and_the_narrower_message_count() {
     assert_eq!(id(wrapped), Some("agent-token-expired"));
 }
 
+/// Each text, and its twin that differs in what counts.
+#[test]
+fn what_a_text_means_is_told_by_what_counts_in_it() {
+    let chain = "Unable to load credentials from any of the providers in the chain AwsCredentialsProviderChain(credentialsProviders=";
+    for (line, meaning) in [
+        (format!("{chain}[WebIdentityTokenFileCredentialsProvider()])"), Some(Meaning::WantsIrsa)),
+        (format!("{chain}[WebIdentityTokenFileCredentialsProvider(), ContainerCredentialsProvider()])"), Some(Meaning::NoCredentials)),
+        (format!("{chain}[SystemPropertyCredentialsProvider(), WebIdentityTokenFileCredentialsProvider()])"), Some(Meaning::NoCredentials)),
+        (
+            format!("{chain}[ContainerCredentialsProvider()]) : [ContainerCredentialsProvider(): Failed to load credentials from metadata service.]"),
+            Some(Meaning::NothingFromAgent),
+        ),
+        (
+            format!("{chain}[ContainerCredentialsProvider()]) : [ContainerCredentialsProvider(): Failed to load credentials from metadata service. Connect timed out]"),
+            Some(Meaning::NoAgent),
+        ),
+        ("java.lang.ClassNotFoundException: Class com.example.Carts not found".to_owned(), None),
+        ("(ExpiredTokenException): The specified Kubernetes service account token is expired.".to_owned(), Some(Meaning::TokenExpired)),
+        ("operation error EKS Auth: AssumeRoleForPodIdentity, https response error StatusCode: 400, RequestID: 1, ExpiredTokenException: Token expired".to_owned(), Some(Meaning::TokenExpired)),
+        ("operation error S3: GetObject, https response error StatusCode: 400, RequestID: 1, ExpiredTokenException: Token expired".to_owned(), Some(Meaning::Expired)),
+        ("https response error StatusCode: 400, InvalidTokenException: Audience in token is not valid".to_owned(), Some(Meaning::TokenRejected)),
+        ("Received non 200 response 400 from container metadata: [1]: (InvalidTokenException): The specified Kubernetes service account token is invalid.".to_owned(), Some(Meaning::TokenRejected)),
+        ("Received non 200 response 503 from container metadata: upstream connect error or disconnect/reset before headers".to_owned(), Some(Meaning::Mesh)),
+        ("503 from http://169.254.170.23/v1/credentials: upstream connect error or disconnect/reset before headers".to_owned(), Some(Meaning::Mesh)),
+        ("Received non 200 response 503 from container metadata: busy".to_owned(), Some(Meaning::AgentError)),
+        ("GET http://orders: 503 upstream connect error or disconnect/reset before headers".to_owned(), None),
+        ("listen tcp 0.0.0.0:80: bind: address already in use".to_owned(), None),
+        ("[http_client] broken connection to logs.example.com:443 ?".to_owned(), None),
+        ("KeyError: 'ORDERS_URL'".to_owned(), None),
+        ("Could not resolve placeholder 'ORDERS_URL' in value".to_owned(), None),
+        ("open /var/run/secrets/kubernetes.io/serviceaccount/token: permission denied".to_owned(), None),
+        ("failed to resolve reference \"registry.example.com/carts:1\": 403 Forbidden".to_owned(), None),
+        ("Cannot resolve https://login.example.com (javax.net.ssl.SSLHandshakeException) PKIX path building failed".to_owned(), None),
+        ("com.amazonaws.auth.Carts: PKIX path building failed for https://login.example.com".to_owned(), None),
+    ] {
+        assert_eq!(find(&line).map(|row| row.meaning), meaning, "{line}");
+    }
+}
+
 /// Node.js prints the system's codes, whatever the address.
 #[test]
 fn codes_of_the_system_are_understood() {

@@ -107,6 +107,16 @@ pub(super) static ROWS: &[Row] = &[
     )
     .rank(-1),
     row(
+        "kubelet-ecr",
+        "containerd",
+        Meaning::UnnamedRefusal,
+        &["failed to resolve reference", ".dkr.ecr.", "403 forbidden"],
+        "failed to pull and unpack image \"111122223333.dkr.ecr.us-west-2.amazonaws.com/carts:1\": failed to resolve reference \"111122223333.dkr.ecr.us-west-2.amazonaws.com/carts:1\": unexpected status from HEAD request to https://111122223333.dkr.ecr.us-west-2.amazonaws.com/v2/carts/manifests/1: 403 Forbidden",
+        "https://docs.aws.amazon.com/AmazonECR/latest/userguide/ECR_on_EKS.html",
+    )
+    .remedy("allow the role of the node to pull the image (AmazonEC2ContainerRegistryPullOnly), and in the policy of the repository, if that is in another account: the node pulls images, not the pod, so Pod Identity is not used")
+    .rank(1),
+    row(
         "efs-mount",
         "EFS CSI driver",
         Meaning::UnnamedRefusal,
@@ -227,6 +237,15 @@ pub(super) static ROWS: &[Row] = &[
     )
     .rank(1),
     row(
+        "secrets-store-role",
+        "AWS provider of the Secrets Store CSI driver",
+        Meaning::WantsIrsa,
+        &["an iam role must be associated with service account"],
+        "MountVolume.SetUp failed for volume \"secrets\": us-west-2: An IAM role must be associated with service account carts (namespace: carts)",
+        "https://github.com/aws/secrets-store-csi-driver-provider-aws/issues/300",
+    )
+    .remedy("set `usePodIdentity: \"true\"` in the parameters of the SecretProviderClass: without it, the provider uses IRSA"),
+    row(
         "nginx-keys",
         "nginx-s3-gateway",
         Meaning::WantsKeys,
@@ -252,6 +271,25 @@ pub(super) static ROWS: &[Row] = &[
         "https://github.com/opf/helm-charts/issues/174",
     )
     .rank(-1),
+    row(
+        "wants-key-python",
+        "Python programs",
+        Meaning::WantsKeys,
+        &["keyerror: 'aws_access_key_id'"],
+        "KeyError: 'AWS_ACCESS_KEY_ID'",
+        "https://docs.python.org/3/library/os.html#os.environ",
+    )
+    .remedy("remove the keys from the code, so that boto3 uses its default chain; or use a release of the program that does not require them")
+    .rank(-1),
+    row(
+        "wants-key-spring",
+        "Spring",
+        Meaning::WantsKeys,
+        &["could not resolve placeholder 'aws_access_key_id'"],
+        "java.lang.IllegalArgumentException: Could not resolve placeholder 'AWS_ACCESS_KEY_ID' in value \"${AWS_ACCESS_KEY_ID}\"",
+        "https://docs.spring.io/spring-framework/reference/core/beans/environment.html",
+    )
+    .remedy("remove the access keys from the settings of the program (application.yaml), so that the SDK uses its default chain"),
     row(
         "terraform-none",
         "Terraform",

@@ -40,6 +40,49 @@ fn each_sdk_has_its_form() {
     }
 }
 
+/// Only what shows that AWS gave no reason is known to have none.
+#[test]
+fn a_status_alone_tells_no_reason_only_where_none_was_given() {
+    for line in [
+        "S3Exception: null (Service: S3, Status Code: 400, Request ID: A)",
+        "ERROR - null (Service: S3, Status Code: 400, Request ID: A)",
+        "AmazonS3Exception: Bad Request (Service: Amazon S3; Status Code: 400; Error Code: 400 Bad Request; Request ID: A)",
+        "An error occurred (400) when calling the HeadObject operation: Bad Request",
+        "operation error S3: HeadObject, https response error StatusCode: 400, RequestID: A, HostID: B, api error BadRequest: Bad Request",
+        "operation error S3: GetObject, https response error StatusCode: 400, RequestID: A, api error BadRequest: Bad Request",
+        "AWS Error UNKNOWN (HTTP status 400) during HeadObject operation: No response body.",
+        "Aws::S3::Errors::BadRequest ( ):",
+    ] {
+        assert_eq!(id(line), Some("code-bad-request"), "{line}");
+    }
+    for line in [
+        "One or more parameter values were invalid: Missing the key id in the item (Service: DynamoDb, Status Code: 400, Request ID: A)",
+        "software.amazon.awssdk.services.dynamodb.model.DynamoDbException: One or more parameter values were invalid: Missing the key id in the item (Service: DynamoDb, Status Code: 400, Request ID: A)",
+        "arn:aws:kms:us-west-2:111122223333:key/k is pending deletion. (Service: Kms, Status Code: 400, Request ID: A)",
+        "The attribute is null (Service: DynamoDb, Status Code: 400, Request ID: A)",
+        "An error occurred (BadRequestException) when calling the GetConfiguration operation: the version is unknown",
+        "operation error Lex: PutSession, https response error StatusCode: 400, RequestID: A, BadRequestException: no such slot",
+        "operation error Lex: PutSession, https response error StatusCode: 400, RequestID: A, deserialization failed, failed to decode",
+        r#"{"name":"KMSInvalidStateException","$fault":"client","$metadata":{"httpStatusCode":400}}"#,
+        "    httpStatusCode: 400,",
+        "\tstatus code: 400, request id: ABCDEF",
+    ] {
+        assert_eq!(id(line), Some("code-other"), "{line}");
+    }
+    // The names of JavaScript's errors are codes.
+    let ordinary = r#"{"name":"ConditionalCheckFailedException","$fault":"client","$metadata":{"httpStatusCode":400}}"#;
+    assert_eq!(id(ordinary), None);
+    let program = r#"{"name":"carts.service","$metadata":{"httpStatusCode":403},"msg":"upload failed"}"#;
+    assert_eq!(id(program), Some("code-denied"));
+    // A table that does not exist is not found, whatever SDK says it.
+    for class in ["", "com.amazonaws.services.dynamodbv2.model.ResourceNotFoundException: "] {
+        let text = format!(
+            "{class}Cannot do operations on a non-existent table (Service: DynamoDb, Status Code: 400, Request ID: A)"
+        );
+        assert_eq!(id(&text), Some("not-found-table-operations"), "{text}");
+    }
+}
+
 #[test]
 fn the_code_tells_what_it_is() {
     for (line, wanted) in [
