@@ -1,5 +1,6 @@
 //! Error messages of services and their meaning: one row per message, with the next command.
 
+mod command;
 mod log;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,14 @@
 //! What a line of an application's log, or any text that was pasted, tells about credentials: whose they are, which policy refused a
 //! call, what it means and what helps.
 
-use super::Explanation;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    Explanation,
+    command::{check, grant, role_name, target},
+};
 use crate::model::{
-    arn::account,
     message::{self, Row},
     refusal::{self, Caller, Layer, Refusal},
 };
@@ -98,7 +103,8 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
     if refusal.is_of_the_agent() {
         let role = refusal.caller.role().unwrap_or("ROLE");
         let attach = format!(
-            "allow it: `aws iam attach-role-policy --role-name {role} --policy-arn arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy`"
+            "allow it: `aws iam attach-role-policy --role-name {} --policy-arn arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy`",
+            role_name(role)
         );
         let hint = if refusal.may_be_granted() { attach } else { refusal.remedy() };
         return (
@@ -123,6 +129,7 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
                     .collect(),
             )
         }
+        Caller::User { .. } | Caller::Root => by_keys(refusal, &on),
         Caller::Anonymous => (format!("an unsigned call was denied: `{action}`{on}"), vec![refusal.remedy()]),
         caller if refusal.may_be_granted() => {
             let role = caller.role();
@@ -135,17 +142,14 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
                 }
                 _ => format!("the caller lacks `{action}`{on}"),
             };
-            let by_table = grant
-                .zip(role)
-                .map(|(grant, role)| format!("grant it: `podid associate NS/SA --role {role} --dynamodb {grant}`"));
+            let by_table = grant.zip(role).map(|(grant, role)| {
+                let role = role_name(role);
+                format!("grant it: `podid associate NS/SA --role {role} --dynamodb {grant}`")
+            });
             let or = if by_table.is_some() { "or " } else { "" };
             let allow = format!("{or}{}", refusal.remedy());
-            let check = match &refusal.resource {
-                Some(resource) => "then check it: `podid verify NS/SA --needs dynamodb:Query@carts`"
-                    .replace("dynamodb:Query@carts", &format!("{action}@{resource}")),
-                None => "then check it: `podid verify NS/SA`".to_owned(),
-            };
-            (cause, by_table.into_iter().chain([allow, check]).collect())
+            let steps = by_table.into_iter().chain([allow]).chain(target(refusal));
+            (cause, steps.chain([format!("then check it{}", check(refusal))]).collect())
         }
         caller => {
             let role = caller.role().map_or_else(|| "the caller".to_owned(), |role| format!("role `{role}`"));
@@ -156,117 +160,22 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
     }
 }
 
-/// The value of `--dynamodb` that would allow an action on a table or its index.
-fn grant(refusal: &Refusal) -> Option<String> {
-    let access = match refusal.action.strip_prefix("dynamodb:")? {
-        "GetItem" | "BatchGetItem" | "Query" | "Scan" | "DescribeTable" | "ConditionCheckItem" => "read",
-        "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" => "write",
-        "GetRecords" | "GetShardIterator" | "DescribeStream" | "ListStreams" => "stream",
-        _ => return None,
+/// Static access keys have no role that a permission could be added to, and come before Pod Identity in every SDK.
+fn by_keys(refusal: &Refusal, on: &str) -> (String, Vec<String>) {
+    let action = &refusal.action;
+    let whose = match &refusal.caller {
+        Caller::User { name } => format!("IAM user `{name}`"),
+        _ => "the root user of the account".to_owned(),
     };
-    let parts: Vec<&str> = refusal.resource.as_deref()?.splitn(6, ':').collect();
-    let ["arn", _, "dynamodb", region, owner, rest] = parts[..] else { return None };
-    let table = rest.strip_prefix("table/")?.split('/').next()?;
-    let own = refusal.arn.as_deref().and_then(account);
-    if own == Some(owner) {
-        return Some(format!("{region}:{table}={access}"));
+    let remove = "in a pod, remove these keys, so that it uses its own role; find where they come from: `podid verify NS/SA --read-secrets`";
+    let mut hints = vec![remove.to_owned()];
+    if refusal.may_be_granted() && matches!(refusal.caller, Caller::User { .. }) {
+        hints.push(format!("anywhere else, allow `{action}` to {whose}"));
     }
-    let head = parts[..5].join(":");
-    Some(format!("{head}:table/{table}={access}"))
+    (format!("the caller uses static access keys of {whose}, not Pod Identity, and AWS denies `{action}`{on}"), hints)
 }
 
 /// The layer as a sentence of its own names it; `None` when the text does not name one.
 pub fn layer(refusal: &Refusal) -> Option<&'static str> {
     (refusal.layer != Layer::Unknown).then(|| refusal.layer.name())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const NODE: &str = "User: arn:aws:sts::111122223333:assumed-role/nodes/i-0a1b is not authorized to perform: \
-                        dynamodb:Query on resource: arn:aws:dynamodb:us-west-2:111122223333:table/carts/index/byId \
-                        because no identity-based policy allows the dynamodb:Query action";
-
-    fn session(end: &str) -> String {
-        NODE.replace("/i-0a1b", "/eks-carts-1").split(" because").next().unwrap().to_owned() + " " + end
-    }
-
-    #[test]
-    fn a_table_is_granted_by_name_or_by_arn() {
-        let hints = log_line(NODE).unwrap().hints;
-        assert!(hints[0].contains("--dynamodb us-west-2:carts=read`"), "{hints:?}");
-        let foreign = NODE.replace("sts::111122223333", "sts::444455556666").replace("Query", "PutItem");
-        let hints = log_line(&foreign).unwrap().hints;
-        assert!(
-            hints[0].contains("--dynamodb arn:aws:dynamodb:us-west-2:111122223333:table/carts=write`"),
-            "{hints:?}"
-        );
-    }
-
-    #[test]
-    fn what_is_no_table_is_allowed_in_a_policy() {
-        let other = NODE.replace("dynamodb:Query", "s3:GetObject").replace("/i-0a1b", "/eks-carts-1");
-        let said = log_line(&other).unwrap();
-        assert!(said.cause.contains("role `nodes`, which lacks `s3:GetObject`"), "{}", said.cause);
-        assert!(said.hints[0].starts_with("allow `s3:GetObject` on"), "{:?}", said.hints);
-    }
-
-    /// Nothing is widened where that cannot help: a Deny, a boundary, an organization's policy.
-    #[test]
-    fn no_permission_is_proposed_against_a_deny_or_a_higher_policy() {
-        for (end, wanted) in [
-            ("with an explicit deny in a service control policy", "(SCP) denies"),
-            ("because no service control policy allows the dynamodb:Query action", "(SCP) does not allow"),
-            ("with an explicit deny in a resource control policy", "(RCP) denies"),
-            ("with an explicit deny in an identity-based policy", "an identity-based policy denies"),
-            ("because no permissions boundary allows the dynamodb:Query action", "boundary does not allow"),
-            ("because no session policy allows the dynamodb:Query action", "session policy does not allow"),
-            ("with an explicit deny in a resource-based policy", "own policy denies"),
-            ("with an explicit deny in a VPC endpoint policy", "endpoint policy denies"),
-            ("with an explicit deny", "denies"),
-        ] {
-            let said = log_line(&session(end)).unwrap();
-            assert!(said.cause.contains(wanted), "{end}: {}", said.cause);
-            for hint in &said.hints {
-                assert!(!hint.contains("podid associate") && !hint.contains("policy attach"), "{end}: {hint}");
-                assert!(!hint.starts_with("allow `") && !hint.starts_with("grant"), "{end}: {hint}");
-            }
-        }
-        let said = log_line(&session("because no identity-based policy allows the dynamodb:Query action")).unwrap();
-        assert!(said.cause.contains("lacks `dynamodb:Query`"), "{}", said.cause);
-        assert!(said.hints[0].contains("podid associate NS/SA --role nodes --dynamodb"), "{:?}", said.hints);
-    }
-
-    #[test]
-    fn several_are_told_each_with_its_own_reason() {
-        let text = format!("{}\n{}", session("with an explicit deny in a service control policy"), NODE);
-        let all = told(&text);
-        assert_eq!(all.len(), 2, "{all:?}");
-        assert_eq!(all[0].refusal.as_ref().unwrap().layer, Layer::Scp);
-        assert!(matches!(all[1].caller, Some((Caller::Node { .. }, _))));
-        // The line that wraps a refusal is no second message.
-        let wrapped = format!("{NODE}\nrecords retrieval failed: failed to list hosted zones");
-        assert_eq!(told(&wrapped).len(), 1);
-    }
-
-    #[test]
-    fn a_message_that_wraps_another_says_nothing_more() {
-        let text = "WARN an error occurred while loading credentials\nNon-success status from HTTP credential provider: StatusCode(400)";
-        let all = told(text);
-        assert_eq!(all.iter().map(|told| told.row.unwrap().id).collect::<Vec<_>>(), ["rust-400"]);
-    }
-
-    #[test]
-    fn whose_an_arn_is_can_be_asked_alone() {
-        let told = identity("arn:aws:sts::111122223333:assumed-role/carts/eks-eks-worksh-carts-1").unwrap();
-        assert!(told.cause.contains("role `carts`"), "{}", told.cause);
-        assert_eq!(identity("arn:aws:s3:::orders"), None);
-    }
-
-    #[test]
-    fn other_lines_say_nothing() {
-        assert_eq!(log_line("Started CartApplication in 3.2 seconds"), None);
-        assert_eq!(log_line("connect timeout to 10.0.0.1"), None);
-    }
 }

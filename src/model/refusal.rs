@@ -3,6 +3,7 @@
 //! Services write it in many forms: with and without a resource, the resource in quotes or escaped in JSON, by name instead of by
 //! ARN, and with or without the reason.
 
+mod remedy;
 #[cfg(test)]
 mod tests;
 
@@ -362,62 +363,30 @@ impl Refusal {
         self.action.starts_with("eks-auth:")
     }
 
+    /// The resource, unless the text has its ARN with parts blotted out: such a one is in no policy.
+    pub fn whole_resource(&self) -> Option<&str> {
+        let blotted = |resource: &str| {
+            let account = arn::account(resource).filter(|_| resource.starts_with("arn:")).unwrap_or_default();
+            let digits = account.bytes().all(|b| b.is_ascii_digit());
+            // Some have a name in its place: `aws`.
+            let is_account = account.is_empty() || account.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+            resource.contains("**") || !(is_account && !account.starts_with("xx") || digits && account.len() == 12)
+        };
+        self.resource.as_deref().filter(|resource| !blotted(resource))
+    }
+
     /// Whether a permission that is added to the role can help.
     pub fn may_be_granted(&self) -> bool {
         !self.explicit && self.layer.helped_by_the_role()
-    }
-
-    /// What helps, by the policy that refused: no permission of the role outweighs a Deny, a boundary or an organization's policy.
-    pub fn remedy(&self) -> String {
-        let (action, on) = (&self.action, self.resource.as_deref().unwrap_or("the resource"));
-        if self.assumes_itself() {
-            return "remove the role from its settings (SecretStore, issuer, AWS_ROLE_ARN, profile): the pod already has that role"
-                .to_owned();
-        }
-        if self.caller == Caller::Anonymous {
-            return "use the SDK's default credential chain for this client".to_owned();
-        }
-        match (self.layer, self.explicit) {
-            (Layer::Scp | Layer::Rcp, _) => format!(
-                "ask the owner of the organization's policies{}: no permission of the role can change this",
-                self.policy.as_ref().map_or_else(String::new, |arn| format!(" ({arn})"))
-            ),
-            (Layer::Boundary, _) => format!(
-                "ask the owner of the role's permissions boundary to allow `{action}`: `aws iam get-role --role-name {} --query Role.PermissionsBoundary`",
-                self.caller.role().unwrap_or("ROLE")
-            ),
-            (Layer::Session, _) => {
-                format!(
-                    "change the association's session policy to allow `{action}`: show it with `podid show NS/SA -o yaml`"
-                )
-            }
-            (Layer::Endpoint, _) => format!("change the policy of the VPC endpoint to allow `{action}` on {on}"),
-            (Layer::Key, _) => format!(
-                "change the key policy to allow `{action}` to the role, or a policy of the role if the key policy delegates to IAM"
-            ),
-            (Layer::Trust, _) => format!("change the trust policy of {on} to allow `{action}` to the role"),
-            (Layer::Resource, true) => format!(
-                "change the Deny in the policy of {on}, or meet its conditions: no permission of the role overrules it"
-            ),
-            (Layer::Resource, false) => format!("change the policy of {on} to allow `{action}` to the role"),
-            (Layer::Identity | Layer::Unknown, true) => format!(
-                "find the Deny on `{action}` in the policies of the role and of {on}: an added permission does not overrule it"
-            ),
-            (Layer::Identity | Layer::Unknown, false) => {
-                // A text that names no resource does not say that all are meant.
-                let on = self.resource.as_ref().map_or_else(
-                    || "the resource that the program uses".to_owned(),
-                    |resource| format!("`{resource}`"),
-                );
-                format!("allow `{action}` on {on} in a policy of the role")
-            }
-        }
     }
 
     /// What the workload needs by it: the action and an ARN, or `*` where the action has no resource. The text may leave partition,
     /// region and account to the cluster. `None` where no permission of the workload's role is asked for, or on what is not known.
     pub fn need(&self, cluster: Option<&Arn>) -> Option<(String, String)> {
         if !self.caller.is_of_a_pod() || self.is_of_the_agent() || self.assumes_itself() {
+            return None;
+        }
+        if self.resource.is_some() && self.whole_resource().is_none() {
             return None;
         }
         let resource = match self.resource.as_deref() {

@@ -174,6 +174,58 @@ fn every_named_command_parses() {
     }
 }
 
+/// What `podid explain` puts together from a text is a command too.
+#[test]
+fn every_command_that_explain_prints_parses() {
+    let who = |arn: &str| format!("User: arn:aws:{arn} is not authorized to perform: ");
+    let callers = [
+        "sts::111122223333:assumed-role/carts/eks-c-carts-1",
+        "sts::111122223333:assumed-role/nodes/i-0a1b",
+        "iam::111122223333:user/ci",
+        "sts::********3333:assumed-role/a***/eks-c-carts-1",
+    ];
+    let calls = [
+        "dynamodb:Query on resource: arn:aws:dynamodb:us-west-2:111122223333:table/carts/index/byId",
+        "dynamodb:Query on resource: arn:aws:dynamodb:us-west-2:********3333:table/carts",
+        "dynamodb:PutItem on resource: arn:aws:dynamodb:us-west-2:111122223333:table/a?b",
+        "dynamodb:Query",
+        "dynamodb:ListTables",
+        "dynamodb:ListTables on resource: *",
+        "dynamodb:TransactGetItems on resource: carts",
+        "secretsmanager:GetSecretValue on resource: prod/db",
+        "secretsmanager:DeleteSecret on resource: prod/db",
+        "iam:GetInstanceProfile on resource: instance profile shop_1",
+        "iam:PassRole on resource: arn:aws:iam::111122223333:role/carts",
+        "sts:AssumeRole on resource: arn:aws:iam::444455556666:role/target",
+        "sts:TagSession on resource: arn:aws:sts::444455556666:assumed-role/target/x",
+        "sts:AssumeRole on resource: arn:aws:iam::************:role/target",
+        "s3:GetObject on resource: \"arn:aws:s3:::orders/a b'c\"",
+        "s3:GetObject on resource: \"arn:aws:s3:::orders/$(id)\"",
+        "ssm:GetParameter on resource: /carts/db",
+        "eks-auth:AssumeRoleForPodIdentity on resource: arn:aws:eks:us-west-2:111122223333:cluster/c",
+    ];
+    let ends = ["", " with an explicit deny in a service control policy", " because no session policy allows it"];
+    let refusals = callers.iter().flat_map(|caller| calls.iter().map(move |call| format!("{}{call}", who(caller))));
+    let texts = refusals.flat_map(|text| ends.map(|end| format!("{text}{end}")));
+    let texts = texts.chain(podid::model::message::rows().map(|row| row.example.to_owned()));
+    let mut found = BTreeSet::new();
+    for text in texts {
+        for hint in podid::explain::told(&text).iter().flat_map(|told| &told.hints) {
+            quoted(&podid::output::mask::credentials(hint), &text, &mut found);
+        }
+    }
+    assert!(found.iter().any(|(command, _)| command.contains("--secret 'prod/db=read'")), "it is not masked");
+    let mut parsed = 0;
+    for (command, text) in found.iter().filter(|(command, _)| command.starts_with("podid ")) {
+        let words = words(&command.replace("@RESOURCE", "@arn:aws:s3:::orders").replace("ACTION@", "s3:ListBucket@"));
+        if let Err(error) = Cli::command().try_get_matches_from(&words) {
+            panic!("{text}\n`{command}`\n{error}");
+        }
+        parsed += 1;
+    }
+    assert!(parsed > 20, "{parsed} commands");
+}
+
 #[test]
 fn a_command_that_does_not_exist_is_found() {
     for wrong in ["podid frobnicate", "podid associate NS/SA", "podid list --no-such-flag", "podid show {x} {y}"] {
