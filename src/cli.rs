@@ -7,8 +7,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     args::Global,
     commands::{
-        access, agent, associate, audit, completions, credentials, disassociate, exec, explain, file, iam_policy, list,
-        map, migrate, policy, recycle, role, show, verify, version, wait, who_can,
+        access, addon, agent, associate, audit, completions, credentials, disassociate, exec, explain, file,
+        iam_policy, list, map, migrate, policy, recycle, role, show, verify, version, wait, who_can,
     },
 };
 
@@ -78,6 +78,7 @@ pub enum Command {
     Exec(exec::Exec),
     Credentials(credentials::Credentials),
     Agent(agent::Agent),
+    Addon(addon::AddonCommand),
     Verify(Box<verify::Verify>),
     Explain(explain::Explain),
     WhoCan(who_can::WhoCan),
@@ -106,7 +107,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     ("Diagnose", &["verify", "explain", "who-can", "access", "audit", "map", "wait"]),
     ("Manifests", &["apply", "diff", "copy", "export", "import", "schema"]),
-    ("Setup", &["agent", "migrate", "iam-policy", "completions", "version", "help"]),
+    ("Setup", &["agent", "addon", "migrate", "iam-policy", "completions", "version", "help"]),
 ];
 
 /// The command line with its root help in groups.

@@ -184,7 +184,7 @@ impl<'a> Run<'a> {
     async fn carry_out(&self, flight: &SentMarker, step: &Step) -> Result<Answer> {
         let Ports { eks, iam, kube } = *self.ports;
         match step {
-            Step::InstallAgent { .. } | Step::UpdateAgent { .. } | Step::RemoveAgent { .. } => {
+            Step::InstallAgent { .. } | Step::UpdateAgent { .. } | Step::RemoveAgent { .. } | Step::UpdateAddon(_) => {
                 self.addon(flight, step).await
             }
             Step::CreateServiceAccount { subject } => match kube {

@@ -181,6 +181,7 @@ fn drive(
                 Command::Wait(command) => Box::pin(command.run(&ctx)).await,
                 Command::Migrate(command) => command.run(&ctx).await,
                 Command::Agent(command) => Box::pin(command.run(&ctx)).await,
+                Command::Addon(command) => Box::pin(command.run(&ctx)).await,
                 Command::IamPolicy(command) => command.run(&ctx).await,
                 Command::Completions(command) => command.run(&ctx),
                 Command::Version(command) => command.run(&ctx),

@@ -27,7 +27,7 @@ use futures::{
 use crate::{
     failure::{Code, Failure, Kind, Result},
     model::{
-        addon::AGENT,
+        addon::{AGENT, Addon},
         agent::{AgentDaemonSet, AgentState, Node},
         arn::Arn,
         association::{Association, AssociationFilter, AssociationSummary},
@@ -57,6 +57,16 @@ pub async fn association(eks: &dyn Eks, cluster: &str, subject: &ServiceAccount)
         Some(summary) => eks.association(cluster, &summary.association_id).await,
         None => Ok(None),
     }
+}
+
+/// The associations that an add-on owns; those deleted meanwhile are left out.
+///
+/// # Errors
+/// When a read failed.
+pub async fn owned_associations(eks: &dyn Eks, cluster: &str, addon: &Addon) -> Result<Vec<Association>> {
+    let reads = addon.association_ids().map(|id| eks.association(cluster, id));
+    let found: Vec<Option<Association>> = stream::iter(reads).buffered(CONCURRENCY).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }
 
 /// Associations in full, in the order of the summaries, each as soon as it and those before it are there. One that was

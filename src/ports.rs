@@ -14,7 +14,7 @@ use crate::{
     failure::Result,
     model::{
         access::{Decision, Simulation},
-        addon::{Addon, AddonUpdate, AddonVersion, Settings},
+        addon::{Addon, AddonChange, AddonIdentity, AddonOffer, AddonUpdate, AddonVersion, Settings},
         agent::{AgentDaemonSet, Node},
         arn::Arn,
         association::{Association, AssociationChange, AssociationFilter, AssociationSummary, NewAssociation},
@@ -77,7 +77,11 @@ pub trait Eks: Send + Sync {
     /// DescribeAddon; `None` when it is not installed.
     async fn addon(&self, cluster: &str, name: &str) -> Result<Option<Addon>>;
     /// DescribeAddonVersions for one Kubernetes version, every page, newest first.
-    async fn addon_versions(&self, name: &str, kubernetes: &str) -> Result<Vec<AddonVersion>>;
+    async fn addon_versions(&self, name: &str, kubernetes: &str) -> Result<Vec<AddonVersion>> {
+        self.addon_offer(name, kubernetes).await.map(|offer| offer.versions)
+    }
+    /// DescribeAddonVersions for one Kubernetes version, every page: versions, and the namespace that the add-on has by default.
+    async fn addon_offer(&self, name: &str, kubernetes: &str) -> Result<AddonOffer>;
     /// CreateAddon.
     async fn create_addon(&self, cluster: &str, name: &str, version: &str, settings: &Settings) -> Result<Addon>;
     /// UpdateAddon. Only its answer tells the update's id; what it leaves out stays, but for conflicts: without a mode they fail.
@@ -89,12 +93,23 @@ pub trait Eks: Send + Sync {
         settings: &Settings,
         token: &str,
     ) -> Result<AddonUpdate>;
+    /// UpdateAddon of the associations that an add-on owns, which takes PassRole for every role in the list. EKS restarts its pods.
+    async fn set_addon_associations(
+        &self,
+        cluster: &str,
+        name: &str,
+        change: &AddonChange,
+        token: &str,
+    ) -> Result<AddonUpdate>;
     /// DescribeUpdate of an add-on.
     async fn addon_update(&self, cluster: &str, name: &str, id: &str) -> Result<AddonUpdate>;
     /// DeleteAddon, with all that it installed; false when it is not there. It goes on for some time after the answer.
     async fn delete_addon(&self, cluster: &str, name: &str) -> Result<bool>;
     /// DescribeAddonConfiguration: the JSON schema of a version's configuration.
     async fn addon_schema(&self, name: &str, version: &str) -> Result<Value>;
+    /// DescribeAddonConfiguration: the service accounts of a version that can have an association; none where it does not support
+    /// Pod Identity.
+    async fn addon_identities(&self, name: &str, version: &str) -> Result<Vec<AddonIdentity>>;
 }
 
 /// IAM and STS. Global, and eventually consistent: what was written is seen elsewhere seconds later.

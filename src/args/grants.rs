@@ -9,7 +9,7 @@ const REMOVED: u8 = 1;
 const NEEDED: u8 = 2;
 
 /// What the flags name, by services: to be granted, to be taken away, or needed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct AccessArgs<const USE: u8>(pub Vec<GrantText>);
 
 /// What is granted.

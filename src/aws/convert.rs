@@ -12,7 +12,7 @@ use crate::{
     failure::{Failure, Result},
     model::{
         access::{Decision, Effect},
-        addon::{Addon, AddonUpdate, AddonVersion, Issue, numbers},
+        addon::{Addon, AddonAssociation, AddonIdentity, AddonUpdate, AddonVersion, Issue, numbers},
         arn::Arn,
         association::{Association, AssociationSummary},
         cluster::Cluster,
@@ -129,6 +129,8 @@ pub(super) fn addon(from: Option<&eks::Addon>) -> Result<Addon> {
             .collect(),
         configuration: owned(from.configuration_values()),
         service_account_role: owned(from.service_account_role_arn()),
+        namespace: owned(from.namespace_config().and_then(eks::AddonNamespaceConfigResponse::namespace)),
+        associations: from.pod_identity_associations().to_vec(),
     })
 }
 
@@ -146,6 +148,22 @@ pub(super) fn addon_update(from: Option<&eks::Update>) -> Result<AddonUpdate> {
             })
             .collect(),
     })
+}
+
+pub(super) fn addon_association(from: &AddonAssociation) -> Result<eks::AddonPodIdentityAssociations> {
+    let built = eks::AddonPodIdentityAssociations::builder()
+        .service_account(&from.service_account)
+        .role_arn(&from.role_arn)
+        .build();
+    built.map_err(|error| Failure::failed(error.to_string()))
+}
+
+pub(super) fn addon_identities(from: &[eks::AddonPodIdentityConfiguration]) -> Vec<AddonIdentity> {
+    let one = |it: &eks::AddonPodIdentityConfiguration| {
+        let service_account = owned(it.service_account())?;
+        Some(AddonIdentity { service_account, policies: it.recommended_managed_policies().to_vec() })
+    };
+    from.iter().filter_map(one).collect()
 }
 
 /// Versions that fit a Kubernetes version, newest first.

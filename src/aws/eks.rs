@@ -21,7 +21,7 @@ use super::{Aws, convert};
 use crate::{
     failure::{Failure, Result},
     model::{
-        addon::{Addon, AddonUpdate, AddonVersion, Settings},
+        addon::{Addon, AddonChange, AddonIdentity, AddonOffer, AddonUpdate, Conflicts, Settings},
         association::{Association, AssociationChange, AssociationFilter, AssociationSummary, NewAssociation},
         cluster::Cluster,
     },
@@ -212,19 +212,22 @@ impl Eks for Aws {
         }
     }
 
-    async fn addon_versions(&self, name: &str, kubernetes: &str) -> Result<Vec<AddonVersion>> {
+    async fn addon_offer(&self, name: &str, kubernetes: &str) -> Result<AddonOffer> {
         let what = format!("cannot list versions of add-on `{name}` for Kubernetes {kubernetes}");
         let eks = self.eks(&what).await?;
         let call = eks.api.describe_addon_versions().addon_name(name).kubernetes_version(kubernetes).max_results(100);
         let ask = |token| call.clone().set_next_token(token).send();
         let pages: Vec<DescribeAddonVersionsOutput> = eks.errors.all("DescribeAddonVersions", &what, ask).await?;
-        let versions: Vec<_> = pages
+        let infos: Vec<_> = pages
             .iter()
             .flat_map(DescribeAddonVersionsOutput::addons)
             .filter(|addon| addon.addon_name() == Some(name))
-            .flat_map(|addon| addon.addon_versions().iter().cloned())
             .collect();
-        Ok(convert::addon_versions(&versions, kubernetes))
+        let versions: Vec<_> = infos.iter().flat_map(|addon| addon.addon_versions().iter().cloned()).collect();
+        Ok(AddonOffer {
+            namespace: infos.iter().find_map(|addon| addon.default_namespace()).map(str::to_owned),
+            versions: convert::addon_versions(&versions, kubernetes),
+        })
     }
 
     async fn create_addon(&self, cluster: &str, name: &str, version: &str, settings: &Settings) -> Result<Addon> {
@@ -265,6 +268,31 @@ impl Eks for Aws {
         convert::addon_update(answer.update()).map_err(|failure| failure.context(what))
     }
 
+    async fn set_addon_associations(
+        &self,
+        cluster: &str,
+        name: &str,
+        change: &AddonChange,
+        token: &str,
+    ) -> Result<AddonUpdate> {
+        let what = format!("cannot update the associations of add-on `{name}` of cluster `{cluster}`");
+        let eks = self.eks(&what).await?;
+        let list = change.associations.iter().map(convert::addon_association).collect::<Result<Vec<_>>>()?;
+        let call = eks
+            .api
+            .update_addon()
+            .cluster_name(cluster)
+            .addon_name(name)
+            .addon_version(&change.version)
+            .set_configuration_values(change.configuration.clone())
+            .set_service_account_role_arn(change.service_account_role.clone())
+            .resolve_conflicts(Conflicts::Preserve.as_str().into())
+            .set_pod_identity_associations(Some(list))
+            .client_request_token(token);
+        let answer = call.send().await.map_err(|error| eks.errors.failure("UpdateAddon", &what, &error))?;
+        convert::addon_update(answer.update()).map_err(|failure| failure.context(what))
+    }
+
     async fn addon_update(&self, cluster: &str, name: &str, id: &str) -> Result<AddonUpdate> {
         let what = format!("cannot read update `{id}` of add-on `{name}` of cluster `{cluster}`");
         let eks = self.eks(&what).await?;
@@ -293,5 +321,13 @@ impl Eks for Aws {
         schema
             .and_then(|text| serde_json::from_str(text).map_err(|error| Failure::failed(error.to_string())))
             .map_err(|failure| failure.context(what))
+    }
+    async fn addon_identities(&self, name: &str, version: &str) -> Result<Vec<AddonIdentity>> {
+        let what = format!("cannot read whether add-on `{name}` {version} supports Pod Identity");
+        let eks = self.eks(&what).await?;
+        let call = eks.api.describe_addon_configuration().addon_name(name).addon_version(version);
+        let answer =
+            call.send().await.map_err(|error| eks.errors.failure("DescribeAddonConfiguration", &what, &error))?;
+        Ok(convert::addon_identities(answer.pod_identity_configuration()))
     }
 }

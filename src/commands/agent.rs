@@ -24,7 +24,10 @@ use crate::{
     },
     observe,
     output::Format,
-    prove::agent::{self, Ready, Wait},
+    prove::{
+        addon,
+        agent::{self, Ready, Wait},
+    },
 };
 
 /// Install, upgrade, check or remove the EKS Pod Identity Agent
@@ -96,7 +99,7 @@ pub async fn settle(
 /// As [`settle`], and an update that failed.
 pub async fn updated(ctx: &Context, id: &str, state: AgentState) -> Result<Ready> {
     let line = ctx.term.progress("agent");
-    let ended = agent::update(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?, id).await;
+    let ended = addon::update(ctx.eks()?, &ctx.deadline, &line, (ctx.cluster().await?, AGENT), id).await;
     line.clear();
     if !ended? {
         ctx.term.warn("could not read the state of the update: not allowed: eks:DescribeUpdate");
@@ -135,7 +138,7 @@ async fn prove(
         return Ok((ready.state.addon.clone(), Some(ready.state)));
     }
     let line = ctx.term.progress("agent");
-    match agent::addon(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?, known).await {
+    match addon::active(ctx.eks()?, &ctx.deadline, &line, (ctx.cluster().await?, AGENT), known).await {
         Ok(addon) => {
             line.done("the add-on is ACTIVE; the nodes could not be read");
             Ok((Some(addon), None))

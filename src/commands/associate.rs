@@ -1,11 +1,13 @@
 //! `podid associate`: makes a service account able to act as a role, and proves it.
 
+mod owned;
 mod road;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
 use clap::{ArgGroup, Args};
 
+pub(super) use self::owned::Owned;
 use crate::{
     args::{AccountArg, Changing, Permissions, ScopeArg},
     commands::{input, policy::grants, shared},
@@ -13,6 +15,7 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         add_on_policy::AddOnText,
+        addon::OwningAddon,
         arn::{Arn, RoleRef},
         association::Association,
         cluster::Cluster,
@@ -110,6 +113,9 @@ pub struct Associate {
     no_logs: bool,
     #[command(flatten)]
     changing: Changing,
+    /// The add-on that is to own the association, for `podid addon associate`.
+    #[arg(skip)]
+    addon: Option<Box<OwningAddon>>,
 }
 
 /// Examples of this command.
@@ -183,7 +189,7 @@ impl Associate {
         let target = ctx.target()?;
         // Session tags that are off, and a target role, concern what the role may do already.
         let inline = self.permissions.inline() || self.target_role.is_some() || self.disable_session_tags;
-        let attached = self.permissions.managed();
+        let attached = self.permissions.managed() || self.addon.is_some();
         let deadline = &ctx.deadline;
         let named = self.role.as_ref().map(|role| role.name().to_owned());
         let association = async {
@@ -296,6 +302,7 @@ impl Associate {
         Want {
             cluster: cluster.clone(),
             subject: self.subject.0.clone(),
+            addon: self.addon.clone(),
             role: WantRole {
                 role,
                 create: self.create_role,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     args::{AccountsArg, Changing},
     commands::{
+        addon,
         recycle::{self, Pace, Rollout},
         shared::{self, Confirmation},
     },
@@ -19,9 +20,10 @@ use crate::{
     execute::{self, Outcome, Ports, Status},
     failure::{Code, Failure, Result},
     model::{
+        addon::OwningAddon,
         arn::last,
         cluster::Cluster,
-        glob,
+        glob::{self, Pattern},
         have::Observed,
         names::ServiceAccount,
         role,
@@ -61,6 +63,9 @@ pub struct Disassociate {
     no_logs: bool,
     #[command(flatten)]
     changing: Changing,
+    /// The add-on that owns the association, for `podid addon disassociate`.
+    #[arg(skip)]
+    addon: Option<Box<OwningAddon>>,
 }
 
 /// Examples of this command.
@@ -83,16 +88,48 @@ pub(super) struct Ending {
 
 /// How associations are deleted.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Removal {
+pub(super) struct Removal<'a> {
     /// Kubernetes is asked about new pods.
     pub(super) kubernetes: bool,
     /// New pods have to use IRSA again before any is restarted.
     pub(super) irsa: bool,
     /// How the restarts are carried out.
     pub(super) pace: Pace,
+    /// The add-on that owns the associations.
+    pub(super) addon: Option<&'a OwningAddon>,
+}
+
+/// What `podid addon disassociate` asks for.
+pub(super) struct Owned {
+    /// Whose association.
+    pub(super) subject: ServiceAccount,
+    /// The add-on that owns it.
+    pub(super) addon: OwningAddon,
+    /// `--delete-role`.
+    pub(super) delete_role: bool,
+    /// `--force`.
+    pub(super) force: bool,
+    /// `--no-wait`.
+    pub(super) no_wait: bool,
+    /// What commands that change something take.
+    pub(super) changing: Changing,
 }
 
 impl Disassociate {
+    /// The same for an association that an add-on owns.
+    pub(super) fn owned(ask: Owned) -> Self {
+        Self {
+            subjects: AccountsArg(vec![Pattern::from(&ask.subject)]),
+            delete_role: ask.delete_role,
+            force: ask.force,
+            recycle: false,
+            no_wait: ask.no_wait,
+            no_logs: true,
+            changing: ask.changing,
+            addon: Some(Box::new(ask.addon)),
+        }
+    }
+
     /// Runs the command.
     ///
     /// # Errors
@@ -105,6 +142,7 @@ impl Disassociate {
             cluster,
             targets: &targets,
             roles: &roles,
+            addon: self.addon.as_deref(),
             delete_role: self.delete_role,
             force: self.force,
             recycle: self.recycle,
@@ -125,7 +163,12 @@ impl Disassociate {
             return Ok(shared::dry_run_code(&self.changing, &plan));
         }
         shared::consent(ctx, &self.changing, self.consent(&plan)).await?;
-        let how = Removal { kubernetes: !self.no_wait, irsa: false, pace: Pace::usual(!self.no_logs) };
+        let how = Removal {
+            kubernetes: !self.no_wait,
+            irsa: false,
+            pace: Pace::usual(!self.no_logs),
+            addon: self.addon.as_deref(),
+        };
         let done = carry_out(ctx, &targets, plan, how, &mut ending).await;
         Self::render(ctx, &targets, &ending)?;
         match done {
@@ -283,10 +326,14 @@ impl Disassociate {
             Format::Yaml => ctx.term.emit_yaml(&value),
             Format::Name => {
                 for report in &ending.outcome.reports {
-                    if let (Step::DeleteAssociation { subject, .. }, Status::Done | Status::Planned) =
-                        (&report.step, report.status)
-                    {
-                        ctx.term.emit_line(subject)?;
+                    match (&report.step, report.status) {
+                        (Step::DeleteAssociation { subject, .. }, Status::Done | Status::Planned) => {
+                            ctx.term.emit_line(subject)?;
+                        }
+                        (Step::UpdateAddon(step), Status::Done | Status::Planned) => {
+                            ctx.term.emit_line(&step.subject)?;
+                        }
+                        _ => {}
                     }
                 }
                 Ok(())
@@ -304,7 +351,7 @@ pub(super) async fn carry_out(
     ctx: &Context,
     targets: &[Target],
     plan: Plan,
-    how: Removal,
+    how: Removal<'_>,
     ending: &mut Ending,
 ) -> Result<()> {
     let kube = if how.kubernetes { Some(ctx.kube().await?) } else { None };
@@ -312,8 +359,21 @@ pub(super) async fn carry_out(
     let watch = plan.watch.clone();
     let (restarts, writes): (Vec<Step>, Vec<Step>) =
         plan.steps.into_iter().partition(|step| matches!(step, Step::Restart { .. }));
+    // EKS lets go of an add-on's association only at the end of an update: what the association used stays until then.
+    let (after, writes): (Vec<Step>, Vec<Step>) =
+        writes.into_iter().partition(|step| how.addon.is_some() && step.stage() > 3);
     ending.outcome = execute::run(&ports, &ctx.deadline, writes, |report| shared::report_step(ctx, report)).await;
-    let failed = ending.outcome.failure().cloned();
+    let mut failed = ending.outcome.failure().cloned();
+    if let (Some(owning), None) = (how.addon, &failed) {
+        failed = addon::settle(ctx, &owning.addon, &ending.outcome).await.err();
+    }
+    if failed.is_some() {
+        ending.outcome.add(Outcome::not_started(after));
+    } else if !after.is_empty() {
+        let later = execute::run(&ports, &ctx.deadline, after, |report| shared::report_step(ctx, report)).await;
+        ending.outcome.add(later);
+        failed = ending.outcome.failure().cloned();
+    }
     let Some(kube) = kube.filter(|_| failed.is_none()) else {
         ending.outcome.add(Outcome::not_started(restarts));
         return failed.map_or(Ok(()), Err);
@@ -325,6 +385,7 @@ pub(super) async fn carry_out(
         .filter(|report| matches!(report.status, Status::Done | Status::Skipped))
         .filter_map(|report| match &report.step {
             Step::DeleteAssociation { subject, .. } => Some(subject),
+            Step::UpdateAddon(step) => Some(&step.subject),
             _ => None,
         })
         .collect();

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod account;
+pub mod addon;
 pub mod agent;
 pub mod associate;
 pub mod audit;

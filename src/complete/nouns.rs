@@ -33,6 +33,8 @@ pub(super) enum Noun {
     Workloads(Vec<String>),
     /// Objects of a kind in a namespace.
     Objects(String, String),
+    /// EKS add-ons that are installed in the cluster.
+    EksAddOns,
     /// Profiles of the AWS configuration.
     Profiles,
     /// Contexts of the kubeconfig.
@@ -48,6 +50,7 @@ enum ValueKind {
     AssociatedNamespace,
     Cluster,
     Context,
+    EksAddOn,
     Namespace,
     Profile,
     Region,
@@ -84,6 +87,7 @@ impl ValueKind {
             ("NAMESPACE", _) => Self::Namespace,
             ("ROLE" | "NAME|ARN", _) => Self::Role,
             ("ACTION", _) => Self::Action,
+            ("EKS_ADD_ON", _) => Self::EksAddOn,
             ("ADD_ON" | "NAME[=ARGUMENT]", _) => Self::AddOn,
             ("KIND/NAME", _) => Self::Workload,
             _ => return None,
@@ -122,6 +126,7 @@ fn candidates(takes: ValueKind, typed: &Typed, current: &str, until: Instant) ->
     let mut names = match takes {
         ValueKind::Action => actions(current),
         ValueKind::AddOn => add_ons(),
+        ValueKind::EksAddOn => without(read(Noun::EksAddOns), typed.arguments.iter().map(String::as_str)),
         ValueKind::Region => regions(typed),
         ValueKind::Cluster => without(read(Noun::Clusters), typed.values("cluster")),
         ValueKind::Profile => read(Noun::Profiles),
@@ -253,6 +258,7 @@ mod tests {
         "PATH",
         "RESOURCE",
         "SCOPE",
+        "SERVICE_ACCOUNT",
         "SHELL",
         "TABLE[=ACCESS]",
         "TAG",
@@ -319,6 +325,7 @@ mod tests {
         assert_eq!(
             of("Role"),
             [
+                "addon associate role",
                 "associate role",
                 "iam-policy role",
                 "list role",
@@ -357,6 +364,7 @@ mod tests {
                 "migrate run namespace"
             ]
         );
+        assert_eq!(of("EksAddOn"), ["addon associate name", "addon disassociate name", "addon show name"]);
         assert_eq!(of("Workload"), ["recycle workload"]);
         assert!(["copy from", "copy to", "diff against"].iter().all(|it| of("Cluster").contains(it)), "{found:?}");
         for global in ["Cluster", "Region", "Profile", "Context"] {

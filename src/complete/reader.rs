@@ -194,6 +194,10 @@ async fn read(noun: &Noun, global: Global, cluster_flag: bool, term: &Term) -> R
             let found = ctx.eks()?.associations(&ctx.target()?.cluster.value, &AssociationFilter::default()).await?;
             tell(NAME, found.iter().map(|association| association.subject.to_string()).collect())
         }
+        Noun::EksAddOns => {
+            let found = ctx.eks()?.addons(&ctx.target()?.cluster.value).await?;
+            tell(NAME, found.into_iter().map(|addon| addon.name).collect())
+        }
         Noun::Namespaces => tell(NAME, Box::pin(ctx.kube()).await?.namespaces().await?),
         Noun::ServiceAccounts(namespace) => tell(NAME, Box::pin(ctx.kube()).await?.service_accounts(namespace).await?),
         Noun::Roles => {

@@ -1,10 +1,11 @@
-//! Writes of the agent add-on.
+//! Writes of add-ons: the agent's, and those that own associations.
 
 use super::{Answer, Run, association::token, changed};
 use crate::{
     failure::{Kind, Result},
-    model::addon::{AGENT, Addon, Settings},
-    plan::Step,
+    model::addon::{AGENT, Addon, AddonAssociation, AddonChange, Settings},
+    observe,
+    plan::{AddonStep, Step},
     wait::SentMarker,
 };
 
@@ -18,6 +19,7 @@ impl Run<'_> {
                 self.update_addon(flight, cluster, from, version, settings).await
             }
             Step::RemoveAgent { cluster, .. } => self.delete_addon(flight, cluster).await,
+            Step::UpdateAddon(step) => self.set_associations(flight, step).await,
             _ => Ok(Answer::Skipped),
         }
     }
@@ -65,6 +67,40 @@ impl Run<'_> {
         let token = token();
         let update = flight.send(eks.update_addon(cluster, AGENT, version, settings, &token)).await?;
         Ok(Answer::Update(update.id))
+    }
+
+    /// UpdateAddon with another list of associations, when add-on and list still are as they were planned from.
+    async fn set_associations(&self, flight: &SentMarker, step: &AddonStep) -> Result<Answer> {
+        let (eks, cluster, name) = (self.ports.eks, step.cluster.as_str(), step.addon.name.as_str());
+        let what = format!("the add-on `{name}` of cluster `{cluster}`");
+        let present = eks.addon(cluster, name).await?.ok_or_else(|| changed(&what, "it was deleted"))?;
+        let listed = AddonAssociation::list(&observe::owned_associations(eks, cluster, &present).await?);
+        if listed == step.wanted {
+            return Ok(Answer::Skipped);
+        }
+        if listed != step.present {
+            return Err(changed(&what, "its associations were changed"));
+        }
+        let from = &step.addon;
+        for (differs, how) in [
+            (present.version != from.version, format!("its version is {} now", present.version)),
+            (present.configuration != from.configuration, "its configuration was changed".to_owned()),
+            (present.service_account_role != from.service_account_role, "its IRSA role was changed".to_owned()),
+        ] {
+            if differs {
+                return Err(changed(&what, &how));
+            }
+        }
+        let change = AddonChange {
+            version: present.version,
+            configuration: present.configuration,
+            service_account_role: step.service_account_role.clone(),
+            associations: step.wanted.clone(),
+        };
+        let token = token();
+        let role = step.after.as_deref().unwrap_or_default();
+        let update = || flight.send(eks.set_addon_associations(cluster, name, &change, &token));
+        Ok(Answer::Update(self.patient_with_eks(role, update).await?.id))
     }
 
     /// DeleteAddon. One that is being deleted, or gone, is what was wanted.

@@ -7,10 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Answer, Run, changed};
 use crate::{
     failure::{Failure, Kind, Result},
-    model::{
-        association::{Association, NewAssociation},
-        trust::target,
-    },
+    model::{association::NewAssociation, trust::target},
     observe,
     plan::Step,
     wait::{Backoff, SentMarker},
@@ -153,17 +150,17 @@ impl Run<'_> {
     }
 
     /// Repeats a write that EKS refuses only because it does not see the role, or its new trust policy, yet.
-    async fn patient_with_eks<F, Fut>(&self, role_arn: &str, mut write: F) -> Result<Association>
+    pub(super) async fn patient_with_eks<T, F, Fut>(&self, role_arn: &str, mut write: F) -> Result<T>
     where
         F: FnMut() -> Fut,
-        Fut: Future<Output = Result<Association>>,
+        Fut: Future<Output = Result<T>>,
     {
         let started = Instant::now();
         let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(3));
         let mut patience = None;
         loop {
             let failure = match write().await {
-                Ok(association) => return Ok(association),
+                Ok(written) => return Ok(written),
                 Err(failure) => failure,
             };
             if !failure.is(Kind::RoleUnseen) && !failure.is(Kind::TrustUnseen) {

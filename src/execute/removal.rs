@@ -41,6 +41,7 @@ pub(super) fn freed(steps: &[Step]) -> BTreeSet<String> {
         Step::DeleteAssociation { association_id, .. }
         | Step::ReplaceAssociation { association_id, .. }
         | Step::UpdateAssociation { association_id, .. } => Some(association_id.clone()),
+        Step::UpdateAddon(step) => step.association_id.clone(),
         _ => None,
     });
     freed.collect()

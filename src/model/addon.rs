@@ -1,7 +1,9 @@
-//! EKS add-ons, of which podid knows one: the agent.
+//! EKS add-ons: the agent's, and those that own associations.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use super::{arn::last, association::Association};
 
 /// Name of the agent's add-on and of its DaemonSet.
 pub const AGENT: &str = "eks-pod-identity-agent";
@@ -26,9 +28,25 @@ pub struct Addon {
     /// The role that its pods get by IRSA.
     #[serde(rename = "serviceAccountRoleArn", skip_serializing_if = "Option::is_none")]
     pub service_account_role: Option<String>,
+    /// The namespace of its pods, where EKS names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// ARNs of the associations that it owns.
+    #[serde(rename = "podIdentityAssociations", default, skip_serializing_if = "Vec::is_empty")]
+    pub associations: Vec<String>,
 }
 
 impl Addon {
+    /// A change of it is under way: EKS takes no other until it has ended.
+    pub fn is_changing(&self) -> bool {
+        matches!(self.status.as_str(), "CREATING" | "UPDATING" | "DELETING")
+    }
+
+    /// Ids of the associations that it owns.
+    pub fn association_ids(&self) -> impl Iterator<Item = &str> {
+        self.associations.iter().map(|arn| last(arn))
+    }
+
     /// Whether it has this configuration, however that is written. None, an empty one and `{}` are the same to EKS. YAML is compared as
     /// text, and counts as another where it differs.
     pub fn is_configured(&self, given: &str) -> bool {
@@ -98,6 +116,74 @@ pub struct Issue {
     pub code: String,
     /// The service's words.
     pub message: String,
+}
+
+/// A service account of an add-on whose pods need AWS credentials, as DescribeAddonConfiguration gives it for a version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddonIdentity {
+    /// Name of the service account.
+    pub service_account: String,
+    /// ARNs of the managed policies that EKS recommends for its role.
+    #[serde(rename = "recommendedManagedPolicies")]
+    pub policies: Vec<String>,
+}
+
+/// An association as UpdateAddon takes it; its namespace is the add-on's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddonAssociation {
+    /// Name of the service account.
+    pub service_account: String,
+    /// Role ARN.
+    pub role_arn: String,
+}
+
+impl AddonAssociation {
+    /// Those of associations, in the order of their names.
+    pub fn list(associations: &[Association]) -> Vec<Self> {
+        let one =
+            |a: &Association| Self { service_account: a.summary.subject.name.clone(), role_arn: a.role_arn.clone() };
+        let mut all: Vec<Self> = associations.iter().map(one).collect();
+        all.sort();
+        all
+    }
+}
+
+/// An update of the associations of an add-on. The list replaces the add-on's; version, configuration and role of IRSA are stated as
+/// they are, as EKS may reset what an update leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddonChange {
+    /// The version that it has.
+    pub version: String,
+    /// The configuration that it has.
+    pub configuration: Option<String>,
+    /// The role of IRSA that it keeps.
+    pub service_account_role: Option<String>,
+    /// All associations that it owns afterwards.
+    pub associations: Vec<AddonAssociation>,
+}
+
+/// An installed add-on through which an association is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwningAddon {
+    /// As it was read.
+    pub addon: Addon,
+    /// The associations that it owns.
+    pub associations: Vec<Association>,
+    /// What EKS recommends for the role of the service account.
+    pub policies: Vec<String>,
+    /// Whether the pods may leave the role of IRSA that the add-on has.
+    pub replace_irsa: bool,
+}
+
+/// What EKS offers of an add-on for one Kubernetes version.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AddonOffer {
+    /// Where it is installed when no namespace is named.
+    pub namespace: Option<String>,
+    /// Its versions, newest first.
+    pub versions: Vec<AddonVersion>,
 }
 
 /// A version of an add-on for one Kubernetes version.

@@ -80,6 +80,8 @@ pub(crate) fn agent(nodes: &[Node], ready: &[&str]) -> AgentState {
         issues: Vec::new(),
         configuration: None,
         service_account_role: None,
+        namespace: None,
+        associations: Vec::new(),
     };
     AgentState {
         auto_mode: false,
@@ -217,6 +219,7 @@ pub(crate) fn want(role: &str) -> Want {
     Want {
         cluster: cluster(),
         subject: subject("carts/carts"),
+        addon: None,
         role: WantRole {
             role: role.parse().unwrap(),
             create: false,

@@ -94,11 +94,14 @@ pub const PORTS: &[Port] = &[
     ("Eks::addons", &[Iam("eks:ListAddons", On::Cluster), Iam("eks:DescribeAddon", On::AddOns)]),
     ("Eks::addon", &[Iam("eks:DescribeAddon", On::Agent)]),
     ("Eks::addon_versions", &[Iam("eks:DescribeAddonVersions", On::Everything)]),
+    ("Eks::addon_offer", &[Iam("eks:DescribeAddonVersions", On::Everything)]),
     ("Eks::create_addon", &[Iam("eks:CreateAddon", On::Cluster)]),
     ("Eks::update_addon", &[Iam("eks:UpdateAddon", On::Agent)]),
+    ("Eks::set_addon_associations", &[Iam("eks:UpdateAddon", On::AddOns), Iam("iam:PassRole", On::PassedRole)]),
     ("Eks::addon_update", &[Iam("eks:DescribeUpdate", On::Cluster), Iam("eks:DescribeUpdate", On::Agent)]),
     ("Eks::delete_addon", &[Iam("eks:DeleteAddon", On::Agent)]),
     ("Eks::addon_schema", &[Iam("eks:DescribeAddonConfiguration", On::Everything)]),
+    ("Eks::addon_identities", &[Iam("eks:DescribeAddonConfiguration", On::Everything)]),
     ("Iam::caller", &[]),
     ("Iam::role", &[Iam("iam:GetRole", On::Role)]),
     ("Iam::roles", &[Iam("iam:ListRoles", On::Everything)]),
@@ -267,8 +270,18 @@ pub fn commands(words: &[String]) -> Result<Vec<&'static Row>, String> {
 
 /// What these commands need.
 pub fn needs(rows: &[&Row]) -> BTreeSet<Need> {
-    let called: BTreeSet<&str> = rows.iter().flat_map(|(_, ports)| ports.iter().copied().flatten().copied()).collect();
-    PORTS.iter().filter(|(name, _)| called.contains(name)).flat_map(|(_, needs)| needs.iter().copied()).collect()
+    let of = |(command, ports): &Row| {
+        let called: BTreeSet<&str> = ports.iter().copied().flatten().copied().collect();
+        let needs = PORTS.iter().filter(|(name, _)| called.contains(name)).flat_map(|(_, needs)| needs.iter().copied());
+        // These name any add-on; others only ever the agent's.
+        let any = command.starts_with("addon ");
+        let widened = needs.map(|need| match need {
+            Iam(action, On::Agent) if any => Iam(action, On::AddOns),
+            need => need,
+        });
+        widened.collect::<Vec<_>>()
+    };
+    rows.iter().flat_map(|row| of(row)).collect()
 }
 
 #[cfg(test)]

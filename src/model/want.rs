@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     add_on_policy::AddOnGrant,
+    addon::OwningAddon,
     arn::{Arn, RoleRef},
     cluster::Cluster,
     document::Document,
@@ -247,6 +248,8 @@ pub struct Want {
     pub cluster: Cluster,
     /// The service account.
     pub subject: ServiceAccount,
+    /// The add-on that is to own the association.
+    pub addon: Option<Box<OwningAddon>>,
     /// Its role.
     pub role: WantRole,
     /// `--disable-session-tags`.

@@ -117,6 +117,8 @@ mod tests {
             issues: Vec::new(),
             configuration: configuration.map(str::to_owned),
             service_account_role: None,
+            namespace: None,
+            associations: Vec::new(),
         }
     }
 

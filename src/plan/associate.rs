@@ -70,7 +70,12 @@ fn grants(want: &Want, have: &Have, role: &role::Planned, plan: &mut Plan) -> Re
 /// precedence"): creating the association changes what the workload acts as, with no change to the workload.
 pub(super) fn irsa(have: &Have, role: &role::Planned, plan: &mut Plan) {
     let Observed::Known(ServiceAccountState::Exists { irsa_role: Some(from) }) = &have.service_account else { return };
-    if !plan.steps.iter().any(|step| matches!(step, Step::CreateAssociation { .. })) {
+    let new = |step: &Step| match step {
+        Step::CreateAssociation { .. } => true,
+        Step::UpdateAddon(step) => step.before.is_none(),
+        _ => false,
+    };
+    if !plan.steps.iter().any(new) {
         return;
     }
     let to = role.arn.to_string();

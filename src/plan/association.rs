@@ -1,6 +1,6 @@
 //! Plans the association itself: created, updated in the fields that differ, or left alone.
 
-use super::{Plan, Refusal, Step, role::Planned};
+use super::{Plan, Refusal, Step, addon, role::Planned};
 use crate::model::{
     association::{Association, AssociationChange, AssociationSpec, NewAssociation, add_on},
     have::{Have, Observed},
@@ -10,6 +10,9 @@ use crate::model::{
 };
 
 pub(super) fn plan(want: &Want, have: &Have, role: &Planned, plan: &mut Plan) -> Result<(), Refusal> {
+    if let Some(owning) = &want.addon {
+        return addon::associate(want, owning, have, role, plan);
+    }
     for warning in want.session_policy.set().into_iter().flat_map(|policy| placeholders("session policy", policy)) {
         plan.warn(warning);
     }
@@ -125,9 +128,9 @@ fn wanted(want: &Want, role: &Planned, present: &AssociationSpec) -> Association
 /// What an EKS add-on owns is changed through the add-on (EKS User Guide, add-ons-iam).
 fn owned(want: &Want, owner: &str, role: &Planned) -> Refusal {
     let addon = add_on(owner).unwrap_or("ADDON");
-    Refusal::new(format!("the association of {} belongs to the EKS add-on `{addon}` ({owner})", want.subject)).hint(format!(
-        "change it there: `aws eks update-addon --cluster-name {} --addon-name {addon} \
-         --pod-identity-associations serviceAccount={},roleArn={}` (the list replaces all of the add-on's associations)",
-        want.cluster.name, want.subject.name, role.arn
+    let Want { subject, cluster, .. } = want;
+    let (account, name, role) = (&subject.name, &cluster.name, &role.arn);
+    Refusal::new(format!("the association of {subject} belongs to the EKS add-on `{addon}` ({owner})")).hint(format!(
+        "change it there: `podid addon associate {addon} --service-account {account} --role {role} --cluster {name}`"
     ))
 }

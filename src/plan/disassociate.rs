@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Plan, Refusal, Step, restart, role_delete};
+use super::{Plan, Refusal, Step, addon, restart, role_delete};
 use crate::model::{
+    addon::OwningAddon,
     arn::Arn,
     association::{Association, add_on},
     cluster::Cluster,
@@ -52,6 +53,8 @@ pub struct Disassociate<'a> {
     pub targets: &'a [Target],
     /// The roles of their associations (and, with `delete_role`, those that an interrupted run left), by ARN.
     pub roles: &'a BTreeMap<String, RoleUse>,
+    /// The add-on that owns the associations, where they go through it.
+    pub addon: Option<&'a OwningAddon>,
     /// Delete the roles that podid made.
     pub delete_role: bool,
     /// Delete a role also when not everybody who may use it could be looked for.
@@ -63,11 +66,17 @@ pub struct Disassociate<'a> {
 /// Plans the end of associations.
 ///
 /// # Errors
-/// When an add-on owns one, or a role may not be deleted.
+/// When an add-on owns one that it is not asked for, or a role may not be deleted.
 pub fn disassociate(ask: &Disassociate<'_>) -> Result<Plan, Refusal> {
     let mut plan = Plan::default();
     for target in ask.targets {
         let Some(association) = &target.association else { continue };
+        if let Some(owning) = ask.addon {
+            addon::disassociate(ask.cluster, owning, (&target.subject, association), &mut plan)?;
+            // EKS restarts them.
+            using(target, true, &mut plan);
+            continue;
+        }
         if let Some(owner) = &association.summary.owner_arn {
             return Err(owned(ask.cluster, &target.subject, owner));
         }
@@ -95,9 +104,8 @@ pub fn disassociate(ask: &Disassociate<'_>) -> Result<Plan, Refusal> {
 fn owned(cluster: &Cluster, subject: &ServiceAccount, owner: &str) -> Refusal {
     let addon = add_on(owner).unwrap_or("ADDON");
     Refusal::new(format!("the association of {subject} belongs to the EKS add-on `{addon}` ({owner})")).hint(format!(
-        "delete it there: `aws eks update-addon --cluster-name {} --addon-name {addon} \
-         --pod-identity-associations '[]'` (the list replaces all of the add-on's associations)",
-        cluster.name
+        "delete it there: `podid addon disassociate {addon} --service-account {} --cluster {}`",
+        subject.name, cluster.name
     ))
 }
 

@@ -179,6 +179,7 @@ fn want(ask: &Migrate<'_>, candidate: &Candidate, role: &Role) -> Want {
     Want {
         cluster: ask.cluster.clone(),
         subject: candidate.snapshot.subject.clone(),
+        addon: None,
         role: WantRole {
             role: RoleRef::Arn(role.arn.clone()),
             create: false,

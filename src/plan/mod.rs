@@ -1,5 +1,6 @@
 //! The plan: Want × Have → steps. Pure; each step is a write and nothing but a write. Waiting and proving are not here.
 
+mod addon;
 mod against;
 mod agent;
 mod associate;
@@ -29,6 +30,7 @@ use serde::Serialize;
 
 use self::refusal::sid_taken;
 pub use self::{
+    addon::{AddonStep, identity},
     against::{Side, against},
     associate::associate,
     converge::{Converge, Expanded, converge, simulate},
@@ -85,6 +87,8 @@ pub enum Step {
         /// Version that goes.
         version: String,
     },
+    /// UpdateAddon with the associations that it owns.
+    UpdateAddon(Box<AddonStep>),
     /// Creates the Kubernetes service account.
     CreateServiceAccount {
         /// Which.

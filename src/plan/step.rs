@@ -38,6 +38,7 @@ impl Step {
             Self::InstallAgent { .. } => "install-agent".to_owned(),
             Self::UpdateAgent { .. } => "update-agent".to_owned(),
             Self::RemoveAgent { .. } => "remove-agent".to_owned(),
+            Self::UpdateAddon(step) => format!("update-addon/{}", step.addon.name),
             Self::RemoveAnnotation { subject, .. } => format!("remove-annotation/{subject}"),
             Self::CreateServiceAccount { .. } => "create-service-account".to_owned(),
             Self::CreateRole(_) => "create-role".to_owned(),
@@ -60,6 +61,7 @@ impl Step {
             Self::InstallAgent { .. } => "installAgent",
             Self::UpdateAgent { .. } => "updateAgent",
             Self::RemoveAgent { .. } => "removeAgent",
+            Self::UpdateAddon(_) => "updateAddon",
             Self::CreateServiceAccount { .. } => "createServiceAccount",
             Self::CreateRole(_) => "createRole",
             Self::PutTrust { .. } => "putTrust",
@@ -96,6 +98,7 @@ impl Step {
             | Self::DeleteAssociation { subject, .. }
             | Self::TagAssociation { subject, .. }
             | Self::UntagAssociation { subject, .. } => subject.to_string(),
+            Self::UpdateAddon(step) => step.subject.to_string(),
             Self::CreateRole(role) => role.name.clone(),
             Self::PutTrust { role, .. }
             | Self::PutTargetTrust { role, .. }
@@ -144,6 +147,7 @@ impl Step {
                 }
             }
             Self::RemoveAgent { version, .. } => format!("delete add-on {AGENT} {version}"),
+            Self::UpdateAddon(step) => step.describe(),
             Self::CreateServiceAccount { subject } => format!("create service account {subject}"),
             Self::CreateRole(role) => {
                 let boundary =
@@ -230,6 +234,7 @@ impl Step {
             Self::InstallAgent { version, .. } => format!("created add-on {AGENT} {version}"),
             Self::UpdateAgent { version, .. } => format!("asked EKS to update add-on {AGENT} to {version}"),
             Self::RemoveAgent { version, .. } => format!("asked EKS to delete add-on {AGENT} {version}"),
+            Self::UpdateAddon(step) => step.done(),
             Self::CreateServiceAccount { subject } => format!("created service account {subject}"),
             Self::CreateRole(role) => format!("created role {}", role.name),
             Self::PutTrust { role, .. } => format!("updated the trust policy of role {role}"),
@@ -292,6 +297,7 @@ impl Step {
             | Self::ReplaceAssociation { .. }
             | Self::RemoveAnnotation { .. }
             | Self::RemoveAgent { .. } => Kind::Delete,
+            Self::UpdateAddon(step) => step.kind(),
             Self::Restart { .. } | Self::RollBack { .. } => Kind::Restart,
         }
     }
@@ -316,6 +322,7 @@ impl Step {
             Self::CreateAssociation { .. }
             | Self::UpdateAssociation { .. }
             | Self::ReplaceAssociation { .. }
+            | Self::UpdateAddon(_)
             | Self::DeleteAssociation { .. } => 2,
             Self::TagAssociation { .. } | Self::UntagAssociation { .. } | Self::PutTargetTrust { .. } => 3,
             // What an association used goes once the association is gone.
@@ -345,6 +352,7 @@ impl Step {
             | Self::ReplaceAssociation { .. }
             | Self::PutTargetTrust { .. }
             | Self::TagAssociation { .. }
+            | Self::UpdateAddon(_)
             | Self::UntagAssociation { .. } => true,
             Self::InstallAgent { .. }
             | Self::UpdateAgent { .. }

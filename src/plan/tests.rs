@@ -47,6 +47,7 @@ fn apply(step: &Step, have: &mut Have) {
             let Observed::Known(state) = &mut have.agent else { return };
             state.addon.as_mut().unwrap().version.clone_from(version);
         }
+        Step::UpdateAddon(step) => panic!("no add-on is asked for: {step:#?}"),
         Step::RemoveAgent { .. } => {
             let Observed::Known(state) = &mut have.agent else { return };
             state.addon = None;

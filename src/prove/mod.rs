@@ -1,5 +1,6 @@
 //! Postconditions: what a command checks after its plan, even an empty one. Nothing here writes.
 
+pub mod addon;
 pub mod agent;
 pub mod effective;
 pub mod injected;

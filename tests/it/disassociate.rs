@@ -323,7 +323,7 @@ fn what_an_add_on_owns_is_refused() {
     --- stderr
     error: the association of carts/carts belongs to the EKS add-on `vpc-cni` (arn:aws:eks:us-west-2:111122223333:addon/eks-workshop/vpc-cni/1234)
 
-    hint: delete it there: `aws eks update-addon --cluster-name eks-workshop --addon-name vpc-cni --pod-identity-associations '[]'` (the list replaces all of the add-on's associations)
+    hint: delete it there: `podid addon disassociate vpc-cni --service-account carts --cluster eks-workshop`
     ");
     assert!(env.writes().is_empty());
 }

@@ -287,7 +287,12 @@ fn fields(value: &Value, found: &mut BTreeSet<String>) {
 fn man_pages_explain_every_field() {
     let (before, irsa) = (Env::new("carts-before"), Env::new("carts-irsa"));
     let blue = Env::with("carts-verified", &crate::copy::blue());
+    let addons = Env::new("carts-addons");
     for line in [
+        "addon associate vpc-cni --create-role --yes",
+        "addon list",
+        "addon show vpc-cni",
+        "addon disassociate vpc-cni --yes",
         "migrate plan --all",
         "agent install --dry-run",
         "agent install",
@@ -307,6 +312,7 @@ fn man_pages_explain_every_field() {
         let env = match line.split(' ').next() {
             Some("migrate") => &irsa,
             Some("copy") => &blue,
+            Some("addon") => &addons,
             _ => &before,
         };
         let json = env.podid(&format!("{line} -o json")).ok().json();

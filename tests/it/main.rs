@@ -3,6 +3,7 @@
 
 mod access;
 mod actions;
+mod addon;
 mod agent;
 mod alike;
 mod architecture;

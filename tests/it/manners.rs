@@ -7,6 +7,7 @@ use podid_sandbox::faults::{Action, Fault};
 use serde_json::{Value, json};
 
 use crate::{
+    addon::owned,
     iam_policy::proof::lines::migrated,
     support::{Env, Run, flagged},
 };
@@ -36,6 +37,10 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-agent", "agent status"),
     ("carts-old-agent", "agent upgrade --dry-run"),
     ("carts-associated", "agent uninstall --dry-run"),
+    ("carts-addons", "addon list"),
+    ("carts-addons", "addon show vpc-cni"),
+    ("carts-addons", "addon associate vpc-cni --create-role --dry-run"),
+    ("carts-owned", "addon disassociate vpc-cni --dry-run"),
     ("carts-verified", "verify carts/carts"),
     ("carts-verified", "who-can dynamodb:Query eks-workshop-carts"),
     ("carts-verified", "access carts/carts"),
@@ -66,6 +71,7 @@ pub(crate) fn changed(scenario: &'static str) -> (&'static str, Vec<(&'static st
     match scenario {
         "carts-old-agent" => ("carts-agent", vec![("/addons/0/version", json!("v1.3.9-eksbuild.3"))]),
         "carts-blue" => ("carts-verified", crate::copy::blue()),
+        "carts-owned" => ("carts-addons", vec![owned("eks-workshop-vpc-cni")]),
         "carts-moved" => ("carts-irsa", migrated()),
         _ => (scenario, Vec::new()),
     }
@@ -176,6 +182,10 @@ fn out_of_time() {
     agent status: 5 error: timed out after 1s while reading the cluster
     agent upgrade: 5 error: timed out after 1s while reading the cluster
     agent uninstall: 5 error: timed out after 1s while reading the cluster
+    addon list: 5 error: timed out after 1s while reading the cluster
+    addon show vpc-cni: 5 error: timed out after 1s while reading the cluster
+    addon associate vpc-cni: 5 error: timed out after 1s while reading the cluster
+    addon disassociate vpc-cni: 5 error: timed out after 1s while reading the cluster
     verify carts/carts: 5 error: timed out after 1s while reading the cluster
     who-can dynamodb:Query eks-workshop-carts: 5 error: timed out after 1s while reading the cluster
     access carts/carts: 5 error: timed out after 1s while reading the cluster

@@ -254,7 +254,7 @@ AGENT = "eks-pod-identity-agent"
 versions = eks.describe_addon_versions(addonName=AGENT, kubernetesVersion="1.33")["addons"][0]["addonVersions"]
 default = [v["addonVersion"] for v in versions if v["compatibilities"][0]["defaultVersion"]]
 check("DescribeAddonVersions", default == ["v1.3.10-eksbuild.1"] and len(versions) == 3)
-check("DescribeAddonVersions in pages", len([a for p in eks.get_paginator("describe_addon_versions").paginate(PaginationConfig={"PageSize": 2}) for a in p["addons"]]) == 4)
+check("DescribeAddonVersions in pages", len([a for p in eks.get_paginator("describe_addon_versions").paginate(PaginationConfig={"PageSize": 2}) for a in p["addons"]]) == 6)
 schema = eks.describe_addon_configuration(addonName=AGENT, addonVersion=default[0])["configurationSchema"]
 check("DescribeAddonConfiguration", "definitions" in json.loads(schema))
 addon = dict(clusterName=CLUSTER, addonName=AGENT)
@@ -280,6 +280,33 @@ check("updated add-on", eks.describe_addon(**addon)["addon"]["addonVersion"] == 
 check("DeleteAddon", eks.delete_addon(**addon)["addon"]["status"] == "DELETING")
 eks.get_waiter("addon_deleted").wait(WaiterConfig={"Delay": 1, "MaxAttempts": 10}, **addon)
 check("waiter addon_deleted")
+
+# Associations that an add-on owns
+CNI = dict(clusterName=CLUSTER, addonName="vpc-cni")
+offered = eks.describe_addon_versions(addonName="adot", kubernetesVersion="1.33")["addons"][0]
+check("defaultNamespace", offered["defaultNamespace"] == "opentelemetry-operator-system")
+needed = eks.describe_addon_configuration(addonName="vpc-cni", addonVersion="v1.20.4-eksbuild.1")["podIdentityConfiguration"]
+check("podIdentityConfiguration", needed == [{"serviceAccount": "aws-node", "recommendedManagedPolicies": ["arn:aws:iam::aws:policy/AmazonEKS_CNI_Policy"]}])
+check("no podIdentityConfiguration", eks.describe_addon_configuration(addonName="aws-ebs-csi-driver", addonVersion="v1.29.1-eksbuild.1")["podIdentityConfiguration"] == [])
+NODE = {"serviceAccount": "aws-node", "roleArn": made["Arn"]}
+refused("unknown service account", "InvalidParameterException", 400, eks.create_addon, "Service account x in pod identity configuration is not supported for addon vpc-cni", podIdentityAssociations=[{**NODE, "serviceAccount": "x"}], **CNI)
+refused("version without Pod Identity", "InvalidParameterException", 400, eks.create_addon, "Pod Identity feature is not supported for addon version: v1.29.1-eksbuild.1", clusterName=CLUSTER, addonName="aws-ebs-csi-driver", addonVersion="v1.29.1-eksbuild.1", podIdentityAssociations=[{**NODE, "serviceAccount": "ebs-csi-controller-sa"}])
+installed = eks.create_addon(podIdentityAssociations=[NODE], **CNI)["addon"]
+eks.get_waiter("addon_active").wait(WaiterConfig={"Delay": 1, "MaxAttempts": 20}, **CNI)
+owned = eks.list_pod_identity_associations(clusterName=CLUSTER, namespace="kube-system", serviceAccount="aws-node")["associations"]
+check("CreateAddon with an association", owned[0]["ownerArn"] == installed["addonArn"] and installed["podIdentityAssociations"] == [owned[0]["associationArn"]])
+update = eks.update_addon(resolveConflicts="PRESERVE", podIdentityAssociations=[NODE], **CNI)["update"]
+check("params of the update", {"type": "PodIdentityAssociations", "value": json.dumps([NODE], separators=(",", ":"))} in [{**p, "value": json.dumps(json.loads(p["value"]), separators=(",", ":"))} for p in update["params"] if p["type"] == "PodIdentityAssociations"])
+eks.get_waiter("addon_active").wait(WaiterConfig={"Delay": 1, "MaxAttempts": 20}, **CNI)
+check("the same list changes nothing", eks.describe_addon(**CNI)["addon"]["podIdentityAssociations"] == [owned[0]["associationArn"]])
+eks.update_addon(addonVersion="v1.20.4-eksbuild.1", **CNI)
+eks.get_waiter("addon_active").wait(WaiterConfig={"Delay": 1, "MaxAttempts": 20}, **CNI)
+check("no list keeps them", eks.describe_addon(**CNI)["addon"]["podIdentityAssociations"] == [owned[0]["associationArn"]])
+eks.update_addon(podIdentityAssociations=[], **CNI)
+eks.get_waiter("addon_active").wait(WaiterConfig={"Delay": 1, "MaxAttempts": 20}, **CNI)
+check("an empty list deletes them", "podIdentityAssociations" not in eks.describe_addon(**CNI)["addon"])
+eks.delete_addon(**CNI)
+eks.get_waiter("addon_deleted").wait(WaiterConfig={"Delay": 1, "MaxAttempts": 10}, **CNI)
 
 # DynamoDB
 table = ddb.describe_table(TableName="eks-workshop-carts")["Table"]

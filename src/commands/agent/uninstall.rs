@@ -125,7 +125,7 @@ async fn absent(ctx: &Context) -> Result<()> {
 
 async fn gone(ctx: &Context, addon: &Addon) -> Result<()> {
     let line = ctx.term.progress("agent");
-    match prove::agent::gone(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?).await {
+    match prove::addon::gone(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?).await {
         Ok(()) => {
             line.done(format!("the add-on is deleted ({})", addon.version));
             Ok(())

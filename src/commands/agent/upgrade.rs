@@ -16,7 +16,7 @@ use crate::{
     },
     observe,
     plan::{Plan, Step},
-    prove::agent,
+    prove::addon,
 };
 
 /// Upgrade the eks-pod-identity-agent add-on or change its configuration, and wait until it is ready on every node
@@ -151,7 +151,7 @@ impl Upgrade {
             return prove(ctx, state, false, Some(&addon)).await;
         };
         let line = ctx.term.progress("agent");
-        let ended = agent::update(ctx.eks()?, &ctx.deadline, &line, ctx.cluster().await?, id).await;
+        let ended = addon::update(ctx.eks()?, &ctx.deadline, &line, (ctx.cluster().await?, AGENT), id).await;
         line.clear();
         if !ended? {
             // The add-on's own status tells the end too, though not why.

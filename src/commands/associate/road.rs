@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     args::Changing,
     commands::{
-        account, agent,
+        account, addon, agent,
         recycle::{self, Pace, Rollout},
         shared::{self, Confirmation},
     },
@@ -14,6 +14,7 @@ use crate::{
     explain,
     failure::{Code, Failure, Result},
     model::{
+        addon::{Addon, OwningAddon},
         association::Association,
         have::{Have, Observed},
         manifest::{ClusterState, RoleState, export},
@@ -46,6 +47,8 @@ pub(super) struct Proof {
 struct Ending {
     outcome: Outcome,
     association: Option<Association>,
+    /// The add-on that owns the association, as it is after the plan.
+    addon: Option<Addon>,
     effective: Option<Effective>,
     rollouts: Vec<Rollout>,
     stale: Vec<String>,
@@ -84,7 +87,7 @@ pub(super) async fn associate(
     if changing.dry_run {
         let mut ending = Ending { outcome: Outcome::planned(&plan.steps), association: present, ..Ending::default() };
         target_trust(ctx, want, have, &mut ending);
-        if ctx.term.format() == Format::Yaml {
+        if ctx.term.format() == Format::Yaml && want.addon.is_none() {
             file(ctx, want, have, &plan.steps)?;
         } else {
             render(ctx, want, &ending)?;
@@ -142,6 +145,14 @@ async fn carry_out(
     ending.association = ending.outcome.association.clone().or(ending.association.take());
     if let Some(failure) = ending.outcome.failure() {
         return Err(addressed(failure.clone(), want));
+    }
+    if let Some(owning) = &want.addon {
+        let settled = addon::settle(ctx, &owning.addon, &ending.outcome).await?;
+        if let Some((addon, associations)) = settled {
+            left_irsa(ctx, owning, &addon);
+            ending.association = associations.into_iter().find(|a| a.summary.subject == want.subject);
+            ending.addon = Some(addon);
+        }
     }
     let Some(association) = ending.association.clone() else {
         return Err(Failure::failed(format!("the association of {} was not created", want.subject)));
@@ -205,6 +216,17 @@ async fn carry_out(
         SubjectView { service_account: Observed::NotRequested, pods, workloads }
     };
     freshen(ctx, want, &association, &view, ending, proof).await
+}
+
+/// What became of the role of IRSA that the pods were to leave: reports of what EKS does with it differ.
+fn left_irsa(ctx: &Context, owning: &OwningAddon, now: &Addon) {
+    let Some(before) = owning.addon.service_account_role.as_deref().filter(|_| owning.replace_irsa) else { return };
+    ctx.term.note(match &now.service_account_role {
+        Some(still) => {
+            format!("add-on `{}` still names the IRSA role {still}: the association takes precedence", now.name)
+        }
+        None => format!("EKS detached the IRSA role {before} from add-on `{}`", now.name),
+    });
 }
 
 /// The service account was created, and is there now.
@@ -334,7 +356,10 @@ fn change(steps: &[Step]) -> Change {
     for step in steps {
         match step {
             Step::CreateAssociation { .. } => change = Change::Created,
-            Step::UpdateAssociation { .. } | Step::ReplaceAssociation { .. } => change = Change::Updated,
+            Step::UpdateAddon(step) if step.before.is_none() => change = Change::Created,
+            Step::UpdateAssociation { .. } | Step::ReplaceAssociation { .. } | Step::UpdateAddon(_) => {
+                change = Change::Updated;
+            }
             _ => {}
         }
     }
@@ -371,6 +396,9 @@ fn render(ctx: &Context, want: &Want, ending: &Ending) -> Result<()> {
     let mut value = shared::steps_json(&ending.outcome);
     if let Value::Object(map) = &mut value {
         map.insert("association".to_owned(), json!(ending.association));
+        if want.addon.is_some() {
+            map.insert("addon".to_owned(), json!(ending.addon));
+        }
         map.insert("effective".to_owned(), json!(ending.effective.as_ref().map(|e| e.effect)));
         map.insert("effectiveHow".to_owned(), json!(ending.effective.as_ref().map(|e| &e.how)));
         map.insert("rollouts".to_owned(), recycle::rollouts_json(&ending.rollouts));

@@ -107,7 +107,7 @@ impl Rollback {
         ending.outcome = Outcome::default();
         let mut results = BTreeMap::new();
         let pace = Pace { parallel: usize::from(self.max_parallel), logs: !self.no_logs, spread: plan.spread() };
-        let how = Removal { kubernetes: true, irsa: true, pace };
+        let how = Removal { kubernetes: true, irsa: true, pace, addon: None };
         let mut done = Ok(());
         for ((target, candidate), plan) in targets.iter().zip(&sorted.going).zip(each) {
             if done.is_err() {
@@ -149,6 +149,7 @@ fn planned(accounts: &Accounts, targets: &[Target]) -> Result<Plan> {
         targets,
         // podid's statements stay.
         roles: &BTreeMap::new(),
+        addon: None,
         delete_role: false,
         force: false,
         recycle: true,

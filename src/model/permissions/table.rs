@@ -22,6 +22,8 @@ const LENT: &[&[&str]] =
     &[&["Eks::cluster", "EksAuth::as_pod", "Kubernetes::pods", "Kubernetes::pod_token", "AsPod::credentials"], OBJECTS];
 const AGENT: &[&str] = &["Eks::cluster", "Eks::addon", "Kubernetes::reach", "Kubernetes::agents", "Kubernetes::nodes"];
 const INSTALL: &[&str] = &["Eks::addon_versions", "Eks::create_addon"];
+/// What the commands about add-ons read.
+const ADDONS: &[&str] = &["Eks::addons", "Eks::addon_identities", "Eks::addon_offer"];
 const RESTART: &[&str] = &[
     "Kubernetes::cron_jobs",
     "Kubernetes::workload",
@@ -143,6 +145,35 @@ pub const COMMANDS: &[Row] = &[
         &[AGENT, &["Eks::addon_versions", "Eks::update_addon", "Eks::addon_update", "Eks::addon_schema"]],
     ),
     ("agent uninstall", &[&["Eks::cluster", "Eks::associations", "Eks::addon", "Eks::delete_addon"]]),
+    ("addon list", &[&["Eks::cluster", "Eks::association", "Eks::addons", "Eks::addon_identities"]]),
+    ("addon show", &[FIND, ADDONS, &["Iam::role"]]),
+    (
+        "addon associate",
+        &[
+            FIND,
+            READ_ROLE,
+            AGENT,
+            INSTALL,
+            EFFECT,
+            ADDONS,
+            // No add-on runs as an Argo Rollout.
+            &["Kubernetes::service_account", "Kubernetes::pods", "Kubernetes::all_workloads"],
+            &["Eks::set_addon_associations", "Eks::addon_update"],
+            &["Iam::create_role", "Iam::put_trust", "Iam::policy_exists", "Iam::attach_policy"],
+        ],
+    ),
+    (
+        "addon disassociate",
+        &[
+            FIND,
+            EFFECT,
+            DOOMED,
+            ADDONS,
+            &["Kubernetes::reach", "Kubernetes::pods"],
+            &["Eks::clusters", "Eks::set_addon_associations", "Eks::addon_update", "Iam::put_trust"],
+            &["Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"],
+        ],
+    ),
     (
         "verify",
         &[

@@ -107,6 +107,7 @@ impl Work<'_> {
         Ok(Want {
             cluster: self.ask.cluster.clone(),
             subject: subject.clone(),
+            addon: None,
             role: WantRole {
                 role,
                 create: false,

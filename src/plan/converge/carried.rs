@@ -33,6 +33,8 @@ fn carry(have: &mut ClusterState, step: &Step) {
                 issues: Vec::new(),
                 configuration: settings.configuration.clone(),
                 service_account_role: None,
+                namespace: None,
+                associations: Vec::new(),
             }));
         }
         Step::UpdateAgent { from, version, settings, .. } => {

@@ -227,7 +227,7 @@ fn an_existing_association_changes_only_in_what_was_named() {
     there.association = Observed::Known(Some(owned));
     let refusal = refused(&want("app"), &there);
     has(&[refusal.message], "belongs to the EKS add-on `vpc-cni`");
-    has(&refusal.hints, "aws eks update-addon --cluster-name eks-workshop --addon-name vpc-cni");
+    has(&refusal.hints, "podid addon associate vpc-cni --service-account carts");
     // Not read is not nothing.
     there.association = Observed::Unreadable("denied".to_owned());
     has(&[refused(&want("app"), &there).message], "cannot read the association");

@@ -54,6 +54,7 @@ impl World {
             cluster: &cluster,
             targets: &self.targets,
             roles: &self.roles,
+            addon: None,
             delete_role,
             force,
             recycle,

@@ -376,7 +376,7 @@ fn of_an_add_on() {
     --- stderr
     error: the association of carts/carts belongs to the EKS add-on `aws-ebs-csi-driver` (arn:aws:eks:us-west-2:111122223333:addon/eks-workshop/aws-ebs-csi-driver/[uuid])
 
-    hint: change it there: `aws eks update-addon --cluster-name eks-workshop --addon-name aws-ebs-csi-driver --pod-identity-associations serviceAccount=carts,roleArn=arn:aws:iam::111122223333:role/eks-workshop-nodes` (the list replaces all of the add-on's associations)
+    hint: change it there: `podid addon associate aws-ebs-csi-driver --service-account carts --role arn:aws:iam::111122223333:role/eks-workshop-nodes --cluster eks-workshop`
     ");
     assert!(env.writes().is_empty());
 }

@@ -38,7 +38,7 @@ const STEPS: Rows = &[
     ("steps[].id", "stable name of the step within the plan"),
     (
         "steps[].action",
-        "installAgent, updateAgent, removeAgent, createServiceAccount, createRole, putTrust, tagRole, untagRole, putBoundary, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, untagAssociation, replaceAssociation, putTargetTrust, deleteAssociation, removeAnnotation, restart or rollBack (after one that failed)",
+        "installAgent, updateAgent, removeAgent, updateAddon, createServiceAccount, createRole, putTrust, tagRole, untagRole, putBoundary, attachPolicy, putPolicy, detachPolicy, deletePolicy, deleteRole, createAssociation, updateAssociation, tagAssociation, untagAssociation, replaceAssociation, putTargetTrust, deleteAssociation, removeAnnotation, restart or rollBack (after one that failed)",
     ),
     ("steps[].resource", "what the step writes to"),
     (
@@ -126,6 +126,41 @@ const GONE: Rows = &[
 const ADDON: Rows = &[
     ("addonName, addonVersion, status, issues[].code, issues[].message", "of addon: the add-on, as EKS describes it"),
     ("configurationValues", "of addon: its configuration as text; absent without one"),
+    ("serviceAccountRoleArn", "of addon: its role of IRSA; absent without one"),
+    ("namespace", "of addon: the namespace of its pods; absent if EKS does not name it"),
+    ("podIdentityAssociations[]", "of addon: ARNs of the associations that it owns; absent without any"),
+];
+
+const LISTED_ADDON: Rows = &[
+    ("addonName, addonVersion, status", "the add-on, as EKS describes it"),
+    ("issues[].code, issues[].message", "its health issues"),
+    ("namespace", "the namespace of its pods, or null if EKS does not name it"),
+    ("configured", "whether it has configuration values"),
+    ("supportsPodIdentity", "whether its version supports Pod Identity; null if that could not be read"),
+    (
+        "serviceAccounts[].serviceAccount, recommendedManagedPolicies[]",
+        "its service accounts that can have an association, and the policies that EKS recommends; null if they could not be read",
+    ),
+    ("serviceAccountRoleArn", "its role of IRSA, or null"),
+    ("unread[].what, unread[].why", "what could not be read, and why"),
+];
+
+const OWNED: Rows = &[(
+    "podIdentityAssociations[]",
+    "the associations that it owns, with the fields that podid-list(1) explains; null if they could not be read",
+)];
+
+const HELD_BY_ADDON: Rows = &[
+    (
+        "associations[].association",
+        "an association of one of its service accounts, with the fields that podid-list(1) explains",
+    ),
+    ("associations[].ownedByAddon", "whether the add-on owns it"),
+    ("associations[].roleExists", "whether its role exists; null if that could not be read"),
+    (
+        "associations[].trusted, associations[].trust",
+        "whether the role's trust policy allows it (null if that cannot be determined), and the reason",
+    ),
 ];
 
 const EXPLAINED: Rows = &[
@@ -336,6 +371,19 @@ pub(super) fn output(command: &str) -> Option<Output> {
         "podid agent uninstall" => (
             "One object, also when the command failed after the plan. addon is the add-on as it was, or null.",
             &[STEPS, ADDON, DEPENDENTS],
+        ),
+        "podid addon list" => (
+            "One object with one list, empty when there is nothing: {\"addons\": [...]}. Each has:",
+            &[LISTED_ADDON, OWNED],
+        ),
+        "podid addon show" => ("One object with one addon, which has:", &[LISTED_ADDON, HELD_BY_ADDON]),
+        "podid addon associate" => (
+            "One object, also when the command failed after the plan. association has the fields that podid-list(1) explains; addon is the add-on afterwards, or null.",
+            &[STEPS, EFFECTIVE, ROLLOUTS, ADDON],
+        ),
+        "podid addon disassociate" => (
+            "One object, also when the command failed after the plan. associations holds the deleted one, with the fields that podid-list(1) explains, and:",
+            &[STEPS, GONE, ROLLOUTS],
         ),
         "podid verify" => ("One object, with one of several forms for each remedy:", &[VERIFY]),
         "podid who-can" => ("One object:", &[RULED]),

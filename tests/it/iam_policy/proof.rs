@@ -2,6 +2,7 @@
 //! them less is told which. What each command is tried with is in `lines`.
 
 mod copied;
+mod addons;
 mod files;
 pub(crate) mod lines;
 mod worlds;
@@ -174,7 +175,7 @@ fn attempt(line: &Line, granted: &Granted) -> Tried {
             let more: &[&str] = match call.operation.as_str() {
                 "CreateRole" => &["iam:TagRole"],
                 "CreatePodIdentityAssociation" => &["eks:TagResource", "iam:PassRole"],
-                "UpdatePodIdentityAssociation" => &["iam:PassRole"],
+                "UpdatePodIdentityAssociation" | "UpdateAddon" => &["iam:PassRole"],
                 _ => &[],
             };
             used.extend(more.iter().map(|action| (*action).to_owned()));
@@ -331,6 +332,10 @@ proved! {
     agent_status: "agent status",
     agent_upgrade: "agent upgrade",
     agent_uninstall: "agent uninstall",
+    addon_list: "addon list",
+    addon_show: "addon show",
+    addon_associate: "addon associate",
+    addon_disassociate: "addon disassociate",
     verify: "verify",
     who_can: "who-can",
     access: "access",

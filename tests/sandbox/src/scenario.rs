@@ -17,6 +17,7 @@ const FILES: &[(&str, &str)] = &[
     ("carts-before", include_str!("../scenarios/carts-before.yaml")),
     ("carts-agent", include_str!("../scenarios/carts-agent.yaml")),
     ("carts-role", include_str!("../scenarios/carts-role.yaml")),
+    ("carts-addons", include_str!("../scenarios/carts-addons.yaml")),
     ("carts-associated", include_str!("../scenarios/carts-associated.yaml")),
     ("carts-verified", include_str!("../scenarios/carts-verified.yaml")),
     ("carts-irsa", include_str!("../scenarios/carts-irsa.yaml")),
@@ -218,7 +219,7 @@ pub struct Association {
     /// Session policy.
     #[serde(default)]
     pub policy: Option<String>,
-    /// Owner (an add-on's ARN).
+    /// Owner: an add-on's ARN, or the name of one of the scenario's.
     #[serde(default)]
     pub owner: Option<String>,
     /// Tags.
@@ -258,6 +259,12 @@ pub struct Addon {
     /// `serviceAccountRoleArn`.
     #[serde(default)]
     pub service_account_role: Option<String>,
+    /// `namespaceConfig.namespace`; not named unless told, and then the add-on is in its default one.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// An update with associations that does not state `serviceAccountRoleArn` takes that away.
+    #[serde(default)]
+    pub detaches_irsa: bool,
 }
 
 /// A DynamoDB table.
@@ -411,7 +418,7 @@ fn resolve(value: Value) -> io::Result<Value> {
     Ok(whole)
 }
 
-/// Sets, or with null removes, what a JSON pointer names; `/-` appends to a list.
+/// Sets, or with null removes, what a JSON pointer names; `/-` appends to a list, and `/+` all of another list.
 fn patch(value: &mut Value, pointer: &str, to: Value) -> io::Result<()> {
     let none = || io::Error::other(format!("nothing at `{pointer}`"));
     let (parent, key) = pointer.rsplit_once('/').ok_or_else(none)?;
@@ -424,6 +431,7 @@ fn patch(value: &mut Value, pointer: &str, to: Value) -> io::Result<()> {
             map.insert(key, to);
         }
         Value::Array(list) if key == "-" => list.push(to),
+        Value::Array(list) if key == "+" => list.extend(to.as_array().ok_or_else(none)?.iter().cloned()),
         Value::Array(list) => {
             let at: usize = key.parse().map_err(|_| none())?;
             if to.is_null() && at < list.len() {

@@ -4,7 +4,7 @@ use podid_sandbox::State;
 use serde_json::{Value, json};
 
 use super::{
-    CLUSTER,
+    CLUSTER, addons,
     files::{CHANGED, CREATED, NEW, PATTERN, SAME, UPGRADE, file, kept, kept_here, opened},
     worlds::{
         FULL, bereft, crashed, each_kind, instead, left, made, made_and_used, old, open, open_and_used, other_role,
@@ -32,12 +32,12 @@ impl Line {
     }
 }
 
-fn line(scenario: &'static str, set: &[(&'static str, Value)], words: impl Into<String>) -> Line {
+pub(super) fn line(scenario: &'static str, set: &[(&'static str, Value)], words: impl Into<String>) -> Line {
     Line::new(scenario, set, words)
 }
 
 /// One that does not end well, whoever asks.
-fn fails(code: i32, line: Line) -> Line {
+pub(super) fn fails(code: i32, line: Line) -> Line {
     Line { code, ..line }
 }
 
@@ -249,6 +249,7 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
         ],
         "agent upgrade" => vec![line("carts-agent", &old(), "agent upgrade --yes")],
         "agent uninstall" => vec![line("carts-associated", &[], "agent uninstall --yes")],
+        command if command.starts_with("addon ") => addons::lines(command),
         // Tables fold what is lacking into several lines.
         "verify" => vec![
             line("carts-verified", &[], "verify carts/carts -o json"),

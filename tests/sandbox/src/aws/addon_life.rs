@@ -5,7 +5,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use super::{Aws, catalog::AGENT, ms, wire::epoch};
+use super::{
+    Aws,
+    catalog::{AGENT, default_namespace},
+    ms,
+    wire::epoch,
+};
 use crate::{State, scenario::Scenario};
 
 /// An installed add-on.
@@ -31,10 +36,15 @@ pub struct Addon {
     pub configuration: Option<String>,
     /// IRSA role ARN.
     pub service_account_role: Option<String>,
+    /// `namespaceConfig.namespace`.
+    pub namespace: Option<String>,
     /// Health issues: code, message, resource ids.
     pub issues: Vec<(String, String, Vec<String>)>,
     /// Its updates, in order.
     pub updates: Vec<Update>,
+    pub(super) detaches_irsa: bool,
+    /// Service accounts whose pods the change under way restarts.
+    pub(super) rolling: Vec<String>,
     pub(super) resolve_conflicts: String,
     pub(super) preserve: bool,
     /// When the change under way was asked for.
@@ -73,6 +83,11 @@ impl Update {
 }
 
 impl Addon {
+    /// The namespace of its objects.
+    pub(super) fn place(&self) -> &str {
+        self.namespace.as_deref().unwrap_or_else(|| default_namespace(&self.name))
+    }
+
     pub(super) fn json(&self, aws: &Aws) -> Value {
         let issues: Vec<_> = self
             .issues
@@ -96,6 +111,9 @@ impl Addon {
         }
         if let Some(role) = &self.service_account_role {
             out["serviceAccountRoleArn"] = json!(role);
+        }
+        if let Some(namespace) = &self.namespace {
+            out["namespaceConfig"] = json!({"namespace": namespace});
         }
         if let Some(configuration) = &self.configuration {
             out["configurationValues"] = json!(configuration);
@@ -155,12 +173,19 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
     let delay = ms(state.aws.delays.addon);
     // EKS reports missing replicas only after it has given them a while.
     let patience = (delay * 10).max(SignedDuration::from_millis(100));
+    // Pods that it restarts for an association are to find it in effect.
+    let spread = ms(state.aws.delays.association.iter().copied().max().unwrap_or_default());
     let first = scenario.cluster().name.as_str();
     let mut gone = Vec::new();
     for (key, addon) in &mut state.aws.addons {
         let agent = addon.name == AGENT && addon.cluster == first;
-        let due = now >= addon.since + delay;
-        let there = if agent { state.kube.daemon_set("kube-system", AGENT) } else { Some((0, 0)) };
+        let rolling = addon.cluster == first && !addon.rolling.is_empty();
+        let due = now >= addon.since + delay + if rolling { spread } else { SignedDuration::ZERO };
+        let there = match agent {
+            true => state.kube.daemon_set("kube-system", AGENT),
+            false if rolling => Some((1, u64::from(state.kube.rolled_out(addon.place(), &addon.rolling)))),
+            false => Some((0, 0)),
+        };
         match addon.status.as_str() {
             "DELETING" if due => {
                 if agent && !addon.preserve {
@@ -191,6 +216,7 @@ pub(crate) fn step(state: &mut State, scenario: &Scenario, now: Timestamp) {
                         let preserve = addon.resolve_conflicts == "PRESERVE";
                         state.kube.set_agent(&addon.version, addon.configuration.as_deref(), preserve, now);
                     }
+                    _ if rolling => state.kube.roll(addon.place(), &addon.rolling, now),
                     _ => {}
                 }
                 addon.applied_at = Some(now);

@@ -9,7 +9,7 @@ use super::{
     Aws, Ctx,
     addon_life::{Addon, Update},
     associations::SERVICE,
-    catalog::{check_configuration, is_known, versions},
+    catalog::{check_configuration, identities, is_known, versions},
     eks::{bad_token, check_tags, in_use, invalid, max_results, not_found, resource_facts, tag_facts},
     policy::fact,
     wire::{Answer, AwsError, Reply, page, uuid},
@@ -27,8 +27,23 @@ impl Aws {
         addon.status.clone_from(&from.status);
         addon.configuration.clone_from(&from.configuration);
         addon.service_account_role.clone_from(&from.service_account_role);
+        addon.namespace.clone_from(&from.namespace);
+        addon.detaches_irsa = from.detaches_irsa;
         addon.issues = from.issues.iter().map(|(code, message)| (code.clone(), message.clone(), Vec::new())).collect();
         self.addons.insert((cluster, from.name.clone()), addon);
+        Ok(())
+    }
+
+    /// Gives the associations whose owner is told by its name that add-on's ARN.
+    pub(super) fn resolve_owners(&mut self) -> io::Result<()> {
+        for association in self.associations.values_mut() {
+            let Some(name) = association.owner_arn.as_ref().filter(|owner| !owner.starts_with("arn:")) else {
+                continue;
+            };
+            let addon = self.addons.get(&(association.cluster.clone(), name.clone()));
+            let addon = addon.ok_or_else(|| io::Error::other(format!("no add-on `{name}` owns an association")))?;
+            association.owner_arn = Some(addon.arn.clone());
+        }
         Ok(())
     }
 
@@ -46,6 +61,9 @@ impl Aws {
             tags: BTreeMap::new(),
             configuration: None,
             service_account_role: None,
+            namespace: None,
+            detaches_irsa: false,
+            rolling: Vec::new(),
             issues: Vec::new(),
             updates: Vec::new(),
             resolve_conflicts: "NONE".to_owned(),
@@ -90,16 +108,25 @@ impl Aws {
         version.map(|version| (*version).to_owned()).ok_or_else(|| invalid("Addon version specified is not supported"))
     }
 
-    /// The `podIdentityAssociations` of a request, each role checked.
-    fn addon_pods(&self, ctx: &Ctx<'_>) -> Result<Option<Vec<(String, String)>>, AwsError> {
+    /// The `podIdentityAssociations` of a request for a version of an add-on, each role checked.
+    fn addon_pods(&self, ctx: &Ctx<'_>, name: &str, version: &str) -> Result<Option<Vec<(String, String)>>, AwsError> {
         let Some(list) = ctx.call.json.get("podIdentityAssociations").and_then(Value::as_array) else {
             return Ok(None);
         };
+        let known: Vec<&str> = identities(name, version).iter().map(|(account, _)| *account).collect();
+        if known.is_empty() && !list.is_empty() {
+            return Err(invalid(format!("Pod Identity feature is not supported for addon version: {version}")));
+        }
         let mut out = Vec::new();
         for entry in list {
             let (Some(account), Some(role)) = (entry["serviceAccount"].as_str(), entry["roleArn"].as_str()) else {
                 return Err(invalid("Both serviceAccount and roleArn are required."));
             };
+            if !known.contains(&account) {
+                return Err(invalid(format!(
+                    "Service account {account} in pod identity configuration is not supported for addon {name}"
+                )));
+            }
             ctx.permit(self, "iam:PassRole", role, &vec![fact("iam:PassedToService", SERVICE)])?;
             self.check_role(ctx, role)?;
             out.push((account.to_owned(), role.to_owned()));
@@ -118,22 +145,39 @@ impl Aws {
         ctx.call.text("configurationValues").map_or(Ok(()), |text| check_configuration(name, version, text))
     }
 
-    fn own(&mut self, cluster: &str, owner: &str, pods: Vec<(String, String)>, now: Timestamp) -> Result<(), AwsError> {
-        for (account, _) in &pods {
-            let there = self.association_of(cluster, "kube-system", account);
+    /// Makes these the associations that the add-on owns, and answers the service accounts for which something changed. One whose
+    /// service account and role are the same stays.
+    fn own(
+        &mut self,
+        (cluster, namespace, owner): (&str, &str, &str),
+        pods: &[(String, String)],
+        now: Timestamp,
+    ) -> Result<Vec<String>, AwsError> {
+        for (account, _) in pods {
+            let there = self.association_of(cluster, namespace, account);
             if let Some(other) = there.filter(|a| a.owner_arn.as_deref() != Some(owner)) {
                 return Err(in_use(format!("Association already exists: {}", other.id)));
             }
         }
+        let mut changed = Vec::new();
         for id in self.owned_by(owner) {
-            self.remove_association(&id, now);
+            let there = &self.associations[&id];
+            let stays =
+                |(account, role): &(String, String)| *account == there.service_account && *role == there.role_arn;
+            if !pods.iter().any(stays) {
+                changed.push(there.service_account.clone());
+                self.remove_association(&id, now);
+            }
         }
         for (account, role) in pods {
-            let mut association = self.new_association(cluster, "kube-system", &account, &role, now);
-            association.owner_arn = Some(owner.to_owned());
-            self.associations.insert(association.id.clone(), association);
+            if self.association_of(cluster, namespace, account).is_none() {
+                let mut association = self.new_association(cluster, namespace, account, role, now);
+                association.owner_arn = Some(owner.to_owned());
+                self.associations.insert(association.id.clone(), association);
+                changed.push(account.clone());
+            }
         }
-        Ok(())
+        Ok(changed)
     }
 
     pub(super) fn create_addon(&mut self, ctx: &Ctx<'_>) -> Answer {
@@ -153,13 +197,16 @@ impl Aws {
         let version = Self::addon_version(ctx, name)?;
         Self::check_addon_request(ctx, name, &version, &["OVERWRITE", "NONE"])?;
         check_tags(&tags)?;
-        let pods = self.addon_pods(ctx)?;
+        let pods = self.addon_pods(ctx, name, &version)?;
         let mut addon = self.new_addon(cluster, name, &version, ctx.now);
         addon.tags = tags;
         addon.configuration = ctx.call.text("configurationValues").map(ToOwned::to_owned);
         addon.service_account_role = ctx.call.text("serviceAccountRoleArn").map(ToOwned::to_owned);
         ctx.call.text("resolveConflicts").unwrap_or("NONE").clone_into(&mut addon.resolve_conflicts);
-        self.own(cluster, &addon.arn, pods.unwrap_or_default(), ctx.now)?;
+        addon.namespace =
+            ctx.call.json.get("namespaceConfig").and_then(|it| it["namespace"].as_str()).map(str::to_owned);
+        let place = addon.place().to_owned();
+        self.own((cluster, &place, &addon.arn), &pods.unwrap_or_default(), ctx.now)?;
         let answer = addon.json(self);
         self.addons.insert(key, addon);
         Ok(Reply::Json(json!({"addon": answer})))
@@ -189,15 +236,18 @@ impl Aws {
         self.permit_addon(ctx)?;
         let addon = self.addon(ctx)?;
         let (cluster, name, arn) = (addon.cluster.clone(), addon.name.clone(), addon.arn.clone());
+        let place = addon.place().to_owned();
         if ["CREATING", "UPDATING", "DELETING"].contains(&addon.status.as_str()) {
             return Err(in_use(format!("Addon {name} cannot be updated as it is currently in {} state", addon.status)));
         }
         let before = addon.version.clone();
         let version = if ctx.call.text("addonVersion").is_some() { Self::addon_version(ctx, &name)? } else { before };
         Self::check_addon_request(ctx, &name, &version, &["OVERWRITE", "NONE", "PRESERVE"])?;
-        if let Some(pods) = self.addon_pods(ctx)? {
-            self.own(&cluster, &arn, pods, ctx.now)?;
-        }
+        let pods = self.addon_pods(ctx, &name, &version)?;
+        let changed = match &pods {
+            Some(pods) => self.own((&cluster, &place, &arn), pods, ctx.now)?,
+            None => Vec::new(),
+        };
         let mut params = Vec::new();
         for (field, kind) in [
             ("addonVersion", "AddonVersion"),
@@ -208,6 +258,9 @@ impl Aws {
             if let Some(value) = ctx.call.text(field) {
                 params.push((kind.to_owned(), value.to_owned()));
             }
+        }
+        if let Some(list) = ctx.call.json.get("podIdentityAssociations") {
+            params.push(("PodIdentityAssociations".to_owned(), list.to_string()));
         }
         let update =
             Update { id: uuid(), status: "InProgress".to_owned(), params, created_at: ctx.now, errors: Vec::new() };
@@ -225,7 +278,10 @@ impl Aws {
         }
         if let Some(role) = ctx.call.text("serviceAccountRoleArn") {
             addon.service_account_role = Some(role.to_owned());
+        } else if addon.detaches_irsa && pods.is_some() {
+            addon.service_account_role = None;
         }
+        addon.rolling = changed;
         addon.updates.push(update);
         Ok(Reply::Json(json!({"update": answer})))
     }

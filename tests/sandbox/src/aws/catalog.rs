@@ -20,6 +20,8 @@ type Version = (&'static str, u32, u32);
 
 /// Add-ons: name, type and versions, newest first. The newest for a cluster is its default.
 const ADDONS: &[(&str, &str, &[Version])] = &[
+    ("adot", "observability", &[("v0.131.0-eksbuild.1", 30, 36)]),
+    ("aws-ebs-csi-driver", "storage", &[("v1.44.0-eksbuild.1", 30, 36), ("v1.29.1-eksbuild.1", 30, 34)]),
     ("coredns", "networking", &[("v1.12.4-eksbuild.1", 33, 36), ("v1.11.4-eksbuild.24", 30, 33)]),
     (
         AGENT,
@@ -34,6 +36,26 @@ const ADDONS: &[(&str, &str, &[Version])] = &[
     ("kube-proxy", "networking", &[("v1.33.5-eksbuild.2", 33, 33), ("v1.32.9-eksbuild.2", 32, 32)]),
     ("vpc-cni", "networking", &[("v1.20.4-eksbuild.1", 30, 36), ("v1.19.6-eksbuild.7", 30, 34)]),
 ];
+
+/// Service accounts that can have an association: add-on, first version that can, service account, and the policy that EKS recommends.
+const IDENTITIES: &[(&str, &str, &str, &str)] = &[
+    ("adot", "v0.0.0", "adot-col-container-logs", "CloudWatchAgentServerPolicy"),
+    ("adot", "v0.0.0", "adot-col-otlp-ingest", "AWSXrayWriteOnlyAccess"),
+    ("adot", "v0.0.0", "adot-col-prom-metrics", "AmazonPrometheusRemoteWriteAccess"),
+    ("aws-ebs-csi-driver", "v1.31.0", "ebs-csi-controller-sa", "service-role/AmazonEBSCSIDriverPolicy"),
+    ("vpc-cni", "v1.19.0", "aws-node", "AmazonEKS_CNI_Policy"),
+];
+
+/// Service accounts of a version that can have an association, with the policy that EKS recommends.
+pub(super) fn identities(name: &str, version: &str) -> Vec<(&'static str, &'static str)> {
+    let can = |(of, since, _, _): &&(&str, &str, &str, &str)| *of == name && numbers(version) >= numbers(since);
+    IDENTITIES.iter().filter(can).map(|(_, _, account, policy)| (*account, *policy)).collect()
+}
+
+/// Where an add-on is installed when no namespace is named.
+pub(super) fn default_namespace(name: &str) -> &'static str {
+    if name == "adot" { "opentelemetry-operator-system" } else { "kube-system" }
+}
 
 /// The schema of a version's configuration. Labels of pods came with v1.3.10, the DaemonSets for hybrid nodes with v1.3.9.
 fn schema(version: &str) -> Value {
@@ -141,7 +163,7 @@ impl Aws {
             if !listed.is_empty() {
                 let addon = json!({
                     "addonName": name, "type": kind, "addonVersions": listed, "publisher": "eks", "owner": "aws",
-                    "defaultNamespace": "kube-system",
+                    "defaultNamespace": default_namespace(name),
                 });
                 all.push(((*name).to_owned(), addon));
             }
@@ -167,17 +189,12 @@ impl Aws {
         if !known {
             return Err(not_found(format!("No configuration found for addon {name} version {version}")));
         }
-        let (schema, pods) = match name {
-            AGENT => (schema(version).to_string(), json!([])),
-            "vpc-cni" => (
-                "{\"type\":\"object\"}".to_owned(),
-                json!([{
-                    "serviceAccount": "aws-node",
-                    "recommendedManagedPolicies": [format!("arn:{}:iam::aws:policy/AmazonEKS_CNI_Policy", self.partition)],
-                }]),
-            ),
-            _ => ("{\"type\":\"object\"}".to_owned(), json!([])),
+        let schema = if name == AGENT { schema(version).to_string() } else { "{\"type\":\"object\"}".to_owned() };
+        let one = |(account, policy): &(&str, &str)| {
+            let policy = format!("arn:{}:iam::aws:policy/{policy}", self.partition);
+            json!({"serviceAccount": account, "recommendedManagedPolicies": [policy]})
         };
+        let pods: Vec<Value> = identities(name, version).iter().map(one).collect();
         Ok(Reply::Json(json!({
             "addonName": name, "addonVersion": version, "configurationSchema": schema, "podIdentityConfiguration": pods,
         })))

@@ -126,6 +126,7 @@ impl Aws {
         for addon in &scenario.addons {
             aws.add_addon(addon, scenario, now)?;
         }
+        aws.resolve_owners()?;
         Ok(aws)
     }
 

@@ -1,5 +1,6 @@
 //! The Kubernetes side: two API servers behind one address, the controllers, the webhook, the agent, and pods that behave as their apps would.
 
+mod addon_pods;
 mod admission;
 mod agent;
 mod api;
@@ -181,6 +182,16 @@ impl Kube {
     /// The field of the agent's DaemonSet that somebody else has set since the add-on applied it.
     pub(crate) fn agent_changed(&self, now: Timestamp) -> Option<String> {
         agent::changed(self, now)
+    }
+
+    /// Rolls the workloads of these service accounts out again.
+    pub(crate) fn roll(&mut self, namespace: &str, accounts: &[String], now: Timestamp) {
+        addon_pods::roll(self, namespace, accounts, now);
+    }
+
+    /// Whether they have been rolled out.
+    pub(crate) fn rolled_out(&self, namespace: &str, accounts: &[String]) -> bool {
+        addon_pods::rolled_out(self, namespace, accounts)
     }
 
     /// Desired and ready pods of a DaemonSet.
