@@ -1,13 +1,16 @@
 //! The nouns of a verification: links, checks, findings.
 
+mod written;
+
 use std::fmt;
 
-use serde::{Serialize, Serializer, ser::SerializeStruct};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::model::have::{NOT_ALLOWED, UNREAD};
 
 /// A link of the chain, in its order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Link {
     /// The cluster.
@@ -192,7 +195,7 @@ pub struct Check {
 }
 
 /// How a check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// As it should be.
@@ -221,21 +224,21 @@ impl Status {
 }
 
 /// What was read, and from where.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Evidence {
-    /// `DescribeCluster`, `pod carts/carts-5d9c, container carts, log`.
+    /// Where it was read, as `DescribeCluster`.
     pub source: String,
-    /// What it said.
+    /// What was read.
     pub text: String,
 }
 
 /// What to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Remedy {
-    /// A command, as it is typed.
+    /// A command.
     Command(String),
-    /// A change, in a sentence.
+    /// A change, in words.
     Change(String),
 }
 
@@ -406,21 +409,6 @@ impl Finding {
     pub fn change(mut self, change: impl Into<String>) -> Self {
         self.remedies.push(Remedy::Change(change.into()));
         self
-    }
-}
-
-impl Serialize for Finding {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_struct("Finding", 8)?;
-        fields.serialize_field("id", self.check.id)?;
-        fields.serialize_field("link", &self.check.link)?;
-        fields.serialize_field("status", &self.status)?;
-        fields.serialize_field("subject", &self.subject)?;
-        fields.serialize_field("message", &self.message)?;
-        fields.serialize_field("evidence", &self.evidence)?;
-        fields.serialize_field("remedies", &self.remedies)?;
-        fields.serialize_field("sources", self.check.sources)?;
-        fields.end()
     }
 }
 

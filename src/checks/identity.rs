@@ -1,6 +1,7 @@
 //! What each container acts as: the first source of credentials that its SDK finds, in the order in which the SDKs look. Whether that
 //! is the right one, the other checks say; this one names it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Check, Finding, FindingSubject, Follows, Link, environment::Environment, overrides::beside};
@@ -35,7 +36,7 @@ static OTHER: Check = Check {
 };
 
 /// Where a container's credentials come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// Access keys in the environment or in the options of a JVM.
@@ -53,22 +54,22 @@ pub enum Source {
 }
 
 /// What a container acts as.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Identity {
-    /// `NAMESPACE/NAME`.
+    /// The pod, as `NAMESPACE/NAME`.
     pub pod: String,
     /// The container.
     pub container: String,
-    /// Where its credentials come from.
+    /// Where its SDK finds credentials first.
     pub source: Source,
-    /// The role, where that is known.
+    /// The role, if it is known.
     pub role: Option<String>,
-    /// The variable, ConfigMap, or Secret that they come from, where that tells more.
+    /// The variable, ConfigMap or Secret that they come from.
     pub origin: Option<String>,
-    /// A profile or file that is looked at before, and may have credentials or not.
+    /// A profile or file that the SDK reads before, and that may have credentials.
     pub unless: Option<String>,
-    /// The pod has a SPIFFE workload identity beside them.
+    /// Whether its pod has a SPIFFE workload identity too.
     pub workload_identity: bool,
 }
 

@@ -11,6 +11,7 @@ mod turn;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::catalog::{ADD_ON, OTHER_ASSOCIATION, READY, SESSION_POLICY, UNREAD};
@@ -35,7 +36,7 @@ use crate::model::{
 };
 
 /// How ready a service account is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Readiness {
     /// The commands of the plan carry it out.
@@ -72,7 +73,7 @@ impl Readiness {
 }
 
 /// Where a service account is on the way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
     /// It has no association.
@@ -126,7 +127,7 @@ fn restarted(snapshot: &Snapshot, pod: &Pod) -> bool {
 }
 
 /// Live pods, by what they use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodCounts {
     /// All.
@@ -138,34 +139,34 @@ pub struct PodCounts {
 }
 
 /// What was found for one service account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Assessment {
-    /// Whose.
+    /// The service account.
     #[serde(flatten)]
     pub subject: ServiceAccount,
     /// The role of its annotation.
     pub role_arn: String,
-    /// Where it is.
+    /// How far it is migrated.
     pub stage: Stage,
     /// How ready it is.
     pub readiness: Readiness,
-    /// What the role's trust policy says of IRSA, where it was read.
+    /// What the role's trust policy says of IRSA; null if it was not read.
     pub trust: Option<IrsaTrust>,
     /// Other service accounts of the plan that use the role.
     pub role_shared_with: Vec<String>,
     /// Who keeps the annotation.
     pub annotation_owner: Keeper,
-    /// `deployment/carts`; `None` where they could not be read.
+    /// What runs as it, as `deployment/carts`; null if it could not be read.
     pub workloads: Option<Vec<String>>,
-    /// Its pods; `None` where they could not be read.
+    /// Its running pods, by what they use; null if they could not be read.
     pub pods: Option<PodCounts>,
     /// What was found, each with its remedies.
     pub findings: Vec<Finding>,
     /// Its role's trust policy lacks a statement for it.
     #[serde(skip)]
     lacks_trust: bool,
-    /// The commands that carry it out, in their order; none where it is not ready, or done.
+    /// The commands that move it; empty if it is not ready, or moved already.
     pub commands: Vec<String>,
 }
 

@@ -1,45 +1,46 @@
 //! The known ways in which Pod Identity fails, and which checks see each: what `--list-checks` tells, also of what none can see.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use Coverage::{AtCreation, Detected, Given, Unseen};
 
 /// How far a failure can be seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Coverage {
-    /// By these checks, with what every verification reads.
+    /// By these checks.
     Detected {
         /// Checks.
         checks: &'static [&'static str],
     },
-    /// By these checks, when the caller may do this too.
+    /// By these checks, if the caller has these permissions too.
     Given {
         /// Checks.
         checks: &'static [&'static str],
         /// Permissions (IAM actions, Kubernetes verbs) or flags.
         needs: &'static [&'static str],
     },
-    /// No state that could be looked at: the command that meets it explains it.
+    /// No state shows it: the command that meets it explains it.
     AtCreation {
-        /// What is done about it, and where.
+        /// What podid does about it, and where.
         told: &'static str,
     },
     /// By no API.
     Unseen {
-        /// What to look at instead.
+        /// What to check instead.
         look: &'static str,
     },
 }
 
 /// A way to fail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Mode {
     /// Its number.
     pub number: u8,
     /// What is wrong, in a few words.
     pub title: &'static str,
-    /// How far it can be seen.
+    /// How far it can be detected.
     pub coverage: Coverage,
 }
 

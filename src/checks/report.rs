@@ -1,5 +1,6 @@
 //! The findings of one service account together: which link is the first broken one, and whether enough was seen.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -15,22 +16,22 @@ fn explains(cause: Option<&str>, symptom: Option<&str>) -> bool {
 }
 
 /// What was found for one service account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Report {
-    /// Whose.
+    /// The service account.
     #[serde(flatten)]
     pub subject: ServiceAccount,
-    /// The pod or workload that was named, of whose pods alone it speaks.
+    /// The pod or workload that was named: only its pods were checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectRef>,
     /// Its cluster, where several were checked.
     #[serde(skip)]
     cluster: Option<String>,
-    /// How it stands.
+    /// The result of all checks.
     pub outcome: Outcome,
-    /// Every finding, in the order of the chain.
+    /// What was found, in the order of the checks; fix the first that failed first.
     pub findings: Vec<Finding>,
-    /// What each container of its pods acts as.
+    /// Each container of its pods, with the credentials that its SDK finds first.
     pub containers: Vec<Identity>,
     /// Name of the association's role.
     #[serde(skip)]
@@ -44,16 +45,16 @@ pub struct Report {
 }
 
 /// How the chain stands as a whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
-    /// Everything that has to be known is, and nothing failed.
+    /// Nothing failed.
     Ok,
-    /// The same, with something worth a look.
+    /// Nothing failed, with warnings.
     Warning,
-    /// A link is broken.
+    /// A check failed.
     Failed,
-    /// Nothing failed, and something that has to be known is not.
+    /// Nothing failed, but a core check could not be made.
     Incomplete,
 }
 

@@ -1,14 +1,15 @@
 //! `podid access`: what one service account can reach in AWS, the most sensitive first.
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     commands::holders::{Holders, NOT_IRSA, NOT_READ, NOT_READ_KINDS},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
-        access::{Answer, Holder, Reach, Reached, in_words, reach},
+        access::{Answer, Holder, Reach, Reached, Ruling, in_words, reach},
         arn::{Arn, last},
         association::AssociationFilter,
         names::ServiceAccount,
@@ -57,8 +58,8 @@ impl Access {
         };
         let found = reach(&holder);
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&document(&holder, &found))?,
-            Format::Yaml => ctx.term.emit_yaml(&document(&holder, &found))?,
+            Format::Json => ctx.term.emit_json(&Document::of(&holder, &found))?,
+            Format::Yaml => ctx.term.emit_yaml(&Document::of(&holder, &found))?,
             Format::Name => {
                 let mut names: Vec<&String> = found.allowed.iter().filter(|row| row.counts()).flat_map(named).collect();
                 names.sort_unstable();
@@ -85,22 +86,51 @@ fn named(row: &Reached) -> &[String] {
     if row.all_but_actions { &[] } else { &row.actions }
 }
 
-fn document(holder: &Holder<'_>, found: &Reach) -> Value {
-    let association = holder.association;
-    json!({
-        "cluster": holder.cluster.arn,
-        "namespace": association.summary.subject.namespace,
-        "serviceAccount": association.summary.subject.name,
-        "roleArn": association.role_arn,
-        "targetRoleArn": association.target_role_arn,
-        "credentials": holder.without_credentials(),
-        "boundary": found.boundary,
-        "sessionPolicy": association.policy.is_some(),
-        "allowed": found.allowed,
-        "denied": found.denied,
-        "unknown": found.unknown,
-        "notRead": NOT_READ_KINDS,
-    })
+/// What a service account can reach
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    /// ARN of the cluster
+    cluster: &'a Arn,
+    #[serde(flatten)]
+    account: &'a ServiceAccount,
+    /// The association's role
+    role_arn: &'a str,
+    /// The target role, or null
+    target_role_arn: Option<&'a str>,
+    /// What keeps the pods from the credentials, or null
+    credentials: Option<Ruling>,
+    /// ARN of the permissions boundary, or null: what it does not allow is denied
+    boundary: Option<&'a str>,
+    /// Whether there is a session policy
+    session_policy: bool,
+    /// Statements that allow something, the most sensitive first
+    allowed: &'a [Reached],
+    /// Statements that deny something, of permissions boundary and session policy too
+    denied: &'a [Reached],
+    /// What could not be read or evaluated
+    unknown: &'a [String],
+    /// Kinds of policies that are never read
+    not_read: [&'static str; 3],
+}
+
+impl<'a> Document<'a> {
+    fn of(holder: &Holder<'a>, found: &'a Reach) -> Self {
+        let association = holder.association;
+        Self {
+            cluster: &holder.cluster.arn,
+            account: &association.summary.subject,
+            role_arn: &association.role_arn,
+            target_role_arn: association.target_role_arn.as_deref(),
+            credentials: holder.without_credentials(),
+            boundary: found.boundary.as_deref(),
+            session_policy: association.policy.is_some(),
+            allowed: &found.allowed,
+            denied: &found.denied,
+            unknown: &found.unknown,
+            not_read: NOT_READ_KINDS,
+        }
+    }
 }
 
 fn block(holder: &Holder<'_>, found: &Reach, wide: bool) -> Block {

@@ -5,7 +5,7 @@ mod settings;
 mod status;
 mod uninstall;
 mod upgrade;
-mod view;
+pub(super) mod view;
 
 use std::collections::BTreeSet;
 
@@ -155,7 +155,7 @@ fn render(ctx: &Context, outcome: &Outcome, addon: Option<&Addon>, state: Option
     let mut value = shared::steps_json(outcome);
     if let Value::Object(map) = &mut value {
         map.insert("addon".to_owned(), json!(addon));
-        map.insert("agent".to_owned(), state.map_or(Value::Null, view::json));
+        map.insert("agent".to_owned(), json!(state.map(view::Document::of)));
     }
     match ctx.term.format() {
         Format::Json => ctx.term.emit_json(&value),

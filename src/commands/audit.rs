@@ -5,7 +5,9 @@ mod view;
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     checks::{
@@ -199,19 +201,55 @@ fn sorted((cluster, all): (Arn, Vec<Finding>), exceptions: Vec<Exception>, ctx: 
     Found { cluster, findings, accepted, expired, unmatched }
 }
 
+/// What was found
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    /// ARN of the cluster
+    cluster: &'a Arn,
+    /// What no exception accepts
+    findings: &'a [Finding],
+    /// Findings that an exception accepts
+    accepted: Vec<Accepted<'a>>,
+    /// Exceptions that have expired
+    expired_exceptions: &'a [Exception],
+    /// Exceptions that match no finding
+    unmatched_exceptions: &'a [Exception],
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Accepted<'a> {
+    /// Stable id of the check
+    id: &'a str,
+    /// On what
+    subject: &'a str,
+    /// What was found
+    message: &'a str,
+    /// Why it is accepted
+    reason: &'a str,
+    /// The last day on which it is, or null
+    expires: Option<Date>,
+}
+
 impl Found {
-    fn document(&self) -> Value {
-        let accepted: Vec<Value> = self
-            .accepted
-            .iter()
-            .map(|(finding, by)| json!({"id": finding.check.id, "subject": finding.subject, "message": finding.message, "reason": by.reason, "expires": by.expires}))
-            .collect();
-        json!({
-            "cluster": self.cluster,
-            "findings": self.findings,
-            "accepted": accepted,
-            "expiredExceptions": self.expired,
-            "unmatchedExceptions": self.unmatched,
-        })
+    fn document(&self) -> Document<'_> {
+        Document {
+            cluster: &self.cluster,
+            findings: &self.findings,
+            accepted: self.accepted.iter().map(accepted).collect(),
+            expired_exceptions: &self.expired,
+            unmatched_exceptions: &self.unmatched,
+        }
+    }
+}
+
+fn accepted((finding, by): &(Finding, Exception)) -> Accepted<'_> {
+    Accepted {
+        id: finding.check.id,
+        subject: &finding.subject,
+        message: &finding.message,
+        reason: &by.reason,
+        expires: by.expires,
     }
 }

@@ -3,7 +3,8 @@
 mod cluster;
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use self::cluster::Found;
 use super::input;
@@ -69,8 +70,8 @@ impl Explain {
         let holders = |at: usize| found.get(at).and_then(Option::as_deref);
         let all = || told.iter().enumerate().map(|(at, told)| (told, holders(at)));
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&document(all()))?,
-            Format::Yaml => ctx.term.emit_yaml(&document(all()))?,
+            Format::Json => ctx.term.emit_json(&Document::of(all()))?,
+            Format::Yaml => ctx.term.emit_yaml(&Document::of(all()))?,
             Format::Name => {
                 for one in &told {
                     ctx.term.emit_line(name(one))?;
@@ -153,29 +154,97 @@ fn name(told: &Told) -> String {
     }
 }
 
-fn document<'a>(told: impl Iterator<Item = (&'a Told, Option<&'a Found>)>) -> Value {
-    let one = |(told, found): (&Told, Option<&Found>)| {
-        let mut one = json!({
-            "identity": told.caller.as_ref().map(|(caller, arn)| json!({
-                "kind": kind(caller), "role": caller.role(), "arn": credentials(arn),
-            })),
-            "refusal": told.refusal.as_ref().map(|refusal| json!({
-                "action": refusal.action,
-                "resource": refusal.resource.as_deref().map(credentials),
-                "layer": refusal.layer.id(),
-                "explicit": refusal.explicit,
-                "policy": refusal.policy,
-            })),
-            "message": told.row.map(|row| json!({
-                "id": row.id, "printedBy": row.printed_by, "fixedIn": row.fixed, "source": row.source,
-            })),
-            "meaning": credentials(&told.cause),
-            "remedies": told.hints.iter().map(|hint| credentials(hint)).collect::<Vec<_>>(),
-        });
-        if let Some(found) = found {
-            one["serviceAccounts"] = found.json();
-        }
-        one
-    };
-    json!({ "explanations": told.map(one).collect::<Vec<_>>() })
+/// The explanations
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    /// One for each error, in the order of the text
+    explanations: Vec<Explanation<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Explanation<'a> {
+    /// Whose credentials were used; null when the text does not say
+    identity: Option<Used<'a>>,
+    /// The denied call; null when none was
+    refusal: Option<Refused<'a>>,
+    /// The known message; null for a denied call
+    message: Option<Message>,
+    /// What it means, in one line
+    meaning: String,
+    /// What helps, best first
+    remedies: Vec<String>,
+    /// With --cluster: the service accounts whose session it is; absent otherwise
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_accounts: Option<Vec<cluster::Shown<'a>>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Used<'a> {
+    /// pod-identity, node, sdk-session, session, user, root, anonymous or unknown
+    kind: &'static str,
+    /// Name of the role, or null
+    role: Option<&'a str>,
+    /// ARN, as the text has it
+    arn: String,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Refused<'a> {
+    /// The action
+    action: &'a str,
+    /// The resource, or null
+    resource: Option<String>,
+    /// The policy that denied it: identity, permissions-boundary, session, service-control, resource-control, resource,
+    /// kms-key, trust, vpc-endpoint or unknown
+    layer: &'static str,
+    /// Whether a statement denies it; otherwise nothing allows it
+    explicit: bool,
+    /// ARN of that policy, or null
+    policy: Option<&'a str>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Message {
+    /// Stable id of the message
+    id: &'static str,
+    /// What prints it
+    printed_by: &'static str,
+    /// The version that no longer prints it, or null
+    fixed_in: Option<&'static str>,
+    /// Where it is explained
+    source: &'static str,
+}
+
+impl<'a> Document<'a> {
+    fn of(told: impl Iterator<Item = (&'a Told, Option<&'a Found>)>) -> Self {
+        let one = |(told, found): (&'a Told, Option<&'a Found>)| Explanation {
+            identity: told.caller.as_ref().map(|(caller, arn)| Used {
+                kind: kind(caller),
+                role: caller.role(),
+                arn: credentials(arn),
+            }),
+            refusal: told.refusal.as_ref().map(|refusal| Refused {
+                action: &refusal.action,
+                resource: refusal.resource.as_deref().map(|text| credentials(text)),
+                layer: refusal.layer.id(),
+                explicit: refusal.explicit,
+                policy: refusal.policy.as_deref(),
+            }),
+            message: told.row.map(|row| Message {
+                id: row.id,
+                printed_by: row.printed_by,
+                fixed_in: row.fixed,
+                source: row.source,
+            }),
+            meaning: credentials(&told.cause),
+            remedies: told.hints.iter().map(|hint| credentials(hint)).collect(),
+            service_accounts: found.map(Found::shown),
+        };
+        Self { explanations: told.map(one).collect() }
+    }
 }

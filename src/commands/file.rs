@@ -10,7 +10,7 @@ pub mod export;
 pub mod import;
 mod left;
 pub mod schema;
-mod view;
+pub(super) mod view;
 
 use std::{collections::BTreeMap, path::PathBuf};
 

@@ -9,9 +9,11 @@ use futures::{
     StreamExt, TryStreamExt,
     stream::{self, Stream},
 };
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
+    commands::unread::NotRead,
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -63,6 +65,27 @@ Examples:
   podid list --cluster blue --cluster green
   podid list --all-regions --role eks-workshop-carts-dynamo
   podid list -o name";
+
+/// The associations
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    /// The associations, by service account; empty when there are none
+    associations: Vec<Listed<'a>>,
+    /// In a list of several clusters: what could not be read; absent otherwise
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<Vec<NotRead>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'a> {
+    #[serde(flatten)]
+    association: &'a Association,
+    /// In a list of several clusters: the ARN of the association's cluster; absent otherwise
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_arn: Option<String>,
+}
 
 /// What is asked for, checked.
 struct Ask<'a> {
@@ -189,9 +212,13 @@ impl Ask<'_> {
     }
 
     fn render(&self, ctx: &Context, place: &str, associations: &[Association]) -> Result<Code> {
+        let document = || {
+            let listed = associations.iter().map(|association| Listed { association, cluster_arn: None });
+            Document { associations: listed.collect(), unread: None }
+        };
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&json!({ "associations": associations }))?,
-            Format::Yaml => ctx.term.emit_yaml(&json!({ "associations": associations }))?,
+            Format::Json => ctx.term.emit_json(&document())?,
+            Format::Yaml => ctx.term.emit_yaml(&document())?,
             Format::Name => {
                 for association in associations {
                     ctx.term.emit_line(&association.summary.subject)?;

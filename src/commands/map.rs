@@ -7,7 +7,8 @@ mod tree;
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     args::AccountsArg,
@@ -26,7 +27,7 @@ use crate::{
         arn::{Arn, RoleRef, last},
         glob,
         have::Observed,
-        map::{Chain, Graph, MappedRole, Selection},
+        map::{Chain, Edge, Graph, MappedRole, Node, Selection},
         role_users::Trusting,
     },
     observe::audit::{InKubernetes, accounts_of},
@@ -253,14 +254,32 @@ impl Read {
         self.findings.iter().filter(move |it| it.subject == subject)
     }
 
-    fn document(&self, graph: &Graph) -> Value {
-        json!({
-            "cluster": self.cluster,
-            "nodes": graph.nodes,
-            "edges": graph.edges,
-            "findings": self.findings,
-            "unread": self.unread,
-            "notRead": NOT_READ_KINDS,
-        })
+    fn document<'a>(&'a self, graph: &'a Graph) -> Document<'a> {
+        Document {
+            cluster: &self.cluster,
+            nodes: &graph.nodes,
+            edges: &graph.edges,
+            findings: &self.findings,
+            unread: &self.unread,
+            not_read: NOT_READ_KINDS,
+        }
     }
+}
+
+/// The map, with every node even where the tree is collapsed
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    /// ARN of the cluster
+    cluster: &'a Arn,
+    /// What the map shows, each once
+    nodes: &'a [Node],
+    /// The steps between the nodes
+    edges: &'a [Edge],
+    /// What `podid audit` finds about these
+    findings: &'a [Finding],
+    /// What could not be read
+    unread: &'a [String],
+    /// Kinds of policies that are never read
+    not_read: [&'static str; 3],
 }

@@ -19,6 +19,7 @@ pub mod input;
 pub mod list;
 pub mod map;
 pub mod migrate;
+pub mod outputs;
 pub mod policy;
 pub mod recycle;
 pub mod role;

@@ -1,13 +1,14 @@
 //! `podid show`: one association in full, with what hangs on it: role, trust, policies, workloads and pods.
 
+mod document;
 mod pods;
 mod way;
 
 use std::sync::Arc;
 
 use clap::Args;
-use serde_json::{Value, json};
 
+pub(crate) use self::document::Document;
 use crate::{
     args::SubjectArg,
     checks::{self, Identity, Source},
@@ -27,7 +28,7 @@ use crate::{
         subject::{ObjectRef, Subject},
         text,
         trust::{self, Verdict},
-        workload::{Pod, Workload},
+        workload::Pod,
     },
     observe::{self, SubjectView},
     output::{Format, block::Block},
@@ -122,8 +123,8 @@ impl Shown {
         let (account, object) = (self.account.clone(), self.object.clone());
         let view = View { account, object, association, role, attached, inline, subject, verdict, hints };
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&view.json())?,
-            Format::Yaml => ctx.term.emit_yaml(&view.json())?,
+            Format::Json => ctx.term.emit_json(&Document::of(&view))?,
+            Format::Yaml => ctx.term.emit_yaml(&Document::of(&view))?,
             Format::Name => ctx.term.emit_line(&self.account)?,
             Format::Table | Format::Wide => self.render(ctx, cluster, &view)?,
         }
@@ -326,49 +327,6 @@ impl View {
         snapshot.service_account = self.subject.service_account.clone();
         snapshot.pods = self.subject.pods.clone();
         checks::identities(&snapshot)
-    }
-
-    fn json(&self) -> Value {
-        let role = self.role.known().and_then(Option::as_ref).map(Role::shown);
-        let identities = self.identities();
-        let pods = self.subject.pods.known().map(|pods| {
-            pods.iter().map(|pod| pods::pod_json(pod, self.association.as_ref(), &identities)).collect::<Vec<_>>()
-        });
-        let (verdict, reasons) = match &self.verdict {
-            Some(Verdict::Admits) => (Some("allows"), Vec::new()),
-            Some(Verdict::Refuses(why)) => (Some("refuses"), why.iter().map(ToString::to_string).collect()),
-            Some(Verdict::Unknown(why)) => (Some("unknown"), why.clone()),
-            None => (None, Vec::new()),
-        };
-        let mut unread = Vec::new();
-        for (what, why) in [
-            ("role", self.role.unreadable()),
-            ("attachedPolicies", self.attached.unreadable()),
-            ("inlinePolicies", self.inline.unreadable()),
-            ("serviceAccount", self.subject.service_account.unreadable()),
-            ("workloads", self.subject.workloads.unreadable()),
-            ("pods", self.subject.pods.unreadable()),
-        ] {
-            if let Some(why) = why {
-                unread.push(json!({ "what": what, "why": why }));
-            }
-        }
-        let mut document = json!({
-            "namespace": self.account.namespace,
-            "serviceAccount": self.account.name,
-            "association": self.association,
-            "role": role,
-            "trust": { "verdict": verdict, "reasons": reasons },
-            "attachedPolicies": self.attached.known(),
-            "inlinePolicies": self.inline.known(),
-            "workloads": self.subject.workloads.known().map(|all| all.iter().map(Workload::shown).collect::<Vec<_>>()),
-            "pods": pods,
-            "unread": unread,
-        });
-        if let Some(object) = &self.object {
-            document["object"] = json!(object);
-        }
-        document
     }
 
     fn policy_lines(&self) -> Vec<String> {

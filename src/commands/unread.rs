@@ -1,12 +1,31 @@
 //! What a command over several clusters could not read: it hides nothing else, and is the error at the end.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt::Display};
+
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::shared::count;
 use crate::failure::{Code, Failure};
 
 /// What could not be read (`cluster blue`, `region eu-west-1`), and why.
 pub type Unread = (String, Failure);
+
+/// Something that could not be read, in a document.
+#[derive(Serialize, JsonSchema)]
+pub struct NotRead {
+    /// What could not be read
+    what: String,
+    /// Why
+    why: String,
+}
+
+impl NotRead {
+    /// `what`, because of `why`.
+    pub fn new(what: impl Display, why: impl Display) -> Self {
+        Self { what: what.to_string(), why: why.to_string() }
+    }
+}
 
 /// Hints that are shown of all of them.
 const HINTS: usize = 3;

@@ -16,7 +16,8 @@ use std::{borrow::Cow, sync::Arc};
 
 use clap::Args;
 use futures::stream::{self, StreamExt};
-use serde_json::{Value, json};
+
+pub(crate) use self::checked::Document;
 
 use self::{
     checked::{Checked, Read},
@@ -148,14 +149,14 @@ impl Verify {
         if let Some(path) = &self.bundle.from {
             let checked = [self.read_bundle(ctx, path).await?.check()];
             bundle::refuse_operators(&checked[0].reports, path)?;
-            return self.emit(ctx, &checked, || checked[0].document())?;
+            return self.emit(ctx, &checked, || Document::One(checked[0].document()))?;
         }
         if let Some(path) = &self.bundle.save {
             self.check_saves(ctx, path)?;
         }
         if self.is_of_many(ctx) {
             let (checked, unread) = self.read_many(ctx).await?;
-            let documents = || json!({ "clusters": checked.iter().map(Checked::document).collect::<Vec<_>>() });
+            let documents = || Document::Many { clusters: checked.iter().map(Checked::document).collect() };
             let verdict = self.emit(ctx, &checked, documents)?;
             return many::judged(unread, checked.len(), verdict);
         }
@@ -169,7 +170,7 @@ impl Verify {
         }
         let read = self.read(ctx, true).await?;
         let checked = [read.check()];
-        let verdict = self.emit(ctx, &checked, || checked[0].document())?;
+        let verdict = self.emit(ctx, &checked, || Document::One(checked[0].document()))?;
         if let Some(path) = &self.bundle.save {
             self.save(ctx, path, read, &checked[0]).await?;
         }
@@ -177,7 +178,12 @@ impl Verify {
     }
 
     /// Prints what was found, and judges it.
-    fn emit(&self, ctx: &Context, checked: &[Checked], document: impl Fn() -> Value) -> Result<Result<Code>> {
+    fn emit<'a>(
+        &self,
+        ctx: &Context,
+        checked: &'a [Checked],
+        document: impl Fn() -> Document<'a>,
+    ) -> Result<Result<Code>> {
         let reports: Cow<'_, [Report]> = match checked {
             [one] => Cow::Borrowed(&one.reports),
             several => several.iter().flat_map(|one| one.reports.iter().cloned()).collect(),

@@ -1,12 +1,15 @@
 //! `podid wait`: until a condition of a service account holds; for scripts. Writes nothing.
 
 mod alone;
+mod document;
 
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
+pub(crate) use self::document::Document;
 use crate::{
     args::SubjectArg,
     commands::{shared::count, subject},
@@ -64,8 +67,9 @@ Examples:
   podid wait carts/carts --for ready --kubernetes-only --in-cluster";
 
 /// `--for`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Condition {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Condition {
     /// New pods get credentials
     #[value(alias = "effective")]
     Ready,
@@ -73,16 +77,6 @@ enum Condition {
     Injected,
     /// The agent is ready where the pods run or could run
     Agent,
-}
-
-impl Condition {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Injected => "injected",
-            Self::Agent => "agent",
-        }
-    }
 }
 
 /// One look.
@@ -415,17 +409,14 @@ impl Awaited {
     }
 
     fn render(&self, ctx: &Context, how: Option<&str>, missing: &[String]) -> Result<()> {
-        let mut document = json!({
-            "namespace": self.subject.namespace,
-            "serviceAccount": self.subject.name,
-            "condition": self.condition.word(),
-            "holds": how.is_some(),
-            "how": how,
-            "missing": missing,
-        });
-        if let Some(object) = &self.object {
-            document["object"] = json!(object);
-        }
+        let document = Document {
+            account: &self.subject,
+            condition: self.condition,
+            holds: how.is_some(),
+            how,
+            missing,
+            object: self.object.as_ref(),
+        };
         match ctx.term.format() {
             Format::Json => ctx.term.emit_json(&document),
             Format::Yaml => ctx.term.emit_yaml(&document),

@@ -1,8 +1,8 @@
 //! `podid who-can`: which service accounts can make a call, and by which statement.
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use crate::{
     commands::{
@@ -13,7 +13,7 @@ use crate::{
     failure::{Code, Failure, Result},
     model::{
         access::{Answer, Holder, Need, QuestionText, Ruling},
-        arn::last,
+        arn::{Arn, last},
         association::AssociationFilter,
         names::ServiceAccount,
     },
@@ -54,13 +54,32 @@ Examples:
   podid who-can s3:GetObject carts-images/logo.png --all
   podid who-can ec2:DescribeInstances '*' -o json";
 
-/// A service account and its answer.
-#[derive(Serialize)]
+/// Who can make the call
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    /// ARN of the cluster
+    cluster: &'a Arn,
+    /// The action that was asked about
+    action: &'a str,
+    /// The resource that was asked about
+    resource: &'a str,
+    /// Those that can or may, with --all also those that cannot
+    service_accounts: &'a [Row<'a>],
+    /// Kinds of policies that are never read
+    not_read: [&'static str; 3],
+}
+
+/// A service account and its answer
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Answered")]
 #[serde(rename_all = "camelCase")]
 struct Row<'a> {
     #[serde(flatten)]
     subject: &'a ServiceAccount,
+    /// The association's role
     role_arn: &'a str,
+    /// The target role; absent without one
     #[serde(skip_serializing_if = "Option::is_none")]
     target_role_arn: Option<&'a str>,
     #[serde(flatten)]
@@ -103,9 +122,16 @@ impl WhoCan {
             rows.retain(|row| row.ruling.answer != Answer::Cannot);
         }
         rows.sort_by_key(|row| (row.ruling.answer, row.subject));
+        let document = || Document {
+            cluster: &holders.cluster.arn,
+            action: &need.action,
+            resource: &need.resource,
+            service_accounts: &rows,
+            not_read: NOT_READ_KINDS,
+        };
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&document(&holders, &need, &rows))?,
-            Format::Yaml => ctx.term.emit_yaml(&document(&holders, &need, &rows))?,
+            Format::Json => ctx.term.emit_json(&document())?,
+            Format::Yaml => ctx.term.emit_yaml(&document())?,
             Format::Name => {
                 // Names are for a script: only what is known.
                 for row in rows.iter().filter(|row| row.ruling.answer == Answer::Can) {
@@ -144,16 +170,6 @@ impl WhoCan {
         }
         ctx.term.note(NOT_READ);
     }
-}
-
-fn document(holders: &Holders<'_>, need: &Need, rows: &[Row<'_>]) -> Value {
-    json!({
-        "cluster": holders.cluster.arn,
-        "action": need.action,
-        "resource": need.resource,
-        "serviceAccounts": rows,
-        "notRead": NOT_READ_KINDS,
-    })
 }
 
 fn table(rows: &[Row<'_>], wide: bool) -> Table {

@@ -7,12 +7,15 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use serde::{Deserialize, Serialize};
 
 use super::{cache::Name, line::Line, reader, typed::Typed};
-use crate::model::{
-    add_on_policy::{ADD_ONS, AddOnPolicy},
-    glob::{Glob, Pattern},
-    policy::known_actions,
-    regions,
-    subject::ObjectKind,
+use crate::{
+    commands::outputs,
+    model::{
+        add_on_policy::{ADD_ONS, AddOnPolicy},
+        glob::{Glob, Pattern},
+        policy::known_actions,
+        regions,
+        subject::ObjectKind,
+    },
 };
 
 /// Names that have to be read, somewhere.
@@ -51,6 +54,7 @@ enum ValueKind {
     Cluster,
     Context,
     EksAddOn,
+    Documented,
     Namespace,
     Profile,
     Region,
@@ -89,6 +93,7 @@ impl ValueKind {
             ("ACTION", _) => Self::Action,
             ("EKS_ADD_ON", _) => Self::EksAddOn,
             ("ADD_ON" | "NAME[=ARGUMENT]", _) => Self::AddOn,
+            ("COMMAND", "schema") => Self::Documented,
             ("KIND/NAME", _) => Self::Workload,
             _ => return None,
         })
@@ -127,6 +132,7 @@ fn candidates(takes: ValueKind, typed: &Typed, current: &str, until: Instant) ->
         ValueKind::Action => actions(current),
         ValueKind::AddOn => add_ons(),
         ValueKind::EksAddOn => without(read(Noun::EksAddOns), typed.arguments.iter().map(String::as_str)),
+        ValueKind::Documented => documented(&typed.arguments),
         ValueKind::Region => regions(typed),
         ValueKind::Cluster => without(read(Noun::Clusters), typed.values("cluster")),
         ValueKind::Profile => read(Noun::Profiles),
@@ -206,6 +212,15 @@ fn add_ons() -> Vec<Name> {
     let text =
         |policy: &AddOnPolicy| policy.argument.map_or_else(|| policy.name.to_owned(), |_| format!("{}=", policy.name));
     ADD_ONS.iter().filter_map(|policy| Name::new(text(policy))).collect()
+}
+
+/// The commands with a schema, word by word.
+fn documented(typed: &[String]) -> Vec<Name> {
+    let before: String = typed.iter().map(|word| format!("{word} ")).collect();
+    let next = |command: &'static str| command.strip_prefix(before.as_str())?.split(' ').next();
+    let mut words: Vec<&str> = outputs::commands().filter_map(next).collect();
+    words.dedup();
+    words.into_iter().filter_map(Name::new).collect()
 }
 
 /// Every region; those of other partitions than the one at hand aside.
@@ -298,6 +313,7 @@ mod tests {
             ["access subject", "disassociate subjects", "export subjects", "list subjects", "map subjects"]
         );
         assert_eq!(of("Action"), ["who-can action"]);
+        assert_eq!(of("Documented"), ["schema command"]);
         assert_eq!(
             of("Subject"),
             [
@@ -383,6 +399,14 @@ mod tests {
         assert_eq!(within(all(), None), all());
         assert_eq!(namespaces(&all()), names(&["a", "b"]));
         assert_eq!(prefixed(names(&["one"]), "a/", ""), names(&["a/one"]));
+    }
+
+    #[test]
+    fn commands_come_word_by_word() {
+        let of = |typed: &[&str]| documented(&typed.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert!(of(&[]).contains(&names(&["role"])[0]), "{:?}", of(&[]));
+        assert_eq!(of(&["role"]), names(&["list", "show", "trust"]));
+        assert_eq!(of(&["list"]), names(&[]));
     }
 
     #[test]

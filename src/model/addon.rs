@@ -1,5 +1,6 @@
 //! EKS add-ons: the agent's, and those that own associations.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -9,23 +10,23 @@ use super::{arn::last, association::Association};
 pub const AGENT: &str = "eks-pod-identity-agent";
 
 /// An installed add-on as DescribeAddon gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Addon {
     /// Name.
     #[serde(rename = "addonName")]
     pub name: String,
-    /// `v1.3.10-eksbuild.1`.
+    /// Version, as `v1.3.10-eksbuild.1`.
     #[serde(rename = "addonVersion")]
     pub version: String,
     /// `CREATING`, `ACTIVE`, `CREATE_FAILED`, `UPDATING`, `DELETING`, `DELETE_FAILED`, `DEGRADED`, `UPDATE_FAILED`.
     pub status: String,
     /// Health issues.
     pub issues: Vec<Issue>,
-    /// Its configuration as it was given, JSON or YAML.
+    /// Its configuration as text, JSON or YAML; absent without one.
     #[serde(rename = "configurationValues", skip_serializing_if = "Option::is_none")]
     pub configuration: Option<String>,
-    /// The role that its pods get by IRSA.
+    /// The role that its pods get by IRSA; absent without one.
     #[serde(rename = "serviceAccountRoleArn", skip_serializing_if = "Option::is_none")]
     pub service_account_role: Option<String>,
     /// The namespace of its pods, where EKS names it.
@@ -63,7 +64,7 @@ impl Addon {
 }
 
 /// What an install or an update gives besides the version.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Settings {
     /// `configurationValues`.
@@ -75,7 +76,7 @@ pub struct Settings {
 }
 
 /// What EKS does with fields of the add-on's objects that somebody else changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Conflicts {
     /// Sets them to its own values.
@@ -109,7 +110,7 @@ pub struct AddonUpdate {
 }
 
 /// A health issue of an add-on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Issue {
     /// `InsufficientNumberOfReplicas`, `ConfigurationConflict`, …

@@ -6,6 +6,7 @@ mod served;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -35,26 +36,30 @@ pub struct Node {
 }
 
 /// A DaemonSet of the agent (the add-on's, a chart's, a hybrid one).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgentDaemonSet {
     /// Namespace.
     pub namespace: String,
     /// Name.
     pub name: String,
-    /// `desiredNumberScheduled`.
+    /// On how many nodes it should run.
     pub desired: u64,
-    /// `numberReady`.
+    /// On how many nodes it is ready.
     pub ready: u64,
-    /// `metadata.generation` was observed.
+    /// False when these counts are from before the last change of the DaemonSet.
     pub observed: bool,
     /// Where its pods may run.
+    #[schemars(skip)]
     pub placement: Placement,
     /// Nodes with a ready pod of it: the pod's name and that of its main container.
+    #[schemars(skip)]
     pub ready_nodes: BTreeMap<String, (String, String)>,
     /// Nodes whose agent pod never failed: from when to when it started, as pods that asked in between got no answer.
+    #[schemars(skip)]
     pub startups: BTreeMap<String, (Timestamp, Timestamp)>,
     /// Its pods that are not ready, by the node that they run on or are meant for.
+    #[schemars(skip)]
     pub unready: BTreeMap<String, AgentPod>,
 }
 

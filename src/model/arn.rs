@@ -1,8 +1,11 @@
 //! Amazon Resource Names, and the role ARNs and names that users type.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::output_schema;
 
 /// An ARN in its six parts; the resource is kept as written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -233,6 +236,20 @@ impl FromStr for Arn {
 impl fmt::Display for Arn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "arn:{}:{}:{}:{}:{}", self.partition, self.service, self.region, self.account, self.resource)
+    }
+}
+
+impl JsonSchema for Arn {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Arn".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        output_schema::text("An ARN")
     }
 }
 

@@ -3,51 +3,52 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{document::Document, names::ServiceAccount, policy::same_meaning};
 
 /// An association as ListPodIdentityAssociations gives it: no role, no times.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssociationSummary {
-    /// Cluster.
+    /// Name of the cluster.
     pub cluster_name: String,
     /// Namespace and service account.
     #[serde(flatten)]
     pub subject: ServiceAccount,
     /// ARN; do not parse it.
     pub association_arn: String,
-    /// `a-…`.
+    /// Id of the association.
     pub association_id: String,
-    /// The add-on that owns it.
+    /// ARN of the EKS add-on that owns the association; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner_arn: Option<String>,
 }
 
 /// An association as DescribePodIdentityAssociation gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Association {
     /// What List gives too.
     #[serde(flatten)]
     pub summary: AssociationSummary,
-    /// Role ARN.
+    /// The role that the pods act as.
     pub role_arn: String,
-    /// Role of the same or another account whose credentials the pod gets in the end.
+    /// The role that is assumed from there, whose credentials the pods get; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_role_arn: Option<String>,
-    /// What EKS sends as sts:ExternalId to the target role. Output only.
+    /// What EKS sends as sts:ExternalId to the target role; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// True: the six session tags are not sent.
+    /// True when no session tags are enabled.
     pub disable_session_tags: bool,
-    /// Session policy, as JSON text.
+    /// The session policy, as JSON text; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub policy: Option<String>,
     /// Tags.
     pub tags: BTreeMap<String, String>,
-    /// When it was made.
+    /// When it was created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// When it was last changed.
@@ -86,7 +87,7 @@ impl Association {
 }
 
 /// What an association says, beyond whose it is and what EKS adds: planned, sent, compared and given back as one value.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssociationSpec {
     /// Role ARN.
@@ -155,7 +156,7 @@ fn same_policy(a: Option<&str>, b: Option<&str>) -> bool {
 }
 
 /// What CreatePodIdentityAssociation is given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NewAssociation {
     /// Namespace and service account.
     #[serde(flatten)]
@@ -166,7 +167,7 @@ pub struct NewAssociation {
 }
 
 /// What UpdatePodIdentityAssociation is given: only what changes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssociationChange {
     /// New role ARN.

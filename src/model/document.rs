@@ -2,13 +2,14 @@
 //!
 //! podid edits the statements it knows and keeps all else, order included.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// A policy document.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Document(pub Value);
+pub struct Document(#[schemars(with = "serde_json::Map<String, Value>")] pub Value);
 
 impl Document {
     /// A document of these statements alone, in the present version of the language.

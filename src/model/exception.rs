@@ -1,12 +1,13 @@
 //! Findings that somebody accepted for a time: which, why, and until when.
 
 use jiff::civil::Date;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::manifest::Place;
 
 /// One accepted finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Exception {
     /// Id of the check.

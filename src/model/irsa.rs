@@ -1,8 +1,11 @@
 //! The annotation by which a service account uses IRSA, and who keeps it: the one rule that tells where it has to be changed.
 
-use std::{collections::BTreeMap, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
+
+use super::output_schema;
 
 /// The annotation that names the role.
 pub const ROLE_ARN: &str = "eks.amazonaws.com/role-arn";
@@ -109,6 +112,20 @@ impl fmt::Display for Keeper {
             Self::Other(name) => f.write_str(name),
             Self::Unknown => f.write_str("unknown"),
         }
+    }
+}
+
+impl JsonSchema for Keeper {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Keeper".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        output_schema::text("Who writes the annotation: `Helm NAME`, `Argo CD NAME`, `kubectl`, `unknown`, ...")
     }
 }
 

@@ -31,6 +31,7 @@ pub mod message;
 pub mod migration;
 pub mod names;
 pub mod network;
+pub mod output_schema;
 pub mod ownership;
 pub mod permissions;
 pub mod placement;

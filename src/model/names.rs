@@ -2,12 +2,13 @@
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::nearest;
 
 /// A service account, written `NAMESPACE/SERVICE_ACCOUNT` everywhere.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAccount {
     /// Namespace: a DNS label, at most 63 characters.

@@ -1,9 +1,60 @@
 //! Which nodes a pod's placement allows, by the scheduler's filters that podid knows. Resources and topology are not looked at.
 
-use super::{
-    agent::Node,
-    workload::{Placement, Taint, Toleration},
-};
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::agent::Node;
+
+/// Where pods may run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Placement {
+    /// `nodeSelector`.
+    pub node_selector: BTreeMap<String, String>,
+    /// Required node affinity terms (any term, all expressions).
+    pub affinity: Vec<Vec<Expression>>,
+    /// Tolerations.
+    pub tolerations: Vec<Toleration>,
+}
+
+/// An expression of a label selector or a node affinity.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Expression {
+    /// Label key.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt`, `Lt`.
+    pub operator: String,
+    /// Values.
+    pub values: Vec<String>,
+}
+
+/// A toleration; `None` means any.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Toleration {
+    /// Taint key.
+    pub key: Option<String>,
+    /// `Equal` or `Exists`.
+    pub operator: String,
+    /// Value.
+    pub value: Option<String>,
+    /// Effect.
+    pub effect: Option<String>,
+}
+
+/// A taint of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Taint {
+    /// Key.
+    pub key: String,
+    /// Value.
+    pub value: String,
+    /// `NoSchedule`, `NoExecute`, `PreferNoSchedule`.
+    pub effect: String,
+}
 
 /// Taints that the DaemonSet controller tolerates for its pods
 /// (kubernetes.io/docs/concepts/workloads/controllers/daemonset, "Taints and tolerations").

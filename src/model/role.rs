@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use super::{
 };
 
 /// A role as GetRole gives it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Role {
     /// Name without path.
@@ -30,14 +31,16 @@ pub struct Role {
     pub trust: Document,
     /// Tags.
     pub tags: BTreeMap<String, String>,
-    /// Permissions boundary.
+    /// ARN of the permissions boundary; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub permissions_boundary: Option<String>,
     /// Description.
+    #[schemars(skip)]
     pub description: Option<String>,
     /// Longest session in seconds.
+    #[schemars(skip)]
     pub max_session: Option<i32>,
-    /// When it was made.
+    /// When it was created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
     /// The service-managed template that it was created from: the service may write its trust policy again.
@@ -77,7 +80,7 @@ pub fn missing(arn: &str, read: &Observed<Option<Role>>) -> Option<String> {
 }
 
 /// What CreateRole is given.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NewRole {
     /// Name without path.

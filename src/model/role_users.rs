@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -12,21 +13,21 @@ use super::{
 };
 
 /// An association that uses a role.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct User {
-    /// Cluster.
+    /// Name of the cluster.
     pub cluster_name: String,
-    /// Region of the cluster, where it is not the one in use.
+    /// Region of the cluster, if it is not the one in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// Namespace.
     pub namespace: String,
     /// Service account.
     pub service_account: String,
-    /// The association.
+    /// Id of the association.
     pub association_id: String,
-    /// True when it assumes the role from another one.
+    /// True when it is the target role.
     pub as_target: bool,
 }
 

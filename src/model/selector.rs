@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::workload::Expression;
@@ -10,7 +11,7 @@ use super::workload::Expression;
 pub type Labels = BTreeMap<String, String>;
 
 /// A label selector: all of its labels and expressions must match.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Selector {
     /// `matchLabels`.
     #[serde(rename = "selector")]

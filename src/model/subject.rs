@@ -1,13 +1,15 @@
 //! What users point at: a service account by name or pattern, or a pod or workload, whose service account is then read. Written
 //! as kubectl takes it: `carts/carts`, `carts` with a namespace beside it, `deployment/carts`, `carts/pod/carts-7d9f`.
 
-use std::{collections::BTreeSet, fmt, str::FromStr};
+use std::{borrow::Cow, collections::BTreeSet, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{
     glob::{Pattern, PatternError},
     names::{NameError, ServiceAccount, check_namespace, check_object},
+    output_schema,
     workload::{CronJob, Pod, Workload, WorkloadKind},
 };
 
@@ -70,6 +72,20 @@ pub struct ObjectRef {
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.kind.word(), self.name)
+    }
+}
+
+impl JsonSchema for ObjectRef {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ObjectRef".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        output_schema::text("A pod or workload, as `deployment/carts`")
     }
 }
 

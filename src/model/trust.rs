@@ -20,6 +20,8 @@ pub mod target;
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use self::{
@@ -105,6 +107,29 @@ pub enum Verdict {
     Refuses(Vec<Reason>),
     /// It depends on something podid cannot know; what.
     Unknown(Vec<String>),
+}
+
+/// A verdict in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictWord {
+    /// The trust policy allows the service account.
+    Allows,
+    /// It does not.
+    Refuses,
+    /// That cannot be determined.
+    Unknown,
+}
+
+impl Verdict {
+    /// Without the reasons.
+    pub fn word(&self) -> VerdictWord {
+        match self {
+            Self::Admits => VerdictWord::Allows,
+            Self::Refuses(_) => VerdictWord::Refuses,
+            Self::Unknown(_) => VerdictWord::Unknown,
+        }
+    }
 }
 
 /// Whether IAM has this condition operator (`StringEquals`, `ForAnyValue:StringLikeIfExists`, …).

@@ -5,10 +5,12 @@ mod name;
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::name::{WorkloadKind, WorkloadName, WorkloadRef};
+pub use super::placement::{Expression, Placement, Taint, Toleration};
 use super::{
     json,
     pod_spec::{EnvValue, PodSpec},
@@ -16,7 +18,7 @@ use super::{
 };
 
 /// How a workload replaces its pods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Strategy {
     /// Some at a time.
     RollingUpdate,
@@ -43,10 +45,10 @@ pub struct Argo {
 }
 
 /// A workload with its rollout counts; counts that the API leaves out are 0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Workload {
-    /// Which.
+    /// Which workload.
     #[serde(flatten)]
     pub id: WorkloadRef,
     /// UID, to match owner references.
@@ -62,6 +64,7 @@ pub struct Workload {
     /// StatefulSet: pods with a lower ordinal are not replaced.
     pub partition: u64,
     /// StatefulSet: a pod is touched only when those before it are ready (`podManagementPolicy` is not `Parallel`).
+    #[schemars(skip)]
     pub ordered: bool,
     /// `metadata.generation`.
     pub generation: u64,
@@ -71,22 +74,26 @@ pub struct Workload {
     #[serde(flatten)]
     pub selector: Selector,
     /// Fingerprint of its pod template, but for the restart annotation.
+    #[schemars(skip)]
     pub template: u64,
     /// Rollout counts.
     pub status: RolloutStatus,
     /// The template's tolerations, node selector and required node affinity: where its pods may run.
+    #[schemars(skip)]
     pub placement: Placement,
     /// Variables of a web identity that its template sets itself: `AWS_ROLE_ARN of container app`.
+    #[schemars(skip)]
     pub web_identity: Vec<String>,
     /// Its template sets a variable of the AWS SDKs.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub sets_aws: bool,
     /// Argo Rollout: the rest.
+    #[schemars(skip)]
     pub argo: Option<Argo>,
 }
 
 /// What the workload's status says of its rollout.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RolloutStatus {
     /// `observedGeneration`: counts speak of this generation.
@@ -110,7 +117,7 @@ pub struct RolloutStatus {
 }
 
 /// A progress deadline that passed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Exceeded {
     /// The controller's words, which name the ReplicaSet.
@@ -138,63 +145,15 @@ pub struct CronJob {
     pub sets_aws: bool,
 }
 
-/// Where pods may run.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Placement {
-    /// `nodeSelector`.
-    pub node_selector: BTreeMap<String, String>,
-    /// Required node affinity terms (any term, all expressions).
-    pub affinity: Vec<Vec<Expression>>,
-    /// Tolerations.
-    pub tolerations: Vec<Toleration>,
-}
-
-/// An expression of a label selector or a node affinity.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Expression {
-    /// Label key.
-    pub key: String,
-    /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt`, `Lt`.
-    pub operator: String,
-    /// Values.
-    pub values: Vec<String>,
-}
-
-/// A toleration; `None` means any.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Toleration {
-    /// Taint key.
-    pub key: Option<String>,
-    /// `Equal` or `Exists`.
-    pub operator: String,
-    /// Value.
-    pub value: Option<String>,
-    /// Effect.
-    pub effect: Option<String>,
-}
-
-/// A taint of a node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Taint {
-    /// Key.
-    pub key: String,
-    /// Value.
-    pub value: String,
-    /// `NoSchedule`, `NoExecute`, `PreferNoSchedule`.
-    pub effect: String,
-}
-
 /// Who controls a pod.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Owner {
     /// `ReplicaSet`, `StatefulSet`, `DaemonSet`, `Job`, …
     pub kind: String,
     /// Name.
     pub name: String,
     /// UID.
+    #[schemars(skip)]
     pub uid: String,
 }
 
@@ -205,7 +164,7 @@ const STARTING: SignedDuration = SignedDuration::from_mins(1);
 const CREATING: SignedDuration = SignedDuration::from_mins(3);
 
 /// A pod.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pod {
     /// Namespace.
@@ -213,6 +172,7 @@ pub struct Pod {
     /// Name.
     pub name: String,
     /// UID.
+    #[schemars(skip)]
     pub uid: String,
     /// Service account.
     pub service_account: String,
@@ -227,28 +187,32 @@ pub struct Pod {
     /// Condition Ready.
     pub ready: bool,
     /// Condition Ready=True: since when.
+    #[schemars(skip)]
     pub ready_since: Option<Timestamp>,
     /// Condition PodScheduled=False: its message.
     pub unschedulable: Option<String>,
     /// Condition Ready=False: its reason and message.
+    #[schemars(skip)]
     pub unready: Option<Waiting>,
     /// Controller.
     pub owner: Option<Owner>,
     /// `pod-template-hash` or `controller-revision-hash`.
     pub revision: Option<String>,
     /// Labels.
+    #[schemars(skip)]
     pub labels: BTreeMap<String, String>,
     /// Its spec has the volume `eks-pod-identity-token`.
     pub token_volume: bool,
     /// Containers, init containers first.
     pub containers: Vec<Container>,
     /// What its spec says of credentials.
+    #[schemars(skip)]
     pub spec: PodSpec,
 }
 
 /// A container of a pod.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts of one container, not a state")]
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Container {
     /// Name.
@@ -266,13 +230,14 @@ pub struct Container {
     /// Running.
     pub running: bool,
     /// When its run began, or its last one where it ended and waits.
+    #[schemars(skip)]
     pub started_at: Option<Timestamp>,
     /// How it ended last.
     pub terminated: Option<Terminated>,
 }
 
 /// Why a container waits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Waiting {
     /// `CrashLoopBackOff`, `ImagePullBackOff`, …
     pub reason: String,
@@ -288,7 +253,7 @@ impl Waiting {
 }
 
 /// How a container ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Terminated {
     /// Exit code.

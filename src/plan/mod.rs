@@ -26,6 +26,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::refusal::sid_taken;
@@ -57,7 +58,7 @@ use crate::model::{
 };
 
 /// One write. The same value is shown, asked about, carried out and reported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Step {
     /// CreateAddon.
@@ -91,7 +92,7 @@ pub enum Step {
     UpdateAddon(Box<AddonStep>),
     /// Creates the Kubernetes service account.
     CreateServiceAccount {
-        /// Which.
+        /// The service account.
         subject: ServiceAccount,
     },
     /// CreateRole with its trust policy.
@@ -134,7 +135,7 @@ pub enum Step {
         role: String,
         /// Managed policy.
         policy_arn: String,
-        /// Whose role it is.
+        /// Whether others may act under the role.
         holder: RoleOwnership,
     },
     /// PutRolePolicy.
@@ -147,7 +148,7 @@ pub enum Step {
         before: Option<Document>,
         /// As it will be.
         after: Document,
-        /// Whose role it is.
+        /// Whether others may act under the role.
         holder: RoleOwnership,
     },
     /// DetachRolePolicy.
@@ -170,7 +171,7 @@ pub enum Step {
     DeleteRole {
         /// Role name.
         role: String,
-        /// Its trust policy as it was read: who is admitted meanwhile saves the role.
+        /// Its trust policy, as it was read.
         trust: Document,
         /// What has to hold still when it goes.
         #[serde(skip)]
@@ -180,7 +181,7 @@ pub enum Step {
     CreateAssociation {
         /// Cluster name.
         cluster: String,
-        /// What is sent.
+        /// The association.
         association: NewAssociation,
     },
     /// UpdatePodIdentityAssociation.
@@ -189,11 +190,11 @@ pub enum Step {
         cluster: String,
         /// Association id.
         association_id: String,
-        /// Whose.
+        /// The service account.
         subject: ServiceAccount,
         /// Role before.
         from_role: String,
-        /// What is sent.
+        /// What changes.
         change: AssociationChange,
     },
     /// DeletePodIdentityAssociation and CreatePodIdentityAssociation: for what an update does not clear.
@@ -204,7 +205,7 @@ pub enum Step {
         association_id: String,
         /// Role before.
         from_role: String,
-        /// What is sent then: all of the old one but what is cleared or changed.
+        /// The new association.
         association: Box<NewAssociation>,
     },
     /// UpdateAssumeRolePolicy of the target role, once the association's external id is known.
@@ -213,7 +214,7 @@ pub enum Step {
         role: String,
         /// Cluster name.
         cluster: String,
-        /// Whose association.
+        /// The service account.
         subject: ServiceAccount,
         /// As it was read.
         before: Document,
@@ -224,7 +225,7 @@ pub enum Step {
     TagAssociation {
         /// Association ARN.
         association_arn: String,
-        /// Whose.
+        /// The service account.
         subject: ServiceAccount,
         /// Tags to set.
         tags: BTreeMap<String, String>,
@@ -233,7 +234,7 @@ pub enum Step {
     UntagAssociation {
         /// Association ARN.
         association_arn: String,
-        /// Whose.
+        /// The service account.
         subject: ServiceAccount,
         /// Keys of the tags that go.
         keys: Vec<String>,
@@ -244,14 +245,14 @@ pub enum Step {
         cluster: String,
         /// Association id.
         association_id: String,
-        /// Whose.
+        /// The service account.
         subject: ServiceAccount,
         /// Its role, as it was read.
         role_arn: String,
     },
     /// A merge patch of the annotation of IRSA, and of nothing else.
     RemoveAnnotation {
-        /// Whose.
+        /// The service account.
         subject: ServiceAccount,
         /// Its role, as it was read.
         role: String,
@@ -295,7 +296,7 @@ pub struct LastLook {
 }
 
 /// Whose role a permission is added to: what others act under is not extended without asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RoleOwnership {
     /// This plan makes it.

@@ -39,6 +39,7 @@ const MAY: &[(&str, &[&str])] = &[
             "aws::profiles",
             "cli",
             "commands::completions::VARIABLE",
+            "commands::outputs",
             "context",
             "failure",
             "k8s::contexts",
@@ -88,8 +89,8 @@ const PURE: &[(&str, &[&str])] = &[
         "model",
         &["aho_corasick", "jiff", "percent_encoding", "schemars", "serde", "serde_json", "sha2", "std", "thiserror"],
     ),
-    ("plan", &["serde", "serde_json", "std"]),
-    ("checks", &["jiff", "serde", "serde_json", "std"]),
+    ("plan", &["schemars", "serde", "serde_json", "std"]),
+    ("checks", &["jiff", "schemars", "serde", "serde_json", "std"]),
 ];
 
 /// The longest file.

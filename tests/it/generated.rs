@@ -1,7 +1,7 @@
 //! man/, completions/, schema/ and docs/ are what the code says. `PODID_BLESS=1` rewrites them.
 
 mod docs;
-mod reach;
+mod outputs;
 mod text;
 mod troubleshooting;
 
@@ -157,14 +157,27 @@ fn capitalised(heading: &str) -> String {
 }
 
 fn output(roff: &mut Roff, command: &clap::Command) {
-    let Some(output) = text::output(path(command)) else { return };
+    let name = path(command).trim_start_matches("podid ");
+    let schema = podid::commands::outputs::schema(name);
+    let written = text::output(path(command));
+    assert!(schema.is_none() || written.is_none(), "{name}: its schema describes its output");
+    if schema.is_none() && written.is_none() {
+        return;
+    }
     section(roff, "OUTPUT");
     for form in text::FORMS {
         roff.text([roman(*form)]);
         roff.control("PP", []);
     }
-    roff.text([roman(output.intro)]);
-    output.fields.iter().for_each(|rows| definitions(roff, rows));
+    if let Some(schema) = schema {
+        roff.text([roman(outputs::intro(name, &schema))]);
+        let rows = outputs::rows(&schema);
+        definitions(roff, &rows.iter().map(|(path, about)| (path.as_str(), about.as_str())).collect::<Vec<_>>());
+    }
+    if let Some(output) = written {
+        roff.text([roman(output.intro)]);
+        output.fields.iter().for_each(|rows| definitions(roff, rows));
+    }
 }
 
 /// The keys of the file, from its schema.

@@ -36,6 +36,7 @@ mod policy;
 mod recycle;
 mod role;
 mod safe;
+mod schemas;
 mod secrets;
 mod show;
 mod subjects;

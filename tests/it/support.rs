@@ -15,6 +15,8 @@ use podid_sandbox::{Sandbox, Scenario};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::schemas;
+
 pub(crate) const PODID: &str = env!("CARGO_BIN_EXE_podid");
 
 /// A world and a home directory.
@@ -110,8 +112,11 @@ impl Env {
     }
 
     /// Runs podid with a line of arguments.
+    #[track_caller]
     pub(crate) fn podid(&self, line: &str) -> Run {
-        finish(self.begin(line))
+        let run = finish(self.begin(line));
+        schemas::check(&line.split_whitespace().collect::<Vec<_>>(), &run);
+        run
     }
 
     /// Starts podid in a pipe.

@@ -1,17 +1,18 @@
 //! The commands that carry a migration out, in the order in which running pods keep their access: the agent, podid's
 //! statement beside that of IRSA, the association, the restart, the check.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Assessment, Readiness, Stage};
 use crate::model::{arn::last, names::ServiceAccount};
 
 /// The commands of one service account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Stepped {
-    /// Whose; of the whole cluster where there is none.
+    /// The service account; null for what is done once for the cluster.
     pub subject: Option<ServiceAccount>,
-    /// The commands, as they are typed.
+    /// The commands.
     pub commands: Vec<String>,
 }
 

@@ -50,8 +50,8 @@ impl Status {
         }
         let state = self.read_agent(ctx).await?;
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&view::json(&state))?,
-            Format::Yaml => ctx.term.emit_yaml(&view::json(&state))?,
+            Format::Json => ctx.term.emit_json(&view::Document::of(&state))?,
+            Format::Yaml => ctx.term.emit_yaml(&view::Document::of(&state))?,
             Format::Name => {
                 for daemon_set in &state.daemon_sets {
                     ctx.term.emit_line(format!("{}/{}", daemon_set.namespace, daemon_set.name))?;
@@ -125,10 +125,10 @@ impl Status {
 /// What is new since the look before.
 fn show(ctx: &Context, before: Option<&AgentState>, state: &AgentState) -> Result<()> {
     match ctx.term.format() {
-        Format::Json => ctx.term.emit(&json::line(&view::json(state))),
+        Format::Json => ctx.term.emit(&json::line(&view::Document::of(state))),
         Format::Yaml => {
             ctx.term.emit("---\n")?;
-            ctx.term.emit_yaml(&view::json(state))
+            ctx.term.emit_yaml(&view::Document::of(state))
         }
         Format::Table | Format::Wide if ctx.term.streams().out_tty => {
             ctx.term.redraw(&view::table(state).render(&ctx.term.table_view()))?;

@@ -2,14 +2,15 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     checks::Remedy,
     context::Context,
     explain::{self, Told},
     failure::Result,
-    model::{refusal::Caller, text},
+    model::{association::Association, names::ServiceAccount, refusal::Caller, text},
     observe::{
         self,
         whose::{Holder, Session},
@@ -104,17 +105,27 @@ impl Found {
         block.maybe("Pods", self.unread.as_ref().map(|why| format!("could not be read: {why}")))
     }
 
-    pub(super) fn json(&self) -> Value {
-        let one = |holder: &Holder| {
-            json!({
-                "namespace": holder.account.namespace,
-                "serviceAccount": holder.account.name,
-                "association": holder.association,
-                "pods": holder.pods,
-            })
+    pub(super) fn shown<'a>(&'a self) -> Vec<Shown<'a>> {
+        let one = |Holder { account, association, pods }: &'a Holder| Shown {
+            account,
+            association: association.as_ref(),
+            pods,
         };
         self.holders.iter().map(one).collect()
     }
+}
+
+/// A service account whose session it is
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "SessionHolder")]
+pub(super) struct Shown<'a> {
+    #[serde(flatten)]
+    account: &'a ServiceAccount,
+    /// Its association; null where an IRSA annotation names the role
+    association: Option<&'a Association>,
+    /// Its pods that the session's name fits
+    pods: &'a [String],
 }
 
 fn line(holder: &Holder) -> String {

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     commands::shared::count,
@@ -76,8 +78,8 @@ pub(super) fn changes(steps: &[Step]) -> Vec<Change<'_>> {
 /// Prints them in the format that was asked for.
 pub(super) fn show(ctx: &Context, title: &str, changes: &[Change<'_>], have: &ClusterState) -> Result<()> {
     match ctx.term.format() {
-        Format::Json => ctx.term.emit_json(&json!({ "changes": json(changes) })),
-        Format::Yaml => ctx.term.emit_yaml(&json!({ "changes": json(changes) })),
+        Format::Json => ctx.term.emit_json(&Differences::of(changes)),
+        Format::Yaml => ctx.term.emit_yaml(&Differences::of(changes)),
         Format::Name => {
             changes.iter().try_for_each(|change| ctx.term.emit_line(format!("{}/{}", change.kind, change.name)))
         }
@@ -124,10 +126,37 @@ fn session_policy(step: &Step, have: &ClusterState) -> Result<Vec<String>> {
     diff::documents(before.and_then(parse).as_ref(), after.and_then(parse).as_ref())
 }
 
-/// `[{"kind","name","change","steps"}]`.
-fn json(changes: &[Change<'_>]) -> Value {
-    let one = |change: &Change<'_>| json!({"kind": change.kind, "name": change.name, "change": change.word(), "steps": change.steps});
-    changes.iter().map(one).collect()
+/// What differs
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Differences<'a> {
+    /// The objects that differ; empty when none does
+    changes: Vec<Changed<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Changed<'a> {
+    /// role, association, agent or service-account
+    kind: &'static str,
+    /// Its name, as `carts/carts`
+    name: &'a str,
+    /// added, changed or removed
+    change: &'static str,
+    /// The writes that the manifest needs, each with its action and details: documents as before and after
+    steps: &'a [&'a Step],
+}
+
+impl<'a> Differences<'a> {
+    fn of(changes: &'a [Change<'a>]) -> Self {
+        let one = |change: &'a Change<'a>| Changed {
+            kind: change.kind,
+            name: &change.name,
+            change: change.word(),
+            steps: &change.steps,
+        };
+        Self { changes: changes.iter().map(one).collect() }
+    }
 }
 
 /// `2 added, 1 changed, 0 removed`.

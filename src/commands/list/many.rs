@@ -6,14 +6,13 @@ use std::{
 };
 
 use futures::stream::{self, StreamExt};
-use serde_json::{Value, json};
 
-use super::{Ask, cells, columns};
+use super::{Ask, Document, Listed, cells, columns};
 use crate::{
     aws::Aws,
     commands::{
         shared::count,
-        unread::{Unread, outcome},
+        unread::{NotRead, Unread, outcome},
     },
     context::Context,
     failure::{Code, Failure, Result},
@@ -299,11 +298,9 @@ async fn described(
 
 fn render(ctx: &Context, places: &Places, rows: &[Row]) -> Result<()> {
     let value = || {
-        let associations: Vec<Value> =
-            rows.iter().filter_map(|row| row.association.as_ref()).map(with_cluster).collect();
-        let unread: Vec<Value> =
-            places.unread.iter().map(|(what, why)| json!({ "what": what, "why": why.to_string() })).collect();
-        json!({ "associations": associations, "unread": unread })
+        let associations = rows.iter().filter_map(|row| row.association.as_ref()).map(with_cluster).collect();
+        let unread = places.unread.iter().map(|(what, why)| NotRead::new(what, why)).collect();
+        Document { associations, unread: Some(unread) }
     };
     match ctx.term.format() {
         Format::Json => ctx.term.emit_json(&value()),
@@ -338,11 +335,8 @@ fn table(places: &Places, rows: &[Row], wide: bool) -> Table {
 }
 
 /// With the ARN of its cluster: names are unique within a region only. Of the association's ARN only the head is read.
-fn with_cluster(association: &Association) -> Value {
-    let mut value = json!(association);
-    if let (Value::Object(map), Ok(arn)) = (&mut value, association.summary.association_arn.parse::<Arn>()) {
-        let cluster = Arn { resource: format!("cluster/{}", association.summary.cluster_name), ..arn };
-        map.insert("clusterArn".to_owned(), json!(cluster.to_string()));
-    }
-    value
+fn with_cluster(association: &Association) -> Listed<'_> {
+    let own = association.summary.association_arn.parse::<Arn>();
+    let cluster = |arn: Arn| Arn { resource: format!("cluster/{}", association.summary.cluster_name), ..arn };
+    Listed { association, cluster_arn: own.ok().map(|arn| cluster(arn).to_string()) }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
     select::{self, Accounts, Of, Selection},
@@ -112,13 +113,31 @@ impl Found {
         self.all.iter().filter(|it| it.readiness == readiness).count()
     }
 
-    fn document(&self) -> Value {
-        let next: Vec<&String> = [&self.next.run, &self.next.accepting].into_iter().flatten().collect();
-        json!({
-            "cluster": self.cluster, "oidcIssuer": self.issuer,
-            "serviceAccounts": self.all, "steps": self.steps, "next": next,
-        })
+    fn document(&self) -> Document<'_> {
+        Document {
+            cluster: &self.cluster,
+            oidc_issuer: self.issuer.as_deref(),
+            service_accounts: &self.all,
+            steps: &self.steps,
+            next: [&self.next.run, &self.next.accepting].into_iter().flatten().collect(),
+        }
     }
+}
+
+/// The plan of a migration
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    /// ARN of the cluster
+    cluster: &'a Arn,
+    /// Its OIDC issuer, or null
+    oidc_issuer: Option<&'a str>,
+    /// One for each service account that uses IRSA
+    service_accounts: &'a [Assessment],
+    /// All commands in a safe order
+    steps: &'a [Stepped],
+    /// The commands of `podid migrate run` for all of them: for those that are ready, and for those with changes
+    next: Vec<&'a String>,
 }
 
 impl Plan {

@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     commands::input,
     context::Context,
     failure::{Code, Result},
     model::{
-        policy::{Checked, Severity},
+        policy::{Checked, Issue, Severity},
         text::count,
     },
     output::Format,
@@ -68,8 +69,8 @@ impl Lint {
 
     fn print(&self, ctx: &Context, checked: &[(String, Checked)]) -> Result<()> {
         match ctx.term.format() {
-            Format::Json => return ctx.term.emit_json(&document(checked)),
-            Format::Yaml => return ctx.term.emit_yaml(&document(checked)),
+            Format::Json => return ctx.term.emit_json(&Document::of(checked)),
+            Format::Yaml => return ctx.term.emit_yaml(&Document::of(checked)),
             Format::Name => {
                 let fails = |it: &Checked| it.errors().next().is_some() || self.strict && !it.issues.is_empty();
                 for (name, _) in checked.iter().filter(|(_, it)| fails(it)) {
@@ -92,7 +93,28 @@ impl Lint {
     }
 }
 
-fn document(checked: &[(String, Checked)]) -> Value {
-    let one = |(name, it): &(String, Checked)| json!({"file": name, "note": it.note, "issues": it.issues});
-    json!({ "files": checked.iter().map(one).collect::<Vec<_>>() })
+/// The files
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    /// One for each file, in the order of the arguments
+    files: Vec<Linted<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Linted<'a> {
+    /// Its name
+    file: &'a str,
+    /// How the document was read from it, or null
+    note: Option<&'a str>,
+    /// Errors and warnings, in the order of the lines
+    issues: &'a [Issue],
+}
+
+impl<'a> Document<'a> {
+    fn of(checked: &'a [(String, Checked)]) -> Self {
+        let one = |(file, it): &'a (String, Checked)| Linted { file, note: it.note.as_deref(), issues: &it.issues };
+        Self { files: checked.iter().map(one).collect() }
+    }
 }

@@ -1,13 +1,15 @@
 //! `podid policy show`: the add-ons that `--add-on` knows, and what each is granted. It calls no service.
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     model::{
         add_on_policy::{ADD_ONS, AddOnPolicy, Argument, Permits, add_on},
+        document,
         text::{did_you_mean, nearest},
     },
     output::{
@@ -49,8 +51,8 @@ impl Show {
             return Err(failure.hint("list all with `podid policy show`"));
         };
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&document(policy))?,
-            Format::Yaml => ctx.term.emit_yaml(&document(policy))?,
+            Format::Json => ctx.term.emit_json(&Document::One(Box::new(ShownAddOn::of(policy))))?,
+            Format::Yaml => ctx.term.emit_yaml(&Document::One(Box::new(ShownAddOn::of(policy))))?,
             Format::Name => ctx.term.emit_line(policy.name)?,
             Format::Table | Format::Wide => {
                 ctx.term.emit_block(&block(policy))?;
@@ -73,7 +75,7 @@ impl Show {
 }
 
 fn list(ctx: &Context) -> Result<Code> {
-    let all = json!({ "addOns": ADD_ONS.iter().map(document).collect::<Vec<_>>() });
+    let all = Document::All { add_ons: ADD_ONS.iter().map(ShownAddOn::of).collect() };
     match ctx.term.format() {
         Format::Json => ctx.term.emit_json(&all)?,
         Format::Yaml => ctx.term.emit_yaml(&all)?,
@@ -113,21 +115,64 @@ fn flag(policy: &AddOnPolicy) -> String {
     }
 }
 
-fn document(policy: &AddOnPolicy) -> Value {
-    let release = if let Permits::Release(from) = policy.permits { Some(from) } else { None };
-    json!({
-        "name": policy.name,
-        "description": policy.what,
-        "serviceAccount": policy.account,
-        "argument": policy.argument.map(Argument::value),
-        "managedPolicies": policy.managed("aws"),
-        "inlinePolicy": (!policy.parts().is_empty()).then(|| policy.inline()),
-        "document": policy.outline(),
-        "releasePolicy": release,
-        "source": policy.source,
-        "asOf": policy.as_of,
-        "notes": policy.notes,
-    })
+/// One add-on, or without an argument all
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged, rename_all_fields = "camelCase")]
+pub(crate) enum Document {
+    /// The add-on that was named
+    One(Box<ShownAddOn>),
+    /// Without an argument
+    All {
+        /// Every add-on that podid knows
+        add_ons: Vec<ShownAddOn>,
+    },
+}
+
+/// An add-on or controller, and what it needs
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "AddOn")]
+pub(crate) struct ShownAddOn {
+    /// Which
+    name: &'static str,
+    /// What it is for
+    description: &'static str,
+    /// NAMESPACE/NAME of its service account unless configured otherwise
+    service_account: &'static str,
+    /// What --add-on takes after the name, or null
+    argument: Option<&'static str>,
+    /// ARNs of AWS's policies, in the partition aws
+    managed_policies: Vec<String>,
+    /// Name of podid's own policy, or null
+    inline_policy: Option<String>,
+    /// Document of podid's own policy, or null; <REGION> and the like are filled in later
+    document: Option<document::Document>,
+    /// Where the project's own policy is found, for --policy-file; or null
+    release_policy: Option<&'static str>,
+    /// Where its requirements are published
+    source: &'static str,
+    /// When podid was compared with them
+    as_of: &'static str,
+    /// What to know
+    notes: &'static [&'static str],
+}
+
+impl ShownAddOn {
+    fn of(policy: &'static AddOnPolicy) -> Self {
+        Self {
+            name: policy.name,
+            description: policy.what,
+            service_account: policy.account,
+            argument: policy.argument.map(Argument::value),
+            managed_policies: policy.managed("aws"),
+            inline_policy: (!policy.parts().is_empty()).then(|| policy.inline()),
+            document: policy.outline(),
+            release_policy: if let Permits::Release(from) = policy.permits { Some(from) } else { None },
+            source: policy.source,
+            as_of: policy.as_of,
+            notes: policy.notes,
+        }
+    }
 }
 
 fn block(policy: &AddOnPolicy) -> Block {

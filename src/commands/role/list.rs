@@ -4,7 +4,9 @@ use std::pin::pin;
 
 use clap::Args;
 use futures::StreamExt;
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::users::{self, Users};
 use crate::{
@@ -12,6 +14,7 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     model::{
+        arn::Arn,
         role::ListedRole,
         role_users::{Usage, User},
         text, trust,
@@ -68,8 +71,8 @@ impl List {
         let (rows, users, total) = read?;
         let several = users.as_ref().is_some_and(|users| users.clusters.len() > 1);
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&json!({ "roles": json_of(&rows, self.unused) }))?,
-            Format::Yaml => ctx.term.emit_yaml(&json!({ "roles": json_of(&rows, self.unused) }))?,
+            Format::Json => ctx.term.emit_json(&Document::of(&rows, self.unused))?,
+            Format::Yaml => ctx.term.emit_yaml(&Document::of(&rows, self.unused))?,
             Format::Name => {
                 for row in &rows {
                     ctx.term.emit_line(&row.role.name)?;
@@ -188,22 +191,45 @@ async fn roles(ctx: &Context) -> Result<Vec<ListedRole>> {
     Ok(roles)
 }
 
-fn json_of(rows: &[Row], unused: bool) -> Vec<Value> {
-    rows.iter()
-        .map(|row| {
-            let mut value = json!({
-                "roleName": row.role.name,
-                "roleArn": row.role.arn,
-                "createdAt": row.role.created_at,
-                "mayAssume": trust::admits(&row.role.trust),
-                "associations": row.users,
-            });
-            if let (true, Value::Object(map)) = (unused, &mut value) {
-                map.insert("possiblyInUse".to_owned(), json!(row.doubts));
-            }
-            value
-        })
-        .collect()
+/// The roles that trust Pod Identity
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    /// The roles, by name; empty when there are none
+    roles: Vec<Shown<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ListedRole")]
+struct Shown<'a> {
+    /// Name of the role
+    role_name: &'a str,
+    /// ARN of the role
+    role_arn: &'a Arn,
+    /// When it was created
+    created_at: Option<Timestamp>,
+    /// Who may assume it by Pod Identity, in words
+    may_assume: Vec<String>,
+    /// The associations that use the role; null when they were not or could not be read
+    associations: Option<&'a [User]>,
+    /// With --unused: why it may have users that could not be looked for; absent otherwise
+    #[serde(skip_serializing_if = "Option::is_none")]
+    possibly_in_use: Option<&'a [String]>,
+}
+
+impl<'a> Document<'a> {
+    fn of(rows: &'a [Row], unused: bool) -> Self {
+        let one = |row: &'a Row| Shown {
+            role_name: &row.role.name,
+            role_arn: &row.role.arn,
+            created_at: row.role.created_at,
+            may_assume: trust::admits(&row.role.trust),
+            associations: row.users.as_deref(),
+            possibly_in_use: unused.then_some(&row.doubts),
+        };
+        Self { roles: rows.iter().map(one).collect() }
+    }
 }
 
 fn table(rows: &[Row], several: bool) -> Table {

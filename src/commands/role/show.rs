@@ -1,11 +1,13 @@
 //! `podid role show`: one role in full: who may assume it, what it may do, who uses it.
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::users::{self, Users};
 use crate::{
-    commands::account,
+    commands::{account, unread::NotRead},
     context::Context,
     failure::{Code, Result},
     model::{
@@ -37,6 +39,36 @@ pub const EXAMPLES: &str = "\
 Examples:
   podid role show eks-workshop-carts-dynamo
   podid role show eks-workshop-carts-dynamo -o json";
+
+/// The role
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Document<'a> {
+    /// The role itself
+    #[schemars(with = "Role")]
+    role: Value,
+    /// What its trust policy says
+    trust: Trusts<'a>,
+    /// ARNs of its managed policies; null when they were not read
+    attached_policies: Option<&'a [String]>,
+    /// Names of its inline policies; null when they were not read
+    inline_policies: Option<&'a [String]>,
+    /// The associations that use the role; null when they were not or could not be read
+    associations: Option<Vec<User>>,
+    /// What could not be read; its field is null then
+    unread: Vec<NotRead>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Trusts<'a> {
+    /// Who may assume it by Pod Identity, in words
+    may_assume: Vec<String>,
+    /// Who else may assume it
+    others: Vec<String>,
+    /// Mistakes of the trust policy
+    findings: &'a [Finding],
+}
 
 struct View {
     role: Role,
@@ -71,8 +103,8 @@ impl Show {
         let findings = trust::lint(&role.trust, &Lint { role: &role.arn, request: None });
         let view = View { role, attached, inline, users: users?, findings };
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&view.json())?,
-            Format::Yaml => ctx.term.emit_yaml(&view.json())?,
+            Format::Json => ctx.term.emit_json(&view.document())?,
+            Format::Yaml => ctx.term.emit_yaml(&view.document())?,
             Format::Name => ctx.term.emit_line(&view.role.name)?,
             Format::Table | Format::Wide => {
                 ctx.term.emit_block(&view.block())?;
@@ -94,28 +126,23 @@ impl View {
         (self.users.complete() && !self.users.clusters.is_empty()).then(|| self.users.of(&self.role.arn))
     }
 
-    fn json(&self) -> serde_json::Value {
-        let mut unread = Vec::new();
-        for (what, seen) in
-            [("attachedPolicies", self.attached.unreadable()), ("inlinePolicies", self.inline.unreadable())]
-        {
-            unread.extend(seen.map(|why| json!({ "what": what, "why": why })));
-        }
+    fn document(&self) -> Document<'_> {
+        let read = [("attachedPolicies", self.attached.unreadable()), ("inlinePolicies", self.inline.unreadable())];
+        let own = read.into_iter().filter_map(|(what, why)| Some(NotRead::new(what, why?)));
         let clusters = self.users.unread.iter();
-        unread
-            .extend(clusters.map(|(cluster, why)| json!({ "what": format!("associations of {cluster}"), "why": why })));
-        json!({
-            "role": self.role.shown(),
-            "trust": {
-                "mayAssume": trust::admits(&self.role.trust),
-                "others": trust::others(&self.role.trust),
-                "findings": self.findings,
+        let clusters = clusters.map(|(cluster, why)| NotRead::new(format!("associations of {cluster}"), why));
+        Document {
+            role: self.role.shown(),
+            trust: Trusts {
+                may_assume: trust::admits(&self.role.trust),
+                others: trust::others(&self.role.trust),
+                findings: &self.findings,
             },
-            "attachedPolicies": self.attached.known(),
-            "inlinePolicies": self.inline.known(),
-            "associations": self.known_users(),
-            "unread": unread,
-        })
+            attached_policies: self.attached.known().map(Vec::as_slice),
+            inline_policies: self.inline.known().map(Vec::as_slice),
+            associations: self.known_users(),
+            unread: own.chain(clusters).collect(),
+        }
     }
 
     fn block(&self) -> Block {

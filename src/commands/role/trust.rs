@@ -1,7 +1,8 @@
 //! `podid role trust`: the mistakes in a role's trust policy, its correction, and on request its mending.
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::{
     args::Changing,
@@ -9,11 +10,11 @@ use crate::{
     context::Context,
     failure::{Code, Failure, Result},
     model::{
-        arn::RoleRef,
+        arn::{Arn, RoleRef},
         document::Document,
         names::ServiceAccount,
         role::Role,
-        trust::{self, Finding, Lint, Request, Unfixable, Verdict},
+        trust::{self, Finding, Lint, Request, Unfixable, Verdict, VerdictWord},
     },
     observe,
     output::{
@@ -66,6 +67,25 @@ Examples:
   podid role trust eks-workshop-carts-dynamo --service-account carts/carts --fix";
 
 /// What was found.
+/// The role's trust policy; with --fix the steps are printed instead
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "RoleTrust")]
+pub(crate) struct Shown<'a> {
+    /// Name of the role
+    role_name: &'a str,
+    /// ARN of the role
+    role_arn: &'a Arn,
+    /// Mistakes
+    findings: &'a [Finding],
+    /// Whether the service account may assume the role; null without --service-account
+    verdict: Option<VerdictWord>,
+    /// The trust policy
+    trust: &'a Document,
+    /// The trust policy without its mistakes, or null
+    corrected: Option<&'a Document>,
+}
+
 struct View {
     role: Role,
     findings: Vec<Finding>,
@@ -225,26 +245,21 @@ impl View {
         trust::opens(Some(&self.role.trust), after, arn).then(|| trust::opens_warning(name, &arn.account))
     }
 
-    fn json(&self) -> Value {
-        let verdict = self.verdict.as_ref().map(|verdict| match verdict {
-            Verdict::Admits => "allows",
-            Verdict::Refuses(_) => "refuses",
-            Verdict::Unknown(_) => "unknown",
-        });
-        json!({
-            "roleName": self.role.name,
-            "roleArn": self.role.arn,
-            "findings": self.findings,
-            "verdict": verdict,
-            "trust": self.role.trust,
-            "corrected": self.corrected,
-        })
+    fn shown(&self) -> Shown<'_> {
+        Shown {
+            role_name: &self.role.name,
+            role_arn: &self.role.arn,
+            findings: &self.findings,
+            verdict: self.verdict.as_ref().map(Verdict::word),
+            trust: &self.role.trust,
+            corrected: self.corrected.as_ref(),
+        }
     }
 
     fn render(&self, ctx: &Context) -> Result<()> {
         match ctx.term.format() {
-            Format::Json => return ctx.term.emit_json(&self.json()),
-            Format::Yaml => return ctx.term.emit_yaml(&self.json()),
+            Format::Json => return ctx.term.emit_json(&self.shown()),
+            Format::Yaml => return ctx.term.emit_yaml(&self.shown()),
             Format::Name => {
                 for finding in &self.findings {
                     ctx.term.emit_line(finding.id)?;

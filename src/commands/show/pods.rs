@@ -1,6 +1,8 @@
 //! The part of `podid show` that is about workloads and pods: their tables, and a pod as JSON.
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::{
     checks::{Identity, Source},
@@ -107,20 +109,52 @@ fn pod_status(pod: &Pod) -> String {
     if pod.phase == "Running" && !pod.ready { "Running (not ready)".to_owned() } else { pod.phase.clone() }
 }
 
-pub(super) fn pod_json(pod: &Pod, association: Option<&Association>, identities: &[Identity]) -> Value {
-    let mut value = pod.shown();
-    if let Value::Object(map) = &mut value {
-        let (word, without) = match pod.injection() {
-            Injection::Injected => ("injected", Vec::new()),
-            Injection::No => ("no", Vec::new()),
-            Injection::Partly(without) => ("partly", without),
+/// Whether a pod has the injection.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum InjectionWord {
+    /// All its containers have it.
+    Injected,
+    /// None has it.
+    No,
+    /// Some have it.
+    Partly,
+}
+
+/// A pod, with what it means for the association
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShownPod {
+    #[serde(flatten)]
+    #[schemars(with = "Pod")]
+    pod: Value,
+    /// Whether it has the injection
+    injection: InjectionWord,
+    /// Containers without the injection, when some have it
+    without_injection: Vec<String>,
+    /// Whether it needs a restart to use the association
+    stale: bool,
+    /// Why it needs the restart, or null
+    stale_reason: Option<String>,
+    /// Its containers, each with where its SDK finds credentials first, from the pod's spec alone
+    credentials: Vec<Identity>,
+}
+
+impl ShownPod {
+    pub(super) fn of(pod: &Pod, association: Option<&Association>, identities: &[Identity]) -> Self {
+        let (injection, without_injection) = match pod.injection() {
+            Injection::Injected => (InjectionWord::Injected, Vec::new()),
+            Injection::No => (InjectionWord::No, Vec::new()),
+            Injection::Partly(without) => (InjectionWord::Partly, without),
         };
-        map.insert("injection".to_owned(), json!(word));
-        map.insert("withoutInjection".to_owned(), json!(without));
-        let stale = association.and_then(|association| staleness::stale(pod, association));
-        map.insert("stale".to_owned(), json!(stale.is_some()));
-        map.insert("staleReason".to_owned(), json!(stale));
-        map.insert("credentials".to_owned(), json!(of_pod(pod, identities).collect::<Vec<_>>()));
+        let stale_reason = association.and_then(|association| staleness::stale(pod, association));
+        Self {
+            pod: pod.shown(),
+            injection,
+            without_injection,
+            stale: stale_reason.is_some(),
+            stale_reason,
+            credentials: of_pod(pod, identities).cloned().collect(),
+        }
     }
-    value
 }

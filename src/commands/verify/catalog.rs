@@ -1,10 +1,12 @@
 //! The catalog of checks: `--list-checks` and `--explain`. No service is asked.
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::Document;
 use crate::{
     checks::{
-        self, Check,
+        self, Check, Link,
         modes::{Coverage, MODES, Mode},
     },
     context::Context,
@@ -19,7 +21,7 @@ use crate::{
 
 /// Every check.
 pub(super) fn list(ctx: &Context) -> Result<Code> {
-    let document = json!({"checks": checks::all().map(document).collect::<Vec<_>>(), "failures": MODES});
+    let document = Document::Catalog(Catalog { checks: checks::all().map(explained).collect(), failures: MODES });
     let table = || {
         let mut table = Table::new(&[Column::new("ID"), Column::new("WHAT IT FINDS").prose()]);
         for check in checks::all() {
@@ -50,8 +52,8 @@ pub(super) fn explain(ctx: &Context, id: &str) -> Result<Code> {
         });
     };
     match ctx.term.format() {
-        Format::Json => ctx.term.emit_json(&document(check))?,
-        Format::Yaml => ctx.term.emit_yaml(&document(check))?,
+        Format::Json => ctx.term.emit_json(&Document::Check(Box::new(explained(check))))?,
+        Format::Yaml => ctx.term.emit_yaml(&Document::Check(Box::new(explained(check))))?,
         Format::Name => ctx.term.emit_line(check.id)?,
         Format::Table | Format::Wide => {
             let block = Block::new()
@@ -87,13 +89,41 @@ fn needs(check: &'static Check) -> Vec<&'static str> {
     found
 }
 
-fn document(check: &'static Check) -> Value {
-    json!({
-        "id": check.id,
-        "link": check.link,
-        "title": check.title,
-        "background": check.background,
-        "needs": needs(check),
-        "sources": check.sources,
-    })
+/// Every check, and the known failures
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Catalog {
+    /// Every check
+    checks: Vec<Explained>,
+    /// The known failures of Pod Identity, and how far each can be detected
+    failures: &'static [Mode],
+}
+
+/// A check, and what is behind it
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Explained {
+    /// Stable id
+    id: &'static str,
+    /// Its group
+    link: Link,
+    /// What it finds
+    title: &'static str,
+    /// Why that matters
+    background: &'static str,
+    /// What it needs beyond what every verification reads
+    needs: Vec<&'static str>,
+    /// Pages and issues that it is based on
+    sources: &'static [&'static str],
+}
+
+fn explained(check: &'static Check) -> Explained {
+    Explained {
+        id: check.id,
+        link: check.link,
+        title: check.title,
+        background: check.background,
+        needs: needs(check),
+        sources: check.sources,
+    }
 }

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::catalog;
 use crate::{
     checks::{self, Report},
     failure::Code,
     model::{
+        arn::Arn,
         cluster::Cluster,
         snapshot::{ClusterView, Snapshot},
     },
@@ -37,15 +40,56 @@ pub(super) struct Checked {
     pub(super) unreached: Option<Code>,
 }
 
+/// What `podid verify` prints
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Document<'a> {
+    /// Of one cluster
+    One(Verified<'a>),
+    /// Of several clusters
+    Many {
+        /// One for each cluster
+        clusters: Vec<Verified<'a>>,
+    },
+    /// With --list-checks
+    Catalog(catalog::Catalog),
+    /// With --explain
+    Check(Box<catalog::Explained>),
+}
+
+/// What was found in a cluster
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Verified<'a> {
+    /// ARN of the cluster
+    cluster: &'a Arn,
+    /// One for each service account
+    reports: &'a [Report],
+    /// Service accounts that show no use of AWS
+    without_aws: &'a [String],
+    /// With --from: where it was read from; absent otherwise
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_from: Option<ReadFrom<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ReadFrom<'a> {
+    /// When the file was written
+    read_at: Timestamp,
+    /// By which version of podid
+    podid: &'a str,
+}
+
 impl Checked {
     /// As JSON.
-    pub(super) fn document(&self) -> Value {
-        let mut document =
-            json!({"cluster": self.cluster.arn, "reports": self.reports, "withoutAws": self.without_aws});
-        if let Some((at, podid)) = &self.before {
-            document["readFrom"] = json!({"readAt": at, "podid": podid});
+    pub(super) fn document(&self) -> Verified<'_> {
+        Verified {
+            cluster: &self.cluster.arn,
+            reports: &self.reports,
+            without_aws: &self.without_aws,
+            read_from: self.before.as_ref().map(|(read_at, podid)| ReadFrom { read_at: *read_at, podid }),
         }
-        document
     }
 }
 

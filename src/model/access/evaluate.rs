@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -30,14 +31,14 @@ pub enum Verdict {
 }
 
 /// A statement of a policy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Place {
-    /// The policy, by ARN or name.
+    /// The policy that has the statement, by ARN, or by name for an inline one.
     pub policy: String,
-    /// Which statement, from 1.
+    /// Number of the statement, from 1.
     pub statement: usize,
-    /// Its Sid.
+    /// Its Sid; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
 }

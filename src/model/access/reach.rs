@@ -1,6 +1,7 @@
 //! What a session can do by each statement of its policies: the most sensitive first, with what limits it. Whether one call is allowed
 //! is `who`'s.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -20,7 +21,7 @@ use crate::model::{
 };
 
 /// How much harm can be done with it, from most to least.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Level {
     /// Everything, or enough of IAM to get there.
@@ -124,7 +125,7 @@ pub fn level(action: &str) -> Level {
 }
 
 /// What a boundary or a session policy leaves of a statement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Left {
     /// All of it.
@@ -136,25 +137,25 @@ pub enum Left {
 }
 
 /// A statement, as far as it speaks of a session.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Reached {
     /// The most sensitive of its actions.
     pub level: Level,
-    /// Where it stands.
+    /// The statement.
     #[serde(flatten)]
     pub place: Place,
-    /// Its actions; all but those where `all_but` says so.
+    /// The actions that it covers, or with allButActions those that it leaves out.
     pub actions: Vec<String>,
-    /// The actions are those that it leaves out (NotAction).
+    /// It covers every action but these (NotAction).
     pub all_but_actions: bool,
-    /// Its resources, with the variables that are known filled in.
+    /// The resources that it covers, or with allButResources those that it leaves out; known policy variables are filled in.
     pub resources: Vec<String>,
-    /// The resources are those that it leaves out (NotResource).
+    /// It covers every resource but these (NotResource).
     pub all_but_resources: bool,
-    /// Conditions that may hold or not, one line each. Those that hold for the session are left out.
+    /// Conditions that may hold or not, one line each; those that hold for the session are omitted.
     pub conditions: Vec<String>,
-    /// Conditions that do not hold for the session: the statement never applies.
+    /// Why it never applies to this session.
     pub never: Vec<String>,
     /// What the permissions boundary leaves of it; absent without one.
     #[serde(skip_serializing_if = "Option::is_none")]

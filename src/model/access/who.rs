@@ -4,6 +4,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{
@@ -24,14 +25,14 @@ use crate::model::{
 };
 
 /// Whether somebody can.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
-    /// The policies that were read allow it.
+    /// The policies that were read allow the call.
     Can,
-    /// It depends on something that was not read, or that nobody can evaluate from here.
+    /// It depends on something that could not be read or evaluated.
     Unknown,
-    /// They do not.
+    /// The policies that were read do not allow the call.
     Cannot,
 }
 
@@ -46,10 +47,10 @@ impl fmt::Display for Answer {
 }
 
 /// An answer, and what it rests on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Ruling {
-    /// Whether it can.
+    /// Whether the service account can.
     pub answer: Answer,
     /// The statements that decide it.
     pub decided_by: Vec<Place>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Chain, MappedRole};
@@ -16,7 +17,7 @@ use crate::model::{
 pub const MOST_NODES: usize = 60;
 
 /// What a node stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// What runs pods.
@@ -72,25 +73,25 @@ impl Kind {
 }
 
 /// A node.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Node {
     /// Unique, and the same each time: `role:arn:aws:iam::111122223333:role/carts`.
     pub id: String,
     /// What it stands for.
     pub kind: Kind,
-    /// Its name, as it is shown.
+    /// The name that is shown.
     pub name: String,
-    /// Its namespace.
+    /// Its namespace; absent where it belongs to none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its service.
+    /// Its AWS service; absent where it belongs to none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// Its ARN, or the pattern of a statement.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
-    /// The most sensitive that is allowed on it.
+    /// The most sensitive that is allowed on a resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub level: Option<Level>,
     /// What else is to be known: that it does not exist, why it was not read.
@@ -123,14 +124,14 @@ impl Node {
 }
 
 /// A step from one node to the next.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Edge {
     /// Id of the first node.
     pub from: String,
-    /// Id of the second.
+    /// Id of the second node.
     pub to: String,
-    /// What is to be known about the step.
+    /// What is known about the step, as the level, or that there are no credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
     /// The service accounts that take it, where others that come to its first node do not.

@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// IAM refuses the document, or it cannot do what it was written for.
@@ -24,15 +25,15 @@ impl fmt::Display for Severity {
 }
 
 /// An error or a warning.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Issue {
     /// How bad it is.
     pub severity: Severity,
-    /// The line of the text, from 1; `None` for a document without a text of its own.
+    /// The line of the text, from 1; null for a document without a text of its own.
     pub line: Option<usize>,
-    /// The statement, from 1; `None` for the document itself.
+    /// The statement, from 1; null for the document itself.
     pub statement: Option<usize>,
-    /// The Sid of the statement.
+    /// The Sid of the statement, or null.
     pub sid: Option<String>,
     /// What is wrong.
     pub message: String,

@@ -5,6 +5,7 @@ mod without;
 
 use std::{collections::BTreeSet, fmt};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,7 +33,7 @@ pub const AUDIENCE: &str = "sts.amazonaws.com";
 const EKS: &str = "oidc.eks.";
 
 /// A form in which trust policies allow IRSA, as they are found in the wild. A policy may have several.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum IrsaForm {
     /// `StringEquals` on one service account.
@@ -150,7 +151,7 @@ impl Keys for WebIdentity<'_> {
 }
 
 /// What a trust policy says of IRSA.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct IrsaTrust {
     /// Its forms, in order.
@@ -160,7 +161,7 @@ pub struct IrsaTrust {
     /// Whether the service account may assume the role by IRSA, and why not.
     #[serde(skip)]
     pub verdict: Verdict,
-    /// The same in one word; `None` where it cannot be determined.
+    /// Whether the service account may assume the role through IRSA; null if that cannot be determined.
     pub allows_service_account: Option<bool>,
     /// Issuers of other clusters that may.
     pub other_issuers: Vec<String>,

@@ -3,6 +3,7 @@
 //! The rules: EKS User Guide, pod-id-role and pod-id-abac; what EKS does not send, IAM User Guide, global condition keys;
 //! the form of `aws:SourceArn`, awslabs/mountpoint-s3-csi-driver#781.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,11 +22,13 @@ use crate::model::{
 };
 
 /// A mistake.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "TrustFinding")]
 pub struct Finding {
-    /// Stable id of the rule: `principal`, `tag-session`, …
+    /// Stable id of the rule: principal, assume-role, tag-session, web-identity, wildcard, case, account, source-arn,
+    /// absent-key, deny, session-tags or not-allowed.
     pub id: &'static str,
-    /// The statement, by its Sid or its number; `None` for the whole document.
+    /// The statement, by its Sid or its number; null for the whole document.
     pub statement: Option<String>,
     /// What is wrong.
     pub message: String,

@@ -1,11 +1,9 @@
 //! What the man pages say beyond the help: the JSON that each command prints, the environment, related pages.
 //! `generated.rs` compares the field names with what the commands print.
 
-use super::reach::{AUDITED, MAPPED, REACHED, RULED};
-
 mod migration;
 
-use migration::{EFFECT_OF_EACH, MIGRATED, MIGRATION, RUN};
+use migration::{EFFECT_OF_EACH, MIGRATED, RUN};
 
 /// Rows of a definition list.
 pub(super) type Rows = &'static [(&'static str, &'static str)];
@@ -15,23 +13,6 @@ pub(super) struct Output {
     pub(super) intro: &'static str,
     pub(super) fields: &'static [Rows],
 }
-
-const ASSOCIATION: Rows = &[
-    ("clusterName, namespace, serviceAccount", "what is associated"),
-    ("associationArn, associationId", "the association"),
-    ("roleArn", "the role that the pods act as"),
-    ("targetRoleArn, externalId", "the role that is assumed from there, and its external id; absent without one"),
-    ("ownerArn", "the EKS add-on that owns the association; absent without one"),
-    ("disableSessionTags", "true when no session tags are enabled"),
-    ("policy", "the session policy, as text; absent without one"),
-    ("tags", "the association's tags"),
-    ("createdAt, modifiedAt", "times, as in RFC 3339"),
-];
-
-const MANY: Rows = &[
-    ("clusterArn", "of a list of many clusters: the ARN of the association's cluster"),
-    ("unread[].what, unread[].why", "in a list of many clusters: what could not be read, and why"),
-];
 
 const STEPS: Rows = &[
     ("steps[]", "the writes of the plan, in its order; empty when there was nothing to change"),
@@ -108,13 +89,6 @@ const COPIED: Rows = &[
     ("targetTrust[].statements[]", "the statements to add to the trust policy of the target role"),
 ];
 
-const CHANGES: Rows = &[
-    ("changes[].kind", "role, association or agent"),
-    ("changes[].name", "its name, as carts/carts"),
-    ("changes[].change", "added, changed or removed"),
-    ("changes[].steps[]", "its steps, each with its action and details: documents as before and after"),
-];
-
 const GONE: Rows = &[
     (
         "associations[].effective",
@@ -163,199 +137,19 @@ const HELD_BY_ADDON: Rows = &[
     ),
 ];
 
-const EXPLAINED: Rows = &[
-    (
-        "identity",
-        "whose credentials were used: kind (pod-identity, node, sdk-session, session, user, root, anonymous or unknown), role, arn; null when the text does not say",
-    ),
-    (
-        "refusal",
-        "the denied call: action, resource, layer (the policy that denied it: identity, permissions-boundary, session, service-control, resource-control, resource, kms-key, trust, vpc-endpoint or unknown), explicit (a Deny), policy (its ARN); null when none was",
-    ),
-    (
-        "message",
-        "the known message: id, printedBy, fixedIn (the version that no longer prints it), source; null for a denied call",
-    ),
-    ("meaning", "what it means, in one line"),
-    ("remedies", "what helps, best first"),
-];
-
-const WAIT: Rows = &[
-    ("namespace, serviceAccount", "the service account"),
-    ("condition", "ready, injected or agent"),
-    ("holds", "whether it holds"),
-    ("how", "how that is known, or null"),
-    ("missing[]", "what is missing after a timeout"),
-];
-
-const VERIFY: Rows = &[
-    ("cluster", "ARN of the cluster"),
-    ("readFrom.readAt, podid", "with --from: when the file was written, and by which version; absent without"),
-    ("reports[]", "one for each service account"),
-    ("reports[].namespace, serviceAccount", "whose"),
-    ("reports[].outcome", "ok, warning, failed or incomplete (a core check could not be read)"),
-    ("reports[].containers[].pod, container", "each container of its pods, and where its SDK finds credentials first:"),
-    ("reports[].containers[].source", "static-keys, irsa, ecs-uri, pod-identity, node-role or none"),
-    (
-        "reports[].containers[].role, origin, unless",
-        "the role, the variable, and a profile or file that comes before; null if none",
-    ),
-    ("reports[].containers[].workloadIdentity", "whether its pod has a SPIFFE workload identity too"),
-    ("reports[].findings[]", "what was found, in the order of the checks; fix the first that failed first"),
-    ("reports[].findings[].id", "stable id of the check, as podid verify --list-checks has them"),
-    ("reports[].findings[].link", "the group of the check"),
-    ("reports[].findings[].status", "ok, warning, failed, skipped or unknown"),
-    ("reports[].findings[].subject, message", "on what, and what was found"),
-    ("reports[].findings[].evidence[].source, text", "what was read, and from where"),
-    ("reports[].findings[].remedies[].command, change", "what to do: a command, or a change in words"),
-    ("reports[].findings[].sources[]", "pages and issues that it is based on"),
-];
-
 const DEPENDENTS: Rows = &[(
     "associations[].clusterName, namespace, serviceAccount, associationArn, associationId, ownerArn",
     "the associations that stop working; ownerArn is absent without an owner",
 )];
 
-const AGENT: Rows = &[
-    ("autoMode", "true when EKS Auto Mode is on, whose own nodes have the agent built in"),
-    ("addon", "the add-on, or null"),
-    ("daemonSets[].namespace, daemonSets[].name", "the DaemonSets of the agent"),
-    ("daemonSets[].desired, daemonSets[].ready", "on how many nodes it should run, and is ready"),
-    ("daemonSets[].observed", "false when these counts are from before the last change of the DaemonSet"),
-    ("nodes[].node", "name of a node"),
-    ("nodes[].agent", "ready, built-in, missing or not-supported"),
-    ("nodes[].reason", "why, or null"),
-    ("unread[].what, unread[].why", "what could not be read, and why"),
-];
-
-const SHOW: Rows = &[
-    ("association", "the association, with the fields that podid-list(1) explains"),
-    (
-        "role",
-        "name, path, arn, trust (the document), tags, permissionsBoundary and createdAt; null when it was not read",
-    ),
-    (
-        "trust.verdict, trust.reasons[]",
-        "whether the trust policy allows the service account: allows, refuses or unknown, and why",
-    ),
-    ("attachedPolicies[], inlinePolicies[]", "ARNs of managed policies, and names of inline ones"),
-    ("workloads[]", "Deployments, StatefulSets and DaemonSets that use the service account"),
-    ("workloads[].kind, namespace, name, uid, serviceAccount, selector, selectorExpressions", "which"),
-    ("workloads[].replicas, strategy, paused, partition, generation, restartedAt", "how it rolls out"),
-    (
-        "workloads[].status",
-        "observedGeneration, total, updated, ready, available, currentRevision, updateRevision, deadlineExceeded and replicaFailure",
-    ),
-    ("pods[]", "pods that use the service account"),
-    ("pods[].injection", "injected, no or partly"),
-    ("pods[].withoutInjection[]", "containers without the injection, when it is partly there"),
-    ("pods[].stale, pods[].staleReason", "whether the pod needs a restart to use the association, and why"),
-    ("pods[].credentials[].pod, container", "a container of it, and where its SDK finds credentials first:"),
-    (
-        "pods[].credentials[].source",
-        "static-keys, irsa, ecs-uri, pod-identity, node-role or none; from the pod's spec alone",
-    ),
-    (
-        "pods[].credentials[].role, origin, unless",
-        "the role, the variable, and a profile or file that comes before; null if none",
-    ),
-    ("pods[].credentials[].workloadIdentity", "Whether its pod has a SPIFFE workload identity too."),
-    ("pods[].tokenVolume", "whether the pod has the volume with the agent's token"),
-    (
-        "pods[].namespace, name, serviceAccount, node, createdAt, deleting, phase, ready, unschedulable, revision",
-        "its state",
-    ),
-    ("pods[].owner.kind, owner.name", "what created it"),
-    ("pods[].containers[].name, init, injected, skipped, restarts, running", "its containers"),
-    ("pods[].containers[].waiting.reason, waiting.message", "why it waits; waiting is null when it does not"),
-    ("pods[].containers[].terminated.exitCode, terminated.reason", "how it ended last; terminated is null before that"),
-    ("unread[].what, unread[].why", "what could not be read; its field is null then"),
-];
-
-const CALLERS: Rows = &[
-    ("Version, Statement[]", "the policy, in IAM's own form; one statement for each kind of resource"),
-    ("apiVersion, kind, items[]", "with --rbac: the roles and their bindings"),
-];
-
-const DOCUMENT: Rows = &[
-    ("Version", "2012-10-17"),
-    ("Statement[]", "the statements"),
-    ("Statement[].Sid", "derived from table and access; `policy detach` finds podid's statements by it"),
-    ("Statement[].Effect, Action, Resource, Condition", "what is allowed"),
-];
-
-const ADD_ON: Rows = &[
-    ("name, description", "which, and what it is for"),
-    ("serviceAccount", "NAMESPACE/NAME of its service account unless configured otherwise"),
-    ("argument", "what --add-on takes behind the name, or null"),
-    ("managedPolicies[]", "ARNs of AWS's policies, in the partition aws"),
-    (
-        "inlinePolicy, document",
-        "name and document of podid's own policy, or null; <REGION> and the like are filled in later",
-    ),
-    ("releasePolicy", "where the project's own policy is found, for --policy-file; or null"),
-    (
-        "source, asOf, notes[]",
-        "where its requirements are published, when podid was compared with them, and what to know",
-    ),
-];
-
-const LISTED_ROLE: Rows =
-    &[("roleName, roleArn, createdAt", "the role"), ("mayAssume[]", "who may assume it, in words")];
-
-const ROLE_USERS: Rows = &[
-    ("associations[]", "the associations that use the role; null when they were not or could not be read"),
-    ("associations[].clusterName, namespace, serviceAccount, associationId", "which"),
-    ("associations[].asTarget", "true when it is the target role"),
-];
-
-const ROLE_SHOW: Rows = &[
-    ("role", "name, path, arn, trust (the document), tags, permissionsBoundary and createdAt"),
-    ("trust.mayAssume[], trust.others[]", "who may assume it by Pod Identity, and who else"),
-    ("trust.findings[]", "mistakes, with the fields that podid-role-trust(1) explains"),
-    ("attachedPolicies[], inlinePolicies[]", "ARNs of managed policies, and names of inline ones"),
-    ("unread[].what, unread[].why", "what could not be read; its field is null then"),
-];
-
-const ROLE_TRUST: Rows = &[
-    (
-        "findings[].id",
-        "principal, assume-role, tag-session, web-identity, wildcard, case, account, source-arn, absent-key, deny, session-tags or not-allowed",
-    ),
-    ("findings[].statement", "Sid or number of the statement, or null"),
-    ("findings[].message", "what is wrong"),
-    (
-        "verdict",
-        "whether the service account may assume the role: allows, refuses or unknown; null without --service-account",
-    ),
-    ("trust, corrected", "the document, and the document without its mistakes, or null"),
-];
-
 const ROLE_OF_STEPS: Rows = &[("roleName, roleArn", "the role")];
 
-/// What a command prints with `-o json`; `None` for a command without data.
+/// What a command that changes something prints with `-o json`; what one that reads prints comes from its schema.
 pub(super) fn output(command: &str) -> Option<Output> {
     let (intro, fields): (_, &'static [Rows]) = match command {
-        "podid list" => (
-            "One object with one list, empty when there is nothing: {\"associations\": [...]}. Each has:",
-            &[ASSOCIATION, MANY],
-        ),
-        "podid show" => ("One object:", &[SHOW]),
         "podid associate" => {
             ("One object, also when the command failed after the plan:", &[STEPS, EFFECTIVE, ROLLOUTS])
         }
-        "podid iam-policy" => ("The policy, or with --rbac a List of Kubernetes objects:", &[CALLERS]),
-        "podid policy print" | "podid policy dynamodb" => ("The policy document itself:", &[DOCUMENT]),
-        "podid policy show" => ("One object; without an add-on {\"addOns\": [...]} with one for each:", &[ADD_ON]),
-        "podid role list" => (
-            "One object with one list, empty when there is nothing: {\"roles\": [...]}. Each has:",
-            &[LISTED_ROLE, ROLE_USERS],
-        ),
-        "podid role show" => ("One object:", &[ROLE_SHOW, ROLE_USERS]),
-        "podid role trust" => (
-            "One object; with --fix steps[] instead of findings, verdict, trust and corrected:",
-            &[ROLE_OF_STEPS, ROLE_TRUST, STEPS],
-        ),
         "podid role create" | "podid role delete" | "podid policy attach" | "podid policy detach" => {
             ("One object, also when the command failed after the plan:", &[STEPS, ROLE_OF_STEPS])
         }
@@ -385,30 +179,14 @@ pub(super) fn output(command: &str) -> Option<Output> {
             "One object, also when the command failed after the plan. associations holds the deleted one, with the fields that podid-list(1) explains, and:",
             &[STEPS, GONE, ROLLOUTS],
         ),
-        "podid verify" => ("One object, with one of several forms for each remedy:", &[VERIFY]),
-        "podid who-can" => ("One object:", &[RULED]),
-        "podid access" => ("One object:", &[REACHED]),
-        "podid audit" => ("One object:", &[AUDITED]),
-        "podid map" => ("One object, with every node even where the tree is collapsed:", &[MAPPED]),
         "podid apply" => (
             "One object, also when the command failed after the plan. Ids of steps begin with the object, as in role/NAME/put-trust.",
             &[STEPS, APPLIED, ROLLOUTS],
-        ),
-        "podid diff" => (
-            "One object with one list, empty when there is no difference: {\"changes\": [...]}. A table shows each object with its steps, documents as diffs. Each has:",
-            &[CHANGES],
         ),
         "podid copy" => (
             "One object, also when the command failed after the plan. Ids of steps begin with the object, as in role/NAME/put-trust.",
             &[STEPS, APPLIED, ROLLOUTS, COPIED],
         ),
-        "podid export" => ("The manifest itself; a table is YAML too. Its keys are on podid-apply(1).", &[]),
-        "podid explain" => {
-            ("One object with one list: {\"explanations\": [...]}, in the order of the text. Each has:", &[EXPLAINED])
-        }
-        "podid wait" => ("One object, also after a timeout:", &[WAIT]),
-        "podid agent status" => ("One object:", &[AGENT, ADDON]),
-        "podid migrate plan" => ("One object:", &[MIGRATION]),
         "podid migrate run" => (
             "One object, also when the command failed after the plan. Ids of steps begin with the object, as in role/NAME/put-trust.",
             &[STEPS, MIGRATED, RUN, ROLLOUTS],
