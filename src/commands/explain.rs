@@ -230,7 +230,7 @@ impl<'a> Document<'a> {
             }),
             refusal: told.refusal.as_ref().map(|refusal| Refused {
                 action: &refusal.action,
-                resource: refusal.resource.as_deref().map(|text| credentials(text)),
+                resource: refusal.resource.as_deref().map(credentials),
                 layer: refusal.layer.id(),
                 explicit: refusal.explicit,
                 policy: refusal.policy.as_deref(),

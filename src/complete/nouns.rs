@@ -216,7 +216,10 @@ fn add_ons() -> Vec<Name> {
 
 /// The commands with a schema, word by word.
 fn documented(typed: &[String]) -> Vec<Name> {
-    let before: String = typed.iter().map(|word| format!("{word} ")).collect();
+    let mut before = typed.join(" ");
+    if !before.is_empty() {
+        before.push(' ');
+    }
     let next = |command: &'static str| command.strip_prefix(before.as_str())?.split(' ').next();
     let mut words: Vec<&str> = outputs::commands().filter_map(next).collect();
     words.dedup();

@@ -81,6 +81,7 @@ mod tests {
 
     #[derive(Serialize, JsonSchema)]
     #[serde(tag = "kind", rename_all = "camelCase")]
+    #[expect(dead_code, reason = "only its schema is looked at")]
     enum One {
         /// Extends another object.
         More(Inner),
