@@ -22,6 +22,7 @@ use crate::{
         document::Document,
         have::ServiceAccountState,
         irsa::Annotation,
+        last_use::ServiceUse,
         names::ServiceAccount,
         network::{NetworkDaemon, NetworkPolicy},
         pod_spec,
@@ -157,6 +158,11 @@ pub trait Iam: Send + Sync {
     /// SimulatePrincipalPolicy of some actions on one resource, every page: one answer for each action. Trust policies,
     /// session policies, resource policies and key policies are not part of it.
     async fn simulate(&self, asked: &Simulation) -> Result<Vec<Decision>>;
+    /// GenerateServiceLastAccessedDetails: the id of the job that makes the report.
+    async fn ask_for_last_use(&self, role: &Arn) -> Result<String>;
+    /// GetServiceLastAccessedDetails, every page: a service for each that the role's identity policies allow; `None` while the
+    /// report is being made.
+    async fn last_use(&self, job: &str) -> Result<Option<Vec<ServiceUse>>>;
 }
 
 /// Amazon EKS Auth: credentials as a pod's agent gets them.

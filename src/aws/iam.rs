@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use aws_sdk_iam::{
     error::{ProvideErrorMetadata, SdkError},
     operation::{
+        get_service_last_accessed_details::GetServiceLastAccessedDetailsOutput,
         list_attached_role_policies::ListAttachedRolePoliciesOutput,
         list_instance_profiles_for_role::ListInstanceProfilesForRoleOutput, list_role_policies::ListRolePoliciesOutput,
         list_roles::ListRolesOutput, simulate_principal_policy::SimulatePrincipalPolicyOutput,
     },
-    types::{ContextEntry, ContextKeyTypeEnum as Kind},
+    types::{ContextEntry, ContextKeyTypeEnum as Kind, JobStatusType},
 };
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
@@ -19,8 +20,9 @@ use crate::{
     failure::{Failure, Result},
     model::{
         access::{Decision, Simulation},
-        arn::last,
+        arn::{Arn, last},
         document::Document,
+        last_use::ServiceUse,
         role::{ListedRole, NewRole, Role},
     },
     ports::{Caller, Iam},
@@ -250,6 +252,40 @@ impl Iam for Aws {
         let found = pages.iter().flat_map(SimulatePrincipalPolicyOutput::evaluation_results);
         let read = found.map(|result| convert::decision(&asked.resource, result)).collect::<Result<_>>();
         read.map_err(|failure| failure.context(what))
+    }
+
+    async fn ask_for_last_use(&self, role: &Arn) -> Result<String> {
+        let what = format!("cannot ask for the last use of role `{}`", role.name());
+        let iam = self.iam(&what).await?;
+        let call = iam.api.generate_service_last_accessed_details().arn(role.to_string());
+        let answer = call.send().await;
+        let answer = answer.map_err(|error| iam.errors.failure("GenerateServiceLastAccessedDetails", &what, &error))?;
+        let job = convert::need(answer.job_id(), "JobId").map_err(|failure| failure.context(&what))?;
+        Ok(job.to_owned())
+    }
+
+    async fn last_use(&self, job: &str) -> Result<Option<Vec<ServiceUse>>> {
+        let what = "cannot read the last use of a role";
+        let iam = self.iam(what).await?;
+        let call = iam.api.get_service_last_accessed_details().job_id(job);
+        let ask = |token| call.clone().set_marker(token).send();
+        let pages: Vec<GetServiceLastAccessedDetailsOutput> =
+            iam.errors.all("GetServiceLastAccessedDetails", what, ask).await?;
+        match pages.first().map(|page| &page.job_status) {
+            Some(JobStatusType::InProgress) => return Ok(None),
+            Some(JobStatusType::Completed) => {}
+            _ => {
+                let why = pages.first().and_then(|page| page.error()).map(|error| error.message().to_owned());
+                return Err(Failure::failed(what).because(why.unwrap_or_else(|| "IAM made no report".to_owned())));
+            }
+        }
+        let all = pages.into_iter().flat_map(|page| page.services_last_accessed);
+        let one = |it: aws_sdk_iam::types::ServiceLastAccessed| ServiceUse {
+            last: convert::time(it.last_authenticated()),
+            region: it.last_authenticated_region,
+            service: it.service_namespace,
+        };
+        Ok(Some(all.map(one).collect()))
     }
 
     async fn detach_policy(&self, role: &str, policy_arn: &str) -> Result<bool> {

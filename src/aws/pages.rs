@@ -8,6 +8,7 @@ use aws_sdk_eks::operation::{
     list_clusters::ListClustersOutput, list_pod_identity_associations::ListPodIdentityAssociationsOutput,
 };
 use aws_sdk_iam::operation::{
+    get_service_last_accessed_details::GetServiceLastAccessedDetailsOutput,
     list_attached_role_policies::ListAttachedRolePoliciesOutput,
     list_instance_profiles_for_role::ListInstanceProfilesForRoleOutput, list_role_policies::ListRolePoliciesOutput,
     list_roles::ListRolesOutput, simulate_principal_policy::SimulatePrincipalPolicyOutput,
@@ -58,7 +59,7 @@ page!(next_token, |_| false =>
     DescribeAddonVersionsOutput: addons, ListAddonsOutput: addons);
 page!(marker, |page| page.is_truncated() =>
     ListRolesOutput, ListAttachedRolePoliciesOutput, ListRolePoliciesOutput, ListInstanceProfilesForRoleOutput,
-    SimulatePrincipalPolicyOutput);
+    SimulatePrincipalPolicyOutput, GetServiceLastAccessedDetailsOutput);
 
 impl ErrorContext {
     /// The pages of a list, each asked for when it is wanted; `ask` sends one call with a token.

@@ -2,6 +2,7 @@
 //! than they need to be. Nothing here is part of `verify`'s chain.
 
 mod catalog;
+mod last_use;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,10 @@ use self::catalog::{
     ADMIN, ALL_ACTIONS, DEFAULT_ACCOUNT, NAMESPACE, NO_PODS, OPEN, PRINCIPAL, REFUSED, ROLE_MISSING, SERVICE_ACCOUNT,
     SHARED, TAGS_OFF, UNUSED_ROLE,
 };
-pub use self::catalog::{CHECKS, UNREAD};
+pub use self::{
+    catalog::{CHECKS, UNREAD},
+    last_use::{RoleUse, unused},
+};
 use super::Finding;
 use crate::model::{
     access::{Answer, Holder, Level, reach},
@@ -70,9 +74,14 @@ pub fn audit(estate: &Estate<'_>) -> Vec<Finding> {
     for role in estate.roles.known().into_iter().flatten() {
         found.extend(trusting(role));
     }
-    found.sort_by(|a, b| (b.status, a.check.id, &a.subject).cmp(&(a.status, b.check.id, &b.subject)));
+    sort(&mut found);
     found.dedup();
     found
+}
+
+/// The worst first.
+pub fn sort(found: &mut [Finding]) {
+    found.sort_by(|a, b| (b.status, a.check.id, &a.subject).cmp(&(a.status, b.check.id, &b.subject)));
 }
 
 impl Estate<'_> {

@@ -1,10 +1,11 @@
 //! `podid audit`: associations and roles that are left over or too open.
 
+mod last_use;
 mod view;
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, value_parser};
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,6 +20,7 @@ use crate::{
     failure::{Code, Result},
     manifest,
     model::{
+        access::Holder,
         arn::Arn,
         association::AssociationFilter,
         exception::Exception,
@@ -43,6 +45,12 @@ pub struct Audit {
     /// Treat warnings as problems
     #[arg(long)]
     strict: bool,
+    /// Also find services that a role allows and has not used: asks IAM for a report about each role
+    #[arg(long)]
+    last_accessed: bool,
+    /// With --last-accessed: days without use after which a service is reported
+    #[arg(long, value_name = "DAYS", requires = "last_accessed", default_value_t = 90, value_parser = value_parser!(u16).range(1..=400))]
+    unused_for: u16,
     /// Exit with 0 even if something could not be read
     #[arg(long)]
     allow_incomplete: bool,
@@ -53,6 +61,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   podid audit
   podid audit --strict --exceptions accepted.yaml
+  podid audit --last-accessed --unused-for 180
   podid audit -o sarif
   podid audit -o markdown";
 
@@ -151,9 +160,17 @@ impl Audit {
         let (roles, kubernetes) = futures::join!(roles, kubernetes(ctx));
         let InKubernetes { namespaces, accounts, runners, by_rollouts } = kubernetes?;
         let (used, by_rollouts) = (accounts_of(&runners), accounts_of(&by_rollouts));
-        let holders = holders.all(ctx.term.now()).collect();
+        let holders: Vec<Holder<'_>> = holders.all(ctx.term.now()).collect();
+        let unused = if self.last_accessed {
+            Box::pin(last_use::findings(ctx, &holders, self.unused_for)).await?
+        } else {
+            Vec::new()
+        };
         let estate = Estate { holders, namespaces, accounts, used, by_rollouts, roles: roles? };
-        Ok((arn.clone(), audit::audit(&estate)))
+        let mut found = audit::audit(&estate);
+        found.extend(unused);
+        audit::sort(&mut found);
+        Ok((arn.clone(), found))
     }
 }
 

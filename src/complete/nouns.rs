@@ -260,6 +260,7 @@ mod tests {
         "ARN",
         "COMMAND",
         "CONDITION",
+        "DAYS",
         "DURATION",
         "FILE",
         "FORMAT",

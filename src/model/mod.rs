@@ -23,6 +23,7 @@ pub mod have;
 pub mod import;
 pub mod irsa;
 pub mod json;
+pub mod last_use;
 pub mod live;
 pub mod log_line;
 pub mod manifest;

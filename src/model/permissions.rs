@@ -120,6 +120,8 @@ pub const PORTS: &[Port] = &[
     ("Iam::policy_exists", &[Iam("iam:GetPolicy", On::Policy)]),
     ("Iam::managed_policy", &[Iam("iam:GetPolicy", On::Policy), Iam("iam:GetPolicyVersion", On::Policy)]),
     ("Iam::simulate", &[Iam("iam:SimulatePrincipalPolicy", On::Role)]),
+    ("Iam::ask_for_last_use", &[Iam("iam:GenerateServiceLastAccessedDetails", On::Role)]),
+    ("Iam::last_use", &[Iam("iam:GetServiceLastAccessedDetails", On::Everything)]),
     ("Iam::detach_policy", &[Iam("iam:DetachRolePolicy", On::Role)]),
     ("Iam::delete_inline_policy", &[Iam("iam:DeleteRolePolicy", On::Role)]),
     ("Iam::instance_profiles", &[Iam("iam:ListInstanceProfilesForRole", On::Role)]),

@@ -168,3 +168,56 @@ fn reports() {
          fix: allow only what the workload needs: `podid access carts/carts` shows what it has
     ");
 }
+
+/// A world whose role exists for a year, and used these services so many days ago.
+fn used(days: &Value) -> Vec<(&'static str, Value)> {
+    let seconds = |days: &Value| json!(days.as_i64().unwrap() * 24 * 60 * 60);
+    let used = days.as_object().unwrap().iter().map(|(service, days)| (service.clone(), seconds(days)));
+    let statements = json!([{"Effect": "Allow", "Action": ["dynamodb:Query", "s3:GetObject"], "Resource": "*"}]);
+    vec![
+        ("/roles/1/age_s", json!(365 * 24 * 60 * 60)),
+        ("/roles/1/attached", json!([])),
+        ("/roles/1/inline/carts", json!({"Version": "2012-10-17", "Statement": statements})),
+        ("/roles/1/last_used_s", used.collect()),
+    ]
+}
+
+#[test]
+fn services_that_a_role_does_not_use_are_found() {
+    let line = "audit --last-accessed";
+    let env = Env::with("carts-verified", &used(&json!({"dynamodb": 1, "s3": 89})));
+    let run = env.podid(&format!("{line} -o json")).ok();
+    assert_eq!(found(&run), []);
+    let asked = |name: &str| env.world.journal().calls().iter().filter(|call| call.operation == name).count();
+    assert_eq!(asked("GenerateServiceLastAccessedDetails"), 1);
+    // The report is not there at once.
+    assert!(asked("GetServiceLastAccessedDetails") > 1);
+
+    let env = Env::with("carts-verified", &used(&json!({"dynamodb": 1, "s3": 91})));
+    let unused = [pair("audit.permission-unused", "role eks-workshop-carts-dynamo")];
+    let run = env.podid(&format!("{line} -o json")).ok();
+    assert_eq!(found(&run), unused);
+    let finding = &run.json()["findings"][0];
+    assert_eq!(finding["status"], "warning");
+    assert_eq!(finding["message"], "1 of 2 services that its policies allow was not used for 90 days: s3");
+    assert!(finding["evidence"][0]["text"].as_str().unwrap().starts_with("s3: last used on "), "{finding}");
+    assert_eq!(found(&env.podid(&format!("{line} --strict -o json")).code(3)), unused);
+    assert_eq!(found(&env.podid(&format!("{line} --unused-for 92 -o json")).ok()), []);
+    // Nobody asked for it.
+    assert_eq!(found(&env.podid("audit -o json").ok()), []);
+    assert!(env.podid("audit --unused-for 30").code(2).stderr.contains("--last-accessed"));
+}
+
+#[test]
+fn a_report_that_cannot_be_read_is_unknown() {
+    let line = "audit --last-accessed -o json";
+    for action in ["iam:GenerateServiceLastAccessedDetails", "iam:GetServiceLastAccessedDetails"] {
+        let set = [used(&json!({"dynamodb": 1, "s3": 1})), vec![denying(action)]].concat();
+        let run = Env::with("carts-verified", &set).podid(line).code(4);
+        assert_eq!(found(&run), [pair("audit.unread", "last use of role eks-workshop-carts-dynamo")], "{run}");
+    }
+    // IAM takes longer than there is time.
+    let set = [used(&json!({"dynamodb": 1, "s3": 1})), vec![("/delays", json!({ "iam": 60_000 }))]].concat();
+    let run = Env::with("carts-verified", &set).podid(&format!("{line} --timeout 5s")).code(5);
+    assert!(run.stderr.contains("reading the last use of role eks-workshop-carts-dynamo"), "{run}");
+}

@@ -97,6 +97,7 @@ const LINES: &[(&str, &str)] = &[
     ("carts-verified", "who-can dynamodb:Query eks-workshop-carts --all"),
     ("carts-verified", "access carts/carts"),
     ("carts-verified", "audit"),
+    ("carts-verified", "audit --last-accessed"),
     ("carts-irsa", "audit"),
     ("carts-verified", "map"),
     ("carts-verified", "wait carts/carts --for agent"),

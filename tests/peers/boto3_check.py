@@ -187,6 +187,13 @@ pages = list(iam.get_paginator("simulate_principal_policy").paginate(**{**ask, "
 check("SimulatePrincipalPolicy in pages", [r["EvalActionName"] for p in pages for r in p["EvaluationResults"]] == many and len(pages) == 2)
 refused("simulation of a wildcard", "InvalidInput", 400, iam.simulate_principal_policy, **{**ask, "ActionNames": ["dynamodb:*"]})
 refused("simulation of a session", "InvalidInput", 400, iam.simulate_principal_policy, "does not clearly define entity type and name.", **{**ask, "PolicySourceArn": sts.get_caller_identity()["Arn"].replace(":iam:", ":sts:").replace("user/", "assumed-role/x/")})
+report = lambda **more: iam.get_service_last_accessed_details(**{"JobId": job, **more})
+job = iam.generate_service_last_accessed_details(Arn=ask["PolicySourceArn"])["JobId"]
+while report()["JobStatus"] == "IN_PROGRESS":
+    time.sleep(0.05)
+check("last use of a role", report()["JobStatus"] == "COMPLETED" and all("ServiceNamespace" in one for one in report()["ServicesLastAccessed"]))
+refused("last use of no role", "NoSuchEntity", 404, iam.generate_service_last_accessed_details, Arn=f"arn:aws:iam::{ACCOUNT}:role/nope")
+refused("report of no job", "NoSuchEntity", 404, iam.get_service_last_accessed_details, JobId="00000000-0000-4000-a000-000000000000")
 refused("simulation of no role", "NoSuchEntity", 404, iam.simulate_principal_policy, **{**ask, "PolicySourceArn": f"arn:aws:iam::{ACCOUNT}:role/nope"})
 iam.delete_role_policy(RoleName=ROLE, PolicyName="tagged")
 check("DescribeNodegroup", eks.describe_nodegroup(clusterName=CLUSTER, nodegroupName="default")["nodegroup"]["nodeRole"] == f"arn:aws:iam::{ACCOUNT}:role/eks-workshop-nodes")

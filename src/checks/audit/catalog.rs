@@ -18,6 +18,7 @@ pub static CHECKS: &[&Check] = &[
     &ADMIN,
     &ALL_ACTIONS,
     &TAGS_OFF,
+    &UNUSED_SERVICES,
 ];
 
 const ROLE: &str = "https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html";
@@ -117,4 +118,10 @@ pub(super) static TAGS_OFF: Check = check(
     "session tags are disabled, and a policy asks for them",
     "Conditions and variables with aws:PrincipalTag/kubernetes-* and aws:PrincipalTag/eks-* have no value then: what they allow is denied, and a Deny with a negated condition applies.",
     &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html"],
+);
+pub(super) static UNUSED_SERVICES: Check = check(
+    "audit.permission-unused",
+    "a role allows services that it does not use",
+    "With --last-accessed, podid asks IAM when a role last used each service that its policies allow. A permission that nothing uses only helps an attacker. IAM sees uses after up to four hours, and knows those of the last 400 days; a role that is younger than --unused-for is not judged. Permissions that are needed once a year look unused.",
+    &["https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_last-accessed.html"],
 );

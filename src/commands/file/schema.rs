@@ -10,7 +10,7 @@ use crate::{
     output::Format,
 };
 
-/// Print the JSON Schema of the manifest, or of a command's JSON output
+/// Print the JSON Schema of the manifest or of a command's output
 ///
 /// Editors use the schema of the manifest to complete and check it; the same is in podid's repository as
 /// schema/podid.v1.json. With a command, such as list or role list, podid prints the schema of what the command prints with

@@ -207,7 +207,7 @@ pub const COMMANDS: &[Row] = &[
         &[
             FIND,
             READ_ROLE,
-            &["Eks::clusters", "Iam::managed_policy", "Iam::roles"],
+            &["Eks::clusters", "Iam::managed_policy", "Iam::roles", "Iam::ask_for_last_use", "Iam::last_use"],
             &["Kubernetes::namespaces", "Kubernetes::all_service_accounts", "Kubernetes::all_pods"],
             &["Kubernetes::every_workload", "Kubernetes::rollouts", "Kubernetes::cron_jobs"],
         ],

@@ -175,6 +175,9 @@ pub struct Role {
     /// Seconds before the start at which it was made.
     #[serde(default = "day")]
     pub age_s: i64,
+    /// Seconds before the start at which it last used services, by their prefix.
+    #[serde(default)]
+    pub last_used_s: BTreeMap<String, i64>,
 }
 
 /// A managed node group.

@@ -268,7 +268,7 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
         }
         "access" => vec![line("carts-verified", &managed_policy(), "access carts/carts -o json")],
         "audit" => vec![
-            line("carts-verified", &managed_policy(), "audit -o json"),
+            line("carts-verified", &managed_policy(), "audit --last-accessed -o json"),
             line("carts-associated", &[other_role()], "audit -o json"),
             line("carts-associated", &instead("Rollout", QUERY), "audit -o json"),
         ],

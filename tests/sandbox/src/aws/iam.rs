@@ -193,6 +193,8 @@ impl Aws {
             "UpdateAssumeRolePolicy" => self.update_trust(ctx),
             "TagRole" | "UntagRole" | "ListRoleTags" => self.role_tags(ctx),
             "PutRolePermissionsBoundary" | "DeleteRolePermissionsBoundary" => self.role_boundary(ctx),
+            "GenerateServiceLastAccessedDetails" => self.ask_for_last_use(ctx),
+            "GetServiceLastAccessedDetails" => self.last_use(ctx),
             "SimulatePrincipalPolicy" => self.simulate_principal(ctx),
             _ => self.iam_policies(ctx),
         }

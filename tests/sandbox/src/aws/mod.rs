@@ -10,6 +10,7 @@ mod eks;
 mod eks_auth;
 mod iam;
 mod iam_policies;
+mod last_used;
 mod node_groups;
 mod policy;
 mod sigv4;
@@ -69,6 +70,8 @@ pub struct Aws {
     limits: BTreeMap<String, sts::Limits>,
     /// Credentials that EKS Auth handed out, by access key id.
     keys: BTreeMap<String, sts::Key>,
+    /// Reports on the last use of roles, by the ids of their jobs.
+    last_use_jobs: BTreeMap<String, last_used::Job>,
     /// Service control policies, one for each level; empty outside an organisation.
     organization: Vec<Value>,
     /// Managed node groups of the first cluster.
@@ -103,6 +106,7 @@ impl Aws {
             tokens: BTreeMap::new(),
             limits: BTreeMap::new(),
             keys: BTreeMap::new(),
+            last_use_jobs: BTreeMap::new(),
             organization: scenario.service_control_policies.clone(),
             node_groups: scenario.node_groups.clone(),
             account: scenario.account.clone(),
