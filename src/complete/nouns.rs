@@ -312,80 +312,35 @@ mod tests {
             all.sort_unstable();
             all
         };
-        assert_eq!(
-            of("Association"),
-            ["access subject", "disassociate subjects", "export subjects", "list subjects", "map subjects"]
-        );
-        assert_eq!(of("Action"), ["who-can action"]);
-        assert_eq!(of("Documented"), ["schema command"]);
-        assert_eq!(
-            of("Subject"),
-            [
-                "credentials subject",
-                "exec subject",
-                "recycle subjects",
-                "show subject",
-                "verify subjects",
-                "wait subject"
-            ]
-        );
-        assert_eq!(
-            of("ServiceAccount"),
-            [
-                "associate subject",
-                "copy subjects",
-                "migrate finish subjects",
-                "migrate plan subjects",
-                "migrate rollback subjects",
-                "migrate run subjects",
-                "role create service_account",
-                "role trust service_account"
-            ]
-        );
-        assert_eq!(
-            of("Role"),
-            [
-                "addon associate role",
-                "associate role",
-                "iam-policy role",
-                "list role",
-                "map role",
-                "policy attach role",
-                "policy detach role",
-                "role delete role",
-                "role show role",
-                "role trust role",
-            ]
-        );
-        assert_eq!(
-            of("AssociatedNamespace"),
-            [
-                "credentials namespace",
-                "disassociate namespace",
-                "exec namespace",
-                "export namespace",
-                "list namespace",
-                "map namespace",
-                "recycle namespace",
-                "show namespace",
-                "verify namespace",
-                "wait namespace"
-            ]
-        );
-        assert_eq!(
-            of("Namespace"),
-            [
-                "associate namespace",
-                "copy namespace",
-                "iam-policy namespace",
-                "migrate finish namespace",
-                "migrate plan namespace",
-                "migrate rollback namespace",
-                "migrate run namespace"
-            ]
-        );
-        assert_eq!(of("EksAddOn"), ["addon associate name", "addon disassociate name", "addon show name"]);
-        assert_eq!(of("Workload"), ["recycle workload"]);
+        for (takes, wanted) in [
+            ("Association", "access subject, disassociate subjects, export subjects, list subjects, map subjects"),
+            ("Action", "who-can action"),
+            ("Documented", "schema command"),
+            (
+                "Subject",
+                "credentials subject, exec subject, recycle subjects, show subject, verify subjects, wait subject",
+            ),
+            (
+                "ServiceAccount",
+                "associate subject, copy subjects, migrate finish subjects, migrate plan subjects, migrate rollback subjects, migrate run subjects, role create service_account, role trust service_account",
+            ),
+            (
+                "Role",
+                "addon associate role, associate role, iam-policy role, list role, map role, policy attach role, policy detach role, role delete role, role show role, role trust role",
+            ),
+            (
+                "AssociatedNamespace",
+                "credentials namespace, disassociate namespace, exec namespace, export namespace, list namespace, map namespace, recycle namespace, show namespace, verify namespace, wait namespace",
+            ),
+            (
+                "Namespace",
+                "associate namespace, copy namespace, iam-policy namespace, migrate finish namespace, migrate plan namespace, migrate rollback namespace, migrate run namespace",
+            ),
+            ("EksAddOn", "addon associate name, addon disassociate name, addon show name"),
+            ("Workload", "recycle workload"),
+        ] {
+            assert_eq!(of(takes).join(", "), wanted, "{takes}");
+        }
         assert!(["copy from", "copy to", "diff against"].iter().all(|it| of("Cluster").contains(it)), "{found:?}");
         for global in ["Cluster", "Region", "Profile", "Context"] {
             assert!(of(global).contains(&global.to_lowercase().as_str()), "{found:?}");

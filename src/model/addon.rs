@@ -120,7 +120,7 @@ pub struct Issue {
 }
 
 /// A service account of an add-on whose pods need AWS credentials, as DescribeAddonConfiguration gives it for a version.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddonIdentity {
     /// Name of the service account.
@@ -131,7 +131,7 @@ pub struct AddonIdentity {
 }
 
 /// An association as UpdateAddon takes it; its namespace is the add-on's.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddonAssociation {
     /// Name of the service account.

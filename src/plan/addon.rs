@@ -1,5 +1,6 @@
 //! Plans the associations that an EKS add-on owns: UpdateAddon takes them as one list, which replaces the one before.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Kind, Plan, Refusal, Step, role::Planned};
@@ -15,7 +16,7 @@ use crate::model::{
 };
 
 /// UpdateAddon with the associations that the add-on owns.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddonStep {
     /// Cluster name.

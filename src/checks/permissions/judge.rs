@@ -210,8 +210,8 @@ fn lacking(
 /// A policy that names the bucket where the action is made on its objects.
 fn on_bucket_alone(need: &Need, documents: &RoleDocuments) -> Option<Cause> {
     let (bucket, _) = need.resource.split_once('/').filter(|(bucket, _)| bucket.contains(":s3:::"))?;
-    let mut named = access::resources_for(documents, &need.action).into_iter();
-    let (policy, names) = named.find(|(_, names)| access::resource_like(names, bucket))?;
+    let mut grants = access::resources_for(documents, &need.action).into_iter();
+    let (policy, names) = grants.find(|(_, names)| access::resource_like(names, bucket))?;
     Some(Cause::WrongArn { policy, names, differs: "its end: objects are `BUCKET/KEY`" })
 }
 

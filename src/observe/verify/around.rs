@@ -53,7 +53,7 @@ impl Asking<'_> {
             for (name, read) in read {
                 match read {
                     Observed::Known(mut listed) if !listed.is_empty() => {
-                        found.push((name, listed.remove(0).association_id))
+                        found.push((name, listed.remove(0).association_id));
                     }
                     Observed::Unreadable(why) => unread = Some(format!("{why} of cluster {name}")),
                     Observed::Known(_) | Observed::NotRequested => {}

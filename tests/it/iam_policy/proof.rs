@@ -1,8 +1,8 @@
 //! The permissions that `podid iam-policy` prints, proved: a caller with exactly these gets everything done, and one with any of
 //! them less is told which. What each command is tried with is in `lines`.
 
-mod copied;
 mod addons;
+mod copied;
 mod files;
 pub(crate) mod lines;
 mod worlds;
