@@ -106,7 +106,7 @@ pub(crate) fn lines(text: &str) {
     let moves = |c: char| c.is_control() && c != '\n' && c != '\t';
     assert!(!masked.contains(moves), "{masked:?}");
     assert_eq!(podid::output::mask::mask(&masked), masked);
-    let _ = access::from_log("carts/carts-1", &LogLine::of_log(text, text), None);
+    let _ = access::from_log("carts/carts-1", &LogLine::of_log(text, text), None, &[]);
     let _ = podid::explain::told(text);
     let _ = podid::explain::log_line(text);
 }

@@ -231,6 +231,8 @@ fn meant<'a>(snapshot: &Snapshot, others: &'a [AssociationSummary]) -> Option<(W
     };
     let same = others.iter().map(|other| &other.subject).filter(|other| other.namespace == who.namespace);
     let names: Vec<&str> = same.clone().map(|other| other.name.as_str()).collect();
-    let name = nearest(&workload.id.name, names).into_iter().next()?;
+    let called = &workload.id.name;
+    let same_name = || names.contains(&called.as_str()).then(|| called.clone());
+    let name = same_name().or_else(|| nearest(called, names.iter().copied()).into_iter().next())?;
     same.into_iter().find(|other| other.name == name).map(|other| (workload.id.clone(), other))
 }

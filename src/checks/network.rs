@@ -1,16 +1,14 @@
 //! The way from the pods to the agent, and from there to EKS Auth. Whether there is an agent at all is `agent`'s and `nodes`'.
 
 mod agents_log;
+mod proxy;
 
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-use super::{
-    Check, Finding, FindingSubject, Follows, Link, Status,
-    environment::{Environment, meant},
-};
+use super::{Check, Finding, FindingSubject, Follows, Link, Status};
 use crate::model::{
     addon::numbers,
     have::Observed,
@@ -150,7 +148,9 @@ fn address(pod: &Pod) -> IpAddr {
 pub(super) fn in_the_way(snapshot: &Snapshot) -> Vec<Finding> {
     let mut found = Vec::new();
     for pod in &snapshot.live_pods() {
-        for finding in [policies(snapshot, pod), proxy(snapshot, pod), groups(snapshot, pod)].into_iter().flatten() {
+        for finding in
+            [policies(snapshot, pod), proxy::proxy(snapshot, pod), groups(snapshot, pod)].into_iter().flatten()
+        {
             // Of what several pods have, the worst is told.
             match found.iter_mut().find(|other: &&mut Finding| other.check == finding.check) {
                 Some(other) if other.status == Status::Warning && finding.status == Status::Failed => *other = finding,
@@ -260,99 +260,6 @@ fn within(cidr: &str, address: IpAddr) -> bool {
     all == width && block.checked_shr(rest).unwrap_or(0) == address.checked_shr(rest).unwrap_or(0)
 }
 
-/// A container that would ask the agent through a proxy. Some SDKs do not use one for this: a pod that is ready may well be
-/// of those.
-fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
-    let address = address(pod);
-    meant(pod).find_map(|(container, _)| {
-        let environment = Environment::of(snapshot, container);
-        // The agent speaks plain HTTP: only the proxy for that, or for all, is asked.
-        let (name, proxy) = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
-            .iter()
-            .find_map(|name| Some((*name, environment.get(name)?)))?;
-        let goes_without = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| environment.get(name)).any(|it| {
-            // What is not known (a value from elsewhere) may well spare it.
-            it.value.as_deref().is_none_or(|hosts| hosts.split([',', ' ']).any(|host| spares(host, address)))
-        });
-        // Go reads blocks of addresses, botocore does not: which it is shows in whether the pod does well.
-        let by_block = || {
-            let lists = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| environment.get(name)?.value.as_deref());
-            let (blocks, exact): (Vec<&str>, Vec<&str>) = lists
-                .flat_map(|hosts| hosts.split([',', ' ']))
-                .filter(|host| spares(host, address))
-                .partition(|host| host.contains('/'));
-            !pod.ready && exact.is_empty() && !blocks.is_empty()
-        };
-        let status = if pod.ready || goes_without { Status::Warning } else { Status::Failed };
-        let said = if goes_without {
-            format!("{name} is set, and NO_PROXY includes the agent only in a block of addresses, which some SDKs do not read")
-        } else {
-            format!("{name} is set, and NO_PROXY does not include the agent")
-        };
-        (!goes_without || by_block()).then(|| {
-            PROXY
-                .finds(
-                    status,
-                    FindingSubject::container(&pod.full_name(), &container.name),
-                    said,
-                )
-                .evidence(&proxy.source, name)
-                .change(spared(snapshot, &container.name, &environment, name))
-        })
-    })
-}
-
-/// How to spare the agent the proxy: by the list that the container has, in the case of its proxy where it has none.
-fn spared(snapshot: &Snapshot, container: &str, environment: &Environment, proxy: &str) -> String {
-    let upper = proxy.bytes().any(|b| b.is_ascii_uppercase());
-    let new = if upper { "NO_PROXY" } else { "no_proxy" };
-    let list = ["NO_PROXY", "no_proxy"].into_iter().find(|name| environment.get(name).is_some()).unwrap_or(new);
-    let (old, source) =
-        environment.get(list).map_or(("", "env"), |it| (it.value.as_deref().unwrap_or_default(), it.source.as_str()));
-    if source != "env" {
-        return format!(
-            "add {AGENT_HOSTS} to {list} in {source}, then restart the pods: `podid recycle {}`",
-            snapshot.subject
-        );
-    }
-    // What a shell reads otherwise is no command.
-    let plain = old.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_,:/[]".contains(&b));
-    match snapshot.own_workloads().first().filter(|_| plain) {
-        Some(workload) => {
-            let all = if old.is_empty() { AGENT_HOSTS.to_owned() } else { format!("{old},{AGENT_HOSTS}") };
-            let namespace = &snapshot.subject.namespace;
-            format!(
-                "spare the agent the proxy: `kubectl -n {namespace} set env {} -c {container} '{list}={all}'`",
-                workload.id
-            )
-        }
-        None => format!("add {AGENT_HOSTS} to {list} of the container"),
-    }
-}
-
-/// The agent's addresses as an entry of NO_PROXY each.
-const AGENT_HOSTS: &str = "169.254.170.23,[fd00:ec2::23]";
-
-/// Whether an entry of NO_PROXY covers the agent: an address or a block of them, with the agent's port or none.
-fn spares(entry: &str, address: IpAddr) -> bool {
-    let port = |port: &str| port.parse() == Ok(PORT);
-    let host = match entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, rest)) if rest.is_empty() || rest.strip_prefix(':').is_some_and(port) => host,
-        Some(_) => return false,
-        // With more than one colon it is an address of IPv6.
-        None => match entry.split_once(':') {
-            Some((host, rest)) if !rest.contains(':') => {
-                if !port(rest) {
-                    return false;
-                }
-                host
-            }
-            _ => entry,
-        },
-    };
-    host == "*" || within(host, address)
-}
-
 fn daemon<'a>(snapshot: &'a Snapshot, name: &str) -> Option<&'a crate::model::network::NetworkDaemon> {
     snapshot.cluster.network.known()?.iter().find(|daemon| daemon.name == name)
 }
@@ -415,34 +322,6 @@ mod tests {
             ("0.0.0.0/0", false),
         ] {
             assert_eq!(within(cidr, ADDRESS_V6), wanted, "{cidr}");
-        }
-    }
-
-    #[test]
-    fn entries_of_no_proxy() {
-        for (entry, wanted) in [
-            ("169.254.170.23", true),
-            ("169.254.170.23:80", true),
-            ("169.254.170.23:443", false),
-            ("169.254.0.0/16", true),
-            ("169.254.170.0/24", true),
-            ("*", true),
-            ("10.0.0.0/8", false),
-            ("169.254.169.254", false),
-            (".svc", false),
-            ("", false),
-        ] {
-            assert_eq!(spares(entry, ADDRESS), wanted, "{entry}");
-        }
-        for (entry, wanted) in [
-            ("fd00:ec2::23", true),
-            ("[fd00:ec2::23]", true),
-            ("[fd00:ec2::23]:80", true),
-            ("[fd00:ec2::23]:443", false),
-            ("fd00:ec2::/32", true),
-            ("169.254.170.23", false),
-        ] {
-            assert_eq!(spares(entry, ADDRESS_V6), wanted, "{entry}");
         }
     }
 

@@ -241,10 +241,10 @@ fn broken(
         }
         // Whether a key's own policy allows what the role's do not, only a refusal in a log tells.
         let told = own.iter().any(|one| one.need.is_told());
-        let of_node = own.iter().all(|one| one.need.is_told_of_node());
+        let of_another = own.iter().all(|one| one.need.is_told_of_another());
         let may_work = match cause {
             // It was never asked: that is the failure, and this what comes next.
-            _ if of_node => true,
+            _ if of_another => true,
             Cause::Key => !told,
             Cause::Organization { maybe } => *maybe,
             _ => false,

@@ -3,7 +3,6 @@
 
 use super::{Finding, Link, Status, role::JUST_CREATED};
 use crate::model::{
-    arn::last,
     have::Observed,
     live::Answer,
     refusal::{self, Caller},
@@ -95,8 +94,7 @@ fn proves(snapshot: &Snapshot, log: &PodLog) -> bool {
     let Some(Caller::PodIdentity { role }) = callers.map(|(caller, _)| caller).find(|it| it.role().is_some()) else {
         return false;
     };
-    let roles = [Some(&association.role_arn), association.target_role_arn.as_ref()];
-    roles.into_iter().flatten().any(|arn| last(arn) == role)
+    association.role_names().contains(&role.as_str())
 }
 
 #[cfg(test)]

@@ -46,8 +46,8 @@ pub struct Need {
 /// With this begins where a need comes from that a log tells of.
 const FROM_LOG: &str = "the log of";
 
-/// With this ends where a need comes from that was refused to the role of a node.
-const OF_NODE: &str = ", refused to the node's role";
+/// With this ends where a need comes from that was refused to another role than the workload's.
+const OF_ANOTHER: &str = ", refused to another role";
 
 /// Condition keys of a call with their values; `None` for a key that the call does not have.
 pub type CallContext = Vec<(String, Option<String>)>;
@@ -63,9 +63,9 @@ impl Need {
         self.from.starts_with(FROM_LOG)
     }
 
-    /// Whether a log tells of it as refused to the role of a node: the workload's role was never asked.
-    pub fn is_told_of_node(&self) -> bool {
-        self.is_told() && self.from.ends_with(OF_NODE)
+    /// Whether a log tells of it as refused to another role than the workload's, which was never asked.
+    pub fn is_told_of_another(&self) -> bool {
+        self.is_told() && self.from.ends_with(OF_ANOTHER)
     }
 
     /// Whether it does not say on what, although the action is made on a resource.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{document::Document, names::ServiceAccount, policy::same_meaning};
+use super::{arn::last, document::Document, names::ServiceAccount, policy::same_meaning};
 
 /// An association as ListPodIdentityAssociations gives it: no role, no times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +62,11 @@ pub fn add_on(owner_arn: &str) -> Option<&str> {
 }
 
 impl Association {
+    /// Names of the roles whose sessions its pods get: its role, and its target role.
+    pub fn role_names(&self) -> Vec<&str> {
+        [Some(&self.role_arn), self.target_role_arn.as_ref()].into_iter().flatten().map(|arn| last(arn)).collect()
+    }
+
     /// The role whose credentials its pods get.
     pub fn acts_as(&self) -> &str {
         self.target_role_arn.as_ref().unwrap_or(&self.role_arn)

@@ -261,7 +261,7 @@ pub(super) static OTHER_IDENTITY: Check = Check {
     title: "the application uses another identity",
     background: "The message names a user, or a session that does not come from Pod Identity: static keys, IRSA, or a role that the application assumed.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html"],
-    follows: Follows::Anything,
+    follows: Follows::Credentials,
 };
 
 pub(super) static MSK: Check = Check {

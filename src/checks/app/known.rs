@@ -38,9 +38,7 @@ impl Logged<'_> {
 
     /// Whether a role is none that the association leads to. Without one, its absence is what is broken.
     pub(super) fn is_another(&self, role: &str) -> bool {
-        let Some(association) = self.snapshot.associated() else { return false };
-        let roles = [Some(&association.role_arn), association.target_role_arn.as_ref()];
-        !roles.into_iter().flatten().any(|arn| arn::last(arn) == role)
+        self.snapshot.associated().is_some_and(|association| !association.role_names().contains(&role))
     }
 
     pub(super) fn failing(&self) -> bool {

@@ -134,7 +134,7 @@ const PASSED_ON: &[&str] = &[
     "service account role association",
     "service account token",
     "invalidtokenexception",
-    "expiredtokenexception): token",
+    "expiredtokenexception",
 ];
 
 /// How the agent says that a caller did not wait, or that it waited itself too long.

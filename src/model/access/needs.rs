@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::{FROM_LOG, Need, OF_NODE, dynamodb};
+use super::{FROM_LOG, Need, OF_ANOTHER, dynamodb};
 use crate::model::{
     arn::{Arn, ArnError},
     document::strings,
@@ -152,13 +152,24 @@ pub fn of_grant(grant: &TableGrant) -> Vec<Need> {
 
 /// What the refusals in a log say that the workload needs: those of a session that EKS Auth gave (`…/eks-…`), and those of
 /// a node's role (`…/i-…`), which an SDK falls back to without it. What a text leaves open is the cluster's.
-pub fn from_log<'a>(pod: &str, lines: impl IntoIterator<Item = &'a LogLine>, cluster: Option<&Arn>) -> Vec<Need> {
+/// `own`: the names of the roles that the association leads to.
+pub fn from_log<'a>(
+    pod: &str,
+    lines: impl IntoIterator<Item = &'a LogLine>,
+    cluster: Option<&Arn>,
+    own: &[&str],
+) -> Vec<Need> {
     // As one text: a line may end in the middle of a refusal.
     let text = lines.into_iter().map(LogLine::raw).collect::<Vec<_>>().join("\n");
     let mut needs: Vec<Need> = Vec::new();
     for refusal in refusals(&text) {
         let Some((action, resource)) = refusal.need(cluster) else { continue };
-        let whose = if matches!(refusal.caller, Caller::Node { .. }) { OF_NODE } else { "" };
+        let another = match &refusal.caller {
+            Caller::Node { .. } => true,
+            Caller::PodIdentity { role } => !own.is_empty() && !own.contains(&role.as_str()),
+            _ => false,
+        };
+        let whose = if another { OF_ANOTHER } else { "" };
         let known = needs.iter().any(|need| need.action == action && need.resource == resource);
         if !known && check_action(&action).is_ok() {
             needs.push(Need::new(action, resource, format!("{FROM_LOG} pod {pod}{whose}")));

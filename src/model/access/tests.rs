@@ -179,7 +179,7 @@ fn needs_are_found_in_refusals() {
     ];
     let lines = lines.map(|line| LogLine::from(line.as_str()));
     let found: Vec<_> =
-        from_log("carts/carts-1", &lines, None).into_iter().map(|need| (need.action, need.resource)).collect();
+        from_log("carts/carts-1", &lines, None, &[]).into_iter().map(|need| (need.action, need.resource)).collect();
     let pair = |action: &str, resource: &str| (action.to_owned(), resource.to_owned());
     assert_eq!(
         found,

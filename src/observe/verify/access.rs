@@ -14,6 +14,7 @@ use crate::{
             Simulation,
         },
         arn::{Arn, account, last},
+        association::Association,
         have::Observed,
         said::{self, Standing},
         snapshot::{PodLog, RoleView, Snapshot},
@@ -79,9 +80,10 @@ impl Asking<'_> {
             let lines = log.lines.known().map_or(&[][..], Vec::as_slice);
             it.is_failing(log) || said::last(lines, it.now).is_some_and(|saying| saying.standing == Standing::Current)
         };
+        let own = it.associated().map(Association::role_names).unwrap_or_default();
         for log in it.logs.iter().filter(stands) {
             let cluster = it.cluster.cluster.known().map(|cluster| &cluster.arn);
-            let told = access::from_log(&log.pod, log.lines.known().into_iter().flatten(), cluster);
+            let told = access::from_log(&log.pod, log.lines.known().into_iter().flatten(), cluster, &own);
             // A resource may have been named after a secret.
             for need in told.into_iter().filter(|need| mask::credentials(&need.resource) == need.resource) {
                 if !needs.iter().any(|known| known.same_call(&need)) {

@@ -30,7 +30,15 @@ fn file_of(env: &Env, args: &str) -> (String, String) {
 /// Every scenario, and worlds in which not everything may be read or nothing answers.
 #[test]
 fn the_verdict_is_the_same_in_every_scenario() {
-    let scenarios = ["carts-before", "carts-agent", "carts-role", "carts-associated", "carts-verified", "carts-irsa"];
+    let scenarios = [
+        "carts-before",
+        "carts-agent",
+        "carts-role",
+        "carts-associated",
+        "carts-verified",
+        "carts-irsa",
+        "carts-addons",
+    ];
     let there = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/sandbox/scenarios")).unwrap().count();
     assert_eq!(scenarios.len(), there);
     let mut worlds: Vec<(&str, Vec<(&str, Value)>)> =
