@@ -257,6 +257,9 @@ struct Signals {
     hang_up: Option<tokio::signal::unix::Signal>,
 }
 
+/// How often the listener looks, and tells of a signal, again: one wake-up was seen to get lost (docs/adr/002-one-thread.md).
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// How long podid may take to end after the second signal before it is ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -299,7 +302,15 @@ impl Signals {
     /// Passes the first signal on; returns with the second. Those that are another program's are not podid's.
     async fn pass_on(mut self, sender: &watch::Sender<Option<Signal>>, yielded: &Yielded) -> Signal {
         loop {
-            let signal = self.next().await;
+            let signal = tokio::select! {
+                signal = self.next() => signal,
+                () = wait::pause(AGAIN) => {
+                    if sender.borrow().is_some() {
+                        sender.send_modify(|_| ());
+                    }
+                    continue;
+                }
+            };
             if yielded.get() {
                 continue;
             }

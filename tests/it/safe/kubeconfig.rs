@@ -417,6 +417,8 @@ fn reading_ends_with_a_signal_or_the_deadline() {
 #[cfg(target_os = "linux")]
 fn ends(env: &Env, args: &[&str]) {
     let _ = held(env, &[args, &["--timeout", "2s"]].concat(), &[]).code(5).says("timed out after 2s while");
-    assert_eq!(held(env, args, &["INT"]).code, 130, "{args:?}");
-    assert_eq!(held(env, args, &["TERM"]).code, 143, "{args:?}");
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let run = held(env, args, &[signal]);
+        assert_eq!(run.code, code, "{args:?}: {run}");
+    }
 }
