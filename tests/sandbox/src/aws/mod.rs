@@ -217,7 +217,8 @@ impl Ctx<'_> {
 /// Names a request before it is carried out.
 pub(crate) fn name(req: &Req) -> Named {
     let call = wire::call(req);
-    let read = ["Describe", "List", "Get", "Query", "Scan", "Assume", "Simulate"];
+    // What IAM generates is a report: nothing of the account changes.
+    let read = ["Describe", "List", "Get", "Query", "Scan", "Assume", "Simulate", "GenerateServiceLastAccessed"];
     let write = !call.operation.is_empty() && !read.iter().any(|verb| call.operation.starts_with(verb));
     Named { service: call.service.to_owned(), operation: call.operation, write }
 }
