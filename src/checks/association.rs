@@ -131,9 +131,7 @@ fn there(snapshot: &Snapshot, association: &Association) -> Vec<Finding> {
         OWNED
             .warns(&subject, format!("it belongs to add-on {name}, whose updates overwrite it"))
             .evidence("DescribePodIdentityAssociation", owner)
-            .change(format!(
-                "change it through the add-on: `aws eks update-addon --addon-name {name} --pod-identity-associations …`"
-            )),
+            .change(format!("change its role through the add-on: `podid addon associate {name} --role ROLE`")),
     );
     let addon = snapshot.owner.known().and_then(Option::as_ref);
     if let Some(role) = addon.and_then(|addon| addon.service_account_role.as_ref()) {
@@ -229,10 +227,10 @@ fn meant<'a>(snapshot: &Snapshot, others: &'a [AssociationSummary]) -> Option<(W
     let (true, Some(workload)) = (who.name == "default", snapshot.own_workloads().into_iter().next()) else {
         return None;
     };
-    let same = others.iter().map(|other| &other.subject).filter(|other| other.namespace == who.namespace);
-    let names: Vec<&str> = same.clone().map(|other| other.name.as_str()).collect();
-    let called = &workload.id.name;
-    let same_name = || names.contains(&called.as_str()).then(|| called.clone());
-    let name = same_name().or_else(|| nearest(called, names.iter().copied()).into_iter().next())?;
-    same.into_iter().find(|other| other.name == name).map(|other| (workload.id.clone(), other))
+    let same: Vec<&ServiceAccount> =
+        others.iter().map(|other| &other.subject).filter(|other| other.namespace == who.namespace).collect();
+    let called = |name: &str| same.iter().copied().find(|other| other.name == name);
+    let near = || nearest(&workload.id.name, same.iter().map(|other| other.name.as_str())).into_iter().next();
+    let other = called(&workload.id.name).or_else(|| called(&near()?))?;
+    Some((workload.id.clone(), other))
 }

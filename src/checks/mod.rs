@@ -37,7 +37,7 @@ pub use self::{
     identity::{Identity, Source, identities},
     report::{Outcome, Report},
 };
-use crate::model::{arn::last, snapshot::Snapshot};
+use crate::model::{arn::last, pod_spec::is_of_sdks, snapshot::Snapshot};
 
 /// What one link's file offers.
 struct CheckGroup {
@@ -121,7 +121,7 @@ fn lacks_credentials(finding: &Finding) -> bool {
 /// Whether a service account has anything to do with AWS, as far as can be seen: an association, an IRSA role, settings of the AWS
 /// SDKs, credentials, or their lack in a log.
 pub fn uses_aws(snapshot: &Snapshot, report: &Report) -> bool {
-    let set = |container| Environment::of(snapshot, container).iter().any(|(name, _)| name.starts_with("AWS_"));
+    let set = |container| Environment::of(snapshot, container).iter().any(|(name, _)| is_of_sdks(name));
     !snapshot.found
         || snapshot.irsa_annotation().is_some()
         || report.containers.iter().any(|it| !matches!(it.source, Source::NodeRole | Source::None))

@@ -3,6 +3,7 @@
 
 use super::{Finding, Link, Status, role::JUST_CREATED};
 use crate::model::{
+    arn::check_role_name,
     have::Observed,
     live::Answer,
     refusal::{self, Caller},
@@ -80,9 +81,8 @@ fn concerns(subject: &str, pod: &str) -> bool {
 pub(super) fn session_role(snapshot: &Snapshot) -> Option<(String, String)> {
     let lines = snapshot.logs.iter().filter_map(|log| log.lines.known()).flat_map(|lines| lines.iter().rev());
     // It goes into a command: what is no name of a role is none of AWS's.
-    let is_name = |role: &str| role.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@_-".contains(&b));
     lines.into_iter().find_map(|line| match refusal::caller(line.raw())?.0 {
-        Caller::PodIdentity { role } if is_name(&role) => Some((role, line.shown().to_owned())),
+        Caller::PodIdentity { role } if check_role_name(&role).is_ok() => Some((role, line.shown().to_owned())),
         _ => None,
     })
 }

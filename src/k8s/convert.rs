@@ -19,7 +19,7 @@ use k8s_openapi::{
 
 use crate::model::{
     agent::Node,
-    pod_spec::WEB_IDENTITY,
+    pod_spec::{WEB_IDENTITY, is_of_sdks},
     selector::Selector,
     workload::{
         Container, CronJob, Exceeded, Expression, Owner, Placement, Pod, RolloutStatus, Strategy, Taint, Terminated,
@@ -169,7 +169,7 @@ fn web_identity(spec: &PodSpec) -> Vec<String> {
 
 /// Whether it sets a variable of the AWS SDKs.
 fn sets_aws(spec: &PodSpec) -> bool {
-    variables(spec).any(|(_, variable)| variable.name.starts_with("AWS_"))
+    variables(spec).any(|(_, variable)| is_of_sdks(&variable.name))
 }
 
 /// The variables of every container.

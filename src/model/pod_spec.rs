@@ -200,9 +200,14 @@ pub const JAVA_OPTIONS: [&str; 8] = [
     "JAVA_ARGS",
 ];
 
+/// Whether a variable is one of the AWS SDKs'.
+pub fn is_of_sdks(name: &str) -> bool {
+    name.starts_with("AWS_")
+}
+
 /// Whether a variable may decide about credentials or the way to them, so that it matters where its value comes from.
 pub fn matters(name: &str) -> bool {
-    name.starts_with("AWS_") || name.to_ascii_uppercase().ends_with("_PROXY") || JAVA_OPTIONS.contains(&name)
+    is_of_sdks(name) || name.to_ascii_uppercase().ends_with("_PROXY") || JAVA_OPTIONS.contains(&name)
 }
 
 /// Schemes of connection URIs whose user and password are AWS keys (SQLAlchemy and Celery broker URLs, Airflow, Hadoop).

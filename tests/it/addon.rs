@@ -6,7 +6,7 @@ mod killed;
 
 use serde_json::{Value, json};
 
-use crate::support::{Env, Run, denying};
+use crate::support::{Env, Run, admitting, denying};
 
 const CLUSTER: &str = "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop";
 
@@ -23,17 +23,7 @@ pub(crate) fn owned(role: &str) -> (&'static str, Value) {
 
 /// The role that podid made for a service account of kube-system, under the name of that for aws-node.
 pub(crate) fn made_for_aws_node(account: &str) -> (&'static str, Value) {
-    let statement = json!({
-        "Sid": "Podidb33ffc15ddb99275",
-        "Effect": "Allow",
-        "Principal": { "Service": "pods.eks.amazonaws.com" },
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Condition": { "StringEquals": {
-            "aws:RequestTag/eks-cluster-arn": CLUSTER,
-            "aws:RequestTag/kubernetes-namespace": "kube-system",
-            "aws:RequestTag/kubernetes-service-account": account,
-        } },
-    });
+    let statement = admitting("Podidb33ffc15ddb99275", CLUSTER, ("kube-system", account));
     let role = json!({
         "name": MADE,
         "path": "/podid/",

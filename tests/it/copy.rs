@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     kill::{end, kill_after_each_and},
-    support::Env,
+    support::{Env, admitting},
 };
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
@@ -17,17 +17,7 @@ const LINE: &str = "copy --from blue --yes";
 type Set = Vec<(&'static str, Value)>;
 
 fn trust_of(cluster: &str) -> Value {
-    json!({ "Version": "2012-10-17", "Statement": [{
-        "Sid": "Blue",
-        "Effect": "Allow",
-        "Principal": { "Service": "pods.eks.amazonaws.com" },
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Condition": { "StringEquals": {
-            "aws:RequestTag/eks-cluster-arn": cluster,
-            "aws:RequestTag/kubernetes-namespace": "carts",
-            "aws:RequestTag/kubernetes-service-account": "carts",
-        } },
-    }] })
+    json!({ "Version": "2012-10-17", "Statement": [admitting("Blue", cluster, ("carts", "carts"))] })
 }
 
 fn association(cluster: &str, service_account: &str, role: &str) -> Value {

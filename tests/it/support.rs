@@ -211,6 +211,21 @@ pub(crate) fn forbidding(what: &[&str]) -> (&'static str, Value) {
     ("/callers/0/rbac_denies", json!(what))
 }
 
+/// The statement of a trust policy that admits one service account (`namespace`, `name`) of a cluster.
+pub(crate) fn admitting(sid: &str, cluster: &str, (namespace, name): (&str, &str)) -> Value {
+    json!({
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": { "Service": "pods.eks.amazonaws.com" },
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Condition": { "StringEquals": {
+            "aws:RequestTag/eks-cluster-arn": cluster,
+            "aws:RequestTag/kubernetes-namespace": namespace,
+            "aws:RequestTag/kubernetes-service-account": name,
+        } },
+    })
+}
+
 /// The line with more flags. Those of a command that runs another one stand before that.
 pub(crate) fn flagged(line: &str, flags: &str) -> String {
     match line.split_once(" -- ") {

@@ -259,7 +259,7 @@ pub(super) static OTHER_IDENTITY: Check = Check {
     id: "app.other-identity",
     link: Link::App,
     title: "the application uses another identity",
-    background: "The message names a user, or a session that does not come from Pod Identity: static keys, IRSA, or a role that the application assumed.",
+    background: "The message names a user, or a session that does not come from Pod Identity: static keys, IRSA, or a role that the application assumed. A Pod Identity session of a role that the association does not name is from before the association was changed.",
     sources: &["https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html"],
     follows: Follows::Credentials,
 };
@@ -304,7 +304,7 @@ pub(super) static UNREACHABLE: Check = Check {
     id: "app.unreachable",
     link: Link::App,
     title: "the pod cannot reach the endpoint of an AWS service",
-    background: "Nothing is known of the credentials yet: no request arrived. Private subnets need a NAT gateway or an interface endpoint of the service, and network policies and security groups have to allow it. The same shows when the name does not resolve, or when the program does not trust the certificate, as behind a proxy that inspects TLS.",
+    background: "Nothing is known of the credentials yet: no request arrived. Private subnets need a NAT gateway or an interface endpoint of the service, and network policies and security groups have to allow it. A name that does not resolve and a certificate that the program does not trust, as behind a proxy that inspects TLS, are reported here too.",
     sources: &["https://docs.aws.amazon.com/eks/latest/userguide/private-clusters.html"],
     follows: Follows::Credentials,
 };

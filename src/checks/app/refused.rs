@@ -102,17 +102,19 @@ fn second_role(logged: Logged, refusal: &Refusal, role: &str) -> Finding {
 
 /// Whether IAM now allows what a policy of the role did not: then that was changed after the refusal.
 fn allowed_now(snapshot: &Snapshot, refusal: &Refusal) -> bool {
-    let of_the_role = matches!(refusal.layer, Layer::Identity | Layer::Boundary) && !refusal.explicit;
+    let lacked = lacked(snapshot, refusal, &[Layer::Identity, Layer::Boundary]);
+    lacked.is_some_and(|(action, resource)| permissions::allowed(snapshot, &action, &resource))
+}
+
+/// What a policy of one of these kinds did not allow, without denying it: action and ARN.
+fn lacked(snapshot: &Snapshot, refusal: &Refusal, layers: &[Layer]) -> Option<(String, String)> {
     let cluster = snapshot.cluster.cluster.known().map(|cluster| &cluster.arn);
-    let Some((action, resource)) = refusal.need(cluster).filter(|_| of_the_role) else { return false };
-    permissions::allowed(snapshot, &action, &resource)
+    refusal.need(cluster).filter(|_| layers.contains(&refusal.layer) && !refusal.explicit)
 }
 
 /// The conditions that a call did not meet, where the role's policies allow it on conditions.
 fn conditional(snapshot: &Snapshot, refusal: &Refusal) -> Option<Vec<String>> {
-    let of_the_role = refusal.layer == Layer::Identity && !refusal.explicit;
-    let cluster = snapshot.cluster.cluster.known().map(|cluster| &cluster.arn);
-    let (action, resource) = refusal.need(cluster).filter(|_| of_the_role)?;
+    let (action, resource) = lacked(snapshot, refusal, &[Layer::Identity])?;
     permissions::conditions(snapshot, &action, &resource)
 }
 
@@ -129,7 +131,7 @@ fn denied(logged: Logged, refusal: &Refusal) -> Finding {
     let mut finding = match conditional(logged.snapshot, refusal) {
         // Another statement would give what these conditions withhold.
         Some(reasons) => finding.change(format!(
-            "make the call so that it meets the conditions of the role's policies, or change them: {}",
+            "change the call so that it meets the conditions of the role's policies, or change the policies: {}",
             reasons.join(", ")
         )),
         None => finding.change(logged.named(&refusal.remedy())),

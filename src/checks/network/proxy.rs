@@ -21,43 +21,57 @@ pub(super) fn proxy(snapshot: &Snapshot, pod: &Pod) -> Option<Finding> {
         let (name, proxy) = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"]
             .iter()
             .find_map(|name| Some((*name, environment.get(name)?)))?;
-        let goes_without = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| environment.get(name)).any(|it| {
-            // What is not known (a value from elsewhere) may well spare it.
-            it.value.as_deref().is_none_or(|hosts| hosts.split([',', ' ']).any(|host| spares(host, address)))
-        });
-        // Go reads blocks of addresses, botocore does not: which it is shows in whether the pod does well.
-        let by_block = || {
-            let lists = ["NO_PROXY", "no_proxy"].iter().filter_map(|name| environment.get(name)?.value.as_deref());
-            let (blocks, exact): (Vec<&str>, Vec<&str>) = lists
-                .flat_map(|hosts| hosts.split([',', ' ']))
-                .filter(|host| spares(host, address))
-                .partition(|host| host.contains('/'));
-            !pod.ready && exact.is_empty() && !blocks.is_empty()
+        let (status, but) = match (listed(&environment, address), pod.ready) {
+            (Listed::ByName, _) | (Listed::InBlock, true) => return None,
+            (Listed::InBlock, false) => {
+                (Status::Warning, "includes the agent only in a block of addresses, which some SDKs do not read")
+            }
+            (Listed::No, ready) => (if ready { Status::Warning } else { Status::Failed }, "does not include the agent"),
         };
-        let status = if pod.ready || goes_without { Status::Warning } else { Status::Failed };
-        let said = if goes_without {
-            format!("{name} is set, and NO_PROXY includes the agent only in a block of addresses, which some SDKs do not read")
-        } else {
-            format!("{name} is set, and NO_PROXY does not include the agent")
-        };
-        (!goes_without || by_block()).then(|| {
+        Some(
             PROXY
                 .finds(
                     status,
                     FindingSubject::container(&pod.full_name(), &container.name),
-                    said,
+                    format!("{name} is set, and NO_PROXY {but}"),
                 )
                 .evidence(&proxy.source, name)
-                .change(spared(snapshot, &container.name, &environment, name))
-        })
+                .change(spared(snapshot, &container.name, &environment, name)),
+        )
     })
+}
+
+const LISTS: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+/// How a container's lists spare the agent the proxy.
+enum Listed {
+    /// They do not.
+    No,
+    /// Only by a block of addresses: Go reads those, botocore does not.
+    InBlock,
+    /// By its address, or they may: what a list from elsewhere has is not known.
+    ByName,
+}
+
+fn listed(environment: &Environment, address: IpAddr) -> Listed {
+    let lists: Vec<Option<&str>> =
+        LISTS.iter().filter_map(|name| environment.get(name)).map(|it| it.value.as_deref()).collect();
+    let sparing =
+        || lists.iter().flatten().flat_map(|hosts| hosts.split([',', ' '])).filter(|host| spares(host, address));
+    if lists.contains(&None) || sparing().any(|host| !host.contains('/')) {
+        Listed::ByName
+    } else if sparing().next().is_some() {
+        Listed::InBlock
+    } else {
+        Listed::No
+    }
 }
 
 /// How to spare the agent the proxy: by the list that the container has, in the case of its proxy where it has none.
 fn spared(snapshot: &Snapshot, container: &str, environment: &Environment, proxy: &str) -> String {
     let upper = proxy.bytes().any(|b| b.is_ascii_uppercase());
     let new = if upper { "NO_PROXY" } else { "no_proxy" };
-    let list = ["NO_PROXY", "no_proxy"].into_iter().find(|name| environment.get(name).is_some()).unwrap_or(new);
+    let list = LISTS.into_iter().find(|name| environment.get(name).is_some()).unwrap_or(new);
     let (old, source) =
         environment.get(list).map_or(("", "env"), |it| (it.value.as_deref().unwrap_or_default(), it.source.as_str()));
     if source != "env" {

@@ -122,8 +122,7 @@ impl Asking<'_> {
     pub(super) async fn cron_jobs(&self, snapshots: &[Snapshot]) -> Result<Vec<Observed<Vec<CronJob>>>> {
         let unused = |it: &Snapshot| {
             let read = it.pods.known().is_some() && it.workloads.known().is_some();
-            let read = read && it.cron_jobs == Observed::NotRequested;
-            read && it.own_workloads().is_empty() && it.live_pods().is_empty()
+            it.cron_jobs == Observed::NotRequested && read && it.own_workloads().is_empty() && it.live_pods().is_empty()
         };
         let of = |it: &Snapshot| it.subject.namespace.clone();
         let namespaces: BTreeSet<String> = snapshots.iter().filter(|it| unused(it)).map(of).collect();

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::CLUSTER;
+use crate::support::admitting;
 
 const HEAD: &str = "apiVersion: podid.dev/v1\nkind: PodIdentity\nmetadata: {name: proof}\n";
 
@@ -75,17 +76,7 @@ fn tags() -> Value {
 }
 
 fn role(name: &str, subject: &str, sid: &str) -> Value {
-    let statement = json!({
-        "Sid": sid,
-        "Effect": "Allow",
-        "Principal": { "Service": "pods.eks.amazonaws.com" },
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Condition": { "StringEquals": {
-            "aws:RequestTag/eks-cluster-arn": CLUSTER,
-            "aws:RequestTag/kubernetes-namespace": "carts",
-            "aws:RequestTag/kubernetes-service-account": subject,
-        } },
-    });
+    let statement = admitting(sid, CLUSTER, ("carts", subject));
     json!({
         "name": name,
         "path": "/podid/",

@@ -4,7 +4,11 @@ use podid_sandbox::State;
 use serde_json::{Value, json};
 
 use super::CLUSTER;
-use crate::{recycle::workload, role::trusting, support::APP};
+use crate::{
+    recycle::workload,
+    role::trusting,
+    support::{APP, admitting},
+};
 
 pub(super) const FULL: &str = "arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess";
 
@@ -82,17 +86,7 @@ pub(super) fn unused() -> (&'static str, Value) {
 
 /// A role that podid made for carts/carts, with a policy of each kind.
 pub(super) fn made() -> (&'static str, Value) {
-    let statement = json!({
-        "Sid": "Podid8233eca52c385fc1",
-        "Effect": "Allow",
-        "Principal": { "Service": "pods.eks.amazonaws.com" },
-        "Action": ["sts:AssumeRole", "sts:TagSession"],
-        "Condition": { "StringEquals": {
-            "aws:RequestTag/eks-cluster-arn": CLUSTER,
-            "aws:RequestTag/kubernetes-namespace": "carts",
-            "aws:RequestTag/kubernetes-service-account": "carts",
-        } },
-    });
+    let statement = admitting("Podid8233eca52c385fc1", CLUSTER, ("carts", "carts"));
     let role = json!({
         "name": "eks-workshop-carts-carts-8233eca5",
         "path": "/podid/",
