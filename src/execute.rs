@@ -17,6 +17,7 @@ use futures::{
     lock::Mutex,
     stream::{self, StreamExt},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use self::removal::Deletion;
@@ -30,7 +31,7 @@ use crate::{
 };
 
 /// How a step ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Shown only (`--dry-run`).

@@ -2,7 +2,9 @@
 //! than they need to be. Nothing here is part of `verify`'s chain.
 
 mod catalog;
+mod fix;
 mod last_use;
+mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +12,13 @@ use serde_json::Value;
 
 use self::catalog::{
     ADMIN, ALL_ACTIONS, DEFAULT_ACCOUNT, NAMESPACE, NO_PODS, OPEN, PRINCIPAL, REFUSED, ROLE_MISSING, SERVICE_ACCOUNT,
-    SHARED, TAGS_OFF, UNUSED_ROLE,
+    SHARED, TAGS_OFF,
 };
 pub use self::{
-    catalog::{CHECKS, UNREAD},
+    catalog::{CHECKS, UNREAD, UNUSED_ROLE},
+    fix::{Contents, FIXABLE, Fixes, Key, fixes, key},
     last_use::{RoleUse, unused},
+    state::State,
 };
 use super::Finding;
 use crate::model::{

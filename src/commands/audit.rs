@@ -1,5 +1,6 @@
 //! `podid audit`: associations and roles that are left over or too open.
 
+mod fix;
 mod last_use;
 mod view;
 
@@ -13,7 +14,7 @@ use serde::Serialize;
 use crate::{
     checks::{
         Finding, Status,
-        audit::{self, Estate, UNREAD},
+        audit::{self, State, UNREAD},
     },
     commands::{holders::Holders, shared, verify::sarif},
     context::Context,
@@ -34,10 +35,16 @@ use crate::{
 /// Find associations and roles that are left over or too open
 ///
 /// Compares the associations of the cluster with Kubernetes, and checks the trust policies and permissions of their roles and
-/// of all roles of the account that trust Pod Identity. Only reads. Exits with 3 if there is a problem (--strict: or a
-/// warning) that no exception accepts, and with 4 if there is none but a permission is missing to check.
+/// of all roles of the account that trust Pod Identity. Only reads, unless --fix is set. Exits with 3 if there is a problem
+/// (--strict: or a warning) that no exception accepts, and with 4 if there is none but a permission is missing to check.
+///
+/// --fix deletes associations that podid created and whose service account is gone, deletes unused roles that podid
+/// created for this cluster, and narrows its own trust statements that allow every cluster. It shows the plan, and
+/// leaves out each fix after which the audit would still find the same or a new problem. Everything else stays, with
+/// the reason, and is reported as what remains. Always asks for the cluster name.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Audit {
     /// Accept the findings in this YAML file: a list `exceptions` of id, subject, reason and expires
     #[arg(long, value_name = "FILE")]
@@ -54,6 +61,18 @@ pub struct Audit {
     /// Exit with 0 even if something could not be read
     #[arg(long)]
     allow_incomplete: bool,
+    /// Fix what podid created and can fix, or only what these checks find, and audit again
+    #[arg(long, value_name = "CHECK", num_args = 0.., require_equals = true, value_delimiter = ',', value_parser = fix::check)]
+    fix: Option<Vec<&'static str>>,
+    /// With --fix: show the plan, and what would remain, without changing anything
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
+    /// With --dry-run: exit with 3 if anything would change
+    #[arg(long, requires = "dry_run")]
+    exit_code: bool,
+    /// With --fix: skip confirmation prompts
+    #[arg(long, short, requires = "fix")]
+    yes: bool,
 }
 
 /// Examples of this command.
@@ -62,6 +81,8 @@ Examples:
   podid audit
   podid audit --strict --exceptions accepted.yaml
   podid audit --last-accessed --unused-for 180
+  podid audit --fix --dry-run
+  podid audit --fix=audit.role-unused
   podid audit -o sarif
   podid audit -o markdown";
 
@@ -79,6 +100,23 @@ struct Found {
     expired: Vec<Exception>,
     /// Exceptions to nothing that was found.
     unmatched: Vec<Exception>,
+    /// With `--fix`.
+    fix: Option<fix::Fixed>,
+}
+
+/// What was read, and what IAM's reports say of it.
+struct Read {
+    state: State,
+    unused: Vec<Finding>,
+}
+
+impl Read {
+    /// All findings, of what is there or of what would be.
+    fn findings(&self, mut found: Vec<Finding>) -> Vec<Finding> {
+        found.extend(self.unused.iter().cloned());
+        audit::sort(&mut found);
+        found
+    }
 }
 
 impl Audit {
@@ -91,9 +129,20 @@ impl Audit {
             Some(path) => manifest::exceptions(path, &known)?,
             None => Vec::new(),
         };
-        let found = sorted(Box::pin(self.read(ctx)).await?, exceptions, ctx);
-        let counts =
-            |finding: &&Finding| finding.status == Status::Failed || self.strict && finding.status == Status::Warning;
+        let read = Box::pin(self.read(ctx)).await?;
+        let found = sorted(&read.state, read.findings(read.state.audit()), &exceptions);
+        if self.fix.is_some() {
+            return Box::pin(self.mend(ctx, read, found, &exceptions)).await;
+        }
+        self.render(ctx, &found)?;
+        self.verdict(ctx, &found)
+    }
+
+    fn counts(&self, finding: &Finding) -> bool {
+        finding.status == Status::Failed || self.strict && finding.status == Status::Warning
+    }
+
+    fn render(&self, ctx: &Context, found: &Found) -> Result<()> {
         match (ctx.term.ci(), ctx.term.format()) {
             (Some(Ci::Sarif), _) => {
                 let title = format!("cluster {}", found.cluster.name());
@@ -107,17 +156,18 @@ impl Audit {
                 });
                 ctx.term.emit_json(&sarif::of(all, self.strict))?;
             }
-            (Some(_), _) => ctx.term.emit(&view::markdown(&found, ctx.term.now()))?,
+            (Some(_), _) => ctx.term.emit(&view::markdown(found, ctx.term.now()))?,
             (None, Format::Json) => ctx.term.emit_json(&found.document())?,
             (None, Format::Yaml) => ctx.term.emit_yaml(&found.document())?,
             (None, Format::Name) => {
-                let mut ids: Vec<&str> = found.findings.iter().filter(counts).map(|it| it.check.id).collect();
+                let mut ids: Vec<&str> =
+                    found.findings.iter().filter(|it| self.counts(it)).map(|it| it.check.id).collect();
                 ids.dedup();
                 for id in ids {
                     ctx.term.emit_line(id)?;
                 }
             }
-            (None, Format::Table | Format::Wide) => ctx.term.emit(&view::text(&found, &ctx.term))?,
+            (None, Format::Table | Format::Wide) => ctx.term.emit(&view::text(found, &ctx.term))?,
         }
         for it in &found.expired {
             ctx.term.warn(format!("{}: the exception for {} ({}) has expired", it.at, it.subject, it.id));
@@ -125,10 +175,14 @@ impl Audit {
         for it in &found.unmatched {
             ctx.term.warn(format!("{}: no finding matches the exception for {} ({})", it.at, it.subject, it.id));
         }
-        if found.findings.iter().any(|finding| counts(&finding)) {
+        Ok(())
+    }
+
+    fn verdict(&self, ctx: &Context, found: &Found) -> Result<Code> {
+        if found.findings.iter().any(|finding| self.counts(finding)) {
             return Ok(Code::Difference);
         }
-        self.complete(ctx, &found)
+        self.complete(ctx, found)
     }
 
     /// What one cannot see is never called clean.
@@ -150,27 +204,34 @@ impl Audit {
         Err(failure.hint("to exit with 0 anyway, pass `--allow-incomplete`"))
     }
 
-    async fn read(&self, ctx: &Context) -> Result<(Arn, Vec<Finding>)> {
+    async fn read(&self, ctx: &Context) -> Result<Read> {
         let holders = Holders::read(ctx, &AssociationFilter::default()).await?;
-        let arn = &holders.cluster.arn;
         let (eks, iam) = (ctx.eks()?, ctx.iam()?);
-        let roles = ctx
-            .deadline
-            .within("reading the roles that trust Pod Identity", trusting(eks, iam, arn, &holders.associations));
-        let (roles, kubernetes) = futures::join!(roles, kubernetes(ctx));
+        let roles = ctx.deadline.within(
+            "reading the roles that trust Pod Identity",
+            trusting(eks, iam, &holders.cluster.arn, &holders.associations),
+        );
+        let (account, kubernetes) = futures::join!(roles, kubernetes(ctx));
         let InKubernetes { namespaces, accounts, runners, by_rollouts } = kubernetes?;
-        let (used, by_rollouts) = (accounts_of(&runners), accounts_of(&by_rollouts));
-        let holders: Vec<Holder<'_>> = holders.all(ctx.term.now()).collect();
+        let now = ctx.term.now();
         let unused = if self.last_accessed {
-            Box::pin(last_use::findings(ctx, &holders, self.unused_for)).await?
+            let all: Vec<Holder<'_>> = holders.all(now).collect();
+            Box::pin(last_use::findings(ctx, &all, self.unused_for)).await?
         } else {
             Vec::new()
         };
-        let estate = Estate { holders, namespaces, accounts, used, by_rollouts, roles: roles? };
-        let mut found = audit::audit(&estate);
-        found.extend(unused);
-        audit::sort(&mut found);
-        Ok((arn.clone(), found))
+        let state = State {
+            cluster: holders.cluster.clone(),
+            associations: holders.associations,
+            roles: holders.roles,
+            namespaces,
+            accounts,
+            used: accounts_of(&runners),
+            by_rollouts: accounts_of(&by_rollouts),
+            account: account?,
+            now,
+        };
+        Ok(Read { state, unused })
     }
 }
 
@@ -201,9 +262,9 @@ fn known(id: &str) -> std::result::Result<(), String> {
     Err(format!("`{id}` is not a check of the audit{}", text::did_you_mean(&near)))
 }
 
-fn sorted((cluster, all): (Arn, Vec<Finding>), exceptions: Vec<Exception>, ctx: &Context) -> Found {
-    let today = ctx.term.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let (expired, standing): (Vec<_>, Vec<_>) = exceptions.into_iter().partition(|it| it.is_over(today));
+fn sorted(state: &State, all: Vec<Finding>, exceptions: &[Exception]) -> Found {
+    let today = state.now.to_zoned(jiff::tz::TimeZone::UTC).date();
+    let (expired, standing): (Vec<_>, Vec<_>) = exceptions.iter().cloned().partition(|it| it.is_over(today));
     let (mut findings, mut accepted) = (Vec::new(), Vec::new());
     for finding in all {
         // What could not be read may hide anything: nobody can accept that here.
@@ -215,7 +276,7 @@ fn sorted((cluster, all): (Arn, Vec<Finding>), exceptions: Vec<Exception>, ctx: 
     }
     let used = |it: &Exception| accepted.iter().any(|(_, by): &(Finding, Exception)| by == it);
     let unmatched = standing.into_iter().filter(|it| !used(it)).collect();
-    Found { cluster, findings, accepted, expired, unmatched }
+    Found { cluster: state.cluster.arn.clone(), findings, accepted, expired, unmatched, fix: None }
 }
 
 /// What was found
@@ -232,6 +293,9 @@ pub(crate) struct Document<'a> {
     expired_exceptions: &'a [Exception],
     /// Exceptions that match no finding
     unmatched_exceptions: &'a [Exception],
+    /// With --fix: the steps, and what became of the findings
+    #[serde(flatten)]
+    fix: Option<fix::Document<'a>>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -257,6 +321,7 @@ impl Found {
             accepted: self.accepted.iter().map(accepted).collect(),
             expired_exceptions: &self.expired,
             unmatched_exceptions: &self.unmatched,
+            fix: self.fix.as_ref().map(fix::Fixed::document),
         }
     }
 }

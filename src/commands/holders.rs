@@ -8,7 +8,7 @@ use crate::{
     context::Context,
     failure::Result,
     model::{
-        access::Holder,
+        access::{Holder, holders},
         association::{Association, AssociationFilter},
         cluster::Cluster,
         snapshot::RoleView,
@@ -24,7 +24,6 @@ pub struct Holders<'a> {
     pub associations: Vec<Association>,
     /// Their roles and target roles, by ARN.
     pub roles: BTreeMap<String, RoleView>,
-    nothing: RoleView,
 }
 
 /// What no read policy tells, for whoever relies on an answer.
@@ -66,21 +65,11 @@ impl<'a> Holders<'a> {
         let read = roles::of_associations(ctx.iam()?, &cluster.arn, &associations);
         let roles = ctx.deadline.within("reading the roles", read).await?;
         progress.clear();
-        Ok(Self { cluster, associations, roles, nothing: RoleView::default() })
+        Ok(Self { cluster, associations, roles })
     }
 
     /// Each of them.
     pub fn all(&self, now: jiff::Timestamp) -> impl Iterator<Item = Holder<'_>> {
-        self.associations.iter().map(move |association| Holder {
-            cluster: self.cluster,
-            association,
-            role: self.role(&association.role_arn),
-            target: association.target_role_arn.as_ref().map(|arn| self.role(arn)),
-            now,
-        })
-    }
-
-    fn role(&self, arn: &str) -> &RoleView {
-        self.roles.get(arn).unwrap_or(&self.nothing)
+        holders(self.cluster, &self.associations, &self.roles, now)
     }
 }

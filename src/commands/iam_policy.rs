@@ -28,6 +28,9 @@ pub struct IamPolicy {
     /// Commands, such as `recycle` or `agent install`; `agent` means all of its subcommands
     #[arg(value_name = "COMMAND")]
     commands: Vec<String>,
+    /// Also what `audit --fix` needs, which changes something
+    #[arg(long)]
+    fix: bool,
     /// Print the Kubernetes roles instead
     #[arg(long)]
     rbac: bool,
@@ -50,6 +53,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   podid iam-policy associate recycle --cluster eks-workshop --region us-west-2
   podid iam-policy agent install
+  podid iam-policy audit --fix
   podid iam-policy list show --region us-west-2
   podid iam-policy associate --rbac -n carts | kubectl apply -f -";
 
@@ -59,7 +63,14 @@ impl IamPolicy {
     /// # Errors
     /// Usage, and when stdout cannot be written.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let rows = permissions::commands(&self.commands).map_err(|word| unknown(&word))?;
+        let mut words = self.commands.clone();
+        if self.fix {
+            let Some(audit) = words.iter_mut().find(|word| *word == "audit") else {
+                return Err(Failure::usage("--fix is of `audit`").hint("name it: `podid iam-policy audit --fix`"));
+            };
+            audit.push_str(" --fix");
+        }
+        let rows = permissions::commands(&words).map_err(|word| unknown(&word))?;
         let needs = permissions::needs(&rows);
         if self.rbac {
             for namespace in &self.namespace {
@@ -188,7 +199,8 @@ mod tests {
         for offline in ["completions", "iam-policy", "import", "policy lint", "policy show", "schema", "version"] {
             assert!(there.remove(offline));
         }
-        let rows: BTreeSet<String> = COMMANDS.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let of = |name: &str| name.split(" --").next().unwrap_or(name).to_owned();
+        let rows: BTreeSet<String> = COMMANDS.iter().map(|(name, _)| of(name)).collect();
         assert_eq!(rows, there, "COMMANDS in model/permissions.rs and the subcommands");
     }
 }

@@ -21,7 +21,7 @@ pub use self::{
     question::{QuestionError, QuestionText},
     reach::{Left, Level, Reach, Reached, in_words, level, reach},
     session::Session,
-    who::{Answer, Holder, Ruling},
+    who::{Answer, Holder, Ruling, holders},
 };
 pub(crate) use self::{
     evaluate::{but_for_tags, resource_like},

@@ -251,12 +251,12 @@ pub fn commands(words: &[String]) -> Result<Vec<&'static Row>, String> {
     while let [first, after @ ..] = rest {
         let both = after.first().map(|second| format!("{first} {second}"));
         let whole = |name: &str| COMMANDS.iter().find(|(command, _)| *command == name);
-        if let Some(row) = whole(first) {
-            found.push(row);
-            rest = after;
-        } else if let Some(row) = both.as_deref().and_then(whole) {
+        if let Some(row) = both.as_deref().and_then(whole) {
             found.push(row);
             rest = &after[1..];
+        } else if let Some(row) = whole(first) {
+            found.push(row);
+            rest = after;
         } else {
             let group = format!("{first} ");
             let below: Vec<_> = COMMANDS.iter().filter(|(command, _)| command.starts_with(&group)).collect();

@@ -94,6 +94,26 @@ pub struct Trusting {
     pub unused: Option<Usage>,
 }
 
+/// The roles of an account that trust Pod Identity, and the associations that were read.
+#[derive(Debug, Clone, Default)]
+pub struct AccountRoles {
+    /// Their ARNs and trust policies.
+    pub roles: Vec<(Arn, Document)>,
+    /// Who uses them.
+    pub reads: Reads,
+}
+
+impl AccountRoles {
+    /// Each of them, with what is known of its users where no association that was read uses it.
+    pub fn trusting(&self) -> Vec<Trusting> {
+        let each = self.roles.iter().map(|(arn, trust)| {
+            let unused = self.reads.of(arn).is_empty().then(|| self.reads.usage(arn, trust, |_| false));
+            Trusting { arn: arn.clone(), trust: trust.clone(), unused }
+        });
+        each.collect()
+    }
+}
+
 impl Usage {
     /// Nobody uses the role, and nothing is left to doubt.
     pub fn is_unused(&self) -> bool {
@@ -121,6 +141,13 @@ impl Reads {
                 association_id: summary.association_id.clone(),
                 as_target,
             });
+        }
+    }
+
+    /// Takes back an association that is gone.
+    pub fn forget(&mut self, association_id: &str) {
+        for users in self.by_role.values_mut() {
+            users.retain(|user| user.association_id != association_id);
         }
     }
 

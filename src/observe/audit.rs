@@ -11,10 +11,11 @@ use crate::{
     model::{
         arn::Arn,
         association::Association,
+        document::Document,
         have::Observed,
         map::{self, Runners},
         names::ServiceAccount,
-        role_users::Trusting,
+        role_users::AccountRoles,
         trust,
         workload::{CronJob, Pod, Workload},
     },
@@ -112,7 +113,7 @@ pub async fn trusting(
     iam: &dyn Iam,
     cluster: &Arn,
     associations: &[Association],
-) -> Result<Observed<Vec<Trusting>>> {
+) -> Result<Observed<AccountRoles>> {
     let listed = match seen(iam.roles().try_concat().await, "iam:ListRoles")? {
         Observed::Known(listed) => listed,
         Observed::Unreadable(why) => return Ok(Observed::Unreadable(why)),
@@ -121,15 +122,26 @@ pub async fn trusting(
     let tell = |_: String| {};
     let mut search = Search::new(eks, cluster, &tell);
     search.known(cluster, associations);
-    let roles: Vec<_> = listed.into_iter().filter(|role| trust::trusts_pods(&role.trust)).collect();
-    let left: Vec<_> = roles.iter().filter(|role| search.reads.of(&role.arn).is_empty()).collect();
+    let trusting = listed.into_iter().filter(|role| trust::trusts_pods(&role.trust));
+    let roles: Vec<(Arn, Document)> = trusting.map(|role| (role.arn, role.trust)).collect();
+    let left: Vec<&Document> =
+        roles.iter().filter(|(arn, _)| search.reads.of(arn).is_empty()).map(|(_, trust)| trust).collect();
     if !left.is_empty() {
-        search.trusted(left.iter().map(|role| &role.trust)).await?;
+        search.trusted(left).await?;
     }
-    let left: BTreeSet<Arn> = left.iter().map(|role| role.arn.clone()).collect();
-    let found = roles.into_iter().map(|role| {
-        let unused = left.contains(&role.arn).then(|| search.usage(&role.arn, &role.trust, |_| false));
-        Trusting { arn: role.arn, trust: role.trust, unused }
-    });
-    Ok(Observed::Known(found.collect()))
+    Ok(Observed::Known(AccountRoles { roles, reads: search.reads }))
+}
+
+/// Also looks for the users of these roles in every cluster that their trust policies let.
+///
+/// # Errors
+/// When podid was interrupted, time is up, or a read in the region in use failed.
+pub async fn users_of(eks: &dyn Eks, cluster: &Arn, found: &mut AccountRoles, names: &BTreeSet<String>) -> Result<()> {
+    let tell = |_: String| {};
+    let mut search = Search::new(eks, cluster, &tell);
+    search.reads = std::mem::take(&mut found.reads);
+    let named = found.roles.iter().filter(|(arn, _)| names.contains(arn.name()));
+    let read = search.trusted(named.map(|(_, trust)| trust)).await;
+    found.reads = search.reads;
+    read
 }

@@ -18,6 +18,9 @@ use crate::model::{
     workload::{Pod, Workload},
 };
 
+/// What a warning advises of a role that nothing would use then.
+pub const WITH_ROLE: &str = "pass `--delete-role` to delete the role too";
+
 /// One service account that is to lose its association.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -171,7 +174,7 @@ fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> 
     // A deleted principal's statement goes too, and is none to keep the document for.
     if trust::without_deleted(&after).0.statements().is_empty() {
         plan.warn(format!(
-            "keeping role `{name}` and its trust policy, which would have no statements left: pass `--delete-role` to delete the role too"
+            "keeping role `{name}` and its trust policy, which would have no statements left: {WITH_ROLE}"
         ));
         return Ok(());
     }

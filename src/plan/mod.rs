@@ -5,6 +5,7 @@ mod against;
 mod agent;
 mod associate;
 mod association;
+mod continued;
 mod converge;
 mod copy;
 mod deleted;
@@ -12,6 +13,7 @@ mod disassociate;
 mod finish;
 mod migrate;
 mod missing;
+mod narrow;
 mod policies;
 mod recycle;
 mod refusal;
@@ -36,9 +38,10 @@ pub use self::{
     associate::associate,
     converge::{Converge, Expanded, converge, simulate},
     copy::{Uncopied, copied, copyable, different, without_more_tags},
-    disassociate::{Disassociate, RoleUse, Target, disassociate},
+    disassociate::{Disassociate, RoleUse, Target, WITH_ROLE, disassociate},
     finish::{Finished, finish},
     migrate::{Group, Migrate, Migrated, beside, migrate, request},
+    narrow::narrow,
     policies::{Policies, policies},
     recycle::{Recycle, recycle},
     refusal::Refusal,

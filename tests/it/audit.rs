@@ -106,6 +106,107 @@ fn the_fixes_work() {
     let _ = env.podid("audit --strict").ok();
 }
 
+/// An association that podid created for a service account of a namespace that is gone, with a role of podid's that does nothing.
+fn left_over() -> Env {
+    let mut gone = associated("gone", "app", "arn:aws:iam::111122223333:role/podid/spare");
+    gone["tags"] = spare()["tags"].clone();
+    Env::with("carts-verified", &[("/roles/-", spare()), ("/associations/-", gone)])
+}
+
+fn texts(document: &Value, pointer: &str) -> Vec<String> {
+    let all = document.pointer(pointer).unwrap().as_array().unwrap();
+    all.iter().map(|it| it.as_str().or(it["action"].as_str()).or(it["id"].as_str()).unwrap().to_owned()).collect()
+}
+
+#[test]
+fn fix_closes_what_podid_left_over() {
+    let env = left_over();
+    insta::assert_snapshot!(env.podid("audit --fix --dry-run").ok().steady(), @r"
+    exit 0
+    --- stdout
+    cluster eks-workshop: 0 problems, 0 warnings, 1 would be fixed
+    --- stderr
+    Plan for cluster eks-workshop (111122223333, us-west-2):
+      - delete the association of gone/app (role spare)
+      - delete role spare
+    Plan: 0 to create, 0 to change, 2 to delete
+    ");
+    let _ = env.podid("audit --fix --dry-run --exit-code").code(3);
+    let _ = env.podid("audit --fix").code(2).says("confirmation required");
+    assert_eq!(env.writes(), [""; 0]);
+    let run = env.podid("audit --fix --yes -o json").ok();
+    let document = run.json();
+    assert_eq!(found(&run), []);
+    assert_eq!(texts(&document, "/steps"), ["deleteAssociation", "deleteRole"]);
+    assert!(document["steps"].as_array().unwrap().iter().all(|step| step["status"] == "done"), "{run}");
+    assert_eq!(texts(&document, "/fixed"), ["audit.namespace-missing"]);
+    assert_eq!(texts(&document, "/notFixed"), [""; 0]);
+    let _ = env.podid("audit --strict").ok();
+    let again = env.podid("audit --fix --yes").ok().says("podid can fix nothing here");
+    assert_eq!(again.stdout, "cluster eks-workshop: 0 problems, 0 warnings\n");
+}
+
+/// Each twin differs in one field; nothing is written.
+#[test]
+fn fix_leaves_what_is_not_podids_or_in_doubt() {
+    let mut gone = associated("gone", "app", "arn:aws:iam::111122223333:role/podid/spare");
+    let unowned = gone.clone();
+    gone["tags"] = spare()["tags"].clone();
+    let mut theirs = spare();
+    theirs["tags"] = json!({});
+    let mut kept = spare();
+    kept["tags"]["podid.dev/manifest"] = json!("shop");
+    let open = ("/roles/1/trust/Statement/0/Condition", json!({}));
+    for (set, code, why) in [
+        (vec![("/roles/-", spare()), ("/associations/-", unowned)], 3, "podid did not create the association"),
+        (vec![("/roles/-", theirs)], 0, "podid did not create the role for cluster eks-workshop"),
+        (vec![("/roles/-", kept)], 0, "it belongs to the manifest named `shop`"),
+        (vec![("/roles/-", spare()), denying("iam:ListInstanceProfilesForRole")], 0, "iam:ListInstanceProfilesForRole"),
+        (vec![open], 0, "podid did not create role `eks-workshop-carts-dynamo`"),
+        (vec![wide()], 3, "podid has no fix for this check"),
+    ] {
+        let env = Env::with("carts-verified", &set);
+        let run = env.podid("audit --fix --yes -o json").code(code);
+        let reasons = run.json()["notFixed"].to_string();
+        assert!(reasons.contains(why), "{why}: {run}");
+        assert_eq!(env.writes(), [""; 0], "{why}");
+        let text = env.podid("audit --fix --yes").code(code);
+        assert!(text.stdout.contains("not fixed by podid: "), "{text}");
+    }
+    let known = "exceptions:\n- { id: audit.role-unused, subject: role spare, reason: known }\n";
+    let env = Env::with("carts-verified", &[("/roles/-", spare())]);
+    let _ = env.podid(&format!("audit --fix --yes --exceptions {}", env.file("accepted.yaml", known))).ok();
+    assert_eq!(env.writes(), [""; 0]);
+}
+
+#[test]
+fn fix_of_some_checks_only() {
+    let env = left_over();
+    let run = env.podid("audit --fix=audit.namespace-missing --yes -o json").ok();
+    assert_eq!(texts(&run.json(), "/steps"), ["deleteAssociation"]);
+    assert_eq!(found(&run), [pair("audit.role-unused", "role spare")]);
+    for (ids, said) in [
+        ("audit.admin", "podid has no fix for `audit.admin`; it has one for audit.namespace-missing, "),
+        ("audit.role-unusde", "did you mean `audit.role-unused`?"),
+    ] {
+        let _ = env.podid(&format!("audit --fix={ids}")).code(2).says(said);
+    }
+    let _ = env.podid("audit --dry-run").code(2).says("--fix");
+}
+
+/// A write that is refused: what was done before it is said, and the rest stays.
+#[test]
+fn fix_that_ends_midway() {
+    let mut gone = associated("gone", "app", "arn:aws:iam::111122223333:role/podid/spare");
+    gone["tags"] = spare()["tags"].clone();
+    let set = [("/roles/-", spare()), ("/associations/-", gone), denying("iam:DeleteRole")];
+    let run = Env::with("carts-verified", &set).podid("audit --fix --yes -o json").code(6);
+    let states: Vec<Value> =
+        run.json()["steps"].as_array().unwrap().iter().map(|step| step["status"].clone()).collect();
+    assert_eq!(states, ["done", "failed"]);
+    assert_eq!(texts(&run.json(), "/fixed"), [""; 0]);
+}
+
 #[test]
 fn exceptions_accept_what_is_known() {
     let env = Env::with("carts-verified", &[wide()]);

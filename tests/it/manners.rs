@@ -45,6 +45,7 @@ pub(crate) const LINES: &[(&str, &str)] = &[
     ("carts-verified", "who-can dynamodb:Query eks-workshop-carts"),
     ("carts-verified", "access carts/carts"),
     ("carts-verified", "audit"),
+    ("carts-verified", "audit --fix --dry-run"),
     ("carts-verified", "map"),
     ("carts-associated", "apply -f examples/carts.yaml --dry-run"),
     ("carts-associated", "diff -f tests/it/file/associated.yaml"),
@@ -98,8 +99,9 @@ fn silent(scenario: &'static str) -> Env {
 #[test]
 fn every_command_is_here() {
     let words = |line: &str| {
-        let named = COMMANDS.iter().map(|(name, _)| *name).find(|name| line.starts_with(&format!("{name} ")));
-        named.or_else(|| COMMANDS.iter().map(|(name, _)| *name).find(|name| *name == line)).map(str::to_owned)
+        let of =
+            COMMANDS.iter().map(|(name, _)| *name).filter(|name| format!("{line} ").starts_with(&format!("{name} ")));
+        of.max_by_key(|name| name.len()).map(str::to_owned)
     };
     let here: Vec<String> = LINES.iter().filter_map(|(_, line)| words(line)).collect();
     let all: Vec<&str> = COMMANDS.iter().map(|(name, _)| *name).collect();

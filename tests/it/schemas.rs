@@ -31,7 +31,7 @@ fn validator(command: &'static str) -> Arc<Validator> {
 fn command(args: &[&str]) -> Option<&'static str> {
     let json = args.windows(2).any(|pair| pair == ["-o", "json"]);
     // It prints its steps, as a command that changes something.
-    let other = args.contains(&"--fix");
+    let other = args.starts_with(&["role", "trust"]) && args.contains(&"--fix");
     let named = |name: &&str| name.split(' ').eq(args.iter().copied().take(name.split(' ').count()));
     outputs::commands().find(named).filter(|_| json && !other)
 }
@@ -98,6 +98,7 @@ const LINES: &[(&str, &str)] = &[
     ("carts-verified", "access carts/carts"),
     ("carts-verified", "audit"),
     ("carts-verified", "audit --last-accessed"),
+    ("carts-verified", "audit --fix --dry-run"),
     ("carts-irsa", "audit"),
     ("carts-verified", "map"),
     ("carts-verified", "wait carts/carts --for agent"),

@@ -77,7 +77,8 @@ pub(super) static REFUSED: Check = check(
     "EKS checks the trust policy when an association is created, and again for each pod. After a change of the trust policy, pods get no credentials.",
     &[ROLE],
 );
-pub(super) static UNUSED_ROLE: Check = check(
+/// A role that nothing uses.
+pub static UNUSED_ROLE: Check = check(
     "audit.role-unused",
     "a role trusts Pod Identity, and no association uses it",
     "podid reads the clusters and regions that the trust policy allows. Where one of them cannot be read, the role is possibly in use.",

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::Found;
+use super::{Found, fix::Fixed};
 use crate::{
     checks::{Finding, Status},
     commands::causes::{Cause, Look, number, points, remedy, tell},
@@ -31,8 +31,13 @@ fn summary(found: &Found) -> String {
     ];
     let unknown = of(found, &[Status::Unknown, Status::Skipped]).len();
     parts.extend((unknown > 0).then(|| format!("{unknown} unknown")));
+    parts.extend(found.fix.as_ref().and_then(Fixed::summary));
     parts.extend((!found.accepted.is_empty()).then(|| format!("{} accepted", found.accepted.len())));
     parts.join(", ")
+}
+
+fn kept<'a>(found: &'a Found, finding: &Finding) -> Option<&'a str> {
+    found.fix.as_ref()?.kept(finding)
 }
 
 /// For the terminal.
@@ -52,6 +57,9 @@ pub(super) fn text(found: &Found, term: &Term) -> String {
             tell(&mut out, (at + 1, all.len()), &words, &Cause::alone(finding), false, look);
             for fix in &finding.remedies {
                 let _ = writeln!(out, "{gap}fix: {}", hanging(&fix.text(), indent + 5, width));
+            }
+            if let Some(why) = kept(found, finding) {
+                let _ = writeln!(out, "{gap}not fixed by podid: {}", hanging(why, indent + 20, width));
             }
         }
     }
@@ -74,6 +82,9 @@ pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
             points(&mut out, &Cause::alone(finding), false);
             for fix in &finding.remedies {
                 let _ = writeln!(out, "   - fix: {}", remedy(fix));
+            }
+            if let Some(why) = kept(found, finding) {
+                let _ = writeln!(out, "   - not fixed by podid: {}", md::text(why));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Whether the pods of a service account can make a call, and which statement decides it: the way to the credentials first, then
 //! every policy of the session. In three values: what cannot be read or evaluated is never taken for a yes or a no.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -79,6 +79,25 @@ pub struct Holder<'a> {
     pub target: Option<&'a RoleView>,
     /// When it is asked.
     pub now: Timestamp,
+}
+
+/// The service accounts of these associations, with the roles that were read, by ARN.
+pub fn holders<'a>(
+    cluster: &'a Cluster,
+    associations: &'a [Association],
+    roles: &'a BTreeMap<String, RoleView>,
+    now: Timestamp,
+) -> impl Iterator<Item = Holder<'a>> {
+    static NOTHING: RoleView =
+        RoleView { role: Observed::NotRequested, documents: Observed::NotRequested, policies: Observed::NotRequested };
+    let role = |arn: &String| roles.get(arn).unwrap_or(&NOTHING);
+    associations.iter().map(move |association| Holder {
+        cluster,
+        association,
+        role: role(&association.role_arn),
+        target: association.target_role_arn.as_ref().map(role),
+        now,
+    })
 }
 
 impl<'a> Holder<'a> {

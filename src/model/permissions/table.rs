@@ -57,7 +57,19 @@ const MIGRATE: &[&str] = &[
     "Kubernetes::secret_keys",
 ];
 
-/// Every command that calls a service, in the order of the help.
+/// What an audit and a map compare with the associations.
+const IN_KUBERNETES: &[&str] = &[
+    "Kubernetes::namespaces",
+    "Kubernetes::all_service_accounts",
+    "Kubernetes::all_pods",
+    "Kubernetes::every_workload",
+    "Kubernetes::rollouts",
+    "Kubernetes::cron_jobs",
+];
+
+const AUDITED: &[&str] = &["Eks::clusters", "Iam::managed_policy", "Iam::roles"];
+
+/// Every command that calls a service, and what one does with a flag where that takes much more, in the order of the help.
 pub const COMMANDS: &[Row] = &[
     (
         "associate",
@@ -202,26 +214,20 @@ pub const COMMANDS: &[Row] = &[
     ),
     ("who-can", &[FIND, READ_ROLE, &["Iam::managed_policy"]]),
     ("access", &[FIND, READ_ROLE, &["Iam::managed_policy"]]),
+    ("audit", &[FIND, READ_ROLE, AUDITED, IN_KUBERNETES, &["Iam::ask_for_last_use", "Iam::last_use"]]),
     (
-        "audit",
+        "audit --fix",
         &[
             FIND,
             READ_ROLE,
-            &["Eks::clusters", "Iam::managed_policy", "Iam::roles", "Iam::ask_for_last_use", "Iam::last_use"],
-            &["Kubernetes::namespaces", "Kubernetes::all_service_accounts", "Kubernetes::all_pods"],
-            &["Kubernetes::every_workload", "Kubernetes::rollouts", "Kubernetes::cron_jobs"],
+            AUDITED,
+            IN_KUBERNETES,
+            DOOMED,
+            &["Iam::put_trust", "Eks::delete_association"],
+            &["Iam::detach_policy", "Iam::delete_inline_policy", "Iam::delete_role"],
         ],
     ),
-    (
-        "map",
-        &[
-            FIND,
-            READ_ROLE,
-            &["Iam::managed_policy"],
-            &["Kubernetes::namespaces", "Kubernetes::all_service_accounts", "Kubernetes::all_pods"],
-            &["Kubernetes::every_workload", "Kubernetes::rollouts", "Kubernetes::cron_jobs"],
-        ],
-    ),
+    ("map", &[FIND, READ_ROLE, &["Iam::managed_policy"], IN_KUBERNETES]),
     (
         "apply",
         &[

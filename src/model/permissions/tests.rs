@@ -63,6 +63,8 @@ fn words_name_commands() {
     assert_eq!(names(&[]).unwrap().len(), COMMANDS.len());
     assert_eq!(names(&["list", "agent", "install", "show"]).unwrap(), ["list", "agent install", "show"]);
     assert_eq!(names(&["policy attach"]).unwrap(), ["policy attach"]);
+    assert_eq!(names(&["audit", "map"]).unwrap(), ["audit", "map"]);
+    assert_eq!(names(&["audit --fix", "map"]).unwrap(), ["audit --fix", "map"]);
     assert_eq!(
         names(&["policy", "list"]).unwrap(),
         ["policy print", "policy dynamodb", "policy attach", "policy detach", "list"]

@@ -118,14 +118,22 @@ fn carry_role(have: &mut ClusterState, step: &Step) {
         }
         _ => {}
     }
-    let Observed::Known(Some(role)) = &mut held.role else { return };
-    match step {
-        Step::PutTrust { after, .. } => role.trust = after.clone(),
-        Step::PutTargetTrust { after, .. } => role.trust = target::with_external_id(after, ""),
-        Step::TagRole { tags, .. } => role.tags.extend(tags.clone()),
-        Step::UntagRole { keys, .. } => role.tags.retain(|key, _| !keys.contains(key)),
-        Step::PutBoundary { after, .. } => role.permissions_boundary.clone_from(after),
-        _ => {}
+    if let Observed::Known(Some(role)) = &mut held.role {
+        step.carry_into(role);
+    }
+}
+
+impl Step {
+    /// What it leaves of the role that it is about, beside that role's policies.
+    pub fn carry_into(&self, role: &mut Role) {
+        match self {
+            Self::PutTrust { after, .. } => role.trust = after.clone(),
+            Self::PutTargetTrust { after, .. } => role.trust = target::with_external_id(after, ""),
+            Self::TagRole { tags, .. } => role.tags.extend(tags.clone()),
+            Self::UntagRole { keys, .. } => role.tags.retain(|key, _| !keys.contains(key)),
+            Self::PutBoundary { after, .. } => role.permissions_boundary.clone_from(after),
+            _ => {}
+        }
     }
 }
 

@@ -229,6 +229,7 @@ const OPTIONAL: &[(&str, &str)] = &[
     ("migrate rollback", "list replicasets"),
     // Only where neither a pod nor a workload is seen.
     ("audit", "list rollouts"),
+    ("audit --fix", "list rollouts"),
     ("migrate finish", "list cronjobs"),
     ("migrate finish", "list rollouts"),
     ("copy", "list rollouts"),
@@ -340,6 +341,7 @@ proved! {
     who_can: "who-can",
     access: "access",
     audit: "audit",
+    audit_fix: "audit --fix",
     map: "map",
     apply: "apply",
     diff: "diff",

@@ -75,7 +75,19 @@ fn before_and_after_each_write() {
     let commands: BTreeSet<&str> = changing.iter().filter_map(|one| one.line.words.split(' ').next()).collect();
     assert_eq!(
         Vec::from_iter(commands),
-        ["addon", "agent", "apply", "associate", "copy", "disassociate", "migrate", "policy", "recycle", "role"]
+        [
+            "addon",
+            "agent",
+            "apply",
+            "associate",
+            "audit",
+            "copy",
+            "disassociate",
+            "migrate",
+            "policy",
+            "recycle",
+            "role"
+        ]
     );
     let cases: Vec<(&Undisturbed, u64, bool)> =
         changing.iter().flat_map(|one| (1..=one.writes).flat_map(move |n| [(one, n, false), (one, n, true)])).collect();

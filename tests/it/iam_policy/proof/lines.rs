@@ -7,8 +7,8 @@ use super::{
     CLUSTER, addons,
     files::{CHANGED, CREATED, NEW, PATTERN, SAME, UPGRADE, file, kept, kept_here, opened},
     worlds::{
-        FULL, bereft, crashed, each_kind, instead, left, made, made_and_used, old, open, open_and_used, other_role,
-        podids_role, second, shared, target, unused, worn,
+        FULL, bereft, crashed, each_kind, instead, left, left_over, made, made_and_used, old, open, open_and_used,
+        other_role, podids_role, second, shared, target, unused, worn,
     },
 };
 use crate::support::APP;
@@ -271,6 +271,12 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             line("carts-verified", &managed_policy(), "audit --last-accessed -o json"),
             line("carts-associated", &[other_role()], "audit -o json"),
             line("carts-associated", &instead("Rollout", QUERY), "audit -o json"),
+        ],
+        "audit --fix" => vec![
+            line("carts-associated", &left_over(), "audit --fix --yes"),
+            line("carts-associated", &open_and_used(), "audit --fix --yes"),
+            line("carts-verified", &managed_policy(), "audit --fix --yes"),
+            line("carts-associated", &instead("Rollout", QUERY), "audit --fix --yes"),
         ],
         "map" => vec![
             line("carts-verified", &managed_policy(), "map -o json"),

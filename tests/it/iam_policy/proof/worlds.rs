@@ -1,5 +1,6 @@
 //! The worlds that the lines are tried in: what differs from a scenario, and how it has become when a line begins.
 
+use podid::model::{cluster::Cluster, names::ServiceAccount, tags, trust};
 use podid_sandbox::State;
 use serde_json::{Value, json};
 
@@ -123,6 +124,20 @@ pub(super) fn open_and_used() -> [(&'static str, Value); 2] {
 pub(super) fn made_and_used() -> [(&'static str, Value); 2] {
     let role = "arn:aws:iam::111122223333:role/podid/eks-workshop-carts-carts-8233eca5";
     [made(), ("/associations/0/role", json!(role))]
+}
+
+/// The same, with an association of a namespace that is gone beside it, and a role that nothing uses.
+pub(super) fn left_over() -> Vec<(&'static str, Value)> {
+    let gone = ServiceAccount { namespace: "gone".to_owned(), name: "app".to_owned() };
+    let cluster = Cluster::named(CLUSTER.parse().unwrap());
+    let [(roles, mut role), (used, arn)] = made_and_used();
+    let statement = admitting(&trust::sid(&cluster, &gone), CLUSTER, ("gone", "app"));
+    role["trust"]["Statement"].as_array_mut().unwrap().push(statement.clone());
+    let mut spare = role.clone();
+    spare["name"] = json!("spare");
+    spare["trust"]["Statement"] = json!([statement]);
+    let association = json!({ "namespace": "gone", "service_account": "app", "role": arn, "tags": tags::association_tags(&cluster, &gone) });
+    vec![(roles, role), (roles, spare), (used, arn), ("/associations/-", association)]
 }
 
 /// The same, when the role is somebody else's too.
