@@ -3,6 +3,7 @@
 mod page;
 mod svg;
 mod tree;
+mod verified;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,6 +11,7 @@ use clap::{Args, ValueEnum};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::verified::{Problem, Verified};
 use crate::{
     args::AccountsArg,
     checks::{
@@ -19,6 +21,7 @@ use crate::{
     commands::{
         audit::kubernetes,
         holders::{Holders, NOT_IRSA, NOT_READ, NOT_READ_KINDS},
+        verify,
     },
     context::Context,
     failure::{Code, Failure, Result},
@@ -37,7 +40,7 @@ use crate::{
 /// Draw which workloads reach which AWS resources
 ///
 /// Shows workloads, service accounts, associations, roles, target roles and the resources that their policies allow, with the
-/// findings of `podid audit` for them. The text tree is the default; --format html is one file for a security review: it
+/// findings of `podid audit` for them, and with --verify the problems that `podid verify` finds. The text tree is the default; --format html is one file for a security review: it
 /// needs no network, and has search and filters. Pictures of more than 60 nodes are collapsed by namespace. What could not
 /// be read is shown as not read, with the reason. Resource policies, service control policies and VPC endpoint policies are
 /// not read: they may allow or deny more. Only reads.
@@ -55,6 +58,9 @@ pub struct Map {
     /// What is printed
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Drawing::Tree)]
     format: Drawing,
+    /// Also run the checks of `podid verify` for these service accounts, and show their problems
+    #[arg(long)]
+    verify: bool,
     /// Show every node, however many there are
     #[arg(long)]
     expand: bool,
@@ -85,6 +91,7 @@ Examples:
   podid map --resource \\
       arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts
   podid map --format html > map.html
+  podid map --verify --format html > map.html
   podid map -o json";
 
 /// What was read and selected.
@@ -95,6 +102,8 @@ struct Read {
     chains: Vec<Chain>,
     /// Of the audit, about these chains.
     findings: Vec<Finding>,
+    /// Of verify, where it was asked for.
+    verified: Option<Verified>,
     /// What could not be read, one line each.
     unread: Vec<String>,
     /// Only some service accounts were asked for.
@@ -112,7 +121,10 @@ impl Map {
                 .hint("pass one of them"));
         }
         let read = Box::pin(self.read(ctx)).await?;
-        let whole = Graph::of(&read.chains, &read.cluster);
+        let mut whole = Graph::of(&read.chains, &read.cluster);
+        if let Some(verified) = &read.verified {
+            verified.mark(&mut whole);
+        }
         let collapsed = (whole.is_large() && !self.expand).then(|| Graph::by_namespace(&read.chains));
         let drawn = collapsed.as_ref().unwrap_or(&whole);
         let term = &ctx.term;
@@ -204,15 +216,23 @@ impl Map {
         }
         let (used, by_rollouts) = (accounts_of(&runners), accounts_of(&by_rollouts));
         let rollouts = by_rollouts.unreadable().map(|why| format!("Rollouts: {why}"));
+        let listed = kept.iter().map(|holder| holder.association.summary.clone()).collect();
         let roles = Observed::Known(trusting(&kept));
         let findings = audit::audit(&Estate { holders: kept, namespaces, accounts, used, by_rollouts, roles });
         let (unread, findings): (Vec<Finding>, _) = findings.into_iter().partition(|it| it.check.id == UNREAD.id);
         let mut unread: BTreeSet<String> = unread.iter().map(|it| format!("{}: {}", it.subject, it.message)).collect();
         unread.extend(rollouts);
+        let mut verified = None;
+        if self.verify {
+            let found = Verified::of(&Box::pin(verify::of_associations(ctx, listed)).await?, &chains);
+            unread.extend(found.unread.iter().cloned());
+            verified = Some(found);
+        }
         Ok(Read {
             cluster: holders.cluster.arn.clone(),
             chains,
             findings,
+            verified,
             unread: unread.into_iter().collect(),
             some: !patterns.is_empty() || self.role.is_some() || self.resource.is_some(),
         })
@@ -245,13 +265,15 @@ impl Read {
     /// The findings about a service account.
     fn of_account<'a>(&'a self, chain: &'a Chain) -> impl Iterator<Item = &'a Finding> {
         let subject = chain.subject.to_string();
-        self.findings.iter().filter(move |it| it.subject == subject)
+        let audited = self.findings.iter().filter(move |it| it.subject == subject);
+        audited.chain(self.verified.iter().flat_map(|it| it.about(verified::of_account(chain).into())))
     }
 
     /// The findings about a role.
     fn of_role<'a>(&'a self, role: &'a MappedRole) -> impl Iterator<Item = &'a Finding> {
         let subject = format!("role {}", last(&role.arn));
-        self.findings.iter().filter(move |it| it.subject == subject)
+        let audited = self.findings.iter().filter(move |it| it.subject == subject);
+        audited.chain(self.verified.iter().flat_map(|it| it.about(verified::of_role(&role.arn).into())))
     }
 
     fn document<'a>(&'a self, graph: &'a Graph) -> Document<'a> {
@@ -260,6 +282,7 @@ impl Read {
             nodes: &graph.nodes,
             edges: &graph.edges,
             findings: &self.findings,
+            problems: self.verified.as_ref().map(|it| it.problems.as_slice()),
             unread: &self.unread,
             not_read: NOT_READ_KINDS,
         }
@@ -278,6 +301,9 @@ pub(crate) struct Document<'a> {
     edges: &'a [Edge],
     /// What `podid audit` finds about these
     findings: &'a [Finding],
+    /// With --verify: what `podid verify` finds about these
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<&'a [Problem]>,
     /// What could not be read
     unread: &'a [String],
     /// Kinds of policies that are never read

@@ -7,6 +7,7 @@ mod ci;
 mod logs;
 mod many;
 mod needs;
+mod reading;
 pub(super) mod sarif;
 mod ticket;
 mod view;
@@ -18,10 +19,12 @@ use clap::Args;
 use futures::stream::{self, StreamExt};
 
 pub(crate) use self::checked::Document;
+pub use self::reading::of_associations;
 
 use self::{
     checked::{Checked, Read},
     needs::Needs,
+    reading::Depth,
 };
 use crate::{
     args::need_flags,
@@ -39,14 +42,12 @@ use crate::{
         live::Live,
         snapshot::Snapshot,
         subject::{Subject, SubjectText},
-        text::count,
     },
     observe::{
         self, live,
         verify::{Asked, Asking, Listed, Spaces},
     },
     output::{Ci, Format, markdown::time, mask},
-    ports::Kubernetes,
 };
 
 /// Find what keeps pods from AWS credentials, and how to fix it
@@ -127,9 +128,6 @@ Examples:
 
 /// Its reports.
 pub const REPORTS: &[Ci] = &[Ci::Junit, Ci::Github, Ci::Markdown, Ci::Sarif];
-
-/// So many service accounts take a while to read.
-const MANY: usize = 20;
 
 /// Names that are shown of many.
 const SHOWN: usize = 5;
@@ -244,35 +242,17 @@ impl Verify {
 
     async fn read(&self, ctx: &Context, first: bool) -> Result<Read> {
         let cluster = ctx.cluster().await?;
-        let (kube, unreached) = match self.kube(ctx, first).await? {
-            Ok(kube) => (Ok(kube), None),
-            Err(failure) => (Err(failure.to_string()), Some(failure.code)),
-        };
-        let asking = Asking {
-            eks: ctx.eks()?,
-            iam: ctx.iam()?,
-            tables: ctx.tables()?,
-            kube,
-            secrets: self.read_secrets,
-            logs: self.logs.wanted(),
-            needs: self.needs.at(&cluster.arn),
-        };
+        let depth = Depth { secrets: self.read_secrets, logs: self.logs.wanted(), needs: self.needs.at(&cluster.arn) };
+        let (asking, unreached) = reading::asking(ctx, depth, first).await?;
         let (subjects, view) = futures::join!(
             self.subjects(ctx, &asking, unreached, first),
             ctx.deadline.within("reading the cluster", asking.cluster(cluster))
         );
         let ((subjects, spaces), view) = (subjects?, Arc::new(view?));
-        let progress = ctx.term.progress("verify");
-        // A few are there before anybody could read it.
-        if subjects.len() > MANY {
-            progress.update(format!("reading {}", count(subjects.len(), "service account")));
-        }
-        let read = asking.snapshots(&subjects, spaces, &view, ctx.term.now());
-        let mut snapshots = ctx.deadline.within("reading the service accounts", read).await?;
+        let mut snapshots = reading::snapshots(ctx, &asking, &subjects, spaces, &view).await?;
         if self.live {
             self.walk(ctx, cluster, &asking, &mut snapshots).await?;
         }
-        progress.clear();
         Ok(Read { cluster: cluster.clone(), view, snapshots, unreached, before: None })
     }
 
@@ -302,19 +282,6 @@ impl Verify {
             Ok(())
         };
         ctx.deadline.within("requesting credentials from EKS Auth", walks).await
-    }
-
-    /// Kubernetes, or why it cannot be asked: what hangs on it is skipped then, and the rest still told.
-    async fn kube<'a>(&self, ctx: &'a Context, first: bool) -> Result<Result<&'a dyn Kubernetes, Failure>> {
-        let reached = async {
-            let kube = ctx.kube().await?;
-            ctx.deadline.within("connecting to the Kubernetes API", kube.reach()).await?;
-            Ok::<_, Failure>(kube)
-        };
-        match reached.await {
-            Ok(kube) => Ok(Ok(kube)),
-            Err(failure) => Ok(Err(shared::without_kubernetes(ctx, failure, first).await?)),
-        }
     }
 
     /// What to check. A service account that is named is checked whether it has an association or not.

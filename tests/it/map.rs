@@ -138,3 +138,67 @@ fn what_a_statement_does_not_except_is_on_the_map() {
     assert_eq!((on(private), on(other)), (String::new(), String::new()));
     let _ = env.podid("map").ok().says(&format!("all except {private}, {other}"));
 }
+
+/// Each problem of verify is at the node that it is about; without one, nothing differs.
+#[test]
+fn problems_of_verify_are_at_their_nodes() {
+    let healthy = Env::new("carts-verified");
+    let plain = healthy.podid("map -o json").ok().json();
+    let verified = healthy.podid("map --verify -o json").ok().json();
+    assert_eq!((&verified["problems"], &plain["problems"]), (&json!([]), &Value::Null));
+    assert_eq!(verified["nodes"], plain["nodes"]);
+    let role = format!("role:{ROLE}");
+    let account = "service-account:carts/carts";
+    for (path, value, id, nodes) in [
+        (
+            "/roles/1/trust/Statement/0/Action",
+            json!("sts:AssumeRole"),
+            "trust.missing-tag-session",
+            vec![role.as_str()],
+        ),
+        ("/addons", json!([]), "agent.missing", vec![]),
+        (
+            "/manifests/8/spec/template/metadata/labels/eks.amazonaws.com~1skip-pod-identity-webhook",
+            json!("true"),
+            "pod-spec.skip-label",
+            vec![account],
+        ),
+    ] {
+        let env = Env::with("carts-verified", &[(path, value)]);
+        let run = env.podid("map --verify -o json").ok();
+        let problems = run.json()["problems"].as_array().unwrap().clone();
+        let found = problems.iter().find(|it| it["finding"]["id"] == id).unwrap_or_else(|| panic!("{id}: {run}"));
+        assert_eq!(found["nodes"], json!(nodes), "{run}");
+        let marked = |node: &Value| node["details"].to_string().contains(&format!("problem: {id}"));
+        let all: Vec<String> = run.json()["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|it| marked(it))
+            .map(|it| it["id"].as_str().unwrap().to_owned())
+            .collect();
+        assert_eq!(all, nodes, "{run}");
+        for format in ["tree", "html"] {
+            let _ = env.podid(&format!("map --verify --format {format}")).ok().says(id);
+            let without = env.podid(&format!("map --format {format}")).ok();
+            assert!(!without.stdout.contains(id), "{without}");
+        }
+    }
+}
+
+/// A role of two service accounts has its problem once; what verify may not read is said.
+#[test]
+fn a_shared_problem_is_one() {
+    let other = json!({"namespace": "carts", "service_account": "default", "role": ROLE});
+    let open = ("/roles/1/trust/Statement/0/Action", json!("sts:AssumeRole"));
+    let env = Env::with("carts-verified", &[open, ("/associations/-", other)]);
+    let run = env.podid("map --verify -o json").ok();
+    let problems = run.json()["problems"].as_array().unwrap().clone();
+    let same = problems.iter().filter(|it| it["finding"]["id"] == "trust.missing-tag-session");
+    assert_eq!(same.count(), 1, "{run}");
+    let denied = Env::with(
+        "carts-verified",
+        &[denying("eks:DescribeAddon"), ("/callers/0/rbac_denies", json!(["list daemonsets"]))],
+    );
+    let _ = denied.podid("map --verify").ok().says("incomplete: verify carts/carts: ");
+}

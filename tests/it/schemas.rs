@@ -101,6 +101,7 @@ const LINES: &[(&str, &str)] = &[
     ("carts-verified", "audit --fix --dry-run"),
     ("carts-irsa", "audit"),
     ("carts-verified", "map"),
+    ("carts-before", "map --verify"),
     ("carts-verified", "wait carts/carts --for agent"),
     ("carts-before", "diff -f examples/carts.yaml"),
     ("carts-moved", "diff -f examples/carts.yaml"),

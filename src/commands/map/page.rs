@@ -143,6 +143,8 @@ pub(super) fn html(read: &Read, drawn: &Graph, collapsed: bool, at: Timestamp) -
         "spaces": spaces,
         "services": services,
         "findings": read.findings.iter().map(told).collect::<Vec<_>>(),
+        "verified": read.verified.is_some(),
+        "problems": read.verified.iter().flat_map(|it| &it.problems).map(|it| told(&it.finding)).collect::<Vec<_>>(),
         "unread": read.unread,
         "notes": [NOT_READ, NOT_IRSA],
     });

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{Read, word};
+use super::{Read, verified::Verified, word};
 use crate::{
-    checks::{Finding, Status},
+    checks::{Finding, Link, Status},
     model::{
         arn::last,
         have::Observed,
@@ -65,6 +65,8 @@ pub(super) fn text(read: &Read, collapsed: Option<&Graph>, view: &TableView) -> 
         Some(graph) => spaces(graph),
         None => namespaces(read, view.wide),
     };
+    let of_cluster: Vec<Branch> = read.verified.iter().flat_map(Verified::of_cluster).map(finding).collect();
+    root.below.splice(0..0, of_cluster);
     let mut out = String::new();
     root.write(&mut out, ("", ""), view);
     out
@@ -175,5 +177,7 @@ fn finding(finding: &Finding) -> Branch {
         Status::Warning => Tone::Warn,
         _ => Tone::Dim,
     };
-    Branch::toned(tone, format!("{}: {} ({})", word(finding.status), finding.message, finding.check.id))
+    // The audit speaks of the node itself.
+    let of = if finding.check.link == Link::Audit { String::new() } else { format!("{}: ", finding.subject) };
+    Branch::toned(tone, format!("{}: {of}{} ({})", word(finding.status), finding.message, finding.check.id))
 }

@@ -56,6 +56,11 @@ impl Kind {
         }
     }
 
+    /// The id of a node of this kind.
+    pub fn node(self, name: &str) -> String {
+        format!("{}:{name}", self.id())
+    }
+
     /// As ids and classes have it.
     pub fn id(self) -> &'static str {
         match self {
@@ -101,7 +106,7 @@ pub struct Node {
 impl Node {
     fn new(kind: Kind, id: impl AsRef<str>, name: impl Into<String>) -> Self {
         Self {
-            id: format!("{}:{}", kind.id(), id.as_ref()),
+            id: kind.node(id.as_ref()),
             kind,
             name: name.into(),
             namespace: None,
