@@ -177,7 +177,9 @@ fn finding(finding: &Finding) -> Branch {
         Status::Warning => Tone::Warn,
         _ => Tone::Dim,
     };
-    // The audit speaks of the node itself.
-    let of = if finding.check.link == Link::Audit { String::new() } else { format!("{}: ", finding.subject) };
+    // Most speak of the node itself.
+    let itself = ["service account ", "association ", "role ", "target role "];
+    let named = finding.check.link != Link::Audit && !itself.iter().any(|what| finding.subject.starts_with(what));
+    let of = if named { format!("{}: ", finding.subject) } else { String::new() };
     Branch::toned(tone, format!("{}: {of}{} ({})", word(finding.status), finding.message, finding.check.id))
 }
