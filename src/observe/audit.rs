@@ -15,6 +15,8 @@ use crate::{
         have::Observed,
         map::{self, Runners},
         names::ServiceAccount,
+        ownership,
+        role::RoleContents,
         role_users::AccountRoles,
         trust,
         workload::{CronJob, Pod, Workload},
@@ -144,4 +146,33 @@ pub async fn users_of(eks: &dyn Eks, cluster: &Arn, found: &mut AccountRoles, na
     let read = search.trusted(named.map(|(_, trust)| trust)).await;
     found.reads = search.reads;
     read
+}
+
+/// A role with all that has to go before it, or why that is not known; `None` when it does not exist. What hangs on a role that podid
+/// did not create for the cluster is not read: it stays.
+///
+/// # Errors
+/// When podid was interrupted, time is up, or IAM does not know the caller.
+pub async fn to_delete(iam: &dyn Iam, cluster: &Arn, name: &str) -> Result<Observed<Option<RoleContents>>> {
+    let role = match seen(iam.role(name).await, "iam:GetRole")? {
+        Observed::Known(Some(role)) => role,
+        other => return Ok(other.map(|_| None)),
+    };
+    if !ownership::is_created_for(&role.tags, cluster) {
+        let none = Vec::new;
+        let bare = RoleContents { role, attached: none(), inline: none(), instance_profiles: none() };
+        return Ok(Observed::Known(Some(bare)));
+    }
+    let attached = async { seen(iam.attached_policies(name).await, "iam:ListAttachedRolePolicies") };
+    let inline = async { seen(iam.inline_policies(name).await, "iam:ListRolePolicies") };
+    let profiles = async { seen(iam.instance_profiles(name).await, "iam:ListInstanceProfilesForRole") };
+    Ok(match futures::try_join!(attached, inline, profiles)? {
+        (Observed::Known(attached), Observed::Known(inline), Observed::Known(instance_profiles)) => {
+            Observed::Known(Some(RoleContents { role, attached, inline, instance_profiles }))
+        }
+        (attached, inline, profiles) => {
+            let why = [&attached, &inline, &profiles].into_iter().find_map(Observed::unreadable);
+            Observed::Unreadable(why.unwrap_or("not read").to_owned())
+        }
+    })
 }

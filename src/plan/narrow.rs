@@ -3,7 +3,13 @@
 
 use super::{Plan, Refusal, sid_taken};
 use crate::model::{
-    association::Association, cluster::Cluster, ownership, role::Role, role_users::Usage, text::first_of, trust,
+    association::Association,
+    cluster::Cluster,
+    ownership,
+    role::Role,
+    role_users::{Usage, User},
+    text::first_of,
+    trust,
     want::Scope,
 };
 
@@ -32,7 +38,7 @@ pub fn narrow(cluster: &Cluster, role: &Role, users: &[&Association], usage: &Us
             "no association of this cluster has an open statement of podid's in its trust policy",
         ));
     }
-    let here = |user: &&crate::model::role_users::User| user.region.is_none() && user.cluster_name == cluster.name;
+    let here = |user: &&User| user.region.is_none() && user.cluster_name == cluster.name;
     let elsewhere = usage.users.iter().filter(|user| !here(user) && !user.as_target);
     let others: Vec<String> =
         elsewhere.map(|user| format!("{} uses it", user.placed())).chain(usage.doubts.clone()).collect();

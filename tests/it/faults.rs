@@ -221,7 +221,7 @@ fn attempt(healthy: &Healthy, (service, operation): &Operation, way: Way) -> Cel
 
 /// The lines that end soon, the quicker commands first: each operation is tried with the first line that asks for it.
 pub(crate) fn ending() -> Vec<Line> {
-    const LAST: [&str; 10] = [
+    const LAST: [&str; 11] = [
         "verify",
         "disassociate",
         "associate",
@@ -232,6 +232,7 @@ pub(crate) fn ending() -> Vec<Line> {
         "migrate rollback",
         "migrate finish",
         "copy",
+        "audit --fix",
     ];
     let names = COMMANDS.iter().map(|(name, _)| *name);
     let first = names.filter(|name| !LAST.contains(name)).chain(LAST);

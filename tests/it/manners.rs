@@ -192,6 +192,7 @@ fn out_of_time() {
     who-can dynamodb:Query eks-workshop-carts: 5 error: timed out after 1s while reading the cluster
     access carts/carts: 5 error: timed out after 1s while reading the cluster
     audit: 5 error: timed out after 1s while reading the cluster
+    audit: 5 error: timed out after 1s while reading the cluster
     map: 5 error: timed out after 1s while reading the cluster
     apply -f examples/carts.yaml: 5 error: timed out after 1s while reading the cluster
     diff -f tests/it/file/associated.yaml: 5 error: timed out after 1s while reading the cluster

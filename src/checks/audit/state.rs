@@ -54,7 +54,9 @@ impl State {
     #[must_use]
     pub fn after(&self, steps: &[Step]) -> Self {
         let mut after = self.clone();
-        steps.iter().for_each(|step| after.carry(step));
+        for step in steps {
+            after.carry(step);
+        }
         after
     }
 
@@ -62,7 +64,9 @@ impl State {
         let account = if let Observed::Known(account) = &mut self.account { Some(account) } else { None };
         if let Step::DeleteAssociation { association_id, .. } = step {
             self.associations.retain(|it| it.summary.association_id != *association_id);
-            account.into_iter().for_each(|account| account.reads.forget(association_id));
+            if let Some(account) = account {
+                account.reads.forget(association_id);
+            }
             return;
         }
         let Some(name) = step.role() else { return };

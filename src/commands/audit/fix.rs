@@ -22,13 +22,12 @@ use crate::{
     execute::{self, Outcome, Ports, Report},
     failure::{Code, Failure, Result},
     model::{arn::last, exception::Exception, have::Observed, ownership, text},
-    observe::{self, CONCURRENCY, audit::users_of, seen_or_why},
+    observe::{
+        CONCURRENCY,
+        audit::{to_delete, users_of},
+    },
     wait::Backoff,
 };
-
-/// What reading all that goes with a role takes.
-const CONTENTS: &str =
-    "iam:GetRole, iam:ListAttachedRolePolicies, iam:ListRolePolicies and iam:ListInstanceProfilesForRole";
 
 /// How long IAM and EKS may go on showing what was deleted or changed.
 const SHOWN: Duration = Duration::from_secs(30);
@@ -253,9 +252,9 @@ async fn contents(
         let read = users_of(ctx.eks()?, &state.cluster.arn, account, &roles);
         ctx.deadline.within("searching for users of the roles", read).await?;
     }
-    let iam = ctx.iam()?;
+    let (iam, cluster) = (ctx.iam()?, &state.cluster.arn);
     let reads = ends.into_iter().map(|name| async move {
-        let read = seen_or_why(observe::doomed_role(iam, &name).await, CONTENTS)?;
+        let read = to_delete(iam, cluster, &name).await?;
         Ok::<_, Failure>((name, read))
     });
     ctx.deadline.within("reading the roles to delete", stream::iter(reads).buffered(CONCURRENCY).try_collect()).await

@@ -51,7 +51,9 @@ fn trust_of(state: &mut State, trust: Document) {
     let mut reads = Reads::default();
     reads.regions = Some(BTreeMap::new());
     reads.clusters.insert(cluster().arn, ClusterRead::Read);
-    state.associations.iter().for_each(|it| reads.add(it, None));
+    for association in &state.associations {
+        reads.add(association, None);
+    }
     let documents = Observed::Known(RoleDocuments::default());
     let view = RoleView { role: Observed::Known(Some(own(trust.clone()))), documents, ..RoleView::default() };
     state.roles = BTreeMap::from([(ROLE.to_owned(), view)]);
