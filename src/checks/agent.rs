@@ -136,11 +136,16 @@ fn addon_of(snapshot: &Snapshot, addon: &Addon, everywhere: bool) -> Finding {
     }
     match addon.status.as_str() {
         "ACTIVE" if addon.issues.is_empty() => PASSED.ok(subject, &state).evidence("DescribeAddon", state),
-        "CREATE_FAILED" | "DELETE_FAILED" | "DELETING" => {
-            with_issues(UNHEALTHY.fails(subject, &state)).command("podid agent status").command("podid agent upgrade")
-        }
+        // An update does not mend what was never installed, or is half removed.
+        "CREATE_FAILED" | "DELETE_FAILED" => with_issues(UNHEALTHY.fails(subject, &state))
+            .command("podid agent status")
+            .command("podid agent uninstall")
+            .command("podid agent install"),
+        "DELETING" => with_issues(UNHEALTHY.fails(subject, &state))
+            .change("wait until it is gone, then install it again: `podid agent install`"),
         // Whether the pods' own nodes have it is the next link's.
-        _ if everywhere => with_issues(UNHEALTHY.warns(subject, format!("{state}, and every node has a ready agent"))),
+        _ if everywhere => with_issues(UNHEALTHY.warns(subject, format!("{state}, and every node has a ready agent")))
+            .command("podid agent status"),
         _ => with_issues(UNHEALTHY.fails(subject, &state)).command("podid agent status"),
     }
 }

@@ -1,6 +1,7 @@
 //! What the application's own log says of its credentials. It only points back to a link, unless none is broken.
 
 mod catalog;
+mod churn;
 mod failing;
 mod known;
 mod refused;

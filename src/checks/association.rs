@@ -152,7 +152,7 @@ fn absent(snapshot: &Snapshot) -> Finding {
     let who = &snapshot.subject;
     let subject = format!("service account {who}");
     let with = |finding: Finding, role: &str| service_account::associate(finding, snapshot, &format!("--role {role}"));
-    let create = |finding: Finding| service_account::associate(finding, snapshot, "--create-role");
+    let create = |finding: Finding| service_account::associate_new(finding, snapshot);
     // The role of the one that may have been meant is there, and lacks only this service account.
     let associate = |finding: Finding| match snapshot.near.known().and_then(Option::as_ref) {
         Some(near) => with(finding, last(&near.role_arn)),

@@ -267,6 +267,16 @@ impl Remedy {
         }
     }
 
+    /// Names the region where a name of AWS's has it: `com.amazonaws.REGION.eks-auth`.
+    pub fn in_region(&mut self, region: &str) {
+        let (Self::Command(text) | Self::Change(text)) = self;
+        for (stands_for, named) in [(".REGION.", format!(".{region}.")), (":REGION:", format!(":{region}:"))] {
+            if text.contains(stands_for) {
+                *text = text.replace(stands_for, &named);
+            }
+        }
+    }
+
     /// Its words; a command in backticks.
     pub fn text(&self) -> String {
         match self {

@@ -98,6 +98,10 @@ pub fn check(snapshot: &Snapshot) -> Report {
     let mut findings: Vec<Finding> = findings.collect();
     proof::bear_out(snapshot, &mut findings);
     proof::weigh(snapshot, &mut findings);
+    if let Some(cluster) = snapshot.cluster.cluster.known() {
+        let remedies = findings.iter_mut().flat_map(|finding| &mut finding.remedies);
+        remedies.for_each(|remedy| remedy.in_region(&cluster.arn.region));
+    }
     let nothing_runs = snapshot.nothing_runs();
     let required = |link: &Link| link.is_core() && concerns(*link) && !(nothing_runs && *link == Link::PodSpec);
     let required = CHAIN.iter().map(|group| group.link).filter(required).collect();

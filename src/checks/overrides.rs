@@ -245,7 +245,11 @@ fn at_worst(pod: &Pod) -> Status {
 
 /// A variable as `kubectl set env` takes it away, with those that are of no use without it.
 fn unset(variable: &str) -> String {
-    let rest = if variable == keys::ID { format!(" {}- AWS_SESSION_TOKEN-", keys::SECRET) } else { String::new() };
+    let rest = match variable {
+        keys::ID => format!(" {}- AWS_SESSION_TOKEN-", keys::SECRET),
+        keys::OLD_ID => format!(" {}-", keys::OLD_SECRET),
+        _ => String::new(),
+    };
     format!("{variable}-{rest}")
 }
 

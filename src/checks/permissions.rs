@@ -7,6 +7,7 @@ mod remedy;
 mod tests;
 
 use self::judge::{Cause, Judged, Outcome};
+pub(super) use self::remedy::for_a_new_role;
 use super::{Check, Finding, Follows, Link};
 use crate::model::{
     access::{self, Need, Session},

@@ -94,13 +94,12 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
             found.extend(without_policies(snapshot, role, &subject));
             found
         }
-        Observed::Known(None) => vec![service_account::associate(
+        Observed::Known(None) => vec![service_account::associate_new(
             MISSING
                 .fails(subject, "it does not exist")
                 .evidence("DescribePodIdentityAssociation", arn)
                 .evidence("GetRole", "NoSuchEntity"),
             snapshot,
-            "--create-role",
         )],
         Observed::Unreadable(why) => vec![PASSED.skips(subject, why)],
         Observed::NotRequested => Vec::new(),
@@ -121,7 +120,7 @@ fn elsewhere(snapshot: &Snapshot, arn: &str, subject: &str) -> Option<Finding> {
     Some(if role.partition == home.partition {
         service_account::associate(finding, snapshot, &format!("--create-role --target-role {arn}"))
     } else {
-        service_account::associate(finding, snapshot, "--create-role")
+        service_account::associate_new(finding, snapshot)
     })
 }
 

@@ -1,6 +1,6 @@
 //! The service account in Kubernetes.
 
-use super::{Check, Finding, Follows, Link};
+use super::{Check, Finding, Follows, Link, permissions};
 use crate::model::{
     have::{Observed, ServiceAccountState},
     snapshot::Snapshot,
@@ -84,4 +84,11 @@ pub(super) fn associate(finding: Finding, snapshot: &Snapshot, flags: &str) -> F
     let missing = snapshot.service_account.known().is_some_and(|state| state.missing(who).is_some());
     let create = if missing { " --create-service-account" } else { "" };
     finding.command(format!("podid associate {who} {flags}{create}"))
+}
+
+/// The same with a new role, which may do what the workload is known to need.
+pub(super) fn associate_new(finding: Finding, snapshot: &Snapshot) -> Finding {
+    let grants = permissions::for_a_new_role(snapshot);
+    let flags = if grants.is_empty() { "--create-role".to_owned() } else { format!("--create-role {grants}") };
+    associate(finding, snapshot, &flags)
 }

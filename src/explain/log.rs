@@ -102,16 +102,11 @@ fn refused(refusal: &Refusal) -> (String, Vec<String>) {
     let on = refusal.resource.as_deref().map_or_else(String::new, |resource| format!(" on `{resource}`"));
     if refusal.is_of_the_agent() {
         let role = refusal.caller.role().unwrap_or("ROLE");
-        let attach = format!(
-            "allow it: `aws iam attach-role-policy --role-name {} --policy-arn arn:aws:iam::aws:policy/AmazonEKSWorkerNodePolicy`",
-            role_name(role)
-        );
-        let hint = if refusal.may_be_granted() { attach } else { refusal.remedy() };
         return (
             format!(
                 "the agent may not get credentials: the node role `{role}` lacks `eks-auth:AssumeRoleForPodIdentity`"
             ),
-            vec![hint],
+            vec![refusal.remedy()],
         );
     }
     if refusal.assumes_itself() {

@@ -6,7 +6,10 @@ use std::{collections::BTreeSet, fs, path::Path};
 use clap::CommandFactory;
 use podid::cli::Cli;
 
-use crate::architecture::source::{root, sources, texts};
+use crate::{
+    architecture::source::{root, sources, texts},
+    support::shell_words,
+};
 
 /// What stands for names in commands, and a name that could stand there.
 const STANDS_FOR: &[(&str, &str)] = &[
@@ -100,24 +103,9 @@ fn named() -> BTreeSet<Named> {
     found
 }
 
-/// The words of a command as a shell splits them, with names for what stands for names.
+/// The words of a command, with names for what stands for names.
 fn words(command: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut quote = None;
-    for c in command.chars() {
-        match (c, quote) {
-            ('\'' | '"', None) => quote = Some(c),
-            (c, Some(open)) if c == open => quote = None,
-            (c, None) if c.is_whitespace() => {
-                words.extend((!word.is_empty()).then(|| word.clone()));
-                word.clear();
-            }
-            (c, _) => word.push(c),
-        }
-    }
-    words.extend((!word.is_empty()).then_some(word));
-    words.iter().map(|word| filled(word)).collect()
+    shell_words(command).iter().map(|word| filled(word)).collect()
 }
 
 /// A word with a name for what a format or a placeholder leaves open.

@@ -414,3 +414,23 @@ fn steady(text: &str) -> String {
 
 /// The longest a test waits for something that should come at once.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+/// The words of a command as a shell splits them.
+pub(crate) fn shell_words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut quote = None;
+    for c in command.chars() {
+        match (c, quote) {
+            ('\'' | '"', None) => quote = Some(c),
+            (c, Some(open)) if c == open => quote = None,
+            (c, None) if c.is_whitespace() => {
+                words.extend((!word.is_empty()).then(|| word.clone()));
+                word.clear();
+            }
+            (c, _) => word.push(c),
+        }
+    }
+    words.extend((!word.is_empty()).then_some(word));
+    words
+}

@@ -5,7 +5,7 @@ use super::{
         Finding, FindingSubject, Status,
         environment::{self, Environment},
     },
-    catalog, refused,
+    catalog, churn, refused,
 };
 use crate::model::{
     arn,
@@ -115,6 +115,9 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
                 .change(format!("remove `{name}`, the likely source of these keys, from the pod template"));
         }
     }
+    if meaning == Meaning::Throttled {
+        finding = churn::told(logged.snapshot, finding);
+    }
     // Whom the target role trusts, podid sees only in its own account.
     let target = logged.snapshot.associated().and_then(|association| association.target_role_arn.as_deref());
     if let (Meaning::Trust, Some(target)) = (meaning, target) {
@@ -133,10 +136,21 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
         finding.status =
             if meaning == Meaning::Answered && logged.failing() { Status::Unknown } else { Status::Warning };
     }
+    if meaning == Meaning::Packed && trust_needs_tags(logged.snapshot) {
+        return finding.change(logged.named(
+            "the trust policy of role ROLE requires session tags, so they cannot be disabled: shorten the session policy of the association, or the names of the service account and its namespace",
+        ));
+    }
     // These checks run already, and an injected pod started after the association.
     let injected = logged.pod.injection() == Injection::Injected;
     let helps = |text: &&String| *text != message::VERIFY && !(injected && *text == message::RECYCLE);
     remedies.iter().filter(helps).fold(finding, |finding, text| finding.change(logged.named(text)))
+}
+
+/// Whether the role can be assumed only with the session tags of EKS.
+fn trust_needs_tags(snapshot: &Snapshot) -> bool {
+    let role = snapshot.role.role.known().and_then(Option::as_ref);
+    role.is_some_and(|role| role.trust.0.to_string().contains("aws:RequestTag/"))
 }
 
 /// The proxy of a service mesh among the pod's containers.

@@ -18,12 +18,7 @@ pub(super) fn explain(logged: Logged, refusal: &Refusal, line: &LogLine, stands:
     if refusal.is_of_the_agent() {
         let finding =
             catalog::NODE_REFUSED.fails(logged.subject(), "the node role of its agent may not request its credentials");
-        let lacks = refusal.layer.helped_by_the_role() && !refusal.explicit;
-        return Some(with(finding.change(if lacks {
-            "attach AmazonEKSWorkerNodePolicy to the role in the line".to_owned()
-        } else {
-            refusal.remedy()
-        })));
+        return Some(with(finding.change(refusal.remedy())));
     }
     match &refusal.caller {
         Caller::Node { role } => as_node(logged, role, line),

@@ -157,9 +157,7 @@ pub(super) fn words(log: &PodLog, now: Timestamp) -> Option<Finding> {
     let refused = with(&|line| refusal::begins(line) && line.contains("eks-auth:"));
     if let Some((line, refusal)) = refused.and_then(|line| Some((line, refusal::refusals(line.raw()).pop()?))) {
         let finding = finding(&NODE_REFUSED, Status::Failed, "EKS Auth refuses the role of its node", line);
-        let attach = "attach AmazonEKSWorkerNodePolicy to the role in the line";
-        let remedy = if refusal.may_be_granted() { attach.to_owned() } else { refusal.remedy() };
-        return Some(told(finding, line).change(remedy));
+        return Some(told(finding, line).change(refusal.remedy()));
     }
     let fits = |row: &Words, line: &str| {
         row.any.iter().any(|words| words.iter().all(|word| line.contains(word))) && (about(line) || row.alone)

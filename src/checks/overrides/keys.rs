@@ -13,8 +13,8 @@ use crate::{
 pub(super) const ID: &str = "AWS_ACCESS_KEY_ID";
 pub(super) const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
 /// Older names of the two, which Java v1, Go, and Ruby read as well.
-const OLD_ID: &str = "AWS_ACCESS_KEY";
-const OLD_SECRET: &str = "AWS_SECRET_KEY";
+pub(super) const OLD_ID: &str = "AWS_ACCESS_KEY";
+pub(super) const OLD_SECRET: &str = "AWS_SECRET_KEY";
 
 pub(super) fn findings(
     snapshot: &Snapshot,

@@ -73,12 +73,14 @@ pub(super) fn nowhere(snapshot: &Snapshot) -> Vec<Finding> {
         let Some(table) = table else {
             // An application that makes its table is not wrong about it.
             if !needs.iter().any(|need| need.action == "dynamodb:CreateTable") {
-                findings.push(
-                    WRONG_ARN
-                        .warns(format!("table {}", arn.name()), format!("the table does not exist in {}", arn.region))
-                        .evidence("DescribeTable", "ResourceNotFoundException")
-                        .evidence(from, arn.to_string()),
-                );
+                let finding = WRONG_ARN
+                    .warns(format!("table {}", arn.name()), format!("the table does not exist in {}", arn.region))
+                    .evidence("DescribeTable", "ResourceNotFoundException")
+                    .evidence(from, arn.to_string());
+                findings.push(finding.change(format!(
+                    "correct the table's name or region in the settings of the application, or create it: `aws dynamodb list-tables --region {}` shows those that exist",
+                    arn.region
+                )));
             }
             continue;
         };
@@ -92,7 +94,8 @@ pub(super) fn nowhere(snapshot: &Snapshot) -> Vec<Finding> {
                 WRONG_ARN
                     .warns(format!("table {}", arn.name()), format!("it has no index `{index}` (indexes: {have})"))
                     .evidence("DescribeTable", have.clone())
-                    .evidence(from.clone(), index),
+                    .evidence(from.clone(), index)
+                    .change("correct the index's name in the settings of the application, or create the index"),
             );
         }
     }

@@ -39,26 +39,23 @@ pub(super) fn remedies(
                 )),
             }
         }
-        Cause::Denied(_) => {
-            finding.change("remove or narrow the Deny: an added permission does not overrule it")
-        }
+        Cause::Denied(policies) => finding.change(match &policies[..] {
+            [] => "remove or narrow the Deny: an added permission does not overrule it".to_owned(),
+            names => {
+                format!("remove or narrow the Deny in {}: an added permission does not overrule it", names.join(", "))
+            }
+        }),
         Cause::Boundary(arn) => {
             let boundary = arn.as_deref().unwrap_or("the role's permissions boundary");
             finding.change(format!("allow it in {boundary} too: {}", statement(&needs)))
         }
-        Cause::Organization { .. } => finding
-            .change(format!("ask the administrator of the organization to allow {what} in its service control policies")),
+        Cause::Organization { .. } => finding.change(format!(
+            "ask the administrator of the organization to allow {what} in its service control policies"
+        )),
         Cause::Session { denied } => finding.change(if *denied {
-            format!(
-                "remove the Deny from the session policy: `podid associate {} --role ROLE --disable-session-tags --session-policy FILE`",
-                snapshot.subject
-            )
+            format!("remove the Deny from the session policy: `{}`", with_session_policy(snapshot))
         } else {
-            format!(
-                "allow it in the session policy too (`podid associate {} --role ROLE --disable-session-tags --session-policy FILE`): {}",
-                snapshot.subject,
-                statement(&needs)
-            )
+            format!("allow it in the session policy too (`{}`): {}", with_session_policy(snapshot), statement(&needs))
         }),
         Cause::Table { .. } => {
             let table = needs.first().and_then(|need| access::table_of(&need.resource));
@@ -72,6 +69,12 @@ pub(super) fn remedies(
     }
 }
 
+/// The command that gives the association another session policy, which needs session tags to be off.
+fn with_session_policy(snapshot: &Snapshot) -> String {
+    let role = snapshot.associated().map_or("ROLE", |association| last(&association.role_arn));
+    format!("podid associate {} --role {role} --disable-session-tags --session-policy FILE", snapshot.subject)
+}
+
 /// The smallest grants that cover the needs, table by table; statements for what no grant covers.
 fn granted(mut finding: Finding, needs: &[&Need], session: &Session, snapshot: &Snapshot) -> Finding {
     let mut tables: Vec<Arn> = needs.iter().filter_map(|need| access::table_of(&need.resource)).collect();
@@ -83,17 +86,8 @@ fn granted(mut finding: Finding, needs: &[&Need], session: &Session, snapshot: &
     }
     let rest: Vec<&Need> = needs.iter().copied().filter(|need| access::table_of(&need.resource).is_none()).collect();
     let here = arn::account(&session.role) == snapshot.cluster.cluster.known().map(|c| c.arn.account.as_str());
-    // What was named as a grant is granted so.
-    let (named, others): (Vec<&Need>, Vec<&Need>) = rest.iter().copied().partition(|need| is_grant(&need.from));
-    let mut flags: Vec<String> = named.iter().map(|need| need.from.clone()).collect();
-    let (grants, uncovered) = grant::covering(&others);
-    let home = snapshot.cluster.cluster.known().map(|cluster| &cluster.arn);
-    flags.extend(grants.iter().map(|grant| format!("--{} {}", grant.service.flag, grant.short(home))));
-    flags.dedup();
-    // A log may name anything: what a shell would read otherwise is no command.
-    let plain =
-        flags.iter().all(|flag| flag.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_./:=+@,*?".contains(&b)));
-    let uncovered = if here && plain {
+    let (flags, uncovered) = flags_for(&rest, snapshot);
+    let uncovered = if here && flags.iter().all(|flag| is_plain(flag)) {
         if !flags.is_empty() {
             finding = finding.command(format!("podid policy attach {} {}", last(&session.role), shell(&flags)));
         }
@@ -102,6 +96,46 @@ fn granted(mut finding: Finding, needs: &[&Need], session: &Session, snapshot: &
         rest
     };
     if uncovered.is_empty() { finding } else { allowed(finding, &uncovered, session) }
+}
+
+/// The flags that grant calls of other services than DynamoDB, and the calls that no flag grants. What was named as a grant is
+/// granted so.
+fn flags_for<'a>(needs: &[&'a Need], snapshot: &Snapshot) -> (Vec<String>, Vec<&'a Need>) {
+    let (named, others): (Vec<&Need>, Vec<&Need>) = needs.iter().partition(|need| is_grant(&need.from));
+    let mut flags: Vec<String> = named.iter().map(|need| need.from.clone()).collect();
+    let (grants, uncovered) = grant::covering(&others);
+    let home = snapshot.cluster.cluster.known().map(|cluster| &cluster.arn);
+    flags.extend(grants.iter().map(|grant| format!("--{} {}", grant.service.flag, grant.short(home))));
+    flags.dedup();
+    (flags, uncovered)
+}
+
+/// The flags that give a new role what the workload is known to need, as far as podid's grants go and in the cluster's account.
+/// Empty where nothing is known.
+pub(in crate::checks) fn for_a_new_role(snapshot: &Snapshot) -> String {
+    let Some(home) = snapshot.cluster.cluster.known().map(|cluster| &cluster.arn) else { return String::new() };
+    let own =
+        |need: &&Need| !need.names_no_resource() && arn::account(&need.resource).is_none_or(|it| it == home.account);
+    let needs: Vec<&Need> = snapshot.needs.iter().filter(own).collect();
+    let mut tables: Vec<Arn> = needs.iter().filter_map(|need| access::table_of(&need.resource)).collect();
+    tables.sort_by_key(Arn::to_string);
+    tables.dedup();
+    let of_table = |table: &Arn| {
+        let of_it = needs.iter().filter(|need| access::table_of(&need.resource).as_ref() == Some(table));
+        let wanted: Vec<(&str, &str)> = of_it.map(|need| (need.action.as_str(), need.resource.as_str())).collect();
+        Some(format!("--dynamodb {}={}", named(table, snapshot), access::covering(table, &wanted)?))
+    };
+    let mut flags: Vec<String> = tables.iter().filter_map(of_table).collect();
+    let rest: Vec<&Need> = needs.iter().copied().filter(|need| access::table_of(&need.resource).is_none()).collect();
+    flags.extend(flags_for(&rest, snapshot).0);
+    flags.retain(|flag| is_plain(flag));
+    flags.sort();
+    shell(&flags)
+}
+
+/// A log may name anything: what a shell would read otherwise is no command.
+fn is_plain(flag: &str) -> bool {
+    flag.bytes().all(|b| b.is_ascii_alphanumeric() || b" -_./:=+@,*?".contains(&b))
 }
 
 /// Flags for a shell: a pattern is quoted.

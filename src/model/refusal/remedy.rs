@@ -1,6 +1,7 @@
 //! What helps against a refusal.
 
 use super::{Caller, Layer, Refusal};
+use crate::model::arn::{Arn, check_role_name};
 
 impl Refusal {
     /// What helps, by the policy that refused: no permission of the role outweighs a Deny, a boundary or an organization's policy.
@@ -9,6 +10,9 @@ impl Refusal {
         if self.assumes_itself() {
             return "remove the role from its settings (SecretStore, issuer, AWS_ROLE_ARN, profile): the pod already has that role"
                 .to_owned();
+        }
+        if self.is_of_the_agent() && self.may_be_granted() {
+            return self.allow_the_agent();
         }
         if self.caller == Caller::Anonymous {
             return "use the SDK's default credential chain for this client".to_owned();
@@ -54,6 +58,16 @@ impl Refusal {
                 format!("allow `{action}` on {on} in a policy of the role")
             }
         }
+    }
+
+    /// AWS's own policy for nodes allows what their agent asks for.
+    fn allow_the_agent(&self) -> String {
+        let role = self.caller.role().filter(|name| check_role_name(name).is_ok()).unwrap_or("ROLE");
+        let caller = self.arn.as_deref().and_then(|arn| arn.parse::<Arn>().ok());
+        let partition = caller.as_ref().map_or("aws", |arn| &arn.partition);
+        format!(
+            "allow it: `aws iam attach-role-policy --role-name {role} --policy-arn arn:{partition}:iam::aws:policy/AmazonEKSWorkerNodePolicy`"
+        )
     }
 
     /// A role is assumed by what both allow: a policy of who assumes it, and its own trust policy. Pod Identity's session tags are

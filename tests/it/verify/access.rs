@@ -57,7 +57,7 @@ pub(super) fn verified(fields: &[(&str, Value)], args: &str) -> Run {
 }
 
 #[test]
-fn the_nodes_role() {
+pub(super) fn the_nodes_role() {
     let no_auth = policy(json!({"Effect": "Allow", "NotAction": "eks-auth:*", "Resource": "*"}));
     prove(&[
         Row::new(25, ("/roles/0/attached", json!([])), "nodes.role-permission").with(INDEX),
@@ -71,7 +71,7 @@ fn the_nodes_role() {
 }
 
 #[test]
-fn the_roles_policies() {
+pub(super) fn the_roles_policies() {
     let on_table = json!([TABLE]);
     let elsewhere = json!([TABLE, format!("{}/index/*", TABLE.replace("us-west-2", "us-east-1"))]);
     let typo = json!([TABLE.replace("carts", "cart"), format!("{}/index/*", TABLE.replace("carts", "cart"))]);
@@ -92,7 +92,7 @@ fn the_roles_policies() {
 }
 
 #[test]
-fn what_bounds_the_role() {
+pub(super) fn what_bounds_the_role() {
     prove(&[
         Row::new(
             53,
@@ -120,7 +120,7 @@ fn what_bounds_the_role() {
 }
 
 #[test]
-fn the_session_policy() {
+pub(super) fn the_session_policy() {
     let allows = |action: &str| policy(json!({"Effect": "Allow", "Action": action, "Resource": "*"})).to_string();
     let [off, trust] = untagged();
     let healthy = [off.clone(), trust.clone(), ("/associations/0/policy", json!(allows("dynamodb:*")))];
@@ -162,7 +162,7 @@ fn the_session_policy() {
 }
 
 #[test]
-fn the_tables_policy_and_key() {
+pub(super) fn the_tables_policy_and_key() {
     let table = |effect: &str, principal: Value| {
         policy(json!([{"Effect": effect, "Principal": principal, "Action": "dynamodb:*", "Resource": "*"}]))
     };
@@ -198,7 +198,7 @@ fn the_tables_policy_and_key() {
 }
 
 #[test]
-fn session_tags() {
+pub(super) fn session_tags() {
     let namespace = |value: &str| json!({"StringEquals": {"aws:PrincipalTag/kubernetes-namespace": value}});
     let by_variable =
         json!([TABLE, format!("{}/index/*", TABLE.replace("carts", "${aws:PrincipalTag/kubernetes-namespace}"))]);

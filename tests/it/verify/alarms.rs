@@ -29,7 +29,7 @@ fn warnings(name: &str, fields: &[(&str, Value)]) -> Vec<String> {
 }
 
 #[test]
-fn keys_that_not_every_sdk_takes() {
+pub(super) fn keys_that_not_every_sdk_takes() {
     let half = || env(&[("AWS_ACCESS_KEY_ID", "key")]);
     let old = || env(&[("AWS_ACCESS_KEY", "key"), ("AWS_SECRET_KEY", "secret")]);
     let option = |name: &str| env(&[(name, "-Xmx1g -Daws.accessKeyId=key -Daws.secretKey=secret")]);
@@ -52,7 +52,7 @@ fn keys_that_not_every_sdk_takes() {
 }
 
 #[test]
-fn files_in_the_home_directory() {
+pub(super) fn files_in_the_home_directory() {
     let secret = json!({ "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "home", "namespace": "carts" }, "data": {} });
     let projected = json!([{ "name": "home", "projected": { "sources": [{ "secret": { "name": "home" } }] } }]);
     let csi = json!([{ "name": "home", "csi": { "driver": "secrets-store.csi.k8s.io", "readOnly": true } }]);
@@ -69,7 +69,7 @@ fn files_in_the_home_directory() {
 }
 
 #[test]
-fn an_optional_key_of_a_secret_that_is_not_there() {
+pub(super) fn an_optional_key_of_a_secret_that_is_not_there() {
     let from = |optional: bool| {
         let key = |key: &str| json!({ "name": "aws-secret", "key": key, "optional": optional });
         json!([
@@ -112,7 +112,7 @@ fn flags_are_no_addresses() {
 }
 
 #[test]
-fn a_proxy_that_spares_the_agent_in_any_form() {
+pub(super) fn a_proxy_that_spares_the_agent_in_any_form() {
     let spared = |without: &str| env(&[("HTTP_PROXY", "http://proxy:3128"), ("NO_PROXY", without)]);
     for without in ["169.254.170.23:80", "10.0.0.0/8,169.254.0.0/16", "*"] {
         assert_eq!(warnings(without, &[(ENV, spared(without)), (APP, json!(""))]), [""; 0], "{without}");
@@ -136,7 +136,7 @@ fn the_right_values_from_a_config_map() {
 }
 
 #[test]
-fn a_volume_or_mount_of_the_tokens_name() {
+pub(super) fn a_volume_or_mount_of_the_tokens_name() {
     let volume = |path: &str| {
         let token = json!({ "audience": "pods.eks.amazonaws.com", "path": path, "expirationSeconds": 3600 });
         (
@@ -155,7 +155,7 @@ fn a_volume_or_mount_of_the_tokens_name() {
 }
 
 #[test]
-fn containers_beside_the_application() {
+pub(super) fn containers_beside_the_application() {
     let with = |more: Value| json!([{ "name": "carts", "image": "carts:1", "envFrom": [{ "configMapRef": { "name": "carts" } }] }, more]);
     let keys = env(&[("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")]);
     let sidecar = with(json!({ "name": "shipper", "image": "shipper:1", "env": keys }));

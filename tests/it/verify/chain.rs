@@ -7,7 +7,7 @@ use super::{Row, healthy, prove};
 const COMPUTE: &str = "/manifests/3/metadata/labels/eks.amazonaws.com~1compute-type";
 
 #[test]
-fn cluster() {
+pub(super) fn cluster() {
     let old = ("/clusters/0/version", json!("1.28"));
     prove(&[
         Row::new(21, ("/clusters/0/platform_version", json!("eks.3")), "cluster.platform").when(&[old]),
@@ -16,7 +16,7 @@ fn cluster() {
 }
 
 #[test]
-fn agent() {
+pub(super) fn agent() {
     let issues = json!([[
         "InsufficientNumberOfReplicas",
         "The add-on is unhealthy because it doesn't have the desired number of replicas."
@@ -34,7 +34,7 @@ fn agent() {
 }
 
 #[test]
-fn nodes() {
+pub(super) fn nodes() {
     let amiss = "/manifests/3/metadata/labels/sandbox.podid.dev~1amiss";
     let every = |kind: &str| json!({ "kubernetes.io/os": kind, "kubernetes.io/arch": "amd64", "sandbox.podid.dev/role": "eks-workshop-nodes", "sandbox.podid.dev/instance": "i-0a11b22c33d44e551" });
     prove(&[
@@ -48,7 +48,7 @@ fn nodes() {
 }
 
 #[test]
-fn association() {
+pub(super) fn association() {
     let elsewhere = ("/associations/0/cluster", json!("blue"));
     let many: Vec<Value> = (0..5000)
         .map(|n| json!({ "namespace": "many", "service_account": format!("sa-{n}"), "role": "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo" }))
@@ -73,7 +73,7 @@ fn association() {
 }
 
 #[test]
-fn service_account_and_workload() {
+pub(super) fn service_account_and_workload() {
     prove(&[
         Row::new(
             4,
@@ -85,7 +85,7 @@ fn service_account_and_workload() {
 }
 
 #[test]
-fn restart() {
+pub(super) fn restart() {
     let slow = ("/delays", json!({ "association": [60_000, 60_000] }));
     prove(&[
         Row::new(2, ("/associations/0/age_s", json!(60)), "restart.before-association"),

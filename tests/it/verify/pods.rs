@@ -32,7 +32,7 @@ fn trouble() -> (&'static str, Value) {
 }
 
 #[test]
-fn pod_spec() {
+pub(super) fn pod_spec() {
     let labels = json!({ "app.kubernetes.io/name": "carts", "eks.amazonaws.com/skip-pod-identity-webhook": "" });
     let annotations = |more: &str| json!({ "sandbox.podid.dev/app": "dynamodb:Query eks-workshop-carts/index/idx_global_customerId", "eks.amazonaws.com/skip-containers": more });
     let volume = json!([{ "name": "eks-pod-identity-token", "projected": { "sources": [
@@ -67,7 +67,7 @@ fn pod_spec() {
 }
 
 #[test]
-fn overridden_credentials() {
+pub(super) fn overridden_credentials() {
     let keys = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret")];
     let map = json!({ "RETAIL_CART_PERSISTENCE_PROVIDER": "dynamodb", "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret" });
     let irsa =
@@ -116,7 +116,7 @@ fn overridden_credentials() {
 }
 
 #[test]
-fn network() {
+pub(super) fn network() {
     let policy = |egress: Value| {
         json!({
             "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": { "name": "closed", "namespace": "carts" },
@@ -160,7 +160,7 @@ fn network() {
 }
 
 #[test]
-fn the_agents_log() {
+pub(super) fn the_agents_log() {
     // One pod on each node, whose agents' logs are read when it has trouble.
     let everywhere = ("/manifests/8/spec/replicas", json!(3));
     let crash = trouble();
@@ -179,7 +179,7 @@ fn the_agents_log() {
 }
 
 #[test]
-fn the_applications_log() {
+pub(super) fn the_applications_log() {
     let node = "User: arn:aws:sts::111122223333:assumed-role/eks-workshop-nodes/i-0a11b22c33d44e551 is not authorized to perform: dynamodb:Query on resource: arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts because no identity-based policy allows the dynamodb:Query action";
     prove(&[
         Row::new(
@@ -287,7 +287,7 @@ fn nothing_to_look_at() {
 /// A pod of before the association has the web identity that the webhook gave it then: it is too old, and its manifest is
 /// not to blame.
 #[test]
-fn the_webhooks_own_web_identity_shadows_nothing() {
+pub(super) fn the_webhooks_own_web_identity_shadows_nothing() {
     let irsa = json!({ "eks.amazonaws.com/role-arn": "arn:aws:iam::111122223333:role/old" });
     prove(&[Row::new(62, ("/associations/0/age_s", json!(60)), "restart.before-association")
         .when(&[("/manifests/6/metadata/annotations", irsa)])]);

@@ -52,7 +52,7 @@ fn by_external_id() -> Vec<Field> {
 }
 
 #[test]
-fn the_role() {
+pub(super) fn the_role() {
     let elsewhere = json!("arn:aws:iam::222233334444:role/eks-workshop-carts-dynamo");
     prove(&[
         Row::new(37, ("/roles/1", Value::Null), "role.missing"),
@@ -63,7 +63,7 @@ fn the_role() {
 }
 
 #[test]
-fn whom_it_trusts_and_for_what() {
+pub(super) fn whom_it_trusts_and_for_what() {
     let federated =
         json!({"Federated": "arn:aws:iam::111122223333:oidc-provider/oidc.eks.us-west-2.amazonaws.com/id/X"});
     let deny = json!({"Effect": "Deny", "Principal": "*", "Action": "sts:TagSession"});
@@ -83,7 +83,7 @@ fn whom_it_trusts_and_for_what() {
 }
 
 #[test]
-fn conditions() {
+pub(super) fn conditions() {
     let tag = |name: &str| -> &'static str { format!("{CONDITION}/StringEquals/aws:RequestTag~1{name}").leak() };
     let account = "/roles/1/trust/Statement/0/Condition/StringEquals/aws:SourceAccount";
     let arn = "/roles/1/trust/Statement/0/Condition/ArnEquals/aws:SourceArn";
@@ -104,7 +104,7 @@ fn conditions() {
 }
 
 #[test]
-fn the_target_role() {
+pub(super) fn the_target_role() {
     let gone = json!("arn:aws:iam::111122223333:role/carts-gone");
     let id = "/roles/2/trust/Statement/0/Condition/StringEquals/sts:ExternalId";
     let row = |field: Field, id| Row::new(46, field, id).when(&tagged());

@@ -22,7 +22,7 @@ fn registered(field: &str, value: Value) -> (&'static str, Value) {
 }
 
 #[test]
-fn what_keeps_new_pods_from_it() {
+pub(super) fn what_keeps_new_pods_from_it() {
     let without = |key: &str| json!({ "matchExpressions": [{ "key": key, "operator": "DoesNotExist" }] });
     let rules = json!([{ "operations": ["UPDATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"] }]);
     prove(&[
