@@ -312,3 +312,6 @@ pub fn after_write(failure: Failure, wrote: bool) -> Failure {
     let code = if failure.code.signalled() { failure.code } else { Code::Partial };
     Failure { code, ..failure }.hint("run the same command again: finished steps are skipped")
 }
+
+#[cfg(test)]
+mod tests;
