@@ -186,10 +186,45 @@ mod tests {
             json!({"StringEquals": {"aws:SourceArn": "${aws:PrincipalTag/cluster}"}}),
             json!({"StringEquals": {"aws:RequestTag/eks-cluster-name": "far"}}),
             json!({"StringEquals": {"aws:SourceAccount": "111122223333"}}),
+            json!({"StringEquals": {"aws:SourceArn": []}}),
+            json!({"StringResembles": {"aws:SourceArn": FAR}}),
+            json!({"BinaryEquals": {"aws:SourceArn": FAR}}),
+            json!({"ArnLike": {"aws:SourceArn": "arn:aws:ecs:eu-west-1:111122223333:cluster/far"}}),
+            json!({"ArnLike": {"aws:SourceArn": "arn:aws:eks:eu-west-1:111122223333:podidentityassociation/far/a-1"}}),
+            json!({"ArnLike": {"aws:SourceArn": "arn:aws:eks::111122223333:cluster/far"}}),
+            json!({"ArnLike": {"aws:SourceArn": "arn:aws:eks:eu-west-1::cluster/far"}}),
         ] {
             let found = with(&condition);
             assert_eq!((found.clusters.len(), found.open.len()), (0, 1), "{condition}");
         }
+    }
+
+    #[test]
+    fn every_cluster_but_this_one_is_another() {
+        let both = with(&json!({"StringEquals": {"aws:SourceArn": [cluster().arn.to_string(), FAR]}}));
+        assert_eq!(other_clusters(&both, &cluster().arn), [format!("its trust policy allows cluster {FAR} too")]);
+    }
+
+    /// Only what a condition lets: one that excludes a namespace names nobody in it.
+    #[test]
+    fn service_accounts_are_named_where_the_namespace_is() {
+        for (operator, named) in
+            [("StringEquals", 1), ("StringLike", 1), ("StringNotEquals", 0), ("StringEqualsIfExists", 0)]
+        {
+            let found = with(&json!({
+                "ArnEquals": {"aws:SourceArn": FAR},
+                operator: {"aws:RequestTag/kubernetes-namespace": "carts"},
+                "StringEqualsIgnoreCase": {"aws:RequestTag/kubernetes-service-account": "carts"},
+            }));
+            assert_eq!((found.clusters.len(), found.subjects.len()), (1, named), "{operator}");
+        }
+    }
+
+    #[test]
+    fn a_statement_without_a_name_is_counted() {
+        let mut own = statement(&cluster(), &subject("carts/carts"), Scope::None, true);
+        own["Sid"] = json!("");
+        assert_eq!(allowed(&document(own)).open, ["statement 1 names no cluster"]);
     }
 
     #[test]
@@ -210,6 +245,7 @@ mod tests {
                 "Federated cognito-identity.amazonaws.com",
             ),
             ("Principal", json!({"AWS": PRINCIPAL}), "AWS pods.eks.amazonaws.com"),
+            ("Principal", json!({"AWS": ["111122223333", "111122223333"]}), "AWS 111122223333"),
             ("Principal", json!("*"), "everyone (*)"),
             (
                 "NotPrincipal",

@@ -64,6 +64,7 @@ mod tests {
         for (principal, wanted) in [
             (json!({ "AWS": dead }), None),
             (json!({ "AWS": [dead] }), None),
+            (json!({ "AWS": [dead, dead] }), None),
             (json!({ "AWS": [dead, live] }), Some(json!({ "AWS": [live] }))),
             (json!({ "AWS": dead, "Service": "ec2.amazonaws.com" }), Some(json!({ "Service": "ec2.amazonaws.com" }))),
         ] {
@@ -74,7 +75,8 @@ mod tests {
             assert_eq!(after.0["Statement"], Value::Array(left), "{principal}");
             assert_eq!(gone, [dead]);
         }
-        for principal in [json!("*"), json!({ "AWS": live }), json!({ "AWS": "AROAshort" }), json!({ "AWS": [] })] {
+        let names = ["AROAshort", "AROA1234", "AROAapplication1"].map(|name| json!({ "AWS": name }));
+        for principal in [json!("*"), json!({ "AWS": live }), json!({ "AWS": [] })].into_iter().chain(names) {
             let document = Document(json!({ "Statement": statement(principal) }));
             assert_eq!(without_deleted(&document), (document, Vec::new()));
         }

@@ -121,6 +121,17 @@ mod tests {
         assert_eq!(reach(&both).open, ["statement 3 is not podid's"]);
     }
 
+    /// The source ARN of another service, or of another thing of EKS, is no cluster to look in.
+    #[test]
+    fn only_clusters_are_read() {
+        for resource in ["ecs:us-west-2:111122223333:cluster/c", "eks:us-west-2:111122223333:nodegroup/c/n/1"] {
+            let mut theirs = statement(&cluster(), &subject("carts/carts"), Scope::None, true);
+            theirs["Condition"] = json!({"ArnEquals": {"aws:SourceArn": format!("arn:aws:{resource}")}});
+            let reach = reach(&document(theirs));
+            assert_eq!((reach.clusters.len(), reach.open.len()), (0, 1), "{resource}");
+        }
+    }
+
     #[test]
     fn only_what_names_no_cluster_opens_a_role() {
         let (cluster, subject) = (cluster(), subject("carts/carts"));

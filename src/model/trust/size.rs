@@ -77,6 +77,7 @@ mod tests {
             (Some(2049), 4097, Some(4096)),
             (Some(4000), 2100, None),
             (Some(5000), 4999, None),
+            (Some(5000), 5000, None),
         ] {
             let found = too_long(before.map(long).as_ref(), &long(after));
             assert_eq!(found.map(|too| too.quota), quota, "{before:?} {after}");
@@ -89,6 +90,7 @@ mod tests {
         for (before, after, refused, raised) in [
             (2000, 2048, false, false),
             (2000, 2049, true, false),
+            (2048, 2049, true, false),
             (2066, 2429, true, true),
             (2429, 2429, false, false),
             (2429, 2066, false, false),
