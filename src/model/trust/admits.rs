@@ -221,8 +221,33 @@ mod tests {
             assert_eq!(everyone(&document).len(), usize::from(trusted), "{principal} {condition}");
             assert_eq!(admits(&document).len(), usize::from(trusted), "{principal} {condition}");
         }
+        for (condition, text) in [
+            (by_name(PRINCIPAL), "limited to services only by its condition on aws:PrincipalServiceName"),
+            (Value::Null, "to assume the role, without any condition"),
+            (
+                json!({"StringEquals": {"aws:RequestTag/kubernetes-namespace": "carts"}}),
+                "every caller that meets its conditions (aws:RequestTag/kubernetes-namespace)",
+            ),
+        ] {
+            assert!(everyone(&of(json!("*"), condition.clone()))[0].contains(text), "{condition}");
+        }
         let named = of(json!({"Service": PRINCIPAL}), Value::Null);
         assert_eq!((trusts_pods(&named), everyone(&named)), (true, Vec::new()));
+    }
+
+    #[test]
+    fn a_role_lets_itself_only_by_its_own_name() {
+        let role: Arn = "arn:aws:iam::111122223333:role/app".parse().unwrap();
+        let own = json!({"AWS": role.to_string()});
+        for (effect, principal, action, lets) in [
+            ("Allow", own.clone(), "sts:AssumeRole", true),
+            ("Allow", own.clone(), "sts:TagSession", false),
+            ("Deny", own, "sts:AssumeRole", false),
+            ("Allow", json!({"AWS": "arn:aws:iam::111122223333:role/other"}), "sts:AssumeRole", false),
+        ] {
+            let one = json!({"Effect": effect, "Principal": principal, "Action": action});
+            assert_eq!(lets_itself(&document(one.clone()), &role, ACTIONS[0]), lets, "{one}");
+        }
     }
 
     #[test]
@@ -237,6 +262,23 @@ mod tests {
             (json!({"StringLike": {"aws:RequestTag/kubernetes-namespace": ["a", "b-*"]}}), "a or b-*/* of any cluster"),
             (json!({"StringEquals": {"aws:RequestTag/kubernetes-service-account": "x"}}), "*/x of any cluster"),
             (
+                json!({"StringEquals": {"aws:RequestTag/eks-cluster-name": "blue"}}),
+                "every service account of cluster blue",
+            ),
+            (
+                json!({"ArnEquals": {"aws:SourceArn": ["arn:aws:eks:us-west-2:1:cluster/a", "arn:aws:eks:us-west-2:1:cluster/b"]}}),
+                "every service account of cluster arn:aws:eks:us-west-2:1:cluster/a or arn:aws:eks:us-west-2:1:cluster/b",
+            ),
+            (
+                json!({"ArnEquals": {"aws:SourceArn": "arn:aws:ecs:us-west-2:1:cluster/a"}}),
+                "every service account of cluster arn:aws:ecs:us-west-2:1:cluster/a",
+            ),
+            (json!({"StringEquals": {"aws:PrincipalServiceName": PRINCIPAL}}), "every service account of any cluster"),
+            (
+                json!({"StringEquals": {"aws:PrincipalServiceName": "ec2.amazonaws.com"}}),
+                "every service account of any cluster (one more condition)",
+            ),
+            (
                 json!({"StringNotEquals": {"aws:RequestTag/kubernetes-namespace": "a"}, "Bool": {"x": "true"}}),
                 "every service account of any cluster (2 more conditions)",
             ),
@@ -247,6 +289,8 @@ mod tests {
             {"Effect": "Allow", "Principal": {"Service": ["ec2.amazonaws.com", PRINCIPAL], "AWS": "arn:aws:iam::1:root"}, "Action": "sts:AssumeRole"},
             {"Effect": "Deny", "Principal": "*", "Action": "*"}]}));
         assert_eq!(others(&mixed), ["service ec2.amazonaws.com", "aws arn:aws:iam::1:root"]);
+        let all = document(json!({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}));
+        assert_eq!(others(&all), ["everyone (*)"]);
         assert!(trusts_pods(&mixed));
         assert!(!trusts_pods(&Document(json!({"Statement": {"Effect": "Deny", "Principal": {"Service": PRINCIPAL}}}))));
     }

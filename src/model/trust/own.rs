@@ -353,10 +353,75 @@ mod tests {
         assert_eq!(without_statement(&document, &cluster, &other), document);
     }
 
+    /// It names no cluster of EKS: podid never wrote it.
+    #[test]
+    fn a_statement_for_another_thing_than_a_cluster_is_not_podids() {
+        let own = statement(&cluster(), &subject("carts/carts"), Scope::Namespace, true);
+        for (arn, is) in [
+            ("arn:aws:eks:us-west-2:111122223333:cluster/other", true),
+            ("arn:aws:ecs:us-west-2:111122223333:cluster/other", false),
+            ("arn:aws:eks:us-west-2:111122223333:nodegroup/other/n/1", false),
+        ] {
+            let of = changed(&own, "/Condition/StringEquals/aws:RequestTag~1eks-cluster-arn", json!(arn));
+            assert_eq!(is_podid(&of), is, "{arn}");
+        }
+    }
+
+    /// Without session tags the cluster is known by the source of the call alone.
+    #[test]
+    fn a_cluster_is_named_by_what_is_sent() {
+        let named = "/Condition/StringEquals/aws:RequestTag~1eks-cluster-arn";
+        for (tags, pointer) in [(true, named), (false, "/Condition/ArnEquals/aws:SourceArn")] {
+            let statement = statement(&cluster(), &subject("carts/carts"), Scope::Cluster, tags);
+            assert_eq!(statement.pointer(pointer), Some(&json!(cluster().arn.to_string())), "{statement}");
+        }
+    }
+
+    /// Whoever uses a role through a wide statement loses it with a narrower one.
+    #[test]
+    fn another_scope_narrows_only_what_is_wider_than_one_service_account() {
+        let (cluster, own, other) = (cluster(), subject("carts/carts"), subject("orders/app"));
+        for (present, tags, statement) in written() {
+            let alone = present == Scope::ServiceAccount;
+            let document = super::super::document(statement.clone());
+            for scope in Scope::ALL {
+                let narrower = !alone && present != scope;
+                assert_eq!(narrows(&document, &cluster, scope, [&own]), narrower, "{present:?} {tags} to {scope:?}");
+                assert!(!narrows(&document, &cluster, scope, [&other]), "{present:?} {tags} to {scope:?}");
+            }
+            assert_eq!(own_scope(&document, &cluster, &own, tags), Some(present), "{tags}");
+            assert_eq!(admits_only(&document, &cluster, &own), alone, "{present:?} {tags}");
+            assert!(!admits_only(&document, &cluster, &other), "{present:?} {tags}");
+            let both = Document(json!({"Version": "2012-10-17", "Statement": [statement, {"Effect": "Allow"}]}));
+            assert!(!admits_only(&both, &cluster, &own), "{present:?} {tags}");
+        }
+    }
+
+    /// IAM takes one statement without a list around it.
+    #[test]
+    fn a_single_statement_is_replaced_and_removed_as_one_of_a_list_is() {
+        let (cluster, own, other) = (cluster(), subject("carts/carts"), subject("orders/app"));
+        let of = |scope| statement(&cluster, &own, scope, true);
+        let single = Document(json!({"Statement": of(Scope::Namespace)}));
+        let narrowed = with_statement(&single, &cluster, &own, of(Scope::ServiceAccount)).unwrap();
+        assert_eq!(narrowed.statements(), [&of(Scope::ServiceAccount)]);
+        let added = statement(&cluster, &other, Scope::ServiceAccount, true);
+        let both = with_statement(&single, &cluster, &other, added.clone()).unwrap();
+        assert_eq!(both.statements(), [&of(Scope::Namespace), &added]);
+        assert_eq!(without_statement(&single, &cluster, &other), single);
+        assert!(without_statement(&single, &cluster, &own).statements().is_empty());
+        for document in [json!({}), json!({"Statement": "none"}), json!("none")] {
+            let new = with_statement(&Document(document.clone()), &cluster, &other, added.clone()).unwrap();
+            assert_eq!(new.statements(), [&added], "{document}");
+        }
+    }
+
     #[test]
     fn sids_are_letters_and_digits() {
         let sid = sid(&cluster(), &subject("carts/carts"));
         assert!(is_podid_sid(&sid) && sid.len() == 21, "{sid}");
-        assert!(!is_podid_sid("PodidDynamodb0123456789abcdef") && !is_podid_sid("Podid"));
+        for other in ["PodidDynamodb0123456789abcdef", "Podid", "Podid0123456789abcdeG", "Podid0123456789abcde"] {
+            assert!(!is_podid_sid(other), "{other}");
+        }
     }
 }

@@ -277,6 +277,20 @@ mod tests {
         }
     }
 
+    /// What else has the policy's name is not podid's to count, or to replace.
+    #[test]
+    fn targets_are_read_only_as_podid_writes_them() {
+        let other = "arn:aws:iam::222233334444:role/other";
+        let two = granting(Some(&granting(None, TARGET)), other);
+        assert_eq!(targets(&two), Some(vec![TARGET, other]));
+        for foreign in ["*", "arn:aws:s3:::bucket"] {
+            assert_eq!(targets(&granting(None, foreign)), None, "{foreign}");
+        }
+        let mut wider = two;
+        wider.0["Statement"][0]["Action"] = json!("sts:*");
+        assert_eq!(targets(&wider), None);
+    }
+
     #[test]
     fn permission_on_targets_is_merged_and_recognized() {
         let one = granting(None, TARGET);

@@ -14,7 +14,9 @@ use crate::model::{
         Agent, Grants, Inline, Manifest, Metadata, Place, Places, Policies, Role as WantedRole, RoleState, Source,
         Table, Tags, entries, export,
     },
-    policy, trust,
+    policy,
+    role::{Role as IamRole, RoleContents},
+    trust,
     want::{Access, Field, Scope},
 };
 
@@ -293,6 +295,56 @@ fn narrowing_locks_nobody_out() {
     let narrowed = plan(&of(Scope::Namespace, &["a/f"]), &elsewhere).unwrap();
     let [Step::PutTrust { after, .. }] = &narrowed.steps[..] else { panic!("{:#?}", narrowed.steps) };
     assert_eq!(crate::model::trust::podid_statement(after, &fixtures::cluster(), &stranger), None);
+}
+
+/// What carries a manifest's name and is in none goes. What an add-on owns stays, and a role that others use, without its statement.
+#[test]
+fn what_is_in_no_manifest_is_pruned_unless_others_need_it() {
+    let (cluster, carts, orders) =
+        (fixtures::cluster(), fixtures::subject("carts/carts"), fixtures::subject("orders/orders"));
+    let of = |subject: &ServiceAccount| trust::statement(&cluster, subject, Scope::ServiceAccount, true);
+    let others = of(&orders);
+    let alone = fixtures::role("app", trust::document(of(&carts)));
+    let both = Document(json!({"Version": "2012-10-17", "Statement": [of(&carts), others]}));
+    let shared = IamRole { trust: both, ..alone.clone() };
+    let manifest = Manifest {
+        roles: vec![WantedRole { name: "new".to_owned(), scope: Some(Scope::Cluster), ..WantedRole::default() }],
+        ..Manifest::default()
+    };
+    let (end, trust, delete) = ("delete-association/carts/carts", "put-trust", "delete-role");
+    let (stays, machines) = (vec!["used".to_owned()], vec!["nodes".to_owned()]);
+    for (role, owner, stays, instance_profiles, wanted) in [
+        (&alone, None, Vec::new(), Vec::new(), vec![end, delete]),
+        (&alone, Some("arn:aws:eks:us-west-2:111122223333:addon/c/n/1"), stays.clone(), Vec::new(), Vec::new()),
+        (&shared, None, stays.clone(), Vec::new(), vec![end, trust]),
+        (&alone, None, stays, Vec::new(), vec![end]),
+        (&alone, None, Vec::new(), machines, vec![end]),
+    ] {
+        let mut association = fixtures::association(&role.arn.to_string());
+        association.summary.owner_arn = owner.map(str::to_owned);
+        let kept = !wanted.contains(&delete);
+        let state = RoleState {
+            role: Observed::Known(Some(role.clone())),
+            attached: Observed::Known(Vec::new()),
+            inline: Observed::Known(BTreeMap::new()),
+        };
+        let contents = RoleContents { role: role.clone(), attached: Vec::new(), inline: Vec::new(), instance_profiles };
+        let mut have = empty();
+        have.associations.insert(carts.clone(), association);
+        have.roles.insert("app".to_owned(), state);
+        have.leftover.associations.insert(carts.clone());
+        have.leftover.roles.push((contents, stays));
+        let plan = plan(&manifest, &have).unwrap();
+        let mut ids: Vec<String> = plan.steps.iter().map(Step::id).filter(|id| id != "create-role").collect();
+        ids.sort_unstable();
+        assert_eq!(ids, wanted);
+        assert_eq!(plan.warnings.iter().any(|warning| warning.starts_with("keeping role `app`")), kept);
+        let after = plan.steps.iter().find_map(|step| match step {
+            Step::PutTrust { after, .. } => Some(after.statements().into_iter().cloned().collect::<Vec<_>>()),
+            _ => None,
+        });
+        assert!(after.is_none_or(|after| after == [others.clone()]));
+    }
 }
 
 /// Steps without whose role they are on: a file asks before it extends a role, even one of a single service account.

@@ -183,6 +183,15 @@ mod tests {
         assert_eq!(left(&only_others), (only_others.clone(), vec![]));
     }
 
+    /// IAM takes no document without statements: a single one stays, without the name where it has others.
+    #[test]
+    fn a_single_statement_is_shortened_and_never_removed() {
+        let (carts, orders) = ("system:serviceaccount:carts:carts", "system:serviceaccount:orders:orders");
+        let single = |names: Value| named("StringEquals", &names);
+        assert_eq!(left(&single(json!([carts, orders]))), (single(json!([orders])), vec![]));
+        assert_eq!(left(&single(json!(carts))), (single(json!(carts)), vec![]));
+    }
+
     #[test]
     fn what_may_serve_others_stays_and_is_named() {
         let own = json!("system:serviceaccount:carts:carts");
@@ -200,6 +209,7 @@ mod tests {
             (named("StringLike", &json!("system:serviceaccount:carts:*")), "it allows a pattern of service accounts"),
             (named("StringNotEquals", &own), "its condition on the service account is unusual"),
             (named("ForAnyValue:StringEquals", &own), "its condition on the service account is unusual"),
+            (named("NumericEquals", &own), "its condition on the service account is unusual"),
             (open, "it names no service account"),
             (twice, "it has several conditions on the service account"),
             (more_actions, "it allows other actions too"),
@@ -208,5 +218,10 @@ mod tests {
         ] {
             assert_eq!(left(&json!([one])), (json!([one]), vec![why]));
         }
+        let pattern = named("StringLike", &json!("system:serviceaccount:carts:*"));
+        let others = named("StringEquals", &json!("system:serviceaccount:orders:orders"));
+        let document = Document(json!({ "Statement": [others, pattern] }));
+        let (_, kept) = without(&role(), &document, &format!("https://{HOST}"), &[&subject("carts/carts")]);
+        assert_eq!(kept[0].statement, "statement 2");
     }
 }

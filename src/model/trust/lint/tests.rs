@@ -160,6 +160,34 @@ fn nobody_is_trusted() {
     }
 }
 
+/// IAM takes no principal that does not exist: for one service account it goes, and whoever is named beside it stays.
+#[test]
+fn a_misspelled_principal_goes_alone() {
+    let (role, cluster, subject) = (role(), cluster(), subject("carts/carts"));
+    let request = Request { cluster: &cluster, subject: &subject, session_tags: true, now: None, pod: None };
+    let ask = Lint { role: &role, request: Some(&request) };
+    let own = statement(&cluster, &subject, Scope::ServiceAccount, true);
+    let (typo, ec2, root) = ("eks-pods.amazonaws.com", "ec2.amazonaws.com", "arn:aws:iam::111122223333:root");
+    let two = json!({"Service": [ec2, "lambda.amazonaws.com"]});
+    for (effect, principal, left) in [
+        ("Allow", json!({"Service": typo}), None),
+        ("Allow", json!({"Service": [typo]}), None),
+        ("Allow", json!({"Service": [typo, ec2]}), Some(json!({"Service": [ec2]}))),
+        ("Allow", json!({"Service": typo, "AWS": root}), Some(json!({"AWS": root}))),
+        ("Allow", two.clone(), Some(two)),
+        ("Deny", json!({"Service": typo}), Some(json!({"Service": typo}))),
+    ] {
+        let of = |principal: &Value| json!({"Effect": effect, "Principal": principal, "Action": "sts:AssumeRole"});
+        let wanted: Vec<Value> = left.iter().map(of).chain([own.clone()]).collect();
+        let there = of(&principal);
+        for statements in [json!([there]), there] {
+            let document = Document(json!({"Version": "2012-10-17", "Statement": statements}));
+            let after = corrected(&document, &ask).unwrap();
+            assert_eq!(after.0["Statement"], json!(wanted), "{effect} {principal}");
+        }
+    }
+}
+
 #[test]
 fn for_one_service_account() {
     let role = role();
