@@ -258,6 +258,7 @@ mod tests {
         "ACTION@RESOURCE",
         "ACCESS",
         "ARN",
+        "CHECK",
         "COMMAND",
         "CONDITION",
         "DAYS",

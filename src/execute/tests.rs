@@ -325,9 +325,9 @@ fn what_is_done_already_is_skipped() {
     ];
     for (id, change) in changes {
         let row = rows().into_iter().find(|row| row.step.id() == id).unwrap();
-        let mut changed = world();
-        change(&mut changed);
-        let (report, wrote) = carried_out(changed, row.step);
+        let mut found = world();
+        change(&mut found);
+        let (report, wrote) = carried_out(found, row.step);
         assert_eq!((report.status, wrote.len()), (Status::Skipped, 0), "{id}: {:?}", report.failure);
     }
 }

@@ -142,8 +142,8 @@ pub async fn users_of(eks: &dyn Eks, cluster: &Arn, found: &mut AccountRoles, na
     let tell = |_: String| {};
     let mut search = Search::new(eks, cluster, &tell);
     search.reads = std::mem::take(&mut found.reads);
-    let named = found.roles.iter().filter(|(arn, _)| names.contains(arn.name()));
-    let read = search.trusted(named.map(|(_, trust)| trust)).await;
+    let trusts = found.roles.iter().filter(|(arn, _)| names.contains(arn.name()));
+    let read = search.trusted(trusts.map(|(_, trust)| trust)).await;
     found.reads = search.reads;
     read
 }

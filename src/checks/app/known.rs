@@ -138,7 +138,7 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
     }
     if meaning == Meaning::Packed && trust_needs_tags(logged.snapshot) {
         return finding.change(logged.named(
-            "the trust policy of role ROLE requires session tags, so they cannot be disabled: shorten the session policy of the association, or the names of the service account and its namespace",
+            "the trust policy of ROLE requires session tags, so they cannot be disabled: shorten the session policy of the association, or the names of the service account and its namespace",
         ));
     }
     // These checks run already, and an injected pod started after the association.

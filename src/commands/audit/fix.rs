@@ -158,23 +158,23 @@ impl Audit {
             !accepted.contains(&key(finding)) && (ids.is_empty() || ids.contains(&finding.check.id))
         };
         let contents = contents(ctx, &mut read.state, &found.findings, &wanted).await?;
-        let fixes = audit::fixes(&read.state, &contents, &wanted);
-        for warning in &fixes.plan.warnings {
+        let planned = audit::fixes(&read.state, &contents, &wanted);
+        for warning in &planned.plan.warnings {
             ctx.term.warn(warning);
         }
         let changing = Changing { dry_run: self.dry_run, exit_code: self.exit_code, yes: self.yes };
-        if !fixes.plan.is_empty() {
-            shared::show_plan_for(ctx, &fixes.plan, &changing, Confirmation::TypeClusterName).await?;
+        if !planned.plan.is_empty() {
+            shared::show_plan_for(ctx, &planned.plan, &changing, Confirmation::TypeClusterName).await?;
         }
         if self.dry_run {
-            let left = read.findings(fixes.left.clone());
+            let left = read.findings(planned.left.clone());
             let after =
-                Found { fix: Some(Fixed::of(&fixes, &standing, true)), ..sorted(&read.state, left, exceptions) };
+                Found { fix: Some(Fixed::of(&planned, &standing, true)), ..sorted(&read.state, left, exceptions) };
             self.render(ctx, &after)?;
-            return Ok(shared::dry_run_code(&changing, &fixes.plan));
+            return Ok(shared::dry_run_code(&changing, &planned.plan));
         }
-        let mut fixed = Fixed::of(&fixes, &standing, false);
-        if fixes.plan.is_empty() {
+        let mut fixed = Fixed::of(&planned, &standing, false);
+        if planned.plan.is_empty() {
             ctx.term.status("podid can fix nothing here");
             found.fix = Some(fixed);
             self.render(ctx, &found)?;
@@ -183,10 +183,10 @@ impl Audit {
         shared::consent(ctx, &changing, Confirmation::TypeClusterName).await?;
         let ports = Ports { eks: ctx.eks()?, iam: ctx.iam()?, kube: None };
         let tell = |report: &Report| shared::report_step(ctx, report);
-        fixed.outcome = execute::run(&ports, &ctx.deadline, fixes.plan.steps.clone(), tell).await;
+        fixed.outcome = execute::run(&ports, &ctx.deadline, planned.plan.steps.clone(), tell).await;
         let again = match fixed.outcome.failure() {
             Some(failure) => Err(failure.clone()),
-            None => Box::pin(self.again(ctx, &fixes.closed)).await,
+            None => Box::pin(self.again(ctx, &planned.closed)).await,
         };
         match again {
             Ok(read) => {

@@ -32,7 +32,7 @@ pub(super) struct Depth {
 
 /// Whom a verification asks. Where Kubernetes cannot be asked, also the code of the reason: what hangs on it is skipped then, and the
 /// rest still told. `hints`: whether its hints are printed.
-pub(super) async fn asking<'a>(ctx: &'a Context, depth: Depth, hints: bool) -> Result<(Asking<'a>, Option<Code>)> {
+pub(super) async fn asking(ctx: &Context, depth: Depth, hints: bool) -> Result<(Asking<'_>, Option<Code>)> {
     let reached = async {
         let kube = ctx.kube().await?;
         ctx.deadline.within("connecting to the Kubernetes API", kube.reach()).await?;

@@ -96,8 +96,9 @@ fn pods(statement: &Value, name: &str, allowed: &mut Allowed) {
         allowed.open.push(format!("{name} names no cluster"));
         return;
     };
-    for (operator, namespace) in values(statement, "kubernetes-namespace") {
-        for (_, account) in values(statement, "kubernetes-service-account").filter(|_| restricts(operator)) {
+    let named = |tag| values(statement, tag).filter(|(operator, _)| restricts(operator)).map(|(_, value)| value);
+    for namespace in named("kubernetes-namespace") {
+        for account in named("kubernetes-service-account") {
             let subject = ServiceAccount { namespace: namespace.to_owned(), name: account.to_owned() };
             allowed.subjects.extend(clusters.iter().map(|cluster| (cluster.clone(), subject.clone())));
         }
@@ -205,18 +206,21 @@ mod tests {
         assert_eq!(other_clusters(&both, &cluster().arn), [format!("its trust policy allows cluster {FAR} too")]);
     }
 
-    /// Only what a condition lets: one that excludes a namespace names nobody in it.
+    /// Only what a condition lets: one that excludes a namespace or a service account names nobody in it.
     #[test]
-    fn service_accounts_are_named_where_the_namespace_is() {
+    fn service_accounts_are_named_where_both_tags_are() {
+        let of = |namespace: &str, account: &str| {
+            let mut condition = json!({"ArnEquals": {"aws:SourceArn": FAR}});
+            condition[namespace]["aws:RequestTag/kubernetes-namespace"] = json!("carts");
+            condition[account]["aws:RequestTag/kubernetes-service-account"] = json!("carts");
+            let found = with(&condition);
+            (found.clusters.len(), found.subjects.len())
+        };
         for (operator, named) in
             [("StringEquals", 1), ("StringLike", 1), ("StringNotEquals", 0), ("StringEqualsIfExists", 0)]
         {
-            let found = with(&json!({
-                "ArnEquals": {"aws:SourceArn": FAR},
-                operator: {"aws:RequestTag/kubernetes-namespace": "carts"},
-                "StringEqualsIgnoreCase": {"aws:RequestTag/kubernetes-service-account": "carts"},
-            }));
-            assert_eq!((found.clusters.len(), found.subjects.len()), (1, named), "{operator}");
+            assert_eq!(of(operator, "StringEqualsIgnoreCase"), (1, named), "namespace: {operator}");
+            assert_eq!(of("StringEqualsIgnoreCase", operator), (1, named), "service account: {operator}");
         }
     }
 

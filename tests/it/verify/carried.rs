@@ -4,7 +4,7 @@ use std::{cell::RefCell, fmt::Write as _};
 
 use serde_json::{Value, json};
 
-use super::{Row, access, alarms, chain, ids, pods, saved, trust, webhook};
+use super::{Row, access, alarms, chain, ids, pods, trust, webhook};
 use crate::support::{APP, Env, Run, shell_words};
 
 thread_local! {
@@ -24,8 +24,8 @@ pub(super) fn carry_out(row: &Row) {
     let mut fields: Vec<(&str, Value)> = row.healthy.clone();
     fields.push((row.field.0, row.field.1.clone()));
     let env = Env::with(row.base, &fields);
-    let args = format!("carts/carts {}", row.args);
-    let before = saved(&env, &args);
+    let args = format!("verify carts/carts {} -o json", row.args);
+    let before = env.podid(&args);
     let remedies = remedies(&before, row);
     let mut ran = Vec::new();
     let mut refused = None;
@@ -39,14 +39,14 @@ pub(super) fn carry_out(row: &Row) {
             }
         }
     }
-    let first = remedies.first().map_or_else(String::new, |remedy| shown(remedy));
+    let first = remedies.first().map_or_else(String::new, shown);
     let (remedy, after) = if let Some(why) = refused {
         (why, "refused".to_owned())
     } else if ran.is_empty() {
         (first, "by hand".to_owned())
     } else {
         recover(&env, row);
-        (ran.join("; "), verdict(&saved(&env, &args), row))
+        (ran.join("; "), verdict(&env.podid(&args), row))
     };
     let line = format!("{:>2}  {:<28} {:<34} {remedy}", row.mode, row.id, after);
     LINES.with_borrow_mut(|lines| lines.as_mut().unwrap().push(line));

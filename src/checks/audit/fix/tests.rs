@@ -83,7 +83,7 @@ fn fixed(state: &State) -> Fixes {
 }
 
 fn actions(fixes: &Fixes) -> Vec<&'static str> {
-    fixes.plan.steps.iter().map(|step| step.action()).collect()
+    fixes.plan.steps.iter().map(plan::Step::action).collect()
 }
 
 fn ids(fixes: &Fixes) -> Vec<&'static str> {
