@@ -227,7 +227,8 @@ fn remedies_name_what_exists() {
     // The twin exists: its association is what it lacks.
     let env = ready(&[]);
     let run = env.podid("verify carts/carts");
-    assert!(run.stdout.contains("`podid associate carts/carts --create-role`"), "{run}");
+    let associate = "`podid associate carts/carts --create-role --dynamodb eks-workshop-carts=read`";
+    assert!(run.stdout.contains(associate), "{run}");
 }
 
 /// `apply` without `--recycle` names the running pods that still lack the association, as `associate` does.
