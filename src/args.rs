@@ -76,6 +76,27 @@ pub struct Changing {
     pub yes: bool,
 }
 
+/// Flags of commands that change something only with `--fix`.
+#[derive(Debug, Clone, Args)]
+pub struct ChangingByFix {
+    /// With --fix: show the plan without changing anything
+    #[arg(long, requires = "fix")]
+    dry_run: bool,
+    /// With --dry-run: exit with 3 if anything would change
+    #[arg(long, requires = "dry_run")]
+    exit_code: bool,
+    /// With --fix: skip confirmation prompts
+    #[arg(long, short, requires = "fix")]
+    yes: bool,
+}
+
+impl ChangingByFix {
+    /// As the flags of any other command that changes something.
+    pub fn changing(&self) -> Changing {
+        Changing { dry_run: self.dry_run, exit_code: self.exit_code, yes: self.yes }
+    }
+}
+
 /// What a role is to allow, for commands that write it.
 #[derive(Debug, Clone, Args)]
 #[command(group = ArgGroup::new("grants").arg("dynamodb").args(grant_flags()).arg("add_on").multiple(true))]

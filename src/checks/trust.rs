@@ -111,6 +111,15 @@ pub(super) fn findings(snapshot: &Snapshot) -> Vec<Finding> {
     vec![mended(finding, role, &request)]
 }
 
+/// Whether an association without session tags would be refused, as `associate` asks.
+pub(super) fn needs_tags(snapshot: &Snapshot) -> bool {
+    let role = snapshot.role.role.known().and_then(Option::as_ref);
+    let (Some(cluster), Some(role)) = (snapshot.cluster.cluster.known(), role) else { return false };
+    let now = Some(snapshot.now);
+    let request = Request { cluster, subject: &snapshot.subject, session_tags: false, now, pod: None };
+    matches!(trust::evaluate(&role.trust, &request), Verdict::Refuses(_))
+}
+
 /// No pod that runs has a name that the policy admits: their names, and why the first is refused.
 fn refused_pods(snapshot: &Snapshot, role: &Role, request: &Request<'_>) -> Option<(String, Vec<Reason>)> {
     let pods = snapshot.live_pods();

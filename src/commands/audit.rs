@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
+    args::ChangingByFix,
     checks::{
         Finding, Status,
         audit::{self, State, UNREAD},
@@ -44,7 +45,6 @@ use crate::{
 /// the reason, and is reported as what remains. Always asks for the cluster name.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Audit {
     /// Accept the findings in this YAML file: a list `exceptions` of id, subject, reason and expires
     #[arg(long, value_name = "FILE")]
@@ -61,18 +61,12 @@ pub struct Audit {
     /// Exit with 0 even if something could not be read
     #[arg(long)]
     allow_incomplete: bool,
-    /// Fix what podid created and can fix, or only what these checks find, and audit again
+    /// Fix the findings that podid can fix, or only those of these checks, and audit again
     #[arg(long, value_name = "CHECK", num_args = 0.., require_equals = true, value_delimiter = ',', value_parser = fix::check)]
     fix: Option<Vec<&'static str>>,
-    /// With --fix: show the plan, and what would remain, without changing anything
-    #[arg(long, requires = "fix")]
-    dry_run: bool,
-    /// With --dry-run: exit with 3 if anything would change
-    #[arg(long, requires = "dry_run")]
-    exit_code: bool,
-    /// With --fix: skip confirmation prompts
-    #[arg(long, short, requires = "fix")]
-    yes: bool,
+    /// How fixes are carried out.
+    #[command(flatten)]
+    changing: ChangingByFix,
 }
 
 /// Examples of this command.

@@ -32,7 +32,7 @@ use crate::{
     },
     observe::{self, CONCURRENCY, users::Search},
     output::Format,
-    plan::{self, Plan, RoleUse, Step, Target},
+    plan::{self, IdleRoles, Plan, RoleUse, Step, Target},
     prove::{self, effective::Effective},
 };
 
@@ -143,7 +143,7 @@ impl Disassociate {
             targets: &targets,
             roles: &roles,
             addon: self.addon.as_deref(),
-            delete_role: self.delete_role,
+            idle_roles: if self.delete_role { IdleRoles::Deleted } else { IdleRoles::Reported },
             force: self.force,
             recycle: self.recycle,
         };

@@ -66,7 +66,9 @@ impl IamPolicy {
         let mut words = self.commands.clone();
         if self.fix {
             let Some(audit) = words.iter_mut().find(|word| *word == "audit") else {
-                return Err(Failure::usage("--fix is of `audit`").hint("name it: `podid iam-policy audit --fix`"));
+                return Err(
+                    Failure::usage("`--fix` applies only to `audit`").hint("name it: `podid iam-policy audit --fix`")
+                );
             };
             audit.push_str(" --fix");
         }

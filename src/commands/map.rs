@@ -40,10 +40,10 @@ use crate::{
 /// Draw which workloads reach which AWS resources
 ///
 /// Shows workloads, service accounts, associations, roles, target roles and the resources that their policies allow, with the
-/// findings of `podid audit` for them, and with --verify the problems that `podid verify` finds. The text tree is the default; --format html is one file for a security review: it
-/// needs no network, and has search and filters. Pictures of more than 60 nodes are collapsed by namespace. What could not
-/// be read is shown as not read, with the reason. Resource policies, service control policies and VPC endpoint policies are
-/// not read: they may allow or deny more. Only reads.
+/// findings of `podid audit` for them, and with --verify the problems that `podid verify` finds. The text tree is the
+/// default; --format html is one file for a security review: it needs no network, and has search and filters. Pictures of
+/// more than 60 nodes are collapsed by namespace. What could not be read is shown as not read, with the reason. Resource
+/// policies, service control policies and VPC endpoint policies are not read: they may allow or deny more. Only reads.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Map {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 pub use crate::model::text::count;
@@ -221,22 +223,37 @@ pub fn dry_run_code(changing: &Changing, plan: &Plan) -> Code {
     if changing.exit_code && !plan.steps.is_empty() { Code::Difference } else { Code::Ok }
 }
 
+/// A step, and how it ended
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StepReport {
+    /// Stable id of the step
+    id: String,
+    /// What is done
+    action: &'static str,
+    /// On what
+    resource: String,
+    /// How it ended
+    status: Status,
+    /// Why it failed, or null
+    error: Option<String>,
+}
+
+/// The steps as `-o json` has them.
+pub(crate) fn step_reports(outcome: &Outcome) -> Vec<StepReport> {
+    let of = |report: &Report| StepReport {
+        id: report.step.id(),
+        action: report.step.action(),
+        resource: report.step.resource(),
+        status: report.status,
+        error: report.failure.as_ref().map(ToString::to_string),
+    };
+    outcome.reports.iter().map(of).collect()
+}
+
 /// `{"steps":[…]}`.
 pub fn steps_json(outcome: &Outcome) -> Value {
-    let steps: Vec<Value> = outcome
-        .reports
-        .iter()
-        .map(|report| {
-            json!({
-                "id": report.step.id(),
-                "action": report.step.action(),
-                "resource": report.step.resource(),
-                "status": report.status,
-                "error": report.failure.as_ref().map(ToString::to_string),
-            })
-        })
-        .collect();
-    json!({ "steps": steps })
+    json!({ "steps": step_reports(outcome) })
 }
 
 /// What kept a command that only reads from asking Kubernetes: the rest is reported without it. `hints`: whether to print them.

@@ -106,11 +106,17 @@ pub struct AccountRoles {
 impl AccountRoles {
     /// Each of them, with what is known of its users where no association that was read uses it.
     pub fn trusting(&self) -> Vec<Trusting> {
-        let each = self.roles.iter().map(|(arn, trust)| {
-            let unused = self.reads.of(arn).is_empty().then(|| self.reads.usage(arn, trust, |_| false));
-            Trusting { arn: arn.clone(), trust: trust.clone(), unused }
-        });
-        each.collect()
+        self.roles.iter().map(|(arn, trust)| self.one(arn, trust)).collect()
+    }
+
+    /// The one of this name.
+    pub fn named(&self, name: &str) -> Option<Trusting> {
+        self.roles.iter().find(|(arn, _)| arn.name() == name).map(|(arn, trust)| self.one(arn, trust))
+    }
+
+    fn one(&self, arn: &Arn, trust: &Document) -> Trusting {
+        let unused = self.reads.of(arn).is_empty().then(|| self.reads.usage(arn, trust, |_| false));
+        Trusting { arn: arn.clone(), trust: trust.clone(), unused }
     }
 }
 

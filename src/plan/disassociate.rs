@@ -18,9 +18,6 @@ use crate::model::{
     workload::{Pod, Workload},
 };
 
-/// What a warning advises of a role that nothing would use then.
-pub const WITH_ROLE: &str = "pass `--delete-role` to delete the role too";
-
 /// One service account that is to lose its association.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -47,6 +44,17 @@ pub struct RoleUse {
     pub usage: Usage,
 }
 
+/// What becomes of the roles of associations that end, where nothing else uses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdleRoles {
+    /// They stay, and the caller sees to them.
+    Kept,
+    /// They stay, with a warning that `--delete-role` deletes them.
+    Reported,
+    /// Those that podid made are deleted.
+    Deleted,
+}
+
 /// What `disassociate` is asked, and what is there.
 #[derive(Debug, Clone, Copy)]
 pub struct Disassociate<'a> {
@@ -54,12 +62,12 @@ pub struct Disassociate<'a> {
     pub cluster: &'a Cluster,
     /// The service accounts.
     pub targets: &'a [Target],
-    /// The roles of their associations (and, with `delete_role`, those that an interrupted run left), by ARN.
+    /// The roles of their associations (and, where they are deleted, those that an interrupted run left), by ARN.
     pub roles: &'a BTreeMap<String, RoleUse>,
     /// The add-on that owns the associations, where they go through it.
     pub addon: Option<&'a OwningAddon>,
-    /// Delete the roles that podid made.
-    pub delete_role: bool,
+    /// What becomes of roles that nothing would use then.
+    pub idle_roles: IdleRoles,
     /// Delete a role also when not everybody who may use it could be looked for.
     pub force: bool,
     /// Restart what still has the credentials.
@@ -144,7 +152,7 @@ fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> 
             return Ok(());
         }
         Observed::NotRequested => return Ok(()),
-        Observed::Unreadable(why) if ask.delete_role => {
+        Observed::Unreadable(why) if ask.idle_roles == IdleRoles::Deleted => {
             return Err(Refusal::denied(format!("cannot determine whether role `{name}` can be deleted: {why}"))
                 .hint("omit `--delete-role` to delete only the association"));
         }
@@ -153,7 +161,7 @@ fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> 
             return Ok(());
         }
     };
-    if ask.delete_role {
+    if ask.idle_roles == IdleRoles::Deleted {
         return delete(ask, role, found, plan);
     }
     // A service account without association is here only for what an interrupted run left in its role.
@@ -173,9 +181,11 @@ fn role(ask: &Disassociate<'_>, arn: &str, found: &RoleUse, plan: &mut Plan) -> 
     }
     // A deleted principal's statement goes too, and is none to keep the document for.
     if trust::without_deleted(&after).0.statements().is_empty() {
-        plan.warn(format!(
-            "keeping role `{name}` and its trust policy, which would have no statements left: {WITH_ROLE}"
-        ));
+        if ask.idle_roles == IdleRoles::Reported {
+            plan.warn(format!(
+                "keeping role `{name}` and its trust policy, which would have no statements left: pass `--delete-role` to delete the role too"
+            ));
+        }
         return Ok(());
     }
     plan.put_trust(role, after);

@@ -38,7 +38,7 @@ pub use self::{
     associate::associate,
     converge::{Converge, Expanded, converge, simulate},
     copy::{Uncopied, copied, copyable, different, without_more_tags},
-    disassociate::{Disassociate, RoleUse, Target, WITH_ROLE, disassociate},
+    disassociate::{Disassociate, IdleRoles, RoleUse, Target, disassociate},
     finish::{Finished, finish},
     migrate::{Group, Migrate, Migrated, beside, migrate, request},
     narrow::narrow,

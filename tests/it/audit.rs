@@ -142,7 +142,7 @@ fn fix_closes_what_podid_left_over() {
     assert_eq!(texts(&document, "/fixed"), ["audit.namespace-missing"]);
     assert_eq!(texts(&document, "/notFixed"), [""; 0]);
     let _ = env.podid("audit --strict").ok();
-    let again = env.podid("audit --fix --yes").ok().says("podid can fix nothing here");
+    let again = env.podid("audit --fix --yes").ok().says("podid cannot fix any finding");
     assert_eq!(again.stdout, "cluster eks-workshop: 0 problems, 0 warnings\n");
 }
 

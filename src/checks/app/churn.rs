@@ -15,13 +15,13 @@ pub(super) fn told(snapshot: &Snapshot, finding: Finding) -> Finding {
     let ended = pods.iter().filter(|pod| !pod.live() && !pod.deleting).count();
     let finding = finding.evidence(
         format!("pods of {}", snapshot.subject),
-        format!("{started} started in the last {} minutes, {ended} ended and still there", RECENT.as_mins()),
+        format!("{started} started in the last {} minutes, {ended} finished and not deleted", RECENT.as_mins()),
     );
     if ended == 0 {
         return finding;
     }
     // https://github.com/aws/eks-pod-identity-agent/issues/171
     finding.change(
-        "remove pods that have ended sooner, as with `ttlSecondsAfterFinished` of their Job: the agent renews their credentials until their tokens expire",
+        "delete finished pods early, for example with `ttlSecondsAfterFinished` in the Job: the agent renews their credentials until their tokens expire",
     )
 }

@@ -4,6 +4,7 @@ use super::{
     super::{
         Finding, FindingSubject, Status,
         environment::{self, Environment},
+        trust,
     },
     catalog, churn, refused,
 };
@@ -136,7 +137,7 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
         finding.status =
             if meaning == Meaning::Answered && logged.failing() { Status::Unknown } else { Status::Warning };
     }
-    if meaning == Meaning::Packed && trust_needs_tags(logged.snapshot) {
+    if meaning == Meaning::Packed && trust::needs_tags(logged.snapshot) {
         return finding.change(logged.named(
             "the trust policy of ROLE requires session tags, so they cannot be disabled: shorten the session policy of the association, or the names of the service account and its namespace",
         ));
@@ -145,12 +146,6 @@ fn explain(logged: Logged, row: &Row, line: &LogLine) -> Finding {
     let injected = logged.pod.injection() == Injection::Injected;
     let helps = |text: &&String| *text != message::VERIFY && !(injected && *text == message::RECYCLE);
     remedies.iter().filter(helps).fold(finding, |finding, text| finding.change(logged.named(text)))
-}
-
-/// Whether the role can be assumed only with the session tags of EKS.
-fn trust_needs_tags(snapshot: &Snapshot) -> bool {
-    let role = snapshot.role.role.known().and_then(Option::as_ref);
-    role.is_some_and(|role| role.trust.0.to_string().contains("aws:RequestTag/"))
 }
 
 /// The proxy of a service mesh among the pod's containers.

@@ -19,7 +19,7 @@ use crate::{
         role_users::{Trusting, Usage},
         trust,
     },
-    plan::{self, Disassociate, Plan, Refusal, RoleUse, Target},
+    plan::{self, Disassociate, IdleRoles, Plan, Refusal, RoleUse, Target},
 };
 
 /// The checks whose findings podid can close.
@@ -172,24 +172,21 @@ fn disassociated(now: &State, associations: Vec<Association>) -> Result<Plan, Re
         pods: Observed::NotRequested,
         workloads: Observed::NotRequested,
     });
-    let mut plan = plan::disassociate(&Disassociate {
+    plan::disassociate(&Disassociate {
         cluster: &now.cluster,
         targets: &targets.collect::<Vec<_>>(),
         roles: &arns.into_iter().map(of).collect(),
         addon: None,
-        delete_role: false,
+        // The audit finds such a role, and its end is another fix.
+        idle_roles: IdleRoles::Kept,
         force: false,
         recycle: false,
-    })?;
-    // The audit finds such a role, and its end is another fix.
-    plan.warnings.retain(|warning| !warning.ends_with(plan::WITH_ROLE));
-    Ok(plan)
+    })
 }
 
 /// The role that a finding is about.
 fn role_of(now: &State, finding: &Finding) -> Option<Trusting> {
-    let name = finding.subject.strip_prefix("role ")?;
-    now.account.known()?.trusting().into_iter().find(|role| role.arn.name() == name)
+    now.account.known()?.named(finding.subject.strip_prefix("role ")?)
 }
 
 /// The end of a role without users.

@@ -77,14 +77,10 @@ fn with_session_policy(snapshot: &Snapshot) -> String {
 
 /// The smallest grants that cover the needs, table by table; statements for what no grant covers.
 fn granted(mut finding: Finding, needs: &[&Need], session: &Session, snapshot: &Snapshot) -> Finding {
-    let mut tables: Vec<Arn> = needs.iter().filter_map(|need| access::table_of(&need.resource)).collect();
-    tables.dedup();
-    for table in &tables {
-        let own: Vec<&Need> =
-            needs.iter().copied().filter(|need| access::table_of(&need.resource).as_ref() == Some(table)).collect();
-        finding = grant(finding, table, &own, session, snapshot);
+    let (tables, rest) = by_table(needs);
+    for (table, own) in &tables {
+        finding = grant(finding, table, own, session, snapshot);
     }
-    let rest: Vec<&Need> = needs.iter().copied().filter(|need| access::table_of(&need.resource).is_none()).collect();
     let here = arn::account(&session.role) == snapshot.cluster.cluster.known().map(|c| c.arn.account.as_str());
     let (flags, uncovered) = flags_for(&rest, snapshot);
     let uncovered = if here && flags.iter().all(|flag| is_plain(flag)) {
@@ -96,6 +92,26 @@ fn granted(mut finding: Finding, needs: &[&Need], session: &Session, snapshot: &
         rest
     };
     if uncovered.is_empty() { finding } else { allowed(finding, &uncovered, session) }
+}
+
+/// The needs of each table, in the order in which the tables are named first, and those that are of none.
+fn by_table<'a>(needs: &[&'a Need]) -> (Vec<(Arn, Vec<&'a Need>)>, Vec<&'a Need>) {
+    let (mut tables, mut rest): (Vec<(Arn, Vec<&Need>)>, Vec<&Need>) = (Vec::new(), Vec::new());
+    for need in needs.iter().copied() {
+        match access::table_of(&need.resource) {
+            None => rest.push(need),
+            Some(table) => match tables.iter_mut().find(|(known, _)| *known == table) {
+                Some((_, own)) => own.push(need),
+                None => tables.push((table, vec![need])),
+            },
+        }
+    }
+    (tables, rest)
+}
+
+/// Actions, and on what.
+fn calls<'a>(needs: &[&'a Need]) -> Vec<(&'a str, &'a str)> {
+    needs.iter().map(|need| (need.action.as_str(), need.resource.as_str())).collect()
 }
 
 /// The flags that grant calls of other services than DynamoDB, and the calls that no flag grants. What was named as a grant is
@@ -117,16 +133,12 @@ pub(in crate::checks) fn for_a_new_role(snapshot: &Snapshot) -> String {
     let own =
         |need: &&Need| !need.names_no_resource() && arn::account(&need.resource).is_none_or(|it| it == home.account);
     let needs: Vec<&Need> = snapshot.needs.iter().filter(own).collect();
-    let mut tables: Vec<Arn> = needs.iter().filter_map(|need| access::table_of(&need.resource)).collect();
-    tables.sort_by_key(Arn::to_string);
-    tables.dedup();
-    let of_table = |table: &Arn| {
-        let of_it = needs.iter().filter(|need| access::table_of(&need.resource).as_ref() == Some(table));
-        let wanted: Vec<(&str, &str)> = of_it.map(|need| (need.action.as_str(), need.resource.as_str())).collect();
-        Some(format!("--dynamodb {}={}", named(table, snapshot), access::covering(table, &wanted)?))
+    let (tables, rest) = by_table(&needs);
+    let of_table = |(table, own): &(Arn, Vec<&Need>)| {
+        let access = access::covering(table, &calls(own))?;
+        Some(format!("--dynamodb {}={access}", named(table, snapshot)))
     };
     let mut flags: Vec<String> = tables.iter().filter_map(of_table).collect();
-    let rest: Vec<&Need> = needs.iter().copied().filter(|need| access::table_of(&need.resource).is_none()).collect();
     flags.extend(flags_for(&rest, snapshot).0);
     flags.retain(|flag| is_plain(flag));
     flags.sort();
@@ -156,7 +168,7 @@ fn is_grant(from: &str) -> bool {
 
 /// A grant of a table's access.
 pub(super) fn grant(finding: Finding, table: &Arn, needs: &[&Need], session: &Session, snapshot: &Snapshot) -> Finding {
-    let wanted: Vec<(&str, &str)> = needs.iter().map(|need| (need.action.as_str(), need.resource.as_str())).collect();
+    let wanted = calls(needs);
     let tenant = tenant(table, snapshot);
     // Held to partition keys, podid grants no Scan: adding it would give away what that policy keeps apart.
     let scans = wanted.iter().any(|(action, _)| *action == "dynamodb:Scan");

@@ -12,12 +12,11 @@ use serde::Serialize;
 
 use super::{Audit, Found, Read, sorted};
 use crate::{
-    args::Changing,
     checks::{
         Finding,
         audit::{self, Contents, FIXABLE, Fixes, Key, State, UNUSED_ROLE, key},
     },
-    commands::shared::{self, Confirmation},
+    commands::shared::{self, Confirmation, StepReport},
     context::Context,
     execute::{self, Outcome, Ports, Report},
     failure::{Code, Failure, Result},
@@ -76,7 +75,7 @@ impl Fixed {
     pub(super) fn document(&self) -> Document<'_> {
         Document {
             dry_run: self.dry_run,
-            steps: self.outcome.reports.iter().map(step).collect(),
+            steps: shared::step_reports(&self.outcome),
             fixed: self.closed.iter().map(|(id, subject)| Closed { id, subject }).collect(),
             not_fixed: self.kept.iter().map(|((id, subject), reason)| Kept { id, subject, reason }).collect(),
         }
@@ -90,36 +89,11 @@ pub(super) struct Document<'a> {
     /// With --fix: nothing was changed, and the findings are those that would remain
     dry_run: bool,
     /// With --fix: the writes, in order
-    steps: Vec<Step<'a>>,
+    steps: Vec<StepReport>,
     /// With --fix: findings that the steps close
     fixed: Vec<Closed<'a>>,
     /// With --fix: findings that remain, and why podid does not fix them
     not_fixed: Vec<Kept<'a>>,
-}
-
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Step<'a> {
-    /// Stable id of the step
-    id: String,
-    /// What is done
-    action: &'a str,
-    /// On what
-    resource: String,
-    /// How it ended
-    status: execute::Status,
-    /// Why it failed, or null
-    error: Option<String>,
-}
-
-fn step(report: &Report) -> Step<'_> {
-    Step {
-        id: report.step.id(),
-        action: report.step.action(),
-        resource: report.step.resource(),
-        status: report.status,
-        error: report.failure.as_ref().map(ToString::to_string),
-    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -162,11 +136,11 @@ impl Audit {
         for warning in &planned.plan.warnings {
             ctx.term.warn(warning);
         }
-        let changing = Changing { dry_run: self.dry_run, exit_code: self.exit_code, yes: self.yes };
+        let changing = self.changing.changing();
         if !planned.plan.is_empty() {
             shared::show_plan_for(ctx, &planned.plan, &changing, Confirmation::TypeClusterName).await?;
         }
-        if self.dry_run {
+        if changing.dry_run {
             let left = read.findings(planned.left.clone());
             let after =
                 Found { fix: Some(Fixed::of(&planned, &standing, true)), ..sorted(&read.state, left, exceptions) };
@@ -175,7 +149,7 @@ impl Audit {
         }
         let mut fixed = Fixed::of(&planned, &standing, false);
         if planned.plan.is_empty() {
-            ctx.term.status("podid can fix nothing here");
+            ctx.term.status("podid cannot fix any finding");
             found.fix = Some(fixed);
             self.render(ctx, &found)?;
             return self.verdict(ctx, &found);

@@ -150,7 +150,7 @@ fn planned(accounts: &Accounts, targets: &[Target]) -> Result<Plan> {
         // podid's statements stay.
         roles: &BTreeMap::new(),
         addon: None,
-        delete_role: false,
+        idle_roles: plan::IdleRoles::Kept,
         force: false,
         recycle: true,
     };

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    args::Changing,
+    args::ChangingByFix,
     commands::account,
     context::Context,
     failure::{Code, Failure, Result},
@@ -37,7 +37,6 @@ use crate::{
 /// never changed.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Trust {
     /// The role, by name or ARN
     #[arg(value_name = "ROLE")]
@@ -48,15 +47,9 @@ pub struct Trust {
     /// Write the corrected trust policy
     #[arg(long)]
     fix: bool,
-    /// With --fix: show the plan without changing anything
-    #[arg(long, requires = "fix")]
-    dry_run: bool,
-    /// With --dry-run: exit with 3 if anything would change
-    #[arg(long, requires = "dry_run")]
-    exit_code: bool,
-    /// With --fix: skip confirmation prompts
-    #[arg(long, short, requires = "fix")]
-    yes: bool,
+    /// How it is written.
+    #[command(flatten)]
+    changing: ChangingByFix,
 }
 
 /// Examples of this command.
@@ -213,7 +206,7 @@ impl Trust {
     }
 
     async fn mend(&self, ctx: &Context, view: View) -> Result<Code> {
-        let changing = Changing { dry_run: self.dry_run, exit_code: self.exit_code, yes: self.yes };
+        let changing = self.changing.changing();
         for finding in &view.findings {
             ctx.term.status(line(finding));
         }

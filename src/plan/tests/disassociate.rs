@@ -55,7 +55,7 @@ impl World {
             targets: &self.targets,
             roles: &self.roles,
             addon: None,
-            delete_role,
+            idle_roles: if delete_role { IdleRoles::Deleted } else { IdleRoles::Reported },
             force,
             recycle,
         })

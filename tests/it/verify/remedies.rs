@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::saved;
-use crate::support::Env;
+use crate::support::{APP, Env};
 
 /// The commands of podid among the fixes, in their order.
 fn fixes(env: &Env) -> Vec<String> {
@@ -68,6 +68,26 @@ fn a_target_that_trusts_a_deleted_role_is_mended() {
     let fields = [("/roles/-", role), ("/roles/1/inline/target", hop), ("/associations/0/target_role", json!(target))];
     let fix = format!("associate carts/carts --role {ROLE} --target-role {target} --fix-target-trust");
     mends("a deleted principal", &fields, &[&fix]);
+}
+
+/// Session tags that are too large can be disabled only where a statement of the trust policy does without them.
+#[test]
+fn session_tags_are_disabled_where_the_trust_policy_does_without_them() {
+    let packed = "log PackedPolicyTooLarge: Packed size of session tags consumes 112% of allotted space.";
+    let without = json!({
+        "Effect": "Allow",
+        "Principal": { "Service": "pods.eks.amazonaws.com" },
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Condition": { "ArnEquals": { "aws:SourceArn": "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop" } },
+    });
+    let beside = ("/roles/1/trust/Statement/-", without);
+    let disable = "associate carts/carts --role eks-workshop-carts-dynamo --disable-session-tags";
+    for (more, proposed) in [(&[][..], false), (std::slice::from_ref(&beside), true)] {
+        let env = Env::with("carts-verified", &[&[(APP, json!(packed))], more].concat());
+        let run = env.podid("verify carts/carts").code(3);
+        assert_eq!(run.stdout.contains(&format!("`podid {disable}`")), proposed, "{run}");
+        assert_eq!(env.podid(&format!("{disable} --yes")).code == 0, proposed);
+    }
 }
 
 /// Somebody deleted the DaemonSet from under the add-on, which EKS takes for whole.
