@@ -99,6 +99,17 @@ pub enum Command {
     Version(version::Version),
 }
 
+impl Command {
+    /// Whether it takes `--cluster` more than once: those do that have `--all-clusters`.
+    pub fn takes_several_clusters(&self) -> bool {
+        match self {
+            Self::List(_) | Self::Verify(_) | Self::Audit(_) | Self::Export(_) => true,
+            Self::Role(role) => role.takes_several_clusters(),
+            _ => false,
+        }
+    }
+}
+
 /// The commands by what people want to do, for the root help.
 const GROUPS: &[(&str, &[&str])] = &[
     (

@@ -171,6 +171,12 @@ impl Context {
         Self { cluster_flag: Some(flag), ..Self::new(global, true, self.term.clone(), self.deadline.clone()) }
     }
 
+    /// The same for one of several clusters, with credentials that they share.
+    #[must_use]
+    pub fn of_place(&self, target: Target, aws: Aws) -> Self {
+        Self { target: target.into(), aws: aws.into(), ..self.of_cluster("", "--cluster") }
+    }
+
     /// For another cluster than that of the command, named by this flag, of which only AWS is asked, by this profile if one is
     /// given. It is in the same region, unless an ARN names another one.
     #[must_use]
@@ -207,9 +213,9 @@ impl Context {
         given.into_iter().find_map(|(flag, given)| given.then_some(flag))
     }
 
-    /// What was given by flag besides a cluster, and so contradicts a search for clusters elsewhere: region and context.
-    pub fn place_by_flag(&self) -> (Option<&str>, Option<&str>) {
-        (self.global.region.as_deref(), self.global.context.as_deref())
+    /// The region that was given by flag: it contradicts a search for clusters elsewhere.
+    pub fn region_by_flag(&self) -> Option<&str> {
+        self.global.region.as_deref()
     }
 
     /// EKS.
@@ -345,10 +351,7 @@ impl Context {
             .because("server, CA and OIDC issuer all differ")
             .hint("omit `--kubeconfig` and `--context`: podid then connects to the cluster's own endpoint"))
         });
-        match made.await {
-            Ok(kube) => Ok(kube),
-            Err(failure) => Err(failure.clone()),
-        }
+        Ok(made.await.as_ref().map_err(Clone::clone)?)
     }
 
     /// Kubernetes alone, without knowing which EKS cluster it is: by `--in-cluster` or a kubeconfig. No AWS call is made, and
@@ -357,10 +360,7 @@ impl Context {
     /// # Errors
     /// When there is no such configuration, or it leads to no client.
     pub async fn kube_alone(&self) -> Result<&dyn Kubernetes> {
-        match self.kube.get_or_init(|| self.log_in()).await {
-            Ok(kube) => Ok(kube),
-            Err(failure) => Err(failure.clone()),
-        }
+        Ok(self.kube.get_or_init(|| self.log_in()).await.as_ref().map_err(Clone::clone)?)
     }
 
     async fn log_in(&self) -> Result<Kube> {

@@ -146,10 +146,10 @@ fn drive(
 ) -> Result<Code> {
     let runtime = wait::runtime()?;
     if let [first, second, ..] = &cli.global.cluster[..]
-        && !matches!(cli.command, Command::List(_) | Command::Verify(_))
+        && !cli.command.takes_several_clusters()
     {
         return Err(Failure::usage(format!("--cluster is set more than once: `{first}`, `{second}`"))
-            .hint("only `podid list` and `podid verify` accept several clusters: run the command once for each"));
+            .hint("only commands with `--all-clusters` accept several clusters: run this one once for each"));
     }
     check_report(cli.global.output.ci(), &cli.command)?;
     let deadline = Deadline::new(cli.global.timeout, signal).yielding_through(yielded);

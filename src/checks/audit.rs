@@ -4,6 +4,7 @@
 mod catalog;
 mod fix;
 mod last_use;
+mod several;
 mod state;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,6 +19,7 @@ pub use self::{
     catalog::{CHECKS, UNREAD, UNUSED_ROLE},
     fix::{Contents, FIXABLE, Fixes, Key, fixes, key},
     last_use::{RoleUse, unused},
+    several::{Part, several},
     state::State,
 };
 use super::Finding;
@@ -52,12 +54,23 @@ pub struct Estate<'a> {
 
 /// Every finding, the worst first.
 pub fn audit(estate: &Estate<'_>) -> Vec<Finding> {
+    let mut found = in_cluster(estate);
+    found.extend(unread_roles(&estate.roles));
+    found.extend(merged(estate.holders.iter().flat_map(permissions)));
+    found.extend(shared(estate.holders.iter().map(|holder| (holder, String::new()))));
+    found.extend(roles(&estate.roles));
+    sort(&mut found);
+    found.dedup();
+    found
+}
+
+/// What is about the cluster and its associations.
+fn in_cluster(estate: &Estate<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for (what, unread) in [
         ("namespaces", estate.namespaces.unreadable()),
         ("service accounts", estate.accounts.unreadable()),
         ("pods and workloads", estate.used.unreadable()),
-        ("roles of the account", estate.roles.unreadable()),
     ] {
         found.extend(unread.map(|why| UNREAD.skips(what, why)));
     }
@@ -69,18 +82,19 @@ pub fn audit(estate: &Estate<'_>) -> Vec<Finding> {
         found.extend(credentials(holder).filter(|_| !gone));
         found.extend(session_tags(holder));
     }
-    found.extend(all_permissions(&estate.holders));
     // Who is used anyway needs no Rollout.
     if estate.holders.iter().any(|holder| estate.in_use(&subject(holder)).is_none()) {
         found.extend(estate.by_rollouts.unreadable().map(|why| UNREAD.skips("Rollouts", why)));
     }
-    found.extend(shared(&estate.holders));
-    for role in estate.roles.known().into_iter().flatten() {
-        found.extend(trusting(role));
-    }
-    sort(&mut found);
-    found.dedup();
     found
+}
+
+fn unread_roles(roles: &Observed<Vec<Trusting>>) -> Option<Finding> {
+    roles.unreadable().map(|why| UNREAD.skips("roles of the account", why))
+}
+
+fn roles(roles: &Observed<Vec<Trusting>>) -> impl Iterator<Item = Finding> {
+    roles.known().into_iter().flatten().flat_map(trusting)
 }
 
 /// The worst first.
@@ -196,10 +210,10 @@ fn permissions(holder: &Holder<'_>) -> Vec<Finding> {
 }
 
 /// The same statement of a role that several use is one finding.
-fn all_permissions(holders: &[Holder<'_>]) -> Vec<Finding> {
+fn merged(all: impl IntoIterator<Item = Finding>) -> Vec<Finding> {
     let mut found: Vec<Finding> = Vec::new();
     let mut places: BTreeMap<(&str, String, String), usize> = BTreeMap::new();
-    for finding in holders.iter().flat_map(permissions) {
+    for finding in all {
         let key = (finding.check.id, finding.subject.clone(), finding.message.clone());
         if let Some(at) = places.get(&key) {
             found[*at].evidence.extend(finding.evidence);
@@ -241,13 +255,18 @@ fn session_tags(holder: &Holder<'_>) -> Option<Finding> {
     )
 }
 
-/// Roles whose credentials several service accounts get.
-fn shared(holders: &[Holder<'_>]) -> Vec<Finding> {
-    let mut by_role: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for holder in holders {
-        by_role.entry(holder.last_role().0).or_default().push(subject(holder).to_string());
+/// Roles whose credentials several service accounts get. Each holder comes with the words for its cluster, where there are several;
+/// the same service account in another cluster is the same workload.
+fn shared<'a>(holders: impl Iterator<Item = (&'a Holder<'a>, String)>) -> Vec<Finding> {
+    let mut by_role: BTreeMap<&str, BTreeSet<(ServiceAccount, String)>> = BTreeMap::new();
+    for (holder, place) in holders {
+        by_role.entry(holder.last_role().0).or_default().insert((subject(holder), place));
     }
-    let several = by_role.into_iter().filter(|(_, users)| users.len() > 1);
+    let several = by_role.into_iter().filter_map(|(arn, users)| {
+        let distinct: BTreeSet<&ServiceAccount> = users.iter().map(|(subject, _)| subject).collect();
+        let users = || users.iter().map(|(subject, place)| format!("{subject}{place}")).collect::<Vec<_>>();
+        (distinct.len() > 1).then(|| (arn, users()))
+    });
     let finding = |(arn, users): (&str, Vec<String>)| {
         SHARED
             .warns(
@@ -305,5 +324,7 @@ fn trusting(role: &Trusting) -> Vec<Finding> {
     found
 }
 
+#[cfg(test)]
+mod several_tests;
 #[cfg(test)]
 mod tests;

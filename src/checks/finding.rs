@@ -1,13 +1,19 @@
 //! The nouns of a verification: links, checks, findings.
 
+mod remedy;
 mod written;
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
+
+pub use self::remedy::Remedy;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::have::{NOT_ALLOWED, UNREAD};
+use crate::model::{
+    arn::Arn,
+    have::{NOT_ALLOWED, UNREAD},
+};
 
 /// A link of the chain, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -232,60 +238,6 @@ pub struct Evidence {
     pub text: String,
 }
 
-/// What to do about it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Remedy {
-    /// A command.
-    Command(String),
-    /// A change, in words.
-    Change(String),
-}
-
-/// A command of podid's that names no cluster yet.
-fn lacks_cluster(command: &str) -> bool {
-    command.starts_with("podid ") && !command.contains("--cluster")
-}
-
-impl Remedy {
-    /// Names the cluster in podid's commands; in a sentence they are in backticks.
-    pub fn of_cluster(&mut self, cluster: &str) {
-        match self {
-            Self::Command(command) if lacks_cluster(command) => *command = format!("{command} --cluster {cluster}"),
-            Self::Command(_) => {}
-            Self::Change(change) => {
-                let parts = change.split('`').enumerate();
-                let named = |(at, part): (usize, &str)| {
-                    if at % 2 == 1 && lacks_cluster(part) {
-                        format!("{part} --cluster {cluster}")
-                    } else {
-                        part.to_owned()
-                    }
-                };
-                *change = parts.map(named).collect::<Vec<_>>().join("`");
-            }
-        }
-    }
-
-    /// Names the region where a name of AWS's has it: `com.amazonaws.REGION.eks-auth`.
-    pub fn in_region(&mut self, region: &str) {
-        let (Self::Command(text) | Self::Change(text)) = self;
-        for (stands_for, named) in [(".REGION.", format!(".{region}.")), (":REGION:", format!(":{region}:"))] {
-            if text.contains(stands_for) {
-                *text = text.replace(stands_for, &named);
-            }
-        }
-    }
-
-    /// Its words; a command in backticks.
-    pub fn text(&self) -> String {
-        match self {
-            Self::Command(command) => format!("`{command}`"),
-            Self::Change(change) => change.clone(),
-        }
-    }
-}
-
 /// On what something was found. Of a pod it knows which: what is wrong with one shows on that one alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FindingSubject {
@@ -323,6 +275,15 @@ impl fmt::Display for FindingSubject {
     }
 }
 
+/// One of several clusters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InCluster {
+    /// How it is told from the others: `blue`, `us-west-2/blue`.
+    pub label: String,
+    /// Its ARN.
+    pub arn: Arn,
+}
+
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -334,6 +295,8 @@ pub struct Finding {
     pub subject: String,
     /// The pod that it is about, where it is about one: `NAMESPACE/NAME`.
     pub pod: Option<String>,
+    /// The cluster that it is in, where several were read.
+    pub cluster: Option<InCluster>,
     /// What was found, in one sentence without a full stop.
     pub message: String,
     /// What it rests on.
@@ -358,6 +321,7 @@ impl Check {
             status,
             subject,
             pod,
+            cluster: None,
             message: message.into(),
             evidence: Vec::new(),
             remedies: Vec::new(),
@@ -395,6 +359,14 @@ impl Check {
 }
 
 impl Finding {
+    /// On what, with the cluster where several were read: `carts/carts in cluster blue`.
+    pub fn title(&self) -> Cow<'_, str> {
+        match &self.cluster {
+            Some(cluster) => format!("{} in cluster {}", self.subject, cluster.label).into(),
+            None => self.subject.as_str().into(),
+        }
+    }
+
     /// The container that it is about, where it is about one.
     pub fn container(&self) -> Option<&str> {
         self.subject.split_once(", container ").map(|(_, container)| container)
@@ -419,32 +391,5 @@ impl Finding {
     pub fn change(mut self, change: impl Into<String>) -> Self {
         self.remedies.push(Remedy::Change(change.into()));
         self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn podids_commands_name_the_cluster() {
-        let named = |mut remedy: Remedy| {
-            remedy.of_cluster("blue");
-            remedy.text()
-        };
-        let command = |text: &str| Remedy::Command(text.to_owned());
-        let change = |text: &str| Remedy::Change(text.to_owned());
-        for (remedy, wanted) in [
-            (command("podid agent install"), "`podid agent install --cluster blue`"),
-            (command("podid show carts/carts --cluster green"), "`podid show carts/carts --cluster green`"),
-            (command("kubectl delete pod carts"), "`kubectl delete pod carts`"),
-            (
-                change("restart them: `podid recycle carts/carts`, then wait"),
-                "restart them: `podid recycle carts/carts --cluster blue`, then wait",
-            ),
-            (change("podid cannot: `kubectl rollout resume` it"), "podid cannot: `kubectl rollout resume` it"),
-        ] {
-            assert_eq!(named(remedy), wanted);
-        }
     }
 }

@@ -33,7 +33,7 @@ mod workload;
 use self::environment::Environment;
 pub use self::{
     app::check_for,
-    finding::{Check, Evidence, Finding, FindingSubject, Follows, Link, Remedy, Status},
+    finding::{Check, Evidence, Finding, FindingSubject, Follows, InCluster, Link, Remedy, Status},
     identity::{Identity, Source, identities},
     report::{Outcome, Report},
 };

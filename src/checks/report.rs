@@ -117,9 +117,9 @@ impl Report {
         format!("{}{object}{cluster}", self.subject)
     }
 
-    /// Marks it as one of several clusters: its title names the cluster, and so do podid's commands that fix it.
-    pub fn of_cluster(&mut self, cluster: &str) {
-        self.cluster = Some(cluster.to_owned());
+    /// Marks it as one of several clusters: its title has this label, and podid's commands that fix it name the cluster.
+    pub fn of_cluster(&mut self, label: &str, cluster: &str) {
+        self.cluster = Some(label.to_owned());
         for finding in &mut self.findings {
             for remedy in &mut finding.remedies {
                 remedy.of_cluster(cluster);

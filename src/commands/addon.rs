@@ -2,9 +2,9 @@
 
 mod associate;
 mod disassociate;
-mod list;
+pub(crate) mod list;
 mod read;
-mod show;
+pub(crate) mod show;
 
 use clap::{Args, Subcommand};
 

@@ -1,33 +1,32 @@
 //! `podid audit`: associations and roles that are left over or too open.
 
+pub mod exceptions;
 mod fix;
 mod last_use;
+mod many;
 mod view;
 
-use std::path::PathBuf;
-
 use clap::{Args, value_parser};
-use jiff::civil::Date;
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use self::exceptions::{Accepted, ExceptionsArg, Sorted, warn_of_expired};
 use crate::{
     args::ChangingByFix,
     checks::{
         Finding, Status,
         audit::{self, State, UNREAD},
     },
-    commands::{holders::Holders, shared, verify::sarif},
+    commands::{clusters::ClustersArg, holders::Holders, shared, unread::NotRead, verify::sarif},
     context::Context,
     failure::{Code, Result},
-    manifest,
     model::{
         access::Holder,
         arn::Arn,
         association::AssociationFilter,
         exception::Exception,
         have::{NOT_ALLOWED, UNREAD as UNREADABLE},
-        text,
     },
     observe::audit::{InKubernetes, accounts_of, in_kubernetes, trusting},
     output::{Ci, Format},
@@ -39,6 +38,9 @@ use crate::{
 /// of all roles of the account that trust Pod Identity. Only reads, unless --fix is set. Exits with 3 if there is a problem
 /// (--strict: or a warning) that no exception accepts, and with 4 if there is none but a permission is missing to check.
 ///
+/// Of several clusters, each finding names its cluster; roles are checked once, with the associations of all clusters. A
+/// cluster that cannot be read is reported, and the exit code is 1.
+///
 /// --fix deletes associations that podid created and whose service account is gone, deletes unused roles that podid
 /// created for this cluster, and narrows its own trust statements that allow every cluster. It shows the plan, and
 /// leaves out each fix after which the audit would still find the same or a new problem. Everything else stays, with
@@ -46,9 +48,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Audit {
-    /// Accept the findings in this YAML file: a list `exceptions` of id, subject, reason and expires
-    #[arg(long, value_name = "FILE")]
-    exceptions: Option<PathBuf>,
+    #[command(flatten)]
+    exceptions: ExceptionsArg,
     /// Treat warnings as problems
     #[arg(long)]
     strict: bool,
@@ -67,6 +68,8 @@ pub struct Audit {
     /// How fixes are carried out.
     #[command(flatten)]
     changing: ChangingByFix,
+    #[command(flatten)]
+    clusters: ClustersArg,
 }
 
 /// Examples of this command.
@@ -77,6 +80,7 @@ Examples:
   podid audit --last-accessed --unused-for 180
   podid audit --fix --dry-run
   podid audit --fix=audit.role-unused
+  podid audit --all-regions
   podid audit -o sarif
   podid audit -o markdown";
 
@@ -96,6 +100,8 @@ struct Found {
     unmatched: Vec<Exception>,
     /// With `--fix`.
     fix: Option<fix::Fixed>,
+    /// Where several clusters were asked for.
+    several: Option<many::Several>,
 }
 
 /// What was read, and what IAM's reports say of it.
@@ -105,11 +111,11 @@ struct Read {
 }
 
 impl Read {
-    /// All findings, of what is there or of what would be.
-    fn findings(&self, mut found: Vec<Finding>) -> Vec<Finding> {
+    /// `found`: what the audit finds of what is there, or of what would be.
+    fn sorted(&self, mut found: Vec<Finding>, exceptions: &[Exception]) -> Found {
         found.extend(self.unused.iter().cloned());
         audit::sort(&mut found);
-        found
+        Found::new(self.state.cluster.arn.clone(), found, exceptions, self.state.now)
     }
 }
 
@@ -119,12 +125,12 @@ impl Audit {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let exceptions = match &self.exceptions {
-            Some(path) => manifest::exceptions(path, &known)?,
-            None => Vec::new(),
-        };
+        let exceptions = self.exceptions.read()?;
+        if self.clusters.several(ctx) {
+            return Box::pin(self.many(ctx, &exceptions)).await;
+        }
         let read = Box::pin(self.read(ctx)).await?;
-        let found = sorted(&read.state, read.findings(read.state.audit()), &exceptions);
+        let found = read.sorted(read.state.audit(), &exceptions);
         if self.fix.is_some() {
             return Box::pin(self.mend(ctx, read, found, &exceptions)).await;
         }
@@ -139,14 +145,11 @@ impl Audit {
     fn render(&self, ctx: &Context, found: &Found) -> Result<()> {
         match (ctx.term.ci(), ctx.term.format()) {
             (Some(Ci::Sarif), _) => {
-                let title = format!("cluster {}", found.cluster.name());
                 let findings = found.findings.iter().map(|finding| (finding, None));
                 let accepted = found.accepted.iter().map(|(finding, by)| (finding, Some(by.reason.as_str())));
-                let all = findings.chain(accepted).map(|(finding, accepted)| sarif::Told {
-                    title: title.clone(),
-                    uri: title.replace(' ', "/"),
-                    finding,
-                    accepted,
+                let all = findings.chain(accepted).map(|(finding, accepted)| {
+                    let title = found.place(finding);
+                    sarif::Told { uri: title.replace(' ', "/"), title, finding, accepted }
                 });
                 ctx.term.emit_json(&sarif::of(all, self.strict))?;
             }
@@ -163,9 +166,7 @@ impl Audit {
             }
             (None, Format::Table | Format::Wide) => ctx.term.emit(&view::text(found, &ctx.term))?,
         }
-        for it in &found.expired {
-            ctx.term.warn(format!("{}: the exception for {} ({}) has expired", it.at, it.subject, it.id));
-        }
+        warn_of_expired(ctx, &found.expired);
         for it in &found.unmatched {
             ctx.term.warn(format!("{}: no finding matches the exception for {} ({})", it.at, it.subject, it.id));
         }
@@ -187,7 +188,7 @@ impl Audit {
         if unread.is_empty() {
             return Ok(Code::Ok);
         }
-        let reasons: Vec<String> = unread.iter().map(|it| format!("{}: {}", it.subject, it.message)).collect();
+        let reasons: Vec<String> = unread.iter().map(|it| format!("{}: {}", it.title(), it.message)).collect();
         if self.allow_incomplete {
             shared::warn_incomplete(ctx, &reasons);
             return Ok(Code::Ok);
@@ -201,10 +202,9 @@ impl Audit {
     async fn read(&self, ctx: &Context) -> Result<Read> {
         let holders = Holders::read(ctx, &AssociationFilter::default()).await?;
         let (eks, iam) = (ctx.eks()?, ctx.iam()?);
-        let roles = ctx.deadline.within(
-            "reading the roles that trust Pod Identity",
-            trusting(eks, iam, &holders.cluster.arn, &holders.associations),
-        );
+        let arn = &holders.cluster.arn;
+        let read = [(arn, &holders.associations[..])];
+        let roles = ctx.deadline.within("reading the roles that trust Pod Identity", trusting(eks, iam, arn, &read));
         let (account, kubernetes) = futures::join!(roles, kubernetes(ctx));
         let InKubernetes { namespaces, accounts, runners, by_rollouts } = kubernetes?;
         let now = ctx.term.now();
@@ -247,38 +247,16 @@ pub async fn kubernetes(ctx: &Context) -> Result<InKubernetes> {
     }
 }
 
-fn known(id: &str) -> std::result::Result<(), String> {
-    let all = audit::CHECKS.iter().map(|check| check.id);
-    if all.clone().any(|one| one == id) {
-        return Ok(());
-    }
-    let near = text::nearest(id, all);
-    Err(format!("`{id}` is not a check of the audit{}", text::did_you_mean(&near)))
-}
-
-fn sorted(state: &State, all: Vec<Finding>, exceptions: &[Exception]) -> Found {
-    let today = state.now.to_zoned(jiff::tz::TimeZone::UTC).date();
-    let (expired, standing): (Vec<_>, Vec<_>) = exceptions.iter().cloned().partition(|it| it.is_over(today));
-    let (mut findings, mut accepted) = (Vec::new(), Vec::new());
-    for finding in all {
-        // What could not be read may hide anything: nobody can accept that here.
-        let own = standing.iter().find(|it| it.is_of(finding.check.id, &finding.subject));
-        match own.filter(|_| finding.check.id != UNREAD.id) {
-            Some(exception) => accepted.push((finding, exception.clone())),
-            None => findings.push(finding),
-        }
-    }
-    let used = |it: &Exception| accepted.iter().any(|(_, by): &(Finding, Exception)| by == it);
-    let unmatched = standing.into_iter().filter(|it| !used(it)).collect();
-    Found { cluster: state.cluster.arn.clone(), findings, accepted, expired, unmatched, fix: None }
-}
-
 /// What was found
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Document<'a> {
-    /// ARN of the cluster
-    cluster: &'a Arn,
+    /// ARN of the cluster; absent with several
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a Arn>,
+    /// With several clusters: ARNs of those that were read; absent otherwise
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clusters: Option<Vec<&'a Arn>>,
     /// What no exception accepts
     findings: &'a [Finding],
     /// Findings that an exception accepts
@@ -287,45 +265,39 @@ pub(crate) struct Document<'a> {
     expired_exceptions: &'a [Exception],
     /// Exceptions that match no finding
     unmatched_exceptions: &'a [Exception],
+    /// With several clusters: what could not be read; absent otherwise
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<Vec<NotRead>>,
     /// With --fix: the steps, and what became of the findings
     #[serde(flatten)]
     fix: Option<fix::Document<'a>>,
 }
 
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Accepted<'a> {
-    /// Stable id of the check
-    id: &'a str,
-    /// On what
-    subject: &'a str,
-    /// What was found
-    message: &'a str,
-    /// Why it is accepted
-    reason: &'a str,
-    /// The last day on which it is, or null
-    expires: Option<Date>,
-}
-
 impl Found {
-    fn document(&self) -> Document<'_> {
-        Document {
-            cluster: &self.cluster,
-            findings: &self.findings,
-            accepted: self.accepted.iter().map(accepted).collect(),
-            expired_exceptions: &self.expired,
-            unmatched_exceptions: &self.unmatched,
-            fix: self.fix.as_ref().map(fix::Fixed::document),
+    fn new(cluster: Arn, all: Vec<Finding>, exceptions: &[Exception], now: Timestamp) -> Self {
+        let Sorted { findings, accepted, expired, unmatched } = Sorted::of(all, exceptions, now);
+        Self { cluster, findings, accepted, expired, unmatched, fix: None, several: None }
+    }
+
+    /// What a finding is about, for a report that has a place for it.
+    fn place(&self, finding: &Finding) -> String {
+        match (&finding.cluster, &self.several) {
+            (Some(cluster), _) => format!("cluster {}", cluster.label),
+            (None, Some(_)) => format!("account {}", self.cluster.account),
+            (None, None) => format!("cluster {}", self.cluster.name()),
         }
     }
-}
 
-fn accepted((finding, by): &(Finding, Exception)) -> Accepted<'_> {
-    Accepted {
-        id: finding.check.id,
-        subject: &finding.subject,
-        message: &finding.message,
-        reason: &by.reason,
-        expires: by.expires,
+    fn document(&self) -> Document<'_> {
+        Document {
+            cluster: self.several.is_none().then_some(&self.cluster),
+            clusters: self.several.as_ref().map(many::Several::arns),
+            findings: &self.findings,
+            accepted: Accepted::all(&self.accepted),
+            expired_exceptions: &self.expired,
+            unmatched_exceptions: &self.unmatched,
+            unread: self.several.as_ref().map(many::Several::not_read),
+            fix: self.fix.as_ref().map(fix::Fixed::document),
+        }
     }
 }

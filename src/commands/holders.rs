@@ -42,25 +42,10 @@ impl<'a> Holders<'a> {
     /// # Errors
     /// When the associations cannot be read. What cannot be read of a role is unknown instead.
     pub async fn read(ctx: &'a Context, filter: &AssociationFilter) -> Result<Self> {
-        let cluster = ctx.cluster().await?;
-        let progress = ctx.term.progress("associations");
-        let mut pages = ctx.eks()?.association_pages(&cluster.name, filter);
-        // A first page that fails says more than the call after it.
-        let first = ctx.deadline.within("listing associations", async { pages.next().await.transpose() }).await?;
-        let pages = futures::stream::iter(first.map(Ok)).chain(pages);
-        let mut described = pin!(observe::describe_listed(ctx.eks()?, &cluster.name, pages));
-        let mut associations: Vec<Association> = Vec::new();
-        while let Some(next) =
-            ctx.deadline.within("reading associations", async { described.next().await.transpose() }).await?
-        {
-            associations.extend(next);
-            if associations.len() > observe::CONCURRENCY {
-                progress.count(format!("{} read", associations.len()));
-            }
-        }
-        associations.sort_by(|a, b| a.summary.subject.cmp(&b.summary.subject));
+        let (cluster, associations) = associations(ctx, filter).await?;
+        let progress = ctx.term.progress("roles");
         if associations.len() > observe::CONCURRENCY {
-            progress.update("reading their roles".to_owned());
+            progress.update("reading".to_owned());
         }
         let read = roles::of_associations(ctx.iam()?, &cluster.arn, &associations);
         let roles = ctx.deadline.within("reading the roles", read).await?;
@@ -72,4 +57,30 @@ impl<'a> Holders<'a> {
     pub fn all(&self, now: jiff::Timestamp) -> impl Iterator<Item = Holder<'_>> {
         holders(self.cluster, &self.associations, &self.roles, now)
     }
+}
+
+/// The associations of a cluster that a filter lets through, in full.
+///
+/// # Errors
+/// When they cannot be read.
+pub async fn associations<'a>(ctx: &'a Context, filter: &AssociationFilter) -> Result<(&'a Cluster, Vec<Association>)> {
+    let cluster = ctx.cluster().await?;
+    let progress = ctx.term.progress("associations");
+    let mut pages = ctx.eks()?.association_pages(&cluster.name, filter);
+    // A first page that fails says more than the call after it.
+    let first = ctx.deadline.within("listing associations", async { pages.next().await.transpose() }).await?;
+    let pages = futures::stream::iter(first.map(Ok)).chain(pages);
+    let mut described = pin!(observe::describe_listed(ctx.eks()?, &cluster.name, pages));
+    let mut associations: Vec<Association> = Vec::new();
+    while let Some(next) =
+        ctx.deadline.within("reading associations", async { described.next().await.transpose() }).await?
+    {
+        associations.extend(next);
+        if associations.len() > observe::CONCURRENCY {
+            progress.count(format!("{} read", associations.len()));
+        }
+    }
+    associations.sort_by(|a, b| a.summary.subject.cmp(&b.summary.subject));
+    progress.clear();
+    Ok((cluster, associations))
 }

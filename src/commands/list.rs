@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    commands::unread::NotRead,
+    commands::{clusters::ClustersArg, unread::NotRead},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -47,12 +47,8 @@ pub struct List {
     /// Only associations with this role or target role, by name or ARN
     #[arg(long, value_name = "NAME|ARN")]
     role: Option<RoleRef>,
-    /// All clusters of the region
-    #[arg(long, help_heading = "Clusters")]
-    all_clusters: bool,
-    /// All clusters of all regions that are enabled for the account
-    #[arg(long, help_heading = "Clusters")]
-    all_regions: bool,
+    #[command(flatten)]
+    clusters: ClustersArg,
 }
 
 /// Examples of this command.
@@ -106,8 +102,8 @@ impl List {
         let named = self.subjects.iter().map(|text| text.pattern(own).map_err(|e| Failure::usage(e.to_string())));
         let subjects = named.collect::<Result<Vec<_>>>()?;
         let ask = Ask { subjects: &subjects, namespace, role: self.role.as_ref() };
-        if self.all_regions || self.all_clusters || ctx.clusters_by_flag().len() > 1 {
-            return many::run(&ask, ctx, self.all_clusters, self.all_regions).await;
+        if self.clusters.several(ctx) {
+            return many::run(&ask, ctx, self.clusters).await;
         }
         let target = ctx.target()?;
         let eks = ctx.eks()?;

@@ -19,7 +19,10 @@ use crate::{
         audit::{self, Estate, UNREAD},
     },
     commands::{
-        audit::kubernetes,
+        audit::{
+            exceptions::{Accepted, ExceptionsArg, Sorted, warn_of_expired},
+            kubernetes,
+        },
         holders::{Holders, NOT_IRSA, NOT_READ, NOT_READ_KINDS},
         verify,
     },
@@ -28,10 +31,12 @@ use crate::{
     model::{
         access::Holder,
         arn::{Arn, RoleRef, last},
+        exception::Exception,
         glob,
         have::Observed,
         map::{Chain, Edge, Graph, MappedRole, Node, Selection},
         role_users::Trusting,
+        text::count,
     },
     observe::audit::{InKubernetes, accounts_of},
     output::Format,
@@ -64,6 +69,8 @@ pub struct Map {
     /// Show every node, however many there are
     #[arg(long)]
     expand: bool,
+    #[command(flatten)]
+    exceptions: ExceptionsArg,
 }
 
 /// What is drawn.
@@ -92,6 +99,7 @@ Examples:
       arn:aws:dynamodb:us-west-2:111122223333:table/eks-workshop-carts
   podid map --format html > map.html
   podid map --verify --format html > map.html
+  podid map --exceptions accepted.yaml
   podid map -o json";
 
 /// What was read and selected.
@@ -102,6 +110,8 @@ struct Read {
     chains: Vec<Chain>,
     /// Of the audit, about these chains.
     findings: Vec<Finding>,
+    /// Those that an exception accepts: not drawn.
+    accepted: Vec<(Finding, Exception)>,
     /// Of verify, where it was asked for.
     verified: Option<Verified>,
     /// What could not be read, one line each.
@@ -120,7 +130,8 @@ impl Map {
             return Err(Failure::usage("`--format` conflicts with `-o`: the format determines the output")
                 .hint("pass one of them"));
         }
-        let read = Box::pin(self.read(ctx)).await?;
+        let exceptions = self.exceptions.read()?;
+        let read = Box::pin(self.read(ctx, &exceptions)).await?;
         let mut whole = Graph::of(&read.chains, &read.cluster);
         if let Some(verified) = &read.verified {
             verified.mark(&mut whole);
@@ -161,6 +172,9 @@ impl Map {
         for why in &read.unread {
             term.warn(format!("incomplete: {why}"));
         }
+        if !read.accepted.is_empty() {
+            term.note(format!("not shown, because exceptions accept them: {}", count(read.accepted.len(), "finding")));
+        }
         if read.chains.is_empty() {
             term.note(self.none(&read));
         }
@@ -180,7 +194,7 @@ impl Map {
         }
     }
 
-    async fn read(&self, ctx: &Context) -> Result<Read> {
+    async fn read(&self, ctx: &Context, exceptions: &[Exception]) -> Result<Read> {
         let patterns = &self.subjects.0;
         let holders = Holders::read(ctx, &glob::filter(patterns)).await?;
         let InKubernetes { namespaces, accounts, runners, by_rollouts } = kubernetes(ctx).await?;
@@ -222,6 +236,9 @@ impl Map {
         let (unread, findings): (Vec<Finding>, _) = findings.into_iter().partition(|it| it.check.id == UNREAD.id);
         let mut unread: BTreeSet<String> = unread.iter().map(|it| format!("{}: {}", it.subject, it.message)).collect();
         unread.extend(rollouts);
+        // What an exception is about may be elsewhere than on this map: that it matches nothing here says nothing.
+        let Sorted { findings, accepted, expired, .. } = Sorted::of(findings, exceptions, ctx.term.now());
+        warn_of_expired(ctx, &expired);
         let mut verified = None;
         if self.verify {
             let found = Verified::of(&Box::pin(verify::of_associations(ctx, listed)).await?, &chains);
@@ -232,6 +249,7 @@ impl Map {
             cluster: holders.cluster.arn.clone(),
             chains,
             findings,
+            accepted,
             verified,
             unread: unread.into_iter().collect(),
             some: !patterns.is_empty() || self.role.is_some() || self.resource.is_some(),
@@ -282,6 +300,7 @@ impl Read {
             nodes: &graph.nodes,
             edges: &graph.edges,
             findings: &self.findings,
+            accepted: Accepted::all(&self.accepted),
             problems: self.verified.as_ref().map(|it| it.problems.as_slice()),
             unread: &self.unread,
             not_read: NOT_READ_KINDS,
@@ -299,8 +318,10 @@ pub(crate) struct Document<'a> {
     nodes: &'a [Node],
     /// The steps between the nodes
     edges: &'a [Edge],
-    /// What `podid audit` finds about these
+    /// What `podid audit` finds about these, and no exception accepts
     findings: &'a [Finding],
+    /// Findings that an exception accepts
+    accepted: Vec<Accepted<'a>>,
     /// With --verify: what `podid verify` finds about these
     #[serde(skip_serializing_if = "Option::is_none")]
     problems: Option<&'a [Problem]>,

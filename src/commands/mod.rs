@@ -7,6 +7,7 @@ pub mod agent;
 pub mod associate;
 pub mod audit;
 pub mod causes;
+pub mod clusters;
 pub mod completions;
 pub mod credentials;
 pub mod disassociate;

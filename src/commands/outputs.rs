@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{
-    access, agent, audit, explain, file, list, map, migrate, policy, role, show, verify, version, wait, who_can,
+    access, addon, agent, audit, explain, file, list, map, migrate, policy, role, show, verify, version, wait, who_can,
 };
 use crate::model::{manifest, output_schema as schema};
+use file::export;
 
 /// A command, and its schema by that name.
 type Output = (&'static str, fn(&str) -> Value);
@@ -22,6 +23,8 @@ const OUTPUTS: &[Output] = &[
     ("policy show", schema::of::<policy::show::Document>),
     ("policy lint", schema::of::<policy::lint::Document<'static>>),
     ("agent status", schema::of::<agent::view::Document<'static>>),
+    ("addon list", schema::of::<addon::list::Document<'static>>),
+    ("addon show", schema::of::<addon::show::Document<'static>>),
     ("verify", schema::of::<verify::Document<'static>>),
     ("explain", schema::of::<explain::Document<'static>>),
     ("who-can", schema::of::<who_can::Document<'static>>),
@@ -30,7 +33,8 @@ const OUTPUTS: &[Output] = &[
     ("map", schema::of::<map::Document<'static>>),
     ("wait", schema::of::<wait::Document<'static>>),
     ("diff", schema::of::<file::view::Differences<'static>>),
-    ("export", manifest),
+    ("export", manifests),
+    ("import", imported),
     ("migrate plan", schema::of::<migrate::plan::Document<'static>>),
     ("iam-policy", iam_policy),
     ("version", schema::of::<version::Document>),
@@ -47,10 +51,37 @@ pub fn schema(command: &str) -> Option<Value> {
     Some(schema(name))
 }
 
-fn manifest(command: &str) -> Value {
-    let mut schema = manifest::json_schema();
-    schema::named(&mut schema, command);
-    schema
+/// Of one cluster the manifest itself, of several what `export` makes of them.
+fn manifests(command: &str) -> Value {
+    let mut several = schema::of::<export::Several<'static>>(command);
+    let definitions = several["$defs"].take();
+    if let Value::Object(fields) = &mut several {
+        fields.retain(|key, _| {
+            ["type", "description", "properties", "required", "additionalProperties"].contains(&&**key)
+        });
+    }
+    with_manifest(command, &several, definitions)
+}
+
+/// Of one file the manifest itself, of several a list.
+fn imported(command: &str) -> Value {
+    let all = json!({"type": "array", "description": "Of several files", "items": {"$ref": "#/$defs/Manifest"}});
+    with_manifest(command, &all, Value::Null)
+}
+
+/// The manifest, or the other schema, which names it as `#/$defs/Manifest`.
+fn with_manifest(command: &str, other: &Value, definitions: Value) -> Value {
+    let mut manifest = manifest::json_schema();
+    let mut all = manifest["$defs"].take();
+    if let Value::Object(fields) = &mut manifest {
+        fields.retain(|key, _| !["$schema", "$id", "$defs"].contains(&&**key));
+    }
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, definitions) {
+        all.extend(more);
+    }
+    all["Manifest"] = manifest;
+    let one = json!({"$ref": "#/$defs/Manifest"});
+    root(command, json!({"description": "The manifest", "anyOf": [one, other], "$defs": all}))
 }
 
 /// IAM's own language, as far as podid writes it.

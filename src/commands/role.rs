@@ -34,6 +34,11 @@ enum RoleCommand {
 }
 
 impl Role {
+    /// Whether it takes `--cluster` more than once.
+    pub fn takes_several_clusters(&self) -> bool {
+        matches!(self.command, RoleCommand::List(_) | RoleCommand::Show(_))
+    }
+
     /// Runs the command.
     ///
     /// # Errors

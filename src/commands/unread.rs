@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::shared::count;
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, Result};
 
 /// What could not be read (`cluster blue`, `region eu-west-1`), and why.
 pub type Unread = (String, Failure);
@@ -24,6 +24,11 @@ impl NotRead {
     /// `what`, because of `why`.
     pub fn new(what: impl Display, why: impl Display) -> Self {
         Self { what: what.to_string(), why: why.to_string() }
+    }
+
+    /// Each of them.
+    pub fn all(unread: &[Unread]) -> Vec<Self> {
+        unread.iter().map(|(what, why)| Self::new(what, why)).collect()
     }
 }
 
@@ -54,4 +59,16 @@ pub fn outcome(mut unread: Vec<Unread>, clusters: usize, nothing: bool, done: &s
         failure = failure.because(format!("{what}: {why}"));
     }
     Some(hints.into_iter().take(HINTS).fold(failure, Failure::hint))
+}
+
+/// The error for what could not be read, where there is such, beside what was found in the rest. See [`outcome`].
+///
+/// # Errors
+/// When something could not be read, and as `found`.
+pub fn judged(unread: Vec<Unread>, clusters: usize, nothing: bool, done: &str, found: Result<Code>) -> Result<Code> {
+    let Some(failure) = outcome(unread, clusters, nothing, done) else { return found };
+    Err(match found {
+        Ok(_) => failure,
+        Err(other) => failure.because(other.to_string()),
+    })
 }

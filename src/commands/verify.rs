@@ -30,9 +30,11 @@ use crate::{
     args::need_flags,
     checks::{Outcome, Report},
     commands::{
+        clusters::ClustersArg,
         select::select,
         shared,
         subject::{self, Named},
+        unread::judged,
     },
     context::Context,
     failure::{Code, Failure, Result},
@@ -72,9 +74,8 @@ pub struct Verify {
     /// All service accounts of the cluster that are in use or have an association
     #[arg(long, conflicts_with = "subjects")]
     all: bool,
-    /// Check all clusters of the region; repeat --cluster to check several
-    #[arg(long)]
-    all_clusters: bool,
+    #[command(flatten)]
+    clusters: ClustersArg,
     #[command(flatten)]
     needs: Needs,
     /// Also look for static keys in Secrets: podid reads the names of their keys, never a value
@@ -115,7 +116,7 @@ Examples:
   podid verify carts/pod/carts-7d9f8b6c5-x2x4z
   podid verify --all --strict -o junit
   podid verify --all -o markdown
-  podid verify --all --all-clusters
+  podid verify --all --all-regions
   podid verify carts/carts --cluster staging --cluster production
   podid verify -n carts -o json
   podid verify carts/carts --dynamodb eks-workshop-carts=read-write
@@ -152,11 +153,12 @@ impl Verify {
         if let Some(path) = &self.bundle.save {
             self.check_saves(ctx, path)?;
         }
-        if self.is_of_many(ctx) {
+        if self.clusters.several(ctx) {
             let (checked, unread) = self.read_many(ctx).await?;
-            let documents = || Document::Many { clusters: checked.iter().map(Checked::document).collect() };
+            let documents = || Document::of_many(&checked, &unread);
             let verdict = self.emit(ctx, &checked, documents)?;
-            return many::judged(unread, checked.len(), verdict);
+            let all = checked.len() + unread.len();
+            return judged(unread, all, checked.is_empty(), "checked", verdict);
         }
         if self.watch {
             if ctx.term.ci().is_some() {

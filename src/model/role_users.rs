@@ -157,6 +157,20 @@ impl Reads {
         }
     }
 
+    /// Why a cluster was not read, and whether for want of a permission.
+    pub fn unread(&self, cluster: &Arn) -> Option<(&str, bool)> {
+        match self.clusters.get(cluster)? {
+            ClusterRead::Read => None,
+            ClusterRead::Missing => Some(("there is no such cluster in this account and region", false)),
+            ClusterRead::Unread(why, denied) => Some((why, *denied)),
+        }
+    }
+
+    /// How many clusters were read.
+    pub fn read(&self) -> usize {
+        self.clusters.values().filter(|read| **read == ClusterRead::Read).count()
+    }
+
     /// The associations that use a role, in order.
     pub fn of(&self, role: &Arn) -> Vec<User> {
         let mut users = self.by_role.get(&key(role)).cloned().unwrap_or_default();

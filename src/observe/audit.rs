@@ -106,7 +106,8 @@ fn together(each: [Observed<Runners>; 3]) -> Observed<Runners> {
     Observed::Known(all)
 }
 
-/// The roles of the account that trust Pod Identity, and who uses those that no association of the cluster does.
+/// The roles of the account that trust Pod Identity, and who uses those that no association of the clusters that were read does.
+/// `cluster`: from where others are searched.
 ///
 /// # Errors
 /// When podid was interrupted, time is up, or no service knows the caller.
@@ -114,7 +115,7 @@ pub async fn trusting(
     eks: &dyn Eks,
     iam: &dyn Iam,
     cluster: &Arn,
-    associations: &[Association],
+    read: &[(&Arn, &[Association])],
 ) -> Result<Observed<AccountRoles>> {
     let listed = match seen(iam.roles().try_concat().await, "iam:ListRoles")? {
         Observed::Known(listed) => listed,
@@ -123,7 +124,9 @@ pub async fn trusting(
     };
     let tell = |_: String| {};
     let mut search = Search::new(eks, cluster, &tell);
-    search.known(cluster, associations);
+    for (cluster, associations) in read {
+        search.known(cluster, *associations);
+    }
     let trusting = listed.into_iter().filter(|role| trust::trusts_pods(&role.trust));
     let roles: Vec<(Arn, Document)> = trusting.map(|role| (role.arn, role.trust)).collect();
     let left: Vec<&Document> =

@@ -56,8 +56,9 @@ impl<'a> Search<'a> {
     /// Takes the associations of a cluster that were read already into account.
     pub fn known<'b>(&mut self, cluster: &Arn, associations: impl IntoIterator<Item = &'b Association>) {
         self.reads.clusters.insert(cluster.clone(), ClusterRead::Read);
+        let region = (cluster.region != self.home.region).then_some(cluster.region.as_str());
         for association in associations {
-            self.reads.add(association, None);
+            self.reads.add(association, region);
         }
     }
 

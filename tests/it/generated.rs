@@ -1,7 +1,7 @@
 //! man/, completions/, schema/ and docs/ are what the code says. `PODID_BLESS=1` rewrites them.
 
 mod docs;
-mod outputs;
+pub(crate) mod outputs;
 mod text;
 mod troubleshooting;
 

@@ -10,6 +10,7 @@ mod architecture;
 mod associate;
 mod audit;
 mod calls;
+mod clusters;
 mod completion;
 mod connect;
 mod copy;

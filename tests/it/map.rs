@@ -202,3 +202,29 @@ fn a_shared_problem_is_one() {
     );
     let _ = denied.podid("map --verify").ok().says("incomplete: verify carts/carts: ");
 }
+
+/// What an exception accepts is not on the map; what it does not stays.
+#[test]
+fn exceptions_leave_out_what_they_accept() {
+    let wide = json!([{"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}]);
+    let env = Env::with("carts-verified", &[("/roles/1/inline/carts/Statement", wide)]);
+    let file = |subject: &str, more: &str| {
+        let text = format!("exceptions:\n- {{id: audit.admin, subject: {subject}, reason: known{more}}}\n");
+        env.file("accepted.yaml", &text)
+    };
+    let _ = env.podid("map").ok().says("audit.admin");
+    let own = file("role eks-workshop-carts-dynamo", "");
+    let run = env.podid(&format!("map --exceptions {own}")).ok();
+    assert!(!run.stdout.contains("audit.admin"), "{run}");
+    let _ = run.says("not shown, because exceptions accept them: 1 finding");
+    let page = env.podid(&format!("map --format html --exceptions {own}")).ok();
+    assert!(!page.stdout.contains("audit.admin"), "{page}");
+    let json = env.podid(&format!("map -o json --exceptions {own}")).ok().json();
+    assert_eq!((&json["findings"], &json["accepted"][0]["reason"]), (&json!([]), &json!("known")));
+    let other = file("role other", "");
+    let run = env.podid(&format!("map --exceptions {other}")).ok().says("audit.admin");
+    // It may be about what is not on this map.
+    assert!(!run.stderr.contains("no finding matches"), "{run}");
+    let over = file("role eks-workshop-carts-dynamo", ", expires: 2020-01-01");
+    let _ = env.podid(&format!("map --exceptions {over}")).ok().says("audit.admin").says("has expired");
+}

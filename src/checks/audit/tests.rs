@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 
 use super::*;
+pub(super) use crate::model::fixtures::subject as named;
 use crate::{
     checks::Status,
     model::{
         access::RoleDocuments,
         association::Association,
         cluster::Cluster,
-        fixtures::{association as associated, at, cluster, role, subject as named},
+        fixtures::{association as associated, at, cluster, role},
         role_users::{ClusterRead, Usage},
         snapshot::RoleView,
         trust::{document, statement},
@@ -20,15 +21,15 @@ use crate::{
 const ROLE: &str = "arn:aws:iam::111122223333:role/app";
 
 /// A world that is as it should be.
-struct World {
+pub(super) struct World {
     cluster: Cluster,
-    associations: Vec<Association>,
+    pub(super) associations: Vec<Association>,
     roles: BTreeMap<String, RoleView>,
     namespaces: Observed<BTreeSet<String>>,
-    accounts: Observed<BTreeSet<ServiceAccount>>,
+    pub(super) accounts: Observed<BTreeSet<ServiceAccount>>,
     used: Observed<BTreeSet<ServiceAccount>>,
     by_rollouts: Observed<BTreeSet<ServiceAccount>>,
-    trusting: Observed<Vec<Trusting>>,
+    pub(super) trusting: Observed<Vec<Trusting>>,
 }
 
 fn trusts(scope: Scope) -> Document {
@@ -49,7 +50,7 @@ fn trusting_role(trust: Document, unused: Option<Usage>) -> Trusting {
     Trusting { arn: ROLE.parse().unwrap(), trust, unused }
 }
 
-fn healthy() -> World {
+pub(super) fn healthy() -> World {
     let it = named("carts/carts");
     World {
         cluster: cluster(),
@@ -64,6 +65,10 @@ fn healthy() -> World {
 }
 
 fn findings(world: &World) -> Vec<Finding> {
+    audit(&estate(world))
+}
+
+pub(super) fn estate(world: &World) -> Estate<'_> {
     let holders = world.associations.iter().map(|association| Holder {
         cluster: &world.cluster,
         association,
@@ -71,28 +76,28 @@ fn findings(world: &World) -> Vec<Finding> {
         target: None,
         now: at(0),
     });
-    audit(&Estate {
+    Estate {
         holders: holders.collect(),
         namespaces: world.namespaces.clone(),
         accounts: world.accounts.clone(),
         used: world.used.clone(),
         by_rollouts: world.by_rollouts.clone(),
         roles: world.trusting.clone(),
-    })
+    }
 }
 
-fn known<T>(read: &mut Observed<T>) -> &mut T {
+pub(super) fn known<T>(read: &mut Observed<T>) -> &mut T {
     match read {
         Observed::Known(value) => value,
         _ => unreachable!(),
     }
 }
 
-fn forget<T: Ord>(read: &mut Observed<BTreeSet<T>>, one: &T) {
+pub(super) fn forget<T: Ord>(read: &mut Observed<BTreeSet<T>>, one: &T) {
     known(read).remove(one);
 }
 
-fn allow(world: &mut World, action: &str) {
+pub(super) fn allow(world: &mut World, action: &str) {
     world.roles.insert(ROLE.to_owned(), view(&json!(action)));
 }
 

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
 use super::{Check, Evidence, Finding, Link, Remedy, Status};
+use crate::model::arn::Arn;
 
 /// A finding as it is printed.
 #[derive(Serialize, JsonSchema)]
@@ -19,6 +20,9 @@ struct Written<'a> {
     status: Status,
     /// On what
     subject: &'a str,
+    /// In an audit of several clusters: ARN of the cluster that it is in; absent otherwise, and for roles
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<&'a Arn>,
     /// What was found
     message: &'a str,
     /// What was read, and from where
@@ -32,7 +36,8 @@ struct Written<'a> {
 impl Serialize for Finding {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { check: Check { id, link, sources, .. }, status, subject, message, evidence, remedies, .. } = self;
-        Written { id, link: *link, status: *status, subject, message, evidence, remedies, sources }
+        let cluster = self.cluster.as_ref().map(|cluster| &cluster.arn);
+        Written { id, link: *link, status: *status, subject, cluster, message, evidence, remedies, sources }
             .serialize(serializer)
     }
 }

@@ -1,14 +1,16 @@
 //! `podid addon list`: the add-ons of the cluster, and what their pods act as.
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::read::{self, Seen};
 use crate::{
+    commands::unread::NotRead,
     context::Context,
     failure::{Code, Result},
     model::{
-        addon::{Addon, AddonIdentity},
+        addon::{Addon, AddonIdentity, Issue},
         arn::last,
         association::Association,
         have::Observed,
@@ -47,10 +49,9 @@ impl List {
             return Ok(Code::Ok);
         }
         let all = read::seen(ctx, addons).await?;
-        let value = || json!({ "addons": all.iter().map(json).collect::<Vec<_>>() });
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&value())?,
-            Format::Yaml => ctx.term.emit_yaml(&value())?,
+            Format::Json => ctx.term.emit_json(&Document::of(&all))?,
+            Format::Yaml => ctx.term.emit_yaml(&Document::of(&all))?,
             Format::Table | Format::Wide if all.is_empty() => {}
             Format::Table | Format::Wide | Format::Name => {
                 ctx.term.emit_table(&table(&all, ctx.term.format() == Format::Wide))?;
@@ -144,23 +145,77 @@ fn unread(all: &[Seen]) -> Vec<String> {
     all
 }
 
-/// An add-on as data. Its configuration may hold secrets: only whether there is one is told.
-pub(super) fn json(seen: &Seen) -> Value {
-    let addon = &seen.addon;
-    let reads =
-        [("podIdentity", seen.identities.unreadable()), ("podIdentityAssociations", seen.associations.unreadable())];
-    let unread = reads.iter().filter_map(|(what, why)| Some(json!({ "what": what, "why": (*why)? })));
-    json!({
-        "addonName": addon.name,
-        "addonVersion": addon.version,
-        "status": addon.status,
-        "issues": addon.issues,
-        "namespace": addon.namespace,
-        "configured": addon.configuration.is_some(),
-        "supportsPodIdentity": seen.identities.known().map(|known| !known.is_empty()),
-        "serviceAccounts": seen.identities.known(),
-        "podIdentityAssociations": seen.associations.known(),
-        "serviceAccountRoleArn": addon.service_account_role,
-        "unread": unread.collect::<Vec<_>>(),
-    })
+/// The add-ons
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Document<'a> {
+    /// The add-ons, by name; empty when there are none
+    addons: Vec<Listed<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'a> {
+    #[serde(flatten)]
+    addon: Shown<'a>,
+    /// The associations that it owns; null when they could not be read
+    pod_identity_associations: Option<&'a [Association]>,
+}
+
+/// An add-on. Its configuration may hold secrets: only whether there is one is told.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "ShownAddon")]
+pub(super) struct Shown<'a> {
+    /// Name of the add-on
+    addon_name: &'a str,
+    /// Its version
+    addon_version: &'a str,
+    /// Its status, as EKS says it
+    status: &'a str,
+    /// Health issues that EKS reports
+    issues: &'a [Issue],
+    /// Namespace of its pods, or null
+    namespace: Option<&'a str>,
+    /// Whether it has a configuration
+    configured: bool,
+    /// Whether the version supports Pod Identity; null when that could not be read
+    supports_pod_identity: Option<bool>,
+    /// Service accounts that can have an association; null when they could not be read
+    service_accounts: Option<&'a [AddonIdentity]>,
+    /// ARN of the role that its pods get by IRSA, or null
+    service_account_role_arn: Option<&'a str>,
+    /// What could not be read; its field is null then
+    unread: Vec<NotRead>,
+}
+
+impl<'a> Document<'a> {
+    fn of(all: &'a [Seen]) -> Self {
+        let listed = |seen: &'a Seen| Listed {
+            addon: Shown::of(seen),
+            pod_identity_associations: seen.associations.known().map(Vec::as_slice),
+        };
+        Self { addons: all.iter().map(listed).collect() }
+    }
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn of(seen: &'a Seen) -> Self {
+        let addon = &seen.addon;
+        let reads = [
+            ("podIdentity", seen.identities.unreadable()),
+            ("podIdentityAssociations", seen.associations.unreadable()),
+        ];
+        Self {
+            addon_name: &addon.name,
+            addon_version: &addon.version,
+            status: &addon.status,
+            issues: &addon.issues,
+            namespace: addon.namespace.as_deref(),
+            configured: addon.configuration.is_some(),
+            supports_pod_identity: seen.identities.known().map(|known| !known.is_empty()),
+            service_accounts: seen.identities.known().map(Vec::as_slice),
+            service_account_role_arn: addon.service_account_role.as_deref(),
+            unread: reads.into_iter().filter_map(|(what, why)| Some(NotRead::new(what, why?))).collect(),
+        }
+    }
 }

@@ -2,10 +2,11 @@
 
 use clap::Args;
 use futures::future::try_join_all;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::{
-    list,
+    list::{self, Shown},
     read::{self, Seen},
 };
 use crate::{
@@ -42,6 +43,37 @@ Examples:
   podid addon show vpc-cni
   podid addon show vpc-cni -o json";
 
+/// The add-on
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Document<'a> {
+    /// The add-on
+    addon: InFull<'a>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct InFull<'a> {
+    #[serde(flatten)]
+    addon: Shown<'a>,
+    /// Associations of the add-on and of its service accounts; empty when there are none, or they could not be read
+    associations: Vec<HeldBy>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "HeldAssociation")]
+struct HeldBy {
+    /// The association
+    association: Association,
+    /// Whether the add-on owns it
+    owned_by_addon: bool,
+    /// Whether its role exists; null when that could not be read
+    role_exists: Option<bool>,
+    /// Whether the trust policy lets the service account in; null when that is unknown
+    trusted: Option<bool>,
+    /// The same in words, with the reason
+    trust: String,
+}
+
 /// An association of one of the add-on's service accounts, and its role.
 struct Held {
     association: Association,
@@ -64,8 +96,8 @@ impl Show {
         let held = held(ctx, &seen).await?;
         let view = View { seen, held };
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&view.json())?,
-            Format::Yaml => ctx.term.emit_yaml(&view.json())?,
+            Format::Json => ctx.term.emit_json(&view.document())?,
+            Format::Yaml => ctx.term.emit_yaml(&view.document())?,
             Format::Name => ctx.term.emit_line(&view.seen.addon.name)?,
             Format::Table | Format::Wide => {
                 ctx.term.emit_block(&view.block())?;
@@ -145,29 +177,19 @@ impl Held {
 }
 
 impl View {
-    fn json(&self) -> Value {
-        let mut value = list::json(&self.seen);
-        let held = self.held.iter().map(|held| {
-            let role_exists = held.role.known().map(Option::is_some);
-            let trusted = match &held.verdict {
+    fn document(&self) -> Document<'_> {
+        let held = |held: &'_ Held| HeldBy {
+            role_exists: held.role.known().map(Option::is_some),
+            trusted: match &held.verdict {
                 Some(Verdict::Admits) => Some(true),
                 Some(Verdict::Refuses(_)) => Some(false),
                 Some(Verdict::Unknown(_)) | None => None,
-            };
-            json!({
-                "association": held.association,
-                "ownedByAddon": held.own,
-                "roleExists": role_exists,
-                "trusted": trusted,
-                "trust": held.trust(),
-            })
-        });
-        let held: Vec<Value> = held.collect();
-        if let Value::Object(map) = &mut value {
-            map.insert("associations".to_owned(), json!(held));
-            map.remove("podIdentityAssociations");
-        }
-        json!({ "addon": value })
+            },
+            trust: held.trust(),
+            owned_by_addon: held.own,
+            association: held.association.clone(),
+        };
+        Document { addon: InFull { addon: Shown::of(&self.seen), associations: self.held.iter().map(held).collect() } }
     }
 
     fn block(&self) -> Block {

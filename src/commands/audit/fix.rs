@@ -10,7 +10,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Audit, Found, Read, sorted};
+use super::{Audit, Found, Read};
 use crate::{
     checks::{
         Finding,
@@ -141,9 +141,8 @@ impl Audit {
             shared::show_plan_for(ctx, &planned.plan, &changing, Confirmation::TypeClusterName).await?;
         }
         if changing.dry_run {
-            let left = read.findings(planned.left.clone());
-            let after =
-                Found { fix: Some(Fixed::of(&planned, &standing, true)), ..sorted(&read.state, left, exceptions) };
+            let left = read.sorted(planned.left.clone(), exceptions);
+            let after = Found { fix: Some(Fixed::of(&planned, &standing, true)), ..left };
             self.render(ctx, &after)?;
             return Ok(shared::dry_run_code(&changing, &planned.plan));
         }
@@ -164,7 +163,7 @@ impl Audit {
         };
         match again {
             Ok(read) => {
-                let now = sorted(&read.state, read.findings(read.state.audit()), exceptions);
+                let now = read.sorted(read.state.audit(), exceptions);
                 let there: BTreeSet<Key> = now.findings.iter().map(key).collect();
                 fixed.closed.retain(|key| !there.contains(key));
                 found = Found { fix: Some(fixed), ..now };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use jiff::Timestamp;
 
-use super::{Found, fix::Fixed};
+use super::{Found, fix::Fixed, many::Several};
 use crate::{
     checks::{Finding, Status},
     commands::causes::{Cause, Look, number, points, remedy, tell},
@@ -43,7 +43,11 @@ fn kept<'a>(found: &'a Found, finding: &Finding) -> Option<&'a str> {
 /// For the terminal.
 pub(super) fn text(found: &Found, term: &Term) -> String {
     let look @ Look { paint, width } = Look { paint: term.out_paint(), width: term.streams().width };
-    let mut out = format!("cluster {}: {}\n", found.cluster.name(), summary(found));
+    let place = match &found.several {
+        Some(several) => several.title(),
+        None => format!("cluster {}", found.cluster.name()),
+    };
+    let mut out = format!("{place}: {}\n", summary(found));
     for (title, statuses, tone) in SECTIONS {
         let all = of(found, statuses);
         if all.is_empty() {
@@ -53,7 +57,7 @@ pub(super) fn text(found: &Found, term: &Term) -> String {
         let indent = number(all.len()).len();
         let gap = " ".repeat(indent);
         for (at, finding) in all.iter().enumerate() {
-            let words = format!("{}: {} ({})", finding.subject, finding.message, finding.check.id);
+            let words = format!("{}: {} ({})", finding.title(), finding.message, finding.check.id);
             tell(&mut out, (at + 1, all.len()), &words, &Cause::alone(finding), false, look);
             for fix in &finding.remedies {
                 let _ = writeln!(out, "{gap}fix: {}", hanging(&fix.text(), indent + 5, width));
@@ -68,7 +72,10 @@ pub(super) fn text(found: &Found, term: &Term) -> String {
 
 /// For a ticket.
 pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
-    let mut out = format!("# podid audit\n\n- Cluster: {}\n", md::code(&found.cluster.to_string()));
+    let mut out = String::from("# podid audit\n\n");
+    for cluster in found.several.as_ref().map_or_else(|| vec![&found.cluster], Several::arns) {
+        let _ = writeln!(out, "- Cluster: {}", md::code(&cluster.to_string()));
+    }
     let _ = writeln!(out, "- Checked: {}", md::stamp(at));
     let _ = writeln!(out, "- Found: {}", summary(found));
     for (title, statuses, _) in SECTIONS {
@@ -77,7 +84,7 @@ pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
             let _ = writeln!(out, "\n## {title}\n");
         }
         for (at, finding) in all.iter().enumerate() {
-            let (subject, message) = (md::text(&finding.subject), md::text(&finding.message));
+            let (subject, message) = (md::text(&finding.title()), md::text(&finding.message));
             let _ = writeln!(out, "{}. **{subject}**: {message} (`{}`)", at + 1, finding.check.id);
             points(&mut out, &Cause::alone(finding), false);
             for fix in &finding.remedies {
@@ -93,7 +100,7 @@ pub(super) fn markdown(found: &Found, at: Timestamp) -> String {
     }
     for (finding, by) in &found.accepted {
         let until = by.expires.map_or_else(String::new, |day| format!(", until {day}"));
-        let (subject, reason) = (md::text(&finding.subject), md::text(&by.reason));
+        let (subject, reason) = (md::text(&finding.title()), md::text(&by.reason));
         let _ = writeln!(out, "- {subject}: {reason}{until} (`{}`)", finding.check.id);
     }
     out

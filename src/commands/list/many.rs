@@ -1,18 +1,15 @@
 //! Many clusters, in one region or in all. What cannot be read is named at the end, and the rest is shown.
 
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::stream::{self, StreamExt};
 
 use super::{Ask, Document, Listed, cells, columns};
 use crate::{
-    aws::Aws,
     commands::{
+        clusters::{self, ClustersArg, local},
         shared::count,
-        unread::{NotRead, Unread, outcome},
+        unread::{NotRead, outcome},
     },
     context::Context,
     failure::{Code, Failure, Result},
@@ -20,54 +17,37 @@ use crate::{
         arn::Arn,
         association::{Association, AssociationSummary},
         names::ServiceAccount,
-        regions,
     },
-    observe::{CONCURRENCY, users::is_not_enabled},
+    observe::CONCURRENCY,
     output::{
         Format,
         table::{Cell, Column, Table},
     },
     ports::Eks,
-    settings::{self, Given},
 };
 
-/// A cluster to be listed.
-struct Place {
-    region: String,
-    name: String,
-    /// Account, when an ARN named it.
-    account: Option<String>,
-    eks: Aws,
-    failed: AtomicBool,
-}
-
-impl Place {
-    fn new(eks: Aws, region: &str, name: String, account: Option<String>) -> Self {
-        Self { region: region.to_owned(), name, account, eks, failed: AtomicBool::new(false) }
-    }
-
-    fn what(&self) -> String {
-        format!("cluster {} in {}", self.name, self.region)
-    }
-}
-
-/// Where it is looked, and what of that could not be read.
+/// The clusters, and whether reading one failed.
 struct Places {
-    clusters: Vec<Place>,
-    unread: Vec<Unread>,
-    /// Regions are shown: there may be several.
-    regions: bool,
-    /// Where clusters were looked for.
-    searched: String,
+    all: clusters::Places,
+    failed: Vec<AtomicBool>,
 }
 
-pub(super) async fn run(ask: &Ask<'_>, ctx: &Context, all_clusters: bool, all_regions: bool) -> Result<Code> {
+impl Places {
+    fn failed(&self, at: usize) -> bool {
+        self.failed[at].load(Ordering::Relaxed)
+    }
+
+    /// Whether it is the first time.
+    fn fails(&self, at: usize) -> bool {
+        !self.failed[at].swap(true, Ordering::Relaxed)
+    }
+}
+
+pub(super) async fn run(ask: &Ask<'_>, ctx: &Context, which: ClustersArg) -> Result<Code> {
     let line = ctx.term.progress("clusters");
-    let mut places = match (all_clusters || all_regions, all_regions) {
-        (false, _) => named(ctx).await?,
-        (true, everywhere) => found(ctx, everywhere).await?,
-    };
-    let total = places.clusters.len();
+    let all = which.places(ctx).await?;
+    let total = all.clusters.len();
+    let mut places = Places { failed: all.clusters.iter().map(|_| AtomicBool::new(false)).collect(), all };
     let only_names = ctx.term.format() == Format::Name && ask.role.is_none();
     if total > CONCURRENCY {
         line.update(format!("listing {total}"));
@@ -86,21 +66,17 @@ pub(super) async fn run(ask: &Ask<'_>, ctx: &Context, all_clusters: bool, all_re
     };
     line.clear();
     // What was read of a cluster before it failed is not what it holds.
-    rows.retain(|row| !places.clusters[row.at].failed.load(Ordering::Relaxed));
+    rows.retain(|row| !places.failed(row.at));
     rows.sort_by(|a, b| {
-        let key = |row: &Row| (&places.clusters[row.at].region, &places.clusters[row.at].name);
+        let key = |row: &Row| (&places.all.clusters[row.at].region, &places.all.clusters[row.at].name);
         key(a).cmp(&key(b)).then_with(|| a.subject.cmp(&b.subject))
     });
     let places = places;
-    render(ctx, &places, &rows)?;
-    if rows.is_empty() && places.unread.is_empty() {
-        match total {
-            0 => ctx.term.note(format!("no clusters in {}", places.searched)),
-            _ => ask.note_if_empty(ctx, &count(total, "cluster"), true),
-        }
-    }
-    let nothing = places.clusters.iter().all(|place| place.failed.load(Ordering::Relaxed));
-    match outcome(places.unread, total, nothing, "read") {
+    render(ctx, &places.all, &rows)?;
+    places.all.note_if_none(ctx);
+    ask.note_if_empty(ctx, &count(total, "cluster"), rows.is_empty() && places.all.unread.is_empty() && total > 0);
+    let nothing = (0..total).all(|at| places.failed(at));
+    match outcome(places.all.unread, total, nothing, "read") {
         Some(failure) => Err(failure),
         None => Ok(Code::Ok),
     }
@@ -113,104 +89,14 @@ struct Row {
     association: Option<Association>,
 }
 
-/// Ends the command where nothing further can be read; else the failure is one of several.
-fn local(ctx: &Context, failure: Failure) -> Result<Failure> {
-    ctx.deadline.check()?;
-    Ok(failure)
-}
-
-/// The clusters of `--cluster`.
-async fn named(ctx: &Context) -> Result<Places> {
-    let (region_flag, context) = ctx.place_by_flag();
-    if context.is_some() {
-        return Err(Failure::usage("--context names one cluster, --cluster several")
-            .hint("omit `--context`: `podid list` does not use Kubernetes"));
-    }
-    let aws = ctx.aws_of_many();
-    let mut regions: BTreeMap<String, Aws> = BTreeMap::new();
-    let mut clusters: Vec<Place> = Vec::new();
-    for name in ctx.clusters_by_flag() {
-        let given = Given {
-            cluster_flag: Some(("--cluster", name.clone())),
-            region_flag: region_flag.map(str::to_owned),
-            ..Given::default()
-        };
-        let target = settings::resolve(&given, None)?;
-        let region = match target.region {
-            Some(region) => region.value,
-            None => aws.region().await?.unwrap_or_default(),
-        };
-        let eks = regions
-            .entry(region.clone())
-            .or_insert_with(|| if region.is_empty() { aws.clone() } else { aws.in_region(&region) });
-        let place = Place::new(eks.clone(), &region, target.cluster.value, target.account.map(|a| a.value));
-        if !clusters.iter().any(|known| known.name == place.name && known.region == place.region) {
-            clusters.push(place);
-        }
-    }
-    Ok(Places { clusters, unread: Vec::new(), regions: regions.len() > 1, searched: String::new() })
-}
-
-/// Every cluster of the region, or of all.
-async fn found(ctx: &Context, everywhere: bool) -> Result<Places> {
-    let (region_flag, _) = ctx.place_by_flag();
-    if let Some(cluster) = ctx.clusters_by_flag().first() {
-        let flag = if everywhere { "--all-regions" } else { "--all-clusters" };
-        return Err(
-            Failure::usage(format!("{flag} conflicts with `--cluster {cluster}`")).hint("pass only one of them")
-        );
-    }
-    if everywhere && let Some(region) = region_flag {
-        return Err(Failure::usage(format!("--all-regions conflicts with `--region {region}`"))
-            .hint(format!("list all clusters of the region: `podid list --all-clusters --region {region}`")));
-    }
-    let aws = ctx.aws_of_many();
-    let own = aws.region().await?;
-    if !everywhere {
-        let names = ctx.deadline.within("listing the clusters", aws.clusters()).await?;
-        let region = own.unwrap_or_default();
-        let clusters = names.into_iter().map(|name| Place::new(aws.clone(), &region, name, None)).collect();
-        return Ok(Places { clusters, unread: Vec::new(), regions: false, searched: region });
-    }
-    let searched = "any region".to_owned();
-    let mut places = Places { clusters: Vec::new(), unread: Vec::new(), regions: true, searched };
-    // Without a region the partition is not known; credentials are of the commercial one most of the time.
-    let all = regions::beside(own.as_deref().unwrap_or("us-east-1"));
-    let lists = stream::iter(&all).map(|region| {
-        let eks = aws.in_region(region.name);
-        async move {
-            let names = ctx.deadline.within(&format!("listing the clusters of {}", region.name), eks.clusters()).await;
-            (region, eks.clone(), names)
-        }
-    });
-    let lists: Vec<_> = lists.buffered(CONCURRENCY).collect().await;
-    // Credentials that are good elsewhere are not known only where the account has not enabled the region.
-    let known = lists.iter().any(|(.., names)| names.is_ok());
-    let mut disabled = Vec::new();
-    for (region, eks, names) in lists {
-        match names {
-            Ok(names) => {
-                places.clusters.extend(names.into_iter().map(|name| Place::new(eks.clone(), region.name, name, None)));
-            }
-            Err(failure) if known && region.opt_in && is_not_enabled(&failure) => disabled.push(region.name),
-            Err(failure) => places.unread.push((format!("region {}", region.name), local(ctx, failure)?)),
-        }
-    }
-    if !disabled.is_empty() {
-        ctx.term.note(format!("not enabled for this account: {}", disabled.join(", ")));
-    }
-    Ok(places)
-}
-
 /// The summaries of every cluster, with the index of theirs.
 async fn summaries(ask: &Ask<'_>, ctx: &Context, places: &mut Places) -> Result<Vec<(usize, AssociationSummary)>> {
     let filter = &ask.filter();
-    let lists = stream::iter(&places.clusters)
+    let lists = stream::iter(&places.all.clusters)
         .map(|place| async move {
             let list = async {
-                let (same, summaries) =
-                    futures::try_join!(same_account(place), place.eks.associations(&place.name, filter))?;
-                same.map_or(Ok(summaries), Err)
+                let read = place.eks.associations(&place.name, filter);
+                Ok(futures::try_join!(place.require_same_account(), read)?.1)
             };
             ctx.deadline.within(&format!("listing the associations of {}", place.what()), list).await
         })
@@ -226,25 +112,11 @@ async fn summaries(ask: &Ask<'_>, ctx: &Context, places: &mut Places) -> Result<
     Ok(all)
 }
 
-/// Why the cluster is not the one that an ARN named: credentials of another account lead to another cluster of that name.
-async fn same_account(place: &Place) -> Result<Option<Failure>> {
-    let Some(account) = &place.account else { return Ok(None) };
-    let cluster = place.eks.cluster(&place.name).await?;
-    Ok((cluster.arn.account != *account).then(|| {
-        Failure::usage(format!(
-            "the AWS credentials belong to another account: expected {account}, found {}",
-            cluster.arn
-        ))
-        .hint("list the clusters of each account with its own `--profile`")
-    }))
-}
-
 fn fail(ctx: &Context, places: &mut Places, at: usize, failure: Failure) -> Result<()> {
-    let place = &places.clusters[at];
     // The first of a cluster's failures tells; there is one for each of its associations.
-    if !place.failed.swap(true, Ordering::Relaxed) {
-        let what = place.what();
-        places.unread.push((what, local(ctx, failure)?));
+    if places.fails(at) {
+        let what = places.all.clusters[at].what();
+        places.all.unread.push((what, local(ctx, failure)?));
     }
     Ok(())
 }
@@ -260,12 +132,12 @@ async fn described(
     let mut rows = Vec::with_capacity(total);
     let mut failures = Vec::new();
     {
-        let clusters = &places.clusters;
+        let places = &*places;
         let mut reads = std::pin::pin!(
             stream::iter(summaries)
                 .map(|(at, summary)| async move {
-                    let place = &clusters[at];
-                    if place.failed.load(Ordering::Relaxed) {
+                    let place = &places.all.clusters[at];
+                    if places.failed(at) {
                         return (at, Ok(None));
                     }
                     let read = place.eks.association(&place.name, &summary.association_id);
@@ -284,32 +156,29 @@ async fn described(
                     association: Some(association),
                 })),
                 Err(failure) => {
-                    let first = !clusters[at].failed.swap(true, Ordering::Relaxed);
-                    failures.extend(first.then_some((clusters[at].what(), failure)));
+                    failures.extend(places.fails(at).then(|| (places.all.clusters[at].what(), failure)));
                 }
             }
         }
     }
     for (what, failure) in failures {
-        places.unread.push((what, local(ctx, failure)?));
+        places.all.unread.push((what, local(ctx, failure)?));
     }
     Ok(rows)
 }
 
-fn render(ctx: &Context, places: &Places, rows: &[Row]) -> Result<()> {
+fn render(ctx: &Context, places: &clusters::Places, rows: &[Row]) -> Result<()> {
     let value = || {
         let associations = rows.iter().filter_map(|row| row.association.as_ref()).map(with_cluster).collect();
-        let unread = places.unread.iter().map(|(what, why)| NotRead::new(what, why)).collect();
-        Document { associations, unread: Some(unread) }
+        Document { associations, unread: Some(NotRead::all(&places.unread)) }
     };
     match ctx.term.format() {
         Format::Json => ctx.term.emit_json(&value()),
         Format::Yaml => ctx.term.emit_yaml(&value()),
         Format::Name => {
             for row in rows {
-                let place = &places.clusters[row.at];
-                let region = if places.regions { format!("{}/", place.region) } else { String::new() };
-                ctx.term.emit_line(format!("{region}{}/{}", place.name, row.subject))?;
+                let cluster = places.label(&places.clusters[row.at]);
+                ctx.term.emit_line(format!("{cluster}/{}", row.subject))?;
             }
             Ok(())
         }
@@ -318,7 +187,7 @@ fn render(ctx: &Context, places: &Places, rows: &[Row]) -> Result<()> {
     }
 }
 
-fn table(places: &Places, rows: &[Row], wide: bool) -> Table {
+fn table(places: &clusters::Places, rows: &[Row], wide: bool) -> Table {
     let mut all = if places.regions { vec![Column::new("REGION")] } else { Vec::new() };
     all.push(Column::new("CLUSTER"));
     all.extend(columns());

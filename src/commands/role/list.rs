@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::users::{self, Users};
 use crate::{
-    commands::shared,
+    commands::{clusters::ClustersArg, shared, unread::NotRead},
     context::Context,
     failure::{Code, Failure, Result},
     model::{
@@ -39,9 +39,8 @@ pub struct List {
     /// Only roles that no association uses
     #[arg(long)]
     unused: bool,
-    /// Look for associations in all clusters of the region, instead of one
-    #[arg(long)]
-    all_clusters: bool,
+    #[command(flatten)]
+    clusters: ClustersArg,
 }
 
 /// Examples of this command.
@@ -49,6 +48,7 @@ pub const EXAMPLES: &str = "\
 Examples:
   podid role list
   podid role list --unused --all-clusters
+  podid role list --all-regions
   podid role list -o json";
 
 /// A role, and who uses it where that was asked.
@@ -70,9 +70,10 @@ impl List {
         line.clear();
         let (rows, users, total) = read?;
         let several = users.as_ref().is_some_and(|users| users.clusters.len() > 1);
+        let document = || Document::of(&rows, self.unused, users.as_ref());
         match ctx.term.format() {
-            Format::Json => ctx.term.emit_json(&Document::of(&rows, self.unused))?,
-            Format::Yaml => ctx.term.emit_yaml(&Document::of(&rows, self.unused))?,
+            Format::Json => ctx.term.emit_json(&document())?,
+            Format::Yaml => ctx.term.emit_yaml(&document())?,
             Format::Name => {
                 for row in &rows {
                     ctx.term.emit_line(&row.role.name)?;
@@ -82,7 +83,7 @@ impl List {
             Format::Table | Format::Wide => ctx.term.emit_table(&table(&rows, several))?,
         }
         self.notes(ctx, &rows, users.as_ref(), total);
-        Ok(Code::Ok)
+        users.map_or(Ok(Code::Ok), |users| users.told(ctx))
     }
 
     /// Every role that trusts Pod Identity, with its users in the clusters that were asked for.
@@ -91,22 +92,18 @@ impl List {
             if ctx.term.format() == Format::Name {
                 return Ok(None);
             }
-            let clusters = users::clusters(ctx, self.all_clusters).await?;
+            let clusters = users::asked(ctx, self.clusters).await?;
             users::users(ctx, clusters, line).await.map(Some)
         };
         let (roles, users) = futures::try_join!(roles(ctx), users)?;
         let total = roles.len();
         let rows = roles.into_iter().filter(|role| trust::trusts_pods(&role.trust)).map(|role| {
-            let read = users.as_ref().filter(|users| !users.clusters.is_empty() && users.complete());
-            let users = read.map(|users| users.of(&role.arn));
+            let users = users.as_ref().and_then(|users| users.known(&role.arn));
             Row { role, users, doubts: Vec::new() }
         });
         let rows = rows.collect();
-        if let Some(users) = &users {
-            if users.clusters.is_empty() {
-                ctx.term.note("no cluster specified: associations were not read");
-            }
-            users.warn(ctx);
+        if users.as_ref().is_some_and(|users| users.clusters.is_empty() && !users.several) {
+            ctx.term.note("no cluster specified: associations were not read");
         }
         Ok((rows, users, total))
     }
@@ -114,14 +111,13 @@ impl List {
     /// The roles that nobody uses, as far as that can be told: where their trust policies let them have users elsewhere, these
     /// are looked for too.
     async fn unused(&self, ctx: &Context, line: &Progress) -> Result<(Vec<Row>, Option<Users>, usize)> {
-        let (mut roles, clusters) = futures::try_join!(roles(ctx), users::clusters(ctx, self.all_clusters))?;
+        let (mut roles, clusters) = futures::try_join!(roles(ctx), users::asked(ctx, self.clusters))?;
         let total = roles.len();
         roles.retain(|role| trust::trusts_pods(&role.trust));
         let home = users::home(ctx, roles.first().map(|role| &role.arn)).await;
         let tell = |text: String| line.count(text);
         let mut search = Search::new(ctx.eks()?, &home, &tell);
-        users::requested(ctx, &mut search, &clusters).await?;
-        let users = users::users_found(&search, clusters);
+        let users = users::read(ctx, &mut search, clusters).await?;
         Self::check(&users)?;
         roles.retain(|role| users.of(&role.arn).is_empty());
         let trusts = roles.iter().map(|role| &role.trust);
@@ -147,10 +143,10 @@ impl List {
         if rows.is_empty() {
             let total = shared::count(total, "role");
             ctx.term.note(match users.filter(|_| self.unused) {
-                Some(users) => {
+                Some(users) if !users.clusters.is_empty() => {
                     format!("no unused roles that trust Pod Identity in {} ({total} read)", users.place())
                 }
-                None => format!("no role of this account trusts Pod Identity ({total} read)"),
+                _ => format!("no role of this account trusts Pod Identity ({total} read)"),
             });
         }
         let doubtful: Vec<&Row> = rows.iter().filter(|row| !row.doubts.is_empty()).collect();
@@ -162,14 +158,17 @@ impl List {
         }
     }
 
-    /// A read that did not finish is never taken for "unused".
+    /// A read that did not finish is never taken for "unused". Of several clusters, it leaves the roles that it concerns in doubt.
     fn check(users: &Users) -> Result<()> {
+        if users.several {
+            return Ok(());
+        }
         if users.clusters.is_empty() {
             return Err(Failure::usage("`--unused` needs a cluster").hint("pass `--cluster NAME` or `--all-clusters`"));
         }
         if let Some((cluster, why)) = users.unread.first() {
-            return Err(Failure::new(Code::Denied, format!("cannot determine which roles cluster `{cluster}` uses"))
-                .because(why.clone()));
+            return Err(Failure::new(Code::Denied, format!("cannot determine which roles {cluster} uses"))
+                .because(why.to_string()));
         }
         Ok(())
     }
@@ -197,6 +196,9 @@ async fn roles(ctx: &Context) -> Result<Vec<ListedRole>> {
 pub(crate) struct Document<'a> {
     /// The roles, by name; empty when there are none
     roles: Vec<Shown<'a>>,
+    /// With several clusters: what could not be read; absent otherwise
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unread: Option<Vec<NotRead>>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -211,7 +213,7 @@ struct Shown<'a> {
     created_at: Option<Timestamp>,
     /// Who may assume it by Pod Identity, in words
     may_assume: Vec<String>,
-    /// The associations that use the role; null when they were not or could not be read
+    /// The associations that use the role; null when they were not or could not be read, and none is known
     associations: Option<&'a [User]>,
     /// With --unused: why it may have users that could not be looked for; absent otherwise
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -219,7 +221,7 @@ struct Shown<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn of(rows: &'a [Row], unused: bool) -> Self {
+    fn of(rows: &'a [Row], unused: bool, users: Option<&Users>) -> Self {
         let one = |row: &'a Row| Shown {
             role_name: &row.role.name,
             role_arn: &row.role.arn,
@@ -228,7 +230,7 @@ impl<'a> Document<'a> {
             associations: row.users.as_deref(),
             possibly_in_use: unused.then_some(&row.doubts),
         };
-        Self { roles: rows.iter().map(one).collect() }
+        Self { roles: rows.iter().map(one).collect(), unread: users.and_then(Users::not_read) }
     }
 }
 

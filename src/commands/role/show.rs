@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::users::{self, Users};
 use crate::{
-    commands::{account, unread::NotRead},
+    commands::{account, clusters::ClustersArg, unread::NotRead},
     context::Context,
     failure::{Code, Result},
     model::{
@@ -29,9 +29,8 @@ pub struct Show {
     /// The role, by name or ARN
     #[arg(value_name = "ROLE")]
     role: RoleRef,
-    /// Look for associations in all clusters of the region, instead of one
-    #[arg(long)]
-    all_clusters: bool,
+    #[command(flatten)]
+    clusters: ClustersArg,
 }
 
 /// Examples of this command.
@@ -87,7 +86,7 @@ impl Show {
         let iam = ctx.iam()?;
         let name = self.role.name();
         let users = async {
-            let clusters = users::clusters(ctx, self.all_clusters).await?;
+            let clusters = users::asked(ctx, self.clusters).await?;
             let line = ctx.term.progress("users");
             let users = users::users(ctx, clusters, &line).await;
             line.clear();
@@ -108,7 +107,7 @@ impl Show {
             Format::Name => ctx.term.emit_line(&view.role.name)?,
             Format::Table | Format::Wide => {
                 ctx.term.emit_block(&view.block())?;
-                if view.users.clusters.is_empty() {
+                if view.users.clusters.is_empty() && !view.users.several {
                     ctx.term.note("no cluster specified: associations were not read");
                 }
                 if !view.findings.is_empty() {
@@ -116,16 +115,11 @@ impl Show {
                 }
             }
         }
-        view.users.warn(ctx);
-        Ok(Code::Ok)
+        view.users.told(ctx)
     }
 }
 
 impl View {
-    fn known_users(&self) -> Option<Vec<User>> {
-        (self.users.complete() && !self.users.clusters.is_empty()).then(|| self.users.of(&self.role.arn))
-    }
-
     fn document(&self) -> Document<'_> {
         let read = [("attachedPolicies", self.attached.unreadable()), ("inlinePolicies", self.inline.unreadable())];
         let own = read.into_iter().filter_map(|(what, why)| Some(NotRead::new(what, why?)));
@@ -140,7 +134,7 @@ impl View {
             },
             attached_policies: self.attached.known().map(Vec::as_slice),
             inline_policies: self.inline.known().map(Vec::as_slice),
-            associations: self.known_users(),
+            associations: self.users.known(&self.role.arn),
             unread: own.chain(clusters).collect(),
         }
     }
@@ -162,7 +156,7 @@ impl View {
             block = block.list("Mistakes", self.findings.iter().map(line));
         }
         block = block.list("Policies", self.policies());
-        if let Some(users) = self.known_users() {
+        if let Some(users) = self.users.known(&self.role.arn) {
             let several = self.users.clusters.len() > 1;
             let shown = users.iter().map(|user| {
                 let how = if user.as_target { " (as target role)" } else { "" };

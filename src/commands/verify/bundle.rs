@@ -32,15 +32,15 @@ const NAMED: usize = 5;
 
 /// Flags of what only a live read can do.
 fn live_flags() -> impl Iterator<Item = &'static str> {
-    let own = ["all_clusters", "needs", "dynamodb", "read_secrets", "no_logs", "tail", "since", "live", "watch"];
-    own.into_iter().chain(["explain", "list_checks"]).chain(need_flags())
+    let own = ["all_clusters", "all_regions", "needs", "dynamodb", "read_secrets", "no_logs", "tail", "since", "live"];
+    own.into_iter().chain(["watch", "explain", "list_checks"]).chain(need_flags())
 }
 
 /// Which file.
 #[derive(Debug, Args)]
 pub(super) struct BundleArgs {
     /// Also write everything that was read to this file, without secrets, for --from
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["all_clusters", "watch", "explain", "list_checks"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all_clusters", "all_regions", "watch", "explain", "list_checks"])]
     pub(super) save: Option<PathBuf>,
     /// Replace the file of --save if it exists
     #[arg(long, requires = "save")]

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::catalog;
 use crate::{
     checks::{self, Report},
+    commands::unread::{NotRead, Unread},
     failure::Code,
     model::{
         arn::Arn,
@@ -50,11 +51,20 @@ pub(crate) enum Document<'a> {
     Many {
         /// One for each cluster
         clusters: Vec<Verified<'a>>,
+        /// What could not be checked
+        unread: Vec<NotRead>,
     },
     /// With --list-checks
     Catalog(catalog::Catalog),
     /// With --explain
     Check(Box<catalog::Explained>),
+}
+
+impl<'a> Document<'a> {
+    /// Of several clusters.
+    pub(super) fn of_many(checked: &'a [Checked], unread: &[Unread]) -> Self {
+        Self::Many { clusters: checked.iter().map(Checked::document).collect(), unread: NotRead::all(unread) }
+    }
 }
 
 /// What was found in a cluster

@@ -284,7 +284,7 @@ pub const COMMANDS: &[Row] = &[
             &["Kubernetes::rollouts", "Kubernetes::all_service_accounts"],
         ],
     ),
-    ("export", &[FIND, READ_ROLE, &["Eks::addon", "Iam::roles"]]),
+    ("export", &[FIND, READ_ROLE, &["Eks::clusters", "Eks::addon", "Iam::roles"]]),
     ("wait", &[FIND, AGENT, EFFECT, USERS, OBJECTS]),
     ("explain", &[FIND, &["Kubernetes::reach", "Kubernetes::all_pods", "Kubernetes::all_service_accounts"]]),
     ("migrate plan", &[FIND, AGENT, IRSA, MIGRATE]),

@@ -2,17 +2,7 @@
 
 use crate::support::Env;
 
-const EKSCTL: &str = "\
-apiVersion: eksctl.io/v1alpha5
-kind: ClusterConfig
-metadata: {name: eks-workshop, region: us-west-2}
-iam:
-  podIdentityAssociations:
-    - namespace: carts
-      serviceAccountName: carts
-      roleName: carts-eksctl
-      permissionPolicyARNs: [arn:aws:iam::aws:policy/AmazonDynamoDBFullAccess]
-";
+const EKSCTL: &str = include_str!("eksctl.yaml");
 
 const TEMPLATE: &str = "\
 Parameters:

@@ -2,10 +2,26 @@
 
 use serde_json::Value;
 
+use super::{commands, path, text as texts};
+
+/// Commands that print the manifest, whose keys are its own, and what they print of several.
+pub(crate) const MANIFESTS: [(&str, &str); 2] = [
+    (
+        "export",
+        "Of several clusters it is a document for each, and with -o json one object: {\"clusters\": [...], \"unread\": [...]}, where unread has what and why for each cluster that could not be read.",
+    ),
+    ("import", "Of several files it is a document for each, and with -o json a list."),
+];
+
+/// Whether the command prints the manifest.
+pub(crate) fn is_manifest(command: &str) -> bool {
+    MANIFESTS.iter().any(|(name, _)| *name == command)
+}
+
 /// The first words.
 pub(super) fn intro(command: &str, schema: &Value) -> String {
-    if command == "export" {
-        return "The manifest itself; a table is YAML too. Its keys are on podid-apply(1).".to_owned();
+    if let Some((_, about)) = MANIFESTS.iter().find(|(name, _)| *name == command) {
+        return format!("The manifest itself; a table is YAML too. Its keys are on podid-apply(1). {about}");
     }
     let about = text(schema);
     format!(
@@ -23,7 +39,8 @@ fn text(schema: &Value) -> String {
 /// Every field: `findings[].id`, and what it is. Fields of one object that stands in several places are told once.
 pub(super) fn rows(schema: &Value) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    if schema["title"] != "podid export" {
+    let command = schema["title"].as_str().unwrap_or_default().trim_start_matches("podid ");
+    if !is_manifest(command) {
         walk(schema, schema, "", &mut Vec::new(), &mut found);
     }
     found
@@ -112,10 +129,23 @@ fn words(root: &Value, schema: &Value) -> Vec<String> {
 /// Every field of every document says what it is.
 #[test]
 fn every_field_is_described() {
-    for command in podid::commands::outputs::commands().filter(|command| *command != "export") {
+    for command in podid::commands::outputs::commands().filter(|command| !is_manifest(command)) {
         let schema = podid::commands::outputs::schema(command).unwrap();
         for (path, about) in rows(&schema) {
             assert!(!about.is_empty(), "{command}: {path} has no description");
         }
+    }
+}
+
+/// Every command that prints data says what: by its schema if it reads, on its page if it changes something.
+#[test]
+fn every_document_is_described() {
+    // Their JSON is another's: JSON Schema itself, credential_process, and what the command prints that they run.
+    const OTHERS: [&str; 4] = ["podid schema", "podid credentials", "podid exec", "podid completions"];
+    for command in commands().iter().filter(|command| !command.has_subcommands()) {
+        let path = path(command);
+        let schema = podid::commands::outputs::schema(path.trim_start_matches("podid "));
+        let described = schema.is_some() != texts::output(path).is_some();
+        assert!(described != OTHERS.contains(&path), "{path}");
     }
 }

@@ -105,38 +105,6 @@ const ADDON: Rows = &[
     ("podIdentityAssociations[]", "of addon: ARNs of the associations that it owns; absent without any"),
 ];
 
-const LISTED_ADDON: Rows = &[
-    ("addonName, addonVersion, status", "the add-on, as EKS describes it"),
-    ("issues[].code, issues[].message", "its health issues"),
-    ("namespace", "the namespace of its pods, or null if EKS does not name it"),
-    ("configured", "whether it has configuration values"),
-    ("supportsPodIdentity", "whether its version supports Pod Identity; null if that could not be read"),
-    (
-        "serviceAccounts[].serviceAccount, recommendedManagedPolicies[]",
-        "its service accounts that can have an association, and the policies that EKS recommends; null if they could not be read",
-    ),
-    ("serviceAccountRoleArn", "its role of IRSA, or null"),
-    ("unread[].what, unread[].why", "what could not be read, and why"),
-];
-
-const OWNED: Rows = &[(
-    "podIdentityAssociations[]",
-    "the associations that it owns, with the fields that podid-list(1) explains; null if they could not be read",
-)];
-
-const HELD_BY_ADDON: Rows = &[
-    (
-        "associations[].association",
-        "an association of one of its service accounts, with the fields that podid-list(1) explains",
-    ),
-    ("associations[].ownedByAddon", "whether the add-on owns it"),
-    ("associations[].roleExists", "whether its role exists; null if that could not be read"),
-    (
-        "associations[].trusted, associations[].trust",
-        "whether the role's trust policy allows it (null if that cannot be determined), and the reason",
-    ),
-];
-
 const DEPENDENTS: Rows = &[(
     "associations[].clusterName, namespace, serviceAccount, associationArn, associationId, ownerArn",
     "the associations that stop working; ownerArn is absent without an owner",
@@ -166,11 +134,6 @@ pub(super) fn output(command: &str) -> Option<Output> {
             "One object, also when the command failed after the plan. addon is the add-on as it was, or null.",
             &[STEPS, ADDON, DEPENDENTS],
         ),
-        "podid addon list" => (
-            "One object with one list, empty when there is nothing: {\"addons\": [...]}. Each has:",
-            &[LISTED_ADDON, OWNED],
-        ),
-        "podid addon show" => ("One object with one addon, which has:", &[LISTED_ADDON, HELD_BY_ADDON]),
         "podid addon associate" => (
             "One object, also when the command failed after the plan. association has the fields that podid-list(1) explains; addon is the add-on afterwards, or null.",
             &[STEPS, EFFECTIVE, ROLLOUTS, ADDON],

@@ -285,9 +285,9 @@ fn contradictions() {
         ("list --all-clusters -c blue", "--all-clusters conflicts with `--cluster blue`"),
         ("list --all-regions -c blue", "--all-regions conflicts with `--cluster blue`"),
         ("list --all-regions --region us-west-2", "--all-regions conflicts with `--region us-west-2`"),
-        ("list -c blue -c green --context x", "--context names one cluster, --cluster several"),
+        ("list -c blue -c green --context x", "--kubeconfig, --context and --in-cluster select only one cluster"),
         ("show carts/carts -c blue -c green", "--cluster is set more than once: `blue`, `green`"),
-        ("recycle carts/carts -c blue -c blue", "only `podid list` and `podid verify` accept several clusters"),
+        ("recycle carts/carts -c blue -c blue", "only commands with `--all-clusters` accept several clusters"),
     ] {
         let _ = env.podid(line).code(2).says(why);
     }

@@ -204,7 +204,7 @@ fn in_every_cluster() {
     insta::assert_snapshot!(env.podid("role list --all-clusters --cluster blue").code(2), @"
     exit 2
     --- stderr
-    error: `--all-clusters` conflicts with `--cluster`
+    error: --all-clusters conflicts with `--cluster blue`
 
     hint: pass only one of them
     ");
@@ -284,7 +284,7 @@ fn denied() {
     insta::assert_snapshot!(env.podid("role list --unused").code(4).steady(), @"
     exit 4
     --- stderr
-    error: cannot determine which roles cluster `eks-workshop` uses
+    error: cannot determine which roles cluster eks-workshop uses
       caused by: not allowed: eks:DescribePodIdentityAssociation
     ");
     assert_eq!(env.podid("role list -o json").ok().json()["roles"][0]["associations"], Value::Null);

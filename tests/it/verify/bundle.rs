@@ -36,6 +36,7 @@ fn the_verdict_is_the_same_in_every_scenario() {
         "carts-role",
         "carts-associated",
         "carts-verified",
+        "carts-fleet",
         "carts-irsa",
         "carts-addons",
     ];

@@ -48,7 +48,7 @@ fn a_cluster_that_is_not_there_hides_no_other() {
     let env = two();
     let run = env.podid("verify carts/carts -c eks-workshop -c blues").code(1);
     assert!(run.stdout.contains("All checks passed"), "{run}");
-    let _ = run.says("cluster blues could not be checked").says("did you mean `--cluster blue`?");
+    let _ = run.says("cluster blues in us-west-2 could not be checked").says("did you mean `--cluster blue`?");
 }
 
 #[test]

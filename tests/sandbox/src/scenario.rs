@@ -20,6 +20,7 @@ const FILES: &[(&str, &str)] = &[
     ("carts-addons", include_str!("../scenarios/carts-addons.yaml")),
     ("carts-associated", include_str!("../scenarios/carts-associated.yaml")),
     ("carts-verified", include_str!("../scenarios/carts-verified.yaml")),
+    ("carts-fleet", include_str!("../scenarios/carts-fleet.yaml")),
     ("carts-irsa", include_str!("../scenarios/carts-irsa.yaml")),
 ];
 

@@ -356,7 +356,10 @@ pub(crate) fn lines(command: &str) -> Vec<Line> {
             fails(3, line("carts-agent", &[], format!("diff -f {}", file("pattern.yaml", PATTERN)))),
         ],
         "copy" => super::copied::lines(),
-        "export" => vec![line("carts-associated", &made_and_used(), "export")],
+        "export" => vec![
+            line("carts-associated", &made_and_used(), "export"),
+            line("carts-associated", &made_and_used(), "export --all-clusters"),
+        ],
         "wait" => vec![
             line("carts-associated", &[unused()], "wait carts/carts --for ready"),
             line("carts-associated", &[], "wait carts/carts --for injected"),
