@@ -1,4 +1,4 @@
-//! `cargo bench --bench scale`: how podid grows with a cluster: calls, time and memory of `verify`, `diff` and `apply` over
+//! `cargo bench --bench scale`: how podid grows with a cluster: calls, time and memory of `verify`, `audit`, `map`, `diff` and `apply` over
 //! hundreds and thousands of service accounts, and the pure parts alone. Each goal is printed with what was measured; one
 //! that is missed fails the run.
 #![expect(
@@ -28,6 +28,7 @@ fn main() -> ExitCode {
     let mut report = Report::default();
     one_service_account(&mut report);
     many_service_accounts(&mut report);
+    reviewed(&mut report);
     files(&mut report);
     pure_parts(&mut report);
     throttled(&mut report);
@@ -96,6 +97,75 @@ fn many_service_accounts(report: &mut Report) {
     report.goal("four times as many take four times the calls", &format!("x {calls:.1}"), calls <= 4.4);
     report.goal("and the time grows no faster than them", &format!("x {time:.1}"), time <= 6.0);
     report.section("verify");
+}
+
+/// So many service accounts, each with a pod, and a role for every two of them.
+fn shared_by_two(count: usize) -> Sandbox {
+    let mut set: Vec<(&str, Value)> = Vec::new();
+    let mut associations = Vec::new();
+    for n in 0..count {
+        let (namespace, name, role) = (format!("team-{}", n / 50), format!("app-{n}"), format!("app-{}", n / 2));
+        if n % 50 == 0 {
+            set.push((
+                "/manifests/-",
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+            ));
+        }
+        if n % 2 == 0 {
+            let trust = json!({"Version": "2012-10-17", "Statement": [{
+                "Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"},
+                "Action": ["sts:AssumeRole", "sts:TagSession"],
+                "Condition": {"StringEquals": {"aws:RequestTag/eks-cluster-arn": "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop"}},
+            }]});
+            let allowed = json!({"Version": "2012-10-17", "Statement": [
+                {"Sid": "Table", "Effect": "Allow", "Action": ["dynamodb:GetItem", "dynamodb:PutItem"],
+                 "Resource": format!("arn:aws:dynamodb:us-west-2:111122223333:table/{role}")},
+                {"Sid": "Queue", "Effect": "Allow", "Action": "sqs:*",
+                 "Resource": format!("arn:aws:sqs:us-west-2:111122223333:{role}")},
+            ]});
+            set.push(("/roles/-", json!({"name": role, "trust": trust, "inline": {"app": allowed}})));
+        }
+        let metadata = json!({"name": name, "namespace": namespace});
+        let kind = |kind: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": metadata});
+        set.push(("/manifests/-", kind("ServiceAccount")));
+        let mut pod = kind("Pod");
+        pod["spec"] = json!({"serviceAccountName": name,
+            "containers": [{"name": "app", "image": "public.ecr.aws/nginx/nginx:1.27"}]});
+        set.push(("/manifests/-", pod));
+        let role = format!("arn:aws:iam::111122223333:role/{role}");
+        associations.push(json!({"namespace": namespace, "service_account": name, "role": role}));
+    }
+    set.push(("/associations", Value::Array(associations)));
+    Sandbox::start(Scenario::with("carts-verified", &set).unwrap()).unwrap()
+}
+
+/// What a security review asks for: `audit` and `map` of a whole cluster.
+fn reviewed(report: &mut Report) {
+    for command in [&["audit", "-o", "json"][..], &["map", "--format", "html"]] {
+        let mut runs = Vec::new();
+        for count in [250, 1_000] {
+            let world = shared_by_two(count);
+            let run = middle(3, || podid(&world, command).ended(&[0, 3]));
+            let roles = count / 2;
+            report.row(&format!("{} of {count} service accounts, {roles} roles", command[0]), &run);
+            // DescribeCluster; the lists of associations, one Describe each; of each role GetRole, ListRolePolicies, GetRolePolicy
+            // and ListAttachedRolePolicies; the lists of Kubernetes in pages of 500; an audit lists the roles.
+            let least = 1 + count.div_ceil(100) + count + 4 * roles;
+            let most = least + 12 + 2 * count.div_ceil(500) + roles.div_ceil(100);
+            report.goal(
+                "each thing is read once",
+                &format!("{} calls, least {least}", run.calls),
+                (least..=most).contains(&run.calls),
+            );
+            runs.push(run);
+        }
+        let [few, many] = &runs[..] else { return };
+        let memory = format!("{} MB", many.memory / 1_000_000);
+        report.goal("memory of 1,000 at most 150 MB", &memory, many.memory <= 150_000_000);
+        let time = many.time.as_secs_f64() / few.time.as_secs_f64();
+        report.goal("four times as many take four times as long", &format!("x {time:.1}"), time <= 6.0);
+    }
+    report.section("audit and map");
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts of calls")]
