@@ -20,7 +20,7 @@ use crate::{
     },
     commands::{clusters::ClustersArg, holders::Holders, shared, unread::NotRead, verify::sarif},
     context::Context,
-    failure::{Code, Result},
+    failure::{Code, Failure, Result},
     model::{
         access::Holder,
         arn::Arn,
@@ -44,7 +44,7 @@ use crate::{
 /// --fix deletes associations that podid created and whose service account is gone, deletes unused roles that podid
 /// created for this cluster, and narrows its own trust statements that allow every cluster. It shows the plan, and
 /// leaves out each fix after which the audit would still find the same or a new problem. Everything else stays, with
-/// the reason, and is reported as what remains. Always asks for the cluster name.
+/// the reason, and is reported as what remains. Always asks for the cluster name, and changes one cluster at a time.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Audit {
@@ -125,8 +125,14 @@ impl Audit {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
+        let several = self.clusters.several(ctx);
+        if several && self.fix.is_some() {
+            return Err(Failure::usage("`--fix` changes one cluster at a time")
+                .because("its plan is confirmed with the name of the cluster")
+                .hint("run `podid audit --fix` once for each cluster, with `--cluster`"));
+        }
         let exceptions = self.exceptions.read()?;
-        if self.clusters.several(ctx) {
+        if several {
             return Box::pin(self.many(ctx, &exceptions)).await;
         }
         let read = Box::pin(self.read(ctx)).await?;

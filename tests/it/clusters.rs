@@ -227,6 +227,21 @@ fn audit_counts_the_associations_of_every_cluster() {
     );
 }
 
+/// The plan of `--fix` is confirmed with the name of its cluster: several are refused before anything is read.
+#[test]
+fn audit_fixes_one_cluster_at_a_time() {
+    let env = fleet();
+    for flags in ALL.into_iter().chain(["--all-clusters"]) {
+        for fix in ["--fix", "--fix=audit.role-unused --yes", "--fix --dry-run"] {
+            let run = env.podid(&format!("audit {fix} {flags}")).code(2).says("`--fix` changes one cluster at a time");
+            let run = run.says("its plan is confirmed with the name of the cluster");
+            let _ = run.says("`podid audit --fix` once for each cluster");
+        }
+    }
+    assert!(env.world.journal().calls().is_empty());
+    let _ = env.podid("audit --fix --dry-run -c eks-workshop").ok();
+}
+
 /// A cluster of another account is told, and hides no other; with the profile of that account it is read.
 #[test]
 fn a_cluster_of_another_account() {
