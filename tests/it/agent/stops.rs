@@ -176,14 +176,14 @@ fn install_denied() {
 #[test]
 fn install_out_of_time() {
     let env = Env::with("carts-before", &[("/delays", json!({ "addon": 60_000 }))]);
-    insta::assert_snapshot!(env.podid("agent install --timeout 5s").code(6).steady(), @"
+    insta::assert_snapshot!(env.podid("agent install --timeout 10s").code(6).steady(), @"
     exit 6
     --- stderr
     Plan for cluster eks-workshop (111122223333, us-west-2):
       + install add-on eks-pod-identity-agent v1.3.10-eksbuild.1
     Plan: 1 to create, 0 to change, 0 to delete
     created add-on eks-pod-identity-agent v1.3.10-eksbuild.1
-    error: timed out after 5s while waiting for the agent add-on to be ACTIVE
+    error: timed out after 10s while waiting for the agent add-on to be ACTIVE
       caused by: it is CREATING
 
     hint: allow more time with `--timeout`
