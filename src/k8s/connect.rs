@@ -227,10 +227,12 @@ pub(super) fn same_server(one: &str, other: &str) -> bool {
     parts(one).is_some_and(|one| Some(one) == parts(other))
 }
 
-/// Whether a kubeconfig's server or CA is the cluster's.
+/// Whether a kubeconfig's server or CA is the cluster's. While a cluster's CA is replaced it has two, and a kubeconfig may have
+/// either.
 pub fn same_cluster(server: &str, ca: &[Vec<u8>], cluster: &Cluster) -> bool {
     let theirs = STANDARD.decode(&cluster.certificate_authority).ok().and_then(|pem| certificates(&pem));
-    same_server(server, &cluster.endpoint) || !ca.is_empty() && theirs.is_some_and(|theirs| theirs == ca)
+    same_server(server, &cluster.endpoint)
+        || !ca.is_empty() && theirs.is_some_and(|theirs| ca.iter().all(|one| theirs.contains(one)))
 }
 
 #[cfg(test)]
@@ -263,6 +265,20 @@ mod tests {
         ] {
             assert_eq!(same_server(one, other), same, "{one} {other}");
         }
+    }
+
+    #[test]
+    fn a_ca_that_is_being_replaced_is_the_clusters() {
+        let pem = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n");
+        let mut cluster = crate::model::fixtures::cluster();
+        cluster.certificate_authority = STANDARD.encode(pem("AQID") + &pem("BAUG"));
+        let is = |ca: &[&[u8]]| {
+            let ca: Vec<Vec<u8>> = ca.iter().map(|one| one.to_vec()).collect();
+            same_cluster("https://127.0.0.1:6443", &ca, &cluster)
+        };
+        assert!(is(&[&[1, 2, 3]]) && is(&[&[4, 5, 6]]) && is(&[&[4, 5, 6], &[1, 2, 3]]));
+        // With another one beside it, it may as well be the other's.
+        assert!(!is(&[&[7, 8, 9]]) && !is(&[&[1, 2, 3], &[7, 8, 9]]) && !is(&[]));
     }
 
     /// Nobody gets a token, nor is one even signed.

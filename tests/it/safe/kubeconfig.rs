@@ -352,6 +352,23 @@ fn a_permission_that_is_missing_loses_only_what_it_is_for() {
 }
 
 /// Writes a kubeconfig in which one file has this path, and answers its own path.
+/// While a cluster's CA is replaced there are two certificates in its bundle, in either order.
+#[test]
+fn a_bundle_of_two_authorities_works() {
+    use base64::{Engine, engine::general_purpose::STANDARD};
+
+    let env = ready(&[]);
+    let whole = env.world.kubeconfig();
+    let data = whole.lines().find_map(|line| line.trim().strip_prefix("certificate-authority-data: ")).unwrap();
+    let (own, other) = (String::from_utf8(STANDARD.decode(data).unwrap()).unwrap(), include_str!("../authority.pem"));
+    for (bundle, works) in [(format!("{own}{other}"), true), (format!("{other}{own}"), true), (other.to_owned(), false)]
+    {
+        let path = env.file("kubeconfig", &whole.replace(data, &STANDARD.encode(&bundle)));
+        let run = env.run(&["agent", "status", "--kubeconfig", &path]);
+        assert_eq!(run.code == 0, works, "{run}");
+    }
+}
+
 #[cfg(target_os = "linux")]
 type Kubeconfig<'a> = Box<dyn Fn(&Env, &str) -> String + 'a>;
 
