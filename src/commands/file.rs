@@ -2,6 +2,7 @@
 //! the file read, its service accounts looked up, what is there read, and the plan.
 
 mod against;
+mod annotations;
 pub mod apply;
 mod carry;
 pub mod copy;
@@ -41,7 +42,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct Files {
     /// Manifest, or a folder of them (its *.yaml, *.yml and *.json); - for stdin (can be repeated)
-    #[arg(long, short, visible_alias = "filename", value_name = "PATH", required = true)]
+    #[arg(long, short, visible_alias = "filename", value_name = "PATH", required_unless_present = "from_annotations")]
     file: Vec<PathBuf>,
 }
 

@@ -276,6 +276,7 @@ mod tests {
         "ID",
         "NAME",
         "PATH",
+        "PATTERN",
         "RESOURCE",
         "SCOPE",
         "SERVICE_ACCOUNT",
@@ -335,7 +336,7 @@ mod tests {
             ),
             (
                 "Namespace",
-                "associate namespace, copy namespace, iam-policy namespace, migrate finish namespace, migrate plan namespace, migrate rollback namespace, migrate run namespace",
+                "apply namespace, associate namespace, copy namespace, iam-policy namespace, migrate finish namespace, migrate plan namespace, migrate rollback namespace, migrate run namespace",
             ),
             ("EksAddOn", "addon associate name, addon disassociate name, addon show name"),
             ("Workload", "recycle workload"),

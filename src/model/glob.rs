@@ -8,7 +8,7 @@ use super::{
     names::{NameError, ServiceAccount, check_namespace},
 };
 
-/// A namespace or service account name in which `*` and `?` may stand for others.
+/// A name in which `*` and `?` may stand for others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Glob(String);
 
@@ -49,6 +49,11 @@ impl Glob {
             check_namespace(text)?;
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// A pattern for names of another kind, whose rules the caller has checked.
+    pub fn any(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     fn service_account(namespace: &Self, text: &str) -> Result<Self, PatternError> {

@@ -2,6 +2,7 @@
 //!
 //! A key that is left away is left as it is; `null` and an empty list clear. A list that is given is the whole list.
 
+mod annotated;
 mod entries;
 mod export;
 mod grants;
@@ -15,6 +16,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 pub use self::{
+    annotated::{PassedOver, RolePattern, annotated},
     entries::{Entries, Entry, Place, Places, Problem, entries, pattern},
     export::{configuration, custom_tags, export, made_for, referenced},
     grants::Grants,

@@ -1,6 +1,7 @@
 //! `podid apply`, `diff`, `export` and `schema`.
 
 mod against;
+mod annotations;
 mod bad;
 mod drift;
 mod import;

@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::{
     Files, Missing, PlanOptions, Planned,
+    annotations::OfServiceAccounts,
     carry::{Carry, Ending, render, verdict},
     plan, view,
 };
@@ -23,14 +24,20 @@ use crate::{
 /// applies it in parallel, and waits until new pods get credentials. Keys that the manifest omits are left unchanged.
 /// If the command is interrupted, run it again to finish. A role with podid's tags that no association uses yet, and
 /// that differs from what podid creates where the manifest says nothing, is refused without --adopt.
+///
+/// With --from-annotations, each service account with the annotation eks.amazonaws.com/role-arn gets an association with
+/// that role, if --allow-role allows it. The role's trust policy must already allow it. The annotation stays, and no
+/// association is deleted when one is removed.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Apply {
     #[command(flatten)]
     files: Files,
+    #[command(flatten)]
+    annotations: OfServiceAccounts,
     /// Delete what podid created for this cluster under the manifest's metadata.name and is no longer in it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "from_annotations")]
     prune: bool,
     /// With --prune: maximum number of associations and roles to delete
     #[arg(long, value_name = "N", default_value_t = 10, requires = "prune")]
@@ -62,7 +69,8 @@ Examples:
   podid apply -f podid.yaml
   podid apply -f podid.yaml --prune --recycle
   podid apply -f podid.yaml --dry-run --exit-code
-  podid export | podid apply -f - --yes";
+  podid export | podid apply -f - --yes
+  podid apply --from-annotations --allow-role 'app-*' --dry-run";
 
 impl Apply {
     /// Runs the command.
@@ -70,7 +78,11 @@ impl Apply {
     /// # Errors
     /// What failed, with its exit code.
     pub async fn run(self, ctx: &Context) -> Result<Code> {
-        let entries = self.files.read(ctx).await?;
+        let entries = if self.annotations.are_wanted() {
+            self.annotations.read(ctx, self.no_wait).await?
+        } else {
+            self.files.read(ctx).await?
+        };
         if self.no_wait && entries.associations.iter().any(|a| a.value.create_service_account == Some(true)) {
             ctx.term.warn("`createServiceAccount` is ignored with `--no-wait`, which makes no call to Kubernetes");
         }
@@ -105,7 +117,8 @@ impl Apply {
         let consent = Self::consent(&planned.plan, removed);
         if planned.plan.is_empty() {
             let size = view::size(planned.entries.roles.len(), planned.subjects.len());
-            ctx.term.status(format!("nothing to change: {size} match the manifest"));
+            let with = if self.annotations.are_wanted() { "annotations" } else { "manifest" };
+            ctx.term.status(format!("nothing to change: {size} match the {with}"));
         } else {
             self.show(ctx, &planned, consent).await?;
         }

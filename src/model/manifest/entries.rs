@@ -26,6 +26,10 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What is no text has no lines.
+        if self.line == 0 {
+            return f.write_str(&self.source);
+        }
         write!(f, "{}:{}:{}", self.source, self.line, self.column)
     }
 }
