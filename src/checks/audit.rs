@@ -12,11 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use self::catalog::{
-    ADMIN, ALL_ACTIONS, DEFAULT_ACCOUNT, NAMESPACE, NO_PODS, OPEN, PRINCIPAL, REFUSED, ROLE_MISSING, SERVICE_ACCOUNT,
-    SHARED, TAGS_OFF,
+    ADMIN, AGENT_OLD, ALL_ACTIONS, DEFAULT_ACCOUNT, IRSA, NAMESPACE, NO_PODS, OPEN, PRINCIPAL, REFUSED, ROLE_MISSING,
+    SERVICE_ACCOUNT, SHARED, TAGS_OFF,
 };
 pub use self::{
-    catalog::{CHECKS, UNREAD, UNUSED_ROLE},
+    catalog::{CHECKS, LEFT, UNREAD, UNUSED_ROLE},
     fix::{Contents, FIXABLE, Fixes, Key, fixes, key},
     last_use::{RoleUse, unused},
     several::{Part, several},
@@ -25,12 +25,14 @@ pub use self::{
 use super::Finding;
 use crate::model::{
     access::{Answer, Holder, Level, reach},
+    addon::{AGENT, Versions},
     arn::{account, last},
     document::Document,
     have::Observed,
+    irsa::ROLE_ARN,
     names::ServiceAccount,
     role,
-    role_users::Trusting,
+    role_users::{LeftStatement, Trusting},
     text::listed,
     trust,
 };
@@ -48,6 +50,10 @@ pub struct Estate<'a> {
     pub used: Observed<BTreeSet<ServiceAccount>>,
     /// Service accounts of the templates of Argo Rollouts.
     pub by_rollouts: Observed<BTreeSet<ServiceAccount>>,
+    /// The roles that annotations of IRSA name.
+    pub annotated: Observed<BTreeMap<ServiceAccount, String>>,
+    /// Versions of the agent add-on, where the agent is one.
+    pub agent: Observed<Option<Versions>>,
     /// Roles of the account that trust Pod Identity.
     pub roles: Observed<Vec<Trusting>>,
 }
@@ -71,9 +77,11 @@ fn in_cluster(estate: &Estate<'_>) -> Vec<Finding> {
         ("namespaces", estate.namespaces.unreadable()),
         ("service accounts", estate.accounts.unreadable()),
         ("pods and workloads", estate.used.unreadable()),
+        ("versions of the agent add-on", estate.agent.unreadable()),
     ] {
         found.extend(unread.map(|why| UNREAD.skips(what, why)));
     }
+    found.extend(agent(&estate.agent));
     for holder in &estate.holders {
         let own = association(estate, holder);
         // Where nothing can use it, it is to be deleted, whatever its role.
@@ -150,7 +158,21 @@ fn association(estate: &Estate<'_>, holder: &Holder<'_>) -> Vec<Finding> {
         let change = "run the workload as a service account of its own, and associate that one";
         found.push(told(DEFAULT_ACCOUNT.warns(it.to_string(), said)).change(change));
     }
+    if let Some(role) = estate.annotated.known().and_then(|all| all.get(&it)) {
+        let said = format!("its annotation {ROLE_ARN} names role {}", last(role));
+        let finding = IRSA.warns(it.to_string(), said).evidence("the annotations of the service account", role);
+        found.push(told(finding).command(format!("podid migrate finish {it}")));
+    }
     found
+}
+
+/// Whether the agent add-on is as new as EKS would install it.
+fn agent(read: &Observed<Option<Versions>>) -> Option<Finding> {
+    let versions = read.known()?.as_ref().filter(|versions| versions.is_behind())?;
+    let Versions { installed, default } = versions;
+    let said = format!("{installed} is older than EKS's default version, {default}");
+    let finding = AGENT_OLD.warns(format!("add-on {AGENT}"), said).evidence("DescribeAddon", installed);
+    Some(finding.evidence("DescribeAddonVersions", default).command("podid agent upgrade"))
 }
 
 /// Whether its pods can get credentials: the roles exist, and trust it.
@@ -304,6 +326,7 @@ fn trusting(role: &Trusting) -> Vec<Finding> {
             );
         }
     }
+    found.extend(left(role, &source));
     match &role.unused {
         Some(usage) if usage.is_unused() => {
             let finding = UNUSED_ROLE
@@ -322,6 +345,24 @@ fn trusting(role: &Trusting) -> Vec<Finding> {
         _ => {}
     }
     found
+}
+
+/// podid's statements in the trust policy of a role that is in use, for service accounts without an association.
+fn left(role: &Trusting, source: &str) -> Option<Finding> {
+    let of = |left: &LeftStatement| {
+        let whom = left.subject.as_ref().map_or_else(|| left.sid.clone(), ToString::to_string);
+        format!("{whom} in cluster {}", left.cluster.name())
+    };
+    let named: Vec<String> = role.left.iter().map(of).collect();
+    // Of a role without users, the role is left over.
+    if role.unused.is_some() || named.is_empty() {
+        return None;
+    }
+    let (allow, have) = if named.len() == 1 { ("statement allows", "has") } else { ("statements allow", "have") };
+    let said = format!("podid's {allow} {}, which {have} no association with the role", listed(&named, 3));
+    let change = "if it is to get none, remove the statement: `podid audit --fix=audit.statement-unused`";
+    let finding = LEFT.warns(format!("role {}", role.arn.name()), said).change(change);
+    Some(role.left.iter().fold(finding, |finding, left| finding.evidence(source, format!("statement {}", left.sid))))
 }
 
 #[cfg(test)]

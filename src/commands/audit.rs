@@ -28,7 +28,7 @@ use crate::{
         exception::Exception,
         have::{NOT_ALLOWED, UNREAD as UNREADABLE},
     },
-    observe::audit::{InKubernetes, accounts_of, in_kubernetes, trusting},
+    observe::audit::{InKubernetes, accounts_of, agent_versions, in_kubernetes, trusting},
     output::{Ci, Format},
 };
 
@@ -42,9 +42,10 @@ use crate::{
 /// cluster that cannot be read is reported, and the exit code is 1.
 ///
 /// --fix deletes associations that podid created and whose service account is gone, deletes unused roles that podid
-/// created for this cluster, and narrows its own trust statements that allow every cluster. It shows the plan, and
-/// leaves out each fix after which the audit would still find the same or a new problem. Everything else stays, with
-/// the reason, and is reported as what remains. Always asks for the cluster name, and changes one cluster at a time.
+/// created for this cluster, removes its own trust statements for service accounts that are gone, and narrows those that
+/// allow every cluster. It shows the plan, and leaves out each fix after which the audit would still find the same or a
+/// new problem. Everything else stays, with the reason, and is reported as what remains. Always asks for the cluster
+/// name, and changes one cluster at a time.
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Audit {
@@ -211,8 +212,12 @@ impl Audit {
         let arn = &holders.cluster.arn;
         let read = [(arn, &holders.associations[..])];
         let roles = ctx.deadline.within("reading the roles that trust Pod Identity", trusting(eks, iam, arn, &read));
-        let (account, kubernetes) = futures::join!(roles, kubernetes(ctx));
-        let InKubernetes { namespaces, accounts, runners, by_rollouts } = kubernetes?;
+        let agent = async {
+            let read = agent_versions(eks, holders.cluster);
+            ctx.deadline.within("reading the versions of the agent add-on", read).await
+        };
+        let (account, agent, kubernetes) = futures::join!(roles, agent, kubernetes(ctx));
+        let InKubernetes { namespaces, accounts, annotated, runners, by_rollouts } = kubernetes?;
         let now = ctx.term.now();
         let unused = if self.last_accessed {
             let all: Vec<Holder<'_>> = holders.all(now).collect();
@@ -228,6 +233,8 @@ impl Audit {
             accounts,
             used: accounts_of(&runners),
             by_rollouts: accounts_of(&by_rollouts),
+            annotated,
+            agent: agent?,
             account: account?,
             now,
         };

@@ -197,7 +197,7 @@ impl Map {
     async fn read(&self, ctx: &Context, exceptions: &[Exception]) -> Result<Read> {
         let patterns = &self.subjects.0;
         let holders = Holders::read(ctx, &glob::filter(patterns)).await?;
-        let InKubernetes { namespaces, accounts, runners, by_rollouts } = kubernetes(ctx).await?;
+        let InKubernetes { namespaces, accounts, annotated, runners, by_rollouts } = kubernetes(ctx).await?;
         let asked = |holder: &Holder<'_>| {
             patterns.is_empty() || patterns.iter().any(|it| it.matches(&holder.association.summary.subject))
         };
@@ -232,7 +232,9 @@ impl Map {
         let rollouts = by_rollouts.unreadable().map(|why| format!("Rollouts: {why}"));
         let listed = kept.iter().map(|holder| holder.association.summary.clone()).collect();
         let roles = Observed::Known(trusting(&kept));
-        let findings = audit::audit(&Estate { holders: kept, namespaces, accounts, used, by_rollouts, roles });
+        let agent = Observed::NotRequested;
+        let findings =
+            audit::audit(&Estate { holders: kept, namespaces, accounts, used, by_rollouts, annotated, agent, roles });
         let (unread, findings): (Vec<Finding>, _) = findings.into_iter().partition(|it| it.check.id == UNREAD.id);
         let mut unread: BTreeSet<String> = unread.iter().map(|it| format!("{}: {}", it.subject, it.message)).collect();
         unread.extend(rollouts);
@@ -272,7 +274,8 @@ fn trusting(holders: &[Holder<'_>]) -> Vec<Trusting> {
     let roles = views.filter_map(|view| view.role.known()?.as_ref());
     let by_arn: BTreeMap<String, Trusting> = roles
         .map(|role| {
-            let trusting = Trusting { arn: role.arn.clone(), trust: role.trust.clone(), unused: None };
+            let trusting =
+                Trusting { arn: role.arn.clone(), trust: role.trust.clone(), unused: None, left: Vec::new() };
             (role.arn.to_string(), trusting)
         })
         .collect();

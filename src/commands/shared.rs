@@ -13,7 +13,7 @@ use crate::{
     execute::{Outcome, Report, Status},
     failure::{Code, Failure, Result},
     model::{
-        addon::AGENT,
+        addon::{AGENT, default_version},
         have::Observed,
         names::ServiceAccount,
         text::listed,
@@ -309,7 +309,7 @@ pub async fn agent_version(ctx: &Context, wanted: Option<&str>) -> Result<String
             cluster.version
         ))
         .hint(format!("the newest are: {}", names()))),
-        None => versions.iter().find(|v| v.default).or(versions.first()).map(|v| v.version.clone()).ok_or_else(|| {
+        None => default_version(&versions).map(|v| v.version.clone()).ok_or_else(|| {
             Failure::failed(format!("EKS has no version of {AGENT} for Kubernetes {}", cluster.version))
         }),
     }

@@ -197,6 +197,27 @@ pub struct AddonVersion {
     pub default: bool,
 }
 
+/// The version that EKS installs when none is named.
+pub fn default_version(offered: &[AddonVersion]) -> Option<&AddonVersion> {
+    offered.iter().find(|version| version.default).or(offered.first())
+}
+
+/// The version of an add-on that is there, and EKS's default for the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versions {
+    /// What is installed.
+    pub installed: String,
+    /// What EKS would install.
+    pub default: String,
+}
+
+impl Versions {
+    /// What is installed is older.
+    pub fn is_behind(&self) -> bool {
+        numbers(&self.installed) < numbers(&self.default)
+    }
+}
+
 /// Numbers of a version, for comparison: `v1.3.10-eksbuild.2` gives 1, 3, 10, 2; text would put 1.3.9 after 1.3.10.
 pub fn numbers(version: &str) -> Vec<u64> {
     version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok()).collect()

@@ -8,7 +8,9 @@ use serde::Serialize;
 use super::{
     arn::Arn,
     association::Association,
+    cluster::Cluster,
     document::Document,
+    names::ServiceAccount,
     trust::{self, Allowed},
 };
 
@@ -40,6 +42,11 @@ impl User {
             None if several => format!("{}:{subject}", self.cluster_name),
             None => subject,
         }
+    }
+
+    /// Whether its cluster may be this one: where it is in the region in use, that region is not known here.
+    fn may_be_in(&self, cluster: &Arn) -> bool {
+        self.cluster_name == cluster.name() && self.region.as_ref().is_none_or(|region| *region == cluster.region)
     }
 
     /// `NS/SA in cluster NAME`.
@@ -92,6 +99,19 @@ pub struct Trusting {
     pub trust: Document,
     /// Who uses it, where no association of the cluster at hand does.
     pub unused: Option<Usage>,
+    /// podid's statements that no association needs, as far as the clusters that they name were read.
+    pub left: Vec<LeftStatement>,
+}
+
+/// podid's statement in a trust policy, for a service account that has no association with the role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftStatement {
+    /// Its Sid.
+    pub sid: String,
+    /// The cluster that it names.
+    pub cluster: Arn,
+    /// The service account, where the statement names it.
+    pub subject: Option<ServiceAccount>,
 }
 
 /// The roles of an account that trust Pod Identity, and the associations that were read.
@@ -116,7 +136,7 @@ impl AccountRoles {
 
     fn one(&self, arn: &Arn, trust: &Document) -> Trusting {
         let unused = self.reads.of(arn).is_empty().then(|| self.reads.usage(arn, trust, |_| false));
-        Trusting { arn: arn.clone(), trust: trust.clone(), unused }
+        Trusting { arn: arn.clone(), trust: trust.clone(), unused, left: self.reads.left(arn, trust) }
     }
 }
 
@@ -176,6 +196,23 @@ impl Reads {
         let mut users = self.by_role.get(&key(role)).cloned().unwrap_or_default();
         users.sort();
         users
+    }
+
+    /// podid's statements in the trust policy of a role that none of the associations of the clusters that they name needs.
+    pub fn left(&self, role: &Arn, document: &Document) -> Vec<LeftStatement> {
+        let users = self.of(role);
+        let left = |(sid, cluster, subject): (String, Arn, Option<ServiceAccount>)| {
+            if self.clusters.get(&cluster) != Some(&ClusterRead::Read) {
+                return None;
+            }
+            let named = Cluster::named(cluster.clone());
+            let needed = users.iter().filter(|user| user.may_be_in(&cluster)).any(|user| {
+                let subject = ServiceAccount { namespace: user.namespace.clone(), name: user.service_account.clone() };
+                trust::sid(&named, &subject) == sid
+            });
+            (!needed).then_some(LeftStatement { sid, cluster, subject })
+        };
+        trust::own_statements(document).into_iter().filter_map(left).collect()
     }
 
     /// Who uses a role with this trust policy, beside those that `leaves` tells. `home` is a cluster in use.
@@ -267,6 +304,29 @@ mod tests {
         assert!(reads.usage(&arn(), &trusting(Scope::Cluster), |_| true).is_unused());
         let other = Arn { account: "999988887777".to_owned(), ..arn() };
         assert!(reads.of(&other).is_empty(), "a role of that name in another account");
+    }
+
+    /// Of podid's own statements alone, and only where all associations of the cluster are known.
+    #[test]
+    fn a_statement_is_left_where_no_association_needs_it() {
+        let left = |reads: &Reads, scope| {
+            let left = reads.left(&arn(), &trusting(scope));
+            left.into_iter().map(|it| it.subject.map(|subject| subject.to_string())).collect::<Vec<_>>()
+        };
+        let mut reads = read(ClusterRead::Read);
+        assert_eq!(left(&reads, Scope::ServiceAccount), [Some("carts/carts".to_owned())]);
+        assert_eq!(left(&reads, Scope::Cluster), [None]);
+        assert_eq!(left(&reads, Scope::None), []);
+        assert_eq!(left(&read(ClusterRead::Missing), Scope::ServiceAccount), []);
+        assert_eq!(left(&Reads::default(), Scope::ServiceAccount), []);
+        let mut theirs = trusting(Scope::ServiceAccount);
+        theirs.0["Statement"][0]["Sid"] = "Theirs".into();
+        assert_eq!(reads.left(&arn(), &theirs), []);
+        reads.add(&association("arn:aws:iam::111122223333:role/podid/app"), Some("eu-west-1"));
+        assert_eq!(left(&reads, Scope::Cluster), [None], "the cluster of that name in another region");
+        reads.add(&association("arn:aws:iam::111122223333:role/podid/app"), None);
+        assert_eq!(left(&reads, Scope::ServiceAccount), []);
+        assert_eq!(left(&reads, Scope::Cluster), []);
     }
 
     #[test]

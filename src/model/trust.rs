@@ -34,8 +34,8 @@ pub use self::{
     fix::{Unfixable, corrected, correction, no_room},
     lint::{Finding, Lint, lint},
     own::{
-        SidTaken, admits_only, has_podid_statement, is_podid, is_podid_sid, narrows, own_scope, podid_statement, sid,
-        statement, taken, with_statement, without_statement,
+        SidTaken, admits_only, has_podid_statement, is_podid, is_podid_sid, narrows, own_scope, own_statements,
+        podid_statement, sid, statement, taken, with_statement, without_own, without_statement,
     },
     reach::{Reach, opens, opens_warning, reach},
     size::{SHORTEN, TooLong, may_be_too_long, too_long},

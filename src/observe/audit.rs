@@ -1,7 +1,7 @@
 //! Reads what an audit compares with the associations: what is in Kubernetes, and the roles of the account that trust Pod Identity
 //! with those who use them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt;
 
@@ -9,8 +9,10 @@ use super::{seen_or_why as seen, users::Search};
 use crate::{
     failure::Result,
     model::{
+        addon::{AGENT, Versions, default_version},
         arn::Arn,
         association::Association,
+        cluster::Cluster,
         document::Document,
         have::Observed,
         map::{self, Runners},
@@ -31,6 +33,8 @@ pub struct InKubernetes {
     pub namespaces: Observed<BTreeSet<String>>,
     /// Service accounts.
     pub accounts: Observed<BTreeSet<ServiceAccount>>,
+    /// The roles that annotations of IRSA name.
+    pub annotated: Observed<BTreeMap<ServiceAccount, String>>,
     /// What runs as each service account: pods, workloads and CronJobs.
     pub runners: Observed<Runners>,
     /// Argo Rollouts by the service accounts of their templates.
@@ -69,6 +73,10 @@ pub async fn in_kubernetes(kube: &dyn Kubernetes) -> Result<InKubernetes> {
     let each = [pods.map(by_pod), workloads.map(by_workload), cron_jobs.map(by_job)];
     Ok(InKubernetes {
         namespaces: namespaces.map(|all| all.iter().cloned().collect()),
+        annotated: accounts.map(|all| {
+            let roles = all.iter().filter_map(|(subject, annotation)| Some((subject, annotation.as_ref()?)));
+            roles.map(|(subject, annotation)| (subject.clone(), annotation.role.clone())).collect()
+        }),
         accounts: accounts.map(|all| all.iter().map(|(subject, _)| subject.clone()).collect()),
         runners: together(each),
         by_rollouts: rollouts.map(by_workload),
@@ -104,6 +112,22 @@ fn together(each: [Observed<Runners>; 3]) -> Observed<Runners> {
     }
     all.values_mut().for_each(map::without_runs);
     Observed::Known(all)
+}
+
+/// The version of the agent add-on, and EKS's default; `None` where the agent is no add-on.
+///
+/// # Errors
+/// When podid was interrupted, time is up, or EKS does not know the caller.
+pub async fn agent_versions(eks: &dyn Eks, cluster: &Cluster) -> Result<Observed<Option<Versions>>> {
+    let addon = match seen(eks.addon(&cluster.name, AGENT).await, "eks:DescribeAddon")? {
+        Observed::Known(Some(addon)) => addon,
+        other => return Ok(other.map(|_| None)),
+    };
+    let offered = seen(eks.addon_versions(AGENT, &cluster.version).await, "eks:DescribeAddonVersions")?;
+    Ok(offered.map(|offered| {
+        let default = default_version(offered)?.version.clone();
+        Some(Versions { installed: addon.version.clone(), default })
+    }))
 }
 
 /// The roles of the account that trust Pod Identity, and who uses those that no association of the clusters that were read does.

@@ -41,7 +41,7 @@ pub use self::{
     disassociate::{Disassociate, IdleRoles, RoleUse, Target, disassociate},
     finish::{Finished, finish},
     migrate::{Group, Migrate, Migrated, beside, migrate, request},
-    narrow::narrow,
+    narrow::{narrow, without_own},
     policies::{Policies, policies},
     recycle::{Recycle, recycle},
     refusal::Refusal,

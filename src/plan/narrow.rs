@@ -16,6 +16,21 @@ use crate::model::{
 /// Most users or doubts that a message names.
 const NAMED: usize = 4;
 
+/// Plans a role's trust policy without podid's statements of these Sids.
+///
+/// # Errors
+/// When they are all that it has: IAM accepts no trust policy without statements.
+pub fn without_own(role: &Role, sids: &[&str]) -> Result<Plan, Refusal> {
+    let after = trust::without_own(&role.trust, sids);
+    if after.statements().is_empty() {
+        return Err(Refusal::new("its trust policy has no other statement"));
+    }
+    let mut plan = Plan::default();
+    plan.put_trust(role, after);
+    plan.leave_out_deleted();
+    Ok(plan)
+}
+
 /// Plans a narrower trust policy for a role. `users` are the associations of the cluster that use it, `usage` is who else does.
 ///
 /// # Errors

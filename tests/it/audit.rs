@@ -6,6 +6,8 @@ use crate::support::{Env, Run, denying};
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/eks-workshop-carts-dynamo";
 
+const AGENT: &str = "add-on eks-pod-identity-agent";
+
 /// Ids and subjects of what was found.
 fn found(run: &Run) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -37,6 +39,14 @@ fn spare() -> Value {
     json!({"name": "spare", "path": "/podid/", "trust": trust, "tags": tags})
 }
 
+/// podid's statement for a service account that is gone.
+fn for_gone() -> Value {
+    json!({"Sid": "Podidc16411d9d1441b2f", "Effect": "Allow", "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"], "Condition": {"StringEquals": {
+            "aws:RequestTag/eks-cluster-arn": "arn:aws:eks:us-west-2:111122223333:cluster/eks-workshop",
+            "aws:RequestTag/kubernetes-namespace": "carts", "aws:RequestTag/kubernetes-service-account": "gone"}}})
+}
+
 #[test]
 fn a_healthy_cluster_has_no_finding() {
     let run = Env::new("carts-verified").podid("audit");
@@ -65,6 +75,14 @@ fn each_finding_beside_the_healthy_world() {
         (vec![("/roles/-".to_owned(), spare()), one("gone", "app")], 3, "audit.namespace-missing", "gone/app"),
         (vec![("/roles/-".to_owned(), spare()), one("carts", "app")], 3, "audit.service-account-missing", "carts/app"),
         (vec![("/roles/-".to_owned(), spare())], 0, "audit.role-unused", "role spare"),
+        (vec![("/roles/1/trust/Statement/-".to_owned(), for_gone())], 0, "audit.statement-unused", role),
+        (vec![("/addons/0/version".to_owned(), json!("v1.3.9-eksbuild.3"))], 0, "audit.agent-outdated", AGENT),
+        (
+            vec![("/manifests/6/metadata/annotations".to_owned(), json!({"eks.amazonaws.com/role-arn": ROLE}))],
+            0,
+            "audit.irsa-annotation",
+            "carts/carts",
+        ),
         (vec![trust("Condition", json!({}))], 0, "audit.role-open", role),
         (vec![trust("Principal", json!({"Service": "ec2.amazonaws.com"}))], 3, "audit.no-credentials", "carts/carts"),
         (vec![inline("dynamodb:*")], 0, "audit.all-actions", role),
@@ -144,6 +162,32 @@ fn fix_closes_what_podid_left_over() {
     let _ = env.podid("audit --strict").ok();
     let again = env.podid("audit --fix --yes").ok().says("podid cannot fix any finding");
     assert_eq!(again.stdout, "cluster eks-workshop: 0 problems, 0 warnings\n");
+}
+
+/// The statement for carts/gone goes, and no other; the role stays in use.
+#[test]
+fn fix_removes_the_statement_of_a_service_account_that_is_gone() {
+    let env = Env::with("carts-verified", &[("/roles/1/trust/Statement/-", for_gone())]);
+    insta::assert_snapshot!(env.podid("audit").ok().steady(), @"
+    exit 0
+    --- stdout
+    cluster eks-workshop: 0 problems, 1 warning
+
+    Warnings:
+      1. role eks-workshop-carts-dynamo: podid's statement allows carts/gone in cluster eks-workshop,
+         which has no association with the role (audit.statement-unused)
+         seen: the trust policy of role eks-workshop-carts-dynamo: statement Podidc16411d9d1441b2f
+         fix: if it is to get none, remove the statement: `podid audit --fix=audit.statement-unused`
+    ");
+    let run = env.podid("audit --fix=audit.statement-unused --yes -o json").ok();
+    assert_eq!(texts(&run.json(), "/fixed"), ["audit.statement-unused"]);
+    assert_eq!(env.writes(), ["iam UpdateAssumeRolePolicy"]);
+    let _ = env.podid("verify carts/carts").ok();
+    let there =
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "gone", "namespace": "carts"}});
+    let env = Env::with("carts-verified", &[("/roles/1/trust/Statement/-", for_gone()), ("/manifests/-", there)]);
+    let _ = env.podid("audit --fix --yes").ok().says("carts/gone exists, and may be about to get its association");
+    assert_eq!(env.writes(), [""; 0]);
 }
 
 /// Each twin differs in one field; nothing is written.

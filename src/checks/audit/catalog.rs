@@ -12,6 +12,9 @@ pub static CHECKS: &[&Check] = &[
     &ROLE_MISSING,
     &REFUSED,
     &UNUSED_ROLE,
+    &LEFT,
+    &IRSA,
+    &AGENT_OLD,
     &OPEN,
     &PRINCIPAL,
     &SHARED,
@@ -83,6 +86,25 @@ pub static UNUSED_ROLE: Check = check(
     "a role trusts Pod Identity, and no association uses it",
     "podid reads the clusters and regions that the trust policy allows. Where one of them cannot be read, the role is possibly in use.",
     &[ROLE],
+);
+/// podid's statement for nobody.
+pub static LEFT: Check = check(
+    "audit.statement-unused",
+    "a trust policy has podid's statement for a service account without an association",
+    "A user who may create an association for that service account, and pass the role, can use it. podid writes the statement before it creates the association, and removes it when it deletes one; a statement stays when another tool deletes the association. Only statements for clusters whose associations were read are judged.",
+    &[ROLE],
+);
+pub(super) static IRSA: Check = check(
+    "audit.irsa-annotation",
+    "a service account has an association, and the annotation of IRSA",
+    "Pods that started before the association use the annotation's role. If the association is deleted, new pods use it again.",
+    &[ASSOCIATION],
+);
+pub(super) static AGENT_OLD: Check = check(
+    "audit.agent-outdated",
+    "the agent add-on is older than EKS's default version",
+    "EKS has a default version of each add-on for each Kubernetes version. An agent that was installed by other means than as an add-on is not judged.",
+    &["https://docs.aws.amazon.com/eks/latest/userguide/pod-id-agent-setup.html"],
 );
 pub(super) static OPEN: Check = check(
     "audit.role-open",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     State,
-    catalog::{NAMESPACE, OPEN, SERVICE_ACCOUNT, UNREAD, UNUSED_ROLE},
+    catalog::{LEFT, NAMESPACE, OPEN, SERVICE_ACCOUNT, UNREAD, UNUSED_ROLE},
 };
 use crate::{
     checks::{Check, Finding, Status},
@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The checks whose findings podid can close.
-pub static FIXABLE: [&Check; 4] = [&NAMESPACE, &SERVICE_ACCOUNT, &UNUSED_ROLE, &OPEN];
+pub static FIXABLE: [&Check; 5] = [&NAMESPACE, &SERVICE_ACCOUNT, &UNUSED_ROLE, &LEFT, &OPEN];
 
 /// A finding, by its check and what it is about.
 pub type Key = (&'static str, String);
@@ -110,6 +110,8 @@ fn round(
             unused(now, contents, finding)
         } else if finding.check == &OPEN {
             narrowed(now, finding)
+        } else if finding.check == &LEFT {
+            without_left(now, finding)
         } else {
             match left_over(now, finding) {
                 Ok(association) => {
@@ -220,6 +222,37 @@ fn awaited(now: &State, role: &Trusting) -> Option<ServiceAccount> {
     let named = trust::allowed(&role.trust).subjects.into_iter().filter(|(cluster, _)| *cluster == now.cluster.arn);
     let mut there = named.filter(|(_, account)| now.accounts.known().is_none_or(|all| all.contains(account)));
     there.next().map(|(_, account)| account)
+}
+
+/// A trust policy without podid's statements for service accounts of this cluster that are gone.
+fn without_left(now: &State, finding: &Finding) -> Result<Plan, String> {
+    let Some(trusting) = role_of(now, finding) else { return Err("the role was not read".to_owned()) };
+    let role = now.roles.get(&trusting.arn.to_string()).and_then(|view| view.role.known()?.as_ref());
+    let Some(role) = role else {
+        return Err(
+            "no association of this cluster uses the role: podid changes it from a cluster that does".to_owned()
+        );
+    };
+    if let Some(why) = of_manifest(&role.tags) {
+        return Err(why);
+    }
+    let mut sids = Vec::new();
+    for left in &trusting.left {
+        if left.cluster != now.cluster.arn {
+            return Err(format!("statement {} is for cluster {}", left.sid, left.cluster.name()));
+        }
+        let Some(account) = &left.subject else {
+            return Err(format!("statement {} names no service account", left.sid));
+        };
+        let Some(accounts) = now.accounts.known() else {
+            return Err(format!("whether {account} exists could not be read"));
+        };
+        if accounts.contains(account) {
+            return Err(format!("{account} exists, and may be about to get its association"));
+        }
+        sids.push(left.sid.as_str());
+    }
+    plan::without_own(role, &sids).map_err(|refusal| refusal.message)
 }
 
 /// podid's own open statements in a role that podid created.

@@ -8,7 +8,7 @@ use super::{Estate, audit};
 use crate::{
     checks::Finding,
     model::{
-        access, association::Association, cluster::Cluster, have::Observed, names::ServiceAccount,
+        access, addon::Versions, association::Association, cluster::Cluster, have::Observed, names::ServiceAccount,
         role_users::AccountRoles, snapshot::RoleView,
     },
     plan::Step,
@@ -31,6 +31,10 @@ pub struct State {
     pub used: Observed<BTreeSet<ServiceAccount>>,
     /// Service accounts of the templates of Argo Rollouts.
     pub by_rollouts: Observed<BTreeSet<ServiceAccount>>,
+    /// The roles that annotations of IRSA name.
+    pub annotated: Observed<BTreeMap<ServiceAccount, String>>,
+    /// Versions of the agent add-on, where the agent is one.
+    pub agent: Observed<Option<Versions>>,
     /// Roles of the account that trust Pod Identity, and their users.
     pub account: Observed<AccountRoles>,
     /// When.
@@ -46,6 +50,8 @@ impl State {
             accounts: self.accounts.clone(),
             used: self.used.clone(),
             by_rollouts: self.by_rollouts.clone(),
+            annotated: self.annotated.clone(),
+            agent: self.agent.clone(),
             roles: self.account.map(AccountRoles::trusting),
         })
     }

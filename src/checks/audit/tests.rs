@@ -29,6 +29,8 @@ pub(super) struct World {
     pub(super) accounts: Observed<BTreeSet<ServiceAccount>>,
     used: Observed<BTreeSet<ServiceAccount>>,
     by_rollouts: Observed<BTreeSet<ServiceAccount>>,
+    annotated: Observed<BTreeMap<ServiceAccount, String>>,
+    agent: Observed<Option<Versions>>,
     pub(super) trusting: Observed<Vec<Trusting>>,
 }
 
@@ -47,7 +49,15 @@ fn view(action: &Value) -> RoleView {
 }
 
 fn trusting_role(trust: Document, unused: Option<Usage>) -> Trusting {
-    Trusting { arn: ROLE.parse().unwrap(), trust, unused }
+    Trusting { arn: ROLE.parse().unwrap(), trust, unused, left: Vec::new() }
+}
+
+fn left() -> LeftStatement {
+    LeftStatement { sid: "Podid0".to_owned(), cluster: cluster().arn, subject: Some(named("carts/old")) }
+}
+
+fn versions(installed: &str) -> Versions {
+    Versions { installed: installed.to_owned(), default: "v1.3.10-eksbuild.1".to_owned() }
 }
 
 pub(super) fn healthy() -> World {
@@ -60,6 +70,8 @@ pub(super) fn healthy() -> World {
         accounts: Observed::Known(BTreeSet::from([it.clone(), named("carts/default"), named("orders/orders")])),
         used: Observed::Known(BTreeSet::from([it, named("carts/default"), named("orders/orders")])),
         by_rollouts: Observed::Known(BTreeSet::new()),
+        annotated: Observed::Known(BTreeMap::from([(named("orders/api"), ROLE.to_owned())])),
+        agent: Observed::Known(Some(versions("v1.3.10-eksbuild.1"))),
         trusting: Observed::Known(vec![trusting_role(trusts(Scope::Cluster), None)]),
     }
 }
@@ -82,6 +94,8 @@ pub(super) fn estate(world: &World) -> Estate<'_> {
         accounts: world.accounts.clone(),
         used: world.used.clone(),
         by_rollouts: world.by_rollouts.clone(),
+        annotated: world.annotated.clone(),
+        agent: world.agent.clone(),
         roles: world.trusting.clone(),
     }
 }
@@ -119,6 +133,14 @@ fn each_finding_has_a_healthy_twin() {
             "audit.role-unused",
             Status::Unknown,
         ),
+        (
+            |it| drop(known(&mut it.annotated).insert(named("carts/carts"), ROLE.to_owned())),
+            "audit.irsa-annotation",
+            Status::Warning,
+        ),
+        (|it| it.agent = Observed::Known(Some(versions("v1.3.9-eksbuild.3"))), "audit.agent-outdated", Status::Warning),
+        (|it| it.agent = Observed::Unreadable("not allowed: x".to_owned()), "audit.unread", Status::Skipped),
+        (|it| known(&mut it.trusting)[0].left = vec![left()], "audit.statement-unused", Status::Warning),
         (|it| known(&mut it.trusting)[0].trust = trusts(Scope::None), "audit.role-open", Status::Warning),
         (
             |it| known(&mut it.trusting)[0].trust.0["Statement"][0]["Principal"] = json!("*"),
@@ -232,6 +254,19 @@ fn rollouts_that_could_not_be_read() {
     assert_eq!(found, [("audit.unread", Status::Skipped)]);
     world.by_rollouts = Observed::Known(BTreeSet::from([named("carts/carts")]));
     assert_eq!(findings(&world), []);
+}
+
+/// A role that nobody uses is left over itself; its statements are not told beside it.
+#[test]
+fn a_statement_without_an_association_in_a_role_without_users() {
+    let mut world = healthy();
+    let role = &mut known(&mut world.trusting)[0];
+    role.left = vec![left(), LeftStatement { subject: None, ..left() }];
+    let said = findings(&world)[0].message.clone();
+    assert!(said.contains("podid's statements allow carts/old in cluster eks-workshop, Podid0 in cluster"), "{said}");
+    known(&mut world.trusting)[0].unused = Some(Usage::default());
+    let found: Vec<_> = findings(&world).iter().map(|it| it.check.id).collect();
+    assert_eq!(found, ["audit.role-unused"]);
 }
 
 /// A role is told once, with everyone who uses it.

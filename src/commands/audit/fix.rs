@@ -14,7 +14,7 @@ use super::{Audit, Found, Read};
 use crate::{
     checks::{
         Finding,
-        audit::{self, Contents, FIXABLE, Fixes, Key, State, UNUSED_ROLE, key},
+        audit::{self, Contents, FIXABLE, Fixes, Key, LEFT, State, UNUSED_ROLE, key},
     },
     commands::shared::{self, Confirmation, StepReport},
     context::Context,
@@ -204,7 +204,8 @@ async fn contents(
     wanted: &dyn Fn(&Finding) -> bool,
 ) -> Result<Contents> {
     let (mut roles, mut ends) = (BTreeSet::new(), BTreeSet::new());
-    for finding in found.iter().filter(|it| wanted(it) && FIXABLE.contains(&it.check)) {
+    // Who else uses a role says nothing of a statement that names one service account.
+    for finding in found.iter().filter(|it| wanted(it) && FIXABLE.contains(&it.check) && it.check != &LEFT) {
         if let Some(name) = finding.subject.strip_prefix("role ") {
             let unused = finding.check == &UNUSED_ROLE;
             if unused { &mut ends } else { &mut roles }.insert(name.to_owned());

@@ -17,6 +17,7 @@ use crate::{
     failure::{Code, Result},
     model::{
         access::{Holder, holders},
+        addon::Versions,
         arn::Arn,
         association::{Association, AssociationFilter},
         cluster::Cluster,
@@ -26,7 +27,7 @@ use crate::{
         text::listed,
     },
     observe::{
-        audit::{InKubernetes, accounts_of, trusting},
+        audit::{InKubernetes, accounts_of, agent_versions, trusting},
         roles::of_associations,
     },
 };
@@ -65,6 +66,7 @@ struct OfOne<'a> {
     cluster: &'a Cluster,
     associations: Vec<Association>,
     kubernetes: InKubernetes,
+    agent: Observed<Option<Versions>>,
 }
 
 impl Audit {
@@ -76,8 +78,8 @@ impl Audit {
         let (mut read, mut unread) = (Vec::new(), std::mem::take(&mut places.unread));
         for ((place, ctx), one) in places.clusters.iter().zip(&contexts).zip(reads) {
             match one {
-                Ok(((cluster, associations), kubernetes)) => {
-                    read.push(OfOne { ctx, label: places.label(place), cluster, associations, kubernetes });
+                Ok(((cluster, associations), kubernetes, agent)) => {
+                    read.push(OfOne { ctx, label: places.label(place), cluster, associations, kubernetes, agent });
                 }
                 Err(failure) => unread.push((place.what(), local(ctx, failure)?)),
             }
@@ -104,13 +106,15 @@ impl Audit {
         let reads = async { futures::try_join!(of_associations(iam, home, &all), trusting(eks, iam, home, &each)) };
         let (roles, account) = ctx.deadline.within("reading the roles", reads).await?;
         let parts = read.iter().map(|one| {
-            let InKubernetes { namespaces, accounts, runners, by_rollouts } = &one.kubernetes;
+            let InKubernetes { namespaces, accounts, annotated, runners, by_rollouts } = &one.kubernetes;
             let estate = Estate {
                 holders: holders(one.cluster, &one.associations, &roles, now).collect(),
                 namespaces: namespaces.clone(),
                 accounts: accounts.clone(),
                 used: accounts_of(runners),
                 by_rollouts: accounts_of(by_rollouts),
+                annotated: annotated.clone(),
+                agent: one.agent.clone(),
                 roles: Observed::NotRequested,
             };
             let arn = one.cluster.arn.clone();
@@ -128,7 +132,13 @@ impl Audit {
     }
 }
 
-async fn of_one(ctx: &Context) -> Result<((&Cluster, Vec<Association>), InKubernetes)> {
+type Read<'a> = ((&'a Cluster, Vec<Association>), InKubernetes, Observed<Option<Versions>>);
+
+async fn of_one(ctx: &Context) -> Result<Read<'_>> {
     let filter = AssociationFilter::default();
-    futures::try_join!(associations(ctx, &filter), kubernetes(ctx))
+    let agent = async {
+        let (cluster, eks) = (ctx.cluster().await?, ctx.eks()?);
+        ctx.deadline.within("reading the versions of the agent add-on", agent_versions(eks, cluster)).await
+    };
+    futures::try_join!(associations(ctx, &filter), kubernetes(ctx), agent)
 }

@@ -67,7 +67,7 @@ const IN_KUBERNETES: &[&str] = &[
     "Kubernetes::cron_jobs",
 ];
 
-const AUDITED: &[&str] = &["Eks::clusters", "Iam::managed_policy", "Iam::roles"];
+const AUDITED: &[&str] = &["Eks::addon", "Eks::addon_versions", "Eks::clusters", "Iam::managed_policy", "Iam::roles"];
 
 /// Every command that calls a service, and what one does with a flag where that takes much more, in the order of the help.
 pub const COMMANDS: &[Row] = &[

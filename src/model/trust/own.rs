@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde_json::{Value, json};
 
-use super::PRINCIPAL;
+use super::{PRINCIPAL, allowed};
 use crate::model::{
     arn::Arn,
     cluster::Cluster,
@@ -116,6 +116,18 @@ pub fn is_podid(statement: &Value) -> bool {
 
 fn is_cluster(arn: &Arn) -> bool {
     arn.service == "eks" && arn.resource.starts_with("cluster/")
+}
+
+/// podid's statements that name a cluster: Sid, cluster, and the service account where its scope names it.
+pub fn own_statements(document: &Document) -> Vec<(String, Arn, Option<ServiceAccount>)> {
+    let own = document.statements().into_iter().filter(|statement| is_podid(statement));
+    let named = own.filter_map(|statement| {
+        let sid = statement.get("Sid").and_then(Value::as_str)?.to_owned();
+        let allowed = allowed(&super::document(statement.clone()));
+        let cluster = allowed.clusters.into_iter().next()?;
+        Some((sid, cluster, allowed.subjects.into_iter().next().map(|(_, subject)| subject)))
+    });
+    named.collect()
 }
 
 /// Whether a statement is podid's for this service account, of any scope.
@@ -235,6 +247,13 @@ pub(super) fn put(
 /// whoever removes the last one has to delete the role or leave it.
 pub fn without_statement(document: &Document, cluster: &Cluster, subject: &ServiceAccount) -> Document {
     without(document, |statement| is_podid_for(statement, cluster, subject))
+}
+
+/// The document without podid's statements of these Sids.
+pub fn without_own(document: &Document, sids: &[&str]) -> Document {
+    without(document, |statement| {
+        is_podid(statement) && statement.get("Sid").and_then(Value::as_str).is_some_and(|sid| sids.contains(&sid))
+    })
 }
 
 /// The document without the statements that are podid's own.

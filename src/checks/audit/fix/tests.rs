@@ -39,6 +39,8 @@ fn healthy() -> State {
         accounts: Observed::Known(BTreeSet::from([account.clone(), named("carts/other")])),
         used: Observed::Known(BTreeSet::from([account, named("carts/other")])),
         by_rollouts: Observed::Known(BTreeSet::new()),
+        annotated: Observed::Known(BTreeMap::new()),
+        agent: Observed::Known(None),
         account: Observed::NotRequested,
         now: at(0),
     };
@@ -237,6 +239,38 @@ fn a_fix_that_does_not_close_its_finding_is_left_out() {
     trust.0["Statement"].as_array_mut().unwrap().push(theirs);
     trust_of(&mut state, trust);
     kept(&state, "audit.role-open", "it would still be found after podid's fix");
+}
+
+/// carts/carts uses the role, whose trust policy also has podid's statement for another service account.
+fn with_left(account: &str, scope: Scope) -> State {
+    let mut state = healthy();
+    let mut trust = trusts(Scope::ServiceAccount);
+    let other = statement(&cluster(), &named(account), scope, true);
+    trust.0["Statement"].as_array_mut().unwrap().push(other);
+    trust_of(&mut state, trust);
+    state
+}
+
+/// Only the one for a service account that is gone: another one may be about to get its association.
+#[test]
+fn a_statement_without_an_association_goes() {
+    let state = with_left("carts/gone", Scope::ServiceAccount);
+    let fixes = fixed(&state);
+    assert_eq!((actions(&fixes), ids(&fixes)), (vec!["putTrust"], vec!["audit.statement-unused"]));
+    let plan::Step::PutTrust { after, .. } = &fixes.plan.steps[0] else { unreachable!() };
+    assert_eq!(*after, trusts(Scope::ServiceAccount));
+    assert_eq!(fixes.left, []);
+    // Whether podid created the role does not matter: the statement is podid's own.
+    let mut theirs = state;
+    role_mut(&mut theirs).tags.clear();
+    assert_eq!(actions(&fixed(&theirs)), ["putTrust"]);
+    role_mut(&mut theirs).tags.insert(keys::MANIFEST.to_owned(), "shop".to_owned());
+    kept(&theirs, "audit.statement-unused", "the manifest named `shop`");
+    kept(&with_left("carts/other", Scope::ServiceAccount), "audit.statement-unused", "carts/other exists, and may be");
+    kept(&with_left("carts/gone", Scope::Namespace), "audit.statement-unused", "names no service account");
+    let mut blind = with_left("carts/gone", Scope::ServiceAccount);
+    blind.accounts = Observed::Unreadable("not allowed: x".to_owned());
+    kept(&blind, "audit.statement-unused", "whether carts/gone exists could not be read");
 }
 
 #[test]
