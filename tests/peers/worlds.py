@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -59,6 +60,27 @@ def environment(target, name):
             fail(f"pip could not install what {name}.txt names")
         stamp.write_text(wanted)
     return programs
+
+
+def javascript(target):
+    """The directory of programs for Node.js, with the packages that its lock file pins, made anew when one of its files changed."""
+    source, place = HERE / "javascript", target / "peers" / "javascript"
+    files = {path.name: path.read_text() for path in source.iterdir()}
+    stamp = place / "stamp.json"
+    if not stamp.exists() or json.loads(stamp.read_text()) != files:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        for name, text in files.items():
+            (place / name).write_text(text)
+        install = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+        try:
+            installed = subprocess.run(install, cwd=place, stdin=subprocess.DEVNULL).returncode == 0
+        except FileNotFoundError:
+            fail("Node.js with npm is needed (on Debian: nodejs and npm)")
+        if not installed:
+            fail("npm could not install what javascript/package-lock.json pins")
+        stamp.write_text(json.dumps(files))
+    return place
 
 
 class World:
