@@ -11,6 +11,9 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
+/// A time on the clock that pauses go by, which tests move on by hand.
+pub use tokio::time::Instant as Moment;
+
 use crate::failure::{Code, Failure, Result};
 
 /// Propagation that EKS documents for associations (up to 10 s: EKS User Guide, pod-id-association; AWS Containers blog on session policies).

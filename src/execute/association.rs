@@ -1,6 +1,6 @@
 //! Writes of associations, and the patience that EKS needs with a role or trust policy it does not see yet.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
@@ -10,7 +10,7 @@ use crate::{
     model::{association::NewAssociation, trust::target},
     observe,
     plan::Step,
-    wait::{Backoff, SentMarker},
+    wait::{Backoff, Moment, SentMarker},
 };
 
 /// How long IAM may take to show a new role or trust policy to EKS, before podid believes the refusal.
@@ -33,7 +33,7 @@ impl Run<'_> {
         new: &NewAssociation,
     ) -> Result<Answer> {
         let eks = self.ports.eks;
-        let started = Instant::now();
+        let started = Moment::now();
         let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(3));
         loop {
             let token = token();
@@ -155,7 +155,7 @@ impl Run<'_> {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T>>,
     {
-        let started = Instant::now();
+        let started = Moment::now();
         let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(3));
         let mut patience = None;
         loop {

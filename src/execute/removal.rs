@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures::lock::Mutex;
@@ -13,7 +13,7 @@ use crate::{
     model::{document::Document, text::first_of},
     observe::users::Search,
     plan::{LastLook, Step},
-    wait::{Backoff, SentMarker},
+    wait::{Backoff, Moment, SentMarker},
 };
 
 /// A role that a plan deletes.
@@ -79,7 +79,7 @@ impl Run<'_> {
         if !self.still_unused(role).await? {
             return Ok(Answer::Skipped);
         }
-        let started = Instant::now();
+        let started = Moment::now();
         let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(2));
         loop {
             match self.patient_with_iam(flight, || iam.delete_role(role)).await {

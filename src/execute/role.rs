@@ -2,7 +2,7 @@
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{Answer, Run, changed};
@@ -10,7 +10,7 @@ use crate::{
     failure::{Kind, Result},
     model::{document::Document, policy::same_meaning, role::NewRole},
     plan::{RoleOwnership, Step},
-    wait::{Backoff, SentMarker},
+    wait::{Backoff, Moment, SentMarker},
 };
 
 /// How long IAM may take to know a role that it just made.
@@ -123,7 +123,7 @@ impl Run<'_> {
         F: Fn() -> Fut,
         Fut: Future<Output = Result<Option<Document>>>,
     {
-        let started = Instant::now();
+        let started = Moment::now();
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2));
         loop {
             let present = read().await?;
@@ -163,7 +163,7 @@ impl Run<'_> {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T>>,
     {
-        let started = Instant::now();
+        let started = Moment::now();
         let mut backoff = Backoff::new(Duration::from_millis(300), Duration::from_secs(2));
         loop {
             let failure = match flight.send(write()).await {

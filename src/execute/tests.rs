@@ -1,199 +1,33 @@
 //! What others change between the plan and the write is not overwritten: each step against services that are not as they were
 //! planned from, beside its quiet twin.
 
-use std::sync::Mutex as Lock;
+mod outcome;
+mod patience;
+mod services;
+mod writes;
 
-use async_trait::async_trait;
-use futures::stream::BoxStream;
-use serde_json::{Value, json};
+use std::time::Duration;
 
+use serde_json::json;
+
+use self::services::{Change, Services, World};
 use super::*;
 use crate::{
     model::{
-        access::{Decision, Simulation},
-        addon::{Addon, AddonChange, AddonIdentity, AddonOffer, AddonUpdate, Settings},
-        arn::Arn,
-        association::{AssociationChange, AssociationFilter, AssociationSpec, AssociationSummary, NewAssociation},
-        cluster::Cluster,
+        addon::Settings,
+        association::{AssociationChange, AssociationSpec, NewAssociation},
         document::Document,
         fixtures::{self, association, subject},
-        last_use::ServiceUse,
-        role::{ListedRole, NewRole, Role},
         trust,
         want::Scope,
     },
     plan::LastLook,
-    ports::Caller,
+    wait::Moment,
 };
 
 const OLD: &str = "arn:aws:iam::111122223333:role/app";
 const OTHER: &str = "arn:aws:iam::111122223333:role/theirs";
 const BOUNDARY: &str = "arn:aws:iam::111122223333:policy/boundary";
-
-/// What is there.
-#[derive(Debug, Clone)]
-struct World {
-    role: Option<Role>,
-    inline: Option<Document>,
-    association: Option<Association>,
-    addon: Option<Addon>,
-}
-
-/// EKS and IAM, with what was written.
-struct Services {
-    world: World,
-    writes: Lock<Vec<&'static str>>,
-}
-
-impl Services {
-    fn wrote(&self, operation: &'static str) {
-        self.writes.lock().unwrap().push(operation);
-    }
-}
-
-#[async_trait]
-impl Eks for Services {
-    fn elsewhere(&self, _: &str) -> Box<dyn Eks> {
-        unreachable!()
-    }
-    async fn cluster(&self, _: &str) -> Result<Cluster> {
-        unreachable!()
-    }
-    async fn clusters(&self) -> Result<Vec<String>> {
-        unreachable!()
-    }
-    fn association_pages(&self, _: &str, _: &AssociationFilter) -> BoxStream<'_, Result<Vec<AssociationSummary>>> {
-        Box::pin(stream::empty())
-    }
-    async fn association(&self, _: &str, _: &str) -> Result<Option<Association>> {
-        Ok(self.world.association.clone())
-    }
-    async fn create_association(&self, _: &str, _: &NewAssociation, _: &str) -> Result<Association> {
-        self.wrote("create association");
-        Ok(association(OTHER))
-    }
-    async fn update_association(&self, _: &str, _: &str, _: &AssociationChange, _: &str) -> Result<Association> {
-        self.wrote("update association");
-        Ok(association(OTHER))
-    }
-    async fn delete_association(&self, _: &str, _: &str) -> Result<bool> {
-        self.wrote("delete association");
-        Ok(true)
-    }
-    async fn tag(&self, _: &str, _: &BTreeMap<String, String>) -> Result<()> {
-        unreachable!()
-    }
-    async fn untag(&self, _: &str, _: &[String]) -> Result<()> {
-        unreachable!()
-    }
-    async fn node_role(&self, _: &str, _: &str) -> Result<Option<String>> {
-        unreachable!()
-    }
-    async fn addons(&self, _: &str) -> Result<Vec<Addon>> {
-        unreachable!()
-    }
-    async fn addon(&self, _: &str, _: &str) -> Result<Option<Addon>> {
-        Ok(self.world.addon.clone())
-    }
-    async fn addon_offer(&self, _: &str, _: &str) -> Result<AddonOffer> {
-        unreachable!()
-    }
-    async fn create_addon(&self, _: &str, _: &str, _: &str, _: &Settings) -> Result<Addon> {
-        unreachable!()
-    }
-    async fn update_addon(&self, _: &str, _: &str, _: &str, _: &Settings, _: &str) -> Result<AddonUpdate> {
-        self.wrote("update add-on");
-        Ok(AddonUpdate { id: "u-1".to_owned(), status: "InProgress".to_owned(), errors: Vec::new() })
-    }
-    async fn set_addon_associations(&self, _: &str, _: &str, _: &AddonChange, _: &str) -> Result<AddonUpdate> {
-        unreachable!()
-    }
-    async fn addon_update(&self, _: &str, _: &str, _: &str) -> Result<AddonUpdate> {
-        unreachable!()
-    }
-    async fn delete_addon(&self, _: &str, _: &str) -> Result<bool> {
-        unreachable!()
-    }
-    async fn addon_schema(&self, _: &str, _: &str) -> Result<Value> {
-        unreachable!()
-    }
-    async fn addon_identities(&self, _: &str, _: &str) -> Result<Vec<AddonIdentity>> {
-        unreachable!()
-    }
-}
-
-#[async_trait]
-impl Iam for Services {
-    async fn caller(&self) -> Result<Caller> {
-        unreachable!()
-    }
-    async fn role(&self, _: &str) -> Result<Option<Role>> {
-        Ok(self.world.role.clone())
-    }
-    fn roles(&self) -> BoxStream<'_, Result<Vec<ListedRole>>> {
-        unreachable!()
-    }
-    async fn create_role(&self, _: &NewRole) -> Result<Role> {
-        unreachable!()
-    }
-    async fn put_trust(&self, _: &str, _: &Document) -> Result<()> {
-        unreachable!()
-    }
-    async fn tag_role(&self, _: &str, _: &BTreeMap<String, String>) -> Result<()> {
-        unreachable!()
-    }
-    async fn untag_role(&self, _: &str, _: &[String]) -> Result<()> {
-        unreachable!()
-    }
-    async fn put_boundary(&self, _: &str, _: Option<&str>) -> Result<()> {
-        self.wrote("put boundary");
-        Ok(())
-    }
-    async fn attached_policies(&self, _: &str) -> Result<Vec<String>> {
-        unreachable!()
-    }
-    async fn attach_policy(&self, _: &str, _: &str) -> Result<()> {
-        unreachable!()
-    }
-    async fn inline_policies(&self, _: &str) -> Result<Vec<String>> {
-        unreachable!()
-    }
-    async fn inline_policy(&self, _: &str, _: &str) -> Result<Option<Document>> {
-        Ok(self.world.inline.clone())
-    }
-    async fn policy_exists(&self, _: &str) -> Result<bool> {
-        unreachable!()
-    }
-    async fn managed_policy(&self, _: &str) -> Result<Option<Document>> {
-        unreachable!()
-    }
-    async fn detach_policy(&self, _: &str, _: &str) -> Result<bool> {
-        unreachable!()
-    }
-    async fn delete_inline_policy(&self, _: &str, _: &str) -> Result<bool> {
-        self.wrote("delete policy");
-        Ok(true)
-    }
-    async fn instance_profiles(&self, _: &str) -> Result<Vec<String>> {
-        unreachable!()
-    }
-    async fn delete_role(&self, _: &str) -> Result<bool> {
-        self.wrote("delete role");
-        Ok(true)
-    }
-    async fn put_inline_policy(&self, _: &str, _: &str, _: &Document) -> Result<()> {
-        unreachable!()
-    }
-    async fn simulate(&self, _: &Simulation) -> Result<Vec<Decision>> {
-        unreachable!()
-    }
-    async fn ask_for_last_use(&self, _: &Arn) -> Result<String> {
-        unreachable!()
-    }
-    async fn last_use(&self, _: &str) -> Result<Option<Vec<ServiceUse>>> {
-        unreachable!()
-    }
-}
 
 /// A role of podid's, its policy, its association, and the agent's add-on.
 fn world() -> World {
@@ -203,21 +37,32 @@ fn world() -> World {
         inline: Some(Document(json!({"Statement": []}))),
         association: Some(association(OLD)),
         addon: fixtures::agent(&[], &[]).addon,
+        listed: false,
     }
+}
+
+/// What steps come to, and how long that takes by the clock that pauses move.
+fn carry_out(services: &Services, deadline: &Deadline, steps: Vec<Step>) -> (Outcome, Duration) {
+    let ports = Ports { eks: services, iam: services, kube: None };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let began = Moment::now();
+        (run(&ports, deadline, steps, |_| {}).await, began.elapsed())
+    })
+}
+
+/// What one step comes to, what it wrote, and how long that took.
+fn carried_by(services: &Services, step: Step) -> (Report, Vec<&'static str>, Duration) {
+    let (_signal, deadline) = Deadline::unhurried();
+    let (outcome, took) = carry_out(services, &deadline, vec![step]);
+    (outcome.reports.into_iter().next().unwrap(), services.writes.lock().unwrap().clone(), took)
 }
 
 /// What the step comes to, and what it wrote.
 fn carried_out(world: World, step: Step) -> (Report, Vec<&'static str>) {
-    let services = Services { world, writes: Lock::default() };
-    let ports = Ports { eks: &services, iam: &services, kube: None };
-    let (_signal, deadline) = Deadline::unhurried();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let outcome = runtime.block_on(run(&ports, &deadline, vec![step], |_| {}));
-    let writes = services.writes.lock().unwrap().clone();
-    (outcome.reports.into_iter().next().unwrap(), writes)
+    let (report, writes, _) = carried_by(&Services::new(world), step);
+    (report, writes)
 }
-
-type Change = fn(&mut World);
 
 /// A step that reads right before it writes, as planned from [`world`]; what it writes, and what may have changed since, with what
 /// podid says of it.

@@ -1,11 +1,13 @@
 //! The plan's rules as tables, and its properties. The rules of its parts are tested where they are.
 
+mod addon;
 mod associate;
 mod disassociate;
 mod migrate;
 mod properties;
 mod recycle;
 mod target;
+mod whole;
 
 use super::*;
 use crate::model::{

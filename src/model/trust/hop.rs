@@ -294,6 +294,60 @@ mod tests {
         }
     }
 
+    /// The keys of the first session's caller are known, but for those that only AWS services have.
+    #[test]
+    fn conditions_on_the_caller_are_told() {
+        let trust = |statement: &Value| Document(json!({"Version": "2012-10-17", "Statement": [statement]}));
+        let principal = || json!({"AWS": "arn:aws:iam::111122223333:root"});
+        let verdict = |operator: &str, key: &str, value: &str| {
+            let condition = json!({operator: {key: value}});
+            let statement =
+                json!({"Effect": "Allow", "Principal": principal(), "Action": "sts:*", "Condition": condition});
+            ask(true, None, |hop| hop.trusted(&trust(&statement)))
+        };
+        for (operator, key, value) in [
+            ("StringEquals", "aws:PrincipalAccount", "111122223333"),
+            ("StringNotEquals", "aws:PrincipalAccount", "222233334444"),
+            ("Bool", "aws:PrincipalIsAWSService", "false"),
+            ("Null", "aws:PrincipalServiceName", "true"),
+            ("ArnEquals", "aws:PrincipalArn", "arn:aws:iam::111122223333:role/podid/app"),
+        ] {
+            assert_eq!(verdict(operator, key, value), Verdict::Admits, "{key}");
+        }
+        match verdict("StringEquals", "aws:PrincipalServiceName", "eks.amazonaws.com") {
+            Verdict::Refuses(reasons) => {
+                assert_eq!(reasons[0].text, "statement 1 requires aws:PrincipalServiceName, which EKS does not send");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Who leaves others out lets the role in; to leave the role out its sessions have to be listed too.
+    #[test]
+    fn who_is_left_out_is_told() {
+        let but = |others: &str| {
+            let statement = json!({"Effect": "Allow", "NotPrincipal": {"AWS": others}, "Action": "sts:*"});
+            ask(true, None, |hop| hop.trusted(&Document(json!({"Version": "2012-10-17", "Statement": [statement]}))))
+        };
+        assert_eq!(but("arn:aws:iam::222233334444:root"), Verdict::Admits);
+        assert!(matches!(but("arn:aws:iam::111122223333:role/podid/app"), Verdict::Unknown(_)));
+    }
+
+    /// In one account a trust policy that names the role itself is enough; its account, or everyone, is not that.
+    #[test]
+    fn only_the_role_itself_is_named() {
+        let named = |effect: &str, aws: Value| {
+            let statement = json!({"Effect": effect, "Principal": {"AWS": aws}, "Action": "sts:AssumeRole"});
+            ask(true, None, |hop| hop.is_named_by(&Document(json!({"Statement": [statement]}))))
+        };
+        let own = "arn:aws:iam::111122223333:role/podid/app";
+        assert!(named("Allow", json!(own)) && named("Allow", json!(["*", own])));
+        assert!(!named("Deny", json!(own)));
+        for other in ["*", "arn:aws:iam::111122223333:root", "arn:aws:iam::111122223333:role/app"] {
+            assert!(!named("Allow", json!(other)), "{other}");
+        }
+    }
+
     #[test]
     fn permission_hangs_on_denials_boundaries_and_conditions() {
         let policy = |effect: &str, more: Value| {

@@ -1,5 +1,7 @@
 //! The tests of trust policies.
 
+mod edges;
+
 use serde_json::json;
 
 use super::*;

@@ -1,5 +1,7 @@
 //! Only what is wanted is written, and only what is named goes.
 
+mod services;
+
 use serde_json::json;
 
 use super::*;

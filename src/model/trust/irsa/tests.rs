@@ -154,3 +154,70 @@ fn why_nobody_is_allowed() {
     let unknown = statement(json!({"StringEquals": {"aws:SourceVpc": "vpc-1"}}));
     assert!(matches!(read(&of(unknown)).verdict, Verdict::Unknown(_)));
 }
+
+/// What a token cannot bring is absent; what podid does not know of is not told.
+#[test]
+fn conditions_on_what_a_token_has_not() {
+    let asked = |condition: Value| read(&of(statement(condition))).verdict;
+    for key in
+        ["aws:PrincipalTag/team", "aws:RequestTag/team", "aws:PrincipalArn", "sts:ExternalId", "aws:SourceArn", "x:amr"]
+    {
+        assert_eq!(asked(json!({"Null": {key: "true"}})), Verdict::Admits, "{key}");
+        match asked(json!({"StringEquals": {key: "x"}})) {
+            Verdict::Refuses(reasons) => assert_eq!(
+                reasons[0].text,
+                format!("statement 1 requires {key}, which the tokens of this cluster do not have")
+            ),
+            other => panic!("{key}: {other:?}"),
+        }
+    }
+    assert_eq!(asked(json!({"Null": {"sts:RoleSessionName": "false"}})), Verdict::Admits);
+    assert!(matches!(asked(json!({"Null": {"aws:SourceIp": "false"}})), Verdict::Unknown(_)));
+}
+
+#[test]
+fn other_clusters_are_told_once_each() {
+    let second = FAR.replace("FEDC", "0000");
+    let of_cluster = |issuer: &str| {
+        let mut one = exact();
+        one["Principal"]["Federated"] = json!(provider(issuer));
+        one
+    };
+    let found = read(&of(json!([of_cluster(FAR), exact(), of_cluster(&second), of_cluster(FAR)])));
+    assert_eq!(found.other_issuers, [FAR, second.as_str()]);
+}
+
+/// The audience alone, by an operator that nobody writes, is as unusual as the subject by one.
+#[test]
+fn an_unusual_operator_is_found_on_either_claim() {
+    for claim in ["sub", "aud"] {
+        let key = format!("{ISSUER}:{claim}");
+        let found = read(&of(statement(json!({"ForAnyValue:StringEquals": {key: CARTS}}))));
+        assert!(found.forms.contains(&IrsaForm::UnusualOperator), "{claim}: {:?}", found.forms);
+    }
+}
+
+#[test]
+fn each_form_has_its_own_words_and_three_are_open() {
+    use IrsaForm::*;
+    let all = [
+        Exact,
+        List,
+        LikeWithoutWildcard,
+        Pattern,
+        AudienceOnly,
+        Unconditional,
+        OtherIssuers,
+        SeveralProviders,
+        UnusualOperator,
+        OtherPrincipals,
+        OtherActions,
+        OtherAccount,
+        Dead,
+    ];
+    let words: BTreeSet<String> = all.iter().map(ToString::to_string).collect();
+    assert_eq!(words.len(), all.len());
+    assert!(words.iter().all(|words| words.contains(' ')));
+    let open: Vec<IrsaForm> = all.into_iter().filter(|form| form.is_open()).collect();
+    assert_eq!(open, [Pattern, AudienceOnly, Unconditional]);
+}
