@@ -194,11 +194,13 @@ impl Kube {
         addon_pods::rolled_out(self, namespace, accounts)
     }
 
-    /// Desired and ready pods of a DaemonSet.
+    /// Desired pods of a DaemonSet, and those that are ready as it is now: what a rollout has not come to yet does not count.
     pub(crate) fn daemon_set(&self, namespace: &str, name: &str) -> Option<(u64, u64)> {
         let set = self.store.get("daemonsets", namespace, name)?;
         let count = |field| u64::try_from(json::number(set, field)).unwrap_or_default();
-        Some((count("/status/desiredNumberScheduled"), count("/status/numberReady")))
+        let seen = json::number(set, "/status/observedGeneration") >= json::number(set, "/metadata/generation");
+        let ready = count("/status/numberReady").min(count("/status/updatedNumberScheduled"));
+        Some((count("/status/desiredNumberScheduled"), if seen { ready } else { 0 }))
     }
 
     /// Whether the API serves a group: custom resources only where the scenario has one.
