@@ -100,7 +100,7 @@ fn renewed_for_as_long_as_the_command_runs() {
 /// Nothing is hidden: while they last they are handed out, and then the reason is.
 #[test]
 fn what_cannot_be_renewed_is_told() {
-    let env = Env::with("carts-verified", &[("/session_s", json!(4))]);
+    let env = Env::with("carts-verified", &[("/session_s", json!(12))]);
     let running = Running::start(&env, &[]);
     let (status, _, first) = running.ask();
     assert_eq!(status, 200);
