@@ -178,10 +178,11 @@ impl Env {
         for (name, value) in vars.into_iter().filter(|(name, _)| name != "COLUMNS") {
             command = command.env(name, value);
         }
-        let mut child = command.env("TERM", "xterm").spawn(pts).unwrap();
+        // Typed ahead, so that the terminal shows them first.
         if !keys.is_empty() {
             std::io::Write::write_all(&mut pty, keys.as_bytes()).unwrap();
         }
+        let mut child = command.env("TERM", "xterm").spawn(pts).unwrap();
         let mut screen = Vec::new();
         let mut buffer = [0_u8; 4096];
         // Linux answers EIO once the last process has closed the terminal.
